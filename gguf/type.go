@@ -2,6 +2,7 @@ package gguf
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -118,11 +119,15 @@ func (t Type) Block() (values, bytes int) {
 }
 
 // RowBytes returns the size in bytes of a row of n values of type t, or an
-// error if n is negative or not a multiple of the block.
+// error if n is negative, not a multiple of the block or too large. It panics if
+// t is not valid.
 func (t Type) RowBytes(n int) (int, error) {
 	values, bytes := t.Block()
 	if n < 0 || n%values != 0 {
 		return 0, fmt.Errorf("gguf: a row of %d values does not divide into %v blocks of %d", n, t, values)
+	}
+	if n/values > math.MaxInt/bytes {
+		return 0, fmt.Errorf("gguf: a row of %d values of type %v is too large", n, t)
 	}
 	return n / values * bytes, nil
 }

@@ -1,0 +1,190 @@
+package gguf
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+)
+
+// Options says how to create a file.
+type Options struct {
+	Force bool // replace an existing file
+}
+
+// Writer is a file that is being written. It has a temporary name until Commit.
+type Writer struct {
+	path  string
+	force bool
+	file  *os.File
+	parts []extent
+	size  int64
+
+	mu      sync.Mutex
+	written []spans // of each tensor
+	done    bool    // committed or aborted: the file is closed
+}
+
+// Create starts a file, of version 3, with the given metadata and tensors. The
+// tensors lie in the order given, each padded to a multiple of 32 bytes.
+//
+// The header is written, and space for the whole file reserved where the
+// operating system can do that, in a file .NAME.*.tmp in the same folder.
+// Create refuses a path that exists unless opt.Force is set, keys and tensors
+// that no reader would accept, and values of a type that has no place in a
+// file, int among them.
+func Create(path string, meta []KV, tensors []TensorInfo, opt Options) (*Writer, error) {
+	l, err := plan(meta, tensors)
+	if err != nil {
+		return nil, fmt.Errorf("gguf: %s: %w", path, err)
+	}
+	if err := free(path, opt.Force); err != nil {
+		return nil, err
+	}
+	file, err := createTemp(path)
+	if err != nil {
+		return nil, fmt.Errorf("gguf: %w", err)
+	}
+	w := &Writer{path: path, force: opt.Force, file: file, parts: l.parts, size: l.size, written: make([]spans, len(tensors))}
+	if err := reserve(file, l.size); err != nil {
+		return nil, errors.Join(fmt.Errorf("gguf: %s: reserve %d bytes: %w", path, l.size, err), w.Abort())
+	}
+	if _, err := file.WriteAt(l.header, 0); err != nil {
+		return nil, errors.Join(fmt.Errorf("gguf: %s: write the header: %w", path, err), w.Abort())
+	}
+	return w, nil
+}
+
+// free returns an error if a file must not be given the name path.
+func free(path string, force bool) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("gguf: %w", err)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("gguf: %s: exists and is not a regular file", path)
+	case !force:
+		return fmt.Errorf("gguf: %s: %w: choose another name, or replace it with --force", path, fs.ErrExist)
+	}
+	return nil
+}
+
+// createTemp creates a file beside path, with the permissions of an ordinary
+// file, which os.CreateTemp would not give it.
+func createTemp(path string) (*os.File, error) {
+	dir, base := filepath.Split(path)
+	for {
+		name := fmt.Sprintf("%s.%s.%08x.tmp", dir, base, rand.Uint32())
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		if !errors.Is(err, fs.ErrExist) {
+			return f, err
+		}
+	}
+}
+
+// Size returns the size of the finished file in bytes.
+func (w *Writer) Size() int64 { return w.size }
+
+// WriteAt writes p at byte off of the tensor with the given index in the list
+// that Create was given. It may be called concurrently, and bytes may be written
+// more than once.
+func (w *Writer) WriteAt(tensor int, p []byte, off int64) (int, error) {
+	if tensor < 0 || tensor >= len(w.parts) {
+		return 0, fmt.Errorf("gguf: %s: tensor %d of %d does not exist", w.path, tensor, len(w.parts))
+	}
+	part := w.parts[tensor]
+	if off < 0 || off > part.size || int64(len(p)) > part.size-off {
+		return 0, fmt.Errorf("gguf: %s: tensor %q: %d bytes at %d do not fit in %d", w.path, part.name, len(p), off, part.size)
+	}
+	n, err := w.file.WriteAt(p, part.start+off)
+	w.mu.Lock()
+	w.written[tensor] = w.written[tensor].add(off, off+int64(n))
+	w.mu.Unlock()
+	if err != nil {
+		return n, fmt.Errorf("gguf: %s: tensor %q: %w", w.path, part.name, err)
+	}
+	return n, nil
+}
+
+// Commit gives the file its name, once every byte of every tensor has been
+// written and all of it is on the disk. If it fails because bytes are missing,
+// or because a file of that name has appeared since Create, the cause may be
+// removed and Commit called again; after any other failure only Abort is left.
+func (w *Writer) Commit() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.done {
+		return fmt.Errorf("gguf: %s: committed or aborted already", w.path)
+	}
+	if err := w.complete(); err != nil {
+		return err
+	}
+	if err := w.file.Sync(); err != nil {
+		return fmt.Errorf("gguf: %s: %w", w.path, err)
+	}
+	if err := free(w.path, w.force); err != nil {
+		return err
+	}
+	if err := w.file.Close(); err != nil {
+		return fmt.Errorf("gguf: %s: %w", w.path, err)
+	}
+	if err := os.Rename(w.file.Name(), w.path); err != nil {
+		return fmt.Errorf("gguf: %w", err)
+	}
+	w.done = true
+	if err := syncDir(filepath.Dir(w.path)); err != nil {
+		return fmt.Errorf("gguf: %s is written, but perhaps not on the disk yet: %w", w.path, err)
+	}
+	return nil
+}
+
+// complete returns an error if a byte of a tensor has not been written.
+func (w *Writer) complete() error {
+	for i, p := range w.parts {
+		if missing, first := w.written[i].missing(p.size); missing > 0 {
+			return fmt.Errorf("gguf: %s: tensor %q: %d of %d bytes have not been written, the first at %d",
+				w.path, p.name, missing, p.size, first)
+		}
+	}
+	return nil
+}
+
+// Abort gives up: it removes the temporary file. After a Commit that succeeded,
+// or another Abort, it does nothing.
+func (w *Writer) Abort() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.done {
+		return nil
+	}
+	w.done = true
+	w.file.Close() // an error means that Commit closed it, or that bytes nobody wants are lost
+	if err := os.Remove(w.file.Name()); err != nil {
+		return fmt.Errorf("gguf: %w", err)
+	}
+	return nil
+}
+
+// syncDir makes a rename in a folder durable. Windows has no such operation, and
+// some file systems do not need it.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
+	return nil
+}

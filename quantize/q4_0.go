@@ -1,0 +1,66 @@
+package quantize
+
+import "mptgo/gguf"
+
+// Q4_0 stores 32 values as 4-bit integers q with one scale d: x ≈ (q-8)·d.
+//
+//	byte  0..1   d, binary16
+//	byte  2..17  low nibble of byte 2+i is q[i], high nibble is q[16+i]
+type blockQ4_0 = [18]byte
+
+var q4_0 = Format{
+	Type: gguf.Q4_0,
+	Encode: func(dst []byte, src, weights []float32) {
+		if weights != nil {
+			encodeWeighted(dst, src, weights, len(blockQ4_0{}), fitQ4_0)
+			return
+		}
+		for len(src) > 0 {
+			encodeQ4_0((*blockQ4_0)(dst), (*[32]float32)(src))
+			dst, src = dst[len(blockQ4_0{}):], src[32:]
+		}
+	},
+	Decode: func(dst []float32, src []byte) {
+		for len(dst) > 0 {
+			decodeQ4_0((*[32]float32)(dst), (*blockQ4_0)(src))
+			dst, src = dst[32:], src[len(blockQ4_0{}):]
+		}
+	},
+	bad: badHalves(len(blockQ4_0{}), 0),
+}
+
+// encodeQ4_0 maps the value of greatest magnitude to code 0, whatever its sign:
+// the codes reach one step further down than up.
+func encodeQ4_0(b *blockQ4_0, x *[32]float32) {
+	d := extreme(x[:]) / -8
+	id := inverse(d)
+	putHalf(b[0:2], d)
+	q := (*[16]byte)(b[2:])
+	for i := range q {
+		lo := min(int32(float32(x[i]*id)+8.5), 15)
+		hi := min(int32(float32(x[i+16]*id)+8.5), 15)
+		q[i] = byte(lo | hi<<4)
+	}
+}
+
+func fitQ4_0(b []byte, x, w *[32]float32) {
+	var codes [32]uint8
+	putHalf(b, fitScale(codes[:], x[:], w[:], 8))
+	packNibbles((*[16]byte)(b[2:]), &codes)
+}
+
+func decodeQ4_0(x *[32]float32, b *blockQ4_0) {
+	d := half(b[0:2])
+	q := (*[16]byte)(b[2:])
+	for i, v := range q {
+		x[i] = float32(int32(v&15)-8) * d
+		x[i+16] = float32(int32(v>>4)-8) * d
+	}
+}
+
+// packNibbles sets byte i of q to the low four bits of codes i and i+16.
+func packNibbles(q *[16]byte, codes *[32]uint8) {
+	for i := range q {
+		q[i] = codes[i]&15 | codes[i+16]<<4
+	}
+}

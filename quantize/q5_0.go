@@ -1,0 +1,81 @@
+package quantize
+
+import (
+	"encoding/binary"
+
+	"mptgo/gguf"
+)
+
+// Q5_0 stores 32 values as 5-bit integers q with one scale d: x ≈ (q-16)·d.
+//
+//	byte  0..1   d, binary16
+//	byte  2..5   bit i of this 32-bit word is bit 4 of q[i]
+//	byte  6..21  low nibble of byte 6+i is q[i], high nibble is q[16+i]
+type blockQ5_0 = [22]byte
+
+var q5_0 = Format{
+	Type: gguf.Q5_0,
+	Encode: func(dst []byte, src, weights []float32) {
+		if weights != nil {
+			encodeWeighted(dst, src, weights, len(blockQ5_0{}), fitQ5_0)
+			return
+		}
+		for len(src) > 0 {
+			encodeQ5_0((*blockQ5_0)(dst), (*[32]float32)(src))
+			dst, src = dst[len(blockQ5_0{}):], src[32:]
+		}
+	},
+	Decode: func(dst []float32, src []byte) {
+		for len(dst) > 0 {
+			decodeQ5_0((*[32]float32)(dst), (*blockQ5_0)(src))
+			dst, src = dst[32:], src[len(blockQ5_0{}):]
+		}
+	},
+	bad: badHalves(len(blockQ5_0{}), 0),
+}
+
+func encodeQ5_0(b *blockQ5_0, x *[32]float32) {
+	d := extreme(x[:]) / -16
+	id := inverse(d)
+	putHalf(b[0:2], d)
+	var codes [32]uint8
+	for i, v := range x {
+		codes[i] = uint8(min(int32(float32(v*id)+16.5), 31))
+	}
+	packFive((*[20]byte)(b[2:]), &codes)
+}
+
+func fitQ5_0(b []byte, x, w *[32]float32) {
+	var codes [32]uint8
+	putHalf(b, fitScale(codes[:], x[:], w[:], 16))
+	packFive((*[20]byte)(b[2:]), &codes)
+}
+
+func decodeQ5_0(x *[32]float32, b *blockQ5_0) {
+	d := half(b[0:2])
+	var codes [32]uint8
+	unpackFive(&codes, (*[20]byte)(b[2:]))
+	for i, q := range codes {
+		x[i] = float32(int32(q)-16) * d
+	}
+}
+
+// packFive stores 5-bit codes: the word of their upper bits, then the nibbles.
+func packFive(b *[20]byte, codes *[32]uint8) {
+	var high uint32
+	for i, q := range codes {
+		high |= uint32(q>>4&1) << i
+	}
+	binary.LittleEndian.PutUint32(b[0:4], high)
+	packNibbles((*[16]byte)(b[4:]), codes)
+}
+
+// unpackFive is the inverse of packFive.
+func unpackFive(codes *[32]uint8, b *[20]byte) {
+	high := binary.LittleEndian.Uint32(b[0:4])
+	q := (*[16]byte)(b[4:])
+	for i, v := range q {
+		codes[i] = v&15 | uint8(high>>i&1)<<4
+		codes[i+16] = v>>4 | uint8(high>>(i+16)&1)<<4
+	}
+}

@@ -1,0 +1,156 @@
+package mptgo
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// may lists, for each package, the packages of this module that it may import
+// outside its tests. The list is the architecture; changing it is a design
+// decision.
+var may = map[string]string{
+	"":                     "",
+	"internal/check":       "",
+	"gguf":                 "",
+	"quantize":             "gguf",
+	"ggml/internal/kernel": "gguf",
+	"ggml":                 "gguf quantize ggml/internal/kernel",
+	"sampling":             "",
+	"mpt/tokenizer":        "gguf",
+	"mpt/checkpoint":       "gguf",
+	"mpt/chat":             "",
+	"mpt/convert":          "gguf quantize mpt/checkpoint mpt/tokenizer",
+	"mpt":                  "gguf quantize ggml sampling mpt/tokenizer",
+	"mpt/builtin":          "gguf mpt",
+	"bench":                "mpt",
+	"cmd/mpt":              "cmd/internal/cli",
+	"cmd/mpt-quantize":     "cmd/internal/cli",
+	"cmd/internal/cli":     "bench ggml gguf mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/tokenizer quantize sampling",
+}
+
+// The limits of one source file and one function, in lines.
+const (
+	maxFileLines     = 500
+	maxFunctionLines = 60
+)
+
+// source is one parsed file that is not a test.
+type source struct {
+	pkg, path string
+	lines     int
+	file      *ast.File
+	fset      *token.FileSet
+}
+
+// sources parses the module's Go files but tests, generators and data.
+func sources(t *testing.T) []source {
+	t.Helper()
+	var all []source
+	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && p != "." && strings.ContainsAny(d.Name()[:1], "._") || d.Name() == "testdata" {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, "_test.go") {
+			return nil
+		}
+		text, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, p, text, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		pkg := filepath.ToSlash(filepath.Dir(p))
+		if pkg == "." {
+			pkg = ""
+		}
+		all = append(all, source{pkg, p, strings.Count(string(text), "\n"), f, fset})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestImports(t *testing.T) {
+	for _, s := range sources(t) {
+		allowed, ok := may[s.pkg]
+		if !ok {
+			t.Errorf("%s: package %q is not in the list of the architecture", s.path, s.pkg)
+			continue
+		}
+		for _, imp := range s.file.Imports {
+			name := strings.Trim(imp.Path.Value, `"`)
+			ours, ok := strings.CutPrefix(name, "mptgo/")
+			if ok && !contains(strings.Fields(allowed), ours) {
+				t.Errorf("%s imports %s, which package %s may not", s.path, name, path.Join("mptgo", s.pkg))
+			}
+			if name == "C" {
+				t.Errorf("%s uses cgo", s.path)
+			}
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.lines > maxFileLines && !ast.IsGenerated(s.file) {
+			t.Errorf("%s has %d lines, more than %d: is it still one thought?", s.path, s.lines, maxFileLines)
+		}
+		for _, d := range s.file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Body == nil {
+				continue
+			}
+			n := s.fset.Position(f.End()).Line - s.fset.Position(f.Pos()).Line + 1
+			if n > maxFunctionLines {
+				t.Errorf("%s: %s has %d lines, more than %d", s.path, f.Name.Name, n, maxFunctionLines)
+			}
+		}
+	}
+}
+
+// Only the tables of kernels may be filled by init functions.
+func TestNoStrayInit(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, d := range s.file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" && s.pkg != "ggml/internal/kernel" {
+				t.Errorf("%s has an init function", s.path)
+			}
+		}
+	}
+}
+
+func TestEveryPackageHasAComment(t *testing.T) {
+	documented := map[string]bool{}
+	for _, s := range sources(t) {
+		documented[s.pkg] = documented[s.pkg] || s.file.Doc != nil
+	}
+	for pkg, ok := range documented {
+		if !ok {
+			t.Errorf("package %q has no comment", pkg)
+		}
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}

@@ -81,18 +81,3 @@ func infinite16(src []byte, exponent uint16) int {
 	}
 	return -1
 }
-
-// badHalves returns a Format.bad for blocks of the given size that hold binary16
-// scales at the given offsets and nothing else that can be infinite or NaN.
-func badHalves(size int, offsets ...int) func(src []byte) int {
-	return func(src []byte) int {
-		for b := 0; b < len(src); b += size {
-			for _, o := range offsets {
-				if binary.LittleEndian.Uint16(src[b+o:])&0x7c00 == 0x7c00 {
-					return b / size
-				}
-			}
-		}
-		return -1
-	}
-}

@@ -6,33 +6,17 @@ import "mptgo/gguf"
 //
 //	byte  0..1   d, binary16
 //	byte  2..17  low nibble of byte 2+i is q[i], high nibble is q[16+i]
-type blockQ4_0 = [18]byte
-
 var q4_0 = Format{
-	Type: gguf.Q4_0,
-	Encode: func(dst []byte, src, weights []float32) {
-		if weights != nil {
-			encodeWeighted(dst, src, weights, len(blockQ4_0{}), fitQ4_0)
-			return
-		}
-		for len(src) > 0 {
-			encodeQ4_0((*blockQ4_0)(dst), (*[32]float32)(src))
-			dst, src = dst[len(blockQ4_0{}):], src[32:]
-		}
-	},
-	Decode: func(dst []float32, src []byte) {
-		for len(dst) > 0 {
-			decodeQ4_0((*[32]float32)(dst), (*blockQ4_0)(src))
-			dst, src = dst[32:], src[len(blockQ4_0{}):]
-		}
-	},
-	bad: badHalves(len(blockQ4_0{}), 0),
+	Type:   gguf.Q4_0,
+	Encode: encoder(gguf.Q4_0, encodeQ4_0, fitQ4_0),
+	Decode: decoder(gguf.Q4_0, decodeQ4_0),
+	bad:    badHalves(gguf.Q4_0, 0),
 }
 
 // encodeQ4_0 maps the value of greatest magnitude to code 0, whatever its sign:
 // the codes reach one step further down than up.
-func encodeQ4_0(b *blockQ4_0, x *[32]float32) {
-	d := extreme(x[:]) / -8
+func encodeQ4_0(b []byte, x []float32) {
+	d := extreme(x) / -8
 	id := inverse(d)
 	putHalf(b[0:2], d)
 	q := (*[16]byte)(b[2:])
@@ -43,13 +27,13 @@ func encodeQ4_0(b *blockQ4_0, x *[32]float32) {
 	}
 }
 
-func fitQ4_0(b []byte, x, w *[32]float32) {
+func fitQ4_0(b []byte, x, w []float32) {
 	var codes [32]uint8
-	putHalf(b, fitScale(codes[:], x[:], w[:], 8))
+	putHalf(b, fitScale(codes[:], x, w, 8))
 	packNibbles((*[16]byte)(b[2:]), &codes)
 }
 
-func decodeQ4_0(x *[32]float32, b *blockQ4_0) {
+func decodeQ4_0(x []float32, b []byte) {
 	d := half(b[0:2])
 	q := (*[16]byte)(b[2:])
 	for i, v := range q {

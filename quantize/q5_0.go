@@ -11,31 +11,15 @@ import (
 //	byte  0..1   d, binary16
 //	byte  2..5   bit i of this 32-bit word is bit 4 of q[i]
 //	byte  6..21  low nibble of byte 6+i is q[i], high nibble is q[16+i]
-type blockQ5_0 = [22]byte
-
 var q5_0 = Format{
-	Type: gguf.Q5_0,
-	Encode: func(dst []byte, src, weights []float32) {
-		if weights != nil {
-			encodeWeighted(dst, src, weights, len(blockQ5_0{}), fitQ5_0)
-			return
-		}
-		for len(src) > 0 {
-			encodeQ5_0((*blockQ5_0)(dst), (*[32]float32)(src))
-			dst, src = dst[len(blockQ5_0{}):], src[32:]
-		}
-	},
-	Decode: func(dst []float32, src []byte) {
-		for len(dst) > 0 {
-			decodeQ5_0((*[32]float32)(dst), (*blockQ5_0)(src))
-			dst, src = dst[32:], src[len(blockQ5_0{}):]
-		}
-	},
-	bad: badHalves(len(blockQ5_0{}), 0),
+	Type:   gguf.Q5_0,
+	Encode: encoder(gguf.Q5_0, encodeQ5_0, fitQ5_0),
+	Decode: decoder(gguf.Q5_0, decodeQ5_0),
+	bad:    badHalves(gguf.Q5_0, 0),
 }
 
-func encodeQ5_0(b *blockQ5_0, x *[32]float32) {
-	d := extreme(x[:]) / -16
+func encodeQ5_0(b []byte, x []float32) {
+	d := extreme(x) / -16
 	id := inverse(d)
 	putHalf(b[0:2], d)
 	var codes [32]uint8
@@ -45,13 +29,13 @@ func encodeQ5_0(b *blockQ5_0, x *[32]float32) {
 	packFive((*[20]byte)(b[2:]), &codes)
 }
 
-func fitQ5_0(b []byte, x, w *[32]float32) {
+func fitQ5_0(b []byte, x, w []float32) {
 	var codes [32]uint8
-	putHalf(b, fitScale(codes[:], x[:], w[:], 16))
+	putHalf(b, fitScale(codes[:], x, w, 16))
 	packFive((*[20]byte)(b[2:]), &codes)
 }
 
-func decodeQ5_0(x *[32]float32, b *blockQ5_0) {
+func decodeQ5_0(x []float32, b []byte) {
 	d := half(b[0:2])
 	var codes [32]uint8
 	unpackFive(&codes, (*[20]byte)(b[2:]))

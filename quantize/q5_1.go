@@ -9,31 +9,15 @@ import "mptgo/gguf"
 //	byte  2..3   m, binary16
 //	byte  4..7   bit i of this 32-bit word is bit 4 of q[i]
 //	byte  8..23  low nibble of byte 8+i is q[i], high nibble is q[16+i]
-type blockQ5_1 = [24]byte
-
 var q5_1 = Format{
-	Type: gguf.Q5_1,
-	Encode: func(dst []byte, src, weights []float32) {
-		if weights != nil {
-			encodeWeighted(dst, src, weights, len(blockQ5_1{}), fitQ5_1)
-			return
-		}
-		for len(src) > 0 {
-			encodeQ5_1((*blockQ5_1)(dst), (*[32]float32)(src))
-			dst, src = dst[len(blockQ5_1{}):], src[32:]
-		}
-	},
-	Decode: func(dst []float32, src []byte) {
-		for len(dst) > 0 {
-			decodeQ5_1((*[32]float32)(dst), (*blockQ5_1)(src))
-			dst, src = dst[32:], src[len(blockQ5_1{}):]
-		}
-	},
-	bad: badHalves(len(blockQ5_1{}), 0, 2),
+	Type:   gguf.Q5_1,
+	Encode: encoder(gguf.Q5_1, encodeQ5_1, fitQ5_1),
+	Decode: decoder(gguf.Q5_1, decodeQ5_1),
+	bad:    badHalves(gguf.Q5_1, 0, 2),
 }
 
-func encodeQ5_1(b *blockQ5_1, x *[32]float32) {
-	lo, hi := span(x[:])
+func encodeQ5_1(b []byte, x []float32) {
+	lo, hi := span(x)
 	d := (hi - lo) / 31
 	id := inverse(d)
 	putHalf(b[0:2], d)
@@ -45,15 +29,15 @@ func encodeQ5_1(b *blockQ5_1, x *[32]float32) {
 	packFive((*[20]byte)(b[4:]), &codes)
 }
 
-func fitQ5_1(b []byte, x, w *[32]float32) {
+func fitQ5_1(b []byte, x, w []float32) {
 	var codes [32]uint8
-	d, m := fitScaleMin(codes[:], x[:], w[:], 31, wideSweep)
+	d, m := fitScaleMin(codes[:], x, w, 31, wideSweep)
 	putHalf(b, d)
 	putHalf(b[2:], m)
 	packFive((*[20]byte)(b[4:]), &codes)
 }
 
-func decodeQ5_1(x *[32]float32, b *blockQ5_1) {
+func decodeQ5_1(x []float32, b []byte) {
 	d, m := half(b[0:2]), half(b[2:4])
 	var codes [32]uint8
 	unpackFive(&codes, (*[20]byte)(b[4:]))

@@ -16,33 +16,28 @@ import "mptgo/gguf"
 //	q[l+32]  low nibble of ql[l+32],   bits 2, 3 of qh[l]
 //	q[l+64]  high nibble of ql[l],     bits 4, 5 of qh[l]
 //	q[l+96]  high nibble of ql[l+32],  bits 6, 7 of qh[l]
-type blockQ6_K = [210]byte
-
 var q6_K = Format{
 	Type: gguf.Q6_K,
 	Encode: func(dst []byte, src, weights []float32) {
+		var squared [256]float32
 		for len(src) > 0 {
-			x := (*[256]float32)(src)
-			w := squares(x)
+			w := squared[:]
 			if weights != nil {
-				w, weights = [256]float32(weights), weights[256:]
+				w, weights = weights[:256], weights[256:]
+			} else {
+				square(w, src[:256])
 			}
-			encodeQ6_K((*blockQ6_K)(dst), x, &w)
-			dst, src = dst[len(blockQ6_K{}):], src[256:]
+			encodeQ6_K(dst[:210], src[:256], w)
+			dst, src = dst[210:], src[256:]
 		}
 	},
-	Decode: func(dst []float32, src []byte) {
-		for len(dst) > 0 {
-			decodeQ6_K((*[256]float32)(dst), (*blockQ6_K)(src))
-			dst, src = dst[256:], src[len(blockQ6_K{}):]
-		}
-	},
-	bad: badHalves(len(blockQ6_K{}), 208),
+	Decode: decoder(gguf.Q6_K, decodeQ6_K),
+	bad:    badHalves(gguf.Q6_K, 208),
 }
 
 // encodeQ6_K fits a scale to each 16 values, quantises these scales to 8 bits,
 // and then quantises the values with what is left of the scales.
-func encodeQ6_K(b *blockQ6_K, x, w *[256]float32) {
+func encodeQ6_K(b []byte, x, w []float32) {
 	var codes [256]uint8
 	var scales [16]float32
 	for j := range scales {
@@ -51,7 +46,7 @@ func encodeQ6_K(b *blockQ6_K, x, w *[256]float32) {
 	}
 	top := extreme(scales[:])
 	if tiny(top) {
-		clear(b[:])
+		clear(b)
 		return
 	}
 	is := -128 / top
@@ -66,13 +61,13 @@ func encodeQ6_K(b *blockQ6_K, x, w *[256]float32) {
 			}
 		}
 	}
-	packSix((*[192]byte)(b[:]), &codes)
+	packSix((*[192]byte)(b), &codes)
 }
 
-func decodeQ6_K(x *[256]float32, b *blockQ6_K) {
+func decodeQ6_K(x []float32, b []byte) {
 	d := half(b[208:])
 	var codes [256]uint8
-	unpackSix(&codes, (*[192]byte)(b[:]))
+	unpackSix(&codes, (*[192]byte)(b))
 	for j := range 16 {
 		ds := d * float32(int8(b[192+j]))
 		for i := 16 * j; i < 16*j+16; i++ {
@@ -111,10 +106,9 @@ func unpackSix(codes *[256]uint8, b *[192]byte) {
 	}
 }
 
-// squares returns x·x, the weights of values whose importance is not known.
-func squares(x *[256]float32) (w [256]float32) {
+// square sets w to x·x, the weights of values whose importance is not known.
+func square(w, x []float32) {
 	for i, v := range x {
 		w[i] = v * v
 	}
-	return w
 }

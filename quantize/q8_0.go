@@ -10,26 +10,14 @@ import (
 //
 //	byte  0..1   d, binary16
 //	byte  2..33  q, signed
-type blockQ8_0 = [34]byte
-
 var q8_0 = Format{
-	Type: gguf.Q8_0,
-	Encode: func(dst []byte, src, _ []float32) {
-		for len(src) > 0 {
-			encodeQ8_0((*blockQ8_0)(dst), (*[32]float32)(src))
-			dst, src = dst[len(blockQ8_0{}):], src[32:]
-		}
-	},
-	Decode: func(dst []float32, src []byte) {
-		for len(dst) > 0 {
-			decodeQ8_0((*[32]float32)(dst), (*blockQ8_0)(src))
-			dst, src = dst[32:], src[len(blockQ8_0{}):]
-		}
-	},
-	bad: badHalves(len(blockQ8_0{}), 0),
+	Type:   gguf.Q8_0,
+	Encode: encoder(gguf.Q8_0, encodeQ8_0, nil),
+	Decode: decoder(gguf.Q8_0, decodeQ8_0),
+	bad:    badHalves(gguf.Q8_0, 0),
 }
 
-func encodeQ8_0(b *blockQ8_0, x *[32]float32) {
+func encodeQ8_0(b []byte, x []float32) {
 	d := absMax(x) / 127
 	id := inverse(d)
 	putHalf(b[0:2], d)
@@ -39,16 +27,16 @@ func encodeQ8_0(b *blockQ8_0, x *[32]float32) {
 	}
 }
 
-func decodeQ8_0(x *[32]float32, b *blockQ8_0) {
+func decodeQ8_0(x []float32, b []byte) {
 	d := half(b[0:2])
 	q := (*[32]byte)(b[2:])
-	for i := range x {
-		x[i] = float32(int8(q[i])) * d
+	for i, v := range q {
+		x[i] = float32(int8(v)) * d
 	}
 }
 
 // absMax returns the largest magnitude in x.
-func absMax(x *[32]float32) float32 {
+func absMax(x []float32) float32 {
 	var m uint32 // without sign, floats are ordered like their bits
 	for _, v := range x {
 		m = max(m, math.Float32bits(v)&^(1<<31))

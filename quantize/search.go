@@ -144,25 +144,6 @@ func squaredError(codes []uint8, x, w []float32, scale, lo float32) (sum float32
 	return sum
 }
 
-// encodeWeighted encodes a row in blocks of 32 values and the given number of
-// bytes. A value counts by the importance of its column, and the more the
-// larger it is against the root mean square of the row.
-func encodeWeighted(dst []byte, src, importance []float32, size int, fit func(b []byte, x, w *[32]float32)) {
-	var sum float32
-	for _, v := range src {
-		sum += float32(v * v)
-	}
-	mean := sum / float32(len(src))
-	var w [32]float32
-	for ; len(src) > 0; dst, src, importance = dst[size:], src[32:], importance[32:] {
-		x, qw := (*[32]float32)(src), (*[32]float32)(importance)
-		for i, v := range x {
-			w[i] = qw[i] * sqrt(mean+float32(v*v))
-		}
-		fit(dst, x, &w)
-	}
-}
-
 // extreme returns the first value of greatest magnitude, or 0 if all are 0. A
 // NaN counts as the greatest, so that the overflow of a fit cannot get lost.
 func extreme(x []float32) (m float32) {

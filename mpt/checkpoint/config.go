@@ -1,0 +1,208 @@
+package checkpoint
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// A Config is the configuration space of the MPT family as config.json spells it,
+// with the defaults filled in. Switches that are numbers are 0 when off.
+type Config struct {
+	ModelType     string
+	Architectures []string
+	NameOrPath    string
+	Native        bool // written by transformers' own MPT code, whose defaults differ from llm-foundry's
+
+	DModel         int
+	NHeads         int
+	NLayers        int
+	HeadDim        int // as given; 0 means DModel/NHeads
+	ExpansionRatio float64
+	MaxSeqLen      int
+	VocabSize      int
+
+	LearnedPosEmb     bool // a position table is added to the embedding: never with ALiBi or RoPE
+	LogitScale        float64
+	NoBias            bool // as given; if absent, what the tensors show
+	AttentionBias     bool
+	EmbeddingFraction float64 // a device of training, without effect on the result
+	NormType          string  // lower case
+	NormEps           float64
+	TieWordEmbeddings bool
+	FinalLogitSoftcap float64
+	BlockOverrides    bool
+	PrefixLM          bool
+	ExplicitVocab     bool // vocab_size is given
+	Attn              AttnConfig
+	FFN               FFNConfig
+	Unknown           []string // fields of attn_config and ffn_config that this package does not know
+}
+
+// AttnConfig is the attn_config of a [Config].
+type AttnConfig struct {
+	Type             string
+	KVHeads          int // resolved: NHeads, 1 or kv_n_heads
+	QKLN, QKGN       bool
+	FusedQKV         bool
+	ClipQKV          float64
+	SoftmaxScale     float64 // resolved: 1/sqrt(DModel/NHeads) if not given
+	SlidingWindow    int     // keys before the query that it sees; -1 for all
+	LogitSoftcap     float64
+	ALiBi            bool
+	ALiBiBiasMax     float64
+	RoPE             bool
+	NoPE             bool
+	TemperatureScale float64
+	KVDim            int
+	ReuseKV          bool
+}
+
+// FFNConfig is the ffn_config of a [Config].
+type FFNConfig struct {
+	Type       string
+	HiddenSize int    // resolved: DModel times ExpansionRatio if not given
+	Activation string // "gelu" is the exact one
+}
+
+// ParseConfig reads a config.json. It refuses what is not an MPT configuration and
+// what contradicts itself; features that are merely not supported are left to
+// [Config.Unsupported].
+func ParseConfig(b []byte) (*Config, error) {
+	f, err := parseFields(b)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: config.json: %w", err)
+	}
+	c := &Config{
+		ModelType:  f.string("model_type", ""),
+		NameOrPath: f.string("_name_or_path", ""),
+		Native:     f.has("layer_norm_epsilon") || f.has("initializer_range"),
+	}
+	f.read("architectures", "a list of strings", &c.Architectures)
+	c.Native = c.Native || slices.Contains(c.Architectures, "MptForCausalLM")
+	if err := *f.err; err != nil {
+		return nil, fmt.Errorf("checkpoint: config.json: %w", err)
+	}
+	if err := c.checkModelType(); err != nil {
+		return nil, fmt.Errorf("checkpoint: config.json: %w", err)
+	}
+	c.readModel(f)
+	c.readAttn(f.object("attn_config"))
+	c.readFFN(f.object("ffn_config"))
+	if err = *f.err; err == nil {
+		err = c.check()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: config.json: %w", err)
+	}
+	c.resolve()
+	return c, nil
+}
+
+func (c *Config) readModel(f *fields) {
+	c.DModel = f.int("d_model", 2048)
+	c.NHeads = f.int("n_heads", 16)
+	c.NLayers = f.int("n_layers", 24)
+	c.HeadDim = f.int("head_dim", 0)
+	c.ExpansionRatio = f.float("expansion_ratio", 4)
+	c.MaxSeqLen = f.int("max_seq_len", 2048)
+	c.VocabSize = f.int("vocab_size", 50368)
+	c.ExplicitVocab = f.has("vocab_size")
+	c.LearnedPosEmb = f.bool("learned_pos_emb", true)
+	c.LogitScale = c.readLogitScale(f)
+	c.NoBias = f.bool("no_bias", true)
+	c.AttentionBias = f.bool("attention_bias", !c.NoBias)
+	c.EmbeddingFraction = f.float("embedding_fraction", 1)
+	c.NormType = strings.ToLower(f.string("norm_type", "low_precision_layernorm"))
+	c.NormEps = f.float("norm_eps", f.float("layer_norm_epsilon", 1e-5))
+	c.TieWordEmbeddings = f.bool("tie_word_embeddings", true)
+	c.FinalLogitSoftcap = f.float("final_logit_softcapping", 0)
+	c.BlockOverrides = f.has("block_overrides")
+	c.PrefixLM = f.bool("prefix_lm", false)
+}
+
+// readLogitScale reads a number or the one name that stands for a number.
+func (c *Config) readLogitScale(f *fields) float64 {
+	raw, ok := f.take("logit_scale")
+	if !ok {
+		return 1
+	}
+	if raw[0] != '"' {
+		return f.float("logit_scale", 1)
+	}
+	if name := f.string("logit_scale", ""); name != "inv_sqrt_d_model" {
+		f.fail("logit_scale", "unknown name %q", name)
+	}
+	return 1 / math.Sqrt(float64(c.DModel))
+}
+
+func (c *Config) readAttn(f *fields) {
+	a := &c.Attn
+	a.Type = f.string("attn_type", "multihead_attention")
+	a.KVHeads = f.int("kv_n_heads", 0)
+	a.QKLN = f.bool("qk_ln", false)
+	a.QKGN = f.bool("qk_gn", false)
+	a.FusedQKV = f.bool("fused_qkv", true)
+	a.ClipQKV = f.optional("clip_qkv")
+	a.SoftmaxScale = f.float("softmax_scale", math.NaN())
+	a.SlidingWindow = f.int("sliding_window_size", -1)
+	a.LogitSoftcap = f.float("attn_logit_softcapping", 0)
+	a.ALiBi = f.bool("alibi", c.Native)
+	a.ALiBiBiasMax = f.float("alibi_bias_max", 8)
+	a.RoPE = f.bool("rope", false)
+	a.NoPE = f.bool("nope", false)
+	a.TemperatureScale = f.object("attn_temperature_tuning").float("attn_scale", 0)
+	a.KVDim = f.int("kv_dim", 0)
+	a.ReuseKV = f.has("reuse_kv_layer_idx") || f.has("reuse_kv_x_layer_idx")
+	c.PrefixLM = c.PrefixLM || f.bool("prefix_lm", false)
+	c.noteUnknown(f, "attn_impl", "attn_pdrop", "attn_uses_sequence_id", "norm_type", "norm_eps",
+		"rope_theta", "rope_impl", "rope_dail_config", "rope_hf_config")
+}
+
+func (c *Config) readFFN(f *fields) {
+	c.FFN.Type = f.string("ffn_type", "mptmlp")
+	c.FFN.HiddenSize = f.int("ffn_hidden_size", 0)
+	act := f.object("ffn_act_fn")
+	c.FFN.Activation = act.string("name", "gelu")
+	if how := act.string("approximate", "none"); how != "none" {
+		c.FFN.Activation += "_" + how
+	}
+	for _, key := range act.unknown() {
+		c.FFN.Activation += " with " + strings.TrimPrefix(key, act.where)
+	}
+	c.noteUnknown(f, "fc_type", "return_bias")
+}
+
+// noteUnknown records the fields that were neither read nor are known to have no
+// effect of their own. Native files are exempt: they carry dozens of fields of an
+// unrelated class.
+func (c *Config) noteUnknown(f *fields, noEffect ...string) {
+	for _, key := range noEffect {
+		f.used[key] = true
+	}
+	if !c.Native {
+		c.Unknown = append(c.Unknown, f.unknown()...)
+	}
+}
+
+// resolve replaces what is derived when not given. It follows check, which makes
+// the divisions safe.
+func (c *Config) resolve() {
+	a := &c.Attn
+	if math.IsNaN(a.SoftmaxScale) {
+		a.SoftmaxScale = 1 / math.Sqrt(float64(c.DModel/c.NHeads))
+	}
+	switch a.Type {
+	case "multihead_attention":
+		a.KVHeads = c.NHeads
+	case "multiquery_attention":
+		a.KVHeads = 1
+	}
+	if c.FFN.HiddenSize == 0 {
+		c.FFN.HiddenSize = int(float64(c.DModel) * c.ExpansionRatio)
+	}
+	if a.ALiBi || a.RoPE {
+		c.LearnedPosEmb = false
+	}
+}

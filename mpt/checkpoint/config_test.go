@@ -1,0 +1,179 @@
+package checkpoint
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// containsAll reports whether an error mentions all words; for no words it must be
+// nil.
+func containsAll(err error, words []string) bool {
+	if err == nil || len(words) == 0 {
+		return err == nil && len(words) == 0
+	}
+	for _, w := range words {
+		if !strings.Contains(err.Error(), w) {
+			return false
+		}
+	}
+	return true
+}
+
+func TestConfigDefaults(t *testing.T) {
+	foundry, err := ParseConfig([]byte(`{"model_type": "mpt", "architectures": ["MPTForCausalLM"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	native, err := ParseConfig([]byte(`{"model_type": "mpt", "architectures": ["MPTForCausalLM"], "layer_norm_epsilon": 1e-3,
+		"attn_config": {"eos_token_id": null, "chunk_size_feed_forward": 0}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if foundry.Attn.ALiBi || !native.Attn.ALiBi {
+		t.Error("ALiBi is off by default in llm-foundry and on in transformers")
+	}
+	if !foundry.LearnedPosEmb || native.LearnedPosEmb {
+		t.Error("learned positions are the default, but never beside ALiBi")
+	}
+	if foundry.NormEps != 1e-5 || native.NormEps != 1e-3 {
+		t.Errorf("eps %v and %v", foundry.NormEps, native.NormEps)
+	}
+	if native.Unknown != nil {
+		t.Errorf("unknown fields of a native file: %q", native.Unknown)
+	}
+	c := foundry
+	if c.DModel != 2048 || c.NHeads != 16 || c.NLayers != 24 || c.MaxSeqLen != 2048 || c.VocabSize != 50368 ||
+		c.FFN.HiddenSize != 8192 || c.Attn.KVHeads != 16 || c.Attn.ALiBiBiasMax != 8 || c.LogitScale != 1 ||
+		!c.TieWordEmbeddings || c.Attn.SlidingWindow != -1 || c.Attn.SoftmaxScale != 1/math.Sqrt(128) {
+		t.Errorf("defaults: %+v", c)
+	}
+}
+
+func TestConfigFields(t *testing.T) {
+	c, err := ParseConfig([]byte(`{"model_type": "mpt", "d_model": 64, "n_heads": 6.0, "n_heads": 4, "logit_scale": "inv_sqrt_d_model",
+		"norm_type": "LayerNorm", "expansion_ratio": 2.5, "tie_word_embeddings": false,
+		"attn_config": {"alibi": true, "clip_qkv": false, "softmax_scale": 0.5, "novelty": 1},
+		"ffn_config": {"ffn_act_fn": {"name": "gelu", "approximate": "none"}, "odd": 3}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.LogitScale != 0.125 || c.FFN.HiddenSize != 160 || c.Attn.ClipQKV != 0 || c.Attn.SoftmaxScale != 0.5 || c.TieWordEmbeddings {
+		t.Errorf("%+v", c)
+	}
+	if want := []string{"attn_config.novelty", "ffn_config.odd"}; !slices.Equal(c.Unknown, want) {
+		t.Errorf("unknown %q, want %q", c.Unknown, want)
+	}
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestConfigErrors holds the message for every kind of bad configuration.
+func TestConfigErrors(t *testing.T) {
+	for _, c := range []struct{ json, want string }{
+		{`[]`, "not a JSON object"},
+		{`{"model_type": "mpt"`, "not a JSON object"},
+		{`{}`, "neither model_type nor architectures"},
+		{`{"model_type": "gpt2"}`, `model_type "gpt2": only mpt`},
+		{`{"model_type": "llava_mpt"}`, "wraps an MPT"},
+		{`{"model_type": "mosaic_gpt"}`, "before May 2023"},
+		{`{"model_type": 5}`, "model_type: 5 where a string is expected"},
+		{`{"model_type": "mpt", "d_model": "64"}`, `d_model: "64" where an integer is expected`},
+		{`{"model_type": "mpt", "d_model": 64.5}`, "d_model: 64.5 where an integer"},
+		{`{"model_type": "mpt", "d_model": 1e300}`, "d_model: 1e+300 where an integer"},
+		{`{"model_type": "mpt", "d_model": 0}`, "d_model is 0, not between"},
+		{`{"model_type": "mpt", "n_heads": -4}`, "n_heads is -4"},
+		{`{"model_type": "mpt", "d_model": 100}`, "not a multiple of n_heads"},
+		{`{"model_type": "mpt", "d_model": 64, "expansion_ratio": 2.4}`, "is not an integer"},
+		{`{"model_type": "mpt", "logit_scale": "sqrt"}`, `unknown name "sqrt"`},
+		{`{"model_type": "mpt", "no_bias": 1}`, "no_bias: 1 where true or false"},
+		{`{"model_type": "mpt", "embedding_fraction": 0}`, "embedding_fraction 0"},
+		{`{"model_type": "mpt", "norm_eps": 0}`, "epsilon of the norms"},
+		{`{"model_type": "mpt", "attn_config": []}`, "attn_config: [] where an object"},
+		{`{"model_type": "mpt", "attn_config": {"attn_type": "linear"}}`, `attn_type "linear" is unknown`},
+		{`{"model_type": "mpt", "attn_config": {"attn_type": "grouped_query_attention"}}`, "kv_n_heads 0"},
+		{`{"model_type": "mpt", "attn_config": {"attn_type": "grouped_query_attention", "kv_n_heads": 3}}`, "kv_n_heads 3"},
+		{`{"model_type": "mpt", "attn_config": {"clip_qkv": -1}}`, "clip_qkv -1"},
+		{`{"model_type": "mpt", "attn_config": {"clip_qkv": 1e39}}`, "attn_config.clip_qkv: 1e+39 is too large"},
+		{`{"model_type": "mpt", "attn_config": {"alibi": true, "alibi_bias_max": 0}}`, "alibi_bias_max 0"},
+		{`{"model_type": "mpt", "attn_config": {"qk_ln": true, "qk_gn": true}}`, "exclude each other"},
+	} {
+		_, err := ParseConfig([]byte(c.json))
+		if err == nil || !strings.HasPrefix(err.Error(), "checkpoint: config.json: ") || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s\n\tgot  %v\n\twant %s", c.json, err, c.want)
+		}
+		if err != nil && !errors.Is(err, ErrFormat) && !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%s: wraps neither ErrFormat nor ErrUnsupported", c.json)
+		}
+	}
+}
+
+// TestUnsupported switches every feature on that is not run yet.
+func TestUnsupported(t *testing.T) {
+	for _, c := range []struct{ top, attn, ffn, want string }{
+		{`"learned_pos_emb": true`, `"alibi": false`, ``, "learned_pos_emb"},
+		{`"no_bias": false`, ``, ``, "no_bias"},
+		{`"attention_bias": true`, ``, ``, "attention_bias"},
+		{`"head_dim": 32`, ``, ``, "head_dim 32"},
+		{`"norm_type": "RMSNorm"`, ``, ``, "norm_type rmsnorm"},
+		{`"final_logit_softcapping": 30`, ``, ``, "final_logit_softcapping"},
+		{`"block_overrides": {}`, ``, ``, "block_overrides"},
+		{`"logit_scale": 0`, ``, ``, "logit_scale 0"},
+		{`"prefix_lm": true`, ``, ``, "prefix_lm"},
+		{``, `"prefix_lm": true`, ``, "prefix_lm"},
+		{``, `"rope": true`, ``, "rope"},
+		{``, `"qk_ln": true`, ``, "qk_ln"},
+		{``, `"qk_gn": true`, ``, "qk_gn"},
+		{``, `"attn_type": "multiquery_attention"`, ``, "multiquery_attention"},
+		{``, `"sliding_window_size": 128`, ``, "sliding_window_size 128"},
+		{``, `"attn_logit_softcapping": 2.5`, ``, "attn_logit_softcapping"},
+		{``, `"attn_temperature_tuning": {"attn_scale": 0.1}`, ``, "attn_temperature_tuning"},
+		{``, `"nope": true`, ``, "nope"},
+		{``, `"reuse_kv_layer_idx": -1`, ``, "reuse_kv_layer_idx"},
+		{``, `"kv_dim": 64`, ``, "kv_dim"},
+		{``, `"softmax_scale": 0`, ``, "softmax_scale 0"},
+		{``, ``, `"ffn_type": "mptglu"`, "mptglu"},
+		{``, ``, `"ffn_type": "te_ln_mlp"`, "te_ln_mlp"},
+		{``, ``, `"ffn_type": "mb_dmoe"`, "mb_dmoe"},
+		{``, ``, `"ffn_act_fn": {"name": "relu"}`, "activation relu"},
+		{``, ``, `"ffn_act_fn": {"name": "gelu", "approximate": "tanh"}`, "activation gelu_tanh"},
+		{``, ``, `"ffn_act_fn": {"name": "gelu", "beta": 2}`, "activation gelu with beta"},
+	} {
+		join := func(base, extra string) string { return strings.TrimSuffix(base+", "+extra, ", ") }
+		text := `{` + join(`"model_type": "mpt", "d_model": 64, "n_heads": 4`, c.top) +
+			`, "attn_config": {` + join(`"alibi_bias_max": 8`, c.attn)
+		if !strings.Contains(c.attn, "alibi") {
+			text += `, "alibi": true`
+		}
+		text += `}, "ffn_config": {` + c.ffn + `}}`
+		cfg, err := ParseConfig([]byte(text))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if names := cfg.Unsupported(); len(names) != 1 || !strings.Contains(names[0], c.want) {
+			t.Errorf("%s\n\tgot  %q\n\twant %s", text, names, c.want)
+		}
+		if err := cfg.Validate(); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%s: Validate: %v", text, err)
+		}
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add(readCase(f, "hf-tiny", "config.json"))
+	f.Add(readCase(f, "lf-alibi", "config.json"))
+	f.Add([]byte(`{"model_type":"mpt","n_heads":0,"attn_config":{"attn_type":"grouped_query_attention","kv_n_heads":0}}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := ParseConfig(b)
+		if err != nil {
+			return
+		}
+		if c.Validate() == nil && (c.DModel%c.NHeads != 0 || c.FFN.HiddenSize < 1 || c.Attn.KVHeads != c.NHeads || !(c.Attn.SoftmaxScale > 0)) {
+			t.Errorf("valid but inconsistent: %+v", c)
+		}
+	})
+}

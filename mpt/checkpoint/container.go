@@ -1,0 +1,150 @@
+package checkpoint
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// ErrFormat is wrapped by every error that is the fault of a file's content.
+var ErrFormat = errors.New("malformed file")
+
+// A Container is one open file of named tensors: safetensors or torch. Its
+// methods may be called from several goroutines.
+type Container struct {
+	path     string
+	r        io.ReaderAt
+	size     int64
+	close    func() error
+	tensors  []*Tensor
+	metadata map[string]string
+}
+
+// OpenSafetensors opens a safetensors file and checks its header. The names of
+// its tensors are those of the file.
+func OpenSafetensors(path string) (*Container, error) {
+	return openContainer(path, (*Container).readSafetensors)
+}
+
+// OpenTorch opens a file written by torch.save, in the zip or the older stream
+// container, and reads the names, shapes and places of its tensors. A training
+// checkpoint, whose tensors lie in an inner dictionary, is opened at that
+// dictionary. The names of the tensors are those of the file.
+func OpenTorch(path string) (*Container, error) {
+	return openContainer(path, (*Container).readTorch)
+}
+
+// Path returns the name that the container was opened with.
+func (c *Container) Path() string { return c.path }
+
+// Tensors returns the tensors in the order in which the file lists them.
+func (c *Container) Tensors() []*Tensor { return c.tensors }
+
+// Metadata returns the string map of a safetensors header; it is empty for
+// torch files. The caller must not change it.
+func (c *Container) Metadata() map[string]string { return c.metadata }
+
+// Close closes the file. Its tensors can no longer be read.
+func (c *Container) Close() error {
+	if c.close == nil {
+		return nil
+	}
+	err := c.close()
+	c.close = nil
+	return err
+}
+
+func openContainer(path string, read func(*Container) error) (*Container, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	c, err := newContainer(path, f, info.Size(), read)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	c.close = f.Close
+	return c, nil
+}
+
+// newContainer reads the header of the size bytes behind r; path is for errors.
+func newContainer(path string, r io.ReaderAt, size int64, read func(*Container) error) (*Container, error) {
+	c := &Container{path: path, r: r, size: size}
+	err := c.refuseStrangers()
+	if err == nil {
+		err = read(c)
+	}
+	if err == nil {
+		err = c.refuseDuplicates()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// head returns the first n bytes of the file, or fewer if it is shorter.
+func (c *Container) head(n int64) ([]byte, error) {
+	b := make([]byte, min(n, c.size))
+	if _, err := c.r.ReadAt(b, 0); err != nil && err != io.EOF {
+		return nil, err
+	}
+	return b, nil
+}
+
+// refuseStrangers names the files that are commonly found in the place of
+// weights and are neither safetensors nor torch files.
+func (c *Container) refuseStrangers() error {
+	b, err := c.head(512)
+	switch {
+	case err != nil:
+		return err
+	case len(b) == 0:
+		return malformed("the file is empty")
+	case isPointer(b):
+		return errPointer
+	case bytes.HasPrefix(b, []byte("GGUF")):
+		return malformed("this is a GGUF file, not a checkpoint")
+	case len(b) >= 262 && string(b[257:262]) == "ustar":
+		return fmt.Errorf("the tar container of torch before 0.1.10 is not supported: %w", errors.ErrUnsupported)
+	}
+	return nil
+}
+
+func (c *Container) refuseDuplicates() error {
+	seen := make(map[string]bool, len(c.tensors))
+	for _, t := range c.tensors {
+		if t.Name == "" {
+			return malformed("a tensor has no name")
+		}
+		if seen[t.Name] {
+			return malformed("two tensors are named %q", t.Name)
+		}
+		seen[t.Name] = true
+	}
+	return nil
+}
+
+// errPointer is what is wrong with a clone made without git-lfs.
+var errPointer = fmt.Errorf("%w: this is a git-lfs pointer, not the file itself: "+
+	"install git-lfs and run \"git lfs pull\" in the folder, or download the file again", ErrFormat)
+
+// isPointer reports whether a file that starts with b is a git-lfs pointer.
+func isPointer(b []byte) bool {
+	return bytes.HasPrefix(b, []byte("version https://git-lfs"))
+}
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrFormat}, args...)...)
+}

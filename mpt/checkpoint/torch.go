@@ -1,0 +1,168 @@
+package checkpoint
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+)
+
+// A storage is one flat array of a torch file. Tensors are views of it.
+type storage struct {
+	key    string
+	dtype  dtype
+	count  int   // elements
+	offset int64 // of its first byte in the file; unknown while the pickle is read
+}
+
+func (s *storage) bytes() int64 { return int64(s.count) * int64(s.dtype.size) }
+
+// torchFile is what both torch containers share: a pickle that describes tensors
+// and names the storages that hold their elements.
+type torchFile struct {
+	c        *Container
+	storages map[string]*storage
+}
+
+// The first bytes of the two containers. A legacy file starts with a pickled
+// number of ten bytes.
+var (
+	zipMagic    = []byte("PK\x03\x04")
+	legacyMagic = []byte("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19")
+)
+
+func (c *Container) readTorch() error {
+	b, err := c.head(int64(len(legacyMagic)))
+	if err != nil {
+		return err
+	}
+	t := &torchFile{c: c, storages: map[string]*storage{}}
+	switch {
+	case bytes.HasPrefix(b, zipMagic):
+		return t.readZip()
+	case bytes.HasPrefix(b, legacyMagic):
+		return t.readLegacy()
+	}
+	return malformed("this is not a file that torch.save wrote: it starts with % x", b)
+}
+
+// persist resolves a persistent id, the place in a pickle where torch refers to a
+// storage:
+//
+//	("storage", class, key, location, count)                              zip
+//	("storage", class, key, location, count, None or (key, start, count)) legacy
+func (t *torchFile) persist(id tuple) (any, error) {
+	if len(id) < 5 || len(id) > 6 || id[0] != "storage" {
+		return nil, malformed("a persistent id that does not name a storage")
+	}
+	class, _ := id[1].(symbol)
+	dt, ok := dtypeOfStorage(class)
+	key, okKey := id[2].(string)
+	n, okCount := id[4].(int64)
+	if !ok || !okKey || !okCount || n < 0 || n > math.MaxInt/int64(dt.size) {
+		return nil, malformed("a storage whose class, key or size is not what torch writes")
+	}
+	s := t.storages[key]
+	if s == nil {
+		s = &storage{key: key, dtype: dt, count: int(n), offset: -1}
+		t.storages[key] = s
+	}
+	if s.dtype != dt || int64(s.count) != n {
+		return nil, malformed("storage %q is described twice, as %d of %s and %d of %s", key, s.count, s.dtype.name, n, dt.name)
+	}
+	if len(id) == 6 && id[5] != nil {
+		return s.part(id[5])
+	}
+	return view{s, 0, s.count}, nil
+}
+
+// part resolves the sixth element of a legacy id.
+func (s *storage) part(metadata any) (any, error) {
+	m, _ := metadata.(tuple)
+	if len(m) != 3 {
+		return nil, malformed("view of storage %q: not what torch writes", s.key)
+	}
+	start, ok1 := m[1].(int64)
+	n, ok2 := m[2].(int64)
+	if !ok1 || !ok2 || start < 0 || n < 0 || start > int64(s.count) || n > int64(s.count)-start {
+		return nil, malformed("view of storage %q reaches outside its %d elements", s.key, s.count)
+	}
+	return view{s, int(start), int(n)}, nil
+}
+
+// addTensors adds the tensors of an unpickled object to the container. locate
+// finds the offset of a storage in the file.
+func (t *torchFile) addTensors(object any, locate func(*storage) error) error {
+	d, err := stateDict(object)
+	if err != nil {
+		return err
+	}
+	for _, it := range d.items {
+		ref, ok := it.value.(*tensorRef)
+		if !ok {
+			continue
+		}
+		name, ok := it.key.(string)
+		if !ok {
+			return malformed("a tensor is stored under a key that is not a string")
+		}
+		if ref.of.offset < 0 {
+			if err := locate(ref.of); err != nil {
+				return fmt.Errorf("tensor %q: %w", name, err)
+			}
+		}
+		offset := ref.of.offset + int64(ref.start)*int64(ref.of.dtype.size)
+		tensor, err := newTensor(t.c, name, ref.of.dtype, ref.shape, offset, ref.strides)
+		if err != nil {
+			return err
+		}
+		t.c.tensors = append(t.c.tensors, tensor)
+	}
+	return nil
+}
+
+// place sets the offset of s, where the file has room for size bytes.
+func (t *torchFile) place(s *storage, offset, size int64) error {
+	if size < s.bytes() || offset > t.c.size-s.bytes() {
+		return malformed("storage %q takes %d bytes, the file has %d at byte %d: it is truncated or damaged",
+			s.key, s.bytes(), min(size, t.c.size-offset), offset)
+	}
+	s.offset = offset
+	return nil
+}
+
+// stateDicts are the places where training code puts the weights in a larger
+// object.
+var stateDicts = [][]string{{"state", "model"}, {"state_dict"}, {"model_state_dict"}, {"model"}, {"module"}}
+
+// stateDict returns the dictionary of tensors in an unpickled object: the object
+// itself, or the first of stateDicts in it.
+func stateDict(object any) (*dict, error) {
+	top, ok := object.(*dict)
+	if !ok {
+		return nil, malformed("the file does not hold a dictionary of tensors")
+	}
+	if top.hasTensors() {
+		return top, nil
+	}
+	for _, path := range stateDicts {
+		d := top
+		for _, key := range path {
+			if d != nil {
+				d, _ = d.get(key).(*dict)
+			}
+		}
+		if d != nil && d.hasTensors() {
+			return d, nil
+		}
+	}
+	return nil, malformed("there are no tensors in the dictionary, nor in state.model, state_dict or model of it")
+}
+
+func (d *dict) hasTensors() bool {
+	for _, it := range d.items {
+		if _, ok := it.value.(*tensorRef); ok {
+			return true
+		}
+	}
+	return false
+}

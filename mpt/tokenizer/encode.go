@@ -1,0 +1,64 @@
+package tokenizer
+
+import "unicode/utf8"
+
+// EncodeOptions says how a text is read. The zero value is for text from a
+// user: control tokens in it are plain text.
+type EncodeOptions struct {
+	// ParseSpecial makes control tokens that are spelled out in the text, such
+	// as <|im_start|>, into their ids. User-defined tokens always are.
+	ParseSpecial bool
+
+	// AddSpecial puts bos first if the vocabulary asks for that, which that of
+	// no MosaicML model does.
+	AddSpecial bool
+}
+
+// Encode returns the ids of text. Ill-formed UTF-8 is read as U+FFFD.
+func (t *Tokenizer) Encode(text string, opt EncodeOptions) []int32 {
+	return t.AppendEncode(nil, text, opt)
+}
+
+// AppendEncode appends the ids of text to dst. It allocates nothing but room in
+// dst if text is well-formed, in normal form C and without very long words.
+func (t *Tokenizer) AppendEncode(dst []int32, text string, opt EncodeOptions) []int32 {
+	if opt.AddSpecial && t.vocab.AddBOS {
+		dst = append(dst, t.BOS())
+	}
+	if !utf8.ValidString(text) {
+		text = string(appendValid(nil, []byte(text)))
+	}
+	s := &t.plain
+	if opt.ParseSpecial {
+		s = &t.parsed
+	}
+	for text != "" {
+		id, start, end := s.raw.find(text)
+		dst = t.appendPlain(dst, text[:start], s.normalized)
+		if start < end {
+			dst = append(dst, id)
+		}
+		text = text[end:]
+	}
+	return dst
+}
+
+// appendPlain appends the ids of text, which has no token of the raw stage.
+func (t *Tokenizer) appendPlain(dst []int32, text string, normalized *trie) []int32 {
+	if t.nfc {
+		text = nfc(text)
+	}
+	for text != "" {
+		id, start, end := normalized.find(text)
+		for rest := text[:start]; rest != ""; {
+			n := word(rest)
+			dst = t.merges.appendWord(dst, rest[:n])
+			rest = rest[n:]
+		}
+		if start < end {
+			dst = append(dst, id)
+		}
+		text = text[end:]
+	}
+	return dst
+}

@@ -1,0 +1,199 @@
+package tokenizer
+
+import (
+	"fmt"
+
+	"mptgo/gguf"
+)
+
+// The keys of a tokenizer in a GGUF file. Those that start with mpt.ext are of
+// this project; other readers ignore them and need not know them.
+const (
+	keyModel        = "tokenizer.ggml.model"
+	keyPre          = "tokenizer.ggml.pre"
+	keyTokens       = "tokenizer.ggml.tokens"
+	keyTypes        = "tokenizer.ggml.token_type"
+	keyMerges       = "tokenizer.ggml.merges"
+	keyBOS          = "tokenizer.ggml.bos_token_id"
+	keyEOS          = "tokenizer.ggml.eos_token_id"
+	keyUNK          = "tokenizer.ggml.unknown_token_id"
+	keyPAD          = "tokenizer.ggml.padding_token_id"
+	keyEOT          = "tokenizer.ggml.eot_token_id"
+	keyEOM          = "tokenizer.ggml.eom_token_id"
+	keyAddBOS       = "tokenizer.ggml.add_bos_token"
+	keyAddEOS       = "tokenizer.ggml.add_eos_token"
+	keyChatTemplate = "tokenizer.chat_template"
+
+	keyEOG        = "mpt.ext.eog_token_ids"
+	keyNormalized = "mpt.ext.normalized_token_ids"
+)
+
+// Meta returns the keys that describe v in a GGUF file.
+//
+// A single id of EOG that is not eos is stored as eot_token_id, which every
+// reader honours; if there are more, the first is stored there and all of them
+// under a key of this project.
+func (v *Vocab) Meta() []gguf.KV {
+	types := make([]int32, len(v.Types))
+	for i, t := range v.Types {
+		types[i] = int32(t)
+	}
+	kv := []gguf.KV{
+		{Key: keyModel, Value: v.Model},
+		{Key: keyPre, Value: v.Pre},
+		{Key: keyTokens, Value: v.Tokens},
+		{Key: keyTypes, Value: types},
+		{Key: keyMerges, Value: v.Merges},
+	}
+	for _, id := range v.ids() {
+		if *id.value != None {
+			kv = append(kv, gguf.KV{Key: id.key, Value: uint32(*id.value)})
+		}
+	}
+	kv = append(kv, gguf.KV{Key: keyAddBOS, Value: v.AddBOS})
+	kv = append(kv, v.eogMeta()...)
+	if v.Normalized != nil {
+		kv = append(kv, gguf.KV{Key: keyNormalized, Value: v.Normalized})
+	}
+	if v.ChatTemplate != "" {
+		kv = append(kv, gguf.KV{Key: keyChatTemplate, Value: v.ChatTemplate})
+	}
+	return kv
+}
+
+// ids lists the keys of single ids with where v keeps them.
+func (v *Vocab) ids() []struct {
+	key   string
+	value *int
+} {
+	return []struct {
+		key   string
+		value *int
+	}{{keyBOS, &v.BOS}, {keyEOS, &v.EOS}, {keyUNK, &v.UNK}, {keyPAD, &v.PAD}}
+}
+
+// eogMeta returns the keys that EOG is stored under.
+func (v *Vocab) eogMeta() []gguf.KV {
+	var others []int32
+	for _, id := range v.EOG {
+		if int(id) != v.EOS {
+			others = append(others, id)
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	kv := []gguf.KV{{Key: keyEOT, Value: uint32(others[0])}}
+	if len(others) > 1 {
+		kv = append(kv, gguf.KV{Key: keyEOG, Value: others})
+	}
+	return kv
+}
+
+// FromGGUF returns the tokenizer that the metadata of f describes. Files made
+// by llama.cpp are read as their model's tokenizer.json would be: text is
+// normalised, and [PADn] tokens, which old files call user-defined, are unused.
+// A file without tokenizer.ggml.pre, as old ones are, must be of an MPT model.
+func FromGGUF(f *gguf.File) (*Tokenizer, error) {
+	v, err := vocabFromGGUF(f)
+	if err != nil {
+		return nil, err
+	}
+	t, err := New(v)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return t, nil
+}
+
+// vocabFromGGUF reads what Meta writes, and what llama.cpp does.
+func vocabFromGGUF(f *gguf.File) (*Vocab, error) {
+	r := reader{f: f}
+	v := &Vocab{
+		Model:        get[string](&r, keyModel),
+		Pre:          r.pre(),
+		Tokens:       get[[]string](&r, keyTokens),
+		Merges:       getOr[[]string](&r, keyMerges, nil),
+		Normalized:   getOr[[]int32](&r, keyNormalized, nil),
+		EOG:          getOr[[]int32](&r, keyEOG, nil),
+		AddBOS:       getOr(&r, keyAddBOS, false),
+		ChatTemplate: getOr(&r, keyChatTemplate, ""),
+	}
+	for _, id := range v.ids() {
+		*id.value = getOr(&r, id.key, None)
+	}
+	v.EOG = r.eog(v.EOG)
+	if getOr(&r, keyAddEOS, false) {
+		r.fail(fmt.Errorf("%s: tokenizer: %s is true: prompts that end with eos are not supported", f.Name(), keyAddEOS))
+	}
+	types := get[[]int32](&r, keyTypes)
+	if r.err != nil {
+		return nil, r.err
+	}
+	v.Types = typesOf(types, v.Tokens)
+	return v, nil
+}
+
+// typesOf returns the types of tokens; padding that is called user-defined is
+// unused.
+func typesOf(types []int32, tokens []string) []TokenType {
+	out := make([]TokenType, len(types))
+	for id, t := range types {
+		out[id] = TokenType(t)
+		if out[id] == UserDefined && id < len(tokens) && tokens[id] == padText(id) {
+			out[id] = Unused
+		}
+	}
+	return out
+}
+
+// reader reads keys and keeps the first error.
+type reader struct {
+	f   *gguf.File
+	err error
+}
+
+func (r *reader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+func get[T gguf.Value](r *reader, key string) T {
+	v, err := gguf.Get[T](r.f, key)
+	if err != nil {
+		r.fail(err)
+	}
+	return v
+}
+
+func getOr[T gguf.Value](r *reader, key string, absent T) T {
+	v, err := gguf.GetOr(r.f, key, absent)
+	if err != nil {
+		r.fail(err)
+	}
+	return v
+}
+
+// pre returns the pre-tokenizer. Files from before April 2024 do not name it.
+func (r *reader) pre() string {
+	if getOr(r, "general.architecture", "") == "mpt" {
+		return getOr(r, keyPre, PreMPT)
+	}
+	return get[string](r, keyPre)
+}
+
+// eog adds to ids those that end a turn or a message under keys of their own.
+func (r *reader) eog(ids []int32) []int32 {
+	for _, key := range []string{keyEOT, keyEOM} {
+		id := getOr[int32](r, key, None)
+		known := id == None
+		for _, other := range ids {
+			known = known || other == id
+		}
+		if !known {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"mptgo/gguf"
+	"mptgo/internal/check"
 )
 
 // The golden files hold 12 rows of 1024 values: Gaussian, zero, constant, with
@@ -29,11 +30,22 @@ var goldens = []struct {
 	{"q5_0", gguf.Q5_0, true},
 	{"q5_1", gguf.Q5_1, true},
 	{"q6_K", gguf.Q6_K, true},
+	{"q2_K", gguf.Q2_K, false},
+	{"q3_K", gguf.Q3_K, false},
+	{"q4_K", gguf.Q4_K, false},
+	{"q5_K", gguf.Q5_K, false},
+	{"iq4_nl", gguf.IQ4_NL, false},
+	{"iq4_xs", gguf.IQ4_XS, false},
+	{"iq3_xxs", gguf.IQ3_XXS, false},
+	{"iq3_s", gguf.IQ3_S, false},
+	{"iq2_s", gguf.IQ2_S, false},
+	{"tq1_0", gguf.TQ1_0, false},
+	{"tq2_0", gguf.TQ2_0, false},
 }
 
-func readGolden(t testing.TB, name string) []byte {
+func readFile(t testing.TB, name string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", name))
+	b, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,14 +54,14 @@ func readGolden(t testing.TB, name string) []byte {
 
 func readFloats(t testing.TB, name string) []float32 {
 	t.Helper()
-	b := readGolden(t, name)
+	b := readFile(t, name)
 	x := make([]float32, len(b)/4)
 	f32.Decode(x, b)
 	return x
 }
 
 func TestEncodeGolden(t *testing.T) {
-	src, imatrix := readFloats(t, "input.f32"), readFloats(t, "imatrix.f32")
+	src, imatrix := readFloats(t, "testdata/input.f32"), readFloats(t, "testdata/imatrix.f32")
 	for _, g := range goldens {
 		if f, _ := Lookup(g.t); f.Encode == nil {
 			continue
@@ -64,7 +76,7 @@ func TestEncodeGolden(t *testing.T) {
 // checkEncode encodes all rows at once and compares with a golden file.
 func checkEncode(t *testing.T, typ gguf.Type, file string, src, weights []float32) {
 	t.Run(file, func(t *testing.T) {
-		want := readGolden(t, file)
+		want := readFile(t, filepath.Join("testdata", file))
 		got := make([]byte, len(want))
 		if err := EncodeRows(typ, got, src, goldenCols, weights); err != nil {
 			t.Fatal(err)
@@ -83,18 +95,29 @@ func checkEncode(t *testing.T, typ gguf.Type, file string, src, weights []float3
 
 func TestDecodeGolden(t *testing.T) {
 	for _, g := range goldens {
-		checkDecode(t, g.t, g.name)
+		checkDecode(t, g.t, "testdata", g.name)
 		if g.weighted {
-			checkDecode(t, g.t, g.name+".imatrix")
+			checkDecode(t, g.t, "testdata", g.name+".imatrix")
 		}
 	}
 }
 
-func checkDecode(t *testing.T, typ gguf.Type, name string) {
+// TestDecodeShared decodes the golden files that are not copied into testdata.
+func TestDecodeShared(t *testing.T) {
+	dir := check.Shared(t, "testdata", "quants")
+	for _, g := range goldens {
+		name := g.name + ".imatrix"
+		if _, err := os.Stat(filepath.Join(dir, name+".q")); err == nil && !g.weighted {
+			checkDecode(t, g.t, dir, name)
+		}
+	}
+}
+
+func checkDecode(t *testing.T, typ gguf.Type, dir, name string) {
 	t.Run(name, func(t *testing.T) {
-		want := readFloats(t, name+".f32")
+		want := readFloats(t, filepath.Join(dir, name+".f32"))
 		got := make([]float32, len(want))
-		if err := DecodeRow(typ, got, readGolden(t, name+".q")); err != nil {
+		if err := DecodeRow(typ, got, readFile(t, filepath.Join(dir, name+".q"))); err != nil {
 			t.Fatal(err)
 		}
 		for i := range want {

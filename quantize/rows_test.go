@@ -116,7 +116,7 @@ func TestCheckFinite(t *testing.T) {
 // and encoding.
 func TestConvert(t *testing.T) {
 	const cols = 512
-	golden := readFloats(t, "input.f32")
+	golden := readFloats(t, "testdata/input.f32")
 	var scratch Scratch
 	for _, from := range Formats() {
 		if from.Encode == nil {

@@ -1,0 +1,31 @@
+package quantize
+
+import (
+	"encoding/binary"
+
+	"mptgo/gguf"
+)
+
+// IQ3_XXS stores 256 values as points of a grid of 256 with four coordinates,
+// with signs, a 4-bit scale s for each 32 and one scale d for all:
+// x ≈ (d·(s+½)/2)·(±point).
+//
+//	byte   0..1   d, binary16
+//	byte   2..65  indices into the grid
+//	byte  66..97  for each 32 values a 32-bit word: four of [evenSigns] of 7
+//	              bits, then s
+var iq3_XXS = Format{
+	Type:   gguf.IQ3_XXS,
+	Decode: decoder(gguf.IQ3_XXS, decodeIQ3_XXS),
+	bad:    badHalves(gguf.IQ3_XXS, 0),
+}
+
+func decodeIQ3_XXS(x []float32, b []byte) {
+	d, grid := half(b[0:]), gridIQ3_XXS()
+	for t := range 64 {
+		word := binary.LittleEndian.Uint32(b[66+t/8*4:])
+		scale := d * (0.5 + float32(word>>28)) * 0.5
+		signs := evenSigns(word>>(t/2%4*7)) >> (t % 2 * 4)
+		scaleSigned(x[4*t:4*t+4], scale, grid[4*int(b[2+t]):], signs)
+	}
+}

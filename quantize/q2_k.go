@@ -1,0 +1,38 @@
+package quantize
+
+import "mptgo/gguf"
+
+// Q2_K stores 256 values as 2-bit integers q, with a 4-bit scale s and a 4-bit
+// minimum m for each 16 and one scale of either kind for all:
+// x ≈ (d·s)·q - (dmin·m).
+//
+//	byte   0..15  low nibble is s, high nibble is m
+//	byte  16..79  q, see [twoBits]
+//	byte  80..81  d, binary16
+//	byte  82..83  dmin, binary16
+var q2_K = Format{
+	Type:   gguf.Q2_K,
+	Decode: decoder(gguf.Q2_K, decodeQ2_K),
+	bad:    badHalves(gguf.Q2_K, 80, 82),
+}
+
+func decodeQ2_K(x []float32, b []byte) {
+	d, dmin := half(b[80:]), half(b[82:])
+	codes := twoBits((*[64]byte)(b[16:]))
+	for j, sm := range b[:16] {
+		scale, lo := d*float32(sm&15), dmin*float32(sm>>4)
+		for i := 16 * j; i < 16*j+16; i++ {
+			x[i] = float32(scale*float32(codes[i])) - lo
+		}
+	}
+}
+
+// twoBits returns the 256 codes of 2 bits in b. Each 32 bytes hold 128 of them:
+// the lowest bits of the bytes are the first 32 codes, and so on.
+func twoBits(b *[64]byte) (codes [256]uint8) {
+	for i := range codes {
+		n, k, l := i/128, i/32%4, i%32
+		codes[i] = b[32*n+l] >> (2 * k) & 3
+	}
+	return codes
+}

@@ -1,0 +1,32 @@
+package quantize
+
+import "mptgo/gguf"
+
+// Q5_K stores 256 values as 5-bit integers q, with a 6-bit scale s and a 6-bit
+// minimum m for each 32 and one scale of either kind for all:
+// x ≈ (d·s)·q - (dmin·m).
+//
+//	byte   0..1    d, binary16
+//	byte   2..3    dmin, binary16
+//	byte   4..15   s and m, see [scaleMin]
+//	byte  16..47   bit j of byte l is bit 4 of q[32j+l]
+//	byte  48..175  bits 0..3 of q: each 32 bytes hold 64 codes, the first 32 in
+//	               the low nibbles
+var q5_K = Format{
+	Type:   gguf.Q5_K,
+	Decode: decoder(gguf.Q5_K, decodeQ5_K),
+	bad:    badHalves(gguf.Q5_K, 0, 2),
+}
+
+func decodeQ5_K(x []float32, b []byte) {
+	d, dmin := half(b[0:]), half(b[2:])
+	packed, high, low := (*[12]byte)(b[4:]), b[16:48], b[48:]
+	for j := range 8 {
+		s, m := scaleMin(packed, j)
+		scale, lo := d*float32(s), dmin*float32(m)
+		for l := range 32 {
+			code := low[j/2*32+l]>>(j%2*4)&15 | high[l]>>j&1<<4
+			x[32*j+l] = float32(scale*float32(code)) - lo
+		}
+	}
+}

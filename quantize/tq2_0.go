@@ -1,0 +1,21 @@
+package quantize
+
+import "mptgo/gguf"
+
+// TQ2_0 stores 256 values as 2-bit integers q with one scale d: x ≈ (q-1)·d.
+// The codes of ternary weights are 0, 1 and 2.
+//
+//	byte   0..63  q, see [twoBits]
+//	byte  64..65  d, binary16
+var tq2_0 = Format{
+	Type:   gguf.TQ2_0,
+	Decode: decoder(gguf.TQ2_0, decodeTQ2_0),
+	bad:    badHalves(gguf.TQ2_0, 64),
+}
+
+func decodeTQ2_0(x []float32, b []byte) {
+	d := half(b[64:])
+	for i, q := range twoBits((*[64]byte)(b)) {
+		x[i] = float32(int32(q)-1) * d
+	}
+}

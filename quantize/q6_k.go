@@ -78,10 +78,10 @@ func decodeQ6_K(x []float32, b []byte) {
 
 // packSix stores 6-bit codes as the low nibbles and high bits of a Q6_K block.
 func packSix(b *[192]byte, codes *[256]uint8) {
-	for half := range 2 {
-		q := (*[128]uint8)(codes[128*half:])
-		low := (*[64]byte)(b[64*half:])
-		high := (*[32]byte)(b[128+32*half:])
+	for part := range 2 {
+		q := (*[128]uint8)(codes[128*part:])
+		low := (*[64]byte)(b[64*part:])
+		high := (*[32]byte)(b[128+32*part:])
 		for l := range high {
 			q0, q1, q2, q3 := q[l], q[l+32], q[l+64], q[l+96]
 			low[l] = q0&15 | q2<<4
@@ -93,10 +93,10 @@ func packSix(b *[192]byte, codes *[256]uint8) {
 
 // unpackSix is the inverse of packSix.
 func unpackSix(codes *[256]uint8, b *[192]byte) {
-	for half := range 2 {
-		q := (*[128]uint8)(codes[128*half:])
-		low := (*[64]byte)(b[64*half:])
-		high := (*[32]byte)(b[128+32*half:])
+	for part := range 2 {
+		q := (*[128]uint8)(codes[128*part:])
+		low := (*[64]byte)(b[64*part:])
+		high := (*[32]byte)(b[128+32*part:])
 		for l, h := range high {
 			q[l] = low[l]&15 | h&3<<4
 			q[l+32] = low[l+32]&15 | h>>2&3<<4

@@ -89,6 +89,12 @@ func TestCheckFinite(t *testing.T) {
 		{gguf.Q8_0, 34*9 + 32, ""},
 		{gguf.Q6_K, 208, "block 0, values 0 to 255"},
 		{gguf.Q6_K, 206, ""},
+		{gguf.Q2_K, 84*3 + 80, "block 3, "},
+		{gguf.Q2_K, 84*3 + 82, "block 3, "},
+		{gguf.Q4_K, 144*3 + 2, "block 3, "},
+		{gguf.IQ1_M, 56*3 + 54, ""}, // the other bits of the exponent are 0
+		{gguf.MXFP4, 17 * 3, "block 3, "},
+		{gguf.NVFP4, 36 * 3, ""},
 	} {
 		_, size := c.t.Block()
 		b := make([]byte, 10*size)

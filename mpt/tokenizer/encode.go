@@ -9,8 +9,8 @@ type EncodeOptions struct {
 	// as <|im_start|>, into their ids. User-defined tokens always are.
 	ParseSpecial bool
 
-	// AddSpecial puts bos first if the vocabulary asks for that, which that of
-	// no MosaicML model does.
+	// AddSpecial puts bos first if the vocabulary asks for that. Those of
+	// MosaicML's models do not.
 	AddSpecial bool
 }
 

@@ -149,6 +149,22 @@ func roundTrip(t *testing.T, tok *Tokenizer) {
 	}
 }
 
+func TestLongLines(t *testing.T) {
+	tok := tiny(t)
+	r := rand.New(rand.NewPCG(17, 18))
+	const n = 1 << 16
+	letters := make([]byte, n)
+	for i := range letters {
+		letters[i] = byte('a' + r.IntN(26))
+	}
+	for _, text := range []string{string(letters), strings.Repeat("a", n), strings.Repeat(" ", n), strings.Repeat("\n", n),
+		strings.Repeat("é", n), strings.Repeat("<|endoftext|", n/10)} {
+		if got := tok.Decode(tok.Encode(text, parse)); got != text {
+			t.Errorf("%.10q...: %d bytes became %d", text, len(text), len(got))
+		}
+	}
+}
+
 func TestAppendEncodeDoesNotAllocate(t *testing.T) {
 	tok := tiny(t)
 	const text = "Once upon a time, there  was a\n\n<|endoftext|> café of 1234 words; it's been 'ere."

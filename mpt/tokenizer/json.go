@@ -35,7 +35,8 @@ type jsonAdded struct {
 	Special    bool   `json:"special"`
 }
 
-// jsonBPE is the model in a tokenizer.json.
+// jsonBPE is the model in a tokenizer.json. UnkToken and FuseUnk are of no effect
+// where every byte has a token, which New insists on.
 type jsonBPE struct {
 	Type         string         `json:"type"`
 	Dropout      float64        `json:"dropout"`

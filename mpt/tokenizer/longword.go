@@ -1,7 +1,5 @@
 package tokenizer
 
-import "slices"
-
 // piece is a token of a word that is being merged: a node of a doubly linked
 // list whose links are indices.
 type piece struct {
@@ -10,9 +8,8 @@ type piece struct {
 	prev, next int32
 }
 
-// appendLong works like appendShort for a word of any length, at the price of
-// allocations. It takes time in proportion to the length, but for sorting, if
-// merges are listed in the order in which they were learnt.
+// appendLong works like appendShort for a word of any length n in O(n log n), at
+// the price of allocations.
 func (m *merges) appendLong(dst []int32, word string) []int32 {
 	pieces := make([]piece, len(word))
 	for i := range pieces {
@@ -66,8 +63,12 @@ func (m *merges) offer(a *agenda, pieces []piece, i int32) {
 }
 
 // agenda is a priority queue of possible merges: lowest rank first, leftmost
-// first of equals. Merges of one rank tend to come from left to right, so each
-// rank has a list, and only lists are kept in a heap.
+// first of equals.
+//
+// Each rank has a list of its merges, and only lists are kept in a heap. That the
+// lists are in order needs no sorting: two equal stretches of text, if nothing
+// crosses their ends, go through the same merges, and of each the one in the left
+// stretch comes first. So a pair of tokens is offered from left to right.
 type agenda struct {
 	lists  []list
 	index  map[int32]int32 // from rank to list
@@ -78,18 +79,14 @@ type agenda struct {
 
 // list holds the places of merges of one rank.
 type list struct {
-	places   []int32
-	done     int // how many of them have been taken
-	unsorted bool
-	queued   bool
+	places []int32
+	done   int // how many of them have been taken
+	queued bool
 }
 
 func (a *agenda) offer(rank, place int32) {
 	i := a.list(rank)
 	l := &a.lists[i]
-	if n := len(l.places); n > l.done && l.places[n-1] > place {
-		l.unsorted = true
-	}
 	l.places = append(l.places, place)
 	if !l.queued {
 		l.queued = true
@@ -118,21 +115,13 @@ func (a *agenda) take() (rank, place int32) {
 		rank, i := a.queue.top()
 		l := &a.lists[i]
 		if l.done < len(l.places) {
-			return rank, l.take()
+			l.done++
+			return rank, l.places[l.done-1]
 		}
 		*l = list{places: l.places[:0]}
 		a.queue.pop()
 	}
 	return noRank, None
-}
-
-func (l *list) take() int32 {
-	if l.unsorted {
-		slices.Sort(l.places[l.done:])
-		l.unsorted = false
-	}
-	l.done++
-	return l.places[l.done-1]
 }
 
 // queue is a binary heap: a rank in the high half and a number in the low half

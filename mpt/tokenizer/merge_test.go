@@ -95,6 +95,52 @@ func TestMergeOrder(t *testing.T) {
 	}
 }
 
+// Vocabularies that no training would make: merges of three letters in random
+// order, several ways to make a token.
+func TestRandomMerges(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 16))
+	base := loadVocab(t, "testdata/tiny.tokenizer.json")
+	for range 300 {
+		v := randomVocab(r, base)
+		tok, err := New(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			var word strings.Builder
+			for range 1 + r.IntN(80) {
+				word.WriteByte("xyyz"[r.IntN(4)])
+			}
+			want := naive(tok.merges, word.String())
+			if got := tok.merges.appendWord(nil, word.String()); !slices.Equal(got, want) {
+				t.Fatalf("merges %q, word %q: %v, want %v", v.Merges, word.String(), got, want)
+			}
+			if got := tok.merges.appendLong(nil, word.String()); !slices.Equal(got, want) {
+				t.Fatalf("merges %q, long word %q: %v, want %v", v.Merges, word.String(), got, want)
+			}
+		}
+	}
+}
+
+// randomVocab returns the single bytes of base with random merges.
+func randomVocab(r *rand.Rand, base *Vocab) *Vocab {
+	v := *base
+	v.Tokens, v.Types, v.Merges = slices.Clone(base.Tokens[:258]), slices.Clone(base.Types[:258]), nil
+	texts := []string{"x", "y", "z"}
+	for range 3 + r.IntN(20) {
+		left, right := texts[r.IntN(len(texts))], texts[r.IntN(len(texts))]
+		if pair := left + " " + right; !slices.Contains(v.Merges, pair) {
+			v.Merges = append(v.Merges, pair)
+		}
+		if !slices.Contains(texts, left+right) {
+			texts = append(texts, left+right)
+			v.Tokens, v.Types = append(v.Tokens, left+right), append(v.Types, Normal)
+		}
+	}
+	r.Shuffle(len(v.Merges), func(i, j int) { v.Merges[i], v.Merges[j] = v.Merges[j], v.Merges[i] })
+	return &v
+}
+
 func BenchmarkEncode(b *testing.B) {
 	tok := neox(b)
 	var english strings.Builder

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"fmt"
+	"slices"
 
 	"mptgo/gguf"
 )
@@ -187,11 +188,7 @@ func (r *reader) pre() string {
 func (r *reader) eog(ids []int32) []int32 {
 	for _, key := range []string{keyEOT, keyEOM} {
 		id := getOr[int32](r, key, None)
-		known := id == None
-		for _, other := range ids {
-			known = known || other == id
-		}
-		if !known {
+		if id != None && !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}

@@ -1,6 +1,9 @@
 package tokenizer
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Tokenizer encodes and decodes text. It is immutable and safe for concurrent
 // use.
@@ -120,14 +123,7 @@ func (t *Tokenizer) PAD() int32 { return int32(t.vocab.PAD) }
 func (t *Tokenizer) EOGs() []int32 { return t.eogs }
 
 // IsEOG reports whether id ends a generation.
-func (t *Tokenizer) IsEOG(id int32) bool {
-	for _, e := range t.eogs {
-		if e == id {
-			return true
-		}
-	}
-	return false
-}
+func (t *Tokenizer) IsEOG(id int32) bool { return slices.Contains(t.eogs, id) }
 
 // ChatTemplate returns the Jinja template for conversations, or "".
 func (t *Tokenizer) ChatTemplate() string { return t.vocab.ChatTemplate }

@@ -42,6 +42,16 @@ func (c *Container) Path() string { return c.path }
 // Tensors returns the tensors in the order in which the file lists them.
 func (c *Container) Tensors() []*Tensor { return c.tensors }
 
+// Tensor returns the tensor with the given name.
+func (c *Container) Tensor(name string) (*Tensor, bool) {
+	for _, t := range c.tensors {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return nil, false
+}
+
 // Metadata returns the string map of a safetensors header; it is empty for
 // torch files. The caller must not change it.
 func (c *Container) Metadata() map[string]string { return c.metadata }

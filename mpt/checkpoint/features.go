@@ -139,6 +139,6 @@ func (c *Config) Unsupported() []string {
 	add(a.KVDim != 0, "cross-attention (kv_dim)")
 	add(c.PrefixLM, "prefix_lm")
 	add(!(float32(a.SoftmaxScale) > 0), "softmax_scale %v", a.SoftmaxScale)
-	add(float32(c.LogitScale) == 0, "logit_scale %v", c.LogitScale)
+	add(!(float32(c.LogitScale) > 0), "logit_scale %v", c.LogitScale)
 	return names
 }

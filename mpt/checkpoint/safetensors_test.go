@@ -29,7 +29,11 @@ func TestSafetensors(t *testing.T) {
 	if c.Metadata()["format"] != "pt" || len(c.Tensors()) != 4 {
 		t.Fatalf("metadata %v, %d tensors", c.Metadata(), len(c.Tensors()))
 	}
-	b, scalar := c.Tensors()[0], c.Tensors()[3]
+	b, ok := c.Tensor("b")
+	scalar := c.Tensors()[3]
+	if _, none := c.Tensor("c"); !ok || none {
+		t.Error("a tensor was not found by its name, or one that does not exist was")
+	}
 	got := make([]byte, 8)
 	if err := b.ReadRows(got, 1, 2); err != nil || !bytes.Equal(got, data[16:24]) {
 		t.Errorf("row 1: % x, %v", got, err)

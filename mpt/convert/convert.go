@@ -1,0 +1,86 @@
+package convert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"mptgo/gguf"
+	"mptgo/quantize"
+)
+
+// Options says how to convert.
+type Options struct {
+	Type            string // the name of a recipe, such as "F16" or "Q4_0": see quantize.Recipes
+	Force           bool   // replace an existing file
+	AllowRequantize bool   // accept a GGUF file whose weights are quantised: quality is lost twice
+	Threads         int    // workers; 0 means one per core
+
+	// Progress, if not nil, is told how many of total source bytes are done.
+	// Calls do not overlap and done does not decrease.
+	Progress func(done, total int64)
+
+	// Logf, if not nil, is told what a user should know although it is no
+	// error: one line per call, without a newline.
+	Logf func(format string, args ...any)
+}
+
+// Summary is what a conversion did.
+type Summary struct {
+	Tensors     int
+	Parameters  int64             // values in all tensors
+	SourceBytes int64             // of the tensors in the source
+	Bytes       int64             // of the file
+	Types       map[gguf.Type]int // tensors of each type
+	Underflows  int64             // values that are too small for F16 and became 0
+}
+
+// Convert makes the file dst from src, which is a checkpoint folder or a GGUF file.
+//
+// Features of a model that this module does not run are refused by name, in an
+// error that wraps errors.ErrUnsupported. If Convert fails, or ctx is cancelled,
+// it leaves nothing behind; an existing dst is touched only when its replacement
+// is complete.
+func Convert(ctx context.Context, src, dst string, opt Options) (*Summary, error) {
+	recipe, err := quantize.ParseRecipe(opt.Type)
+	if err != nil {
+		return nil, fmt.Errorf("convert: %w", err)
+	}
+	if opt.Threads <= 0 {
+		opt.Threads = runtime.GOMAXPROCS(0)
+	}
+	if opt.Logf == nil {
+		opt.Logf = func(string, ...any) {}
+	}
+	p, done, err := open(src, dst, recipe, opt)
+	if err != nil {
+		return nil, fmt.Errorf("convert: %w", err)
+	}
+	defer done()
+	s, err := p.write(ctx, dst, opt)
+	if err != nil {
+		return nil, fmt.Errorf("convert: %w", err)
+	}
+	return s, nil
+}
+
+// open plans the conversion of src. The plan reads from files that done closes.
+func open(src, dst string, recipe quantize.Recipe, opt Options) (p *plan, done func() error, err error) {
+	from, err := os.Stat(src)
+	if err != nil {
+		return nil, nil, err
+	}
+	if to, err := os.Stat(dst); err == nil && os.SameFile(from, to) {
+		return nil, nil, fmt.Errorf("%s: source and output are the same file", src)
+	}
+	if from.IsDir() {
+		return openCheckpoint(src, recipe, opt)
+	}
+	p, done, err = openGGUF(src, recipe, opt)
+	if errors.Is(err, gguf.ErrFormat) {
+		err = fmt.Errorf("%w (a source is a GGUF file or the folder of a checkpoint)", err)
+	}
+	return p, done, err
+}

@@ -1,0 +1,258 @@
+package convert
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"mptgo/gguf"
+	"mptgo/mpt/checkpoint"
+	"mptgo/quantize"
+)
+
+// maxVocab bounds the rows of the embedding, for each of which the vocabulary needs a
+// token.
+const maxVocab = 1 << 20
+
+// A model collects the tensors of a checkpoint under the names of GGUF.
+type model struct {
+	ck     *checkpoint.Checkpoint
+	cfg    *checkpoint.Config
+	logf   func(string, ...any)
+	taken  map[string]bool
+	vocab  int // rows of the embedding
+	scales scales
+	out    []output
+}
+
+// openCheckpoint plans the conversion of the checkpoint in the folder dir.
+func openCheckpoint(dir string, recipe quantize.Recipe, opt Options) (*plan, func() error, error) {
+	ck, err := checkpoint.Open(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := planCheckpoint(ck, recipe, opt.Logf)
+	if err != nil {
+		ck.Close()
+		return nil, nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return p, ck.Close, nil
+}
+
+func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, logf func(string, ...any)) (*plan, error) {
+	m := &model{ck: ck, cfg: ck.Config, logf: logf, taken: map[string]bool{}}
+	if err := m.cfg.Validate(); err != nil {
+		return nil, err
+	}
+	for _, name := range m.cfg.Unknown {
+		logf("config.json: %s is not known and was ignored", name)
+	}
+	m.scales = newScales(m.cfg)
+	if err := m.collect(); err != nil {
+		return nil, err
+	}
+	vocab, err := m.vocabulary()
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{tensors: m.out}
+	p.assign(recipe, m.cfg.NLayers, logf)
+	name, err := filepath.Abs(ck.Dir())
+	if err != nil {
+		return nil, err
+	}
+	p.meta = append(m.metadata(filepath.Base(name), recipe, p.quantized()), vocab.Meta()...)
+	return p, nil
+}
+
+// collect takes every tensor that the configuration calls for and refuses a
+// checkpoint that holds others.
+func (m *model) collect() error {
+	if err := m.refuseForeign(); err != nil {
+		return err
+	}
+	wte, err := m.find("wte.weight")
+	if err != nil {
+		return err
+	}
+	if m.vocab = wte.Rows(); m.vocab > maxVocab {
+		return fmt.Errorf("%w: the embedding has %d rows, more than the %d of the largest vocabulary that is believed", checkpoint.ErrFormat, m.vocab, maxVocab)
+	}
+	if m.cfg.ExplicitVocab && m.vocab != m.cfg.VocabSize {
+		m.logf("config.json: vocab_size is %d, but the embedding has %d rows; the embedding counts", m.cfg.VocabSize, m.vocab)
+	}
+	if err := m.matrix("token_embd.weight", "wte.weight", m.vocab, m.cfg.DModel); err != nil {
+		return err
+	}
+	for i := range m.cfg.NLayers {
+		if err := m.block(fmt.Sprintf("blk.%d.", i), fmt.Sprintf("blocks.%d.", i)); err != nil {
+			return err
+		}
+	}
+	if err := m.vector("output_norm.weight", "norm_f.weight", m.scales.outputNorm); err != nil {
+		return err
+	}
+	if err := m.head(wte); err != nil {
+		return err
+	}
+	return m.refuseRest()
+}
+
+// block takes the tensors of one transformer block.
+func (m *model) block(to, from string) error {
+	d, f := m.cfg.DModel, m.cfg.FFN.HiddenSize
+	return errors.Join(
+		m.vector(to+"attn_norm.weight", from+"norm_1.weight", 1),
+		m.qkv(to+"attn_qkv.weight", from+"attn."),
+		m.matrix(to+"attn_output.weight", from+"attn.out_proj.weight", d, d),
+		m.vector(to+"ffn_norm.weight", from+"norm_2.weight", 1),
+		m.matrix(to+"ffn_up.weight", from+"ffn.up_proj.weight", f, d),
+		m.matrix(to+"ffn_down.weight", from+"ffn.down_proj.weight", d, f),
+	)
+}
+
+// qkv takes the projection to queries, keys and values, one matrix or three; the
+// rows of the queries come first.
+func (m *model) qkv(to, from string) error {
+	d := m.cfg.DModel
+	if _, fused := m.ck.Tensor(from + "Wqkv.weight"); fused {
+		s, err := m.take(from+"Wqkv.weight", 3*d, d)
+		if err != nil {
+			return err
+		}
+		parts := []part{s.whole()}
+		if m.scales.query != 1 {
+			parts = []part{{s, 0, d, m.scales.query}, {s, d, 2 * d, 1}}
+		}
+		m.add(to, s.typ, []int{d, 3 * d}, parts...)
+		return nil
+	}
+	var parts []part
+	for _, name := range []string{"Wq.weight", "Wk.weight", "Wv.weight"} {
+		s, err := m.take(from+name, d, d)
+		if err != nil {
+			return fmt.Errorf("%w (nor is there a fused %sWqkv.weight)", err, from)
+		}
+		parts = append(parts, s.whole())
+	}
+	parts[0].factor = m.scales.query
+	m.add(to, parts[0].src.typ, []int{d, 3 * d}, parts...)
+	return nil
+}
+
+// head takes the output matrix of a model that has one of its own. With tied
+// embeddings the reference ignores such a matrix, which some checkpoints carry.
+func (m *model) head(wte *checkpoint.Tensor) error {
+	const name = "lm_head.weight"
+	if !m.cfg.TieWordEmbeddings {
+		return m.matrix("output.weight", name, m.vocab, m.cfg.DModel)
+	}
+	head, ok := m.ck.Tensor(name)
+	if !ok {
+		return nil
+	}
+	m.taken[name] = true
+	same, err := equal(head, wte)
+	if err != nil {
+		return err
+	}
+	if !same {
+		m.logf("%s differs from wte.weight; it is left out, since config.json says that the embeddings are tied", name)
+	}
+	return nil
+}
+
+func (m *model) find(name string) (*checkpoint.Tensor, error) {
+	t, ok := m.ck.Tensor(name)
+	if !ok {
+		return nil, fmt.Errorf("%w: tensor %s is missing", checkpoint.ErrFormat, name)
+	}
+	return t, nil
+}
+
+// take returns a tensor after checking its shape.
+func (m *model) take(name string, shape ...int) (source, error) {
+	t, err := m.find(name)
+	if err != nil {
+		return source{}, err
+	}
+	if !slices.Equal(t.Shape, shape) {
+		return source{}, fmt.Errorf("%w: tensor %s has the shape %v, config.json calls for %v", checkpoint.ErrFormat, name, t.Shape, shape)
+	}
+	typ, err := t.Type()
+	if err != nil {
+		return source{}, err
+	}
+	m.taken[name] = true
+	s := source{typ: typ, rows: t.Rows(), rowBytes: t.RowBytes(), read: t.ReadRows}
+	if len(shape) == 1 {
+		s = source{typ: typ, rows: 1, rowBytes: t.Bytes(), read: func(dst []byte, _, _ int) error {
+			return t.ReadRows(dst, 0, t.Rows())
+		}}
+	}
+	return s, nil
+}
+
+func (m *model) matrix(to, from string, rows, cols int) error {
+	s, err := m.take(from, rows, cols)
+	if err != nil {
+		return err
+	}
+	m.add(to, s.typ, []int{cols, rows}, s.whole())
+	return nil
+}
+
+func (m *model) vector(to, from string, factor float32) error {
+	s, err := m.take(from, m.cfg.DModel)
+	if err != nil {
+		return err
+	}
+	p := s.whole()
+	p.factor = factor
+	m.add(to, s.typ, []int{m.cfg.DModel}, p)
+	return nil
+}
+
+func (m *model) add(name string, typ gguf.Type, ne []int, parts ...part) {
+	m.out = append(m.out, output{gguf.TensorInfo{Name: name, Type: typ, Ne: ne}, parts})
+}
+
+// foreign are the tensors, by the end of their names, that show a feature which is
+// not supported.
+var foreign = []struct{ suffix, feature string }{
+	{"wpe.weight", "learned positions"},
+	{".bias", "biases"},
+	{"_ln.weight", "query and key norms"},
+	{"gate_proj.weight", "a gated feed-forward layer"},
+	{"router.layer.weight", "mixture of experts"},
+	{"act.scales", "AWQ activation scales"},
+	{".qweight", "weights quantised by another program"},
+	{".qzeros", "weights quantised by another program"},
+	{".scales", "weights quantised by another program"},
+	{".absmax", "weights quantised by another program"},
+	{"score.weight", "a classification head"},
+	{"lora_A.weight", "a LoRA adapter"},
+	{"lora_B.weight", "a LoRA adapter"},
+}
+
+func (m *model) refuseForeign() error {
+	for _, t := range m.ck.Tensors() {
+		for _, f := range foreign {
+			if strings.HasSuffix(t.Name, f.suffix) {
+				return fmt.Errorf("tensor %s: %s cannot be converted yet: %w", t.Name, f.feature, errors.ErrUnsupported)
+			}
+		}
+	}
+	return nil
+}
+
+func (m *model) refuseRest() error {
+	for _, t := range m.ck.Tensors() {
+		if !m.taken[t.Name] {
+			return fmt.Errorf("%w: tensor %s is not part of the model that config.json describes", checkpoint.ErrFormat, t.Name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package convert
+
+import (
+	"mptgo/gguf"
+	"mptgo/quantize"
+)
+
+// A plan is a GGUF file to be: its metadata and where its tensors come from.
+type plan struct {
+	meta    []gguf.KV
+	tensors []output
+}
+
+// An output is a tensor of the file and the rows that it is made of.
+type output struct {
+	info  gguf.TensorInfo
+	parts []part
+}
+
+// A part is a range of consecutive rows of a source tensor.
+type part struct {
+	src         source
+	first, rows int
+	factor      float32 // all values are multiplied by it; 1 copies them
+}
+
+// A source is a tensor as rows of values. Its read method may be called from
+// several goroutines.
+type source struct {
+	typ      gguf.Type
+	rows     int
+	rowBytes int
+	read     func(dst []byte, r0, r1 int) error
+}
+
+// whole returns all rows of s as they are.
+func (s source) whole() part { return part{s, 0, s.rows, 1} }
+
+// infos returns the descriptions of the tensors.
+func (p *plan) infos() []gguf.TensorInfo {
+	infos := make([]gguf.TensorInfo, len(p.tensors))
+	for i, t := range p.tensors {
+		infos[i] = t.info
+	}
+	return infos
+}
+
+// sourceBytes returns the number of bytes that will be read.
+func (p *plan) sourceBytes() (n int64) {
+	for _, t := range p.tensors {
+		for _, q := range t.parts {
+			n += int64(q.rows) * int64(q.src.rowBytes)
+		}
+	}
+	return n
+}
+
+// assign gives every tensor its type by the rules of a recipe.
+func (p *plan) assign(recipe quantize.Recipe, blocks int, logf func(string, ...any)) {
+	info := quantize.ModelInfo{Blocks: blocks, Tied: true}
+	for _, t := range p.tensors {
+		info.Tied = info.Tied && t.info.Name != "output.weight"
+	}
+	for i := range p.tensors {
+		t := &p.tensors[i]
+		typ, note := recipe.TensorType(t.info.Name, t.info.Ne, t.info.Type, info)
+		if note != "" {
+			logf("%s", note)
+		}
+		t.info.Type = typ
+	}
+}
+
+// quantized reports whether a tensor has a type of blocks.
+func (p *plan) quantized() bool {
+	for _, t := range p.tensors {
+		if isQuantized(t.info.Type) {
+			return true
+		}
+	}
+	return false
+}
+
+func isQuantized(t gguf.Type) bool {
+	values, _ := t.Block()
+	return values > 1
+}

@@ -1,0 +1,159 @@
+package convert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+
+	"mptgo/gguf"
+)
+
+// pieceBytes is how much of a source one task reads, give or take a row. Larger
+// pieces gain no speed and cost memory in every worker.
+const pieceBytes = 1 << 20
+
+// A task is a piece of a tensor: rows of one part of it.
+type task struct {
+	tensor int
+	part   part
+	first  int   // row in the source tensor
+	rows   int   // how many
+	offset int64 // of the result in the tensor, in bytes
+}
+
+// A run is a plan that is being carried out.
+type run struct {
+	plan *plan
+	file *gguf.Writer
+	fail context.CancelCauseFunc // ends the run with an error
+
+	mu         sync.Mutex
+	done       int64 // source bytes
+	total      int64
+	progress   func(done, total int64)
+	underflows int64
+}
+
+// write carries out the plan. If it fails no file is left, under any name.
+func (p *plan) write(ctx context.Context, dst string, opt Options) (s *Summary, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("%s: not started: %w", dst, context.Cause(ctx))
+	}
+	w, err := gguf.Create(dst, p.meta, p.infos(), gguf.Options{Force: opt.Force})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, w.Abort()) }()
+	r := &run{plan: p, file: w, fail: cancel, total: p.sourceBytes(), progress: opt.Progress}
+	r.work(ctx, opt.Threads)
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("%s: not finished: %w", dst, context.Cause(ctx))
+	}
+	if err := w.Commit(); err != nil {
+		return nil, err
+	}
+	return r.summary(opt.Logf), nil
+}
+
+// work feeds all tasks to n workers and waits for them.
+func (r *run) work(ctx context.Context, n int) {
+	tasks := make(chan task)
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			var k worker
+			for t := range tasks {
+				if ctx.Err() != nil {
+					continue
+				}
+				if err := r.do(&k, t); err != nil {
+					r.fail(err)
+				}
+			}
+		})
+	}
+	for t := range r.plan.tasks() {
+		select {
+		case tasks <- t:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	close(tasks)
+	wg.Wait()
+}
+
+// tasks yields the pieces of all tensors in the order of the file.
+func (p *plan) tasks() iter.Seq[task] {
+	return func(yield func(task) bool) {
+		for i, t := range p.tensors {
+			outBytes := rowBytes(t.info)
+			row := 0 // of the output
+			for _, q := range t.parts {
+				step := max(1, pieceBytes/q.src.rowBytes)
+				for r := 0; r < q.rows; r += step {
+					n := min(step, q.rows-r)
+					if !yield(task{i, q, q.first + r, n, int64(row+r) * outBytes}) {
+						return
+					}
+				}
+				row += q.rows
+			}
+		}
+	}
+}
+
+// rowBytes returns the size of a row of a tensor whose type was chosen so that its
+// rows divide into blocks.
+func rowBytes(t gguf.TensorInfo) int64 {
+	values, bytes := t.Type.Block()
+	return int64(t.Ne[0]) / int64(values) * int64(bytes)
+}
+
+// do converts one piece and writes it.
+func (r *run) do(k *worker, t task) error {
+	info := r.plan.tensors[t.tensor].info
+	b, err := k.convert(t, info)
+	if err != nil {
+		return fmt.Errorf("tensor %s: rows from %d: %w", info.Name, t.first, err)
+	}
+	if _, err := r.file.WriteAt(t.tensor, b, t.offset); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.underflows += k.underflows
+	r.done += int64(t.rows) * int64(t.part.src.rowBytes)
+	if r.progress != nil {
+		r.progress(r.done, r.total)
+	}
+	return nil
+}
+
+// summary counts what was written.
+func (r *run) summary(logf func(string, ...any)) *Summary {
+	s := &Summary{
+		Tensors:     len(r.plan.tensors),
+		SourceBytes: r.total,
+		Bytes:       r.file.Size(),
+		Types:       map[gguf.Type]int{},
+		Underflows:  r.underflows,
+	}
+	for _, t := range r.plan.tensors {
+		n := int64(1)
+		for _, d := range t.info.Ne {
+			n *= int64(d)
+		}
+		s.Parameters += n
+		s.Types[t.info.Type]++
+	}
+	if s.Underflows > 0 {
+		logf("%d of %d weights are too small for F16 and became 0; BF16 and F32 keep them", s.Underflows, s.Parameters)
+	}
+	return s
+}

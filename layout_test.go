@@ -30,6 +30,7 @@ var may = map[string]string{
 	"mpt":                  "gguf quantize ggml sampling mpt/tokenizer",
 	"mpt/builtin":          "gguf mpt",
 	"bench":                "mpt",
+	"scripts/synthetic":    "",
 	"cmd/mpt":              "cmd/internal/cli",
 	"cmd/mpt-quantize":     "cmd/internal/cli",
 	"cmd/internal/cli":     "bench ggml gguf mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/tokenizer quantize sampling",

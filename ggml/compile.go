@@ -1,0 +1,103 @@
+package ggml
+
+import "mptgo/ggml/internal/kernel"
+
+// Options are the choices of [Compile].
+type Options struct {
+	// Exact keeps activations in float32 where block types would have them
+	// quantised to int8.
+	Exact bool
+	// Tier is the name of the kernels to use; empty means the best that the
+	// CPU can run.
+	Tier string
+}
+
+// Compile prepares g for batches of up to batch rows. The graph must not be
+// compiled again.
+func Compile(g *Graph, pool *Pool, batch int, opt Options) (*Exec, error) {
+	tier, err := tierNamed(opt.Tier)
+	if err != nil {
+		return nil, err
+	}
+	e := &Exec{pool: pool, tier: tier, exact: opt.Exact, capacity: batch}
+	e.ops = joinEpilogues(g.ops)
+	e.placeQuantisation()
+	e.plan()
+	e.scratch = make([]scratch, pool.Workers())
+	for _, o := range e.ops {
+		e.nodes = append(e.nodes, node{op: o, steps: o.steps(e)})
+	}
+	return e, nil
+}
+
+// joinEpilogues moves every elementwise operation whose source is a product
+// that nobody else reads into that product.
+func joinEpilogues(ops []op) []op {
+	product := map[*Tensor]*matMul{} // by the tensor that the product, so far, ends in
+	var kept []op
+	for _, o := range ops {
+		if m, ok := o.(*matMul); ok {
+			product[m.y] = m
+		}
+		f, ok := o.(elementwise)
+		if !ok {
+			kept = append(kept, o)
+			continue
+		}
+		src := f.source()
+		m := product[src]
+		if m == nil || src.consumers != 1 || src.keep {
+			kept = append(kept, o)
+			continue
+		}
+		m.epilogue = append(m.epilogue, f)
+		m.y = f.out()
+		m.y.op = m
+		product[m.y] = m
+	}
+	return inOrder(kept)
+}
+
+// inOrder moves a product behind the operations that compute what its epilogue
+// reads. A residual is always older than the product in a decoder, so this is
+// a check rather than a sort.
+func inOrder(ops []op) []op {
+	computed := map[*Tensor]bool{}
+	for _, o := range ops {
+		for _, in := range o.inputs() {
+			must(computed[in], "%s reads %s before it is computed", o.out().Name, in.Name)
+		}
+		computed[o.out()] = true
+	}
+	return ops
+}
+
+// placeQuantisation decides who quantises the inputs of products with block
+// weights: the operation that computes the input if it works by rows, else the
+// first product that reads it.
+func (e *Exec) placeQuantisation() {
+	if e.exact {
+		return
+	}
+	for _, o := range e.ops {
+		m, ok := o.(*matMul)
+		if !ok || m.x.quantise || !e.tier.NeedsQ8(m.w.Type) {
+			continue
+		}
+		m.x.quantise = true
+		if _, ok := m.x.op.(interface{ quantises() }); !ok {
+			m.quantise = true
+		}
+	}
+}
+
+// tierNamed returns the kernels with the given name.
+func tierNamed(name string) (*kernel.Tier, error) {
+	if name == "" {
+		return kernel.Best(), nil
+	}
+	if t, ok := kernel.Named(name); ok {
+		return t, nil
+	}
+	return nil, unknownTier(name)
+}

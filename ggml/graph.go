@@ -1,0 +1,63 @@
+package ggml
+
+import "fmt"
+
+// Graph is a list of operations in the order in which they are computed. Its
+// methods append an operation and return the tensor that it computes.
+type Graph struct {
+	ops []op
+}
+
+// op is one operation. A new one is a file with a type that has these methods
+// and a method of Graph that appends it.
+type op interface {
+	// kind is the operation's name in listings.
+	kind() string
+	// inputs are the tensors that it reads, out the one that it computes.
+	inputs() []*Tensor
+	out() *Tensor
+	// steps returns what is to be run, once the tensors have their memory.
+	steps(e *Exec) []step
+}
+
+// step is a part of an operation: independent tasks, which may run in any
+// order and at the same time.
+type step struct {
+	// tasks returns the number of tasks for a batch of n rows.
+	tasks func(n int) int
+	run   func(task, worker int)
+}
+
+// NewGraph returns an empty graph.
+func NewGraph() *Graph { return &Graph{} }
+
+// Keep marks t as a result: its rows stay readable after a run ([Exec.Row]).
+func (g *Graph) Keep(t *Tensor) { t.keep = true }
+
+// add appends an operation that computes out.
+func (g *Graph) add(o op) *Tensor {
+	for _, in := range o.inputs() {
+		in.consumers++
+	}
+	t := o.out()
+	t.op = o
+	g.ops = append(g.ops, o)
+	return t
+}
+
+// newTensor names the result of an operation after the operation if it has no
+// name of its own.
+func (g *Graph) newTensor(name string, cols int) *Tensor {
+	if name == "" {
+		name = fmt.Sprintf("node_%d", len(g.ops))
+	}
+	return &Tensor{Name: name, Cols: cols}
+}
+
+// must panics if a graph is built with shapes that do not fit. Shapes come
+// from a model that has been validated, so this is a bug in the builder.
+func must(ok bool, format string, args ...any) {
+	if !ok {
+		panic("ggml: " + fmt.Sprintf(format, args...))
+	}
+}

@@ -1,0 +1,82 @@
+package ggml
+
+import "mptgo/ggml/internal/kernel"
+
+// matMul is y = x·Wᵀ followed by the elementwise operations joined to it.
+type matMul struct {
+	w        *Matrix
+	x, y     *Tensor
+	epilogue []elementwise
+	quantise bool // x is to be quantised here: nobody has done it before
+}
+
+// MatMul returns the product of every row of x with the rows of w:
+// [batch, w.Rows].
+func (g *Graph) MatMul(name string, w *Matrix, x *Tensor) *Tensor {
+	must(w.Cols == x.Cols, "%s: product of %d columns with rows of %d", w.Name, x.Cols, w.Cols)
+	return g.add(&matMul{w: w, x: x, y: g.newTensor(name, w.Rows)})
+}
+
+func (o *matMul) kind() string { return "matmul" }
+func (o *matMul) out() *Tensor { return o.y }
+
+func (o *matMul) inputs() []*Tensor {
+	in := []*Tensor{o.x}
+	for _, f := range o.epilogue {
+		for _, t := range f.inputs() {
+			if t != f.source() {
+				in = append(in, t)
+			}
+		}
+	}
+	return in
+}
+
+func (o *matMul) steps(e *Exec) []step {
+	var s []step
+	if o.quantise {
+		s = append(s, step{perRow, func(i, _ int) { e.tier.QuantizeRow(&o.x.acts, i) }})
+	}
+	return append(s, step{
+		func(n int) int { return (o.w.Rows + o.grain(e, n) - 1) / o.grain(e, n) },
+		func(task, worker int) { o.run(e, task, worker) },
+	})
+}
+
+// How much of a matrix one task takes: for a small batch enough bytes that
+// taking a task costs nothing beside reading them, for a large one a few
+// strips, so that the last tasks of a region end at about the same time.
+const (
+	decodeTaskBytes = 128 << 10
+	prefillTaskRows = 2 * kernel.StripRows
+)
+
+// grain returns the rows of a task for a batch of n rows. It may depend on
+// anything: a row's result does not depend on its neighbours.
+func (o *matMul) grain(e *Exec, n int) int {
+	if n >= kernel.PackedBatch {
+		return prefillTaskRows
+	}
+	rows := decodeTaskBytes / (len(o.w.Data) / o.w.Rows)
+	share := (o.w.Rows + 4*e.pool.Workers() - 1) / (4 * e.pool.Workers())
+	rows = min(rows, share)
+	return max(rows/kernel.StripRows, 1) * kernel.StripRows
+}
+
+// run computes the rows of one task and applies the epilogue to them.
+func (o *matMul) run(e *Exec, task, worker int) {
+	n := e.n
+	grain := o.grain(e, n)
+	r0 := task * grain
+	r1 := min(r0+grain, o.w.Rows)
+	e.tier.MatMul(o.y.x, o.y.Cols, &o.w.Weights, &o.x.acts, n, r0, r1, e.exact, &e.scratch[worker].mat)
+	if len(o.epilogue) == 0 {
+		return
+	}
+	for i := range n {
+		part := o.y.row(i)[r0:r1]
+		for _, f := range o.epilogue {
+			f.apply(e, part, i, r0)
+		}
+	}
+}

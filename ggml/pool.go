@@ -1,0 +1,230 @@
+package ggml
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mptgo/ggml/internal/kernel"
+)
+
+// How long an idle worker, or a caller that waits for the last task, keeps its
+// core before it sleeps. Waking a sleeping goroutine takes 10 to 50 us, which
+// is as long as many a step of a decoded token; longer spinning would burn a
+// core for nothing between tokens.
+const (
+	spinTime   = 40 * time.Microsecond
+	pauseBurst = 30 // about 1 us: the collector can stop us in between
+	yields     = 4
+)
+
+// Pool runs tasks on a fixed set of workers that stay alive between calls. The
+// goroutine that calls [Pool.Run] is worker 0.
+//
+// A Pool may be used by several goroutines; their calls take turns.
+type Pool struct {
+	workers int
+	spin    bool
+
+	mu    sync.Mutex // held for one Run
+	tasks int
+	fn    func(task, worker int)
+
+	// claims is the number of the region in the high half and the number of
+	// tasks that nobody has taken yet in the low half. A worker takes a task by
+	// a compare-and-swap of both, so one that comes late cannot take a task of
+	// another region: as long as it holds a task, its region cannot end.
+	claims  atomic.Uint64
+	pending atomic.Int64 // tasks that have not ended
+	failure atomic.Pointer[failure]
+
+	waiting atomic.Bool // the caller sleeps until the last task ends
+	done    chan struct{}
+
+	asleep []atomic.Bool // by worker
+	wake   []chan struct{}
+	closed atomic.Bool
+}
+
+// failure is the first panic of a task in the current region.
+type failure struct {
+	value any
+	stack []byte
+}
+
+// NewPool starts a pool of the given number of workers, at least 1. Zero means
+// one worker for each CPU that the process may use.
+func NewPool(workers int) *Pool {
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	p := &Pool{
+		workers: workers,
+		spin:    workers > 1 && workers <= runtime.GOMAXPROCS(0),
+		done:    make(chan struct{}, 1),
+		asleep:  make([]atomic.Bool, workers),
+		wake:    make([]chan struct{}, workers),
+	}
+	for w := 1; w < workers; w++ {
+		p.wake[w] = make(chan struct{}, 1)
+		go p.work(w)
+	}
+	return p
+}
+
+// Workers returns the number of workers.
+func (p *Pool) Workers() int { return p.workers }
+
+// Close ends the workers. It must not be called during a Run.
+func (p *Pool) Close() {
+	if p.closed.Swap(true) {
+		return
+	}
+	for w := 1; w < p.workers; w++ {
+		p.rouse(w)
+	}
+}
+
+// Run calls fn(task, worker) once for every task in [0, tasks) and returns when
+// all calls have ended. No two calls with the same worker number, in
+// [0, Workers()), overlap. Tasks are handed out in increasing order to whoever
+// is free.
+//
+// A memory fault in a task (a mapped file that was truncated) is returned as an
+// error. Any other panic of a task is raised again in the caller.
+func (p *Pool) Run(tasks int, fn func(task, worker int)) error {
+	if tasks <= 0 {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	p.tasks, p.fn = tasks, fn
+	p.failure.Store(nil)
+	if tasks == 1 || p.workers == 1 {
+		for task := range tasks {
+			p.call(task, 0)
+		}
+		return p.outcome()
+	}
+	p.pending.Store(int64(tasks))
+	region := p.claims.Load()>>32 + 1
+	p.claims.Store(region<<32 | uint64(tasks))
+	for w := 1; w < p.workers && w < tasks; w++ {
+		if p.asleep[w].Load() {
+			p.rouse(w)
+		}
+	}
+	p.drain(0)
+	p.await()
+	return p.outcome()
+}
+
+// drain runs tasks until none is left to take.
+func (p *Pool) drain(worker int) {
+	for {
+		c := p.claims.Load()
+		left := c & (1<<32 - 1)
+		if left == 0 {
+			return
+		}
+		if !p.claims.CompareAndSwap(c, c-1) {
+			continue
+		}
+		p.call(p.tasks-int(left), worker)
+		if p.pending.Add(-1) == 0 && p.waiting.Swap(false) {
+			p.done <- struct{}{}
+		}
+	}
+}
+
+// call runs one task. After a failure the rest of the region is skipped.
+func (p *Pool) call(task, worker int) {
+	if p.failure.Load() != nil {
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			p.failure.CompareAndSwap(nil, &failure{v, debug.Stack()})
+		}
+	}()
+	p.fn(task, worker)
+}
+
+// await returns when the last task of the region has ended. A worker that was
+// slow to see the end of an earlier region may wake the caller too early, hence
+// the loop.
+func (p *Pool) await() {
+	ended := func() bool { return p.pending.Load() == 0 }
+	for !p.spun(ended) {
+		p.waiting.Store(true)
+		if ended() && p.waiting.Swap(false) {
+			return
+		}
+		<-p.done
+	}
+}
+
+// spun waits a short while for ready and reports whether it came.
+func (p *Pool) spun(ready func() bool) bool {
+	if ready() {
+		return true
+	}
+	if p.spin {
+		for start := time.Now(); time.Since(start) < spinTime; {
+			kernel.Pause(pauseBurst)
+			if ready() {
+				return true
+			}
+		}
+	}
+	for range yields {
+		runtime.Gosched()
+		if ready() {
+			return true
+		}
+	}
+	return false
+}
+
+// outcome turns the failure of a region, if any, into an error or a panic.
+func (p *Pool) outcome() error {
+	f := p.failure.Load()
+	if f == nil {
+		return nil
+	}
+	if fault, ok := f.value.(interface {
+		error
+		Addr() uintptr
+	}); ok {
+		return fmt.Errorf("ggml: the model's memory could not be read (was the file truncated or replaced while in use?): %w", fault)
+	}
+	panic(fmt.Sprintf("%v\n\n%s", f.value, f.stack))
+}
+
+// work is the life of worker w: run tasks, spin for more, sleep.
+func (p *Pool) work(w int) {
+	debug.SetPanicOnFault(true)
+	idle := func() bool { return p.claims.Load()&(1<<32-1) != 0 || p.closed.Load() }
+	for !p.closed.Load() {
+		p.drain(w)
+		if p.spun(idle) {
+			continue
+		}
+		p.asleep[w].Store(true)
+		if idle() && p.asleep[w].Swap(false) {
+			continue
+		}
+		<-p.wake[w]
+	}
+}
+
+// rouse wakes worker w if it sleeps.
+func (p *Pool) rouse(w int) {
+	if p.asleep[w].Swap(false) {
+		p.wake[w] <- struct{}{}
+	}
+}

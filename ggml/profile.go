@@ -1,0 +1,109 @@
+package ggml
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+)
+
+// profile adds up what the operations of one kind of a compiled graph took.
+type profile struct {
+	names []string // in the order of the first run
+	by    map[string]*Cost
+}
+
+// Cost is what an operation took over all profiled runs.
+type Cost struct {
+	Name  string // kind and weight, without the layer: "matmul attn_qkv"
+	Runs  int
+	Time  time.Duration
+	Bytes int64 // of weights read
+	MACs  int64 // multiplications with weights
+}
+
+// Profile starts (or stops) adding up the time of every operation. It costs a
+// few tens of nanoseconds for each.
+func (e *Exec) Profile(on bool) {
+	e.profile = nil
+	if on {
+		e.profile = &profile{by: map[string]*Cost{}}
+	}
+}
+
+// Costs returns what has been measured, in the order of the graph.
+func (e *Exec) Costs() []Cost {
+	if e.profile == nil {
+		return nil
+	}
+	var costs []Cost
+	for _, name := range e.profile.names {
+		costs = append(costs, *e.profile.by[name])
+	}
+	return costs
+}
+
+// timer is a running measurement; the zero timer measures nothing.
+type timer struct {
+	p     *profile
+	began time.Time
+}
+
+func (p *profile) start() timer {
+	if p == nil {
+		return timer{}
+	}
+	return timer{p, time.Now()}
+}
+
+func (t timer) stop(e *Exec, nd *node) {
+	if t.p == nil {
+		return
+	}
+	took := time.Since(t.began)
+	name := costName(nd.op)
+	c := t.p.by[name]
+	if c == nil {
+		c = &Cost{Name: name}
+		t.p.by[name] = c
+		t.p.names = append(t.p.names, name)
+	}
+	c.Runs++
+	c.Time += took
+	if m, ok := nd.op.(*matMul); ok {
+		c.Bytes += int64(m.w.Bytes())
+		c.MACs += int64(m.w.Rows) * int64(m.w.Cols) * int64(e.n)
+	}
+}
+
+// costName names an operation without its layer, so that layers add up.
+func costName(o op) string {
+	name := o.out().Name
+	if m, ok := o.(*matMul); ok {
+		name = m.w.Name
+	}
+	var layer int
+	var rest string
+	if n, _ := fmt.Sscanf(name, "blk.%d.%s", &layer, &rest); n == 2 {
+		name = rest
+	}
+	return o.kind() + " " + name
+}
+
+// Print writes one line for every operation: kind, result, shape, joined
+// operations, weight type and bytes.
+func (e *Exec) Print(w io.Writer) error {
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(tw, "operation\tresult\tcolumns\tweights\tbytes\tarena\n")
+	for _, nd := range e.nodes {
+		t, kind, weights, bytes := nd.op.out(), nd.op.kind(), "", 0
+		if m, ok := nd.op.(*matMul); ok {
+			for _, f := range m.epilogue {
+				kind += "+" + f.kind()
+			}
+			weights, bytes = fmt.Sprintf("%s %v [%d, %d]", m.w.Name, m.w.Type, m.w.Rows, m.w.Cols), m.w.Bytes()
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\t%d\t%d\n", kind, t.Name, t.Cols, weights, bytes, t.bytes(e.capacity))
+	}
+	return tw.Flush()
+}

@@ -1,0 +1,53 @@
+package ggml
+
+import (
+	"fmt"
+
+	"mptgo/ggml/internal/kernel"
+	"mptgo/gguf"
+)
+
+// Matrix is a weight matrix as it lies in the model file: Rows rows of Cols
+// values of the given type. The product with an activation row x of Cols
+// values has Rows values.
+type Matrix struct {
+	Name string
+	kernel.Weights
+}
+
+// NewMatrix returns the matrix of rows x cols values of type t in data, which
+// is used in place and must stay readable. Types that no kernel computes with
+// and data of another size are errors.
+func NewMatrix(name string, t gguf.Type, rows, cols int, data []byte) (*Matrix, error) {
+	if !kernel.Supported(t) {
+		return nil, fmt.Errorf("ggml: tensor %q: no kernel computes with %v", name, t)
+	}
+	row, err := t.RowBytes(cols)
+	if err != nil {
+		return nil, fmt.Errorf("ggml: tensor %q: %w", name, err)
+	}
+	if rows < 1 || cols < 1 || len(data)/row != rows || len(data)%row != 0 {
+		return nil, fmt.Errorf("ggml: tensor %q: %d rows of %d values of %v do not take %d bytes", name, rows, cols, t, len(data))
+	}
+	return &Matrix{name, kernel.Weights{Type: t, Rows: rows, Cols: cols, Data: data}}, nil
+}
+
+// Bytes returns the size of the matrix in memory.
+func (m *Matrix) Bytes() int { return len(m.Data) }
+
+// Tensor is a value of a [Graph]: a batch of float32 rows of Cols values. It
+// gets its memory when the graph is compiled.
+type Tensor struct {
+	Name string
+	Cols int
+
+	op        op        // what computes it
+	consumers int       // operations that read it
+	keep      bool      // stays readable after a run
+	quantise  bool      // a product reads it as int8 blocks
+	x         []float32 // [batch, Cols], in the arena
+	acts      kernel.Acts
+}
+
+// row returns row i.
+func (t *Tensor) row(i int) []float32 { return t.x[i*t.Cols : (i+1)*t.Cols : (i+1)*t.Cols] }

@@ -1,0 +1,12 @@
+// Package mpt runs MosaicML's MPT language models: decoder-only transformers
+// with ALiBi attention, a GELU feed-forward layer and tied embeddings.
+//
+// [Open] maps a GGUF file (made with mpt-quantize) into memory. A [Model] is
+// immutable and serves any number of [Session] values at the same time; each
+// session holds the keys and values of one conversation. [Session.Eval] appends
+// tokens, [Session.Generate] continues them.
+//
+// The same model, tokens and seed give the same bits, whatever the number of
+// threads, the size of the batches, and whether a prefix was evaluated, copied
+// with [Session.Fork] or restored from disk.
+package mpt

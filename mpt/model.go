@@ -1,0 +1,114 @@
+package mpt
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"mptgo/ggml"
+	"mptgo/gguf"
+	"mptgo/mpt/tokenizer"
+)
+
+// Model is an MPT model that is ready to run. It is immutable and may be used
+// by many sessions at the same time.
+type Model struct {
+	file   *gguf.File
+	config Config
+	w      *weights
+	slopes []float32
+	tok    *tokenizer.Tokenizer
+	opt    options
+	pool   *ggml.Pool
+
+	mu   sync.Mutex
+	idle []*runner // not borrowed by a session now
+
+	sessions atomic.Int64 // open ones
+	closed   atomic.Bool
+	print    func() [32]byte // identity of the weights, computed once
+}
+
+// Open maps the GGUF file at path and prepares it to run. Nothing but its
+// header is read: weights are loaded by the operating system as they are used.
+func Open(path string, opts ...Option) (*Model, error) {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return Load(f, opts...)
+}
+
+// Load is Open for a file that is open already. The model takes it over and
+// closes it, also when Load fails.
+func Load(f *gguf.File, opts ...Option) (*Model, error) {
+	m := &Model{file: f, opt: options{batch: DefaultBatch, cache: gguf.F16}}
+	for _, o := range opts {
+		o(&m.opt)
+	}
+	if err := m.load(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	m.print = sync.OnceValue(m.computeFingerprint)
+	m.pool = ggml.NewPool(m.opt.threads)
+	return m, nil
+}
+
+func (m *Model) load() error {
+	if err := m.opt.validate(); err != nil {
+		return err
+	}
+	c, err := readConfig(m.file)
+	if err != nil {
+		return err
+	}
+	if m.w, err = loadWeights(m.file, c); err != nil {
+		return err
+	}
+	if m.tok, err = tokenizer.FromGGUF(m.file); err != nil {
+		return err
+	}
+	if m.tok.Size() > c.Vocab {
+		return fmt.Errorf("mpt: %s: %d tokens in the vocabulary, %d rows in token_embd.weight", m.file.Name(), m.tok.Size(), c.Vocab)
+	}
+	m.config, m.slopes = *c, c.slopes()
+	return checkTier(m.opt.isa)
+}
+
+// checkTier reports whether the CPU can run the named kernels.
+func checkTier(name string) error {
+	_, err := ggml.TierName(name)
+	return err
+}
+
+// Config returns the model's configuration.
+func (m *Model) Config() Config { return m.config }
+
+// Tokenizer returns the model's tokenizer.
+func (m *Model) Tokenizer() *tokenizer.Tokenizer { return m.tok }
+
+// File returns the model's file.
+func (m *Model) File() *gguf.File { return m.file }
+
+// Threads returns the number of worker threads.
+func (m *Model) Threads() int { return m.pool.Workers() }
+
+// Tier returns the name of the kernels that the model runs on.
+func (m *Model) Tier() string {
+	name, _ := ggml.TierName(m.opt.isa) // checked by load
+	return name
+}
+
+// Close ends the worker threads and unmaps the file. Sessions must be closed
+// before.
+func (m *Model) Close() error {
+	if n := m.sessions.Load(); n != 0 {
+		return fmt.Errorf("mpt: Close of a model with %d open sessions", n)
+	}
+	if m.closed.Swap(true) {
+		return nil
+	}
+	m.pool.Close()
+	return m.file.Close()
+}

@@ -1,0 +1,77 @@
+package mpt
+
+import (
+	"errors"
+	"fmt"
+
+	"mptgo/gguf"
+)
+
+// options are the choices that hold for a model.
+type options struct {
+	threads int
+	batch   int
+	exact   bool
+	cache   gguf.Type
+	isa     string
+}
+
+// DefaultBatch is the largest number of tokens that are evaluated together.
+const DefaultBatch = 512
+
+// Option is a choice of [Open] and [Load].
+type Option func(*options)
+
+// Threads sets the number of worker threads; 0 means one for each CPU that the
+// process may use. It does not change any result.
+func Threads(n int) Option { return func(o *options) { o.threads = n } }
+
+// BatchSize sets how many tokens are evaluated together at the most. It does
+// not change any result; memory for activations grows with it.
+func BatchSize(n int) Option { return func(o *options) { o.batch = n } }
+
+// Exact computes with float32 activations and a float32 cache: slower, and as
+// close to the reference implementation as float32 gets.
+func Exact() Option { return func(o *options) { o.exact, o.cache = true, gguf.F32 } }
+
+// CacheType sets the type of cached keys and values, gguf.F16 (the default) or
+// gguf.F32.
+func CacheType(t gguf.Type) Option { return func(o *options) { o.cache = t } }
+
+// ISA names the kernels to use, such as "generic" or "avx2"; the default is
+// the fastest that the CPU can run. It does not change any result.
+func ISA(name string) Option { return func(o *options) { o.isa = name } }
+
+func (o *options) validate() error {
+	if o.threads < 0 || o.threads > 1024 {
+		return fmt.Errorf("mpt: %d threads: want 1 to 1024, or 0 for all CPUs", o.threads)
+	}
+	if o.batch < 1 || o.batch > 1<<16 {
+		return fmt.Errorf("mpt: a batch of %d tokens: want 1 to %d", o.batch, 1<<16)
+	}
+	if o.cache != gguf.F16 && o.cache != gguf.F32 {
+		return fmt.Errorf("mpt: cache type %v: want F16 or F32", o.cache)
+	}
+	return nil
+}
+
+// sessionOptions are the choices that hold for one session.
+type sessionOptions struct {
+	context int
+}
+
+// SessionOption is a choice of [Model.NewSession].
+type SessionOption func(*sessionOptions)
+
+// ContextSize sets how many tokens a session can hold; the default, 0, is the
+// length the model was trained for. ALiBi models may be given more: they go on
+// working, the better the closer to the trained length. Memory is taken as
+// tokens come, not at once.
+func ContextSize(n int) SessionOption { return func(o *sessionOptions) { o.context = n } }
+
+// maxContext bounds what a caller can ask for: far above any MPT model.
+const maxContext = 1 << 24
+
+// ErrContextFull is wrapped by the error of an evaluation that does not fit
+// into the session's context.
+var ErrContextFull = errors.New("the context is full")

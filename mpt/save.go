@@ -1,0 +1,194 @@
+package mpt
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+
+	"mptgo/ggml"
+	"mptgo/gguf"
+)
+
+// A saved session is sessionMagic followed by a zstd stream (with its checksum)
+// of little-endian values:
+//
+//	fingerprint of the model   32 bytes
+//	cache type, tokens n       u32, u32
+//	the tokens                 n x i32
+//	1 and the logits, or 0     u8, V x f32
+//	keys and values            by layer, page and head, as they lie in memory
+//
+// The last byte of the magic is the version of the format.
+const sessionMagic = "MPTSESS\x01"
+
+// ErrSession is wrapped by the errors of [Session.Restore] that are the fault
+// of the file.
+var ErrSession = errors.New("not a usable saved session")
+
+// sessionHead is the fixed part of a saved session.
+type sessionHead struct {
+	Model  [32]byte
+	Cache  uint32
+	Tokens uint32
+}
+
+// Save writes the session, compressed.
+func (s *Session) Save(w io.Writer) error {
+	if s.closed {
+		return errClosed
+	}
+	if _, err := io.WriteString(w, sessionMagic); err != nil {
+		return fmt.Errorf("mpt: Save: %w", err)
+	}
+	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		return fmt.Errorf("mpt: Save: %w", err)
+	}
+	if err := errors.Join(s.write(z), z.Close()); err != nil {
+		return fmt.Errorf("mpt: Save: %w", err)
+	}
+	return nil
+}
+
+func (s *Session) write(w io.Writer) error {
+	head := sessionHead{s.m.print(), uint32(s.m.opt.cache), uint32(len(s.tokens))}
+	logits := []float32{}
+	if s.valid {
+		logits = s.logits
+	}
+	for _, v := range []any{&head, s.tokens, s.valid, logits} {
+		if err := binary.Write(w, binary.LittleEndian, v); err != nil {
+			return err
+		}
+	}
+	return s.cache.each(len(s.tokens), func(b []byte) error {
+		_, err := w.Write(b)
+		return err
+	})
+}
+
+// Restore replaces the session's content by a saved one of the same model. If
+// it fails the session is as before.
+func (s *Session) Restore(r io.Reader) error {
+	if s.closed {
+		return errClosed
+	}
+	magic := make([]byte, len(sessionMagic))
+	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != sessionMagic {
+		return fmt.Errorf("mpt: Restore: %w: it does not begin like one of this version", ErrSession)
+	}
+	z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(64<<20), zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return fmt.Errorf("mpt: Restore: %w", err)
+	}
+	defer z.Close()
+	if err := s.read(z); err != nil {
+		return fmt.Errorf("mpt: Restore: %w: %w", ErrSession, err)
+	}
+	return nil
+}
+
+func (s *Session) read(r io.Reader) error {
+	var head sessionHead
+	if err := binary.Read(r, binary.LittleEndian, &head); err != nil {
+		return err
+	}
+	switch {
+	case head.Model != s.m.print():
+		return errors.New("it was saved with another model")
+	case head.Cache != uint32(s.m.opt.cache):
+		return fmt.Errorf("its cache is of type %v, this session's of type %v", gguf.Type(head.Cache), s.m.opt.cache)
+	case int64(head.Tokens) > int64(s.context):
+		return fmt.Errorf("its %d tokens do not fit into a context of %d: %w", head.Tokens, s.context, ErrContextFull)
+	}
+	n := int(head.Tokens)
+	tokens := make([]int32, n)
+	var valid bool
+	if err := readAll(r, tokens, &valid); err != nil {
+		return err
+	}
+	logits := make([]float32, s.m.config.Vocab)
+	if valid {
+		if err := readAll(r, logits); err != nil {
+			return err
+		}
+	}
+	c := newCache(s.m.opt.cache, s.m.config.Layers, s.m.config.Heads, s.m.config.HeadDim)
+	c.prepare(0, n)
+	if err := c.each(n, func(b []byte) error {
+		_, err := io.ReadFull(r, b)
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := atEnd(r); err != nil {
+		return err
+	}
+	if err := s.inVocabulary(tokens); err != nil {
+		return err
+	}
+	s.cache, s.tokens, s.logits, s.valid = c, tokens, logits, valid
+	return nil
+}
+
+func readAll(r io.Reader, values ...any) error {
+	for _, v := range values {
+		if err := binary.Read(r, binary.LittleEndian, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// atEnd reads to the end, which also verifies the checksum, and wants nothing
+// there.
+func atEnd(r io.Reader) error {
+	n, err := r.Read(make([]byte, 1))
+	if n != 0 {
+		return errors.New("there is more in it than a session")
+	}
+	if err != io.EOF {
+		return err
+	}
+	return nil
+}
+
+// each calls visit for the parts of the cache that hold the first n positions,
+// in a fixed order: by layer, page and head, keys before values.
+func (c *cache) each(n int, visit func([]byte) error) error {
+	for _, kv := range c.layers {
+		for p := 0; p*ggml.Chunk < n; p++ {
+			used := min(n-p*ggml.Chunk, ggml.Chunk)
+			for h := range kv.Heads {
+				k, v := ggml.PageParts(kv, p, h, used)
+				if err := errors.Join(visit(k), visit(v)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// computeFingerprint identifies the weights well enough that sessions of
+// different models are not mixed up: it covers the configuration, all tensor
+// names, types and shapes, and a sample of every tensor's data. Reading all of
+// a large file would take longer than the session saves.
+func (m *Model) computeFingerprint() [32]byte {
+	const sample = 256
+	h := sha256.New()
+	fmt.Fprintf(h, "%+v %v\n", m.config, m.opt.exact)
+	for _, t := range m.file.Tensors() {
+		data := t.Data()
+		fmt.Fprintf(h, "%q %v %v %d\n", t.Name, t.Type, t.Ne, len(data))
+		for _, at := range []int{0, len(data) / 2, len(data) - sample} {
+			at = max(at, 0)
+			h.Write(data[at:min(at+sample, len(data))])
+		}
+	}
+	return [32]byte(h.Sum(nil))
+}

@@ -1,0 +1,229 @@
+// Command synthetic writes a HuggingFace checkpoint of an MPT shape with random
+// weights, so that conversion and speed can be measured at full size without
+// downloading a model.
+//
+//	go run ./scripts/synthetic -shape mpt-7b -o /tmp/mpt-7b
+package main
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+)
+
+// shape is a model's dimensions.
+type shape struct{ d, heads, layers, vocab, context int }
+
+var shapes = map[string]shape{
+	"mpt-1b":  {2048, 16, 24, 50432, 2048},
+	"mpt-7b":  {4096, 32, 32, 50432, 2048},
+	"mpt-30b": {7168, 64, 48, 50432, 8192},
+}
+
+// tensor is a row of a shard's header.
+type tensor struct {
+	name  string
+	shape []int
+}
+
+func main() {
+	name := flag.String("shape", "mpt-1b", "mpt-1b, mpt-7b, mpt-30b, or D,HEADS,LAYERS")
+	out := flag.String("o", "", "folder to write")
+	shardBytes := flag.Int64("shard", 10_000_000_000, "largest size of a shard in bytes")
+	flag.Parse()
+	if err := run(*name, *out, *shardBytes); err != nil {
+		fmt.Fprintln(os.Stderr, "synthetic:", err)
+		os.Exit(1)
+	}
+}
+
+func run(name, out string, shardBytes int64) error {
+	s, ok := shapes[name]
+	if !ok {
+		s = shape{vocab: 50432, context: 2048}
+		if _, err := fmt.Sscanf(name, "%d,%d,%d", &s.d, &s.heads, &s.layers); err != nil {
+			return fmt.Errorf("shape %q: want mpt-1b, mpt-7b, mpt-30b or D,HEADS,LAYERS", name)
+		}
+	}
+	if out == "" {
+		return fmt.Errorf("give the folder to write with -o")
+	}
+	if err := os.MkdirAll(out, 0o777); err != nil {
+		return err
+	}
+	for file, v := range map[string]any{
+		"config.json": config(s), "tokenizer.json": byteTokenizer(),
+		"generation_config.json": map[string]any{"eos_token_id": 0},
+	} {
+		if err := writeJSON(filepath.Join(out, file), v); err != nil {
+			return err
+		}
+	}
+	return writeShards(out, s.tensors(), shardBytes)
+}
+
+func config(s shape) map[string]any {
+	return map[string]any{
+		"architectures": []string{"MPTForCausalLM"}, "model_type": "mpt", "d_model": s.d, "n_heads": s.heads,
+		"n_layers": s.layers, "vocab_size": s.vocab, "max_seq_len": s.context, "expansion_ratio": 4, "no_bias": true,
+		"norm_type": "low_precision_layernorm", "torch_dtype": "bfloat16",
+		"attn_config": map[string]any{"alibi": true, "alibi_bias_max": 8, "attn_type": "multihead_attention"},
+	}
+}
+
+// byteTokenizer is a vocabulary of the bytes of UTF-8 and the two special
+// tokens, without merges.
+func byteTokenizer() map[string]any {
+	vocab := map[string]int{"<|endoftext|>": 0, "<|padding|>": 1}
+	next := rune(256)
+	for b := range 256 {
+		r := rune(b)
+		if !(b >= 0x21 && b <= 0x7e || b >= 0xa1 && b <= 0xac || b >= 0xae) {
+			r = next
+			next++
+		}
+		vocab[string(r)] = 2 + b
+	}
+	added := func(id int, text string) map[string]any {
+		return map[string]any{"id": id, "content": text, "special": true, "normalized": false,
+			"single_word": false, "lstrip": false, "rstrip": false}
+	}
+	byteLevel := map[string]any{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true}
+	return map[string]any{
+		"version": "1.0", "truncation": nil, "padding": nil,
+		"added_tokens":  []any{added(0, "<|endoftext|>"), added(1, "<|padding|>")},
+		"normalizer":    map[string]any{"type": "NFC"},
+		"pre_tokenizer": byteLevel, "post_processor": byteLevel, "decoder": byteLevel,
+		"model": map[string]any{"type": "BPE", "vocab": vocab, "merges": []string{}},
+	}
+}
+
+func (s shape) tensors() []tensor {
+	ts := []tensor{{"transformer.wte.weight", []int{s.vocab, s.d}}}
+	for i := range s.layers {
+		p := fmt.Sprintf("transformer.blocks.%d.", i)
+		ts = append(ts,
+			tensor{p + "norm_1.weight", []int{s.d}},
+			tensor{p + "attn.Wqkv.weight", []int{3 * s.d, s.d}},
+			tensor{p + "attn.out_proj.weight", []int{s.d, s.d}},
+			tensor{p + "norm_2.weight", []int{s.d}},
+			tensor{p + "ffn.up_proj.weight", []int{4 * s.d, s.d}},
+			tensor{p + "ffn.down_proj.weight", []int{s.d, 4 * s.d}},
+		)
+	}
+	return append(ts, tensor{"transformer.norm_f.weight", []int{s.d}})
+}
+
+// bytes returns the size of the tensor in bfloat16.
+func (t tensor) bytes() int64 {
+	n := int64(2)
+	for _, d := range t.shape {
+		n *= int64(d)
+	}
+	return n
+}
+
+// writeShards writes the tensors in bfloat16 and the index of the shards.
+func writeShards(dir string, ts []tensor, limit int64) error {
+	var shards [][]tensor
+	var size, total int64
+	for _, t := range ts {
+		if shards == nil || size+t.bytes() > limit {
+			shards = append(shards, nil)
+			size = 0
+		}
+		last := len(shards) - 1
+		shards[last] = append(shards[last], t)
+		size += t.bytes()
+		total += t.bytes()
+	}
+	weightMap := map[string]string{}
+	for i, shard := range shards {
+		file := fmt.Sprintf("model-%05d-of-%05d.safetensors", i+1, len(shards))
+		for _, t := range shard {
+			weightMap[t.name] = file
+		}
+		if err := writeShard(filepath.Join(dir, file), shard, uint64(i)); err != nil {
+			return err
+		}
+	}
+	return writeJSON(filepath.Join(dir, "model.safetensors.index.json"),
+		map[string]any{"metadata": map[string]any{"total_size": total}, "weight_map": weightMap})
+}
+
+func writeShard(path string, ts []tensor, seed uint64) error {
+	header := map[string]any{}
+	var at int64
+	for _, t := range ts {
+		header[t.name] = map[string]any{"dtype": "BF16", "shape": t.shape, "data_offsets": []int64{at, at + t.bytes()}}
+		at += t.bytes()
+	}
+	text, err := json.Marshal(header)
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	w := bufio.NewWriterSize(f, 1<<20)
+	binary.Write(w, binary.LittleEndian, uint64(len(text)))
+	w.Write(text)
+	r := rand.New(rand.NewPCG(seed, 7))
+	noise := gaussians(r)
+	for _, t := range ts {
+		if err := writeTensor(w, t, r, noise); err != nil {
+			return err
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// gaussians returns bfloat16 values of standard deviation 0.02. Drawing every
+// weight of a large model would take longer than writing it, so tensors take
+// pieces of this from random places.
+func gaussians(r *rand.Rand) []byte {
+	b := make([]byte, 16<<20)
+	for i := 0; i < len(b); i += 2 {
+		binary.LittleEndian.PutUint16(b[i:], uint16(math.Float32bits(float32(r.NormFloat64()*0.02))>>16))
+	}
+	return b
+}
+
+func writeTensor(w *bufio.Writer, t tensor, r *rand.Rand, noise []byte) error {
+	if len(t.shape) == 1 { // a norm
+		for range t.shape[0] {
+			if err := binary.Write(w, binary.LittleEndian, uint16(math.Float32bits(1)>>16)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for left := t.bytes(); left > 0; {
+		from := r.IntN(len(noise)/2/2) * 2
+		n := min(left, int64(len(noise)-from))
+		if _, err := w.Write(noise[from : from+int(n)]); err != nil {
+			return err
+		}
+		left -= n
+	}
+	return nil
+}
+
+func writeJSON(path string, v any) error {
+	text, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(text, '\n'), 0o666)
+}

@@ -1,0 +1,153 @@
+// Command mat writes the AVX2 kernels of the matrix products: the assembly and
+// the Go declarations that go with it, one pair of files for each part.
+//
+// Registers are named by hand, because the tiles need nearly all of them.
+// Operands stand in the order of Go assembly, the destination last.
+package main
+
+import (
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mmcloughlin/avo/attr"
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/pass"
+	"github.com/mmcloughlin/avo/printer"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// parts are the files to write, by what they hold.
+var parts = []struct {
+	name string
+	emit func(*gen)
+}{
+	{"acts", emitActs},
+	{"matfloat", emitFloat},
+	{"matpack", emitPack},
+	{"matstream", emitStream},
+	{"mattile", emitTiles},
+}
+
+func main() {
+	dir := "."
+	if len(os.Args) > 1 {
+		dir = os.Args[1]
+	}
+	for _, p := range parts {
+		if err := write(dir, p.name, p.emit); err != nil {
+			log.Fatalf("%s: %v", p.name, err)
+		}
+	}
+}
+
+// write generates one part: NAME_avx2_amd64.s and NAME_avx2_amd64.go in dir.
+func write(dir, name string, emit func(*gen)) error {
+	g := &gen{Context: build.NewContext(), prefix: name, constants: map[string]operand.Mem{}}
+	g.ConstraintExpr("!purego")
+	emit(g)
+	file, err := g.Result()
+	if err != nil {
+		return err
+	}
+	if err := pass.Compile.Execute(file); err != nil {
+		return err
+	}
+	cfg := printer.Config{Name: "_gen/mat", Pkg: "kernel"}
+	base := filepath.Join(dir, name+"_avx2_amd64")
+	if err := print(base+".s", printer.NewGoAsm(cfg), file); err != nil {
+		return err
+	}
+	return print(base+".go", printer.NewStubs(cfg), file)
+}
+
+func print(path string, p printer.Printer, file *ir.File) error {
+	b, err := p.Print(file)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, b, 0o666)
+}
+
+// gen is an avo context with the shorthands of these kernels.
+type gen struct {
+	*build.Context
+	prefix    string // of the names of constants
+	constants map[string]operand.Mem
+	labels    int
+}
+
+// fn begins a function. Its comment becomes that of the declaration.
+func (g *gen) fn(name, params, comment string) {
+	g.Function(name)
+	g.Attributes(attr.NOSPLIT)
+	g.SignatureExpr("func(" + params + ")")
+	g.Pragma("noescape")
+	g.Doc(strings.Split(strings.TrimSpace(comment), "\n")...)
+}
+
+// load puts a parameter into a register.
+func (g *gen) load(param string, r reg.Register) { g.Load(g.Param(param), r) }
+
+// loop repeats body while counter, which body does not touch, counts down to
+// zero. It runs at least once.
+func (g *gen) loop(counter reg.Register, body func()) {
+	g.labels++
+	label := fmt.Sprintf("loop%d", g.labels)
+	g.Label(label)
+	body()
+	g.DECQ(counter)
+	g.JNE(operand.LabelRef(label))
+}
+
+// end returns from the function.
+func (g *gen) end() {
+	g.VZEROUPPER()
+	g.RET()
+}
+
+// bytes fills y with copies of the four bytes in v.
+func (g *gen) bytes(v uint32, y reg.VecPhysical, tmp reg.Register) {
+	g.MOVL(operand.U32(v), tmp)
+	g.VMOVD(tmp, y.AsX())
+	g.VPBROADCASTD(y.AsX(), y)
+}
+
+// ones16 fills y with 16-bit ones.
+func (g *gen) ones16(y reg.VecPhysical) {
+	g.VPCMPEQW(y, y, y)
+	g.VPSRLW(operand.Imm(15), y, y)
+}
+
+// rows addresses up to four rows at a fixed distance: base, base+1·stride,
+// base+2·stride and base+3·stride, with three strides in a register of their
+// own.
+type rows struct{ base, stride, stride3 reg.Register }
+
+func (r rows) at(row, offset int) operand.Mem {
+	m := operand.Mem{Base: r.base, Disp: offset}
+	switch row {
+	case 1, 2:
+		m.Index, m.Scale = r.stride, uint8(row)
+	case 3:
+		m.Index, m.Scale = r.stride3, 1
+	}
+	return m
+}
+
+// init fills stride3.
+func (r rows) init(g *gen) {
+	g.LEAQ(operand.Mem{Base: r.stride, Index: r.stride, Scale: 2}, r.stride3)
+}
+
+// ymm returns registers Yfrom to Yto-1.
+func ymm(from, to int) []reg.VecPhysical {
+	return []reg.VecPhysical{
+		reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7,
+		reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15,
+	}[from:to]
+}

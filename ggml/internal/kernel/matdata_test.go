@@ -1,0 +1,145 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"mptgo/gguf"
+)
+
+// matTypes are the types with kernels.
+func matTypes() []gguf.Type {
+	var types []gguf.Type
+	for typ := range gguf.Type(len(floatTypes) + len(blockTypes)) {
+		if Supported(typ) {
+			types = append(types, typ)
+		}
+	}
+	return types
+}
+
+// halfFields says where the binary16 numbers of a block lie.
+var halfFields = map[gguf.Type][]int{
+	gguf.Q4_0: {0},
+	gguf.Q4_1: {0, 2},
+	gguf.Q5_0: {0},
+	gguf.Q5_1: {0, 2},
+	gguf.Q8_0: {0},
+	gguf.Q6_K: {208},
+}
+
+// data says how wild the numbers of a test are.
+type data int
+
+const (
+	plain   data = iota // of ordinary size
+	hostile             // denormals, both zeros, the largest
+	broken              // and some infinities and NaNs
+)
+
+var hostileHalves = []uint16{
+	0x0000, 0x8000, 0x0001, 0x8001, 0x03ff, 0x83ff, 0x0400, 0x7bff, 0xfbff, 0x3c00, 0xbc00, 0x1234,
+}
+
+var brokenHalves = []uint16{0x7c00, 0xfc00, 0x7e00, 0xffff, 0x7c01}
+
+// half returns a random binary16 number.
+func (d data) half(r *rand.Rand) uint16 {
+	switch {
+	case d == broken && r.IntN(50) == 0:
+		return brokenHalves[r.IntN(len(brokenHalves))]
+	case d >= hostile && r.IntN(2) == 0:
+		return hostileHalves[r.IntN(len(hostileHalves))]
+	}
+	return uint16(r.IntN(1<<10)|(8+r.IntN(8))<<10) | uint16(r.IntN(2))<<15
+}
+
+// float returns a random float32.
+func (d data) float(r *rand.Rand) float32 {
+	switch {
+	case d == broken && r.IntN(400) == 0:
+		return []float32{float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN())}[r.IntN(3)]
+	case d >= hostile && r.IntN(3) == 0:
+		h := []float32{0, float32(math.Copysign(0, -1)), 1e-45, -1e-45, 1e-38, 3e-39, -2e-20, 1e18, -1e18, 3e37}
+		return h[r.IntN(len(h))]
+	}
+	return float32(r.NormFloat64())
+}
+
+// weights returns a random matrix whose data ends where memory ends.
+func (d data) weights(t testing.TB, r *rand.Rand, typ gguf.Type, rows, cols int) *Weights {
+	row, err := typ.RowBytes(cols)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &Weights{Type: typ, Rows: rows, Cols: cols, Data: matGuarded(t, rows*row)}
+	_, size := typ.Block()
+	for i := 0; i < len(w.Data); i += size {
+		d.block(r, typ, w.Data[i:i+size])
+	}
+	return w
+}
+
+// block fills one block, or one value of a float type.
+func (d data) block(r *rand.Rand, typ gguf.Type, b []byte) {
+	switch typ {
+	case gguf.F32:
+		binary.LittleEndian.PutUint32(b, math.Float32bits(d.float(r)))
+	case gguf.F16:
+		binary.LittleEndian.PutUint16(b, d.half(r))
+	case gguf.BF16:
+		binary.LittleEndian.PutUint16(b, uint16(math.Float32bits(d.float(r))>>16))
+	default:
+		for i := range b {
+			b[i] = byte(r.Uint32())
+			if d >= hostile && r.IntN(4) == 0 {
+				b[i] = []byte{0x00, 0xff, 0x80, 0x7f}[r.IntN(4)]
+			}
+		}
+		for _, at := range halfFields[typ] {
+			binary.LittleEndian.PutUint16(b[at:], d.half(r))
+		}
+	}
+}
+
+// acts returns random activations, quantised by the definition if their length
+// allows.
+func (d data) acts(t testing.TB, r *rand.Rand, n, k int) *Acts {
+	a := &Acts{N: n, K: k, X: matGuardedFloats(t, n*k)}
+	for i := range a.X {
+		a.X[i] = d.float(r)
+	}
+	if d >= hostile {
+		d.extremes(r, a)
+	}
+	if k%actBlockLen == 0 {
+		a.Place(matGuarded(t, ActsBytes(n, k)))
+		for i := range n {
+			Generic().QuantizeRow(a, i)
+		}
+	}
+	return a
+}
+
+// extremes makes some blocks of one magnitude throughout, which makes every
+// code 127 or -127, or 0.
+func (d data) extremes(r *rand.Rand, a *Acts) {
+	for i := 0; i+actBlockLen <= len(a.X); i += actBlockLen {
+		if r.IntN(3) > 0 {
+			continue
+		}
+		v := []float32{0, 1, -1, 1e-37, 1e-40, 4e30}[r.IntN(6)]
+		flip := r.IntN(2) == 0
+		for j := range actBlockLen {
+			if a.X[i+j] = v; flip && r.IntN(2) == 0 {
+				a.X[i+j] = -v
+			}
+		}
+	}
+}
+
+func matGuardedFloats(t testing.TB, n int) []float32 {
+	return floatsOf(matGuarded(t, 4*n))
+}

@@ -1,0 +1,152 @@
+package kernel
+
+import "unsafe"
+
+// blockKernels are the fast kernels of a block type. A strip is a number of
+// rows, stride bytes apart; n counts blocks of 32 columns, even where the
+// blocks of the type are longer.
+type blockKernels struct {
+	// stream sets y[0..7] to the products of a strip of eight rows, as they lie
+	// in the file, with a row of activations. Soon what lies ahead bytes
+	// further on will be read.
+	stream func(y *float32, w *byte, stride, n int, a *byte, ahead int)
+
+	// pack unpacks a strip of eight rows into its half of a panel of
+	// StripRows: the other half is 32 bytes further on.
+	pack func(panel, w *byte, stride, n int)
+
+	// tile adds the products of a panel with 1 to len(tile) rows of
+	// activations, lda bytes apart, to rows of y, ldy bytes apart.
+	tile [4]tileFunc
+
+	panel int  // bytes of the panel for 32 columns
+	wide  bool // tile reads wide blocks
+}
+
+type tileFunc = func(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+
+// superBlock is the largest number of 32-column blocks in a block of any type.
+// A row is split between multiples of it only.
+const superBlock = 8
+
+// panelBytes is how large a panel may be: with the activations of a tile it
+// should stay in a first-level cache of 32 KB.
+const panelBytes = 24 << 10
+
+// block computes the product with block weights.
+func (p *product) block(k *blockKernels) {
+	switch {
+	case k == nil || p.a.K == 0:
+		p.multiplyGeneric()
+	case p.n < PackedBatch:
+		p.streamed(k)
+	default:
+		p.packed(k)
+	}
+}
+
+// streamed reads the rows in the order of the file, once for the batch: a strip
+// stays in the cache until all rows of activations have met it.
+func (p *product) streamed(k *blockKernels) {
+	const height = StripRows / 2
+	blocks := p.a.K / actBlockLen
+	for r := p.r0; r < p.r1; r += height {
+		w := p.strip(r, height)
+		y, ldy := p.target(r, height)
+		for i := range p.n {
+			k.stream(&y[i*ldy], &w[0], p.row, blocks, p.a.address(i, 0, false), 2*height*p.row)
+		}
+		p.deliver(r, height)
+	}
+}
+
+// packed unpacks a strip, as many columns at a time as the cache holds, and
+// multiplies all rows of activations with it. The results are the running sums.
+func (p *product) packed(k *blockKernels) {
+	blocks := p.a.K / actBlockLen
+	part := partBlocks(blocks, k.panel)
+	panel := grow(&p.s.panel, part*k.panel)
+	for r := p.r0; r < p.r1; r += StripRows {
+		w := p.strip(r, StripRows)
+		y, ldy := p.target(r, StripRows)
+		for i := range p.n {
+			clear(y[i*ldy:][:StripRows])
+		}
+		for b := 0; b < blocks; b += part {
+			n := min(part, blocks-b)
+			at := p.row * b / blocks
+			k.pack(&panel[0], &w[at], p.row, n)
+			k.pack(&panel[32], &w[at+StripRows/2*p.row], p.row, n)
+			p.tiles(k, y, ldy, &panel[0], b, n)
+		}
+		p.deliver(r, StripRows)
+	}
+}
+
+// tiles multiplies a panel, which is n blocks from block b on, with all rows of
+// activations.
+func (p *product) tiles(k *blockKernels, y []float32, ldy int, panel *byte, b, n int) {
+	lda := p.a.K / actBlockLen * actBlockSize
+	if k.wide {
+		lda = p.a.K / actBlockLen * wideBlockSize
+	}
+	for i := 0; i < p.n; {
+		rows := balance(p.n-i, len(k.tile))
+		k.tile[rows-1](&y[i*ldy], 4*ldy, panel, n, p.a.address(i, b, k.wide), lda)
+		i += rows
+	}
+}
+
+// partBlocks returns how many of a row's blocks go into a panel at a time.
+func partBlocks(blocks, size int) int {
+	parts := (blocks*size + panelBytes - 1) / panelBytes
+	part := (blocks + parts - 1) / parts
+	return (part + superBlock - 1) / superBlock * superBlock
+}
+
+// balance returns the height of the next tile, if left rows are left and a tile
+// has at most most: 7 are 4 and 3, 9 are 3 and 3 and 3.
+func balance(left, most int) int {
+	tiles := (left + most - 1) / most
+	return (left + tiles - 1) / tiles
+}
+
+// strip returns the bytes of the weights from row r on: at least height rows.
+// If less than that are to be computed, it returns a copy with zeros after it.
+func (p *product) strip(r, height int) []byte {
+	if r+height <= p.r1 {
+		return p.w.Data[r*p.row:]
+	}
+	padded := grow(&p.s.padded, height*p.row)
+	clear(padded[copy(padded, p.w.Data[r*p.row:p.r1*p.row]):])
+	return padded
+}
+
+// target returns where the results of a strip go: row i begins at y[i*ldy].
+// That is the final place, or if less than height rows are to be computed
+// scratch, see deliver.
+func (p *product) target(r, height int) (y []float32, ldy int) {
+	if r+height <= p.r1 {
+		return p.y[r:], p.ldy
+	}
+	return grow(&p.s.out, p.n*height), height
+}
+
+// deliver brings results from scratch to their place.
+func (p *product) deliver(r, height int) {
+	if r+height <= p.r1 {
+		return
+	}
+	for i := range p.n {
+		copy(p.y[i*p.ldy+r:i*p.ldy+p.r1], p.s.out[i*height:])
+	}
+}
+
+// address returns where block b of row i is.
+func (a *Acts) address(i, b int, wide bool) *byte {
+	b += i * (a.K / actBlockLen)
+	if wide {
+		return (*byte)(unsafe.Pointer(&a.wide[b]))
+	}
+	return (*byte)(unsafe.Pointer(&a.blocks[b]))
+}

@@ -1,0 +1,81 @@
+package kernel
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"mptgo/gguf"
+)
+
+// BenchmarkMatMul measures a matrix that stays in the cache, with batches from
+// decoding to prefill: bytes of weights and multiplications a second.
+func BenchmarkMatMul(b *testing.B) {
+	const rows, k = 64, 4096
+	for _, typ := range matTypes() {
+		for _, tier := range All()[len(All())-1:] {
+			for _, n := range []int{1, 2, 4, 5, 6, 7, 8, 16, 64, 512} {
+				b.Run(fmt.Sprintf("type=%v/isa=%s/n=%d", typ, tier.Name, n), func(b *testing.B) {
+					r := rand.New(rand.NewPCG(0, 0))
+					benchMatMul(b, tier, plain.weights(b, r, typ, rows, k), plain.acts(b, r, n, k), false)
+				})
+			}
+		}
+	}
+}
+
+// BenchmarkMatMulMemory measures a single row of activations and a matrix that
+// no cache holds.
+func BenchmarkMatMulMemory(b *testing.B) {
+	const k, size = 4096, 2 << 30
+	r := rand.New(rand.NewPCG(0, 0))
+	data := make([]byte, size)
+	for _, typ := range matTypes() {
+		row, err := typ.RowBytes(k)
+		if err != nil {
+			b.Fatal(err)
+		}
+		few := plain.weights(b, r, typ, 64, k).Data
+		for i := 0; i < size; i += len(few) {
+			copy(data[i:], few)
+		}
+		b.Run(fmt.Sprintf("type=%v/isa=%s/n=1", typ, Best().Name), func(b *testing.B) {
+			w := &Weights{Type: typ, Rows: size / row, Cols: k, Data: data[:size/row*row]}
+			benchMatMul(b, Best(), w, plain.acts(b, r, 1, k), false)
+		})
+	}
+}
+
+// BenchmarkMatMulExact measures exact mode for block weights.
+func BenchmarkMatMulExact(b *testing.B) {
+	const rows, k = 64, 4096
+	for _, n := range []int{1, 64} {
+		b.Run(fmt.Sprintf("type=%v/isa=%s/n=%d", gguf.Q4_0, Best().Name, n), func(b *testing.B) {
+			r := rand.New(rand.NewPCG(0, 0))
+			benchMatMul(b, Best(), plain.weights(b, r, gguf.Q4_0, rows, k), plain.acts(b, r, n, k), true)
+		})
+	}
+}
+
+func benchMatMul(b *testing.B, tier *Tier, w *Weights, a *Acts, exact bool) {
+	y := make([]float32, a.N*w.Rows)
+	var s MatScratch
+	b.SetBytes(int64(len(w.Data)))
+	for b.Loop() {
+		tier.MatMul(y, w.Rows, w, a, a.N, 0, w.Rows, exact, &s)
+	}
+	b.ReportMetric(float64(b.N)*float64(a.N*w.Rows)*float64(w.Cols)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+}
+
+func BenchmarkQuantizeRow(b *testing.B) {
+	const k = 4096
+	for _, tier := range All() {
+		b.Run("isa="+tier.Name, func(b *testing.B) {
+			a := plain.acts(b, rand.New(rand.NewPCG(0, 0)), 1, k)
+			b.SetBytes(4 * k)
+			for b.Loop() {
+				tier.QuantizeRow(a, 0)
+			}
+		})
+	}
+}

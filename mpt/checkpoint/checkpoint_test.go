@@ -141,6 +141,7 @@ func TestCanonical(t *testing.T) {
 		{"lm_head.weight", "lm_head.weight"},
 		{"model.transformer.blocks.0.norm_1.weight", "blocks.0.norm_1.weight"},
 		{"module.model.transformer.norm_f.weight", "norm_f.weight"},
+		{"model.module.transformer.norm_f.weight", "norm_f.weight"},
 		{"base_model.model.transformer.blocks.11.attn.Wqkv.weight", "blocks.11.attn.Wqkv.weight"},
 		{"transformer.blocks.3.ln_2.weight", "blocks.3.norm_2.weight"},
 		{"transformer.blocks.3.mlp.mlp_down.weight", "blocks.3.ffn.down_proj.weight"},

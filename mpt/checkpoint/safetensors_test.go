@@ -41,8 +41,13 @@ func TestSafetensors(t *testing.T) {
 	if err := scalar.ReadRows(got, 0, 1); err != nil || !bytes.Equal(got, data[24:]) {
 		t.Errorf("scalar: % x, %v", got, err)
 	}
-	if err := b.ReadRows(got, 1, 3); err == nil {
-		t.Error("rows out of range were read")
+	for _, r := range [][2]int{{1, 3}, {-1, 1}, {2, 1}} {
+		if err := b.ReadRows(make([]byte, 8*max(0, r[1]-r[0])), r[0], r[1]); err == nil {
+			t.Errorf("rows %v of 2 were read", r)
+		}
+	}
+	if err := b.ReadRows(got[:7], 0, 1); err == nil {
+		t.Error("a row was read into too few bytes")
 	}
 	if _, err := b.Type(); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "I32") {
 		t.Errorf("type of an integer tensor: %v", err)

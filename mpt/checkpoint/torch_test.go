@@ -86,6 +86,23 @@ func stridedFloats(count, offset int, shape, strides []int, r0, r1 int) []byte {
 	return b
 }
 
+func TestRowMajor(t *testing.T) {
+	for _, c := range []struct {
+		shape, strides []int
+		want           bool
+	}{
+		{[]int{3, 4}, []int{4, 1}, true},
+		{[]int{3, 4}, []int{1, 3}, false},
+		{[]int{1, 4, 1}, []int{99, 1, 7}, true},
+		{[]int{2, 4}, []int{0, 1}, false},
+		{nil, nil, true},
+	} {
+		if got := rowMajor(c.shape, c.strides); got != c.want {
+			t.Errorf("shape %v, strides %v: %v", c.shape, c.strides, got)
+		}
+	}
+}
+
 func TestSharedStorage(t *testing.T) {
 	p := newPickle().op("}(").tensor("a", "0", 12, 0, []int{3, 2}, []int{2, 1}).tensor("b", "0", 12, 0, []int{3, 2}, []int{2, 1}).
 		tensor("c", "0", 12, 6, []int{3, 2}, []int{2, 1}).op("u").stop()
@@ -156,10 +173,14 @@ func TestTorchErrors(t *testing.T) {
 		{"compressed data", zipOf(t, pkl, entry{"a/data/0", floats(4), zip.Deflate}), "compressed"},
 		{"missing data", zipOf(t, pkl), "no entry data/0"},
 		{"short data", zipOf(t, pkl, entry{name: "a/data/0", data: floats(3)}), "takes 16 bytes, the file has 12"},
+		{"encrypted data", zipRaw(t, pkl, zip.FileHeader{Name: "a/data/0", Flags: 1, CompressedSize64: 16, UncompressedSize64: 16}), "encrypted"},
+		{"data beyond the file", zipRaw(t, entry{name: "a/data.pkl", data: onePickle(60, 0, []int{4}, []int{1})},
+			zip.FileHeader{Name: "a/data/0", CompressedSize64: 240, UncompressedSize64: 240}), "takes 240 bytes, the file has"},
 		{"big-endian", zipOf(t, pkl, data, entry{name: "a/byteorder", data: []byte("big")}), `byte order "big"`},
 		{"legacy cut in the data", torchLegacy(good, "0", 4, floats(3)), "truncated or damaged"},
 		{"legacy cut in the pickle", torchLegacy(good, "0", 4, nil)[:100], "pickle: at byte"},
 		{"legacy count", torchLegacy(good, "0", 5, floats(5)), "has 5 elements, its tensors expect 4"},
+		{"legacy key twice", legacyTwice(good), `names "0", which no tensor uses or which comes twice`},
 		{"legacy key", torchLegacy(good, "1", 4, floats(4)), `names "1", which no tensor uses`},
 	} {
 		_, err := memTorch(c.file)
@@ -214,6 +235,39 @@ func TestPickleErrors(t *testing.T) {
 		_, err := memTorch(torchZip(t, c.pickle, floats(4)))
 		checkTorchError(t, c.name, err, c.want)
 	}
+}
+
+// legacyTwice is a legacy file whose list of storages names one of them twice.
+func legacyTwice(object []byte) []byte {
+	b := torchLegacy(object, "0", 4, floats(4))
+	keys := newPickle().op("](").str("0").op("e").stop()
+	twice := newPickle().op("](").str("0").str("0").op("e").stop()
+	b = bytes.Replace(b, keys, twice, 1)
+	return append(b, b[len(b)-24:]...)
+}
+
+// zipRaw is a zip file with a pickle and 16 bytes, of which h says what it likes.
+func zipRaw(t *testing.T, pkl entry, h zip.FileHeader) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	f, err := w.CreateHeader(&zip.FileHeader{Name: pkl.name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(pkl.data); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = w.CreateRaw(&h); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(make([]byte, 16)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 func checkTorchError(t *testing.T, name string, err error, want string) {

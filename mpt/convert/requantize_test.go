@@ -71,6 +71,22 @@ func TestRequantizeOrder(t *testing.T) {
 	}
 }
 
+// TestUntiedTypes checks that the recipe knows whether there is an output matrix,
+// wherever it lies among the tensors.
+func TestUntiedTypes(t *testing.T) {
+	ws := tiny(t)
+	ws = append(ws, weight{"lm_head.weight", "F32", []int{512, 64}, find(ws, "wte.weight").data})
+	dir := forged(t, ws, map[string]any{"tie_word_embeddings": false})
+	direct := mustConvert(t, dir, Options{Type: "Q4_0"})
+	again := mustConvert(t, mustConvert(t, dir, Options{Type: "F32"}).Name(), Options{Type: "Q4_0"})
+	for _, f := range []*gguf.File{direct, again} {
+		embedding, head := mustTensor(t, f, "token_embd.weight").Type, mustTensor(t, f, "output.weight").Type
+		if embedding != gguf.Q4_0 || head != gguf.Q8_0 {
+			t.Errorf("embedding %v, output %v", embedding, head)
+		}
+	}
+}
+
 func TestBlockOrder(t *testing.T) {
 	var ts []output
 	for _, n := range []string{"blk.10.a", "output.weight", "blk.2.b", "blk.2.a", "blk.x.a"} {

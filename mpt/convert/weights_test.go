@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"mptgo/gguf"
 )
 
 // logged converts a checkpoint and returns the file's bytes and what was logged.
@@ -98,6 +100,21 @@ func TestUnderflow(t *testing.T) {
 	}
 	if _, log := logged(t, dir, "F16"); !strings.Contains(log, "2 of 131392 weights are too small for F16") {
 		t.Errorf("log %q", log)
+	}
+}
+
+func TestUnderflows(t *testing.T) {
+	f16 := []byte{0, 0, 0, 0x80, 0, 0, 1, 0}
+	for _, c := range []struct {
+		typ gguf.Type
+		src []byte
+	}{
+		{gguf.BF16, []byte{0, 0, 0, 0x80, 1, 0, 1, 0x33}},
+		{gguf.F32, []byte{0, 0, 0, 0, 0, 0, 0, 0x80, 1, 0, 0, 0, 0, 0, 1, 0x33}},
+	} {
+		if n := underflows(f16, c.src, c.typ); n != 1 {
+			t.Errorf("%v: %d underflows, want only the third value", c.typ, n)
+		}
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 type Config struct {
 	ModelType     string
 	Architectures []string
-	NameOrPath    string
 	Native        bool // written by transformers' own MPT code, whose defaults differ from llm-foundry's
 
 	DModel         int
@@ -75,9 +74,8 @@ func ParseConfig(b []byte) (*Config, error) {
 		return nil, fmt.Errorf("checkpoint: config.json: %w", err)
 	}
 	c := &Config{
-		ModelType:  f.string("model_type", ""),
-		NameOrPath: f.string("_name_or_path", ""),
-		Native:     f.has("layer_norm_epsilon") || f.has("initializer_range"),
+		ModelType: f.string("model_type", ""),
+		Native:    f.has("layer_norm_epsilon") || f.has("initializer_range"),
 	}
 	f.read("architectures", "a list of strings", &c.Architectures)
 	c.Native = c.Native || slices.Contains(c.Architectures, "MptForCausalLM")

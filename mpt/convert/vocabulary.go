@@ -21,26 +21,8 @@ func (m *model) vocabulary() (*tokenizer.Vocab, error) {
 	if err != nil {
 		return nil, err
 	}
-	special, err := m.optional("special_tokens_map.json")
-	if err != nil {
+	if err := m.configure(v); err != nil {
 		return nil, err
-	}
-	config, err := m.optional("tokenizer_config.json")
-	if err != nil {
-		return nil, err
-	}
-	if err := v.Configure(special, config); err != nil {
-		return nil, err
-	}
-	if err := m.generation(v); err != nil {
-		return nil, err
-	}
-	template, err := m.optional("chat_template.jinja")
-	if err != nil {
-		return nil, err
-	}
-	if template != nil {
-		v.ChatTemplate = string(template)
 	}
 	if err := v.Pad(m.vocab); err != nil {
 		return nil, err
@@ -50,6 +32,30 @@ func (m *model) vocabulary() (*tokenizer.Vocab, error) {
 		return nil, err
 	}
 	return v, nil
+}
+
+// configure adds what the files beside tokenizer.json say. A template in a file of
+// its own replaces that of tokenizer_config.json, as in the reference.
+func (m *model) configure(v *tokenizer.Vocab) error {
+	special, err := m.optional("special_tokens_map.json")
+	if err != nil {
+		return err
+	}
+	config, err := m.optional("tokenizer_config.json")
+	if err != nil {
+		return err
+	}
+	if err := v.Configure(special, config); err != nil {
+		return err
+	}
+	template, err := m.optional("chat_template.jinja")
+	if err != nil {
+		return err
+	}
+	if template != nil {
+		v.ChatTemplate = string(template)
+	}
+	return m.generation(v)
 }
 
 // optional returns the content of a file of the checkpoint, or nil if there is no

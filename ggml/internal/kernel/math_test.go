@@ -1,0 +1,174 @@
+package kernel
+
+import (
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"testing"
+)
+
+// TestFMA compares FMA with exact arithmetic rounded once.
+func TestFMA(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	finite := func() float32 {
+		for {
+			switch x := math.Float32frombits(r.Uint32()); {
+			case r.IntN(8) == 0:
+				return hostileFloats[r.IntN(11)] // the finite ones up to MaxFloat32
+			case !math.IsInf(float64(x), 0) && x == x:
+				return x
+			}
+		}
+	}
+	for range 300000 {
+		x, y := finite(), finite()
+		z := finite()
+		switch r.IntN(3) {
+		case 0: // close to cancelling
+			z = -float32(float64(x)*float64(y)) * (1 + float32(r.IntN(5)-2)*0x1p-23)
+		case 1: // the sum close to a tie
+			z = float32(float64(x)*float64(y)) * 0x1p24
+		}
+		if got, want := FMA(x, y, z), exactFMA(x, y, z); !sameFloats([]float32{got}, []float32{want}) {
+			t.Fatalf("FMA(%x, %x, %x) = %x, want %x", x, y, z, got, want)
+		}
+	}
+}
+
+func exactFMA(x, y, z float32) float32 {
+	p := float64(x) * float64(y)
+	if math.IsInf(float64(z), 0) || z != z || p == 0 || float64(z) == -p {
+		return float32(p + float64(z)) // exact, and knows the sign of a zero
+	}
+	sum := new(big.Float).SetPrec(2000).SetFloat64(p)
+	sum.Add(sum, new(big.Float).SetFloat64(float64(z)))
+	f, _ := sum.Float32()
+	return f
+}
+
+func TestFMASpecial(t *testing.T) {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	for _, c := range []struct{ x, y, z, want float32 }{
+		{inf, 1, 1, inf}, {inf, 1, -inf, nan}, {inf, 0, 1, nan}, {1, 1, inf, inf}, {nan, 1, 1, nan}, {1, 1, nan, nan},
+		{math.MaxFloat32, 2, -math.MaxFloat32, math.MaxFloat32}, {math.MaxFloat32, 2, 0, inf},
+	} {
+		if got := FMA(c.x, c.y, c.z); !sameFloats([]float32{got}, []float32{c.want}) {
+			t.Errorf("FMA(%v, %v, %v) = %v, want %v", c.x, c.y, c.z, got, c.want)
+		}
+	}
+}
+
+func TestFold(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	var a [16]float32
+	for i := range a {
+		a[i] = float32(math.Ldexp(r.Float64(), r.IntN(30)))
+	}
+	quarter := func(i int) float32 { return (a[i] + a[i+8]) + (a[i+4] + a[i+12]) }
+	want := (quarter(0) + quarter(2)) + (quarter(1) + quarter(3))
+	if got := Fold(&a); got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestExp walks through the float32 numbers and compares with float64.
+func TestExp(t *testing.T) {
+	worst := 0.0
+	for bits := uint64(0); bits < 1<<32; bits += 4099 {
+		x := math.Float32frombits(uint32(bits))
+		if x != x || x < expLow || x > expHigh {
+			continue
+		}
+		want := math.Exp(float64(x))
+		_, exponent := math.Frexp(want)
+		ulp := math.Ldexp(1, exponent-24)
+		worst = max(worst, math.Abs(float64(Exp(x))-want)/ulp)
+	}
+	t.Logf("largest error: %.3f ulp", worst)
+	if worst > 1 {
+		t.Errorf("error of %.3f ulp", worst)
+	}
+}
+
+func TestExpSpecial(t *testing.T) {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	for _, c := range []struct{ x, want float32 }{
+		{0, 1}, {float32(math.Copysign(0, -1)), 1}, {math.SmallestNonzeroFloat32, 1},
+		{inf, inf}, {-inf, 0}, {nan, nan}, {math.Float32frombits(0xff800001), nan},
+		{-88, 0}, {-math.MaxFloat32, 0}, {math.MaxFloat32, inf},
+		{math.Nextafter32(expHigh, inf), inf}, {math.Nextafter32(expLow, -inf), 0},
+	} {
+		if got := Exp(c.x); !sameFloats([]float32{got}, []float32{c.want}) {
+			t.Errorf("Exp(%v) = %v, want %v", c.x, got, c.want)
+		}
+	}
+	if y := Exp(expHigh); y > math.MaxFloat32 || y < 0x1.ffff00p127 {
+		t.Errorf("Exp(%v) = %v", expHigh, y)
+	}
+	if y := Exp(expLow); y < 0x1p-126 {
+		t.Errorf("Exp(%v) = %v is subnormal", expLow, y)
+	}
+}
+
+func TestGELU(t *testing.T) {
+	worst := 0.0
+	check := func(x float32) {
+		want := 0.5 * float64(x) * math.Erfc(-float64(x)/math.Sqrt2)
+		worst = max(worst, math.Abs(float64(gelu(x))-want)/max(1, math.Abs(float64(x))))
+	}
+	for x := float32(-8); x < 8; x += 0x1p-13 {
+		check(x)
+	}
+	for bits := uint64(0); bits < 1<<32; bits += 65521 {
+		if x := math.Float32frombits(uint32(bits)); x == x && !math.IsInf(float64(x), 0) {
+			check(x)
+		}
+	}
+	t.Logf("largest error: %.3g·max(1, |x|)", worst)
+	if worst > 2e-7 {
+		t.Errorf("error of %v·max(1, |x|)", worst)
+	}
+}
+
+func TestGELUSpecial(t *testing.T) {
+	inf, nan, zero := float32(math.Inf(1)), float32(math.NaN()), float32(0)
+	for _, c := range []struct{ x, want float32 }{
+		{0, 0}, {-zero, -zero}, {inf, inf}, {-inf, 0}, {nan, nan},
+		{0x1.800002p2, 0x1.800002p2}, {-0x1.800002p2, 0}, {math.MaxFloat32, math.MaxFloat32}, {-math.MaxFloat32, 0},
+	} {
+		if got := gelu(c.x); !sameFloats([]float32{got}, []float32{c.want}) {
+			t.Errorf("gelu(%v) = %v, want %v", c.x, got, c.want)
+		}
+	}
+}
+
+// TestPutFloat16 checks every binary16 number and the float32 numbers around
+// every point halfway between two of them.
+func TestPutFloat16(t *testing.T) {
+	value := func(h uint16) float32 { return float16([]byte{byte(h), byte(h >> 8)}) }
+	check := func(x float32, want uint16) {
+		t.Helper()
+		var b [2]byte
+		putFloat16(b[:], x)
+		if got := uint16(b[0]) | uint16(b[1])<<8; got != want {
+			t.Fatalf("%x: got %#04x, want %#04x", x, got, want)
+		}
+	}
+	for h := uint16(0); h < 0x7c00; h++ {
+		low, even := value(h), h+h&1
+		middle := 65520 + float32(0)
+		if h < 0x7bff {
+			middle = (low + value(h+1)) / 2
+		}
+		for sign := range uint16(2) {
+			s, bit := 1-2*float32(sign), sign<<15
+			check(s*low, bit|h)
+			check(s*math.Nextafter32(middle, 0), bit|h)
+			check(s*middle, bit|even)
+			check(s*math.Nextafter32(middle, 1e9), bit|h+1)
+		}
+	}
+	check(math.SmallestNonzeroFloat32, 0)
+	check(math.MaxFloat32, 0x7c00)
+	check(float32(math.Inf(-1)), 0xfc00)
+}

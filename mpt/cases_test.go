@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"mptgo/internal/check"
@@ -75,14 +76,39 @@ func (e *expected) rows(t testing.TB, name string) [][]float32 {
 	return rows
 }
 
+// conversions holds the files of converted, by checkpoint and type: they are
+// made once for all tests.
+var conversions = struct {
+	sync.Mutex
+	dir   string
+	files map[string]string
+}{files: map[string]string{}}
+
+func TestMain(m *testing.M) {
+	var err error
+	if conversions.dir, err = os.MkdirTemp("", "mpt"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(conversions.dir)
+	os.Exit(code)
+}
+
 // converted returns a GGUF of the checkpoint in dir, of the given type.
 func converted(t testing.TB, dir, typ string) string {
 	t.Helper()
-	out := filepath.Join(t.TempDir(), filepath.Base(dir)+"-"+typ+".gguf")
-	if _, err := convert.Convert(context.Background(), dir, out, convert.Options{Type: typ}); err != nil {
+	conversions.Lock()
+	defer conversions.Unlock()
+	name := filepath.Base(dir) + "-" + typ + ".gguf"
+	if file, ok := conversions.files[name]; ok {
+		return file
+	}
+	file := filepath.Join(conversions.dir, name)
+	if _, err := convert.Convert(context.Background(), dir, file, convert.Options{Type: typ}); err != nil {
 		t.Fatal(err)
 	}
-	return out
+	conversions.files[name] = file
+	return file
 }
 
 // opened returns the model of a file; the test closes it.
@@ -131,7 +157,11 @@ func TestCases(t *testing.T) {
 }
 
 func testCase(t *testing.T, dir string) {
-	m := opened(t, converted(t, dir, "F32"), mpt.Exact())
+	testExpected(t, opened(t, converted(t, dir, "F32"), mpt.Exact()), dir)
+}
+
+// testExpected compares m with the results that lie in dir.
+func testExpected(t *testing.T, m *mpt.Model, dir string) {
 	e := readExpected(t, dir)
 	for _, seq := range e.Sequences {
 		want := e.rows(t, seq.Logits)

@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"mptgo/mpt"
+	"mptgo/mpt/chat"
+)
+
+const chatLong = `Talk to a model. Without -m it is the small story model that is built in.
+
+In the chat /help lists the commands. Ctrl-C stops an answer, Ctrl-D ends the chat.
+If the input is not a terminal, every line of it is answered in turn.
+
+Examples:
+  mpt chat
+  mpt chat -m 7b-chat.gguf --system "You are a pirate." -c 4096
+  echo "Tell me a story about a dog." | mpt chat -s 1`
+
+// chatFlags are the flags of mpt chat.
+type chatFlags struct {
+	model    modelFlags
+	sampling samplingFlags
+	template string
+	system   string
+	predict  int
+	context  int
+	stop     []string
+	verbose  bool
+}
+
+func newChat() *cobra.Command {
+	var f chatFlags
+	cmd := &cobra.Command{
+		Use:   "chat [-m FILE]",
+		Short: "Talk to a model",
+		Long:  chatLong,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if isTerminal(cmd.InOrStdin()) && isTerminal(cmd.OutOrStdout()) {
+				return f.onTerminal(cmd)
+			}
+			return interruptible(f.onPipe)(cmd, args)
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&f.template, "chat-template", "", "use the chat format called `NAME` in place of the model's own: "+strings.Join(formatNames(), ", "))
+	fs.StringVar(&f.system, "system", "", "the system prompt (default: that of the format)")
+	fs.IntVarP(&f.predict, "predict", "n", -1, "end every answer after `N` tokens; -1: no limit")
+	fs.IntVarP(&f.context, "ctx-size", "c", 0, "remember `N` tokens; 0: what the model was trained for")
+	fs.StringArrayVarP(&f.stop, "reverse-prompt", "r", nil, "end an answer at `TEXT`, which is not printed; may be given more than once")
+	fs.BoolVarP(&f.verbose, "verbose", "v", false, "show the seed and the speed of every answer")
+	f.model.add(cmd)
+	f.sampling.add(fs)
+	cmd.RegisterFlagCompletionFunc("chat-template", cobra.FixedCompletions(formatNames(), cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func formatNames() []string {
+	var names []string
+	for _, f := range chat.Formats() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// onPipe answers the lines of an input that is not a terminal.
+func (f *chatFlags) onPipe(cmd *cobra.Command, _ []string) error {
+	return f.start(cmd, func(r *repl, _ *mpt.Model) error {
+		r.in = newPipe(cmd.Context(), cmd.InOrStdin())
+		r.strict = true
+		r.interrupt = context.WithCancel
+		return r.run(cmd.Context())
+	})
+}
+
+// onTerminal talks to someone who sits at a terminal.
+func (f *chatFlags) onTerminal(cmd *cobra.Command) error {
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
+	defer stop()
+	return f.start(cmd, func(r *repl, m *mpt.Model) error {
+		t, err := newTerminal(ctx, r.notes)
+		if err != nil {
+			return err
+		}
+		defer t.close()
+		r.in = t
+		r.interrupt = func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return signal.NotifyContext(ctx, os.Interrupt)
+		}
+		f.greet(r, m)
+		return r.run(ctx)
+	})
+}
+
+// start opens the model and calls run with a loop that lacks only its input.
+func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error) error {
+	params, err := f.sampling.params(cmd.Flags())
+	if err != nil {
+		return err
+	}
+	m, err := f.model.open()
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	format, err := f.format(m)
+	if err != nil {
+		return err
+	}
+	s, err := m.NewSession(mpt.ContextSize(f.context))
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	talk := newConversation(s, format)
+	if cmd.Flags().Changed("system") {
+		if err := talk.setSystem(f.system); err != nil {
+			return err
+		}
+	}
+	return run(&repl{
+		out:        cmd.OutOrStdout(),
+		notes:      cmd.ErrOrStderr(),
+		talk:       talk,
+		params:     params,
+		randomSeed: !f.sampling.fixedSeed(cmd.Flags()),
+		predict:    f.predict,
+		stop:       f.stop,
+		verbose:    f.verbose,
+	}, m)
+}
+
+// format returns the chat format that the flags or the model ask for.
+func (f *chatFlags) format(m *mpt.Model) (*chat.Format, error) {
+	if f.template != "" {
+		return chat.Named(f.template)
+	}
+	tok := m.Tokenizer()
+	has := func(text string) bool { _, ok := tok.ID(text); return ok }
+	return chat.Detect(tok.ChatTemplate(), has, m.Config().Name)
+}
+
+// greet says what is running.
+func (f *chatFlags) greet(r *repl, m *mpt.Model) {
+	fmt.Fprintf(r.notes, "%s: %s parameters, %s kernels, %s, chat format %s, context %d.\n",
+		f.model.name(), count(parameters(m)), m.Tier(), plural(m.Threads(), "thread", "threads"),
+		r.talk.format.Name, r.talk.session.ContextSize())
+	io.WriteString(r.notes, "/help lists the commands, Ctrl-C stops an answer, Ctrl-D ends the chat.\n\n")
+}
+
+// parameters returns the number of weights of m.
+func parameters(m *mpt.Model) (n int64) {
+	for _, t := range m.File().Tensors() {
+		n += int64(t.Rows()) * int64(t.Ne[0])
+	}
+	return n
+}

@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mptgo/ggml"
+	"mptgo/gguf"
+	"mptgo/mpt"
+	"mptgo/mpt/builtin"
+)
+
+// modelFlags are the flags of the subcommands that run a model.
+type modelFlags struct {
+	path    string
+	threads int
+	batch   int
+	exact   bool
+	isa     string
+	cache   string
+}
+
+func (m *modelFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVarP(&m.path, "model", "m", "", "the model, a GGUF `FILE` (default: the small model that is built in)")
+	fs.IntVarP(&m.threads, "threads", "t", 0, "work with `N` threads; 0: one per core")
+	fs.IntVarP(&m.batch, "batch-size", "b", 512, "read the prompt in steps of `N` tokens")
+	fs.BoolVar(&m.exact, "exact", false, "calculate in float32 throughout: slower, closest to the reference")
+	m.cache = "f16"
+	addChoice(cmd, &m.cache, "cache-type", "", "keep keys and values as `TYPE`", "f16", "f32")
+	m.isa = os.Getenv("MPTGO_ISA")
+	fs.StringVar(&m.isa, "isa", m.isa, "use the kernels called `NAME` (environment MPTGO_ISA); this CPU has "+strings.Join(ggml.Tiers(), ", "))
+}
+
+// open opens the model that the flags name.
+func (m *modelFlags) open() (*mpt.Model, error) {
+	opts, err := m.options()
+	if err != nil {
+		return nil, err
+	}
+	if m.path == "" {
+		return builtin.Open(opts...)
+	}
+	if err := notModel(m.path); err != nil {
+		return nil, err
+	}
+	model, err := mpt.Open(m.path, opts...)
+	if err != nil {
+		return nil, explain(m.path, err)
+	}
+	return model, nil
+}
+
+// options returns the flags as options of the engine.
+func (m *modelFlags) options() ([]mpt.Option, error) {
+	if m.threads < 0 {
+		return nil, fmt.Errorf("--threads %d: cannot be negative", m.threads)
+	}
+	if m.batch < 1 {
+		return nil, fmt.Errorf("--batch-size %d: must be at least 1", m.batch)
+	}
+	if m.isa != "" && !slices.Contains(ggml.Tiers(), m.isa) {
+		return nil, fmt.Errorf("--isa %s: this CPU has %s", m.isa, strings.Join(ggml.Tiers(), ", "))
+	}
+	cache, err := gguf.ParseType(m.cache)
+	if err != nil {
+		return nil, fmt.Errorf("--cache-type: %w", err)
+	}
+	opts := []mpt.Option{mpt.BatchSize(m.batch), mpt.CacheType(cache)}
+	if m.threads > 0 {
+		opts = append(opts, mpt.Threads(m.threads))
+	}
+	if m.isa != "" {
+		opts = append(opts, mpt.ISA(m.isa))
+	}
+	if m.exact {
+		opts = append(opts, mpt.Exact())
+	}
+	return opts, nil
+}
+
+// name returns what people call the model.
+func (m *modelFlags) name() string {
+	if m.path == "" {
+		return builtin.Name + " (built in)"
+	}
+	return filepath.Base(m.path)
+}
+
+// notModel returns an error if path is a folder, where a file is wanted.
+func notModel(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return nil // what else is wrong shows when the file is opened
+	}
+	if _, err := os.Stat(filepath.Join(path, "config.json")); err != nil {
+		return fmt.Errorf("%s: a folder, not a model file: name the .gguf file in it", path)
+	}
+	return fmt.Errorf("%s: a checkpoint folder, not a model file: convert it first: %s", path, convertCommand(path))
+}
+
+// explain adds to err, from opening path as a model, the command that would
+// convert it if path is a part of a checkpoint.
+func explain(path string, err error) error {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".safetensors", ".bin", ".pt", ".pth":
+		if errors.Is(err, gguf.ErrFormat) {
+			return fmt.Errorf("%w: %s", err, convertCommand(filepath.Dir(path)))
+		}
+	}
+	return err
+}
+
+func convertCommand(dir string) string {
+	return fmt.Sprintf("mpt quantize %s OUT.gguf --type Q8_0", dir)
+}

@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// formatFlag is -o: in which form results are printed.
+type formatFlag struct{ name string }
+
+// add adds -o with "json" as the alternative to the form called plain, the
+// default.
+func (f *formatFlag) add(cmd *cobra.Command, plain string) {
+	f.name = plain
+	addChoice(cmd, &f.name, "output", "o", "print `FORMAT`", plain, "json")
+}
+
+func (f *formatFlag) json() bool { return f.name == "json" }
+
+// addChoice adds a flag that takes one of a few words; *value is the default.
+func addChoice(cmd *cobra.Command, value *string, name, short, usage string, words ...string) {
+	cmd.Flags().VarP(&oneOf{value, words}, name, short, usage+": "+strings.Join(words, " or "))
+	cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// oneOf is the value of such a flag.
+type oneOf struct {
+	value *string
+	words []string
+}
+
+func (o *oneOf) String() string { return *o.value }
+func (o *oneOf) Type() string   { return "string" }
+
+func (o *oneOf) Set(s string) error {
+	for _, w := range o.words {
+		if s == w {
+			*o.value = s
+			return nil
+		}
+	}
+	return fmt.Errorf("want %s", strings.Join(o.words, " or "))
+}
+
+// printJSON prints v on standard output, indented.
+func printJSON(cmd *cobra.Command, v any) error {
+	enc := json.NewEncoder(cmd.OutOrStdout())
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// writeFile calls write with a temporary file beside path, and gives the file
+// its name if that went well; otherwise nothing is left of it.
+func writeFile(path string, write func(io.Writer) error) error {
+	f, err := createTemp(path)
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(f.Name()))
+	}
+	return err
+}
+
+// createTemp creates a file beside path, with the permissions of an ordinary
+// file, which os.CreateTemp would not give it.
+func createTemp(path string) (*os.File, error) {
+	dir, base := filepath.Split(path)
+	for {
+		name := fmt.Sprintf("%s.%s.%08x.tmp", dir, base, rand.Uint32())
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if !errors.Is(err, fs.ErrExist) {
+			return f, err
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// promptFlags say where a subcommand gets its text from: -p, -f or standard
+// input.
+type promptFlags struct {
+	text, file string
+	escape     bool
+	special    bool
+}
+
+func (p *promptFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVarP(&p.text, "prompt", "p", "", "the text itself")
+	fs.StringVarP(&p.file, "file", "f", "", "read the text from `FILE` (default: standard input)")
+	fs.BoolVarP(&p.escape, "escape", "e", false, `replace \n, \r, \t, \", \' and \\ in the text of -p`)
+	cmd.MarkFlagsMutuallyExclusive("prompt", "file")
+}
+
+// addSpecial adds the flag about special tokens.
+func (p *promptFlags) addSpecial(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&p.special, "special", false, "control tokens spelled out in the text, such as <|endoftext|>, are those tokens")
+}
+
+// read returns the text.
+func (p *promptFlags) read(cmd *cobra.Command) (string, error) {
+	switch {
+	case cmd.Flags().Changed("prompt"):
+		if p.escape {
+			return unescape.Replace(p.text), nil
+		}
+		return p.text, nil
+	case p.file == "" && isTerminal(cmd.InOrStdin()):
+		return "", fmt.Errorf("%s: no text: give one with -p TEXT or -f FILE", cmd.Name())
+	}
+	in, err := openInput(cmd, p.file)
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	b, err := io.ReadAll(in)
+	if err != nil {
+		return "", fmt.Errorf("%s: read the text: %w", cmd.Name(), err)
+	}
+	return string(b), nil
+}
+
+// unescape replaces the escapes that llama.cpp knows.
+var unescape = strings.NewReplacer(`\n`, "\n", `\r`, "\r", `\t`, "\t", `\'`, `'`, `\"`, `"`, `\\`, `\`)
+
+// openInput opens a file, or standard input if the name is empty or "-".
+func openInput(cmd *cobra.Command, name string) (io.ReadCloser, error) {
+	if name == "" || name == "-" {
+		return io.NopCloser(cmd.InOrStdin()), nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cmd.Name(), err)
+	}
+	return f, nil
+}

@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"mptgo/mpt"
+	"mptgo/sampling"
+)
+
+// repl is the loop of mpt chat: it reads a message or a command, answers, and
+// reads again. It knows nothing of terminals.
+type repl struct {
+	in    lineReader
+	out   io.Writer // for answers and what commands show
+	notes io.Writer // for everything else
+
+	talk       *conversation
+	params     sampling.Params
+	randomSeed bool // every answer has a seed of its own
+	predict    int  // most tokens of an answer; negative: no limit
+	stop       []string
+	verbose    bool // show the speed after every answer
+	strict     bool // an input that fails makes the whole chat fail
+
+	// interrupt returns a context that ends when the user stops an answer.
+	interrupt func(context.Context) (context.Context, context.CancelFunc)
+
+	failures int
+	timing   timing // of the last answer
+}
+
+// errQuit is how a command ends the loop.
+var errQuit = errors.New("quit")
+
+// run reads and answers until the input ends.
+func (r *repl) run(ctx context.Context) error {
+	r.talk.forgot = func(n int) {
+		r.note("the context of %d tokens is full: the oldest %s forgotten", r.talk.session.ContextSize(), plural(n, "turn is", "turns are"))
+	}
+	for warned := false; ; {
+		text, plain, err := readInput(r.in)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, errInterrupt) && warned && text == "", err == io.EOF:
+			return r.verdict()
+		case errors.Is(err, errInterrupt):
+			if warned = text == ""; warned {
+				r.note("Ctrl-C again, or Ctrl-D, ends the chat")
+			}
+			continue
+		case err != nil:
+			return fmt.Errorf("chat: read: %w", err)
+		}
+		warned = false
+		err = r.handle(ctx, text, plain)
+		switch {
+		case errors.Is(err, errQuit):
+			return r.verdict()
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			r.failures++
+			r.note("%v", err)
+		}
+	}
+}
+
+// verdict returns an error if the chat has failed as a whole.
+func (r *repl) verdict() error {
+	if r.strict && r.failures > 0 {
+		return fmt.Errorf("chat: %s failed", plural(r.failures, "input", "inputs"))
+	}
+	return nil
+}
+
+// handle does what one input asks for.
+func (r *repl) handle(ctx context.Context, text string, plain bool) error {
+	switch {
+	case strings.TrimSpace(text) == "":
+		return nil
+	case plain && strings.HasPrefix(text, "/"):
+		return r.command(ctx, strings.TrimSpace(text))
+	}
+	return r.answer(ctx, func(ctx context.Context) error { return r.talk.ask(ctx, text) })
+}
+
+// answer lets prepare evaluate a question and prints the answer. The user may
+// stop both; what was said until then stays.
+func (r *repl) answer(ctx context.Context, prepare func(context.Context) error) error {
+	part, done := r.interrupt(ctx)
+	defer done()
+	if r.randomSeed {
+		r.params.Seed = randomSeed()
+	}
+	before, start := r.talk.evaluated, time.Now()
+	if err := prepare(part); err != nil {
+		return r.stopped(ctx, part, err)
+	}
+	r.timing = timing{seed: r.params.Seed, read: r.talk.evaluated - before, reading: time.Since(start)}
+	chain, err := sampling.New(r.params, vocabulary{r.talk.tokenizer()})
+	if err != nil {
+		return err
+	}
+	for _, id := range r.talk.session.Tokens() {
+		chain.Accept(id)
+	}
+	start = time.Now()
+	show := &answerWriter{w: r.out}
+	opt := mpt.GenerateOptions{Sampler: chain, MaxTokens: r.predict, Stop: r.stop}
+	r.timing.wrote, err = r.talk.answer(part, opt, show.write)
+	r.timing.writing = time.Since(start)
+	if err := show.end(); err != nil {
+		return err
+	}
+	if r.verbose {
+		r.note("%v", r.timing)
+	}
+	if err == nil && r.talk.session.Len() == r.talk.session.ContextSize() {
+		r.note("the context of %d tokens is full: the answer ends here", r.talk.session.ContextSize())
+	}
+	return r.stopped(ctx, part, err)
+}
+
+// stopped returns err, unless it only says that the user stopped the answer.
+func (r *repl) stopped(ctx, part context.Context, err error) error {
+	if err != nil && part.Err() != nil && ctx.Err() == nil {
+		r.note("stopped")
+		return nil
+	}
+	return err
+}
+
+func (r *repl) note(format string, args ...any) {
+	fmt.Fprintf(r.notes, "mpt: "+format+"\n", args...)
+}
+
+// answerWriter prints an answer so that it ends with a line.
+type answerWriter struct {
+	w    io.Writer
+	open bool // the last line has no end yet
+	some bool // something was written
+}
+
+func (a *answerWriter) write(text string) error {
+	if text == "" {
+		return nil
+	}
+	a.some, a.open = true, !strings.HasSuffix(text, "\n")
+	_, err := io.WriteString(a.w, text)
+	return err
+}
+
+// end ends the answer; an empty one is an empty line.
+func (a *answerWriter) end() error {
+	if a.some && !a.open {
+		return nil
+	}
+	_, err := io.WriteString(a.w, "\n")
+	return err
+}
+
+// plural returns n with the right word.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"mptgo/sampling"
+)
+
+// chatCommand is one command of the chat.
+type chatCommand struct {
+	name     string
+	args     string // for help
+	help     string
+	run      func(r *repl, ctx context.Context, arg string) error
+	complete func(arg string) []string // what the argument may become; nil: nothing to offer
+}
+
+// chatCommands lists the commands in the order of the help text. A new command
+// is one row here.
+func chatCommands() []chatCommand {
+	return []chatCommand{
+		{"/help", "", "show this list", (*repl).help, nil},
+		{"/regen", "", "answer the last message again", (*repl).regen, nil},
+		{"/reset", "", "forget the conversation, but not the system prompt", (*repl).reset, nil},
+		{"/system", "[TEXT]", "set the system prompt; without TEXT, show it; - removes it", (*repl).setSystem, nil},
+		{"/set", "[NAME VALUE]", "change how tokens are chosen; alone, show all settings", (*repl).set, settingNames},
+		{"/save", "FILE", "write the conversation to FILE", (*repl).save, completeFile},
+		{"/load", "FILE", "go on with the conversation in FILE", (*repl).load, completeFile},
+		{"/tokens", "", "show how full the context is", (*repl).tokens, nil},
+		{"/speed", "", "show how fast the last answer was", (*repl).speed, nil},
+		{"/quit", "", "end the chat", func(*repl, context.Context, string) error { return errQuit }, nil},
+	}
+}
+
+const chatKeys = `
+A line that ends in \ goes on in the next; """ begins and ends a text of several lines.
+Ctrl-C stops an answer, Ctrl-D ends the chat.
+`
+
+// command runs the command in line.
+func (r *repl) command(ctx context.Context, line string) error {
+	name, arg, _ := strings.Cut(line, " ")
+	for _, c := range chatCommands() {
+		if c.name == name {
+			arg = strings.TrimSpace(arg)
+			if arg != "" && c.args == "" {
+				return fmt.Errorf("%s: takes no argument", name)
+			}
+			err := c.run(r, ctx, arg)
+			if err == nil || err == errQuit {
+				return err
+			}
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return fmt.Errorf(`%s: unknown command: /help lists them; a message that begins with / goes between """ and """`, name)
+}
+
+func (r *repl) help(context.Context, string) error {
+	t := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
+	for _, c := range chatCommands() {
+		fmt.Fprintf(t, "%s %s\t%s\n", c.name, c.args, c.help)
+	}
+	fmt.Fprint(t, chatKeys)
+	return t.Flush()
+}
+
+func (r *repl) regen(ctx context.Context, _ string) error { return r.answer(ctx, r.talk.retry) }
+
+func (r *repl) reset(context.Context, string) error {
+	r.talk.reset()
+	r.note("the conversation is forgotten")
+	return nil
+}
+
+func (r *repl) setSystem(_ context.Context, arg string) error {
+	switch arg {
+	case "":
+		_, err := fmt.Fprintln(r.out, r.talk.format.System)
+		return err
+	case "-":
+		arg = ""
+	}
+	return r.talk.setSystem(arg)
+}
+
+func (r *repl) set(_ context.Context, arg string) error {
+	if arg == "" {
+		return r.settings()
+	}
+	name, value, ok := strings.Cut(arg, " ")
+	if !ok {
+		return fmt.Errorf("%s: no value: want /set NAME VALUE", name)
+	}
+	value = strings.TrimSpace(value)
+	if name == "seed" {
+		if r.randomSeed = value == "random" || value == "-1"; r.randomSeed {
+			return nil
+		}
+	}
+	p := r.params
+	if err := p.Set(name, value); err != nil {
+		return err
+	}
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	r.params = p
+	return nil
+}
+
+// settings shows all settings.
+func (r *repl) settings() error {
+	t := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
+	for _, o := range sampling.Options() {
+		value := o.Get(&r.params)
+		if o.Name == "seed" && r.randomSeed {
+			value = "random"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\n", o.Name, value, o.Usage)
+	}
+	return t.Flush()
+}
+
+// settingNames returns the names that /set takes.
+func settingNames(string) []string {
+	var names []string
+	for _, o := range sampling.Options() {
+		names = append(names, o.Name+" ")
+	}
+	return names
+}
+
+func (r *repl) save(_ context.Context, path string) error {
+	if path == "" {
+		return fmt.Errorf("no file name")
+	}
+	if err := saveChat(path, r); err != nil {
+		return err
+	}
+	r.note("saved to %s", path)
+	return nil
+}
+
+func (r *repl) load(_ context.Context, path string) error {
+	if path == "" {
+		return fmt.Errorf("no file name")
+	}
+	if err := loadChat(path, r); err != nil {
+		return err
+	}
+	r.note("%s, %s", path, plural(len(r.talk.turns), "turn", "turns"))
+	return nil
+}
+
+func (r *repl) tokens(context.Context, string) error {
+	_, err := fmt.Fprintf(r.out, "%d of %d tokens, %s\n", len(r.talk.tokens()), r.talk.session.ContextSize(),
+		plural(len(r.talk.turns), "turn", "turns"))
+	return err
+}
+
+func (r *repl) speed(context.Context, string) error {
+	if r.timing == (timing{}) {
+		return fmt.Errorf("no answer yet")
+	}
+	_, err := fmt.Fprintln(r.out, r.timing)
+	return err
+}

@@ -1,0 +1,465 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"mptgo/mpt"
+	"mptgo/mpt/chat"
+	"mptgo/sampling"
+)
+
+// openCase converts and opens a reference checkpoint.
+func openCase(t testing.TB, name string) *mpt.Model {
+	t.Helper()
+	m, err := mpt.Open(convertCase(t, name, "F32"), mpt.Threads(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+// screen is what a test sees of a chat.
+type screen struct {
+	out, notes bytes.Buffer
+}
+
+// newRepl returns a loop over a new session of context tokens, which reads the
+// given lines, answers with 8 tokens, the same in every run, and stops for
+// nobody.
+func newRepl(t testing.TB, m *mpt.Model, format string, context int, lines ...string) (*repl, *screen) {
+	t.Helper()
+	f, err := chat.Named(format)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.NewSession(mpt.ContextSize(context))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	p := sampling.DefaultParams()
+	p.Seed, p.Temp, p.TopK, p.TopP, p.MinP = 1, 1.5, 0, 1, 0
+	p.LogitBias = []sampling.Bias{{ID: m.Tokenizer().EOS(), Value: -1e9}} // answers have their full length
+	sc := &screen{}
+	return &repl{
+		in: &typed{lines: lines}, out: &sc.out, notes: &sc.notes,
+		talk: newConversation(s, f), params: p, predict: 8, strict: true,
+		interrupt: withCancel,
+	}, sc
+}
+
+func withCancel(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithCancel(ctx)
+}
+
+// run runs r and fails the test if that fails.
+func run(t testing.TB, r *repl) {
+	t.Helper()
+	if err := r.run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkSession fails the test if the session does not begin with the tokens of
+// the conversation.
+func checkSession(t testing.TB, r *repl) {
+	t.Helper()
+	if err := r.talk.evaluate(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(r.talk.session.Tokens(), r.talk.tokens()) {
+		t.Errorf("the session holds other tokens than the conversation")
+	}
+}
+
+func TestReplAnswersEveryInput(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	r, sc := newRepl(t, m, "chatml", 256, "one", "", "two", `"""`, "/three", `"""`)
+	run(t, r)
+	if got := len(r.talk.turns); got != 3 {
+		t.Fatalf("%d turns, want 3", got)
+	}
+	for i, want := range []string{"one", "two", "/three"} {
+		turn := r.talk.turns[i]
+		if turn.Question != want || len(turn.Reply) == 0 {
+			t.Errorf("turn %d is %+v, want an answer to %q", i, turn, want)
+		}
+	}
+	if sc.notes.Len() > 0 {
+		t.Errorf("notes: %s", sc.notes.String())
+	}
+	checkSession(t, r)
+}
+
+// The tokens that a conversation collects turn by turn spell what the format
+// makes of all messages at once.
+func TestReplTokensSpellTheFormat(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	for _, f := range chat.Formats() {
+		r, _ := newRepl(t, m, f.Name, 1000, "one", "two", "three")
+		run(t, r)
+		var msgs []chat.Message
+		for _, turn := range r.talk.turns[:2] {
+			msgs = append(msgs, chat.Message{Role: chat.User, Content: turn.Question}, chat.Message{Role: chat.Assistant, Content: turn.Answer})
+		}
+		pieces, err := f.Render(append(msgs, chat.Message{Role: chat.User, Content: "three"}), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want strings.Builder
+		for _, p := range pieces {
+			want.WriteString(p.Text)
+		}
+		want.WriteString(r.talk.turns[2].Answer)
+		if got := m.Tokenizer().Decode(r.talk.tokens()); got != want.String() {
+			t.Errorf("%s: got %q, want %q", f.Name, got, want.String())
+		}
+	}
+}
+
+func TestReplRegen(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	r, sc := newRepl(t, m, "chatml", 256, "one", "two", "/regen")
+	run(t, r)
+	if len(r.talk.turns) != 2 {
+		t.Fatalf("%d turns, want 2", len(r.talk.turns))
+	}
+	answers := r.talk.turns
+	if got, want := sc.out.String(), answers[0].Answer+"\n"+strings.Repeat(answers[1].Answer+"\n", 2); !strings.HasPrefix(got, strings.TrimRight(want, "\n")) {
+		t.Errorf("the same seed gave another answer: %q, want %q", got, want)
+	}
+	other, _ := newRepl(t, m, "chatml", 256, "one", "two", "/set seed 2", "/regen")
+	run(t, other)
+	if other.talk.turns[1].Answer == answers[1].Answer {
+		t.Errorf("another seed gave the same answer %q", answers[1].Answer)
+	}
+	none, sc := newRepl(t, m, "chatml", 256, "/regen")
+	if err := none.run(context.Background()); err == nil || !strings.Contains(sc.notes.String(), "mpt: /regen: there is no question") {
+		t.Errorf("got %v, %q", err, sc.notes.String())
+	}
+}
+
+// stopAfter is a writer that calls stop at its n-th write.
+type stopAfter struct {
+	io.Writer
+	n    int
+	stop func()
+}
+
+func (s *stopAfter) Write(p []byte) (int, error) {
+	if s.n--; s.n == 0 {
+		s.stop()
+	}
+	return s.Writer.Write(p)
+}
+
+func TestReplInterruptStopsTheAnswer(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	r, sc := newRepl(t, m, "chatml", 256, "one", "two")
+	r.params.LogitBias = append(r.params.LogitBias, sampling.Bias{ID: 41, Value: 1e9}) // "H", so that every token is a write
+	watch := &stopAfter{Writer: r.out, n: 3}
+	r.out = watch
+	r.interrupt = func(ctx context.Context) (context.Context, context.CancelFunc) {
+		part, cancel := context.WithCancel(ctx)
+		watch.stop = cancel
+		return part, cancel
+	}
+	run(t, r)
+	if got := r.talk.turns[0].Answer; got != "HHH" {
+		t.Errorf("the answer that was stopped is %q, want HHH", got)
+	}
+	if got := r.talk.turns[1].Answer; got != "HHHHHHHH" {
+		t.Errorf("the answer after it is %q, want 8 letters", got)
+	}
+	if got := sc.notes.String(); got != "mpt: stopped\n" {
+		t.Errorf("notes: %q", got)
+	}
+	checkSession(t, r)
+}
+
+func TestReplInterruptAtThePrompt(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	r, sc := newRepl(t, m, "raw", 64, "half a line^C", "^C", "/tokens", "^C", "^C", "not reached")
+	run(t, r)
+	if left := r.in.(*typed).lines; !slices.Equal(left, []string{"not reached"}) {
+		t.Errorf("lines left: %q", left)
+	}
+	if got := strings.Count(sc.notes.String(), "Ctrl-C again"); got != 2 {
+		t.Errorf("%d warnings, want 2:\n%s", got, sc.notes.String())
+	}
+}
+
+func TestReplEndsWithItsContext(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	r, _ := newRepl(t, m, "raw", 64, "one")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := r.run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}
+
+func TestReplForgetsTheOldestTurns(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	for _, context := range []int{120, 160, 220} {
+		r, sc := newRepl(t, m, "chatml", context, slices.Repeat([]string{"tell me more"}, 12)...)
+		if err := r.talk.setSystem("Be short."); err != nil {
+			t.Fatal(err)
+		}
+		run(t, r)
+		if n := len(r.talk.turns); n == 12 || n == 0 {
+			t.Errorf("context %d: %d turns left of 12", context, n)
+		}
+		if !strings.Contains(sc.notes.String(), "forgotten") {
+			t.Errorf("context %d: notes: %s", context, sc.notes.String())
+		}
+		if got := m.Tokenizer().Decode(r.talk.session.Tokens()); !strings.HasPrefix(got, "<|im_start|>system\nBe short.<|im_end|>\n<|im_start|>user\ntell me more<|im_end|>\n") {
+			t.Errorf("context %d: the session begins %q", context, got)
+		}
+		for i, turn := range r.talk.turns {
+			if len(turn.Reply) == 0 {
+				t.Errorf("context %d: turn %d has no answer", context, i)
+			}
+		}
+		checkSession(t, r)
+	}
+}
+
+// Where the session can drop tokens, nothing is evaluated twice.
+func TestDropOldestKeepsWhatIsEvaluated(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	r, _ := newRepl(t, m, "chatml", 256, "one", "two", "three")
+	if err := r.talk.setSystem("Be short."); err != nil {
+		t.Fatal(err)
+	}
+	run(t, r)
+	if err := r.talk.evaluate(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	before, logits := r.talk.evaluated, slices.Clone(r.talk.session.Logits())
+	for range 2 {
+		if err := r.talk.dropOldest(); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(r.talk.session.Tokens(), r.talk.tokens()) {
+			t.Fatal("the session holds other tokens than the conversation")
+		}
+	}
+	checkSession(t, r)
+	if r.talk.evaluated != before || !slices.Equal(r.talk.session.Logits(), logits) {
+		t.Errorf("%d tokens were evaluated again", r.talk.evaluated-before)
+	}
+	want := "<|im_start|>system\nBe short.<|im_end|>\n<|im_start|>user\nthree<|im_end|>\n<|im_start|>assistant\n" + r.talk.last().Answer
+	if got := m.Tokenizer().Decode(r.talk.tokens()); got != want {
+		t.Errorf("left is %q, want %q", got, want)
+	}
+}
+
+// A user who spells a control token has said its text and nothing else.
+func TestReplQuestionIsText(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	for _, format := range []string{"chatml", "raw", "mpt-instruct"} {
+		r, _ := newRepl(t, m, format, 256, "<|endoftext|>", "<|endoftext|>")
+		run(t, r)
+		for i, turn := range r.talk.turns {
+			if slices.Contains(turn.Prompt, m.Tokenizer().EOS()) {
+				t.Errorf("%s: the prompt of turn %d has the token <|endoftext|>", format, i)
+			}
+		}
+	}
+}
+
+// The penalties look back at the question.
+func TestReplPenalizesWhatWasAsked(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	r, sc := newRepl(t, m, "raw", 64, "/set temp 0", "/set logit_bias 41+500", "H", "/set presence_penalty 1000", "/reset", "H")
+	r.predict = 1
+	run(t, r)
+	if got := sc.out.String(); !strings.HasPrefix(got, "H\n") || strings.HasPrefix(got, "H\nH") {
+		t.Errorf("printed %q, want H and something else", got)
+	}
+}
+
+// A long answer pushes out older turns, and ends when only its own is left.
+func TestReplForgetsWhileItAnswers(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	r, sc := newRepl(t, m, "chatml", 160, "one", "two", "/set temp 0")
+	run(t, r)
+	turns := len(r.talk.turns)
+	r.in, r.predict = &typed{lines: []string{"three"}}, -1
+	run(t, r)
+	if turns != 2 || len(r.talk.turns) != 1 {
+		t.Fatalf("%d turns, then %d; want 2 and 1", turns, len(r.talk.turns))
+	}
+	if got := len(r.talk.tokens()); got != 160 {
+		t.Errorf("the answer ends at %d tokens, want 160", got)
+	}
+	if !strings.Contains(sc.notes.String(), "the answer ends here") {
+		t.Errorf("notes: %s", sc.notes.String())
+	}
+	checkSession(t, r)
+	r.in, r.predict = &typed{lines: []string{"four"}}, 4
+	run(t, r)
+	if got := r.talk.last().Question; got != "four" || len(r.talk.turns) != 1 {
+		t.Errorf("the chat does not go on after a full context: %+v", r.talk.turns)
+	}
+}
+
+func TestReplRefusesWhatDoesNotFit(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	r, sc := newRepl(t, m, "chatml", 96, "one", strings.Repeat("word ", 200), "two")
+	err := r.run(context.Background())
+	if err == nil || err.Error() != "chat: 1 input failed" {
+		t.Errorf("got %v", err)
+	}
+	if !strings.Contains(sc.notes.String(), "start with a larger --ctx-size") {
+		t.Errorf("notes: %s", sc.notes.String())
+	}
+	if got := r.talk.last().Question; got != "two" {
+		t.Errorf("the last question is %q, want two", got)
+	}
+}
+
+func TestReplSaveAndLoad(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	file := filepath.Join(t.TempDir(), "a chat")
+	whole, _ := newRepl(t, m, "chatml", 256, "one", "two", "three")
+	run(t, whole)
+	first, _ := newRepl(t, m, "chatml", 256, "one", "two", "/save "+file, "/save "+file)
+	run(t, first)
+	second, sc := newRepl(t, m, "raw", 256, "/set temp 0", "/set logit_bias 41+1000", "something else", "/load "+file, "three")
+	run(t, second)
+	if got, want := second.talk.turns[2].Answer, whole.talk.turns[2].Answer; got != want {
+		t.Errorf("after loading: %q, want %q", got, want)
+	}
+	if !slices.Equal(second.talk.tokens(), whole.talk.tokens()) {
+		t.Error("other tokens after loading")
+	}
+	if got := second.talk.format.Name; got != "chatml" {
+		t.Errorf("format %s", got)
+	}
+	if !strings.Contains(sc.notes.String(), ", 2 turns\n") {
+		t.Errorf("notes: %s", sc.notes.String())
+	}
+}
+
+func TestReplLoadRefusesDamage(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	file := filepath.Join(t.TempDir(), "chat")
+	r, _ := newRepl(t, m, "chatml", 256, "one", "/save "+file)
+	run(t, r)
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	huge := slices.Clone(good)
+	copy(huge[len(chatMagic):], "\xff\xff\xff\xff")
+	bad := map[string][]byte{
+		"empty":     {},
+		"text":      []byte("hello, hello, hello"),
+		"magic":     good[:len(chatMagic)],
+		"length":    good[:len(chatMagic)+2],
+		"state":     good[:len(chatMagic)+40],
+		"session":   good[:len(good)-3],
+		"huge":      huge,
+		"no format": bytes.Replace(good, []byte(`"format":"chatml"`), []byte(`"format":"chatxx"`), 1),
+	}
+	for name, b := range bad {
+		if err := os.WriteFile(file, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		r, sc := newRepl(t, m, "raw", 256, "one", "/load "+file)
+		before := 1
+		if err := r.run(context.Background()); err == nil || !strings.Contains(sc.notes.String(), "mpt: /load: "+file+": ") {
+			t.Errorf("%s: got %v, %q", name, err, sc.notes.String())
+		}
+		if len(r.talk.turns) != before || r.talk.format.Name != "raw" {
+			t.Errorf("%s: the chat changed", name)
+		}
+		checkSession(t, r)
+	}
+}
+
+func TestReplSaveKeepsOtherFiles(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	file := filepath.Join(t.TempDir(), "letter")
+	if err := os.WriteFile(file, []byte("Dear reader"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	r, sc := newRepl(t, m, "raw", 64, "/save "+file, "/save")
+	if err := r.run(context.Background()); err == nil || err.Error() != "chat: 2 inputs failed" {
+		t.Errorf("got %v", err)
+	}
+	if want := "exists and is not a saved chat"; !strings.Contains(sc.notes.String(), want) {
+		t.Errorf("notes: %s", sc.notes.String())
+	}
+	if b, _ := os.ReadFile(file); string(b) != "Dear reader" {
+		t.Errorf("the file is now %q", b)
+	}
+}
+
+func TestReplSystem(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	r, sc := newRepl(t, m, "chatml", 256, "one", "/system Be short.", "two", "/system", "/system -", "/system", "/reset", "three")
+	run(t, r)
+	if got := sc.out.String(); !strings.Contains(got, "Be short.\n") {
+		t.Errorf("printed %q", got)
+	}
+	if r.talk.format.System != "" || len(r.talk.turns) != 1 {
+		t.Errorf("system %q, %d turns", r.talk.format.System, len(r.talk.turns))
+	}
+	checkSession(t, r)
+}
+
+func TestReplCommands(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	tests := []struct{ line, out, notes string }{
+		{"/help", "/set [NAME VALUE]", ""},
+		{"/set", "temperature; 0:", ""},
+		{"/set temp 0.25", "", ""},
+		{"/set top-k 3", "", ""},
+		{"/set seed random", "", ""},
+		{"/tokens", "0 of 64 tokens, 0 turns\n", ""},
+		{"/quit", "", ""},
+		{"/set temp", "", "mpt: /set: temp: no value: want /set NAME VALUE\n"},
+		{"/set temp warm", "", "mpt: /set: sampling: temp: \"warm\" is not a number\n"},
+		{"/set top_p -1", "", "mpt: /set: sampling: top_p is -1: want "},
+		{"/set nonsense 1", "", "mpt: /set: sampling: unknown parameter \"nonsense\""},
+		{"/tokens now", "", "mpt: /tokens: takes no argument\n"},
+		{"/speed", "", "mpt: /speed: no answer yet\n"},
+		{"/load", "", "mpt: /load: no file name\n"},
+		{"/load nowhere", "", "mpt: /load: open nowhere: "},
+		{"/nonsense", "", "mpt: /nonsense: unknown command: /help lists them"},
+	}
+	for _, tt := range tests {
+		r, sc := newRepl(t, m, "raw", 64, tt.line)
+		err := r.run(context.Background())
+		if failed := tt.notes != ""; (err != nil) != failed {
+			t.Errorf("%s: %v", tt.line, err)
+		}
+		if !strings.Contains(sc.out.String(), tt.out) || tt.out == "" && sc.out.Len() > 0 {
+			t.Errorf("%s: printed %q, want %q", tt.line, sc.out.String(), tt.out)
+		}
+		if !strings.HasPrefix(sc.notes.String(), tt.notes) || tt.notes == "" && sc.notes.Len() > 0 {
+			t.Errorf("%s: noted %q, want %q", tt.line, sc.notes.String(), tt.notes)
+		}
+	}
+}
+
+func TestReplSettingsHold(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	r, sc := newRepl(t, m, "raw", 64, "/set logit_bias 41+1000", "hi", "/speed")
+	run(t, r)
+	if got := sc.out.String(); !strings.HasPrefix(got, "HHHHHHHH\nseed 1; read ") {
+		t.Errorf("printed %q", got)
+	}
+}

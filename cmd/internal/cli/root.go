@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// The groups in which help lists the subcommands.
+const (
+	groupTalk    = "talk"
+	groupFiles   = "files"
+	groupMeasure = "measure"
+)
+
+// commands lists the subcommands in the order of the help text.
+var commands = []struct {
+	group string
+	build func() *cobra.Command
+}{
+	{groupTalk, newChat},
+	{groupTalk, newRun},
+	{groupFiles, newQuantize},
+	{groupFiles, newInspect},
+	{groupMeasure, newBench},
+	{groupMeasure, newPerplexity},
+	{groupMeasure, newTokenize},
+	{groupMeasure, newLogits},
+	{"", newVersion},
+}
+
+const rootLong = `mpt runs MosaicML's MPT language models on an ordinary CPU.
+
+Examples:
+  mpt chat                                      talk to the small model that is built in
+  mpt quantize mpt-7b-chat/ 7b.gguf --type Q4_0 make a model file from a checkpoint
+  mpt chat -m 7b.gguf                           talk to it
+
+Model files are GGUF, the format of llama.cpp; a HuggingFace checkpoint folder is
+converted once, with mpt quantize. The flags are those of llama.cpp where it has them.`
+
+// Mpt returns the command mpt with all its subcommands.
+func Mpt() *cobra.Command {
+	root := &cobra.Command{
+		Use:     "mpt",
+		Short:   "Run MPT language models on this CPU",
+		Long:    rootLong,
+		Version: buildVersion(),
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.AddGroup(
+		&cobra.Group{ID: groupTalk, Title: "Talk:"},
+		&cobra.Group{ID: groupFiles, Title: "Model files:"},
+		&cobra.Group{ID: groupMeasure, Title: "Measure and look inside:"},
+	)
+	for _, c := range commands {
+		cmd := c.build()
+		cmd.GroupID = c.group
+		root.AddCommand(cmd)
+	}
+	return root
+}
+
+// Quantize returns the command mpt-quantize.
+func Quantize() *cobra.Command {
+	cmd := quantizeCommand("mpt-quantize", "mpt-quantize")
+	cmd.Version = buildVersion()
+	return cmd
+}
+
+// Main runs root with the arguments args and returns the exit status.
+func Main(root *cobra.Command, args []string) int {
+	root.SetArgs(args)
+	root.SilenceErrors, root.SilenceUsage = true, true
+	keepFlagOrder(root)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
+	})
+	err := root.Execute()
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintf(root.ErrOrStderr(), "mpt: interrupted\n")
+	default:
+		fmt.Fprintf(root.ErrOrStderr(), "mpt: %v\n", err)
+	}
+	return 1
+}
+
+// keepFlagOrder makes help show the flags of cmd and its subcommands in the order
+// in which they were added: what matters most comes first.
+func keepFlagOrder(cmd *cobra.Command) {
+	cmd.Flags().SortFlags = false
+	for _, c := range cmd.Commands() {
+		keepFlagOrder(c)
+	}
+}
+
+// interruptible makes the context of run end at the first SIGINT or SIGTERM.
+// The second one ends the process, so that nothing can hold it up.
+func interruptible(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		context.AfterFunc(ctx, stop)
+		cmd.SetContext(ctx)
+		return run(cmd, args)
+	}
+}

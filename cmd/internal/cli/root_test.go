@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// wait is a command that waits for its context.
+func wait(start func()) *cobra.Command {
+	return &cobra.Command{Use: "mpt", RunE: interruptible(func(cmd *cobra.Command, _ []string) error {
+		start()
+		select {
+		case <-cmd.Context().Done():
+			return cmd.Context().Err()
+		case <-time.After(time.Minute):
+			return errors.New("nothing happened")
+		}
+	})}
+}
+
+func TestInterrupt(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process cannot send itself an interrupt")
+	}
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := wait(func() {
+		if err := self.Signal(os.Interrupt); err != nil {
+			t.Error(err)
+		}
+	})
+	var stderr bytes.Buffer
+	cmd.SetErr(&stderr)
+	if status := Main(cmd, []string{}); status != 1 || stderr.String() != "mpt: interrupted\n" {
+		t.Errorf("status %d, message %q", status, stderr.String())
+	}
+}
+
+func TestMainPrintsErrors(t *testing.T) {
+	cmd := &cobra.Command{Use: "mpt", RunE: func(*cobra.Command, []string) error { return errors.New("what: where: why") }}
+	var stdout, stderr bytes.Buffer
+	cmd.SetOut(&stdout)
+	cmd.SetErr(&stderr)
+	if status := Main(cmd, []string{}); status != 1 || stdout.Len() > 0 || stderr.String() != "mpt: what: where: why\n" {
+		t.Errorf("status %d, printed %q, message %q", status, stdout.String(), stderr.String())
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return context.Cause(cmd.Context()) }
+	if status := Main(cmd, []string{}); status != 0 {
+		t.Errorf("status %d without an error", status)
+	}
+}

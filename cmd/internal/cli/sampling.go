@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"math/rand/v2"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"mptgo/mpt/tokenizer"
+	"mptgo/sampling"
+)
+
+// samplingFlags are the flags that say how tokens are chosen: one for each of
+// [sampling.Options].
+type samplingFlags struct {
+	p sampling.Params
+}
+
+func (f *samplingFlags) add(fs *pflag.FlagSet) {
+	f.p = sampling.DefaultParams()
+	for _, o := range sampling.Options() {
+		v := &samplingFlag{o: o, p: &f.p}
+		short, usage := "", o.Usage
+		if o.Name == "seed" {
+			short, usage, v.random = "s", usage+"; -1: a random one (the default)", true
+		}
+		fs.VarP(v, flagName(o), short, usage)
+	}
+}
+
+// flagName returns the name of the flag for a parameter.
+func flagName(o sampling.Option) string { return strings.ReplaceAll(o.Name, "_", "-") }
+
+// params returns what the flags say.
+func (f *samplingFlags) params(fs *pflag.FlagSet) (sampling.Params, error) {
+	if !f.fixedSeed(fs) {
+		f.p.Seed = randomSeed()
+	}
+	return f.p, f.p.Validate()
+}
+
+// fixedSeed reports whether the user chose a seed.
+func (f *samplingFlags) fixedSeed(fs *pflag.FlagSet) bool {
+	v, ok := fs.Lookup("seed").Value.(*samplingFlag)
+	return ok && !v.random
+}
+
+// randomSeed returns a seed that is short enough to be typed in again.
+func randomSeed() uint64 { return uint64(rand.Uint32()) }
+
+// samplingFlag is the flag of one parameter.
+type samplingFlag struct {
+	o      sampling.Option
+	p      *sampling.Params
+	given  bool
+	random bool // a seed that was not chosen
+}
+
+func (f *samplingFlag) Type() string { return "VALUE" }
+
+func (f *samplingFlag) String() string {
+	if f.p == nil || f.random {
+		return "" // pflag asks a zero value for the default to hide
+	}
+	return f.o.Get(f.p)
+}
+
+// Set changes the parameter. Given again, a list grows; any other value is
+// replaced.
+func (f *samplingFlag) Set(s string) error {
+	before := *f.p
+	if f.random = f.o.Name == "seed" && s == "-1"; f.random {
+		return nil
+	}
+	if err := f.p.Set(f.o.Name, s); err != nil {
+		return err
+	}
+	if f.given {
+		switch f.o.Name {
+		case "logit_bias":
+			f.p.LogitBias = append(before.LogitBias, f.p.LogitBias...)
+		case "dry_sequence_breaker":
+			f.p.DRYBreakers = append(before.DRYBreakers, f.p.DRYBreakers...)
+		}
+	}
+	f.given = true
+	return nil
+}
+
+// vocabulary shows a tokenizer to the samplers.
+type vocabulary struct{ *tokenizer.Tokenizer }
+
+// Text returns the bytes that token id stands for.
+func (v vocabulary) Text(id int32) string {
+	return string(v.AppendDecode(nil, []int32{id}, tokenizer.DecodeOptions{}))
+}

@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mptgo/gguf"
+	"mptgo/mpt/builtin"
+	"mptgo/mpt/tokenizer"
+)
+
+const tokenizeLong = `Print the token ids of a text as one line, such as [786, 580, 260].
+
+With --jsonl every line of the input is an object {"text": ...}, and for each
+one the line {"ids": [...]} is printed.`
+
+func newTokenize() *cobra.Command {
+	var (
+		prompt      promptFlags
+		model       string
+		show, jsonl bool
+	)
+	cmd := &cobra.Command{
+		Use:   "tokenize [-m FILE] [-p TEXT | -f FILE]",
+		Short: "Turn text into token ids",
+		Long:  tokenizeLong,
+		Args:  cobra.NoArgs,
+		RunE: interruptible(func(cmd *cobra.Command, _ []string) error {
+			tok, err := openTokenizer(model)
+			if err != nil {
+				return err
+			}
+			opt := tokenizer.EncodeOptions{ParseSpecial: prompt.special}
+			if jsonl {
+				return tokenizeLines(cmd, tok, prompt.file, opt)
+			}
+			text, err := prompt.read(cmd)
+			if err != nil {
+				return err
+			}
+			return printTokens(cmd.OutOrStdout(), tok, tok.Encode(text, opt), show)
+		}),
+	}
+	prompt.add(cmd)
+	prompt.addSpecial(cmd)
+	cmd.Flags().StringVarP(&model, "model", "m", "", "a GGUF `FILE`, a tokenizer.json or a checkpoint folder (default: the built-in model)")
+	cmd.Flags().BoolVar(&show, "show", false, "print a line with the id and the text of every token instead")
+	cmd.Flags().BoolVar(&jsonl, "jsonl", false, "the input is a text per line, in JSON")
+	cmd.MarkFlagsMutuallyExclusive("jsonl", "prompt")
+	cmd.MarkFlagsMutuallyExclusive("jsonl", "show")
+	return cmd
+}
+
+// openTokenizer reads the tokenizer of a GGUF file, a tokenizer.json, a folder
+// that holds one, or, if path is empty, the built-in model.
+func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
+	if path == "" {
+		f, err := builtin.File()
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return tokenizer.FromGGUF(f)
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, "tokenizer.json")
+	}
+	if strings.EqualFold(filepath.Ext(path), ".json") {
+		return readTokenizer(path)
+	}
+	f, err := gguf.Open(path)
+	if err != nil {
+		return nil, explain(path, err)
+	}
+	defer f.Close()
+	return tokenizer.FromGGUF(f)
+}
+
+// readTokenizer reads a tokenizer.json.
+func readTokenizer(path string) (*tokenizer.Tokenizer, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	vocab, err := tokenizer.ParseJSON(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return tokenizer.New(vocab)
+}
+
+// printTokens prints ids in one line, or each with its text if show is set.
+func printTokens(w io.Writer, tok *tokenizer.Tokenizer, ids []int32, show bool) error {
+	out := bufio.NewWriter(w)
+	if show {
+		for _, id := range ids {
+			// Bytes, not Decode: a token may be a part of a character.
+			fmt.Fprintf(out, "%6d  %q\n", id, tok.AppendDecode(nil, []int32{id}, tokenizer.DecodeOptions{}))
+		}
+		return out.Flush()
+	}
+	out.WriteByte('[')
+	for i, id := range ids {
+		if i > 0 {
+			out.WriteString(", ")
+		}
+		out.WriteString(strconv.Itoa(int(id)))
+	}
+	out.WriteString("]\n")
+	return out.Flush()
+}
+
+// tokenizeLines answers every line {"text": ...} of a file, or of standard
+// input, with a line {"ids": [...]}.
+func tokenizeLines(cmd *cobra.Command, tok *tokenizer.Tokenizer, file string, opt tokenizer.EncodeOptions) error {
+	in, err := openInput(cmd, file)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	lines := bufio.NewReaderSize(in, 1<<16)
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	for n := 1; ; n++ {
+		line, err := lines.ReadBytes('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("tokenize: line %d: %w", n, err)
+		}
+		last := err != nil
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			if err := tokenizeLine(out, tok, line, opt); err != nil {
+				out.Flush()
+				return fmt.Errorf("tokenize: line %d: %w", n, err)
+			}
+		}
+		if last {
+			return out.Flush()
+		}
+		// Whoever waits for an answer before the next question gets it.
+		if lines.Buffered() == 0 {
+			if err := out.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func tokenizeLine(w io.Writer, tok *tokenizer.Tokenizer, line []byte, opt tokenizer.EncodeOptions) error {
+	var in struct {
+		Text *string `json:"text"`
+	}
+	if err := json.Unmarshal(line, &in); err != nil {
+		return fmt.Errorf(`not an object {"text": ...}: %w`, err)
+	}
+	if in.Text == nil {
+		return errors.New(`no "text"`)
+	}
+	ids := tok.Encode(*in.Text, opt)
+	if ids == nil {
+		ids = []int32{} // printed as a list, not as null
+	}
+	return json.NewEncoder(w).Encode(struct {
+		IDs []int32 `json:"ids"`
+	}{ids})
+}

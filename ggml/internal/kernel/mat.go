@@ -20,16 +20,16 @@ type Weights struct {
 const StripRows = 16
 
 // PackedBatch is the number of rows of activations from which on block weights
-// are unpacked for the whole batch instead of read anew for every row. It is
-// only a matter of speed.
-const PackedBatch = 6
+// are unpacked for the whole batch instead of read anew for every row. It is a
+// matter of speed, but tiles want at least 2.
+const PackedBatch = 3
 
 // MatScratch is the memory that one worker's calls of [Tier.MatMul] work in.
 // The zero value is ready; it grows to what the largest call needs.
 type MatScratch struct {
 	unpacked unpacked // 32 weights
 
-	padded []byte    // a ragged strip of weights, filled up with zero rows
+	padded []byte    // a ragged strip of weights
 	out    []float32 // and its results
 	panel  []byte    // an unpacked strip of blocks
 
@@ -130,6 +130,7 @@ type product struct {
 	w      Weights
 	row    int // bytes of a row of w
 	a      *Acts
+	first  int // row of a, other than 0 in parts of float products only
 	n      int
 	r0, r1 int
 	s      *MatScratch

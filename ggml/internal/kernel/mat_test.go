@@ -48,8 +48,24 @@ func (c matCase) mul(t testing.TB, tier *Tier, w *Weights, a *Acts, s *MatScratc
 	for i := range y {
 		y[i] = 12345
 	}
+	s.poison()
 	tier.MatMul(y, c.rows, w, a, c.n, 0, c.rows, c.exact, s)
 	return y
+}
+
+// poison fills the scratch with what shows if it is used as it is.
+func (s *MatScratch) poison() {
+	nan := float32(math.NaN())
+	for _, f := range [][]float32{s.out, s.row, s.floatPanel, s.lanes, s.tails, s.last} {
+		for i := range f[:cap(f)] {
+			f[:cap(f)][i] = nan
+		}
+	}
+	for _, b := range [][]byte{s.padded, s.panel} {
+		for i := range b[:cap(b)] {
+			b[:cap(b)][i] = 0xff
+		}
+	}
 }
 
 // check compares all tiers with the definition.
@@ -126,6 +142,7 @@ func TestMatMulParts(t *testing.T) {
 				c.n = 1 + c.k%8
 				c.check(t, r, &s)
 			}
+			c.n = floatChunk + 1
 			for c.k = floatSteps*lanes - 1; c.k <= floatSteps*lanes+17; c.k += 9 {
 				c.check(t, r, &s)
 			}
@@ -232,5 +249,19 @@ func TestMatMulRefuses(t *testing.T) {
 			a := plain.acts(t, rand.New(rand.NewPCG(5, 0)), 2, 64)
 			call(make([]float32, 8), a, new(MatScratch))
 		})
+	}
+}
+
+func TestBalance(t *testing.T) {
+	for _, most := range []int{tileRows, floatTileRows, floatChunk} {
+		for n := 2; n < 1000; n++ {
+			for left := n; left > 0; {
+				rows := balance(left, most)
+				if rows < 2 || rows > most || rows > left {
+					t.Fatalf("%d of %d rows by at most %d: a tile of %d", left, n, most, rows)
+				}
+				left -= rows
+			}
+		}
 	}
 }

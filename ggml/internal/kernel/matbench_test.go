@@ -24,8 +24,7 @@ func BenchmarkMatMul(b *testing.B) {
 	}
 }
 
-// BenchmarkMatMulMemory measures a single row of activations and a matrix that
-// no cache holds.
+// BenchmarkMatMulMemory measures small batches and a matrix that no cache holds.
 func BenchmarkMatMulMemory(b *testing.B) {
 	const k, size = 4096, 2 << 30
 	r := rand.New(rand.NewPCG(0, 0))
@@ -39,10 +38,12 @@ func BenchmarkMatMulMemory(b *testing.B) {
 		for i := 0; i < size; i += len(few) {
 			copy(data[i:], few)
 		}
-		b.Run(fmt.Sprintf("type=%v/isa=%s/n=1", typ, Best().Name), func(b *testing.B) {
-			w := &Weights{Type: typ, Rows: size / row, Cols: k, Data: data[:size/row*row]}
-			benchMatMul(b, Best(), w, plain.acts(b, r, 1, k), false)
-		})
+		for _, n := range []int{1, 2, 3, 4, 8} {
+			b.Run(fmt.Sprintf("type=%v/isa=%s/n=%d", typ, Best().Name, n), func(b *testing.B) {
+				w := &Weights{Type: typ, Rows: size / row, Cols: k, Data: data[:size/row*row]}
+				benchMatMul(b, Best(), w, plain.acts(b, r, n, k), false)
+			})
+		}
 	}
 }
 

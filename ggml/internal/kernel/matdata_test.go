@@ -92,14 +92,30 @@ func (d data) block(r *rand.Rand, typ gguf.Type, b []byte) {
 	case gguf.BF16:
 		binary.LittleEndian.PutUint16(b, uint16(math.Float32bits(d.float(r))>>16))
 	default:
-		for i := range b {
-			b[i] = byte(r.Uint32())
-			if d >= hostile && r.IntN(4) == 0 {
-				b[i] = []byte{0x00, 0xff, 0x80, 0x7f}[r.IntN(4)]
-			}
+		d.bytes(r, b)
+		if typ == gguf.Q6_K {
+			d.bytes(r, b[192:208])
 		}
 		for _, at := range halfFields[typ] {
 			binary.LittleEndian.PutUint16(b[at:], d.half(r))
+		}
+	}
+}
+
+// bytes fills b with random bytes, or with extremes: for the sums over a block
+// to reach their bounds all codes must.
+func (d data) bytes(r *rand.Rand, b []byte) {
+	extreme := func() byte { return []byte{0x00, 0xff, 0x80, 0x7f}[r.IntN(4)] }
+	all := extreme()
+	same := d >= hostile && r.IntN(3) == 0
+	for i := range b {
+		switch {
+		case same:
+			b[i] = all
+		case d >= hostile && r.IntN(4) == 0:
+			b[i] = extreme()
+		default:
+			b[i] = byte(r.Uint32())
 		}
 	}
 }

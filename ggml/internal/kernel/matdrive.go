@@ -7,23 +7,27 @@ import "unsafe"
 // blocks of the type are longer.
 type blockKernels struct {
 	// stream sets y[0..7] to the products of a strip of eight rows, as they lie
-	// in the file, with a row of activations. Soon what lies ahead bytes
-	// further on will be read.
-	stream func(y *float32, w *byte, stride, n int, a *byte, ahead int)
+	// in the file, with a row of activations. For each block it fetches some
+	// cache lines at ahead, an address that need not exist, and moves ahead by
+	// step.
+	stream func(y *float32, w *byte, stride, n int, a *byte, ahead uintptr, step int)
 
 	// pack unpacks a strip of eight rows into its half of a panel of
-	// StripRows: the other half is 32 bytes further on.
-	pack func(panel, w *byte, stride, n int)
+	// StripRows: the other half is 32 bytes further on. It fetches like stream.
+	pack func(panel, w *byte, stride, n int, ahead uintptr, step int)
 
-	// tile adds the products of a panel with 1 to len(tile) rows of
-	// activations, lda bytes apart, to rows of y, ldy bytes apart.
-	tile [4]tileFunc
+	// tile adds the products of a panel with 2 to tileRows rows of activations,
+	// lda bytes apart, to rows of y, ldy bytes apart. It fetches like stream.
+	tile [tileRows + 1]tileFunc
 
 	panel int  // bytes of the panel for 32 columns
 	wide  bool // tile reads wide blocks
 }
 
-type tileFunc = func(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+type tileFunc = func(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileRows is how many rows of activations a tile takes at most.
+const tileRows = 4
 
 // superBlock is the largest number of 32-column blocks in a block of any type.
 // A row is split between multiples of it only.
@@ -46,38 +50,43 @@ func (p *product) block(k *blockKernels) {
 }
 
 // streamed reads the rows in the order of the file, once for the batch: a strip
-// stays in the cache until all rows of activations have met it.
+// stays in the cache until all rows of activations have met it. Meanwhile the
+// next strip is fetched.
 func (p *product) streamed(k *blockKernels) {
 	const height = StripRows / 2
 	blocks := p.a.K / actBlockLen
 	for r := p.r0; r < p.r1; r += height {
 		w := p.strip(r, height)
 		y, ldy := p.target(r, height)
+		ahead := p.fetch(r+height, height, p.n*blocks)
 		for i := range p.n {
-			k.stream(&y[i*ldy], &w[0], p.row, blocks, p.a.address(i, 0, false), 2*height*p.row)
+			k.stream(&y[i*ldy], &w[0], p.row, blocks, p.a.address(i, 0, false), ahead.next(blocks), ahead.step)
 		}
 		p.deliver(r, height)
 	}
 }
 
 // packed unpacks a strip, as many columns at a time as the cache holds, and
-// multiplies all rows of activations with it. The results are the running sums.
+// multiplies all rows of activations with it, while the next strip is fetched.
+// The results are the running sums.
 func (p *product) packed(k *blockKernels) {
 	blocks := p.a.K / actBlockLen
 	part := partBlocks(blocks, k.panel)
 	panel := grow(&p.s.panel, part*k.panel)
+	tiles := (p.n + tileRows - 1) / tileRows
 	for r := p.r0; r < p.r1; r += StripRows {
 		w := p.strip(r, StripRows)
 		y, ldy := p.target(r, StripRows)
 		for i := range p.n {
 			clear(y[i*ldy:][:StripRows])
 		}
+		ahead := p.fetch(r+StripRows, StripRows, (2+tiles)*blocks)
 		for b := 0; b < blocks; b += part {
 			n := min(part, blocks-b)
 			at := p.row * b / blocks
-			k.pack(&panel[0], &w[at], p.row, n)
-			k.pack(&panel[32], &w[at+StripRows/2*p.row], p.row, n)
-			p.tiles(k, y, ldy, &panel[0], b, n)
+			k.pack(&panel[0], &w[at], p.row, n, ahead.next(n), ahead.step)
+			k.pack(&panel[32], &w[at+StripRows/2*p.row], p.row, n, ahead.next(n), ahead.step)
+			p.tiles(k, y, ldy, &panel[0], b, n, &ahead)
 		}
 		p.deliver(r, StripRows)
 	}
@@ -85,16 +94,38 @@ func (p *product) packed(k *blockKernels) {
 
 // tiles multiplies a panel, which is n blocks from block b on, with all rows of
 // activations.
-func (p *product) tiles(k *blockKernels, y []float32, ldy int, panel *byte, b, n int) {
+func (p *product) tiles(k *blockKernels, y []float32, ldy int, panel *byte, b, n int, ahead *fetch) {
 	lda := p.a.K / actBlockLen * actBlockSize
 	if k.wide {
 		lda = p.a.K / actBlockLen * wideBlockSize
 	}
 	for i := 0; i < p.n; {
-		rows := balance(p.n-i, len(k.tile))
-		k.tile[rows-1](&y[i*ldy], 4*ldy, panel, n, p.a.address(i, b, k.wide), lda)
+		rows := balance(p.n-i, tileRows)
+		a := p.a.address(i, b, k.wide)
+		k.tile[rows](&y[i*ldy], 4*ldy, panel, n, a, lda, ahead.next(n), ahead.step)
 		i += rows
 	}
+}
+
+// fetch walks through memory that will be read soon, spread evenly over the
+// steps of the kernels that run until then.
+type fetch struct {
+	at   uintptr
+	step int
+}
+
+// fetch returns a walk through the height rows from row r on in the given
+// number of steps.
+func (p *product) fetch(r, height, steps int) fetch {
+	data := uintptr(unsafe.Pointer(unsafe.SliceData(p.w.Data)))
+	return fetch{data + uintptr(r*p.row), height * p.row / max(steps, 1)}
+}
+
+// next returns where n steps begin.
+func (f *fetch) next(n int) uintptr {
+	at := f.at
+	f.at += uintptr(n * f.step)
+	return at
 }
 
 // partBlocks returns how many of a row's blocks go into a panel at a time.
@@ -105,20 +136,22 @@ func partBlocks(blocks, size int) int {
 }
 
 // balance returns the height of the next tile, if left rows are left and a tile
-// has at most most: 7 are 4 and 3, 9 are 3 and 3 and 3.
+// has at most most: 7 are 4 and 3, 9 are 3 and 3 and 3. Of two rows or more no
+// tile has just one.
 func balance(left, most int) int {
 	tiles := (left + most - 1) / most
 	return (left + tiles - 1) / tiles
 }
 
 // strip returns the bytes of the weights from row r on: at least height rows.
-// If less than that are to be computed, it returns a copy with zeros after it.
+// If less than that are to be computed, it returns a copy with anything in the
+// rows after them.
 func (p *product) strip(r, height int) []byte {
 	if r+height <= p.r1 {
 		return p.w.Data[r*p.row:]
 	}
 	padded := grow(&p.s.padded, height*p.row)
-	clear(padded[copy(padded, p.w.Data[r*p.row:p.r1*p.row]):])
+	copy(padded, p.w.Data[r*p.row:p.r1*p.row])
 	return padded
 }
 

@@ -5,58 +5,57 @@
 package kernel
 
 // dotF32 adds the products of four rows of 16*n values, stride bytes
-// apart, with x to the lanes of four results. It fetches what lies ahead bytes
-// further on.
+// apart, with x to the lanes of four results. For each 16 columns it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func dotF32(lanes *float32, w *byte, stride int, x *float32, n int, ahead int)
+func dotF32(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
 
 // dotF16 adds the products of four rows of 16*n values, stride bytes
-// apart, with x to the lanes of four results. It fetches what lies ahead bytes
-// further on.
+// apart, with x to the lanes of four results. For each 16 columns it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func dotF16(lanes *float32, w *byte, stride int, x *float32, n int, ahead int)
+func dotF16(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
 
 // dotBF16 adds the products of four rows of 16*n values, stride bytes
-// apart, with x to the lanes of four results. It fetches what lies ahead bytes
-// further on.
+// apart, with x to the lanes of four results. For each 16 columns it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func dotBF16(lanes *float32, w *byte, stride int, x *float32, n int, ahead int)
+func dotBF16(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
 
 // packF32 unpacks four rows of 16*n values, stride bytes apart, into a panel.
+// For each 16 columns it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func packF32(panel *float32, w *byte, stride int, n int)
+func packF32(panel *float32, w *byte, stride int, n int, ahead uintptr, step int)
 
 // packF16 unpacks four rows of 16*n values, stride bytes apart, into a panel.
+// For each 16 columns it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func packF16(panel *float32, w *byte, stride int, n int)
+func packF16(panel *float32, w *byte, stride int, n int, ahead uintptr, step int)
 
 // packBF16 unpacks four rows of 16*n values, stride bytes apart, into a panel.
+// For each 16 columns it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func packBF16(panel *float32, w *byte, stride int, n int)
-
-// tileFloatx1 adds the products of a panel of 16*n columns with 1 rows of
-// activations, ldx bytes apart, to the lanes of four results for each.
-//
-//go:noescape
-func tileFloatx1(lanes *float32, panel *float32, n int, x *float32, ldx int)
+func packBF16(panel *float32, w *byte, stride int, n int, ahead uintptr, step int)
 
 // tileFloatx2 adds the products of a panel of 16*n columns with 2 rows of
-// activations, ldx bytes apart, to the lanes of four results for each.
+// activations, ldx bytes apart, to the lanes of four results for each. For each 16
+// columns it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileFloatx2(lanes *float32, panel *float32, n int, x *float32, ldx int)
+func tileFloatx2(lanes *float32, panel *float32, n int, x *float32, ldx int, ahead uintptr, step int)
 
 // tileFloatx3 adds the products of a panel of 16*n columns with 3 rows of
-// activations, ldx bytes apart, to the lanes of four results for each.
+// activations, ldx bytes apart, to the lanes of four results for each. For each 16
+// columns it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileFloatx3(lanes *float32, panel *float32, n int, x *float32, ldx int)
+func tileFloatx3(lanes *float32, panel *float32, n int, x *float32, ldx int, ahead uintptr, step int)
 
 // fold4 folds the lanes of four results for each of n rows of y, ldy bytes apart.
 //

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func dotF32(lanes *float32, w *byte, stride int, x *float32, n int, ahead int)
+// func dotF32(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·dotF32(SB), NOSPLIT, $0-48
+TEXT ·dotF32(SB), NOSPLIT, $0-56
 	MOVQ    w+8(FP), SI
 	MOVQ    stride+16(FP), R8
 	LEAQ    (R8)(R8*2), R9
@@ -14,7 +14,7 @@ TEXT ·dotF32(SB), NOSPLIT, $0-48
 	MOVQ    x+24(FP), DX
 	MOVQ    n+32(FP), CX
 	MOVQ    ahead+40(FP), R11
-	ADDQ    SI, R11
+	MOVQ    step+48(FP), R12
 	VMOVUPS (DI), Y0
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
@@ -29,6 +29,7 @@ loop1:
 	PREFETCHT0  64(R11)
 	PREFETCHT0  128(R11)
 	PREFETCHT0  192(R11)
+	ADDQ        R12, R11
 	VMOVUPS     (DX), Y8
 	VMOVUPS     32(DX), Y9
 	VMOVUPS     (SI), Y10
@@ -48,7 +49,6 @@ loop1:
 	VMOVUPS     32(SI)(R9*1), Y11
 	VFMADD231PS Y9, Y11, Y7
 	ADDQ        $0x00000040, SI
-	ADDQ        $0x00000100, R11
 	ADDQ        $0x00000040, DX
 	DECQ        CX
 	JNE         loop1
@@ -63,9 +63,9 @@ loop1:
 	VZEROUPPER
 	RET
 
-// func dotF16(lanes *float32, w *byte, stride int, x *float32, n int, ahead int)
+// func dotF16(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
 // Requires: AVX, F16C, FMA3, MMX+
-TEXT ·dotF16(SB), NOSPLIT, $0-48
+TEXT ·dotF16(SB), NOSPLIT, $0-56
 	MOVQ    w+8(FP), SI
 	MOVQ    stride+16(FP), R8
 	LEAQ    (R8)(R8*2), R9
@@ -73,7 +73,7 @@ TEXT ·dotF16(SB), NOSPLIT, $0-48
 	MOVQ    x+24(FP), DX
 	MOVQ    n+32(FP), CX
 	MOVQ    ahead+40(FP), R11
-	ADDQ    SI, R11
+	MOVQ    step+48(FP), R12
 	VMOVUPS (DI), Y0
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
@@ -86,6 +86,7 @@ TEXT ·dotF16(SB), NOSPLIT, $0-48
 loop2:
 	PREFETCHT0  (R11)
 	PREFETCHT0  64(R11)
+	ADDQ        R12, R11
 	VMOVUPS     (DX), Y8
 	VMOVUPS     32(DX), Y9
 	VCVTPH2PS   (SI), Y10
@@ -105,7 +106,6 @@ loop2:
 	VCVTPH2PS   16(SI)(R9*1), Y11
 	VFMADD231PS Y9, Y11, Y7
 	ADDQ        $0x00000020, SI
-	ADDQ        $0x00000080, R11
 	ADDQ        $0x00000040, DX
 	DECQ        CX
 	JNE         loop2
@@ -120,9 +120,9 @@ loop2:
 	VZEROUPPER
 	RET
 
-// func dotBF16(lanes *float32, w *byte, stride int, x *float32, n int, ahead int)
+// func dotBF16(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·dotBF16(SB), NOSPLIT, $0-48
+TEXT ·dotBF16(SB), NOSPLIT, $0-56
 	MOVQ    w+8(FP), SI
 	MOVQ    stride+16(FP), R8
 	LEAQ    (R8)(R8*2), R9
@@ -130,7 +130,7 @@ TEXT ·dotBF16(SB), NOSPLIT, $0-48
 	MOVQ    x+24(FP), DX
 	MOVQ    n+32(FP), CX
 	MOVQ    ahead+40(FP), R11
-	ADDQ    SI, R11
+	MOVQ    step+48(FP), R12
 	VMOVUPS (DI), Y0
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
@@ -143,6 +143,7 @@ TEXT ·dotBF16(SB), NOSPLIT, $0-48
 loop3:
 	PREFETCHT0  (R11)
 	PREFETCHT0  64(R11)
+	ADDQ        R12, R11
 	VMOVUPS     (DX), Y8
 	VMOVUPS     32(DX), Y9
 	VPMOVZXWD   (SI), Y10
@@ -170,7 +171,6 @@ loop3:
 	VPSLLD      $0x10, Y11, Y11
 	VFMADD231PS Y9, Y11, Y7
 	ADDQ        $0x00000020, SI
-	ADDQ        $0x00000080, R11
 	ADDQ        $0x00000040, DX
 	DECQ        CX
 	JNE         loop3
@@ -185,178 +185,133 @@ loop3:
 	VZEROUPPER
 	RET
 
-// func packF32(panel *float32, w *byte, stride int, n int)
-// Requires: AVX
-TEXT ·packF32(SB), NOSPLIT, $0-32
+// func packF32(panel *float32, w *byte, stride int, n int, ahead uintptr, step int)
+// Requires: AVX, MMX+
+TEXT ·packF32(SB), NOSPLIT, $0-48
 	MOVQ w+8(FP), SI
 	MOVQ stride+16(FP), R8
 	LEAQ (R8)(R8*2), R9
 	MOVQ panel+0(FP), DI
 	MOVQ n+24(FP), CX
+	MOVQ ahead+32(FP), R12
+	MOVQ step+40(FP), R13
 
 loop4:
-	VMOVUPS (SI), Y0
-	VMOVUPS Y0, (DI)
-	VMOVUPS (SI)(R8*1), Y1
-	VMOVUPS Y1, 32(DI)
-	VMOVUPS (SI)(R8*2), Y2
-	VMOVUPS Y2, 64(DI)
-	VMOVUPS (SI)(R9*1), Y3
-	VMOVUPS Y3, 96(DI)
-	VMOVUPS 32(SI), Y4
-	VMOVUPS Y4, 128(DI)
-	VMOVUPS 32(SI)(R8*1), Y5
-	VMOVUPS Y5, 160(DI)
-	VMOVUPS 32(SI)(R8*2), Y6
-	VMOVUPS Y6, 192(DI)
-	VMOVUPS 32(SI)(R9*1), Y7
-	VMOVUPS Y7, 224(DI)
-	ADDQ    $0x00000040, SI
-	ADDQ    $0x00000100, DI
-	DECQ    CX
-	JNE     loop4
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	VMOVUPS    (SI), Y0
+	VMOVUPS    Y0, (DI)
+	VMOVUPS    (SI)(R8*1), Y1
+	VMOVUPS    Y1, 32(DI)
+	VMOVUPS    (SI)(R8*2), Y2
+	VMOVUPS    Y2, 64(DI)
+	VMOVUPS    (SI)(R9*1), Y3
+	VMOVUPS    Y3, 96(DI)
+	VMOVUPS    32(SI), Y4
+	VMOVUPS    Y4, 128(DI)
+	VMOVUPS    32(SI)(R8*1), Y5
+	VMOVUPS    Y5, 160(DI)
+	VMOVUPS    32(SI)(R8*2), Y6
+	VMOVUPS    Y6, 192(DI)
+	VMOVUPS    32(SI)(R9*1), Y7
+	VMOVUPS    Y7, 224(DI)
+	ADDQ       $0x00000040, SI
+	ADDQ       $0x00000100, DI
+	DECQ       CX
+	JNE        loop4
 	VZEROUPPER
 	RET
 
-// func packF16(panel *float32, w *byte, stride int, n int)
-// Requires: AVX, F16C
-TEXT ·packF16(SB), NOSPLIT, $0-32
+// func packF16(panel *float32, w *byte, stride int, n int, ahead uintptr, step int)
+// Requires: AVX, F16C, MMX+
+TEXT ·packF16(SB), NOSPLIT, $0-48
 	MOVQ w+8(FP), SI
 	MOVQ stride+16(FP), R8
 	LEAQ (R8)(R8*2), R9
 	MOVQ panel+0(FP), DI
 	MOVQ n+24(FP), CX
+	MOVQ ahead+32(FP), R12
+	MOVQ step+40(FP), R13
 
 loop5:
-	VCVTPH2PS (SI), Y0
-	VMOVUPS   Y0, (DI)
-	VCVTPH2PS (SI)(R8*1), Y1
-	VMOVUPS   Y1, 32(DI)
-	VCVTPH2PS (SI)(R8*2), Y2
-	VMOVUPS   Y2, 64(DI)
-	VCVTPH2PS (SI)(R9*1), Y3
-	VMOVUPS   Y3, 96(DI)
-	VCVTPH2PS 16(SI), Y4
-	VMOVUPS   Y4, 128(DI)
-	VCVTPH2PS 16(SI)(R8*1), Y5
-	VMOVUPS   Y5, 160(DI)
-	VCVTPH2PS 16(SI)(R8*2), Y6
-	VMOVUPS   Y6, 192(DI)
-	VCVTPH2PS 16(SI)(R9*1), Y7
-	VMOVUPS   Y7, 224(DI)
-	ADDQ      $0x00000020, SI
-	ADDQ      $0x00000100, DI
-	DECQ      CX
-	JNE       loop5
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	VCVTPH2PS  (SI), Y0
+	VMOVUPS    Y0, (DI)
+	VCVTPH2PS  (SI)(R8*1), Y1
+	VMOVUPS    Y1, 32(DI)
+	VCVTPH2PS  (SI)(R8*2), Y2
+	VMOVUPS    Y2, 64(DI)
+	VCVTPH2PS  (SI)(R9*1), Y3
+	VMOVUPS    Y3, 96(DI)
+	VCVTPH2PS  16(SI), Y4
+	VMOVUPS    Y4, 128(DI)
+	VCVTPH2PS  16(SI)(R8*1), Y5
+	VMOVUPS    Y5, 160(DI)
+	VCVTPH2PS  16(SI)(R8*2), Y6
+	VMOVUPS    Y6, 192(DI)
+	VCVTPH2PS  16(SI)(R9*1), Y7
+	VMOVUPS    Y7, 224(DI)
+	ADDQ       $0x00000020, SI
+	ADDQ       $0x00000100, DI
+	DECQ       CX
+	JNE        loop5
 	VZEROUPPER
 	RET
 
-// func packBF16(panel *float32, w *byte, stride int, n int)
-// Requires: AVX, AVX2
-TEXT ·packBF16(SB), NOSPLIT, $0-32
+// func packBF16(panel *float32, w *byte, stride int, n int, ahead uintptr, step int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·packBF16(SB), NOSPLIT, $0-48
 	MOVQ w+8(FP), SI
 	MOVQ stride+16(FP), R8
 	LEAQ (R8)(R8*2), R9
 	MOVQ panel+0(FP), DI
 	MOVQ n+24(FP), CX
+	MOVQ ahead+32(FP), R12
+	MOVQ step+40(FP), R13
 
 loop6:
-	VPMOVZXWD (SI), Y0
-	VPSLLD    $0x10, Y0, Y0
-	VMOVUPS   Y0, (DI)
-	VPMOVZXWD (SI)(R8*1), Y1
-	VPSLLD    $0x10, Y1, Y1
-	VMOVUPS   Y1, 32(DI)
-	VPMOVZXWD (SI)(R8*2), Y2
-	VPSLLD    $0x10, Y2, Y2
-	VMOVUPS   Y2, 64(DI)
-	VPMOVZXWD (SI)(R9*1), Y3
-	VPSLLD    $0x10, Y3, Y3
-	VMOVUPS   Y3, 96(DI)
-	VPMOVZXWD 16(SI), Y4
-	VPSLLD    $0x10, Y4, Y4
-	VMOVUPS   Y4, 128(DI)
-	VPMOVZXWD 16(SI)(R8*1), Y5
-	VPSLLD    $0x10, Y5, Y5
-	VMOVUPS   Y5, 160(DI)
-	VPMOVZXWD 16(SI)(R8*2), Y6
-	VPSLLD    $0x10, Y6, Y6
-	VMOVUPS   Y6, 192(DI)
-	VPMOVZXWD 16(SI)(R9*1), Y7
-	VPSLLD    $0x10, Y7, Y7
-	VMOVUPS   Y7, 224(DI)
-	ADDQ      $0x00000020, SI
-	ADDQ      $0x00000100, DI
-	DECQ      CX
-	JNE       loop6
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	VPMOVZXWD  (SI), Y0
+	VPSLLD     $0x10, Y0, Y0
+	VMOVUPS    Y0, (DI)
+	VPMOVZXWD  (SI)(R8*1), Y1
+	VPSLLD     $0x10, Y1, Y1
+	VMOVUPS    Y1, 32(DI)
+	VPMOVZXWD  (SI)(R8*2), Y2
+	VPSLLD     $0x10, Y2, Y2
+	VMOVUPS    Y2, 64(DI)
+	VPMOVZXWD  (SI)(R9*1), Y3
+	VPSLLD     $0x10, Y3, Y3
+	VMOVUPS    Y3, 96(DI)
+	VPMOVZXWD  16(SI), Y4
+	VPSLLD     $0x10, Y4, Y4
+	VMOVUPS    Y4, 128(DI)
+	VPMOVZXWD  16(SI)(R8*1), Y5
+	VPSLLD     $0x10, Y5, Y5
+	VMOVUPS    Y5, 160(DI)
+	VPMOVZXWD  16(SI)(R8*2), Y6
+	VPSLLD     $0x10, Y6, Y6
+	VMOVUPS    Y6, 192(DI)
+	VPMOVZXWD  16(SI)(R9*1), Y7
+	VPSLLD     $0x10, Y7, Y7
+	VMOVUPS    Y7, 224(DI)
+	ADDQ       $0x00000020, SI
+	ADDQ       $0x00000100, DI
+	DECQ       CX
+	JNE        loop6
 	VZEROUPPER
 	RET
 
-// func tileFloatx1(lanes *float32, panel *float32, n int, x *float32, ldx int)
-// Requires: AVX, FMA3
-TEXT ·tileFloatx1(SB), NOSPLIT, $0-40
-	MOVQ    lanes+0(FP), DI
-	MOVQ    panel+8(FP), SI
-	MOVQ    x+24(FP), DX
-	MOVQ    ldx+32(FP), R8
-	MOVQ    n+16(FP), CX
-	VMOVUPS (DI), Y0
-	VMOVUPS 64(DI), Y1
-	VMOVUPS 128(DI), Y2
-	VMOVUPS 192(DI), Y3
-
-loop7:
-	VMOVUPS     (DX), Y12
-	VMOVUPS     (SI), Y15
-	VFMADD231PS Y12, Y15, Y0
-	VMOVUPS     32(SI), Y15
-	VFMADD231PS Y12, Y15, Y1
-	VMOVUPS     64(SI), Y15
-	VFMADD231PS Y12, Y15, Y2
-	VMOVUPS     96(SI), Y15
-	VFMADD231PS Y12, Y15, Y3
-	ADDQ        $0x00000100, SI
-	ADDQ        $0x00000040, DX
-	DECQ        CX
-	JNE         loop7
-	VMOVUPS     Y0, (DI)
-	VMOVUPS     Y1, 64(DI)
-	VMOVUPS     Y2, 128(DI)
-	VMOVUPS     Y3, 192(DI)
-	MOVQ        lanes+0(FP), DI
-	MOVQ        panel+8(FP), SI
-	MOVQ        x+24(FP), DX
-	MOVQ        ldx+32(FP), R8
-	MOVQ        n+16(FP), CX
-	VMOVUPS     32(DI), Y0
-	VMOVUPS     96(DI), Y1
-	VMOVUPS     160(DI), Y2
-	VMOVUPS     224(DI), Y3
-
-loop8:
-	VMOVUPS     32(DX), Y12
-	VMOVUPS     128(SI), Y15
-	VFMADD231PS Y12, Y15, Y0
-	VMOVUPS     160(SI), Y15
-	VFMADD231PS Y12, Y15, Y1
-	VMOVUPS     192(SI), Y15
-	VFMADD231PS Y12, Y15, Y2
-	VMOVUPS     224(SI), Y15
-	VFMADD231PS Y12, Y15, Y3
-	ADDQ        $0x00000100, SI
-	ADDQ        $0x00000040, DX
-	DECQ        CX
-	JNE         loop8
-	VMOVUPS     Y0, 32(DI)
-	VMOVUPS     Y1, 96(DI)
-	VMOVUPS     Y2, 160(DI)
-	VMOVUPS     Y3, 224(DI)
-	VZEROUPPER
-	RET
-
-// func tileFloatx2(lanes *float32, panel *float32, n int, x *float32, ldx int)
-// Requires: AVX, FMA3
-TEXT ·tileFloatx2(SB), NOSPLIT, $0-40
+// func tileFloatx2(lanes *float32, panel *float32, n int, x *float32, ldx int, ahead uintptr, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tileFloatx2(SB), NOSPLIT, $0-56
+	MOVQ    ahead+40(FP), R12
+	MOVQ    step+48(FP), R13
 	MOVQ    lanes+0(FP), DI
 	MOVQ    panel+8(FP), SI
 	MOVQ    x+24(FP), DX
@@ -371,7 +326,10 @@ TEXT ·tileFloatx2(SB), NOSPLIT, $0-40
 	VMOVUPS 384(DI), Y6
 	VMOVUPS 448(DI), Y7
 
-loop9:
+loop7:
+	PREFETCHT0  (R12)
+	PREFETCHT0  64(R12)
+	ADDQ        R13, R12
 	VMOVUPS     (DX), Y12
 	VMOVUPS     (DX)(R8*1), Y13
 	VMOVUPS     (SI), Y15
@@ -389,7 +347,7 @@ loop9:
 	ADDQ        $0x00000100, SI
 	ADDQ        $0x00000040, DX
 	DECQ        CX
-	JNE         loop9
+	JNE         loop7
 	VMOVUPS     Y0, (DI)
 	VMOVUPS     Y1, 64(DI)
 	VMOVUPS     Y2, 128(DI)
@@ -412,7 +370,7 @@ loop9:
 	VMOVUPS     416(DI), Y6
 	VMOVUPS     480(DI), Y7
 
-loop10:
+loop8:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     32(DX)(R8*1), Y13
 	VMOVUPS     128(SI), Y15
@@ -430,7 +388,7 @@ loop10:
 	ADDQ        $0x00000100, SI
 	ADDQ        $0x00000040, DX
 	DECQ        CX
-	JNE         loop10
+	JNE         loop8
 	VMOVUPS     Y0, 32(DI)
 	VMOVUPS     Y1, 96(DI)
 	VMOVUPS     Y2, 160(DI)
@@ -442,9 +400,11 @@ loop10:
 	VZEROUPPER
 	RET
 
-// func tileFloatx3(lanes *float32, panel *float32, n int, x *float32, ldx int)
-// Requires: AVX, FMA3
-TEXT ·tileFloatx3(SB), NOSPLIT, $0-40
+// func tileFloatx3(lanes *float32, panel *float32, n int, x *float32, ldx int, ahead uintptr, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tileFloatx3(SB), NOSPLIT, $0-56
+	MOVQ    ahead+40(FP), R12
+	MOVQ    step+48(FP), R13
 	MOVQ    lanes+0(FP), DI
 	MOVQ    panel+8(FP), SI
 	MOVQ    x+24(FP), DX
@@ -463,7 +423,10 @@ TEXT ·tileFloatx3(SB), NOSPLIT, $0-40
 	VMOVUPS 640(DI), Y10
 	VMOVUPS 704(DI), Y11
 
-loop11:
+loop9:
+	PREFETCHT0  (R12)
+	PREFETCHT0  64(R12)
+	ADDQ        R13, R12
 	VMOVUPS     (DX), Y12
 	VMOVUPS     (DX)(R8*1), Y13
 	VMOVUPS     (DX)(R8*2), Y14
@@ -486,7 +449,7 @@ loop11:
 	ADDQ        $0x00000100, SI
 	ADDQ        $0x00000040, DX
 	DECQ        CX
-	JNE         loop11
+	JNE         loop9
 	VMOVUPS     Y0, (DI)
 	VMOVUPS     Y1, 64(DI)
 	VMOVUPS     Y2, 128(DI)
@@ -517,7 +480,7 @@ loop11:
 	VMOVUPS     672(DI), Y10
 	VMOVUPS     736(DI), Y11
 
-loop12:
+loop10:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     32(DX)(R8*1), Y13
 	VMOVUPS     32(DX)(R8*2), Y14
@@ -540,7 +503,7 @@ loop12:
 	ADDQ        $0x00000100, SI
 	ADDQ        $0x00000040, DX
 	DECQ        CX
-	JNE         loop12
+	JNE         loop10
 	VMOVUPS     Y0, 32(DI)
 	VMOVUPS     Y1, 96(DI)
 	VMOVUPS     Y2, 160(DI)
@@ -564,7 +527,7 @@ TEXT ·fold4(SB), NOSPLIT, $0-32
 	MOVQ lanes+16(FP), SI
 	MOVQ n+24(FP), CX
 
-loop13:
+loop11:
 	VMOVUPS      (SI), Y0
 	VADDPS       32(SI), Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X4
@@ -596,6 +559,6 @@ loop13:
 	ADDQ         R10, DI
 	ADDQ         $0x00000100, SI
 	DECQ         CX
-	JNE          loop13
+	JNE          loop11
 	VZEROUPPER
 	RET

@@ -13,34 +13,36 @@ import (
 type floatKernels struct {
 	types [len(floatTypes)]floatTypeKernels // by gguf.Type
 
-	// tile adds the products of a panel with 1 to len(tile) rows of
-	// activations, ldx bytes apart, to the lanes of each.
-	tile [3]floatTileFunc
+	// tile adds the products of a panel with 2 to floatTileRows rows of
+	// activations, ldx bytes apart, to the lanes of each. It fetches like dot.
+	tile [floatTileRows + 1]floatTileFunc
 
 	// fold ends the products of n rows of activations: it sets four results in
 	// each of n rows of y, ldy bytes apart.
 	fold func(y *float32, ldy int, lanes *float32, n int)
 }
 
-type floatTileFunc = func(lanes, panel *float32, n int, x *float32, ldx int)
+type floatTileFunc = func(lanes, panel *float32, n int, x *float32, ldx int, ahead uintptr, step int)
 
 // floatTypeKernels are those that read the weights as they lie in the file.
 type floatTypeKernels struct {
 	// dot adds the products of a strip with a row of activations to the lanes
-	// of four results. Soon what lies ahead bytes further on will be read.
-	dot func(lanes *float32, w *byte, stride int, x *float32, n int, ahead int)
+	// of four results. For each step it fetches some cache lines at ahead, an
+	// address that need not exist, and moves ahead by step.
+	dot func(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
 
 	// pack unpacks a strip into a panel: for each step lanes 0-7 of the four
-	// rows, then lanes 8-15.
-	pack func(panel *float32, w *byte, stride, n int)
+	// rows, then lanes 8-15. It fetches like dot.
+	pack func(panel *float32, w *byte, stride, n int, ahead uintptr, step int)
 }
 
 const (
-	floatRows  = 4  // of a strip
-	floatStrip = 8  // rows that are unpacked together
-	floatSteps = 32 // and steps: 16 KB
-	floatBatch = 6  // activation rows from which on unpacking is faster
-	floatChunk = 96 // activation rows whose lanes are kept: 48 KB
+	floatRows     = 4  // of a strip
+	floatTileRows = 3  // of activations at most
+	floatStrip    = 8  // rows that are unpacked together
+	floatSteps    = 32 // and steps: 16 KB
+	floatBatch    = 5  // activation rows from which on unpacking is faster
+	floatChunk    = 96 // activation rows whose lanes are kept: 48 KB
 )
 
 // float computes the product with float weights, or decoded ones.
@@ -87,10 +89,14 @@ func (p *product) floats(k *floatKernels) {
 		}
 		return
 	}
-	for first := 0; first < p.n; first += floatChunk {
+	for i := 0; i < p.n; {
+		part := *p
+		part.y = p.y[i*p.ldy:]
+		part.first, part.n = i, balance(p.n-i, floatChunk)
 		for r := p.r0; r < p.r1; r += floatStrip {
-			p.floatTiles(k, r, first, min(floatChunk, p.n-first))
+			part.floatTiles(k, r)
 		}
+		i += part.n
 	}
 }
 
@@ -102,77 +108,84 @@ func (p *product) dots(k *floatKernels, r int) {
 	sums := grow(&p.s.lanes, floatRows*lanes)
 	steps, rest := p.a.K/lanes, p.a.K%lanes
 	last := p.lastColumns(w)
+	ahead := p.fetch(r+floatRows, floatRows, p.n*steps)
 	for i := range p.n {
 		clear(sums)
 		if steps > 0 {
 			dot := k.types[p.w.Type].dot
-			dot(&sums[0], &w[0], p.row, &p.a.X[i*p.a.K], steps, floatRows*p.row)
+			dot(&sums[0], &w[0], p.row, &p.a.X[i*p.a.K], steps, ahead.next(steps), ahead.step)
 		}
 		if rest > 0 {
-			k.types[gguf.F32].dot(&sums[0], &last[0], 4*lanes, &p.s.tails[i*lanes], 1, 0)
+			k.types[gguf.F32].dot(&sums[0], &last[0], 4*lanes, &p.s.tails[i*lanes], 1, ahead.at, 0)
 		}
 		k.fold(&y[i*ldy], 4*ldy, &sums[0], 1)
 	}
 	p.deliver(r, floatRows)
 }
 
-// floatTiles multiplies up to floatStrip rows from row r on with n rows of
-// activations from row first on.
-func (p *product) floatTiles(k *floatKernels, r, first, n int) {
+// floatTiles multiplies up to floatStrip rows from row r on with all rows of
+// activations, while the next strip is fetched.
+func (p *product) floatTiles(k *floatKernels, r int) {
 	quads := (min(floatStrip, p.r1-r) + floatRows - 1) / floatRows
-	sums := grow(&p.s.lanes, quads*n*floatRows*lanes)
-	clear(sums)
+	t := floatTile{k: k, s: p.s, quads: quads, n: p.n}
+	t.sums = grow(&p.s.lanes, quads*p.n*floatRows*lanes)
+	clear(t.sums)
 	steps, rest := p.a.K/lanes, p.a.K%lanes
+	tiles := (p.n + floatTileRows - 1) / floatTileRows
+	t.ahead = p.fetch(r+floatStrip, floatStrip, quads*(1+tiles)*steps)
 	for step := 0; step < steps; step += floatSteps {
-		t := floatTile{k: k, quads: quads, steps: min(floatSteps, steps-step), sums: sums, n: n}
+		t.steps = min(floatSteps, steps-step)
 		for q := range quads {
 			w := p.strip(r+q*floatRows, floatRows)
-			k.types[p.w.Type].pack(t.panel(p.s, q), &w[p.row/p.a.K*step*lanes], p.row, t.steps)
+			t.pack(p.w.Type, q, w[p.row/p.a.K*step*lanes:], p.row)
 		}
-		t.x, t.ldx = p.a.X[first*p.a.K+step*lanes:], p.a.K
-		t.run(p.s)
+		t.multiply(p.a.X[p.first*p.a.K+step*lanes:], p.a.K)
 	}
 	if rest > 0 {
-		t := floatTile{k: k, quads: quads, steps: 1, sums: sums, n: n}
+		t.steps = 1
 		for q := range quads {
-			last := p.lastColumns(p.strip(r+q*floatRows, floatRows))
-			k.types[gguf.F32].pack(t.panel(p.s, q), &last[0], 4*lanes, 1)
+			t.pack(gguf.F32, q, p.lastColumns(p.strip(r+q*floatRows, floatRows)), 4*lanes)
 		}
-		t.x, t.ldx = p.s.tails[first*lanes:], lanes
-		t.run(p.s)
+		t.multiply(p.s.tails[p.first*lanes:], lanes)
 	}
 	for q := range quads {
 		y, ldy := p.target(r+q*floatRows, floatRows)
-		k.fold(&y[first*ldy], 4*ldy, &sums[q*n*floatRows*lanes], n)
+		k.fold(&y[0], 4*ldy, &t.sums[q*p.n*floatRows*lanes], p.n)
 		p.deliver(r+q*floatRows, floatRows)
 	}
 }
 
-// floatTile is a panel of a few strips with the activations and lanes that
-// belong to it.
+// floatTile is a panel of a few strips with what belongs to it.
 type floatTile struct {
 	k     *floatKernels
-	quads int // strips of four rows
-	steps int // of 16 columns
-	n     int // rows of activations
-	x     []float32
-	ldx   int
+	s     *MatScratch
+	quads int       // strips of four rows
+	steps int       // of 16 columns
+	n     int       // rows of activations
 	sums  []float32 // [quads][n][4][16]
+	ahead fetch
 }
 
 // panel returns where the panel of strip q is.
-func (t *floatTile) panel(s *MatScratch, q int) *float32 {
+func (t *floatTile) panel(q int) *float32 {
 	const size = floatSteps * floatRows * lanes
-	return &grow(&s.floatPanel, floatStrip/floatRows*size)[q*size]
+	return &grow(&t.s.floatPanel, floatStrip/floatRows*size)[q*size]
 }
 
-// run multiplies the panel with all rows of activations.
-func (t *floatTile) run(s *MatScratch) {
+// pack unpacks the columns at the start of w, four rows of the given type, into
+// panel q.
+func (t *floatTile) pack(typ gguf.Type, q int, w []byte, stride int) {
+	t.k.types[typ].pack(t.panel(q), &w[0], stride, t.steps, t.ahead.next(t.steps), t.ahead.step)
+}
+
+// multiply adds the products of the panel with n rows of activations, ldx
+// values apart, to the sums.
+func (t *floatTile) multiply(x []float32, ldx int) {
 	for i := 0; i < t.n; {
-		rows := balance(t.n-i, len(t.k.tile))
+		rows := balance(t.n-i, floatTileRows)
 		for q := range t.quads {
 			sums := &t.sums[(q*t.n+i)*floatRows*lanes]
-			t.k.tile[rows-1](sums, t.panel(s, q), t.steps, &t.x[i*t.ldx], 4*t.ldx)
+			t.k.tile[rows](sums, t.panel(q), t.steps, &x[i*ldx], 4*ldx, t.ahead.next(t.steps), t.ahead.step)
 		}
 		i += rows
 	}

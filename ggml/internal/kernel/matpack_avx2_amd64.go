@@ -5,31 +5,37 @@
 package kernel
 
 // packQ4_0 unpacks n blocks of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func packQ4_0(panel *byte, w *byte, stride int, n int)
+func packQ4_0(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
 
 // packQ4_1 unpacks n blocks of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func packQ4_1(panel *byte, w *byte, stride int, n int)
+func packQ4_1(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
 
 // packQ5_0 unpacks n blocks of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func packQ5_0(panel *byte, w *byte, stride int, n int)
+func packQ5_0(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
 
 // packQ5_1 unpacks n blocks of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func packQ5_1(panel *byte, w *byte, stride int, n int)
+func packQ5_1(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
 
 // packQ8_0 unpacks n blocks of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func packQ8_0(panel *byte, w *byte, stride int, n int)
+func packQ8_0(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
 
 // packQ6_K unpacks n blocks, eight of which are one of the file, of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func packQ6_K(panel *byte, w *byte, stride int, n int)
+func packQ6_K(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)

@@ -4,20 +4,27 @@
 
 #include "textflag.h"
 
-// func packQ4_0(panel *byte, w *byte, stride int, n int)
-// Requires: AVX, AVX2, F16C
-TEXT ·packQ4_0(SB), NOSPLIT, $0-32
+// func packQ4_0(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·packQ4_0(SB), NOSPLIT, $0-48
 	MOVQ         panel+0(FP), DI
 	MOVQ         w+8(FP), SI
 	MOVQ         stride+16(FP), R8
 	LEAQ         (R8)(R8*2), R9
 	LEAQ         (SI)(R8*4), R10
 	MOVQ         n+24(FP), CX
+	MOVQ         ahead+32(FP), R12
+	MOVQ         step+40(FP), R13
 	MOVL         $0x0f0f0f0f, AX
 	VMOVD        AX, X15
 	VPBROADCASTD X15, Y15
 
 loop1:
+	PREFETCHT0  (R12)
+	PREFETCHT0  64(R12)
+	PREFETCHT0  128(R12)
+	PREFETCHT0  192(R12)
+	ADDQ        R13, R12
 	MOVWLZX     (SI)(R9*1), AX
 	SHLQ        $0x10, AX
 	MOVW        (SI)(R8*2), AX
@@ -80,20 +87,27 @@ loop1:
 	VZEROUPPER
 	RET
 
-// func packQ4_1(panel *byte, w *byte, stride int, n int)
-// Requires: AVX, AVX2, F16C
-TEXT ·packQ4_1(SB), NOSPLIT, $0-32
+// func packQ4_1(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·packQ4_1(SB), NOSPLIT, $0-48
 	MOVQ         panel+0(FP), DI
 	MOVQ         w+8(FP), SI
 	MOVQ         stride+16(FP), R8
 	LEAQ         (R8)(R8*2), R9
 	LEAQ         (SI)(R8*4), R10
 	MOVQ         n+24(FP), CX
+	MOVQ         ahead+32(FP), R12
+	MOVQ         step+40(FP), R13
 	MOVL         $0x0f0f0f0f, AX
 	VMOVD        AX, X15
 	VPBROADCASTD X15, Y15
 
 loop2:
+	PREFETCHT0  (R12)
+	PREFETCHT0  64(R12)
+	PREFETCHT0  128(R12)
+	PREFETCHT0  192(R12)
+	ADDQ        R13, R12
 	MOVWLZX     (SI)(R9*1), AX
 	SHLQ        $0x10, AX
 	MOVW        (SI)(R8*2), AX
@@ -174,15 +188,17 @@ loop2:
 	VZEROUPPER
 	RET
 
-// func packQ5_0(panel *byte, w *byte, stride int, n int)
-// Requires: AVX, AVX2, F16C
-TEXT ·packQ5_0(SB), NOSPLIT, $0-32
+// func packQ5_0(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·packQ5_0(SB), NOSPLIT, $0-48
 	MOVQ         panel+0(FP), DI
 	MOVQ         w+8(FP), SI
 	MOVQ         stride+16(FP), R8
 	LEAQ         (R8)(R8*2), R9
 	LEAQ         (SI)(R8*4), R10
 	MOVQ         n+24(FP), CX
+	MOVQ         ahead+32(FP), R12
+	MOVQ         step+40(FP), R13
 	MOVL         $0x0f0f0f0f, AX
 	VMOVD        AX, X15
 	VPBROADCASTD X15, Y15
@@ -197,6 +213,11 @@ TEXT ·packQ5_0(SB), NOSPLIT, $0-32
 	VPBROADCASTD X12, Y12
 
 loop3:
+	PREFETCHT0  (R12)
+	PREFETCHT0  64(R12)
+	PREFETCHT0  128(R12)
+	PREFETCHT0  192(R12)
+	ADDQ        R13, R12
 	MOVWLZX     (SI)(R9*1), AX
 	SHLQ        $0x10, AX
 	MOVW        (SI)(R8*2), AX
@@ -314,15 +335,17 @@ DATA matpackfirstByte<>+16(SB)/8, $0x0404040400000000
 DATA matpackfirstByte<>+24(SB)/8, $0x0c0c0c0c08080808
 GLOBL matpackfirstByte<>(SB), RODATA|NOPTR, $32
 
-// func packQ5_1(panel *byte, w *byte, stride int, n int)
-// Requires: AVX, AVX2, F16C
-TEXT ·packQ5_1(SB), NOSPLIT, $0-32
+// func packQ5_1(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·packQ5_1(SB), NOSPLIT, $0-48
 	MOVQ         panel+0(FP), DI
 	MOVQ         w+8(FP), SI
 	MOVQ         stride+16(FP), R8
 	LEAQ         (R8)(R8*2), R9
 	LEAQ         (SI)(R8*4), R10
 	MOVQ         n+24(FP), CX
+	MOVQ         ahead+32(FP), R12
+	MOVQ         step+40(FP), R13
 	MOVL         $0x0f0f0f0f, AX
 	VMOVD        AX, X15
 	VPBROADCASTD X15, Y15
@@ -337,6 +360,11 @@ TEXT ·packQ5_1(SB), NOSPLIT, $0-32
 	VPBROADCASTD X12, Y12
 
 loop4:
+	PREFETCHT0  (R12)
+	PREFETCHT0  64(R12)
+	PREFETCHT0  128(R12)
+	PREFETCHT0  192(R12)
+	ADDQ        R13, R12
 	MOVWLZX     (SI)(R9*1), AX
 	SHLQ        $0x10, AX
 	MOVW        (SI)(R8*2), AX
@@ -466,20 +494,27 @@ loop4:
 	VZEROUPPER
 	RET
 
-// func packQ8_0(panel *byte, w *byte, stride int, n int)
-// Requires: AVX, AVX2, F16C
-TEXT ·packQ8_0(SB), NOSPLIT, $0-32
+// func packQ8_0(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·packQ8_0(SB), NOSPLIT, $0-48
 	MOVQ         panel+0(FP), DI
 	MOVQ         w+8(FP), SI
 	MOVQ         stride+16(FP), R8
 	LEAQ         (R8)(R8*2), R9
 	LEAQ         (SI)(R8*4), R10
 	MOVQ         n+24(FP), CX
+	MOVQ         ahead+32(FP), R12
+	MOVQ         step+40(FP), R13
 	MOVL         $0x0f0f0f0f, AX
 	VMOVD        AX, X15
 	VPBROADCASTD X15, Y15
 
 loop5:
+	PREFETCHT0  (R12)
+	PREFETCHT0  64(R12)
+	PREFETCHT0  128(R12)
+	PREFETCHT0  192(R12)
+	ADDQ        R13, R12
 	MOVWLZX     (SI)(R9*1), AX
 	SHLQ        $0x10, AX
 	MOVW        (SI)(R8*2), AX
@@ -598,15 +633,17 @@ DATA matpackwords23<>+16(SB)/8, $0x0780068003800280
 DATA matpackwords23<>+24(SB)/8, $0x0f800e800b800a80
 GLOBL matpackwords23<>(SB), RODATA|NOPTR, $32
 
-// func packQ6_K(panel *byte, w *byte, stride int, n int)
-// Requires: AVX, AVX2, F16C
-TEXT ·packQ6_K(SB), NOSPLIT, $0-32
+// func packQ6_K(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·packQ6_K(SB), NOSPLIT, $0-48
 	MOVQ         panel+0(FP), DI
 	MOVQ         w+8(FP), SI
 	MOVQ         stride+16(FP), R8
 	LEAQ         (R8)(R8*2), R9
 	LEAQ         (SI)(R8*4), R10
 	MOVQ         n+24(FP), CX
+	MOVQ         ahead+32(FP), R12
+	MOVQ         step+40(FP), R13
 	SHRQ         $0x03, CX
 	MOVL         $0x0f0f0f0f, AX
 	VMOVD        AX, X15
@@ -746,6 +783,11 @@ loop6:
 	VPSLLW      $0x05, Y4, Y4
 	VPSUBW      Y4, Y13, Y4
 	VMOVDQU     Y4, 5568(DI)
+	PREFETCHT0  (R12)
+	PREFETCHT0  64(R12)
+	PREFETCHT0  128(R12)
+	PREFETCHT0  192(R12)
+	ADDQ        R13, R12
 	VMOVDQU     128(SI), X8
 	VINSERTI128 $0x01, 128(R10), Y8, Y8
 	VMOVDQU     128(SI)(R8*1), X9
@@ -882,6 +924,16 @@ loop6:
 	VPAND       Y14, Y5, Y5
 	VPOR        Y5, Y4, Y4
 	VMOVDQU     Y4, 2752(DI)
+	PREFETCHT0  (R12)
+	PREFETCHT0  64(R12)
+	PREFETCHT0  128(R12)
+	PREFETCHT0  192(R12)
+	ADDQ        R13, R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  64(R12)
+	PREFETCHT0  128(R12)
+	PREFETCHT0  192(R12)
+	ADDQ        R13, R12
 	VMOVDQU     144(SI), X8
 	VINSERTI128 $0x01, 144(R10), Y8, Y8
 	VMOVDQU     144(SI)(R8*1), X9
@@ -1018,6 +1070,16 @@ loop6:
 	VPAND       Y14, Y5, Y5
 	VPOR        Y5, Y4, Y4
 	VMOVDQU     Y4, 3008(DI)
+	PREFETCHT0  (R12)
+	PREFETCHT0  64(R12)
+	PREFETCHT0  128(R12)
+	PREFETCHT0  192(R12)
+	ADDQ        R13, R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  64(R12)
+	PREFETCHT0  128(R12)
+	PREFETCHT0  192(R12)
+	ADDQ        R13, R12
 	VMOVDQU     160(SI), X8
 	VINSERTI128 $0x01, 160(R10), Y8, Y8
 	VMOVDQU     160(SI)(R8*1), X9
@@ -1154,6 +1216,16 @@ loop6:
 	VPAND       Y14, Y5, Y5
 	VPOR        Y5, Y4, Y4
 	VMOVDQU     Y4, 5824(DI)
+	PREFETCHT0  (R12)
+	PREFETCHT0  64(R12)
+	PREFETCHT0  128(R12)
+	PREFETCHT0  192(R12)
+	ADDQ        R13, R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  64(R12)
+	PREFETCHT0  128(R12)
+	PREFETCHT0  192(R12)
+	ADDQ        R13, R12
 	VMOVDQU     176(SI), X8
 	VINSERTI128 $0x01, 176(R10), Y8, Y8
 	VMOVDQU     176(SI)(R8*1), X9
@@ -1290,6 +1362,11 @@ loop6:
 	VPAND       Y14, Y5, Y5
 	VPOR        Y5, Y4, Y4
 	VMOVDQU     Y4, 6080(DI)
+	PREFETCHT0  (R12)
+	PREFETCHT0  64(R12)
+	PREFETCHT0  128(R12)
+	PREFETCHT0  192(R12)
+	ADDQ        R13, R12
 	ADDQ        $0x000000d2, SI
 	ADDQ        $0x000000d2, R10
 	ADDQ        $0x00001800, DI

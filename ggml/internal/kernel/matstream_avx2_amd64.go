@@ -5,37 +5,43 @@
 package kernel
 
 // streamQ4_0 sets y to the products of eight rows of n blocks,
-// stride bytes apart, with a. It fetches what lies ahead bytes further on.
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
 //
 //go:noescape
-func streamQ4_0(y *float32, w *byte, stride int, n int, a *byte, ahead int)
+func streamQ4_0(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 
 // streamQ4_1 sets y to the products of eight rows of n blocks,
-// stride bytes apart, with a. It fetches what lies ahead bytes further on.
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
 //
 //go:noescape
-func streamQ4_1(y *float32, w *byte, stride int, n int, a *byte, ahead int)
+func streamQ4_1(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 
 // streamQ5_0 sets y to the products of eight rows of n blocks,
-// stride bytes apart, with a. It fetches what lies ahead bytes further on.
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
 //
 //go:noescape
-func streamQ5_0(y *float32, w *byte, stride int, n int, a *byte, ahead int)
+func streamQ5_0(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 
 // streamQ5_1 sets y to the products of eight rows of n blocks,
-// stride bytes apart, with a. It fetches what lies ahead bytes further on.
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
 //
 //go:noescape
-func streamQ5_1(y *float32, w *byte, stride int, n int, a *byte, ahead int)
+func streamQ5_1(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 
 // streamQ8_0 sets y to the products of eight rows of n blocks,
-// stride bytes apart, with a. It fetches what lies ahead bytes further on.
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
 //
 //go:noescape
-func streamQ8_0(y *float32, w *byte, stride int, n int, a *byte, ahead int)
+func streamQ8_0(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 
 // streamQ6_K sets y to the products of eight rows of n blocks, eight of which are one of the file,
-// stride bytes apart, with a. It fetches what lies ahead bytes further on.
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
 //
 //go:noescape
-func streamQ6_K(y *float32, w *byte, stride int, n int, a *byte, ahead int)
+func streamQ6_K(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)

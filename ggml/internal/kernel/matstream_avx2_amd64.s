@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func streamQ4_0(y *float32, w *byte, stride int, n int, a *byte, ahead int)
+// func streamQ4_0(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·streamQ4_0(SB), NOSPLIT, $0-48
+TEXT ·streamQ4_0(SB), NOSPLIT, $0-56
 	MOVQ         w+8(FP), SI
 	MOVQ         stride+16(FP), R8
 	LEAQ         (R8)(R8*2), R9
@@ -15,7 +15,7 @@ TEXT ·streamQ4_0(SB), NOSPLIT, $0-48
 	MOVQ         n+24(FP), CX
 	MOVQ         a+32(FP), DX
 	MOVQ         ahead+40(FP), R11
-	ADDQ         SI, R11
+	MOVQ         step+48(FP), R12
 	VXORPS       Y0, Y0, Y0
 	VPCMPEQW     Y15, Y15, Y15
 	VPSRLW       $0x0f, Y15, Y15
@@ -27,6 +27,7 @@ loop1:
 	PREFETCHT0     (R11)
 	PREFETCHT0     64(R11)
 	PREFETCHT0     128(R11)
+	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
 	VMOVDQU        2(SI), X8
@@ -96,7 +97,6 @@ loop1:
 	VFMADD231PS    Y1, Y8, Y0
 	ADDQ           $0x00000012, SI
 	ADDQ           $0x00000012, R10
-	ADDQ           $0x00000090, R11
 	ADDQ           $0x00000030, DX
 	DECQ           CX
 	JNE            loop1
@@ -104,9 +104,9 @@ loop1:
 	VZEROUPPER
 	RET
 
-// func streamQ4_1(y *float32, w *byte, stride int, n int, a *byte, ahead int)
+// func streamQ4_1(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·streamQ4_1(SB), NOSPLIT, $0-48
+TEXT ·streamQ4_1(SB), NOSPLIT, $0-56
 	MOVQ         w+8(FP), SI
 	MOVQ         stride+16(FP), R8
 	LEAQ         (R8)(R8*2), R9
@@ -115,7 +115,7 @@ TEXT ·streamQ4_1(SB), NOSPLIT, $0-48
 	MOVQ         n+24(FP), CX
 	MOVQ         a+32(FP), DX
 	MOVQ         ahead+40(FP), R11
-	ADDQ         SI, R11
+	MOVQ         step+48(FP), R12
 	VXORPS       Y0, Y0, Y0
 	VPCMPEQW     Y15, Y15, Y15
 	VPSRLW       $0x0f, Y15, Y15
@@ -127,6 +127,7 @@ loop2:
 	PREFETCHT0     (R11)
 	PREFETCHT0     64(R11)
 	PREFETCHT0     128(R11)
+	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
 	VMOVDQU        4(SI), X8
@@ -213,7 +214,6 @@ loop2:
 	VFMADD231PS    Y9, Y8, Y0
 	ADDQ           $0x00000014, SI
 	ADDQ           $0x00000014, R10
-	ADDQ           $0x000000a0, R11
 	ADDQ           $0x00000030, DX
 	DECQ           CX
 	JNE            loop2
@@ -221,9 +221,9 @@ loop2:
 	VZEROUPPER
 	RET
 
-// func streamQ5_0(y *float32, w *byte, stride int, n int, a *byte, ahead int)
+// func streamQ5_0(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·streamQ5_0(SB), NOSPLIT, $0-48
+TEXT ·streamQ5_0(SB), NOSPLIT, $0-56
 	MOVQ         w+8(FP), SI
 	MOVQ         stride+16(FP), R8
 	LEAQ         (R8)(R8*2), R9
@@ -232,7 +232,7 @@ TEXT ·streamQ5_0(SB), NOSPLIT, $0-48
 	MOVQ         n+24(FP), CX
 	MOVQ         a+32(FP), DX
 	MOVQ         ahead+40(FP), R11
-	ADDQ         SI, R11
+	MOVQ         step+48(FP), R12
 	VXORPS       Y0, Y0, Y0
 	VPCMPEQW     Y15, Y15, Y15
 	VPSRLW       $0x0f, Y15, Y15
@@ -248,6 +248,7 @@ loop3:
 	PREFETCHT0     (R11)
 	PREFETCHT0     64(R11)
 	PREFETCHT0     128(R11)
+	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
 	VMOVDQU        6(SI), X8
@@ -365,7 +366,6 @@ loop3:
 	VFMADD231PS    Y1, Y8, Y0
 	ADDQ           $0x00000016, SI
 	ADDQ           $0x00000016, R10
-	ADDQ           $0x000000b0, R11
 	ADDQ           $0x00000030, DX
 	DECQ           CX
 	JNE            loop3
@@ -391,9 +391,9 @@ DATA matstreambyte23<>+16(SB)/8, $0x0202020202020202
 DATA matstreambyte23<>+24(SB)/8, $0x0303030303030303
 GLOBL matstreambyte23<>(SB), RODATA|NOPTR, $32
 
-// func streamQ5_1(y *float32, w *byte, stride int, n int, a *byte, ahead int)
+// func streamQ5_1(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·streamQ5_1(SB), NOSPLIT, $0-48
+TEXT ·streamQ5_1(SB), NOSPLIT, $0-56
 	MOVQ         w+8(FP), SI
 	MOVQ         stride+16(FP), R8
 	LEAQ         (R8)(R8*2), R9
@@ -402,7 +402,7 @@ TEXT ·streamQ5_1(SB), NOSPLIT, $0-48
 	MOVQ         n+24(FP), CX
 	MOVQ         a+32(FP), DX
 	MOVQ         ahead+40(FP), R11
-	ADDQ         SI, R11
+	MOVQ         step+48(FP), R12
 	VXORPS       Y0, Y0, Y0
 	VPCMPEQW     Y15, Y15, Y15
 	VPSRLW       $0x0f, Y15, Y15
@@ -418,6 +418,7 @@ loop4:
 	PREFETCHT0     (R11)
 	PREFETCHT0     64(R11)
 	PREFETCHT0     128(R11)
+	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
 	VMOVDQU        8(SI), X8
@@ -551,7 +552,6 @@ loop4:
 	VFMADD231PS    Y9, Y8, Y0
 	ADDQ           $0x00000018, SI
 	ADDQ           $0x00000018, R10
-	ADDQ           $0x000000c0, R11
 	ADDQ           $0x00000030, DX
 	DECQ           CX
 	JNE            loop4
@@ -559,9 +559,9 @@ loop4:
 	VZEROUPPER
 	RET
 
-// func streamQ8_0(y *float32, w *byte, stride int, n int, a *byte, ahead int)
+// func streamQ8_0(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·streamQ8_0(SB), NOSPLIT, $0-48
+TEXT ·streamQ8_0(SB), NOSPLIT, $0-56
 	MOVQ     w+8(FP), SI
 	MOVQ     stride+16(FP), R8
 	LEAQ     (R8)(R8*2), R9
@@ -570,7 +570,7 @@ TEXT ·streamQ8_0(SB), NOSPLIT, $0-48
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     ahead+40(FP), R11
-	ADDQ     SI, R11
+	MOVQ     step+48(FP), R12
 	VXORPS   Y0, Y0, Y0
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
@@ -581,6 +581,7 @@ loop5:
 	PREFETCHT0     128(R11)
 	PREFETCHT0     192(R11)
 	PREFETCHT0     256(R11)
+	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
 	VMOVDQU        2(SI), X8
@@ -661,7 +662,6 @@ loop5:
 	VFMADD231PS    Y1, Y8, Y0
 	ADDQ           $0x00000022, SI
 	ADDQ           $0x00000022, R10
-	ADDQ           $0x00000110, R11
 	ADDQ           $0x00000030, DX
 	DECQ           CX
 	JNE            loop5
@@ -669,9 +669,9 @@ loop5:
 	VZEROUPPER
 	RET
 
-// func streamQ6_K(y *float32, w *byte, stride int, n int, a *byte, ahead int)
+// func streamQ6_K(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·streamQ6_K(SB), NOSPLIT, $128-48
+TEXT ·streamQ6_K(SB), NOSPLIT, $128-56
 	MOVQ         w+8(FP), SI
 	MOVQ         stride+16(FP), R8
 	LEAQ         (R8)(R8*2), R9
@@ -680,7 +680,7 @@ TEXT ·streamQ6_K(SB), NOSPLIT, $128-48
 	MOVQ         n+24(FP), CX
 	MOVQ         a+32(FP), DX
 	MOVQ         ahead+40(FP), R11
-	ADDQ         SI, R11
+	MOVQ         step+48(FP), R12
 	VXORPS       Y0, Y0, Y0
 	VPCMPEQW     Y15, Y15, Y15
 	VPSRLW       $0x0f, Y15, Y15
@@ -745,6 +745,8 @@ loop6:
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
 	PREFETCHT0   128(R11)
+	PREFETCHT0   192(R11)
+	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	MOVL         $0x20202020, AX
 	VMOVD        AX, X2
@@ -846,9 +848,11 @@ loop6:
 	VCVTDQ2PS    Y6, Y6
 	VFMADD231PS  Y6, Y5, Y0
 	ADDQ         $0x00000030, DX
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   128(R11)
 	PREFETCHT0   192(R11)
-	PREFETCHT0   256(R11)
-	PREFETCHT0   320(R11)
+	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	MOVL         $0x20202020, AX
 	VMOVD        AX, X2
@@ -950,9 +954,11 @@ loop6:
 	VCVTDQ2PS    Y6, Y6
 	VFMADD231PS  Y6, Y5, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT0   384(R11)
-	PREFETCHT0   448(R11)
-	PREFETCHT0   512(R11)
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   128(R11)
+	PREFETCHT0   192(R11)
+	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	MOVL         $0x20202020, AX
 	VMOVD        AX, X2
@@ -1046,10 +1052,11 @@ loop6:
 	VCVTDQ2PS    Y6, Y6
 	VFMADD231PS  Y6, Y5, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT0   576(R11)
-	PREFETCHT0   640(R11)
-	PREFETCHT0   704(R11)
-	PREFETCHT0   768(R11)
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   128(R11)
+	PREFETCHT0   192(R11)
+	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	MOVL         $0x20202020, AX
 	VMOVD        AX, X2
@@ -1159,9 +1166,11 @@ loop6:
 	VCVTDQ2PS    Y6, Y6
 	VFMADD231PS  Y6, Y5, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT0   832(R11)
-	PREFETCHT0   896(R11)
-	PREFETCHT0   960(R11)
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   128(R11)
+	PREFETCHT0   192(R11)
+	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	MOVL         $0x20202020, AX
 	VMOVD        AX, X2
@@ -1263,9 +1272,11 @@ loop6:
 	VCVTDQ2PS    Y6, Y6
 	VFMADD231PS  Y6, Y5, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT0   1024(R11)
-	PREFETCHT0   1088(R11)
-	PREFETCHT0   1152(R11)
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   128(R11)
+	PREFETCHT0   192(R11)
+	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	MOVL         $0x20202020, AX
 	VMOVD        AX, X2
@@ -1367,9 +1378,11 @@ loop6:
 	VCVTDQ2PS    Y6, Y6
 	VFMADD231PS  Y6, Y5, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT0   1216(R11)
-	PREFETCHT0   1280(R11)
-	PREFETCHT0   1344(R11)
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   128(R11)
+	PREFETCHT0   192(R11)
+	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	MOVL         $0x20202020, AX
 	VMOVD        AX, X2
@@ -1463,10 +1476,11 @@ loop6:
 	VCVTDQ2PS    Y6, Y6
 	VFMADD231PS  Y6, Y5, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT0   1408(R11)
-	PREFETCHT0   1472(R11)
-	PREFETCHT0   1536(R11)
-	PREFETCHT0   1600(R11)
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   128(R11)
+	PREFETCHT0   192(R11)
+	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	MOVL         $0x20202020, AX
 	VMOVD        AX, X2
@@ -1578,7 +1592,6 @@ loop6:
 	ADDQ         $0x00000030, DX
 	ADDQ         $0x000000d2, SI
 	ADDQ         $0x000000d2, R10
-	ADDQ         $0x00000690, R11
 	DECQ         CX
 	JNE          loop6
 	VMOVUPS      Y0, (DI)

@@ -4,170 +4,146 @@
 
 package kernel
 
-// tileU4x1 adds the product of n blocks of a panel of
-// codes 0..15 with zero point 8 with
-// 1 rows of activations to y. ldy and lda are in bytes.
-//
-//go:noescape
-func tileU4x1(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-
 // tileU4x2 adds the product of n blocks of a panel of
 // codes 0..15 with zero point 8 with
-// 2 rows of activations to y. ldy and lda are in bytes.
+// 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileU4x2(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+func tileU4x2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU4x3 adds the product of n blocks of a panel of
 // codes 0..15 with zero point 8 with
-// 3 rows of activations to y. ldy and lda are in bytes.
+// 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileU4x3(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+func tileU4x3(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU4x4 adds the product of n blocks of a panel of
 // codes 0..15 with zero point 8 with
-// 4 rows of activations to y. ldy and lda are in bytes.
+// 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileU4x4(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-
-// tileU4Minx1 adds the product of n blocks of a panel of
-// codes 0..15 with minima with
-// 1 rows of activations to y. ldy and lda are in bytes.
-//
-//go:noescape
-func tileU4Minx1(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+func tileU4x4(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU4Minx2 adds the product of n blocks of a panel of
 // codes 0..15 with minima with
-// 2 rows of activations to y. ldy and lda are in bytes.
+// 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileU4Minx2(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+func tileU4Minx2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU4Minx3 adds the product of n blocks of a panel of
 // codes 0..15 with minima with
-// 3 rows of activations to y. ldy and lda are in bytes.
+// 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileU4Minx3(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+func tileU4Minx3(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU4Minx4 adds the product of n blocks of a panel of
 // codes 0..15 with minima with
-// 4 rows of activations to y. ldy and lda are in bytes.
+// 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileU4Minx4(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-
-// tileU5x1 adds the product of n blocks of a panel of
-// codes 0..31 with zero point 16 with
-// 1 rows of activations to y. ldy and lda are in bytes.
-//
-//go:noescape
-func tileU5x1(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+func tileU4Minx4(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU5x2 adds the product of n blocks of a panel of
 // codes 0..31 with zero point 16 with
-// 2 rows of activations to y. ldy and lda are in bytes.
+// 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileU5x2(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+func tileU5x2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU5x3 adds the product of n blocks of a panel of
 // codes 0..31 with zero point 16 with
-// 3 rows of activations to y. ldy and lda are in bytes.
+// 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileU5x3(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+func tileU5x3(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU5x4 adds the product of n blocks of a panel of
 // codes 0..31 with zero point 16 with
-// 4 rows of activations to y. ldy and lda are in bytes.
+// 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileU5x4(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-
-// tileU5Minx1 adds the product of n blocks of a panel of
-// codes 0..31 with minima with
-// 1 rows of activations to y. ldy and lda are in bytes.
-//
-//go:noescape
-func tileU5Minx1(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+func tileU5x4(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU5Minx2 adds the product of n blocks of a panel of
 // codes 0..31 with minima with
-// 2 rows of activations to y. ldy and lda are in bytes.
+// 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileU5Minx2(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+func tileU5Minx2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU5Minx3 adds the product of n blocks of a panel of
 // codes 0..31 with minima with
-// 3 rows of activations to y. ldy and lda are in bytes.
+// 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileU5Minx3(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+func tileU5Minx3(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU5Minx4 adds the product of n blocks of a panel of
 // codes 0..31 with minima with
-// 4 rows of activations to y. ldy and lda are in bytes.
+// 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileU5Minx4(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-
-// tileU6x1 adds the product of n blocks of a panel of
-// codes 0..63 with zero point 32 and scales for each 16 with
-// 1 rows of activations to y. ldy and lda are in bytes.
-//
-//go:noescape
-func tileU6x1(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+func tileU5Minx4(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU6x2 adds the product of n blocks of a panel of
 // codes 0..63 with zero point 32 and scales for each 16 with
-// 2 rows of activations to y. ldy and lda are in bytes.
+// 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileU6x2(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+func tileU6x2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU6x3 adds the product of n blocks of a panel of
 // codes 0..63 with zero point 32 and scales for each 16 with
-// 3 rows of activations to y. ldy and lda are in bytes.
+// 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileU6x3(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+func tileU6x3(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU6x4 adds the product of n blocks of a panel of
 // codes 0..63 with zero point 32 and scales for each 16 with
-// 4 rows of activations to y. ldy and lda are in bytes.
+// 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileU6x4(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-
-// tileS16x1 adds the product of n blocks of a panel of
-// int16 weights with
-// 1 rows of activations to y. ldy and lda are in bytes.
-//
-//go:noescape
-func tileS16x1(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+func tileU6x4(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileS16x2 adds the product of n blocks of a panel of
 // int16 weights with
-// 2 rows of activations to y. ldy and lda are in bytes.
+// 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileS16x2(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+func tileS16x2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileS16x3 adds the product of n blocks of a panel of
 // int16 weights with
-// 3 rows of activations to y. ldy and lda are in bytes.
+// 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileS16x3(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+func tileS16x3(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileS16x4 adds the product of n blocks of a panel of
 // int16 weights with
-// 4 rows of activations to y. ldy and lda are in bytes.
+// 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileS16x4(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
+func tileS16x4(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)

@@ -4,111 +4,28 @@
 
 #include "textflag.h"
 
-// func tileU4x1(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU4x1(SB), NOSPLIT, $0-48
+// func tileU4x2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileU4x2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     lda+40(FP), R8
+	MOVQ     ahead+48(FP), R12
+	MOVQ     step+56(FP), R13
 	LEAQ     (R10)(R10*2), R11
 	LEAQ     (R8)(R8*2), R9
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
 loop1:
-	VMOVDQU      64(SI), Y8
-	VMOVDQU      96(SI), Y9
-	VMOVDQU      128(SI), Y10
-	VMOVDQU      160(SI), Y11
-	VPBROADCASTD (DX), Y12
-	VPBROADCASTD 4(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y0
-	VPMADDUBSW   Y13, Y10, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y12, Y9, Y1
-	VPMADDUBSW   Y13, Y11, Y14
-	VPADDW       Y14, Y1, Y1
-	VMOVDQU      192(SI), Y8
-	VMOVDQU      224(SI), Y9
-	VMOVDQU      256(SI), Y10
-	VMOVDQU      288(SI), Y11
-	VPBROADCASTD 8(DX), Y12
-	VPBROADCASTD 12(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y13, Y10, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y12, Y9, Y14
-	VPADDW       Y14, Y1, Y1
-	VPMADDUBSW   Y13, Y11, Y14
-	VPADDW       Y14, Y1, Y1
-	VMOVDQU      320(SI), Y8
-	VMOVDQU      352(SI), Y9
-	VMOVDQU      384(SI), Y10
-	VMOVDQU      416(SI), Y11
-	VPBROADCASTD 16(DX), Y12
-	VPBROADCASTD 20(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y13, Y10, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y12, Y9, Y14
-	VPADDW       Y14, Y1, Y1
-	VPMADDUBSW   Y13, Y11, Y14
-	VPADDW       Y14, Y1, Y1
-	VMOVDQU      448(SI), Y8
-	VMOVDQU      480(SI), Y9
-	VMOVDQU      512(SI), Y10
-	VMOVDQU      544(SI), Y11
-	VPBROADCASTD 24(DX), Y12
-	VPBROADCASTD 28(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y13, Y10, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y12, Y9, Y14
-	VPADDW       Y14, Y1, Y1
-	VPMADDUBSW   Y13, Y11, Y14
-	VPADDW       Y14, Y1, Y1
-	VPMADDWD     Y15, Y0, Y0
-	VPMADDWD     Y15, Y1, Y1
-	VBROADCASTSS 32(DX), Y8
-	VBROADCASTSS 40(DX), Y9
-	VCVTDQ2PS    Y0, Y0
-	VSUBPS       Y9, Y0, Y0
-	VMULPS       (SI), Y8, Y10
-	VFMADD213PS  (DI), Y10, Y0
-	VMOVUPS      Y0, (DI)
-	VCVTDQ2PS    Y1, Y1
-	VSUBPS       Y9, Y1, Y1
-	VMULPS       32(SI), Y8, Y11
-	VFMADD213PS  32(DI), Y11, Y1
-	VMOVUPS      Y1, 32(DI)
-	ADDQ         $0x00000240, SI
-	ADDQ         $0x00000030, DX
-	DECQ         CX
-	JNE          loop1
-	VZEROUPPER
-	RET
-
-// func tileU4x2(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU4x2(SB), NOSPLIT, $0-48
-	MOVQ     y+0(FP), DI
-	MOVQ     ldy+8(FP), R10
-	MOVQ     panel+16(FP), SI
-	MOVQ     n+24(FP), CX
-	MOVQ     a+32(FP), DX
-	MOVQ     lda+40(FP), R8
-	LEAQ     (R10)(R10*2), R11
-	LEAQ     (R8)(R8*2), R9
-	VPCMPEQW Y15, Y15, Y15
-	VPSRLW   $0x0f, Y15, Y15
-
-loop2:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	ADDQ         R13, R12
 	VMOVDQU      64(SI), Y8
 	VMOVDQU      96(SI), Y9
 	VMOVDQU      128(SI), Y10
@@ -232,25 +149,32 @@ loop2:
 	ADDQ         $0x00000240, SI
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop2
+	JNE          loop1
 	VZEROUPPER
 	RET
 
-// func tileU4x3(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU4x3(SB), NOSPLIT, $0-48
+// func tileU4x3(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileU4x3(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     lda+40(FP), R8
+	MOVQ     ahead+48(FP), R12
+	MOVQ     step+56(FP), R13
 	LEAQ     (R10)(R10*2), R11
 	LEAQ     (R8)(R8*2), R9
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop3:
+loop2:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	ADDQ         R13, R12
 	VMOVDQU      64(SI), Y8
 	VMOVDQU      96(SI), Y9
 	VMOVDQU      128(SI), Y10
@@ -426,25 +350,32 @@ loop3:
 	ADDQ         $0x00000240, SI
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop3
+	JNE          loop2
 	VZEROUPPER
 	RET
 
-// func tileU4x4(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU4x4(SB), NOSPLIT, $0-48
+// func tileU4x4(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileU4x4(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     lda+40(FP), R8
+	MOVQ     ahead+48(FP), R12
+	MOVQ     step+56(FP), R13
 	LEAQ     (R10)(R10*2), R11
 	LEAQ     (R8)(R8*2), R9
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop4:
+loop3:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	ADDQ         R13, R12
 	VMOVDQU      64(SI), Y8
 	VMOVDQU      96(SI), Y9
 	VMOVDQU      128(SI), Y10
@@ -672,115 +603,32 @@ loop4:
 	ADDQ         $0x00000240, SI
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop4
+	JNE          loop3
 	VZEROUPPER
 	RET
 
-// func tileU4Minx1(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU4Minx1(SB), NOSPLIT, $0-48
+// func tileU4Minx2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileU4Minx2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     lda+40(FP), R8
+	MOVQ     ahead+48(FP), R12
+	MOVQ     step+56(FP), R13
 	LEAQ     (R10)(R10*2), R11
 	LEAQ     (R8)(R8*2), R9
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop5:
-	VMOVDQU      128(SI), Y8
-	VMOVDQU      160(SI), Y9
-	VMOVDQU      192(SI), Y10
-	VMOVDQU      224(SI), Y11
-	VPBROADCASTD (DX), Y12
-	VPBROADCASTD 4(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y0
-	VPMADDUBSW   Y13, Y10, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y12, Y9, Y1
-	VPMADDUBSW   Y13, Y11, Y14
-	VPADDW       Y14, Y1, Y1
-	VMOVDQU      256(SI), Y8
-	VMOVDQU      288(SI), Y9
-	VMOVDQU      320(SI), Y10
-	VMOVDQU      352(SI), Y11
-	VPBROADCASTD 8(DX), Y12
-	VPBROADCASTD 12(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y13, Y10, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y12, Y9, Y14
-	VPADDW       Y14, Y1, Y1
-	VPMADDUBSW   Y13, Y11, Y14
-	VPADDW       Y14, Y1, Y1
-	VMOVDQU      384(SI), Y8
-	VMOVDQU      416(SI), Y9
-	VMOVDQU      448(SI), Y10
-	VMOVDQU      480(SI), Y11
-	VPBROADCASTD 16(DX), Y12
-	VPBROADCASTD 20(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y13, Y10, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y12, Y9, Y14
-	VPADDW       Y14, Y1, Y1
-	VPMADDUBSW   Y13, Y11, Y14
-	VPADDW       Y14, Y1, Y1
-	VMOVDQU      512(SI), Y8
-	VMOVDQU      544(SI), Y9
-	VMOVDQU      576(SI), Y10
-	VMOVDQU      608(SI), Y11
-	VPBROADCASTD 24(DX), Y12
-	VPBROADCASTD 28(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y13, Y10, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y12, Y9, Y14
-	VPADDW       Y14, Y1, Y1
-	VPMADDUBSW   Y13, Y11, Y14
-	VPADDW       Y14, Y1, Y1
-	VPMADDWD     Y15, Y0, Y0
-	VPMADDWD     Y15, Y1, Y1
-	VBROADCASTSS 32(DX), Y8
-	VBROADCASTSS 36(DX), Y9
-	VCVTDQ2PS    Y0, Y0
-	VMULPS       (SI), Y8, Y10
-	VFMADD213PS  (DI), Y10, Y0
-	VFMADD231PS  64(SI), Y9, Y0
-	VMOVUPS      Y0, (DI)
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       32(SI), Y8, Y11
-	VFMADD213PS  32(DI), Y11, Y1
-	VFMADD231PS  96(SI), Y9, Y1
-	VMOVUPS      Y1, 32(DI)
-	ADDQ         $0x00000280, SI
-	ADDQ         $0x00000030, DX
-	DECQ         CX
-	JNE          loop5
-	VZEROUPPER
-	RET
-
-// func tileU4Minx2(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU4Minx2(SB), NOSPLIT, $0-48
-	MOVQ     y+0(FP), DI
-	MOVQ     ldy+8(FP), R10
-	MOVQ     panel+16(FP), SI
-	MOVQ     n+24(FP), CX
-	MOVQ     a+32(FP), DX
-	MOVQ     lda+40(FP), R8
-	LEAQ     (R10)(R10*2), R11
-	LEAQ     (R8)(R8*2), R9
-	VPCMPEQW Y15, Y15, Y15
-	VPSRLW   $0x0f, Y15, Y15
-
-loop6:
+loop4:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	ADDQ         R13, R12
 	VMOVDQU      128(SI), Y8
 	VMOVDQU      160(SI), Y9
 	VMOVDQU      192(SI), Y10
@@ -904,25 +752,32 @@ loop6:
 	ADDQ         $0x00000280, SI
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop6
+	JNE          loop4
 	VZEROUPPER
 	RET
 
-// func tileU4Minx3(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU4Minx3(SB), NOSPLIT, $0-48
+// func tileU4Minx3(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileU4Minx3(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     lda+40(FP), R8
+	MOVQ     ahead+48(FP), R12
+	MOVQ     step+56(FP), R13
 	LEAQ     (R10)(R10*2), R11
 	LEAQ     (R8)(R8*2), R9
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop7:
+loop5:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	ADDQ         R13, R12
 	VMOVDQU      128(SI), Y8
 	VMOVDQU      160(SI), Y9
 	VMOVDQU      192(SI), Y10
@@ -1098,25 +953,32 @@ loop7:
 	ADDQ         $0x00000280, SI
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop7
+	JNE          loop5
 	VZEROUPPER
 	RET
 
-// func tileU4Minx4(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU4Minx4(SB), NOSPLIT, $0-48
+// func tileU4Minx4(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileU4Minx4(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     lda+40(FP), R8
+	MOVQ     ahead+48(FP), R12
+	MOVQ     step+56(FP), R13
 	LEAQ     (R10)(R10*2), R11
 	LEAQ     (R8)(R8*2), R9
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop8:
+loop6:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	ADDQ         R13, R12
 	VMOVDQU      128(SI), Y8
 	VMOVDQU      160(SI), Y9
 	VMOVDQU      192(SI), Y10
@@ -1344,118 +1206,32 @@ loop8:
 	ADDQ         $0x00000280, SI
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop8
+	JNE          loop6
 	VZEROUPPER
 	RET
 
-// func tileU5x1(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU5x1(SB), NOSPLIT, $0-48
+// func tileU5x2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileU5x2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     lda+40(FP), R8
+	MOVQ     ahead+48(FP), R12
+	MOVQ     step+56(FP), R13
 	LEAQ     (R10)(R10*2), R11
 	LEAQ     (R8)(R8*2), R9
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop9:
-	VMOVDQU      64(SI), Y8
-	VMOVDQU      96(SI), Y9
-	VMOVDQU      128(SI), Y10
-	VMOVDQU      160(SI), Y11
-	VPBROADCASTD (DX), Y12
-	VPBROADCASTD 4(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y0
-	VPMADDUBSW   Y13, Y10, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y12, Y9, Y1
-	VPMADDUBSW   Y13, Y11, Y14
-	VPADDW       Y14, Y1, Y1
-	VMOVDQU      192(SI), Y8
-	VMOVDQU      224(SI), Y9
-	VMOVDQU      256(SI), Y10
-	VMOVDQU      288(SI), Y11
-	VPBROADCASTD 8(DX), Y12
-	VPBROADCASTD 12(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y13, Y10, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y12, Y9, Y14
-	VPADDW       Y14, Y1, Y1
-	VPMADDUBSW   Y13, Y11, Y14
-	VPADDW       Y14, Y1, Y1
-	VMOVDQU      320(SI), Y8
-	VMOVDQU      352(SI), Y9
-	VMOVDQU      384(SI), Y10
-	VMOVDQU      416(SI), Y11
-	VPBROADCASTD 16(DX), Y12
-	VPBROADCASTD 20(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y4
-	VPMADDUBSW   Y13, Y10, Y14
-	VPADDW       Y14, Y4, Y4
-	VPMADDUBSW   Y12, Y9, Y5
-	VPMADDUBSW   Y13, Y11, Y14
-	VPADDW       Y14, Y5, Y5
-	VMOVDQU      448(SI), Y8
-	VMOVDQU      480(SI), Y9
-	VMOVDQU      512(SI), Y10
-	VMOVDQU      544(SI), Y11
-	VPBROADCASTD 24(DX), Y12
-	VPBROADCASTD 28(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y14
-	VPADDW       Y14, Y4, Y4
-	VPMADDUBSW   Y13, Y10, Y14
-	VPADDW       Y14, Y4, Y4
-	VPMADDUBSW   Y12, Y9, Y14
-	VPADDW       Y14, Y5, Y5
-	VPMADDUBSW   Y13, Y11, Y14
-	VPADDW       Y14, Y5, Y5
-	VPMADDWD     Y15, Y0, Y0
-	VPMADDWD     Y15, Y4, Y4
-	VPADDD       Y4, Y0, Y0
-	VPMADDWD     Y15, Y1, Y1
-	VPMADDWD     Y15, Y5, Y5
-	VPADDD       Y5, Y1, Y1
-	VBROADCASTSS 32(DX), Y8
-	VBROADCASTSS 40(DX), Y9
-	VADDPS       Y9, Y9, Y9
-	VCVTDQ2PS    Y0, Y0
-	VSUBPS       Y9, Y0, Y0
-	VMULPS       (SI), Y8, Y10
-	VFMADD213PS  (DI), Y10, Y0
-	VMOVUPS      Y0, (DI)
-	VCVTDQ2PS    Y1, Y1
-	VSUBPS       Y9, Y1, Y1
-	VMULPS       32(SI), Y8, Y11
-	VFMADD213PS  32(DI), Y11, Y1
-	VMOVUPS      Y1, 32(DI)
-	ADDQ         $0x00000240, SI
-	ADDQ         $0x00000030, DX
-	DECQ         CX
-	JNE          loop9
-	VZEROUPPER
-	RET
-
-// func tileU5x2(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU5x2(SB), NOSPLIT, $0-48
-	MOVQ     y+0(FP), DI
-	MOVQ     ldy+8(FP), R10
-	MOVQ     panel+16(FP), SI
-	MOVQ     n+24(FP), CX
-	MOVQ     a+32(FP), DX
-	MOVQ     lda+40(FP), R8
-	LEAQ     (R10)(R10*2), R11
-	LEAQ     (R8)(R8*2), R9
-	VPCMPEQW Y15, Y15, Y15
-	VPSRLW   $0x0f, Y15, Y15
-
-loop10:
+loop7:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	ADDQ         R13, R12
 	VMOVDQU      64(SI), Y8
 	VMOVDQU      96(SI), Y9
 	VMOVDQU      128(SI), Y10
@@ -1585,25 +1361,32 @@ loop10:
 	ADDQ         $0x00000240, SI
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop10
+	JNE          loop7
 	VZEROUPPER
 	RET
 
-// func tileU5x3(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU5x3(SB), NOSPLIT, $0-48
+// func tileU5x3(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileU5x3(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     lda+40(FP), R8
+	MOVQ     ahead+48(FP), R12
+	MOVQ     step+56(FP), R13
 	LEAQ     (R10)(R10*2), R11
 	LEAQ     (R8)(R8*2), R9
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop11:
+loop8:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	ADDQ         R13, R12
 	VMOVDQU      64(SI), Y8
 	VMOVDQU      96(SI), Y9
 	VMOVDQU      128(SI), Y10
@@ -1804,25 +1587,32 @@ loop11:
 	ADDQ         $0x00000240, SI
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop11
+	JNE          loop8
 	VZEROUPPER
 	RET
 
-// func tileU5x4(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU5x4(SB), NOSPLIT, $0-48
+// func tileU5x4(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileU5x4(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     lda+40(FP), R8
+	MOVQ     ahead+48(FP), R12
+	MOVQ     step+56(FP), R13
 	LEAQ     (R10)(R10*2), R11
 	LEAQ     (R8)(R8*2), R9
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop12:
+loop9:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	ADDQ         R13, R12
 	VMOVDQU      64(SI), Y8
 	VMOVDQU      96(SI), Y9
 	VMOVDQU      128(SI), Y10
@@ -2078,117 +1868,32 @@ loop12:
 	ADDQ         $0x00000240, SI
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop12
+	JNE          loop9
 	VZEROUPPER
 	RET
 
-// func tileU5Minx1(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU5Minx1(SB), NOSPLIT, $0-48
+// func tileU5Minx2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileU5Minx2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     lda+40(FP), R8
+	MOVQ     ahead+48(FP), R12
+	MOVQ     step+56(FP), R13
 	LEAQ     (R10)(R10*2), R11
 	LEAQ     (R8)(R8*2), R9
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop13:
-	VMOVDQU      128(SI), Y8
-	VMOVDQU      160(SI), Y9
-	VMOVDQU      192(SI), Y10
-	VMOVDQU      224(SI), Y11
-	VPBROADCASTD (DX), Y12
-	VPBROADCASTD 4(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y0
-	VPMADDUBSW   Y13, Y10, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y12, Y9, Y1
-	VPMADDUBSW   Y13, Y11, Y14
-	VPADDW       Y14, Y1, Y1
-	VMOVDQU      256(SI), Y8
-	VMOVDQU      288(SI), Y9
-	VMOVDQU      320(SI), Y10
-	VMOVDQU      352(SI), Y11
-	VPBROADCASTD 8(DX), Y12
-	VPBROADCASTD 12(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y13, Y10, Y14
-	VPADDW       Y14, Y0, Y0
-	VPMADDUBSW   Y12, Y9, Y14
-	VPADDW       Y14, Y1, Y1
-	VPMADDUBSW   Y13, Y11, Y14
-	VPADDW       Y14, Y1, Y1
-	VMOVDQU      384(SI), Y8
-	VMOVDQU      416(SI), Y9
-	VMOVDQU      448(SI), Y10
-	VMOVDQU      480(SI), Y11
-	VPBROADCASTD 16(DX), Y12
-	VPBROADCASTD 20(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y4
-	VPMADDUBSW   Y13, Y10, Y14
-	VPADDW       Y14, Y4, Y4
-	VPMADDUBSW   Y12, Y9, Y5
-	VPMADDUBSW   Y13, Y11, Y14
-	VPADDW       Y14, Y5, Y5
-	VMOVDQU      512(SI), Y8
-	VMOVDQU      544(SI), Y9
-	VMOVDQU      576(SI), Y10
-	VMOVDQU      608(SI), Y11
-	VPBROADCASTD 24(DX), Y12
-	VPBROADCASTD 28(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y14
-	VPADDW       Y14, Y4, Y4
-	VPMADDUBSW   Y13, Y10, Y14
-	VPADDW       Y14, Y4, Y4
-	VPMADDUBSW   Y12, Y9, Y14
-	VPADDW       Y14, Y5, Y5
-	VPMADDUBSW   Y13, Y11, Y14
-	VPADDW       Y14, Y5, Y5
-	VPMADDWD     Y15, Y0, Y0
-	VPMADDWD     Y15, Y4, Y4
-	VPADDD       Y4, Y0, Y0
-	VPMADDWD     Y15, Y1, Y1
-	VPMADDWD     Y15, Y5, Y5
-	VPADDD       Y5, Y1, Y1
-	VBROADCASTSS 32(DX), Y8
-	VBROADCASTSS 36(DX), Y9
-	VCVTDQ2PS    Y0, Y0
-	VMULPS       (SI), Y8, Y10
-	VFMADD213PS  (DI), Y10, Y0
-	VFMADD231PS  64(SI), Y9, Y0
-	VMOVUPS      Y0, (DI)
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       32(SI), Y8, Y11
-	VFMADD213PS  32(DI), Y11, Y1
-	VFMADD231PS  96(SI), Y9, Y1
-	VMOVUPS      Y1, 32(DI)
-	ADDQ         $0x00000280, SI
-	ADDQ         $0x00000030, DX
-	DECQ         CX
-	JNE          loop13
-	VZEROUPPER
-	RET
-
-// func tileU5Minx2(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU5Minx2(SB), NOSPLIT, $0-48
-	MOVQ     y+0(FP), DI
-	MOVQ     ldy+8(FP), R10
-	MOVQ     panel+16(FP), SI
-	MOVQ     n+24(FP), CX
-	MOVQ     a+32(FP), DX
-	MOVQ     lda+40(FP), R8
-	LEAQ     (R10)(R10*2), R11
-	LEAQ     (R8)(R8*2), R9
-	VPCMPEQW Y15, Y15, Y15
-	VPSRLW   $0x0f, Y15, Y15
-
-loop14:
+loop10:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	ADDQ         R13, R12
 	VMOVDQU      128(SI), Y8
 	VMOVDQU      160(SI), Y9
 	VMOVDQU      192(SI), Y10
@@ -2316,25 +2021,32 @@ loop14:
 	ADDQ         $0x00000280, SI
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop14
+	JNE          loop10
 	VZEROUPPER
 	RET
 
-// func tileU5Minx3(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU5Minx3(SB), NOSPLIT, $0-48
+// func tileU5Minx3(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileU5Minx3(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     lda+40(FP), R8
+	MOVQ     ahead+48(FP), R12
+	MOVQ     step+56(FP), R13
 	LEAQ     (R10)(R10*2), R11
 	LEAQ     (R8)(R8*2), R9
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop15:
+loop11:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	ADDQ         R13, R12
 	VMOVDQU      128(SI), Y8
 	VMOVDQU      160(SI), Y9
 	VMOVDQU      192(SI), Y10
@@ -2532,25 +2244,32 @@ loop15:
 	ADDQ         $0x00000280, SI
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop15
+	JNE          loop11
 	VZEROUPPER
 	RET
 
-// func tileU5Minx4(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU5Minx4(SB), NOSPLIT, $0-48
+// func tileU5Minx4(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileU5Minx4(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     lda+40(FP), R8
+	MOVQ     ahead+48(FP), R12
+	MOVQ     step+56(FP), R13
 	LEAQ     (R10)(R10*2), R11
 	LEAQ     (R8)(R8*2), R9
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop16:
+loop12:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	ADDQ         R13, R12
 	VMOVDQU      128(SI), Y8
 	VMOVDQU      160(SI), Y9
 	VMOVDQU      192(SI), Y10
@@ -2802,123 +2521,32 @@ loop16:
 	ADDQ         $0x00000280, SI
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop16
+	JNE          loop12
 	VZEROUPPER
 	RET
 
-// func tileU6x1(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU6x1(SB), NOSPLIT, $0-48
+// func tileU6x2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileU6x2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     lda+40(FP), R8
+	MOVQ     ahead+48(FP), R12
+	MOVQ     step+56(FP), R13
 	LEAQ     (R10)(R10*2), R11
 	LEAQ     (R8)(R8*2), R9
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop17:
-	VPBROADCASTD 44(DX), Y14
-	VPMADDWD     192(SI), Y14, Y0
-	VPMADDWD     224(SI), Y14, Y1
-	VMOVDQU      256(SI), Y8
-	VMOVDQU      288(SI), Y9
-	VMOVDQU      320(SI), Y10
-	VMOVDQU      352(SI), Y11
-	VPBROADCASTD (DX), Y12
-	VPBROADCASTD 4(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y14
-	VPMADDUBSW   Y13, Y10, Y15
-	VPADDW       Y15, Y14, Y14
-	VPMADDWD     64(SI), Y14, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDUBSW   Y12, Y9, Y14
-	VPMADDUBSW   Y13, Y11, Y15
-	VPADDW       Y15, Y14, Y14
-	VPMADDWD     96(SI), Y14, Y14
-	VPADDD       Y14, Y1, Y1
-	VMOVDQU      384(SI), Y8
-	VMOVDQU      416(SI), Y9
-	VMOVDQU      448(SI), Y10
-	VMOVDQU      480(SI), Y11
-	VPBROADCASTD 8(DX), Y12
-	VPBROADCASTD 12(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y14
-	VPMADDUBSW   Y13, Y10, Y15
-	VPADDW       Y15, Y14, Y14
-	VPMADDWD     64(SI), Y14, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDUBSW   Y12, Y9, Y14
-	VPMADDUBSW   Y13, Y11, Y15
-	VPADDW       Y15, Y14, Y14
-	VPMADDWD     96(SI), Y14, Y14
-	VPADDD       Y14, Y1, Y1
-	VMOVDQU      512(SI), Y8
-	VMOVDQU      544(SI), Y9
-	VMOVDQU      576(SI), Y10
-	VMOVDQU      608(SI), Y11
-	VPBROADCASTD 16(DX), Y12
-	VPBROADCASTD 20(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y14
-	VPMADDUBSW   Y13, Y10, Y15
-	VPADDW       Y15, Y14, Y14
-	VPMADDWD     128(SI), Y14, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDUBSW   Y12, Y9, Y14
-	VPMADDUBSW   Y13, Y11, Y15
-	VPADDW       Y15, Y14, Y14
-	VPMADDWD     160(SI), Y14, Y14
-	VPADDD       Y14, Y1, Y1
-	VMOVDQU      640(SI), Y8
-	VMOVDQU      672(SI), Y9
-	VMOVDQU      704(SI), Y10
-	VMOVDQU      736(SI), Y11
-	VPBROADCASTD 24(DX), Y12
-	VPBROADCASTD 28(DX), Y13
-	VPMADDUBSW   Y12, Y8, Y14
-	VPMADDUBSW   Y13, Y10, Y15
-	VPADDW       Y15, Y14, Y14
-	VPMADDWD     128(SI), Y14, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDUBSW   Y12, Y9, Y14
-	VPMADDUBSW   Y13, Y11, Y15
-	VPADDW       Y15, Y14, Y14
-	VPMADDWD     160(SI), Y14, Y14
-	VPADDD       Y14, Y1, Y1
-	VBROADCASTSS 32(DX), Y8
-	VCVTDQ2PS    Y0, Y0
-	VMULPS       (SI), Y8, Y10
-	VFMADD213PS  (DI), Y10, Y0
-	VMOVUPS      Y0, (DI)
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       32(SI), Y8, Y11
-	VFMADD213PS  32(DI), Y11, Y1
-	VMOVUPS      Y1, 32(DI)
-	ADDQ         $0x00000300, SI
-	ADDQ         $0x00000030, DX
-	DECQ         CX
-	JNE          loop17
-	VZEROUPPER
-	RET
-
-// func tileU6x2(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU6x2(SB), NOSPLIT, $0-48
-	MOVQ     y+0(FP), DI
-	MOVQ     ldy+8(FP), R10
-	MOVQ     panel+16(FP), SI
-	MOVQ     n+24(FP), CX
-	MOVQ     a+32(FP), DX
-	MOVQ     lda+40(FP), R8
-	LEAQ     (R10)(R10*2), R11
-	LEAQ     (R8)(R8*2), R9
-	VPCMPEQW Y15, Y15, Y15
-	VPSRLW   $0x0f, Y15, Y15
-
-loop18:
+loop13:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	ADDQ         R13, R12
 	VPBROADCASTD 44(DX), Y14
 	VPMADDWD     192(SI), Y14, Y0
 	VPMADDWD     224(SI), Y14, Y1
@@ -3058,25 +2686,32 @@ loop18:
 	ADDQ         $0x00000300, SI
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop18
+	JNE          loop13
 	VZEROUPPER
 	RET
 
-// func tileU6x3(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU6x3(SB), NOSPLIT, $0-48
+// func tileU6x3(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileU6x3(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     lda+40(FP), R8
+	MOVQ     ahead+48(FP), R12
+	MOVQ     step+56(FP), R13
 	LEAQ     (R10)(R10*2), R11
 	LEAQ     (R8)(R8*2), R9
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop19:
+loop14:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	ADDQ         R13, R12
 	VPBROADCASTD 44(DX), Y14
 	VPMADDWD     192(SI), Y14, Y0
 	VPMADDWD     224(SI), Y14, Y1
@@ -3276,25 +2911,32 @@ loop19:
 	ADDQ         $0x00000300, SI
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop19
+	JNE          loop14
 	VZEROUPPER
 	RET
 
-// func tileU6x4(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileU6x4(SB), NOSPLIT, $0-48
+// func tileU6x4(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileU6x4(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     lda+40(FP), R8
+	MOVQ     ahead+48(FP), R12
+	MOVQ     step+56(FP), R13
 	LEAQ     (R10)(R10*2), R11
 	LEAQ     (R8)(R8*2), R9
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop20:
+loop15:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	ADDQ         R13, R12
 	VPBROADCASTD 44(DX), Y14
 	VPMADDWD     192(SI), Y14, Y0
 	VPMADDWD     224(SI), Y14, Y1
@@ -3554,166 +3196,32 @@ loop20:
 	ADDQ         $0x00000300, SI
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop20
+	JNE          loop15
 	VZEROUPPER
 	RET
 
-// func tileS16x1(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileS16x1(SB), NOSPLIT, $0-48
+// func tileS16x2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileS16x2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     lda+40(FP), R8
+	MOVQ     ahead+48(FP), R12
+	MOVQ     step+56(FP), R13
 	LEAQ     (R10)(R10*2), R11
 	LEAQ     (R8)(R8*2), R9
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop21:
-	VMOVDQU      64(SI), Y8
-	VMOVDQU      96(SI), Y9
-	VMOVDQU      128(SI), Y10
-	VMOVDQU      160(SI), Y11
-	VPBROADCASTD (DX), Y12
-	VPBROADCASTD 4(DX), Y13
-	VPMADDWD     Y12, Y8, Y0
-	VPMADDWD     Y13, Y10, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDWD     Y12, Y9, Y1
-	VPMADDWD     Y13, Y11, Y14
-	VPADDD       Y14, Y1, Y1
-	VMOVDQU      192(SI), Y8
-	VMOVDQU      224(SI), Y9
-	VMOVDQU      256(SI), Y10
-	VMOVDQU      288(SI), Y11
-	VPBROADCASTD 8(DX), Y12
-	VPBROADCASTD 12(DX), Y13
-	VPMADDWD     Y12, Y8, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDWD     Y13, Y10, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDWD     Y12, Y9, Y14
-	VPADDD       Y14, Y1, Y1
-	VPMADDWD     Y13, Y11, Y14
-	VPADDD       Y14, Y1, Y1
-	VMOVDQU      320(SI), Y8
-	VMOVDQU      352(SI), Y9
-	VMOVDQU      384(SI), Y10
-	VMOVDQU      416(SI), Y11
-	VPBROADCASTD 16(DX), Y12
-	VPBROADCASTD 20(DX), Y13
-	VPMADDWD     Y12, Y8, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDWD     Y13, Y10, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDWD     Y12, Y9, Y14
-	VPADDD       Y14, Y1, Y1
-	VPMADDWD     Y13, Y11, Y14
-	VPADDD       Y14, Y1, Y1
-	VMOVDQU      448(SI), Y8
-	VMOVDQU      480(SI), Y9
-	VMOVDQU      512(SI), Y10
-	VMOVDQU      544(SI), Y11
-	VPBROADCASTD 24(DX), Y12
-	VPBROADCASTD 28(DX), Y13
-	VPMADDWD     Y12, Y8, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDWD     Y13, Y10, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDWD     Y12, Y9, Y14
-	VPADDD       Y14, Y1, Y1
-	VPMADDWD     Y13, Y11, Y14
-	VPADDD       Y14, Y1, Y1
-	VMOVDQU      576(SI), Y8
-	VMOVDQU      608(SI), Y9
-	VMOVDQU      640(SI), Y10
-	VMOVDQU      672(SI), Y11
-	VPBROADCASTD 32(DX), Y12
-	VPBROADCASTD 36(DX), Y13
-	VPMADDWD     Y12, Y8, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDWD     Y13, Y10, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDWD     Y12, Y9, Y14
-	VPADDD       Y14, Y1, Y1
-	VPMADDWD     Y13, Y11, Y14
-	VPADDD       Y14, Y1, Y1
-	VMOVDQU      704(SI), Y8
-	VMOVDQU      736(SI), Y9
-	VMOVDQU      768(SI), Y10
-	VMOVDQU      800(SI), Y11
-	VPBROADCASTD 40(DX), Y12
-	VPBROADCASTD 44(DX), Y13
-	VPMADDWD     Y12, Y8, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDWD     Y13, Y10, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDWD     Y12, Y9, Y14
-	VPADDD       Y14, Y1, Y1
-	VPMADDWD     Y13, Y11, Y14
-	VPADDD       Y14, Y1, Y1
-	VMOVDQU      832(SI), Y8
-	VMOVDQU      864(SI), Y9
-	VMOVDQU      896(SI), Y10
-	VMOVDQU      928(SI), Y11
-	VPBROADCASTD 48(DX), Y12
-	VPBROADCASTD 52(DX), Y13
-	VPMADDWD     Y12, Y8, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDWD     Y13, Y10, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDWD     Y12, Y9, Y14
-	VPADDD       Y14, Y1, Y1
-	VPMADDWD     Y13, Y11, Y14
-	VPADDD       Y14, Y1, Y1
-	VMOVDQU      960(SI), Y8
-	VMOVDQU      992(SI), Y9
-	VMOVDQU      1024(SI), Y10
-	VMOVDQU      1056(SI), Y11
-	VPBROADCASTD 56(DX), Y12
-	VPBROADCASTD 60(DX), Y13
-	VPMADDWD     Y12, Y8, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDWD     Y13, Y10, Y14
-	VPADDD       Y14, Y0, Y0
-	VPMADDWD     Y12, Y9, Y14
-	VPADDD       Y14, Y1, Y1
-	VPMADDWD     Y13, Y11, Y14
-	VPADDD       Y14, Y1, Y1
-	VBROADCASTSS 64(DX), Y8
-	VCVTDQ2PS    Y0, Y0
-	VMULPS       (SI), Y8, Y10
-	VFMADD213PS  (DI), Y10, Y0
-	VMOVUPS      Y0, (DI)
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       32(SI), Y8, Y11
-	VFMADD213PS  32(DI), Y11, Y1
-	VMOVUPS      Y1, 32(DI)
-	ADDQ         $0x00000440, SI
-	ADDQ         $0x00000044, DX
-	DECQ         CX
-	JNE          loop21
-	VZEROUPPER
-	RET
-
-// func tileS16x2(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileS16x2(SB), NOSPLIT, $0-48
-	MOVQ     y+0(FP), DI
-	MOVQ     ldy+8(FP), R10
-	MOVQ     panel+16(FP), SI
-	MOVQ     n+24(FP), CX
-	MOVQ     a+32(FP), DX
-	MOVQ     lda+40(FP), R8
-	LEAQ     (R10)(R10*2), R11
-	LEAQ     (R8)(R8*2), R9
-	VPCMPEQW Y15, Y15, Y15
-	VPSRLW   $0x0f, Y15, Y15
-
-loop22:
+loop16:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	ADDQ         R13, R12
 	VMOVDQU      64(SI), Y8
 	VMOVDQU      96(SI), Y9
 	VMOVDQU      128(SI), Y10
@@ -3923,25 +3431,32 @@ loop22:
 	ADDQ         $0x00000440, SI
 	ADDQ         $0x00000044, DX
 	DECQ         CX
-	JNE          loop22
+	JNE          loop16
 	VZEROUPPER
 	RET
 
-// func tileS16x3(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileS16x3(SB), NOSPLIT, $0-48
+// func tileS16x3(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileS16x3(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     lda+40(FP), R8
+	MOVQ     ahead+48(FP), R12
+	MOVQ     step+56(FP), R13
 	LEAQ     (R10)(R10*2), R11
 	LEAQ     (R8)(R8*2), R9
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop23:
+loop17:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	ADDQ         R13, R12
 	VMOVDQU      64(SI), Y8
 	VMOVDQU      96(SI), Y9
 	VMOVDQU      128(SI), Y10
@@ -4238,25 +3753,32 @@ loop23:
 	ADDQ         $0x00000440, SI
 	ADDQ         $0x00000044, DX
 	DECQ         CX
-	JNE          loop23
+	JNE          loop17
 	VZEROUPPER
 	RET
 
-// func tileS16x4(y *float32, ldy int, panel *byte, n int, a *byte, lda int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·tileS16x4(SB), NOSPLIT, $0-48
+// func tileS16x4(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileS16x4(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
 	MOVQ     n+24(FP), CX
 	MOVQ     a+32(FP), DX
 	MOVQ     lda+40(FP), R8
+	MOVQ     ahead+48(FP), R12
+	MOVQ     step+56(FP), R13
 	LEAQ     (R10)(R10*2), R11
 	LEAQ     (R8)(R8*2), R9
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop24:
+loop18:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   128(R12)
+	PREFETCHT0   192(R12)
+	ADDQ         R13, R12
 	VMOVDQU      64(SI), Y8
 	VMOVDQU      96(SI), Y9
 	VMOVDQU      128(SI), Y10
@@ -4640,6 +4162,6 @@ loop24:
 	ADDQ         $0x00000440, SI
 	ADDQ         $0x00000044, DX
 	DECQ         CX
-	JNE          loop24
+	JNE          loop18
 	VZEROUPPER
 	RET

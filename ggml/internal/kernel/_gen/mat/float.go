@@ -18,11 +18,15 @@ func emitFloat(g *gen) {
 	for _, typ := range []string{"F32", "F16", "BF16"} {
 		emitFloatPack(g, typ)
 	}
-	for tokens := 1; tokens <= 3; tokens++ {
+	for tokens := 2; tokens <= 3; tokens++ {
 		emitFloatTile(g, tokens)
 	}
 	emitFold(g)
 }
+
+// floatLines is how many cache lines a pack kernel or a tile fetches for each 16
+// columns.
+const floatLines = 2
 
 // step returns the bytes of sixteen values.
 func step(typ string) int {
@@ -54,13 +58,13 @@ func fourRows(g *gen) rows {
 	return w
 }
 
-// emitDot writes the kernel for rows as they lie in the file. Each step fetches
-// the same share of what lies ahead, like the stream kernels.
+// emitDot writes the kernel for rows as they lie in the file. It fetches
+// its share of the next strip, like the stream kernels.
 func emitDot(g *gen, typ string) {
-	g.fn("dot"+typ, "lanes *float32, w *byte, stride int, x *float32, n int, ahead int", fmt.Sprintf(`
+	g.fn("dot"+typ, "lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int", fmt.Sprintf(`
 dot%s adds the products of four rows of 16*n values, stride bytes
-apart, with x to the lanes of four results. It fetches what lies ahead bytes
-further on.`, typ))
+apart, with x to the lanes of four results. For each 16 columns it fetches
+some lines at ahead and moves ahead by step.`, typ))
 	sums, x := ymm(0, 8), ymm(8, 10)
 	lanes := Mem{Base: reg.RDI}
 	w := fourRows(g)
@@ -68,14 +72,12 @@ further on.`, typ))
 	g.load("x", reg.RDX)
 	g.load("n", reg.RCX)
 	g.load("ahead", reg.R11)
-	g.ADDQ(w.base, reg.R11)
+	g.load("step", reg.R12)
 	for i, y := range sums {
 		g.VMOVUPS(lanes.Offset(32*i), y)
 	}
 	g.loop(reg.RCX, func() {
-		for offset := 0; offset < 4*step(typ); offset += 64 {
-			g.PREFETCHT0(Mem{Base: reg.R11, Disp: offset})
-		}
+		g.fetch(reg.R11, reg.R12, 4*step(typ)/64)
 		for half, y := range x {
 			g.VMOVUPS(Mem{Base: reg.RDX, Disp: 32 * half}, y)
 		}
@@ -85,7 +87,6 @@ further on.`, typ))
 			g.VFMADD231PS(x[i%2], v, sum)
 		}
 		g.ADDQ(U32(step(typ)), w.base)
-		g.ADDQ(U32(4*step(typ)), reg.R11)
 		g.ADDQ(U32(64), reg.RDX)
 	})
 	for i, y := range sums {
@@ -97,12 +98,16 @@ further on.`, typ))
 // emitFloatPack writes the kernel that unpacks four rows into a panel: for each
 // 16 columns lanes 0-7 of the four rows, then lanes 8-15.
 func emitFloatPack(g *gen, typ string) {
-	g.fn("pack"+typ, "panel *float32, w *byte, stride int, n int", fmt.Sprintf(`
-pack%s unpacks four rows of 16*n values, stride bytes apart, into a panel.`, typ))
+	g.fn("pack"+typ, "panel *float32, w *byte, stride int, n int, ahead uintptr, step int", fmt.Sprintf(`
+pack%s unpacks four rows of 16*n values, stride bytes apart, into a panel.
+For each 16 columns it fetches some lines at ahead and moves ahead by step.`, typ))
 	w := fourRows(g)
 	g.load("panel", reg.RDI)
 	g.load("n", reg.RCX)
+	g.load("ahead", reg.R12)
+	g.load("step", reg.R13)
 	g.loop(reg.RCX, func() {
+		g.fetch(reg.R12, reg.R13, floatLines)
 		for i := range 8 {
 			g.widen(typ, w.at(i%4, i/4*step(typ)/2), ymm(0, 8)[i])
 			g.VMOVUPS(ymm(0, 8)[i], Mem{Base: reg.RDI, Disp: 32 * i})
@@ -113,12 +118,15 @@ pack%s unpacks four rows of 16*n values, stride bytes apart, into a panel.`, typ
 	g.end()
 }
 
-// emitFloatTile writes the kernel of four rows times up to three tokens.
+// emitFloatTile writes the kernel of four rows times two or three tokens.
 func emitFloatTile(g *gen, tokens int) {
 	name := fmt.Sprintf("tileFloatx%d", tokens)
-	g.fn(name, "lanes *float32, panel *float32, n int, x *float32, ldx int", fmt.Sprintf(`
+	g.fn(name, "lanes *float32, panel *float32, n int, x *float32, ldx int, ahead uintptr, step int", fmt.Sprintf(`
 %s adds the products of a panel of 16*n columns with %d rows of
-activations, ldx bytes apart, to the lanes of four results for each.`, name, tokens))
+activations, ldx bytes apart, to the lanes of four results for each. For each 16
+columns it fetches some lines at ahead and moves ahead by step.`, name, tokens))
+	g.load("ahead", reg.R12)
+	g.load("step", reg.R13)
 	w := reg.Y15
 	x := rows{reg.RDX, reg.R8, reg.R9}
 	for half := range 2 {
@@ -135,6 +143,9 @@ activations, ldx bytes apart, to the lanes of four results for each.`, name, tok
 			g.VMOVUPS(lane(i/4, i%4), sum(i/4, i%4))
 		}
 		g.loop(reg.RCX, func() {
+			if half == 0 {
+				g.fetch(reg.R12, reg.R13, floatLines)
+			}
 			for i := range tokens {
 				g.VMOVUPS(x.at(i, 32*half), ymm(12, 15)[i])
 			}

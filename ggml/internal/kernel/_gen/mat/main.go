@@ -110,6 +110,14 @@ func (g *gen) end() {
 	g.RET()
 }
 
+// fetch prefetches some cache lines at ahead and moves ahead by step.
+func (g *gen) fetch(ahead, step reg.Register, lines int) {
+	for i := range lines {
+		g.PREFETCHT0(operand.Mem{Base: ahead, Disp: 64 * i})
+	}
+	g.ADDQ(step, ahead)
+}
+
 // bytes fills y with copies of the four bytes in v.
 func (g *gen) bytes(v uint32, y reg.VecPhysical, tmp reg.Register) {
 	g.MOVL(operand.U32(v), tmp)

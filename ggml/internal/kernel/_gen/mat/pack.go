@@ -70,12 +70,15 @@ func (r rowGroups) advance(g *gen, n int) {
 // newPack begins a pack kernel.
 func newPack(g *gen, typ string, head int, unit string) *pack {
 	name := "pack" + typ
-	g.fn(name, "panel *byte, w *byte, stride int, n int", fmt.Sprintf(`
-%s unpacks n %s of eight rows, stride bytes apart, into a panel.`, name, unit))
+	g.fn(name, "panel *byte, w *byte, stride int, n int, ahead uintptr, step int", fmt.Sprintf(`
+%s unpacks n %s of eight rows, stride bytes apart, into a panel.
+For each block it fetches some lines at ahead and moves ahead by step.`, name, unit))
 	p := &pack{gen: g, out: reg.RDI, head: head}
 	g.load("panel", p.out)
 	p.rowGroups = newRowGroups(g)
 	g.load("n", reg.RCX)
+	g.load("ahead", reg.R12)
+	g.load("step", reg.R13)
 	return p
 }
 
@@ -93,6 +96,7 @@ func emitPackBlocks(g *gen, typ string, size, head int, body func(*pack)) {
 		p.bytes(0x10101010, reg.Y12, reg.EAX)
 	}
 	g.loop(reg.RCX, func() {
+		g.fetch(reg.R12, reg.R13, fetchedLines)
 		body(p)
 		p.advance(g, size)
 		g.ADDQ(U32(head+64*columns), p.out)
@@ -225,10 +229,11 @@ func emitPackQ6K(g *gen) {
 			g.VMOVUPS(reg.Y0, Mem{Base: p.out, Disp: size*j + panelScale})
 		}
 		p.subScales(size)
-		for half := range 2 {
-			for part := range 2 {
-				p.sixths(half, part, size)
-			}
+		for i := range 4 {
+			half, part := i/2, i%2
+			g.fetch(reg.R12, reg.R13, fetchedLines)
+			p.sixths(half, part, size)
+			g.fetch(reg.R12, reg.R13, fetchedLines)
 		}
 		p.advance(g, 210)
 		g.ADDQ(U32(8*size), p.out)

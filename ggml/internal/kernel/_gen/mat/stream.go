@@ -13,8 +13,8 @@ import (
 // without a step across the halves.
 //
 // All of this is meant to run at the speed at which memory delivers the rows.
-// The hardware does not see that eight streams are one, so each step fetches
-// the same share of a strip further on, which lies in one piece.
+// The hardware does not see that eight streams are one, so each step fetches its
+// share of the next strip, which lies in one piece.
 
 func emitStream(g *gen) {
 	emitStreamBlocks(g, "Q4_0", 18, func(s *stream) {
@@ -51,7 +51,7 @@ func emitStream(g *gen) {
 type stream struct {
 	*gen
 	rowGroups
-	y, a, ahead, n reg.GPPhysical
+	y, a, n, ahead, step reg.GPPhysical
 }
 
 // The registers of all stream kernels. Y1 to Y4 take the sums of rows 0 and 4,
@@ -65,16 +65,17 @@ var (
 
 func newStream(g *gen, typ, unit string) *stream {
 	name := "stream" + typ
-	g.fn(name, "y *float32, w *byte, stride int, n int, a *byte, ahead int", fmt.Sprintf(`
+	g.fn(name, "y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int", fmt.Sprintf(`
 %s sets y to the products of eight rows of n %s,
-stride bytes apart, with a. It fetches what lies ahead bytes further on.`, name, unit))
-	s := &stream{gen: g, y: reg.RDI, a: reg.RDX, ahead: reg.R11, n: reg.RCX}
+stride bytes apart, with a. For each block it fetches some lines at ahead and
+moves ahead by step.`, name, unit))
+	s := &stream{gen: g, y: reg.RDI, a: reg.RDX, n: reg.RCX, ahead: reg.R11, step: reg.R12}
 	s.rowGroups = newRowGroups(g)
 	g.load("y", s.y)
 	g.load("n", s.n)
 	g.load("a", s.a)
 	g.load("ahead", s.ahead)
-	g.ADDQ(s.rowGroups[0].base, s.ahead)
+	g.load("step", s.step)
 	g.VXORPS(result, result, result)
 	g.ones16(ones)
 	return s
@@ -91,10 +92,9 @@ func emitStreamBlocks(g *gen, typ string, size int, body func(*stream)) {
 		g.bytes(0x0f0f0f0f, streamMask, reg.EAX)
 	}
 	g.loop(s.n, func() {
-		s.fetch(0, 8*size)
+		s.fetch(8 * size)
 		body(s)
 		s.advance(g, size)
-		g.ADDQ(U32(8*size), s.ahead)
 		g.ADDQ(U32(actSize), s.a)
 	})
 	g.VMOVUPS(result, Mem{Base: s.y})
@@ -108,12 +108,8 @@ var (
 	fifthValue = reg.Y13 // 0x10
 )
 
-// fetch prefetches the cache lines from, from+64, … before to.
-func (s *stream) fetch(from, to int) {
-	for ; from < to; from += 64 {
-		s.PREFETCHT0(Mem{Base: s.ahead, Disp: from})
-	}
-}
+// fetch prefetches the cache lines of the next n bytes.
+func (s *stream) fetch(n int) { s.gen.fetch(s.ahead, s.step, (n+63)/64) }
 
 // loadActs loads the activations of a block.
 func (s *stream) loadActs() {

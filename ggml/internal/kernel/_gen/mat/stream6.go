@@ -33,12 +33,11 @@ func emitStreamQ6K(g *gen) {
 		halfVector(g, s.rowGroups, q6Scale, q6Weight)
 		s.transposeScales(scales)
 		for run := range 8 {
-			s.fetch(8*q6Size*run/8/64*64, 8*q6Size*(run+1)/8/64*64)
+			s.fetch(q6Size)
 			s.run6(run, scales.Offset(8*run))
 			g.ADDQ(U32(actSize), s.a)
 		}
 		s.advance(g, q6Size)
-		g.ADDQ(U32(8*q6Size), s.ahead)
 	})
 	g.VMOVUPS(result, Mem{Base: s.y})
 	g.end()

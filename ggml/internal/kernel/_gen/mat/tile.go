@@ -8,7 +8,7 @@ import (
 )
 
 // A tile multiplies a panel, which is 16 rows of weights unpacked by a kernel
-// of pack.go, with the quantised rows of up to four tokens.
+// of pack.go, with the quantised rows of two to four tokens.
 //
 // A panel goes block by block of 32 columns. A block is the vectors of its
 // kind (scales, minima …), 16 rows each, then the codes: dwords of four 8-bit
@@ -56,9 +56,13 @@ var panels = []panel{
 	{"S16", false, 64, 64 + 1024, "int16 weights", (*tile).s16},
 }
 
+// fetchedLines is how many cache lines a pack kernel or a tile fetches for each
+// block. With the smallest batches it is what Q8_0 needs.
+const fetchedLines = 4
+
 func emitTiles(g *gen) {
 	for _, p := range panels {
-		for tokens := 1; tokens <= 4; tokens++ {
+		for tokens := 2; tokens <= 4; tokens++ {
 			emitTile(g, p, tokens)
 		}
 	}
@@ -85,20 +89,24 @@ func emitTile(g *gen, p panel, tokens int) {
 		t.actLen = wideSize
 	}
 	name := fmt.Sprintf("tile%sx%d", p.name, tokens)
-	g.fn(name, "y *float32, ldy int, panel *byte, n int, a *byte, lda int", fmt.Sprintf(`
+	g.fn(name, "y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int", fmt.Sprintf(`
 %s adds the product of n blocks of a panel of
 %s with
-%d rows of activations to y. ldy and lda are in bytes.`, name, p.note, tokens))
+%d rows of activations to y. ldy and lda are in bytes. For each block it fetches
+some lines at ahead and moves ahead by step.`, name, p.note, tokens))
 	g.load("y", t.y.base)
 	g.load("ldy", t.y.stride)
 	g.load("panel", t.w)
 	g.load("n", reg.RCX)
 	g.load("a", t.a.base)
 	g.load("lda", t.a.stride)
+	g.load("ahead", reg.R12)
+	g.load("step", reg.R13)
 	t.y.init(g)
 	t.a.init(g)
 	g.ones16(ones)
 	g.loop(reg.RCX, func() {
+		g.fetch(reg.R12, reg.R13, fetchedLines)
 		p.body(t)
 		g.ADDQ(U32(p.size), t.w)
 		g.ADDQ(U32(t.actLen), t.a.base)

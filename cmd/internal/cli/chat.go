@@ -20,6 +20,8 @@ const chatLong = `Talk to a model. Without -m it is the small story model that i
 In the chat /help lists the commands. Ctrl-C stops an answer, Ctrl-D ends the chat.
 If the input is not a terminal, every line of it is answered in turn.
 
+With -s every answer is drawn with that seed, and the same input gives the same chat.
+
 Examples:
   mpt chat
   mpt chat -m 7b-chat.gguf --system "You are a pirate." -c 4096
@@ -53,7 +55,7 @@ func newChat() *cobra.Command {
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&f.template, "chat-template", "", "use the chat format called `NAME` in place of the model's own: "+strings.Join(formatNames(), ", "))
-	fs.StringVar(&f.system, "system", "", "the system prompt (default: that of the format)")
+	fs.StringVar(&f.system, "system", "", "`TEXT` of the system prompt (default: that of the format)")
 	fs.IntVarP(&f.predict, "predict", "n", -1, "end every answer after `N` tokens; -1: no limit")
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "remember `N` tokens; 0: what the model was trained for")
 	fs.StringArrayVarP(&f.stop, "reverse-prompt", "r", nil, "end an answer at `TEXT`, which is not printed; may be given more than once")
@@ -86,6 +88,11 @@ func (f *chatFlags) onPipe(cmd *cobra.Command, _ []string) error {
 func (f *chatFlags) onTerminal(cmd *cobra.Command) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
 	defer stop()
+	// Ctrl-C is for answers; one that comes a moment too late must not end the
+	// chat.
+	late := make(chan os.Signal, 1)
+	signal.Notify(late, os.Interrupt)
+	defer signal.Stop(late)
 	return f.start(cmd, func(r *repl, m *mpt.Model) error {
 		t, err := newTerminal(ctx, r.notes)
 		if err != nil {
@@ -121,7 +128,7 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 		return err
 	}
 	defer s.Close()
-	talk := newConversation(s, format)
+	talk := newConversation(s, format, newStatus(cmd.ErrOrStderr()))
 	if cmd.Flags().Changed("system") {
 		if err := talk.setSystem(f.system); err != nil {
 			return err

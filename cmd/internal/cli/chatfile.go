@@ -124,12 +124,25 @@ func (s *chatState) restore(r *repl, f io.Reader) error {
 	if err != nil {
 		return err
 	}
-	talk := newConversation(r.talk.session, format.WithSystem(s.System))
+	talk := newConversation(r.talk.session, format.WithSystem(s.System), r.talk.status)
+	if err := s.check(talk.session.Model().Config().Vocab); err != nil {
+		return err
+	}
 	if err := talk.session.Restore(f); err != nil {
 		return err
 	}
 	talk.turns, talk.forgot = s.Turns, r.talk.forgot
 	r.talk, r.params, r.randomSeed = talk, params, s.RandomSeed
 	r.timing = timing{}
+	return nil
+}
+
+// check refuses tokens that are not in the vocabulary.
+func (s *chatState) check(vocab int) error {
+	for i, t := range s.Turns {
+		if err := checkIDs([][]int32{t.Prompt, t.Reply}, vocab); err != nil {
+			return fmt.Errorf("damaged: turn %d: %w", i, err)
+		}
+	}
 	return nil
 }

@@ -18,6 +18,7 @@ type conversation struct {
 	session *mpt.Session
 	format  *chat.Format    // its System is the system prompt
 	turns   []turn          // oldest first
+	status  *status         // shows that a long question is being read
 	forgot  func(turns int) // is told that the oldest turns were dropped
 
 	evaluated int // tokens of prompts, so far
@@ -35,8 +36,8 @@ type turn struct {
 }
 
 // newConversation returns a conversation without turns.
-func newConversation(s *mpt.Session, f *chat.Format) *conversation {
-	return &conversation{session: s, format: f, forgot: func(int) {}}
+func newConversation(s *mpt.Session, f *chat.Format, show *status) *conversation {
+	return &conversation{session: s, format: f, status: show, forgot: func(int) {}}
 }
 
 func (c *conversation) tokenizer() *tokenizer.Tokenizer { return c.session.Model().Tokenizer() }
@@ -192,7 +193,7 @@ func (c *conversation) evaluate(ctx context.Context) error {
 		return err
 	}
 	c.evaluated += len(want) - n
-	return c.session.Eval(ctx, want[n:])
+	return readTokens(ctx, c.session, want[n:], c.status)
 }
 
 func commonPrefix(a, b []int32) int {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -66,9 +67,9 @@ func readIDs(cmd *cobra.Command, name string) ([][]int32, error) {
 		return nil, err
 	}
 	defer in.Close()
-	var lists [][]int32
+	var numbers [][]json.Number // not int32, which would take null for 0
 	dec := json.NewDecoder(in)
-	err = dec.Decode(&lists)
+	err = dec.Decode(&numbers)
 	if err == nil {
 		if _, more := dec.Token(); more != io.EOF {
 			err = errors.New("more text follows the list")
@@ -77,7 +78,25 @@ func readIDs(cmd *cobra.Command, name string) ([][]int32, error) {
 	if err != nil {
 		return nil, fmt.Errorf("logits: %s: not a JSON list of lists of token ids: %w", name, err)
 	}
+	lists := make([][]int32, len(numbers))
+	for i, list := range numbers {
+		if lists[i], err = parseIDs(list); err != nil {
+			return nil, fmt.Errorf("logits: %s: list %d, %w", name, i, err)
+		}
+	}
 	return lists, nil
+}
+
+func parseIDs(list []json.Number) ([]int32, error) {
+	ids := make([]int32, len(list))
+	for i, n := range list {
+		id, err := strconv.ParseInt(n.String(), 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("position %d: %q is not a token id", i, n)
+		}
+		ids[i] = int32(id)
+	}
+	return ids, nil
 }
 
 // checkIDs returns an error for the first id that is not in the vocabulary.

@@ -98,15 +98,15 @@ func (r *repl) answer(ctx context.Context, prepare func(context.Context) error) 
 	if r.randomSeed {
 		r.params.Seed = randomSeed()
 	}
+	chain, err := sampling.New(r.params, vocabulary{r.talk.tokenizer()})
+	if err != nil {
+		return err
+	}
 	before, start := r.talk.evaluated, time.Now()
 	if err := prepare(part); err != nil {
 		return r.stopped(ctx, part, err)
 	}
 	r.timing = timing{seed: r.params.Seed, read: r.talk.evaluated - before, reading: time.Since(start)}
-	chain, err := sampling.New(r.params, vocabulary{r.talk.tokenizer()})
-	if err != nil {
-		return err
-	}
 	for _, id := range r.talk.session.Tokens() {
 		chain.Accept(id)
 	}
@@ -137,7 +137,7 @@ func (r *repl) stopped(ctx, part context.Context, err error) error {
 }
 
 func (r *repl) note(format string, args ...any) {
-	fmt.Fprintf(r.notes, "mpt: "+format+"\n", args...)
+	note(r.notes, format, args...)
 }
 
 // answerWriter prints an answer so that it ends with a line.

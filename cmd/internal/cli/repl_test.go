@@ -52,7 +52,7 @@ func newRepl(t testing.TB, m *mpt.Model, format string, context int, lines ...st
 	sc := &screen{}
 	return &repl{
 		in: &typed{lines: lines}, out: &sc.out, notes: &sc.notes,
-		talk: newConversation(s, f), params: p, predict: 8, strict: true,
+		talk: newConversation(s, f, newStatus(&sc.notes)), params: p, predict: 8, strict: true,
 		interrupt: withCancel,
 	}, sc
 }
@@ -128,19 +128,20 @@ func TestReplTokensSpellTheFormat(t *testing.T) {
 
 func TestReplRegen(t *testing.T) {
 	m := openCase(t, "hf-tiny")
-	r, sc := newRepl(t, m, "chatml", 256, "one", "two", "/regen")
-	run(t, r)
-	if len(r.talk.turns) != 2 {
-		t.Fatalf("%d turns, want 2", len(r.talk.turns))
+	chat := func(lines ...string) []turn {
+		r, _ := newRepl(t, m, "chatml", 256, lines...)
+		run(t, r)
+		checkSession(t, r)
+		return r.talk.turns
 	}
-	answers := r.talk.turns
-	if got, want := sc.out.String(), answers[0].Answer+"\n"+strings.Repeat(answers[1].Answer+"\n", 2); !strings.HasPrefix(got, strings.TrimRight(want, "\n")) {
-		t.Errorf("the same seed gave another answer: %q, want %q", got, want)
+	first := chat("one", "two")
+	again := chat("one", "two", "/regen")
+	other := chat("one", "two", "/set seed 2", "/regen")
+	if len(again) != 2 || again[1].Answer != first[1].Answer {
+		t.Errorf("the same seed: %q, then %q", first[1].Answer, again[len(again)-1].Answer)
 	}
-	other, _ := newRepl(t, m, "chatml", 256, "one", "two", "/set seed 2", "/regen")
-	run(t, other)
-	if other.talk.turns[1].Answer == answers[1].Answer {
-		t.Errorf("another seed gave the same answer %q", answers[1].Answer)
+	if other[1].Answer == first[1].Answer {
+		t.Errorf("another seed gave the same answer %q", other[1].Answer)
 	}
 	none, sc := newRepl(t, m, "chatml", 256, "/regen")
 	if err := none.run(context.Background()); err == nil || !strings.Contains(sc.notes.String(), "mpt: /regen: there is no question") {

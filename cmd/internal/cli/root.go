@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -37,9 +39,9 @@ var commands = []struct {
 const rootLong = `mpt runs MosaicML's MPT language models on an ordinary CPU.
 
 Examples:
-  mpt chat                                      talk to the small model that is built in
-  mpt quantize mpt-7b-chat/ 7b.gguf --type Q4_0 make a model file from a checkpoint
-  mpt chat -m 7b.gguf                           talk to it
+  mpt chat                                        talk to the small model that is built in
+  mpt quantize mpt-7b-chat/ 7b.gguf --type Q4_0   make a model file from a checkpoint
+  mpt chat -m 7b.gguf                             talk to it
 
 Model files are GGUF, the format of llama.cpp; a HuggingFace checkpoint folder is
 converted once, with mpt quantize. The flags are those of llama.cpp where it has them.`
@@ -87,11 +89,17 @@ func Main(root *cobra.Command, args []string) int {
 	case err == nil:
 		return 0
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintf(root.ErrOrStderr(), "mpt: interrupted\n")
+		note(root.ErrOrStderr(), "interrupted")
 	default:
-		fmt.Fprintf(root.ErrOrStderr(), "mpt: %v\n", err)
+		note(root.ErrOrStderr(), "%v", err)
 	}
 	return 1
+}
+
+// note prints a line of talk. What package mpt says begins with the name of the
+// program already.
+func note(w io.Writer, format string, args ...any) {
+	fmt.Fprintf(w, "mpt: %s\n", strings.TrimPrefix(fmt.Sprintf(format, args...), "mpt: "))
 }
 
 // keepFlagOrder makes help show the flags of cmd and its subcommands in the order

@@ -114,14 +114,14 @@ func (f *runFlags) complete(cmd *cobra.Command, s *mpt.Session, ids []int32, p s
 	}
 	took := timing{seed: p.Seed, read: len(ids)}
 	start := time.Now()
-	if err := s.Eval(cmd.Context(), ids); err != nil {
+	if err := readTokens(cmd.Context(), s, ids, newStatus(cmd.ErrOrStderr())); err != nil {
 		return err
 	}
 	took.reading, start = time.Since(start), time.Now()
 	took.wrote, err = f.print(cmd.Context(), cmd.OutOrStdout(), s, chain)
 	took.writing = time.Since(start)
 	if f.verbose {
-		fmt.Fprintf(cmd.ErrOrStderr(), "mpt: %v\n", took)
+		note(cmd.ErrOrStderr(), "%v", took)
 	}
 	return err
 }

@@ -20,7 +20,7 @@ type terminal struct{ rl *readline.Instance }
 func newTerminal(ctx context.Context, notes io.Writer) (*terminal, error) {
 	history, err := historyFile()
 	if err != nil {
-		fmt.Fprintf(notes, "mpt: chat: no history: %v\n", err)
+		note(notes, "chat: no history: %v", err)
 	}
 	rl, err := readline.NewEx(&readline.Config{
 		HistoryFile:       history,

@@ -19,16 +19,16 @@ var attGeneric = attKernels{storeColumn: storeColumnGeneric, attend: attendGener
 // AttScratch is the memory that one worker's calls of [Tier.Attend] work in.
 // The zero value is ready; it grows to what the largest head needs.
 type AttScratch struct {
-	query   []float32 // [queryTile][Dim], scaled
-	scores  []float32 // [queryTile][Chunk], then their exponentials
-	partial []float32 // [queryTile][valueStride], the outputs of a chunk
-	output  []float32 // [queryTile][valueStride], the outputs so far
-	sums    [queryTile]softmax
+	query   []float32 // [QueryTile][Dim], scaled
+	scores  []float32 // [QueryTile][Chunk], then their exponentials
+	partial []float32 // [QueryTile][valueStride], the outputs of a chunk
+	output  []float32 // [QueryTile][valueStride], the outputs so far
+	sums    [QueryTile]softmax
 }
 
-// queryTile is the number of queries that are treated together. It is only a
-// matter of speed.
-const queryTile = 6
+// QueryTile is the number of queries that share the reading of keys and values.
+// Calls for a multiple of it are the fastest; the results do not depend on it.
+const QueryTile = 6
 
 // softmax is the state of a softmax over some keys: the largest score and the
 // sum of the exponentials of the scores less that.
@@ -44,12 +44,12 @@ type softmax struct {
 // For a query at position i, q' = q·scale, rounded. The keys that it sees are
 // treated in chunks of 512 positions. In a chunk, the score of key j is
 //
-//	s[j] = Σ fma(q'[e], k[j][e], s[j])   e increasing, from +0
+//	s[j] = Σ fma(q'[e], k[j][e])   one after the other, e increasing, from +0
 //	s[j] = fma(slope, float32(j-i), s[j])   unless slope is 0
 //
 // and with m the largest score, p[j] = [Exp](s[j]-m); l = [Fold] of sixteen lanes
-// where lane j%16 sums p[j]; o[e] = Σ fma(p[j], v[j][e], o[e]), j increasing, from
-// +0. The first chunk makes (M, L, O); a later one is merged with M' = max(M, m),
+// where lane j%16 sums p[j]; o[e] = Σ fma(p[j], v[j][e]), j increasing, from +0.
+// The first chunk makes (M, L, O); a later one is merged with M' = max(M, m),
 // a = Exp(M-M') and b = Exp(m-M'):
 //
 //	L = fma(L, a, l·b)   O[e] = fma(O[e], a, o[e]·b)   M = M'
@@ -97,10 +97,10 @@ func (a *attention) check() {
 }
 
 func (s *AttScratch) grow(dim int) {
-	grow(&s.query, queryTile*dim)
-	grow(&s.scores, queryTile*Chunk)
-	grow(&s.partial, queryTile*valueStride(dim))
-	grow(&s.output, queryTile*valueStride(dim))
+	grow(&s.query, QueryTile*dim)
+	grow(&s.scores, QueryTile*Chunk)
+	grow(&s.partial, QueryTile*valueStride(dim))
+	grow(&s.output, QueryTile*valueStride(dim))
 }
 
 // merge adds a chunk to the state and returns the factors by which the outputs
@@ -155,10 +155,9 @@ func (a *attention) attendOne(i int) {
 // position of the first less that of the query.
 func (a *attention) scores(s, q []float32, page *KVPage, distance int) {
 	for j := range s {
-		tile := a.kv.keyTileOf(page, a.head, j)
 		s[j] = 0
 		for e, x := range q {
-			s[j] = FMA(x, element(a.kv.Type, tile, e*keyTile+j%keyTile), s[j])
+			s[j] = FMA(x, element(a.kv.Type, page.K, a.kv.KeyOffset(a.head, e, j)), s[j])
 		}
 		if a.slope != 0 {
 			s[j] = FMA(a.slope, float32(distance+j), s[j])
@@ -185,11 +184,10 @@ func exponentials(s []float32) softmax {
 // weigh sets o to the sum of the first values of a page, each times its weight.
 func (a *attention) weigh(o, weights []float32, page *KVPage) {
 	clear(o)
-	stride := valueStride(a.kv.Dim)
-	rows := a.kv.valuesFrom(page, a.head, 0)
 	for j, p := range weights {
+		row := a.kv.ValueOffset(a.head, j)
 		for e := range o {
-			o[e] = FMA(p, element(a.kv.Type, rows, j*stride+e), o[e])
+			o[e] = FMA(p, element(a.kv.Type, page.V, row+e), o[e])
 		}
 	}
 }

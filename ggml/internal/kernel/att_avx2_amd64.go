@@ -10,24 +10,24 @@ var attAVX2 = attKernels{storeColumn: storeColumnAVX2, attend: attendAVX2}
 func storeColumnAVX2(dst []byte, src []float32) {
 	whole := 0
 	for k := whole8(len(src)); k > 0; k = whole8(len(src) - whole) {
-		storeColumnx8AVX2(&dst[whole*keyTile*2], &src[whole], k)
+		storeColumnx8AVX2(&dst[whole*KeyTile*2], &src[whole], k)
 		whole += k
 	}
 	if whole < len(src) {
-		storeColumnGeneric(dst[whole*keyTile*2:], src[whole:])
+		storeColumnGeneric(dst[whole*KeyTile*2:], src[whole:])
 	}
 }
 
 // attendAVX2 works like attendGeneric.
 func attendAVX2(a attention) {
-	for i := 0; i < a.n; i += queryTile {
-		a.attendTile(i, min(queryTile, a.n-i))
+	for i := 0; i < a.n; i += QueryTile {
+		a.attendTile(i, min(QueryTile, a.n-i))
 	}
 }
 
 // attendTile computes the results of a tile of up to six queries.
 func (a *attention) attendTile(first, rows int) {
-	stride := valueStride(a.kv.Dim)
+	stride := a.kv.ValueStride()
 	a.loadQueries(first, rows)
 	at := a.pos + first
 	for c := 0; c*Chunk < at+rows; c++ {
@@ -35,7 +35,7 @@ func (a *attention) attendTile(first, rows int) {
 		// Query r of the tile sees the first seen+r positions of the page.
 		seen := at + 1 - c*Chunk
 		a.scoreTile(page, rows, min(seen+rows-1, Chunk))
-		var chunk [queryTile]softmax
+		var chunk [QueryTile]softmax
 		for r := max(0, 1-seen); r < rows; r++ {
 			n := min(seen+r, Chunk)
 			var sum [lanes]float32
@@ -62,14 +62,15 @@ func (a *attention) attendTile(first, rows int) {
 }
 
 // loadQueries sets the scratch queries to those of a tile, scaled, and the
-// others to zero.
+// others to zero: what is computed for them is not used, but left-over numbers
+// could be slow ones.
 func (a *attention) loadQueries(first, rows int) {
 	dim := a.kv.Dim
 	for r := range rows {
 		copy(a.s.query[r*dim:][:dim], a.q[(first+r)*a.ldq:])
 	}
 	scaleAVX2(a.s.query[:rows*dim], a.scale)
-	clear(a.s.query[rows*dim : queryTile*dim])
+	clear(a.s.query[rows*dim : QueryTile*dim])
 }
 
 // computed returns how many rows the kernels work on for a tile of the given
@@ -78,7 +79,7 @@ func computed(rows int) int {
 	if rows == 1 {
 		return 1
 	}
-	return queryTile
+	return QueryTile
 }
 
 // scoreTile sets the scratch scores to the products of the queries with the
@@ -86,15 +87,15 @@ func computed(rows int) int {
 func (a *attention) scoreTile(page *KVPage, rows, n int) {
 	dim, scores := a.kv.Dim, a.s.scores
 	clear(scores[:computed(rows)*Chunk])
-	for p := 0; p < n; p += keyTile {
-		keys := a.kv.keyTileOf(page, a.head, p)
+	for p := 0; p < n; p += KeyTile {
+		keys := a.kv.keyTile(page, a.head, p)
 		if rows == 1 {
-			a.multiplyRow(&scores[p], &a.s.query[0], keys, keyTile, dim, keyTile)
+			a.multiplyRow(&scores[p], &a.s.query[0], keys, KeyTile, dim, KeyTile)
 			continue
 		}
-		for half := 0; half < keyTile; half += 16 {
-			keys := keys[half*elementBytes(a.kv.Type):]
-			a.multiplyTile(&scores[p+half], Chunk, &a.s.query[0], dim, keys, keyTile, dim)
+		for half := 0; half < KeyTile; half += 16 {
+			keys := keys[half*a.kv.ElementBytes():]
+			a.multiplyTile(&scores[p+half], Chunk, &a.s.query[0], dim, keys, KeyTile, dim)
 		}
 	}
 }
@@ -102,7 +103,7 @@ func (a *attention) scoreTile(page *KVPage, rows, n int) {
 // weighTile sets the scratch outputs of a chunk to the sums of the values, each
 // times its weight, of which query r sees the first seen+r.
 func (a *attention) weighTile(page *KVPage, rows, seen int) {
-	stride := valueStride(a.kv.Dim)
+	stride := a.kv.ValueStride()
 	clear(a.s.partial[:computed(rows)*stride])
 	common := 0
 	if rows > 1 && seen > 0 {
@@ -118,26 +119,35 @@ func (a *attention) weighTile(page *KVPage, rows, seen int) {
 
 // weighCommon adds up the first n values of a page for all queries.
 func (a *attention) weighCommon(page *KVPage, n int) {
-	stride := valueStride(a.kv.Dim)
+	stride := a.kv.ValueStride()
 	values := a.kv.valuesFrom(page, a.head, 0)
 	for e := 0; e+16 <= stride; e += 16 {
-		a.multiplyTile(&a.s.partial[e], stride, &a.s.scores[0], Chunk, values[e*elementBytes(a.kv.Type):], stride, n)
+		a.multiplyTile(&a.s.partial[e], stride, &a.s.scores[0], Chunk, values[e*a.kv.ElementBytes():], stride, n)
 	}
 	if whole := stride &^ 15; whole < stride {
-		for r := range queryTile {
+		for r := range QueryTile {
 			a.weighRow(a.s.partial[r*stride:], r, page, 0, n, whole)
 		}
 	}
 }
 
 // weighRow adds up elements from e on of the values of a page from position
-// from to before to for query r.
+// from to before to for query r. A register holds eight elements and a kernel
+// eight registers, so a row takes several passes; they go over few enough
+// positions at a time to find the values in the nearest caches again.
 func (a *attention) weighRow(partial []float32, r int, page *KVPage, from, to, e int) {
-	stride := valueStride(a.kv.Dim)
+	const near = 128
+	for ; from < to; from += near {
+		a.weighPasses(partial, r, page, from, min(from+near, to), e)
+	}
+}
+
+func (a *attention) weighPasses(partial []float32, r int, page *KVPage, from, to, e int) {
+	stride := a.kv.ValueStride()
 	values := a.kv.valuesFrom(page, a.head, from)
-	for parts := (stride - e + 63) / 64; parts > 0; parts-- {
-		width := ((stride-e)/8 + parts - 1) / parts * 8
-		a.multiplyRow(&partial[e], &a.s.scores[r*Chunk+from], values[e*elementBytes(a.kv.Type):], stride, to-from, width)
+	for passes := (stride - e + 63) / 64; passes > 0; passes-- {
+		width := ((stride-e)/8 + passes - 1) / passes * 8
+		a.multiplyRow(&partial[e], &a.s.scores[r*Chunk+from], values[e*a.kv.ElementBytes():], stride, to-from, width)
 		e += width
 	}
 }

@@ -126,17 +126,21 @@
 	JEQ  row7             \
 	JMP  row8
 
-// ROW is the code of one width.
+// ROW is the code of one width. It fetches 3 KiB ahead: a lone query runs at the
+// speed of memory, and the rows of values are too far apart for the hardware to
+// keep up.
 #define ROW(start, loop, EACH, STEP) \
 start: \
-	EACH(ROW_LOAD)      \
+	EACH(ROW_LOAD)        \
 loop: \
+	PREFETCHT0   3072(DX) \
+	PREFETCHT0   3136(DX) \
 	VBROADCASTSS (SI), Y9 \
 	EACH(STEP)            \
-	ADDQ $4, SI           \
-	ADDQ R9, DX           \
-	DECQ CX               \
-	JNE  loop             \
+	ADDQ         $4, SI   \
+	ADDQ         R9, DX   \
+	DECQ         CX       \
+	JNE          loop     \
 	EACH(ROW_STORE)       \
 	VZEROUPPER            \
 	RET

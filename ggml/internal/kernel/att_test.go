@@ -11,21 +11,19 @@ import (
 
 var cacheTypes = []gguf.Type{gguf.F16, gguf.F32}
 
-// A head is a case of attention: keys and values of two heads, and n queries.
+// headCase is a case of attention: keys and values of two heads, and queries.
 type headCase struct {
-	kv      *KV
-	k, v    [][]float32 // by position
-	q       []float32   // [n][ldq]
-	ldq     int
-	pos, n  int
-	scale   float32
-	slope   float32
-	queries func(*rand.Rand, []float32)
+	kv           *KV
+	k, v         [][]float32 // by position
+	q            []float32   // [n][ldq]
+	ldq          int
+	pos, n       int
+	scale, slope float32
 }
 
-// newHeadCase fills a cache, whose memory is guarded, up to the last position that is
-// seen. Later positions hold NaNs, as they may after a cache was truncated.
-func newHeadCase(t testing.TB, typ gguf.Type, dim, pos, n int, f filler) *headCase {
+// newHeadCase fills a cache, whose memory is guarded, up to the last position
+// that is seen. Later ones hold NaNs, as they may after a cache was truncated.
+func newHeadCase(t testing.TB, typ gguf.Type, dim, pos, n int, keys, values filler) *headCase {
 	r := rand.New(rand.NewPCG(uint64(dim), uint64(pos)))
 	c := &headCase{pos: pos, n: n, ldq: dim + 3, scale: float32(1 / math.Sqrt(float64(dim))), slope: 0.125}
 	c.kv = &KV{Type: typ, Heads: 2, Dim: dim}
@@ -43,8 +41,8 @@ func newHeadCase(t testing.TB, typ gguf.Type, dim, pos, n int, f filler) *headCa
 			continue
 		}
 		k, v := make([]float32, 2*dim), make([]float32, 2*dim)
-		f.fill(r, k)
-		f.fill(r, v)
+		keys.fill(r, k)
+		values.fill(r, v)
 		Generic().StoreKV(c.kv, p, k, v)
 		c.k, c.v = append(c.k, k), append(c.v, v)
 	}
@@ -64,7 +62,7 @@ func (c *headCase) attend(tier *Tier, first, last int, s *AttScratch) []float32 
 
 // attCases are positions and numbers of queries around the ends of tiles and chunks.
 var attCases = []struct{ pos, n int }{
-	{0, 1}, {0, 2}, {0, 40}, {30, 3}, {500, 1}, {505, 14}, {511, 1}, {511, 2}, {512, 6}, {700, 7}, {1020, 12}, {1535, 1},
+	{0, 1}, {0, 40}, {0, 2}, {0, 13}, {30, 3}, {500, 1}, {505, 14}, {511, 1}, {511, 2}, {512, 6}, {700, 7}, {1020, 12}, {1535, 1},
 }
 
 func TestAttendTiers(t *testing.T) {
@@ -77,7 +75,7 @@ func TestAttendTiers(t *testing.T) {
 			for _, dim := range dims {
 				t.Run(fmt.Sprintf("type=%v/d=%d/isa=%s", typ, dim, tier.Name), func(t *testing.T) {
 					for i, at := range attCases {
-						c := newHeadCase(t, typ, dim, at.pos, at.n, fillers[i%2*3])
+						c := newHeadCase(t, typ, dim, at.pos, at.n, fillers[0], fillers[i%2*3])
 						c.slope *= float32(i % 3)
 						var s AttScratch
 						if !sameFloats(c.attend(tier, 0, at.n, &s), c.attend(Generic(), 0, at.n, &s)) {
@@ -95,7 +93,7 @@ func TestAttendHostile(t *testing.T) {
 		for _, typ := range cacheTypes {
 			for _, f := range fillers[1:] {
 				for _, at := range attCases[:6] {
-					c := newHeadCase(t, typ, 16, at.pos, at.n, f)
+					c := newHeadCase(t, typ, 16, at.pos, at.n, f, f)
 					var s AttScratch
 					if !sameFloats(c.attend(tier, 0, at.n, &s), c.attend(Generic(), 0, at.n, &s)) {
 						t.Fatalf("isa=%s, %v, %s, %d queries at %d: not what the definition gives", tier.Name, typ, f.name, at.n, at.pos)
@@ -111,7 +109,7 @@ func TestAttendSplit(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, tier := range All() {
 		for _, typ := range cacheTypes {
-			c := newHeadCase(t, typ, 40, 500, 23, fillers[0])
+			c := newHeadCase(t, typ, 40, 500, 23, fillers[0], fillers[0])
 			var s AttScratch
 			want := c.attend(tier, 0, c.n, &s)
 			for size := range c.n + 10 {
@@ -137,7 +135,7 @@ func TestAttendSplit(t *testing.T) {
 // one of about 10·δ; 1e-6 is that of scores of size 10.
 func TestAttendMeaning(t *testing.T) {
 	for _, at := range attCases {
-		c := newHeadCase(t, gguf.F32, 48, at.pos, at.n, fillers[0])
+		c := newHeadCase(t, gguf.F32, 48, at.pos, at.n, fillers[0], fillers[0])
 		got := c.attend(Generic(), 0, at.n, new(AttScratch))
 		for i := range at.n {
 			for e, want := range c.exact(i) {
@@ -182,7 +180,7 @@ func TestStoreKV(t *testing.T) {
 		for _, typ := range cacheTypes {
 			for _, dim := range []int{1, 5, 8, 13, 64, 80} {
 				kv := &KV{Type: typ, Heads: 3, Dim: dim, Pages: []*KVPage{NewKVPage(typ, 3, dim), NewKVPage(typ, 3, dim)}}
-				stride := valueStride(dim)
+				stride := kv.ValueStride()
 				for _, pos := range []int{0, 1, 31, 32, 511, 512, 600, 1023} {
 					k, v := make([]float32, 3*dim), make([]float32, 3*dim)
 					fillers[2].fill(r, k)
@@ -218,7 +216,7 @@ func throughHalf(x float32) float32 {
 
 func TestAttendAllocates(t *testing.T) {
 	for _, tier := range All() {
-		c := newHeadCase(t, gguf.F16, 64, 100, 8, fillers[0])
+		c := newHeadCase(t, gguf.F16, 64, 100, 8, fillers[0], fillers[0])
 		out := make([]float32, 8*64)
 		var s AttScratch
 		if n := testing.AllocsPerRun(3, func() {
@@ -231,7 +229,7 @@ func TestAttendAllocates(t *testing.T) {
 }
 
 func TestAttendRefuses(t *testing.T) {
-	c := newHeadCase(t, gguf.F16, 8, 0, 2, fillers[0])
+	c := newHeadCase(t, gguf.F16, 8, 0, 2, fillers[0], fillers[0])
 	var s AttScratch
 	out := make([]float32, 16)
 	for what, call := range map[string]func(){
@@ -290,7 +288,7 @@ func benchmarkAttend(b *testing.B, tier *Tier, typ gguf.Type, dim, pos, n int) {
 	}
 	pairs := n*pos + n*(n+1)/2
 	if n == 1 {
-		b.SetBytes(int64(2 * pairs * dim * elementBytes(typ)))
+		b.SetBytes(int64(2 * pairs * dim * kv.ElementBytes()))
 	}
 	b.ReportMetric(4e-9*float64(pairs*dim*b.N)/b.Elapsed().Seconds(), "GFLOP/s")
 }

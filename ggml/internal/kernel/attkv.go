@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -12,8 +13,8 @@ import (
 // that attention treats as one before it merges them with what came before.
 const Chunk = 512
 
-// keyTile is the number of positions whose keys lie interleaved.
-const keyTile = 32
+// KeyTile is the number of positions whose keys lie interleaved, see [KVPage].
+const KeyTile = 32
 
 // KV is the cache of the keys and values of one layer. Position p lies in
 // Pages[p/Chunk].
@@ -53,7 +54,14 @@ func pageBytes(typ gguf.Type, heads, dim int) (k, v int) {
 	return heads * Chunk * dim * size, heads * Chunk * valueStride(dim) * size
 }
 
-// elementBytes returns the size of an element of a cache of the given type.
+// Clone returns a copy of the page.
+func (p *KVPage) Clone() *KVPage {
+	return &KVPage{K: bytes.Clone(p.K), V: bytes.Clone(p.V)}
+}
+
+// ElementBytes returns the size of an element.
+func (kv *KV) ElementBytes() int { return elementBytes(kv.Type) }
+
 func elementBytes(typ gguf.Type) int {
 	switch typ {
 	case gguf.F16:
@@ -64,20 +72,33 @@ func elementBytes(typ gguf.Type) int {
 	panic(fmt.Sprintf("kernel: a cache of %v: the types are F16 and F32", typ))
 }
 
-// valueStride returns the length of a row of values in elements.
+// KeyOffset returns where element e of the key of a head at position p of a
+// page lies, in elements.
+func (kv *KV) KeyOffset(head, e, p int) int {
+	return ((head*(Chunk/KeyTile)+p/KeyTile)*kv.Dim+e)*KeyTile + p%KeyTile
+}
+
+// ValueOffset returns where the value of a head at position p of a page
+// begins, in elements.
+func (kv *KV) ValueOffset(head, p int) int { return (head*Chunk + p) * valueStride(kv.Dim) }
+
+// ValueStride returns the distance between the values of neighbouring
+// positions, in elements.
+func (kv *KV) ValueStride() int { return valueStride(kv.Dim) }
+
 func valueStride(dim int) int { return (dim + 7) &^ 7 }
 
-// keyTileOf returns the keys of the 32 positions of a page from p on.
-func (kv *KV) keyTileOf(page *KVPage, head, p int) []byte {
-	n := kv.Dim * keyTile * elementBytes(kv.Type)
-	i := (head*Chunk + p) / keyTile * n
-	return page.K[i : i+n]
+// keyTile returns the keys of a head in the tile of 32 positions that begins at
+// position p of a page.
+func (kv *KV) keyTile(page *KVPage, head, p int) []byte {
+	size := kv.ElementBytes()
+	return page.K[kv.KeyOffset(head, 0, p)*size:][:kv.Dim*KeyTile*size]
 }
 
 // valuesFrom returns the values of a head from position p of a page on.
 func (kv *KV) valuesFrom(page *KVPage, head, p int) []byte {
-	row := valueStride(kv.Dim) * elementBytes(kv.Type)
-	return page.V[(head*Chunk+p)*row : (head+1)*Chunk*row]
+	size := kv.ElementBytes()
+	return page.V[kv.ValueOffset(head, p)*size : kv.ValueOffset(head+1, 0)*size]
 }
 
 // StoreKV writes the keys and values of all heads, [Heads][Dim] each, to one
@@ -90,16 +111,16 @@ func (t *Tier) StoreKV(kv *KV, pos int, k, v []float32) {
 		panic(fmt.Sprintf("kernel: StoreKV: position %d in a cache of %d pages", pos, len(kv.Pages)))
 	}
 	page, p := kv.Pages[pos/Chunk], pos%Chunk
-	size := elementBytes(kv.Type)
+	size := kv.ElementBytes()
 	for head := range kv.Heads {
 		row := head * kv.Dim
-		column := kv.keyTileOf(page, head, p)[p%keyTile*size:]
+		column := page.K[kv.KeyOffset(head, 0, p)*size:]
 		values := kv.valuesFrom(page, head, p)[:kv.Dim*size]
 		if kv.Type == gguf.F16 {
 			t.att.storeColumn(column, k[row:row+kv.Dim])
 			t.vec.f32ToF16(values, v[row:row+kv.Dim])
 		} else {
-			putFloats(column, keyTile*4, k[row:row+kv.Dim])
+			putFloats(column, KeyTile*4, k[row:row+kv.Dim])
 			putFloats(values, 4, v[row:row+kv.Dim])
 		}
 	}
@@ -109,7 +130,7 @@ func (t *Tier) StoreKV(kv *KV, pos int, k, v []float32) {
 // of keys.
 func storeColumnGeneric(dst []byte, src []float32) {
 	for e, x := range src {
-		putFloat16(dst[e*keyTile*2:], x)
+		putFloat16(dst[e*KeyTile*2:], x)
 	}
 }
 

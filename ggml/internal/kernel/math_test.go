@@ -10,29 +10,45 @@ import (
 // TestFMA compares FMA with exact arithmetic rounded once.
 func TestFMA(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	finite := func() float32 {
-		for {
-			switch x := math.Float32frombits(r.Uint32()); {
-			case r.IntN(8) == 0:
-				return hostileFloats[r.IntN(11)] // the finite ones up to MaxFloat32
-			case !math.IsInf(float64(x), 0) && x == x:
-				return x
-			}
-		}
-	}
 	for range 300000 {
-		x, y := finite(), finite()
-		z := finite()
+		x, y, z := finite(r), finite(r), finite(r)
 		switch r.IntN(3) {
-		case 0: // close to cancelling
+		case 0: // the sum nearly cancels
 			z = -float32(float64(x)*float64(y)) * (1 + float32(r.IntN(5)-2)*0x1p-23)
-		case 1: // the sum close to a tie
-			z = float32(float64(x)*float64(y)) * 0x1p24
+		case 1:
+			x, y, z = nearTie(r)
 		}
 		if got, want := FMA(x, y, z), exactFMA(x, y, z); !sameFloats([]float32{got}, []float32{want}) {
 			t.Fatalf("FMA(%x, %x, %x) = %x, want %x", x, y, z, got, want)
 		}
 	}
+}
+
+func finite(r *rand.Rand) float32 {
+	for {
+		x := math.Float32frombits(r.Uint32())
+		if r.IntN(8) == 0 {
+			x = hostileFloats[r.IntN(len(hostileFloats))]
+		}
+		if x-x == 0 {
+			return x
+		}
+	}
+}
+
+// nearTie returns operands with x·y = ±u/2·(1 - k²·2^-46), where u is the last
+// place of z: the sum in float64 is a tie, the exact one is not.
+func nearTie(r *rand.Rand) (x, y, z float32) {
+	last := r.IntN(230) - 149
+	first := (last - 1) / 2
+	k := float64(r.IntN(8)) * 0x1p-23
+	x = float32(math.Ldexp(1+k, first))
+	y = float32(math.Ldexp(1-k, last-1-first))
+	z = float32(math.Ldexp(float64(r.IntN(1<<24)), last))
+	if r.IntN(2) == 0 {
+		x = -x
+	}
+	return x, y, z
 }
 
 func exactFMA(x, y, z float32) float32 {

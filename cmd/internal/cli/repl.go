@@ -30,8 +30,9 @@ type repl struct {
 	// interrupt returns a context that ends when the user stops an answer.
 	interrupt func(context.Context) (context.Context, context.CancelFunc)
 
-	failures int
-	timing   timing // of the last answer
+	failures  int
+	forgotten int    // turns that were dropped and not spoken of yet
+	timing    timing // of the last answer
 }
 
 // errQuit is how a command ends the loop.
@@ -39,9 +40,7 @@ var errQuit = errors.New("quit")
 
 // run reads and answers until the input ends.
 func (r *repl) run(ctx context.Context) error {
-	r.talk.forgot = func(n int) {
-		r.note("the context of %d tokens is full: the oldest %s forgotten", r.talk.session.ContextSize(), plural(n, "turn is", "turns are"))
-	}
+	r.talk.forgot = func(n int) { r.forgotten += n }
 	for warned := false; ; {
 		text, plain, err := readInput(r.in)
 		switch {
@@ -106,6 +105,7 @@ func (r *repl) answer(ctx context.Context, prepare func(context.Context) error) 
 	if err := prepare(part); err != nil {
 		return r.stopped(ctx, part, err)
 	}
+	r.noteForgotten()
 	r.timing = timing{seed: r.params.Seed, read: r.talk.evaluated - before, reading: time.Since(start)}
 	for _, id := range r.talk.session.Tokens() {
 		chain.Accept(id)
@@ -118,6 +118,7 @@ func (r *repl) answer(ctx context.Context, prepare func(context.Context) error) 
 	if err := show.end(); err != nil {
 		return err
 	}
+	r.noteForgotten() // not before: an answer is not interrupted for that
 	if r.verbose {
 		r.note("%v", r.timing)
 	}
@@ -125,6 +126,14 @@ func (r *repl) answer(ctx context.Context, prepare func(context.Context) error) 
 		r.note("the context of %d tokens is full: the answer ends here", r.talk.session.ContextSize())
 	}
 	return r.stopped(ctx, part, err)
+}
+
+// noteForgotten says that turns were dropped.
+func (r *repl) noteForgotten() {
+	if r.forgotten > 0 {
+		r.note("the context of %d tokens is full: %s forgotten", r.talk.session.ContextSize(), plural(r.forgotten, "old turn is", "old turns are"))
+	}
+	r.forgotten = 0
 }
 
 // stopped returns err, unless it only says that the user stopped the answer.

@@ -304,7 +304,8 @@ func TestReplForgetsWhileItAnswers(t *testing.T) {
 	if got := len(r.talk.tokens()); got != 160 {
 		t.Errorf("the answer ends at %d tokens, want 160", got)
 	}
-	if !strings.Contains(sc.notes.String(), "the answer ends here") {
+	want := "mpt: the context of 160 tokens is full: 2 old turns are forgotten\nmpt: the context of 160 tokens is full: the answer ends here\n"
+	if sc.notes.String() != want {
 		t.Errorf("notes: %s", sc.notes.String())
 	}
 	checkSession(t, r)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -191,6 +192,29 @@ func checkRange(t *testing.T, tier *Tier, c matCase, w *Weights, a *Acts, want [
 			t.Fatalf("%v: %s: rows %d to %d, batch %d: result %d, %d is %v, want %v", c, tier.Name, r0, r1, m, row, col, y[i], v)
 		}
 	}
+}
+
+// TestMatMulUnaligned checks data at every address: a file inside another one
+// may begin anywhere.
+func TestMatMulUnaligned(t *testing.T) {
+	forModes(t, func(t *testing.T, c matCase) {
+		r := rand.New(rand.NewPCG(9, uint64(c.typ)))
+		var s MatScratch
+		c.rows, c.k = 17, 256
+		for _, c.n = range []int{1, 5} {
+			w, a := plain.weights(t, r, c.typ, c.rows, c.k), plain.acts(t, r, c.n, c.k)
+			want := c.mul(t, Generic(), w, a, &s)
+			for shift := range 9 {
+				moved := *w
+				moved.Data = append(make([]byte, shift, shift+len(w.Data)), w.Data...)[shift:]
+				for _, tier := range All() {
+					if got := c.mul(t, tier, &moved, a, &s); !slices.EqualFunc(got, want, sameBits) {
+						t.Fatalf("%v: %s: %d bytes off: another result", c, tier.Name, shift)
+					}
+				}
+			}
+		}
+	})
 }
 
 func TestMatMulAllocates(t *testing.T) {

@@ -110,10 +110,11 @@ func (g *gen) end() {
 	g.RET()
 }
 
-// fetch prefetches some cache lines at ahead and moves ahead by step.
+// fetch prefetches some cache lines at ahead into the second-level cache, since
+// a strip is larger than the first, and moves ahead by step.
 func (g *gen) fetch(ahead, step reg.Register, lines int) {
 	for i := range lines {
-		g.PREFETCHT0(operand.Mem{Base: ahead, Disp: 64 * i})
+		g.PREFETCHT1(operand.Mem{Base: ahead, Disp: 64 * i})
 	}
 	g.ADDQ(step, ahead)
 }

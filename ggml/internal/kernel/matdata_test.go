@@ -56,7 +56,7 @@ func (d data) half(r *rand.Rand) uint16 {
 	return uint16(r.IntN(1<<10)|(8+r.IntN(8))<<10) | uint16(r.IntN(2))<<15
 }
 
-// float returns a random float32.
+// float returns a random float32, the same on every architecture.
 func (d data) float(r *rand.Rand) float32 {
 	switch {
 	case d == broken && r.IntN(400) == 0:
@@ -65,7 +65,7 @@ func (d data) float(r *rand.Rand) float32 {
 		h := []float32{0, float32(math.Copysign(0, -1)), 1e-45, -1e-45, 1e-38, 3e-39, -2e-20, 1e18, -1e18, 3e37}
 		return h[r.IntN(len(h))]
 	}
-	return float32(r.NormFloat64())
+	return float32(int32(r.Uint32())) / (1 << 30)
 }
 
 // weights returns a random matrix whose data ends where memory ends.

@@ -32,9 +32,9 @@ func (o *attend) kind() string      { return "attend" }
 func (o *attend) inputs() []*Tensor { return []*Tensor{o.qkv} }
 func (o *attend) out() *Tensor      { return o.y }
 
-// queryBlock is how many consecutive queries of a head one task takes. They
-// share the reading of keys and values.
-const queryBlock = 32
+// queryBlock is how many consecutive queries of a head one task takes: a
+// multiple of the number that share the reading of keys and values.
+const queryBlock = 8 * kernel.QueryTile
 
 func (o *attend) steps(e *Exec) []step {
 	return []step{

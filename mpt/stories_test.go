@@ -32,6 +32,9 @@ const klBound = 1e-5
 
 // The fast path on float weights stays within the bound at every token.
 func TestStoriesFastPath(t *testing.T) {
+	if testing.Short() {
+		t.Skip("evaluates 6000 tokens")
+	}
 	text, err := os.ReadFile(check.Shared(t, "eval", "valid.txt"))
 	if err != nil {
 		t.Fatal(err)

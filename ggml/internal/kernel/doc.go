@@ -35,9 +35,9 @@
 // and an int8 scale s for each 16: a 32-value block holds two of these.
 //
 // Activations are quantised in blocks of 32: with a the largest magnitude,
-// d = a/127, q = round-half-even(x * (127/a)); a = 0 gives d = 0 and q = 0. A
-// block that holds an infinity or a NaN gets d = NaN and q = 0, so that it
-// shows in every result.
+// d = a/127, q = round-half-even(x * (127/a)); if a is 0, or so small that 127/a
+// overflows, d = 0 and q = 0. A block that holds an infinity or a NaN gets
+// d = NaN and q = 0, so that it shows in every result.
 //
 // Attention treats the keys of a query in chunks of [Chunk] positions, see
 // [Tier.Attend].

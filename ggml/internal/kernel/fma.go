@@ -4,30 +4,36 @@ import "math"
 
 // FMA returns x*y+z rounded once, as the CPU instruction does.
 //
-// The product of two float32 is exact in float64. Their sum with z is rounded
-// to odd (if it is inexact the last bit is set), which keeps enough of the
-// discarded part for the final rounding to float32 to be right: 53 bits are
-// more than twice 24 plus two [Boldo and Melquiond, "Emulation of FMA and
-// correctly rounded sums: proved algorithms using rounding to odd", 2008].
+// The product of two float32 is exact in float64, so the sum is rounded to
+// float64 and then to float32. The second rounding is right unless the first
+// made a number that lies halfway between two float32: the dropped 29 bits are
+// then a one and zeros. Numbers below the normal range drop more bits.
 func FMA(x, y, z float32) float32 {
 	p := float64(x) * float64(y)
-	c := float64(z)
-	s := p + c
-	// TwoSum: e is what the addition lost.
-	t := s - p
-	e := (p - (s - t)) + (c - t)
-	if e != 0 && !math.IsInf(s, 0) && e == e {
-		b := math.Float64bits(s)
-		if b&1 == 0 {
-			if (e > 0) == (s > 0) {
-				b++
-			} else {
-				b--
-			}
-			s = math.Float64frombits(b)
-		}
+	s := p + float64(z)
+	const dropped, halfway = 1<<29 - 1, 1 << 28
+	if math.Float64bits(s)&dropped != halfway && math.Abs(s) >= 0x1p-126 {
+		return float32(s)
 	}
-	return float32(s)
+	return float32(toOdd(p, float64(z), s))
+}
+
+// toOdd returns p+c rounded to odd, given s, the rounded sum: if the sum is
+// inexact, the neighbour of it whose last bit is set. That keeps enough of what
+// was lost for another rounding to float32 to be right: 53 bits are more than
+// twice 24 plus two [Boldo and Melquiond, "Emulation of FMA and correctly
+// rounded sums: proved algorithms using rounding to odd", 2008].
+func toOdd(p, c, s float64) float64 {
+	t := s - p
+	e := (p - (s - t)) + (c - t) // what the addition lost (Knuth's TwoSum)
+	b := math.Float64bits(s)
+	if e == 0 || e != e || math.IsInf(s, 0) || b&1 == 1 {
+		return s
+	}
+	if (e > 0) == (s > 0) {
+		return math.Float64frombits(b + 1)
+	}
+	return math.Float64frombits(b - 1)
 }
 
 // Fold adds sixteen lanes in halves, the end of every float dot product.

@@ -3,12 +3,15 @@ package builtin_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"mptgo/ggml"
 	"mptgo/internal/check"
 	"mptgo/mpt"
 	"mptgo/mpt/builtin"
@@ -60,5 +63,35 @@ func TestTellsAStory(t *testing.T) {
 	}
 	if got, want := story.String(), " little girl named Lily. She loved to play with her toys"; got != want {
 		t.Errorf("the story goes on %q, want %q", got, want)
+	}
+}
+
+// digest is the SHA-256 of the logits after every token of a text: the same
+// for every CPU and every set of kernels. A change of it is a change of the
+// numerical contract and belongs into the change log.
+const digest = "6625c3fb436ee91fc03df0840925164890c8b232dd9c45c66bdc0a03391c180d"
+
+func TestLogitsDigest(t *testing.T) {
+	for _, isa := range ggml.Tiers() {
+		m, err := builtin.Open(mpt.ISA(isa))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		s, err := m.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		h := sha256.New()
+		ids := m.Tokenizer().Encode("The fox looked at the moon and asked why it was so far away.", tokenizer.EncodeOptions{})
+		if err := s.EvalAll(context.Background(), ids, func(_ int, logits []float32) error {
+			return binary.Write(h, binary.LittleEndian, logits)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprintf("%x", h.Sum(nil)); got != digest {
+			t.Errorf("%s kernels: digest of the logits %s, want %s", isa, got, digest)
+		}
 	}
 }

@@ -18,8 +18,24 @@ type Cost struct {
 	Name  string // kind and weight, without the layer: "matmul attn_qkv"
 	Runs  int
 	Time  time.Duration
-	Bytes int64 // of weights read
-	MACs  int64 // multiplications with weights
+	Bytes int64 // of weights, keys and values, each counted once a run
+	MACs  int64 // multiplications with weights, keys and values
+}
+
+// costed is an operation that knows how much it reads and multiplies.
+type costed interface {
+	work(e *Exec) (bytes, macs int64)
+}
+
+func (o *matMul) work(e *Exec) (bytes, macs int64) {
+	return int64(o.w.Bytes()), int64(o.w.Rows) * int64(o.w.Cols) * int64(e.n)
+}
+
+// work counts what a row attends to: all positions up to its own.
+func (o *attend) work(e *Exec) (bytes, macs int64) {
+	width, n, pos := int64(2*o.Heads*o.Dim), int64(e.n), int64(e.batch.Pos)
+	size := int64(e.batch.KV[o.Layer].ElementBytes())
+	return width * size * (pos + n), width * (n*pos + n*(n+1)/2)
 }
 
 // Profile starts (or stops) adding up the time of every operation. It costs a
@@ -70,9 +86,10 @@ func (t timer) stop(e *Exec, nd *node) {
 	}
 	c.Runs++
 	c.Time += took
-	if m, ok := nd.op.(*matMul); ok {
-		c.Bytes += int64(m.w.Bytes())
-		c.MACs += int64(m.w.Rows) * int64(m.w.Cols) * int64(e.n)
+	if w, ok := nd.op.(costed); ok {
+		bytes, macs := w.work(e)
+		c.Bytes += bytes
+		c.MACs += macs
 	}
 }
 

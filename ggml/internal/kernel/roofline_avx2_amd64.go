@@ -1,0 +1,39 @@
+//go:build !purego
+
+package kernel
+
+import "github.com/klauspost/cpuid/v2"
+
+func init() {
+	if cpuid.CPU.Supports(cpuid.AVX2) {
+		roofline = rooflineLoops{"AVX2", readAVX2, multiplyAVX2}
+	}
+}
+
+func readAVX2(b []byte) uint64 {
+	whole := len(b) &^ (readStep - 1)
+	rest := readGeneric(b[whole:])
+	if whole > 0 {
+		rest ^= readLines(&b[0], whole)
+	}
+	return rest
+}
+
+// readStep is what readLines reads at a time.
+const readStep = 512
+
+// readLines works like readGeneric on n bytes, a positive multiple of readStep.
+//
+//go:noescape
+func readLines(p *byte, n int) uint64
+
+func multiplyAVX2(x *Chains, w *[32]byte, rounds int) {
+	if rounds > 0 {
+		multiplyChains(x, w, rounds)
+	}
+}
+
+// multiplyChains works like multiplyGeneric for at least one round.
+//
+//go:noescape
+func multiplyChains(x *Chains, w *[32]byte, rounds int)

@@ -1,0 +1,118 @@
+//go:build !purego
+
+#include "textflag.h"
+
+// How far ahead of the loads lines are fetched.
+#define AHEAD 1024
+
+// func readLines(p *byte, n int) uint64
+//
+// SI  next byte    CX  bytes left    Y0-Y7  sums
+TEXT ·readLines(SB), NOSPLIT, $0-24
+	MOVQ  p+0(FP), SI
+	MOVQ  n+8(FP), CX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+
+loop:
+	PREFETCHT0 AHEAD(SI)
+	PREFETCHT0 AHEAD+64(SI)
+	PREFETCHT0 AHEAD+128(SI)
+	PREFETCHT0 AHEAD+192(SI)
+	PREFETCHT0 AHEAD+256(SI)
+	PREFETCHT0 AHEAD+320(SI)
+	PREFETCHT0 AHEAD+384(SI)
+	PREFETCHT0 AHEAD+448(SI)
+	VPXOR      (SI), Y0, Y0
+	VPXOR      32(SI), Y1, Y1
+	VPXOR      64(SI), Y2, Y2
+	VPXOR      96(SI), Y3, Y3
+	VPXOR      128(SI), Y4, Y4
+	VPXOR      160(SI), Y5, Y5
+	VPXOR      192(SI), Y6, Y6
+	VPXOR      224(SI), Y7, Y7
+	VPXOR      256(SI), Y0, Y0
+	VPXOR      288(SI), Y1, Y1
+	VPXOR      320(SI), Y2, Y2
+	VPXOR      352(SI), Y3, Y3
+	VPXOR      384(SI), Y4, Y4
+	VPXOR      416(SI), Y5, Y5
+	VPXOR      448(SI), Y6, Y6
+	VPXOR      480(SI), Y7, Y7
+	ADDQ       $512, SI
+	SUBQ       $512, CX
+	JNE        loop
+
+	VPXOR        Y4, Y0, Y0
+	VPXOR        Y5, Y1, Y1
+	VPXOR        Y6, Y2, Y2
+	VPXOR        Y7, Y3, Y3
+	VPXOR        Y2, Y0, Y0
+	VPXOR        Y3, Y1, Y1
+	VPXOR        Y1, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPXOR        X1, X0, X0
+	VPSRLDQ      $8, X0, X1
+	VPXOR        X1, X0, X0
+	VMOVQ        X0, AX
+	VZEROUPPER
+	MOVQ         AX, ret+16(FP)
+	RET
+
+// func multiplyChains(x *Chains, w *[32]byte, rounds int)
+//
+// DI  x    CX  rounds left    Y0-Y11  chains    Y12  w
+TEXT ·multiplyChains(SB), NOSPLIT, $0-24
+	MOVQ    x+0(FP), DI
+	MOVQ    w+8(FP), SI
+	MOVQ    rounds+16(FP), CX
+	VMOVDQU (SI), Y12
+	VMOVDQU (DI), Y0
+	VMOVDQU 32(DI), Y1
+	VMOVDQU 64(DI), Y2
+	VMOVDQU 96(DI), Y3
+	VMOVDQU 128(DI), Y4
+	VMOVDQU 160(DI), Y5
+	VMOVDQU 192(DI), Y6
+	VMOVDQU 224(DI), Y7
+	VMOVDQU 256(DI), Y8
+	VMOVDQU 288(DI), Y9
+	VMOVDQU 320(DI), Y10
+	VMOVDQU 352(DI), Y11
+
+loop:
+	VPMADDUBSW Y12, Y0, Y0
+	VPMADDUBSW Y12, Y1, Y1
+	VPMADDUBSW Y12, Y2, Y2
+	VPMADDUBSW Y12, Y3, Y3
+	VPMADDUBSW Y12, Y4, Y4
+	VPMADDUBSW Y12, Y5, Y5
+	VPMADDUBSW Y12, Y6, Y6
+	VPMADDUBSW Y12, Y7, Y7
+	VPMADDUBSW Y12, Y8, Y8
+	VPMADDUBSW Y12, Y9, Y9
+	VPMADDUBSW Y12, Y10, Y10
+	VPMADDUBSW Y12, Y11, Y11
+	DECQ       CX
+	JNE        loop
+
+	VMOVDQU Y0, (DI)
+	VMOVDQU Y1, 32(DI)
+	VMOVDQU Y2, 64(DI)
+	VMOVDQU Y3, 96(DI)
+	VMOVDQU Y4, 128(DI)
+	VMOVDQU Y5, 160(DI)
+	VMOVDQU Y6, 192(DI)
+	VMOVDQU Y7, 224(DI)
+	VMOVDQU Y8, 256(DI)
+	VMOVDQU Y9, 288(DI)
+	VMOVDQU Y10, 320(DI)
+	VMOVDQU Y11, 352(DI)
+	VZEROUPPER
+	RET

@@ -1,0 +1,113 @@
+package ggml
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"mptgo/ggml/internal/kernel"
+)
+
+// Roofline is what a machine can do at most with a number of threads.
+type Roofline struct {
+	Threads   int
+	Loops     string  // how it was measured: "AVX2", "plain Go"
+	Bandwidth float64 // bytes per second read from memory
+	MACs      float64 // int8 multiplications with addition per second, from registers
+}
+
+// How long a limit is measured: the best of several tries, since whatever else
+// the machine does can only make one slower.
+const (
+	rooflineTries  = 8
+	readTaskBytes  = 1 << 20
+	multiplyRounds = 1 << 14 // of a task: some tens of microseconds
+	multiplyTasks  = 1 << 9  // for each thread
+)
+
+// MeasureRoofline measures the limits of this machine with the given number of
+// threads; 0 means one for each CPU that the process may use. It reads memory of
+// at least four times the largest cache, or half of what is free if that is
+// less, and takes some seconds.
+func MeasureRoofline(ctx context.Context, threads int) (Roofline, error) {
+	pool := NewPool(threads)
+	defer pool.Close()
+	r := Roofline{Threads: pool.Workers(), Loops: kernel.RooflineLoops()}
+	defer debug.FreeOSMemory() // what was read is garbage now, and much
+	memory := touched(rooflineBytes())
+	tasks := len(memory) / readTaskBytes
+	read := func(task, _ int) { kernel.Read(memory[task*readTaskBytes:][:readTaskBytes]) }
+	var err error
+	if r.Bandwidth, err = best(ctx, pool, tasks, readTaskBytes, read); err != nil {
+		return Roofline{}, err
+	}
+	tasks = multiplyTasks * pool.Workers()
+	r.MACs, err = best(ctx, pool, tasks, multiplyRounds*kernel.MultiplyMACs, multiply)
+	return r, err
+}
+
+// multiply is one task of multiplications. Its numbers stay in registers, so
+// that their values do not matter.
+func multiply(int, int) {
+	var x kernel.Chains
+	w := [32]byte{1}
+	kernel.Multiply(&x, &w, multiplyRounds)
+}
+
+// best returns how much is done in a second when the tasks, each of the given
+// amount, run as fast as they ever did.
+func best(ctx context.Context, pool *Pool, tasks, amount int, run func(task, worker int)) (float64, error) {
+	var rate float64
+	for range rooflineTries {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		start := time.Now()
+		if err := pool.Run(tasks, run); err != nil {
+			return 0, err
+		}
+		rate = max(rate, float64(tasks)*float64(amount)/time.Since(start).Seconds())
+	}
+	return rate, nil
+}
+
+// touched returns n bytes that are there: memory that was never written to is
+// one page of zeros, many times over.
+func touched(n int) []byte {
+	b := make([]byte, n)
+	for i := 0; i < n; i += 1 << 10 {
+		b[i] = 1
+	}
+	return b
+}
+
+// rooflineBytes returns how much memory to read: more than the caches hold and
+// no more than the machine can spare, in whole tasks.
+func rooflineBytes() int {
+	const least, unknown = 64 << 20, 1 << 30
+	free := availableMemory()
+	if free == 0 {
+		free = unknown
+	}
+	n := min(max(1<<30, 4*kernel.LastLevelCache()), free/2)
+	return max(n, least) / readTaskBytes * readTaskBytes
+}
+
+// availableMemory returns the memory that can be had without swapping, as Linux
+// tells it, or 0.
+func availableMemory() int {
+	info, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := bytes.Cut(info, []byte("MemAvailable:"))
+	line, _, _ := bytes.Cut(rest, []byte("kB"))
+	kib, err := strconv.Atoi(string(bytes.TrimSpace(line)))
+	if err != nil {
+		return 0
+	}
+	return kib << 10
+}

@@ -30,6 +30,7 @@ var may = map[string]string{
 	"mpt":                  "gguf quantize ggml sampling mpt/tokenizer",
 	"mpt/builtin":          "gguf mpt",
 	"bench":                "mpt",
+	"scripts/compare":      "",
 	"scripts/synthetic":    "",
 	"cmd/mpt":              "cmd/internal/cli",
 	"cmd/mpt-quantize":     "cmd/internal/cli",

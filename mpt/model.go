@@ -21,8 +21,9 @@ type Model struct {
 	opt    options
 	pool   *ggml.Pool
 
-	mu   sync.Mutex
-	idle []*runner // not borrowed by a session now
+	mu        sync.Mutex
+	idle      []*runner // not borrowed by a session now
+	profiling bool
 
 	sessions atomic.Int64 // open ones
 	closed   atomic.Bool

@@ -19,7 +19,7 @@ type runner struct {
 	headBatch     ggml.Batch
 }
 
-// newRunner compiles the model's graphs.
+// newRunner compiles the model's graphs. The caller holds m.mu.
 func (m *Model) newRunner() (*runner, error) {
 	r := &runner{}
 	opt := ggml.Options{Exact: m.opt.exact, Tier: m.opt.isa}
@@ -33,8 +33,11 @@ func (m *Model) newRunner() (*runner, error) {
 	g = ggml.NewGraph()
 	r.in, r.logits = m.head(g)
 	g.Keep(r.logits)
-	r.head, err = ggml.Compile(g, m.pool, headBatch, opt)
-	return r, err
+	if r.head, err = ggml.Compile(g, m.pool, headBatch, opt); err != nil {
+		return nil, err
+	}
+	r.profile(m.profiling)
+	return r, nil
 }
 
 // borrow returns an idle runner or, if there is none, a new one.

@@ -60,8 +60,12 @@ func printJSON(cmd *cobra.Command, v any) error {
 }
 
 // writeFile calls write with a temporary file beside path, and gives the file
-// its name if that went well; otherwise nothing is left of it.
+// its name if that went well; otherwise nothing is left of it. What is not a
+// file, such as a device or a folder, is not replaced by one.
 func writeFile(path string, write func(io.Writer) error) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return errors.New("exists and is not a regular file")
+	}
 	f, err := createTemp(path)
 	if err != nil {
 		return err

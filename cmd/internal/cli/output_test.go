@@ -44,6 +44,12 @@ func TestWriteFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("third")
+	if err := writeFile(dir, func(io.Writer) error { t.Error("called for a folder"); return nil }); err == nil {
+		t.Error("a folder was replaced")
+	}
+	if err := writeFile(os.DevNull, func(io.Writer) error { t.Error("called for a device"); return nil }); err == nil {
+		t.Error("a device was replaced")
+	}
 }
 
 func TestProgressLines(t *testing.T) {
@@ -55,7 +61,7 @@ func TestProgressLines(t *testing.T) {
 	}
 	p.logf("note %d", 1)
 	p.clear()
-	want := "work: 20% of 4.0 KiB\nwork: 50% of 4.0 KiB\nwork: 70% of 4.0 KiB\nwork: 100% of 4.0 KiB\nwork: note 1\n"
+	want := "mpt: work: 20% of 4.0 KiB\nmpt: work: 50% of 4.0 KiB\nmpt: work: 70% of 4.0 KiB\nmpt: work: 100% of 4.0 KiB\nmpt: work: note 1\n"
 	if b.String() != want {
 		t.Errorf("got %q, want %q", b.String(), want)
 	}

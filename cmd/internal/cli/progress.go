@@ -47,7 +47,7 @@ func (p *progress) set(done, total int64) {
 	default:
 		if tenths := 10 * done / total; tenths > p.tenths {
 			p.tenths = tenths
-			fmt.Fprintf(p.w, "%s: %d%% of %s\n", p.what, 10*tenths, byteSize(total))
+			note(p.w, "%s: %d%% of %s", p.what, 10*tenths, byteSize(total))
 		}
 	}
 }
@@ -72,7 +72,7 @@ func (p *progress) logf(format string, args ...any) {
 	if p.bar != nil {
 		p.bar.Clear()
 	}
-	fmt.Fprintf(p.w, p.what+": "+format+"\n", args...)
+	note(p.w, p.what+": "+format, args...)
 }
 
 // clear takes the bar off the screen.

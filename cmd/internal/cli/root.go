@@ -91,7 +91,8 @@ func Main(root *cobra.Command, args []string) int {
 	case errors.Is(err, context.Canceled):
 		note(root.ErrOrStderr(), "interrupted")
 	default:
-		note(root.ErrOrStderr(), "%v", err)
+		// Joined errors have a line each; a script that reads lines wants one.
+		note(root.ErrOrStderr(), "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return 1
 }
@@ -111,11 +112,16 @@ func keepFlagOrder(cmd *cobra.Command) {
 	}
 }
 
-// interruptible makes the context of run end at the first SIGINT or SIGTERM.
-// The second one ends the process, so that nothing can hold it up.
+// interruptible makes the context of run end at the first SIGINT, SIGTERM or,
+// unless nohup has it ignored, SIGHUP. The second one ends the process, so that
+// nothing can hold it up.
 func interruptible(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+		if !signal.Ignored(syscall.SIGHUP) {
+			signals = append(signals, syscall.SIGHUP)
+		}
+		ctx, stop := signal.NotifyContext(cmd.Context(), signals...)
 		defer stop()
 		context.AfterFunc(ctx, stop)
 		cmd.SetContext(ctx)

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,15 +35,20 @@ func TestInterrupt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := wait(func() {
-		if err := self.Signal(os.Interrupt); err != nil {
-			t.Error(err)
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if signal.Ignored(sig) {
+			continue
 		}
-	})
-	var stderr bytes.Buffer
-	cmd.SetErr(&stderr)
-	if status := Main(cmd, []string{}); status != 1 || stderr.String() != "mpt: interrupted\n" {
-		t.Errorf("status %d, message %q", status, stderr.String())
+		cmd := wait(func() {
+			if err := self.Signal(sig); err != nil {
+				t.Error(err)
+			}
+		})
+		var stderr bytes.Buffer
+		cmd.SetErr(&stderr)
+		if status := Main(cmd, []string{}); status != 1 || stderr.String() != "mpt: interrupted\n" {
+			t.Errorf("%v: status %d, message %q", sig, status, stderr.String())
+		}
 	}
 }
 
@@ -52,6 +59,11 @@ func TestMainPrintsErrors(t *testing.T) {
 	cmd.SetErr(&stderr)
 	if status := Main(cmd, []string{}); status != 1 || stdout.Len() > 0 || stderr.String() != "mpt: what: where: why\n" {
 		t.Errorf("status %d, printed %q, message %q", status, stdout.String(), stderr.String())
+	}
+	stderr.Reset()
+	cmd.RunE = func(*cobra.Command, []string) error { return errors.Join(errors.New("one"), errors.New("two")) }
+	if status := Main(cmd, []string{}); status != 1 || stderr.String() != "mpt: one; two\n" {
+		t.Errorf("status %d, message %q: want one line", status, stderr.String())
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return context.Cause(cmd.Context()) }
 	if status := Main(cmd, []string{}); status != 0 {

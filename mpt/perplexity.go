@@ -43,8 +43,8 @@ func Perplexity(ctx context.Context, m *Model, text string, opt PerplexityOption
 	if opt.Context == 0 {
 		opt.Context = 512
 	}
-	if opt.Context < 2 {
-		return PerplexityResult{}, fmt.Errorf("mpt: perplexity: a context of %d tokens: want at least 2", opt.Context)
+	if err := opt.check(); err != nil {
+		return PerplexityResult{}, fmt.Errorf("mpt: perplexity: %w", err)
 	}
 	ids, err := m.perplexityTokens(text, opt.Documents)
 	if err != nil {
@@ -78,6 +78,21 @@ func Perplexity(ctx context.Context, m *Model, text string, opt PerplexityOption
 	r := sum.result()
 	r.Chunks = chunks
 	return r, nil
+}
+
+// check refuses a context in which no token would be scored.
+func (o *PerplexityOptions) check() error {
+	least := 3 // the second half of two tokens has no successor
+	if o.Documents {
+		least = 2
+	}
+	if o.Context < least {
+		return fmt.Errorf("a context of %d tokens: want at least %d", o.Context, least)
+	}
+	if o.Chunks < 0 {
+		return fmt.Errorf("%d chunks: want 0, which means all, or more", o.Chunks)
+	}
+	return nil
 }
 
 // perplexityTokens tokenises an evaluation text.

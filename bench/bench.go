@@ -1,146 +1,169 @@
-// Package bench measures how fast a model runs: prompt processing ("pp512":
-// a prompt of 512 tokens) and text generation ("tg64": 64 tokens one after the
-// other), as llama-bench names them.
+// Package bench measures how fast models run. The tests have the names that
+// llama-bench gives them:
+//
+//	pp512              a prompt of 512 tokens
+//	tg64               64 tokens one after the other
+//	pp512+tg64         both
+//	tg64 x4            64 tokens in each of four sequences at the same time
+//	tg64 @ d4096       64 tokens after 4096, which are not measured
+//	load               a model opened, and a prompt of 5 tokens
+//
+// All tests of all models with all numbers of threads take turns, forwards and
+// backwards, so that a change of the machine's speed touches them alike; a first
+// round does not count. Tokens are random, the same in every run.
 package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math"
-	"math/rand/v2"
-	"time"
+	"runtime"
 
 	"mptgo/mpt"
 )
 
 // Options says what to measure.
 type Options struct {
-	Prompts     []int // prompt lengths
-	Generations []int // numbers of generated tokens
-	Repetitions int   // of every test; 0 means 5
-	Progress    func(test string, repetition int)
+	Prompts     []int    // prompt lengths
+	Generations []int    // numbers of generated tokens
+	Pairs       [][2]int // prompt and generation measured together
+	Depths      []int    // tokens that are there already; none means 0
+	Sequences   []int    // sequences generated at the same time; none means 1
+	Threads     []int    // numbers of threads; none means 0: one for each core
+	Load        bool     // measure opening, too
+	Profile     bool     // add the times of the operations to the results of tests of one kind and sequence
+	Repetitions int      // of every test; 0 means 5
+
+	// Progress, if not nil, is told what is about to run: repetition -1 does
+	// not count.
+	Progress func(model, test string, repetition int)
 }
 
-// Result is what one test gave.
-type Result struct {
-	Test            string    `json:"test"` // "pp512", "tg64"
-	TokensPerSecond float64   `json:"tokens_per_second"`
-	StdDev          float64   `json:"stddev"`
-	Samples         []float64 `json:"samples"` // tokens per second of every repetition
+// Subject is a model to be measured.
+type Subject struct {
+	Name string
+	Open func(threads int) (*mpt.Model, error) // may be called several times
 }
 
-// test is one row of a benchmark.
-type test struct {
-	name   string
-	tokens int
-	run    func(ctx context.Context, s *mpt.Session, ids []int32) error
+// candidate is a subject that was opened with a number of threads.
+type candidate struct {
+	Subject
+	threads int // as asked for
+	m       *mpt.Model
+	context int          // tokens that its sessions must hold
+	base    *mpt.Session // filled up to the greatest depth; nil if that is 0
 }
 
-// Run measures m. The repetitions of the tests are interleaved, so that a
-// change of the machine's speed touches all of them alike, and follow one round
-// that is not counted. The tokens are random, the same in every run.
-func Run(ctx context.Context, m *mpt.Model, opt Options) ([]Result, error) {
+// Run measures the subjects. The results are in the order of subjects, threads
+// and tests.
+func Run(ctx context.Context, subjects []Subject, opt Options) (results []Result, err error) {
 	tests, err := plan(opt)
 	if err != nil {
 		return nil, err
 	}
-	reps := opt.Repetitions
+	var candidates []*candidate
+	defer func() {
+		for _, c := range candidates {
+			err = errors.Join(err, c.close())
+		}
+	}()
+	for _, s := range subjects {
+		for _, threads := range orDefault(opt.Threads, 0) {
+			c := &candidate{Subject: s, threads: threads}
+			if c.m, err = s.Open(threads); err != nil {
+				return nil, err
+			}
+			candidates = append(candidates, c)
+		}
+	}
+	r := &run{opt: opt, tests: tests}
+	return r.all(ctx, candidates)
+}
+
+// run is a benchmark under way.
+type run struct {
+	opt   Options
+	tests []test
+	cells []*cell
+}
+
+// cell is a test of a candidate.
+type cell struct {
+	*candidate
+	test
+	Result
+}
+
+// all prepares the candidates and measures all cells in turns.
+func (r *run) all(ctx context.Context, candidates []*candidate) ([]Result, error) {
+	for _, c := range candidates {
+		if err := r.prefill(ctx, c); err != nil {
+			return nil, fmt.Errorf("bench: %s: %w", c.Name, err)
+		}
+		for _, t := range r.tests {
+			r.cells = append(r.cells, &cell{c, t, describe(c, t)})
+		}
+	}
+	reps := r.opt.Repetitions
 	if reps == 0 {
 		reps = 5
 	}
-	results := make([]Result, len(tests))
 	for rep := -1; rep < reps; rep++ {
-		for i, t := range tests {
-			if opt.Progress != nil {
-				opt.Progress(t.name, rep)
+		for i := range r.cells {
+			if rep%2 != 0 {
+				i = len(r.cells) - 1 - i
 			}
-			speed, err := t.measure(ctx, m)
-			if err != nil {
-				return nil, fmt.Errorf("bench: %s: %w", t.name, err)
-			}
-			if rep >= 0 {
-				results[i].Samples = append(results[i].Samples, speed)
+			if err := r.repeat(ctx, r.cells[i], rep); err != nil {
+				return nil, err
 			}
 		}
 	}
-	for i, t := range tests {
-		results[i].Test = t.name
-		results[i].TokensPerSecond, results[i].StdDev = meanStdDev(results[i].Samples)
-	}
-	return results, nil
+	return r.results(ctx)
 }
 
-// plan makes the list of tests.
-func plan(opt Options) ([]test, error) {
-	var tests []test
-	for _, n := range opt.Prompts {
-		tests = append(tests, test{fmt.Sprintf("pp%d", n), n, prompt})
-	}
-	for _, n := range opt.Generations {
-		tests = append(tests, test{fmt.Sprintf("tg%d", n), n, generate})
-	}
-	if len(tests) == 0 {
-		return nil, fmt.Errorf("bench: nothing to measure: give a prompt length or a number of tokens to generate")
-	}
-	for _, t := range tests {
-		if t.tokens < 1 {
-			return nil, fmt.Errorf("bench: %s: want at least one token", t.name)
-		}
-	}
-	if opt.Repetitions < 0 {
-		return nil, fmt.Errorf("bench: %d repetitions", opt.Repetitions)
-	}
-	return tests, nil
-}
-
-// measure runs t once in a session of its own and returns tokens per second.
-func (t test) measure(ctx context.Context, m *mpt.Model) (float64, error) {
-	s, err := m.NewSession(mpt.ContextSize(t.tokens + 1))
+// repeat measures a cell once.
+func (r *run) repeat(ctx context.Context, c *cell, rep int) error {
+	r.progress(c.Name, c.test.String(), rep)
+	runtime.GC() // what the test before has left is not this one's burden
+	s, err := c.measure(ctx, false)
 	if err != nil {
-		return 0, err
+		return fmt.Errorf("bench: %s: %s: %w", c.Name, c.test, err)
 	}
-	defer s.Close()
-	ids := randomTokens(t.tokens, m.Tokenizer().Size())
-	start := time.Now()
-	if err := t.run(ctx, s, ids); err != nil {
-		return 0, err
-	}
-	return float64(t.tokens) / time.Since(start).Seconds(), nil
-}
-
-// prompt evaluates all tokens together.
-func prompt(ctx context.Context, s *mpt.Session, ids []int32) error { return s.Eval(ctx, ids) }
-
-// generate evaluates one token after the other.
-func generate(ctx context.Context, s *mpt.Session, ids []int32) error {
-	for i := range ids {
-		if err := s.Eval(ctx, ids[i:i+1]); err != nil {
-			return err
-		}
+	if rep >= 0 {
+		c.add(s)
 	}
 	return nil
 }
 
-// randomTokens returns n tokens of a vocabulary of the given size.
-func randomTokens(n, vocab int) []int32 {
-	r := rand.New(rand.NewPCG(1, 2))
-	ids := make([]int32, n)
-	for i := range ids {
-		ids[i] = r.Int32N(int32(vocab))
+// results computes the figures and takes the profiles, in a round of its own
+// because taking times takes time.
+func (r *run) results(ctx context.Context) ([]Result, error) {
+	var results []Result
+	for _, c := range r.cells {
+		c.summarise(c.m.Work())
+		if r.opt.Profile && c.simple() {
+			r.progress(c.Name, c.test.String()+" (profile)", 0)
+			s, err := c.measure(ctx, true)
+			if err != nil {
+				return nil, fmt.Errorf("bench: %s: %s: %w", c.Name, c.test, err)
+			}
+			c.Profile = operations(s.costs, s.took)
+		}
+		results = append(results, c.Result)
 	}
-	return ids
+	return results, nil
 }
 
-// meanStdDev returns the mean and the sample standard deviation of x.
-func meanStdDev(x []float64) (mean, stddev float64) {
-	for _, v := range x {
-		mean += v / float64(len(x))
+func (r *run) progress(model, test string, rep int) {
+	if r.opt.Progress != nil {
+		r.opt.Progress(model, test, rep)
 	}
-	for _, v := range x {
-		stddev += (v - mean) * (v - mean)
+}
+
+// close ends the candidate's session and model.
+func (c *candidate) close() error {
+	if c.base != nil {
+		c.base.Close()
 	}
-	if len(x) > 1 {
-		stddev = math.Sqrt(stddev / float64(len(x)-1))
-	}
-	return mean, stddev
+	return c.m.Close()
 }

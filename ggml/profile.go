@@ -3,6 +3,7 @@ package ggml
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -73,7 +74,7 @@ func (p *profile) start() timer {
 }
 
 func (t timer) stop(e *Exec, nd *node) {
-	if t.p == nil {
+	if t.p == nil || len(nd.steps) == 0 {
 		return
 	}
 	took := time.Since(t.began)
@@ -97,7 +98,7 @@ func (t timer) stop(e *Exec, nd *node) {
 func costName(o op) string {
 	name := o.out().Name
 	if m, ok := o.(*matMul); ok {
-		name = m.w.Name
+		name = strings.TrimSuffix(m.w.Name, ".weight")
 	}
 	var layer int
 	var rest string

@@ -1,66 +1,196 @@
 package cli
 
 import (
+	"context"
 	"fmt"
-	"io"
 	"slices"
-	"text/tabwriter"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"mptgo/bench"
+	"mptgo/ggml"
 	"mptgo/mpt"
 )
 
 const benchLong = `Measure how fast a model reads a prompt (pp512: 512 tokens evaluated together)
-and writes an answer (tg64: 64 tokens one after the other), in tokens per second.
+and writes an answer (tg64: 64 tokens one after the other), in tokens per second:
+the median of the repetitions, the slowest and the fastest.
+
+Several models, numbers of threads and tests take turns in every repetition, so
+that a change of the machine's speed touches all of them alike.
+
+--roofline measures how fast this machine reads memory and multiplies 8-bit
+integers, and prints what share of that a run reached: writing is limited by
+reading the weights, reading a prompt by multiplying. A model that fits into the
+caches may be read faster than memory.
 
 Examples:
   mpt bench -m 7b.gguf
-  mpt bench -m 7b.gguf -p 128,512,2048 -n 0 -r 3 -o json`
+  mpt bench -m 7b-q4.gguf,7b-q8.gguf -t 1,2,4 -r 3 -o csv
+  mpt bench -m 7b.gguf -p 512,4096 -n 64 -d 0,4096 --roofline
+  mpt bench -m 7b.gguf -p 0 -n 32 --sequences 1,4 --profile`
+
+// benchFlags are the flags of mpt bench.
+type benchFlags struct {
+	engine   modelFlags
+	models   []string
+	pairs    []string
+	opt      bench.Options
+	roofline bool
+	output   string
+}
 
 func newBench() *cobra.Command {
-	var (
-		flags modelFlags
-		opt   bench.Options
-		out   formatFlag
-	)
+	b := &benchFlags{}
 	cmd := &cobra.Command{
-		Use:   "bench [-m FILE]",
+		Use:   "bench [-m FILE,...]",
 		Short: "Measure the speed of a model",
 		Long:  benchLong,
 		Args:  cobra.NoArgs,
-		RunE: interruptible(func(cmd *cobra.Command, _ []string) error {
-			if opt.Repetitions < 1 {
-				return fmt.Errorf("bench: --repetitions %d: must be at least 1", opt.Repetitions)
-			}
-			opt.Prompts = withoutZeros(opt.Prompts)
-			opt.Generations = withoutZeros(opt.Generations)
-			m, err := flags.open()
-			if err != nil {
-				return err
-			}
-			defer m.Close()
-			p := newStatus(cmd.ErrOrStderr())
-			opt.Progress = func(test string, repetition int) { p.show("%s: %s", test, round(repetition, opt.Repetitions)) }
-			results, err := bench.Run(cmd.Context(), m, opt)
-			p.clear()
-			if err != nil {
-				return err
-			}
-			if out.json() {
-				return printJSON(cmd, results)
-			}
-			return printBench(cmd.OutOrStdout(), flags.name(), m, results)
-		}),
+		RunE:  interruptible(b.run),
 	}
-	fs := cmd.Flags()
-	fs.IntSliceVarP(&opt.Prompts, "n-prompt", "p", []int{512}, "read prompts of `N` tokens; a list separated by commas, 0: none")
-	fs.IntSliceVarP(&opt.Generations, "n-gen", "n", []int{64}, "write `N` tokens; a list separated by commas, 0: none")
-	fs.IntVarP(&opt.Repetitions, "repetitions", "r", 5, "measure everything `N` times, after a first time that does not count")
-	out.add(cmd, "md")
-	flags.add(cmd)
+	b.add(cmd)
 	return cmd
+}
+
+func (b *benchFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringSliceVarP(&b.models, "model", "m", nil, "the model, a GGUF `FILE`, or several (default: the small model that is built in)")
+	fs.IntSliceVarP(&b.opt.Prompts, "n-prompt", "p", []int{512}, "read prompts of `N` tokens; a list separated by commas, 0: none")
+	fs.IntSliceVarP(&b.opt.Generations, "n-gen", "n", []int{64}, "write `N` tokens; a list separated by commas, 0: none")
+	fs.StringArrayVar(&b.pairs, "pg", nil, "read a prompt and write after it, measured together: `N,N`; may be repeated")
+	fs.IntSliceVarP(&b.opt.Depths, "n-depth", "d", []int{0}, "measure after `N` tokens of context; a list")
+	fs.IntSliceVar(&b.opt.Sequences, "sequences", []int{1}, "write `N` answers at the same time; a list")
+	fs.IntSliceVarP(&b.opt.Threads, "threads", "t", []int{0}, "work with `N` threads; a list, 0: one per core")
+	fs.IntVarP(&b.opt.Repetitions, "repetitions", "r", 5, "measure everything `N` times, after a first time that does not count")
+	fs.BoolVar(&b.opt.Load, "load", false, "measure the time from opening the file to the first token, too")
+	fs.BoolVar(&b.roofline, "roofline", false, "compare with this machine's limits")
+	fs.BoolVar(&b.opt.Profile, "profile", false, "print what each kind of operation took, in a run of its own")
+	b.output = "md"
+	addChoice(cmd, &b.output, "output", "o", "print `FORMAT`", "md", "json", "csv")
+	b.engine.addEngine(cmd)
+}
+
+func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
+	opt, err := b.options()
+	if err != nil {
+		return err
+	}
+	p := newStatus(cmd.ErrOrStderr())
+	defer p.clear()
+	opt.Progress = func(model, test string, repetition int) {
+		p.show("%s: %s: %s", model, test, round(repetition, opt.Repetitions))
+	}
+	results, err := bench.Run(cmd.Context(), b.subjects(), opt)
+	if err != nil {
+		return err
+	}
+	report := benchReport{rows: make([]benchRow, len(results))}
+	for i, r := range results {
+		report.rows[i].Result = r
+	}
+	if b.roofline {
+		p.show("measuring this machine's limits")
+		if err := report.compare(cmd.Context()); err != nil {
+			return err
+		}
+	}
+	p.clear()
+	switch b.output {
+	case "json":
+		return printJSON(cmd, report.rows)
+	case "csv":
+		return report.csv(cmd.OutOrStdout())
+	}
+	return report.markdown(cmd.OutOrStdout())
+}
+
+// options returns what to measure.
+func (b *benchFlags) options() (bench.Options, error) {
+	opt := b.opt
+	if opt.Repetitions < 1 {
+		return opt, fmt.Errorf("bench: --repetitions %d: must be at least 1", opt.Repetitions)
+	}
+	if opt.Profile && b.output == "csv" {
+		return opt, fmt.Errorf("bench: --profile: prints tables, for which csv has no place: use -o md or -o json")
+	}
+	opt.Prompts = withoutZeros(opt.Prompts)
+	opt.Generations = withoutZeros(opt.Generations)
+	for _, text := range b.pairs {
+		pair, err := parsePair(text)
+		if err != nil {
+			return opt, fmt.Errorf("bench: --pg %s: %w", text, err)
+		}
+		opt.Pairs = append(opt.Pairs, pair)
+	}
+	return opt, nil
+}
+
+// parsePair reads two numbers with a comma between them.
+func parsePair(text string) (pair [2]int, err error) {
+	parts := strings.Split(text, ",")
+	if len(parts) != len(pair) {
+		return pair, fmt.Errorf("want two numbers, such as 512,64")
+	}
+	for i, p := range parts {
+		if pair[i], err = strconv.Atoi(strings.TrimSpace(p)); err != nil {
+			return pair, fmt.Errorf("want two numbers, such as 512,64: %w", err)
+		}
+	}
+	return pair, nil
+}
+
+// subjects returns the models to measure: the built-in one if none is named.
+// Names that would be the same keep their folders.
+func (b *benchFlags) subjects() []bench.Subject {
+	paths := b.models
+	if len(paths) == 0 {
+		paths = []string{""}
+	}
+	seen := map[string]int{}
+	for _, path := range paths {
+		seen[(&modelFlags{path: path}).name()]++
+	}
+	var subjects []bench.Subject
+	for _, path := range paths {
+		flags := b.engine
+		flags.path = path
+		name := flags.name()
+		if seen[name] > 1 {
+			name = path
+		}
+		subjects = append(subjects, bench.Subject{Name: name, Open: func(threads int) (*mpt.Model, error) {
+			flags := flags
+			flags.threads = threads
+			return flags.open()
+		}})
+	}
+	return subjects
+}
+
+// compare measures the limits of this machine for every number of threads in
+// the report and sets the shares of them.
+func (b *benchReport) compare(ctx context.Context) error {
+	limits := map[int]ggml.Roofline{}
+	for i := range b.rows {
+		row := &b.rows[i]
+		limit, ok := limits[row.Threads]
+		if !ok {
+			var err error
+			if limit, err = ggml.MeasureRoofline(ctx, row.Threads); err != nil {
+				return fmt.Errorf("bench: --roofline: %w", err)
+			}
+			limits[row.Threads] = limit
+			b.rooflines = append(b.rooflines, limit)
+		}
+		row.benchLimits = &benchLimits{
+			Loops: limit.Loops, Bandwidth: limit.Bandwidth, Peak: limit.MACs,
+			BandwidthShare: row.BytesPerSecond / limit.Bandwidth, PeakShare: row.MACsPerSecond / limit.MACs,
+		}
+	}
+	return nil
 }
 
 // withoutZeros returns the elements of list that are not zero.
@@ -74,21 +204,4 @@ func round(repetition, of int) string {
 		return "warming up"
 	}
 	return fmt.Sprintf("%d of %d", repetition+1, of)
-}
-
-// printBench prints results as a table in markdown.
-func printBench(w io.Writer, name string, m *mpt.Model, results []bench.Result) error {
-	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
-	row := func(cells ...any) {
-		for _, c := range cells {
-			fmt.Fprintf(t, "| %v\t", c)
-		}
-		fmt.Fprint(t, "|\n")
-	}
-	row("model", "size", "kernels", "threads", "test", "tokens/s")
-	row("---", "---", "---", "---", "---", "---")
-	for _, r := range results {
-		row(name, byteSize(m.File().Size()), m.Tier(), m.Threads(), r.Test, fmt.Sprintf("%.2f ± %.2f", r.TokensPerSecond, r.StdDev))
-	}
-	return t.Flush()
 }

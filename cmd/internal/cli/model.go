@@ -30,6 +30,12 @@ func (m *modelFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVarP(&m.path, "model", "m", "", "the model, a GGUF `FILE` (default: the small model that is built in)")
 	fs.IntVarP(&m.threads, "threads", "t", 0, "work with `N` threads; 0: one per core")
+	m.addEngine(cmd)
+}
+
+// addEngine adds the flags that do not say which model, and how many threads.
+func (m *modelFlags) addEngine(cmd *cobra.Command) {
+	fs := cmd.Flags()
 	fs.IntVarP(&m.batch, "batch-size", "b", 512, "read the prompt in steps of `N` tokens")
 	fs.BoolVar(&m.exact, "exact", false, "calculate in float32 throughout: slower, closest to the reference")
 	m.cache = "f16"

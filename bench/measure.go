@@ -1,0 +1,165 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"mptgo/mpt"
+)
+
+// sample is what one run of a test took.
+type sample struct {
+	took     time.Duration
+	overhead time.Duration // of a load: what a second evaluation does not take
+	costs    []mpt.Cost    // if they were asked for
+}
+
+// prefill evaluates the tokens of the greatest depth once; tests begin with
+// forks of that session.
+func (r *run) prefill(ctx context.Context, c *candidate) (err error) {
+	depth := 0
+	for _, t := range r.tests {
+		depth = max(depth, t.depth)
+		c.context = max(c.context, t.depth+t.prompt+t.generate)
+	}
+	if depth == 0 {
+		return nil
+	}
+	r.progress(c.Name, "evaluating what comes before", -1)
+	if c.base, err = c.m.NewSession(mpt.ContextSize(c.context)); err != nil {
+		return err
+	}
+	return c.base.Eval(ctx, randomTokens(depth, c.m.Tokenizer().Size()))
+}
+
+// measure runs the test once, with a profile if that is wanted.
+func (c *cell) measure(ctx context.Context, profile bool) (sample, error) {
+	if c.load {
+		return c.measureLoad(ctx)
+	}
+	sessions, err := c.sessions(ctx)
+	defer func() {
+		for _, s := range sessions {
+			s.Close()
+		}
+	}()
+	if err != nil {
+		return sample{}, err
+	}
+	ids := randomTokens(c.prompt+c.generate, c.m.Tokenizer().Size())
+	c.m.Profile(profile)
+	defer c.m.Profile(false)
+	start := time.Now()
+	err = together(sessions, func(s *mpt.Session) error { return evaluate(ctx, s, ids, c.prompt) })
+	return sample{took: time.Since(start), costs: c.m.Costs()}, err
+}
+
+// sessions returns the sessions in which the test runs, also those opened before
+// an error.
+func (c *cell) sessions(ctx context.Context) (sessions []*mpt.Session, err error) {
+	for range c.sequences {
+		s, err := c.session(ctx, c.depth)
+		if err != nil {
+			return sessions, err
+		}
+		sessions = append(sessions, s)
+	}
+	return sessions, nil
+}
+
+// session returns a session that holds the given number of tokens.
+func (c *candidate) session(ctx context.Context, depth int) (*mpt.Session, error) {
+	if depth == 0 {
+		return c.m.NewSession(mpt.ContextSize(c.context))
+	}
+	s, err := c.base.Fork()
+	if err != nil {
+		return nil, err
+	}
+	// The last token is evaluated again because the first one that a fork
+	// evaluates may have to copy a page of the cache.
+	last := s.Tokens()[depth-1]
+	if err = s.Truncate(depth - 1); err == nil {
+		err = s.Eval(ctx, []int32{last})
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// together calls f with all sessions at the same time.
+func together(sessions []*mpt.Session, f func(*mpt.Session) error) error {
+	if len(sessions) == 1 {
+		return f(sessions[0])
+	}
+	errs := make([]error, len(sessions))
+	var wg sync.WaitGroup
+	for i, s := range sessions {
+		wg.Go(func() { errs[i] = f(s) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// evaluate evaluates the first tokens of ids, the prompt, together, and the
+// others one after the other.
+func evaluate(ctx context.Context, s *mpt.Session, ids []int32, prompt int) error {
+	if prompt > 0 {
+		if err := s.Eval(ctx, ids[:prompt]); err != nil {
+			return err
+		}
+	}
+	for i := prompt; i < len(ids); i++ {
+		if err := s.Eval(ctx, ids[i:i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measureLoad measures the time from opening the model to the scores of the
+// first token after a short prompt, and how much of it is not computing: what a
+// second, equal evaluation does not take.
+func (c *cell) measureLoad(ctx context.Context) (s sample, err error) {
+	start := time.Now()
+	m, err := c.Open(c.candidate.threads)
+	if err != nil {
+		return sample{}, err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	if err := answer(ctx, m); err != nil {
+		return sample{}, err
+	}
+	s.took = time.Since(start)
+	start = time.Now()
+	if err := answer(ctx, m); err != nil {
+		return sample{}, err
+	}
+	s.overhead = s.took - time.Since(start)
+	return s, nil
+}
+
+// answer evaluates a short prompt in a session of its own.
+func answer(ctx context.Context, m *mpt.Model) error {
+	s, err := m.NewSession()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return s.Eval(ctx, randomTokens(loadPrompt, m.Tokenizer().Size()))
+}
+
+// randomTokens returns n tokens of a vocabulary of the given size.
+func randomTokens(n, vocab int) []int32 {
+	r := rand.New(rand.NewPCG(1, 2))
+	ids := make([]int32, n)
+	for i := range ids {
+		ids[i] = r.Int32N(int32(vocab))
+	}
+	return ids
+}

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"mptgo/bench"
+	"mptgo/ggml"
+)
+
+// comparedReport is a report with limits as if they had been measured.
+func comparedReport() *benchReport {
+	limits := &benchLimits{Loops: "AVX2", Bandwidth: 20e9, Peak: 100e9}
+	tg, pp := *limits, *limits
+	tg.BandwidthShare, pp.PeakShare = 0.5, 0.25
+	return &benchReport{
+		rows: []benchRow{
+			{bench.Result{Model: "m", Threads: 1, Test: "tg64", Median: 2, Min: 1, Max: 3, BytesPerSecond: 10e9}, &tg},
+			{bench.Result{Model: "m", Threads: 1, Test: "pp512", Median: 2, Min: 1, Max: 3, MACsPerSecond: 25e9}, &pp},
+		},
+		rooflines: []ggml.Roofline{{Threads: 1, Loops: "AVX2", Bandwidth: 20e9, MACs: 100e9}},
+	}
+}
+
+func TestBenchReportWithLimits(t *testing.T) {
+	b := comparedReport()
+	var out strings.Builder
+	if err := b.markdown(&out); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(out.String()), " ")
+	for _, want := range []string{
+		"| tokens/s | spread | GB/s | of memory | GMAC/s | of int8 |",
+		"| tg64 | 2.00 | 1.00 to 3.00 | 10.00 | 50.0 % | | |",
+		"| pp512 | 2.00 | 1.00 to 3.00 | | | 25.00 | 25.0 % |",
+		"limits with 1 thread, measured with AVX2: 20.00 GB/s read from memory, 100.00 G int8 multiplications/s.",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, &out)
+		}
+	}
+	out.Reset()
+	if err := b.csv(&out); err != nil {
+		t.Fatal(err)
+	}
+	if want := ",2,1,3,1e+10,,,,2e+10,1e+11,0.5,\n"; !strings.Contains(out.String(), want) {
+		t.Errorf("no %q in\n%s", want, &out)
+	}
+}
+
+func TestBenchLimitsInJSON(t *testing.T) {
+	text, err := json.Marshal(comparedReport().rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []map[string]any
+	if err := json.Unmarshal(text, &rows); err != nil {
+		t.Fatal(err)
+	}
+	if r := rows[0]; r["roofline"] != "AVX2" || r["bandwidth_share"] != 0.5 || r["int8_share"] != nil || r["test"] != "tg64" {
+		t.Errorf("%s", text)
+	}
+}
+
+func TestParsePair(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want [2]int
+		ok   bool
+	}{
+		{"512,64", [2]int{512, 64}, true},
+		{" 1, 2 ", [2]int{1, 2}, true},
+		{"", [2]int{}, false},
+		{"1", [2]int{}, false},
+		{"1,2,3", [2]int{}, false},
+		{"1,b", [2]int{}, false},
+	} {
+		got, err := parsePair(c.text)
+		if (err == nil) != c.ok || c.ok && got != c.want {
+			t.Errorf("%q: %v, %v", c.text, got, err)
+		}
+	}
+}
+
+func TestBenchSubjects(t *testing.T) {
+	for _, c := range []struct{ models, want string }{
+		{"", "mpt-stories (built in)"},
+		{"a/x.gguf b/y.gguf", "x.gguf y.gguf"},
+		{"a/x.gguf b/x.gguf y.gguf", "a/x.gguf b/x.gguf y.gguf"},
+	} {
+		b := &benchFlags{models: strings.Fields(c.models)}
+		var names []string
+		for _, s := range b.subjects() {
+			names = append(names, s.Name)
+		}
+		if got := strings.Join(names, " "); got != c.want {
+			t.Errorf("%q: %s, want %s", c.models, got, c.want)
+		}
+	}
+}

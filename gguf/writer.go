@@ -48,7 +48,7 @@ func Create(path string, meta []KV, tensors []TensorInfo, opt Options) (*Writer,
 	}
 	file, err := createTemp(path)
 	if err != nil {
-		return nil, fmt.Errorf("gguf: %w", err)
+		return nil, fmt.Errorf("gguf: %s: cannot write to folder %s: %w", path, filepath.Dir(path), cause(err))
 	}
 	w := &Writer{path: path, force: opt.Force, file: file, parts: l.parts, size: l.size, written: make([]spans, len(tensors))}
 	if err := reserve(file, l.size); err != nil {
@@ -64,6 +64,8 @@ func Create(path string, meta []KV, tensors []TensorInfo, opt Options) (*Writer,
 func free(path string, force bool) error {
 	info, err := os.Stat(path)
 	switch {
+	case path == "":
+		return errors.New("gguf: create: the name of the file is empty")
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
@@ -74,6 +76,15 @@ func free(path string, force bool) error {
 		return fmt.Errorf("gguf: %s: %w: choose another name, or replace it with --force", path, fs.ErrExist)
 	}
 	return nil
+}
+
+// cause returns err without the name of a temporary file, which means nothing
+// to those who read it.
+func cause(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
 }
 
 // createTemp creates a file beside path, with the permissions of an ordinary

@@ -237,6 +237,11 @@ func TestCreateRefuses(t *testing.T) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no folder: %v", err)
 	}
+	if want := "gguf: " + filepath.Join(dir, "none", "out.gguf") + ": cannot write to folder " + filepath.Join(dir, "none") + ": "; !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), ".tmp") {
+		t.Errorf("no folder: got %v, want %s...", err, want)
+	}
+	_, err = Create("", nil, nil, Options{Force: true})
+	wantError(t, err, "gguf: create: the name of the file is empty")
 	_, err = Create(dir, nil, nil, Options{Force: true})
 	wantError(t, err, "gguf: "+dir+": exists and is not a regular file")
 	_, err = Create(filepath.Join(dir, "x"), []KV{{"a", 1}}, nil, Options{})

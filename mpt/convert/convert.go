@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 
 	"mptgo/gguf"
 	"mptgo/quantize"
@@ -66,6 +68,22 @@ func Convert(ctx context.Context, src, dst string, opt Options) (*Summary, error
 	return s, nil
 }
 
+// checkBeside returns an error if dst is a file of the checkpoint in the folder
+// src: replacing it would destroy the source.
+func checkBeside(src os.FileInfo, dst string) error {
+	if strings.EqualFold(filepath.Ext(dst), ".gguf") {
+		return nil
+	}
+	dir, err := os.Stat(filepath.Dir(dst))
+	if err != nil || !os.SameFile(src, dir) {
+		return nil // what else is wrong shows when the file is created
+	}
+	if _, err := os.Lstat(dst); err == nil {
+		return fmt.Errorf("%s: this is a file of the checkpoint: give the output another name", dst)
+	}
+	return nil
+}
+
 // open plans the conversion of src. The plan reads from files that done closes.
 func open(src, dst string, recipe quantize.Recipe, opt Options) (p *plan, done func() error, err error) {
 	from, err := os.Stat(src)
@@ -76,6 +94,9 @@ func open(src, dst string, recipe quantize.Recipe, opt Options) (p *plan, done f
 		return nil, nil, fmt.Errorf("%s: source and output are the same file", src)
 	}
 	if from.IsDir() {
+		if err := checkBeside(from, dst); err != nil {
+			return nil, nil, err
+		}
 		return openCheckpoint(src, recipe, opt)
 	}
 	p, done, err = openGGUF(src, recipe, opt)

@@ -160,6 +160,30 @@ func TestExistingOutput(t *testing.T) {
 	mustOpen(t, dst)
 }
 
+// TestOutputIsInput refuses to replace what it reads, with Force too.
+func TestOutputIsInput(t *testing.T) {
+	src := modified(t, "hf-tiny", nil)
+	for _, name := range []string{"model.safetensors", "config.json"} {
+		dst := filepath.Join(src, name)
+		before, err := os.ReadFile(dst)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Convert(context.Background(), src, dst, Options{Type: "F16", Force: true})
+		if err == nil || !strings.Contains(err.Error(), "a file of the checkpoint") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if after, _ := os.ReadFile(dst); string(after) != string(before) {
+			t.Errorf("%s was changed", name)
+		}
+	}
+	for range 2 { // beside the checkpoint is a good place, the second time too
+		if _, err := Convert(context.Background(), src, filepath.Join(src, "x.gguf"), Options{Type: "F16", Force: true}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestNoOutputFolder(t *testing.T) {
 	_, err := Convert(context.Background(), caseDir("hf-tiny"), filepath.Join(t.TempDir(), "no", "x.gguf"), Options{Type: "Q8_0"})
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -38,6 +38,9 @@ func Open(dir string) (*Checkpoint, error) {
 
 func (c *Checkpoint) open() error {
 	b, err := c.File("config.json")
+	if errors.Is(err, fs.ErrNotExist) && c.isAdapter() {
+		return fmt.Errorf("checkpoint: %s: this is a LoRA adapter, not a model; adapters are not supported yet: %w", c.dir, errors.ErrUnsupported)
+	}
 	if err != nil {
 		return fmt.Errorf("%w: a checkpoint is a folder that holds config.json, tokenizer.json and weights", err)
 	}
@@ -45,6 +48,12 @@ func (c *Checkpoint) open() error {
 		return fmt.Errorf("%w: in %s", err, c.dir)
 	}
 	return c.openWeights()
+}
+
+// isAdapter reports whether the folder is one that PEFT wrote.
+func (c *Checkpoint) isAdapter() bool {
+	_, err := os.Stat(filepath.Join(c.dir, "adapter_config.json"))
+	return err == nil
 }
 
 // Close closes all weight files.

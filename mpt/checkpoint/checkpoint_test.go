@@ -71,6 +71,10 @@ func TestOpenErrors(t *testing.T) {
 		is         error
 	}{
 		{"no config", "hf-tiny", func(t *testing.T, dir string) { remove(t, dir, "config.json") }, "a checkpoint is a folder that holds config.json", fs.ErrNotExist},
+		{"adapter", "hf-tiny", func(t *testing.T, dir string) {
+			remove(t, dir, "config.json")
+			write(t, dir, "adapter_config.json", []byte("{}"))
+		}, "this is a LoRA adapter", errors.ErrUnsupported},
 		{"config is a pointer", "hf-tiny", func(t *testing.T, dir string) { write(t, dir, "config.json", pointer) }, "git lfs pull", ErrFormat},
 		{"other family", "hf-tiny", func(t *testing.T, dir string) { write(t, dir, "config.json", []byte(`{"model_type": "llama"}`)) }, `"llama": only mpt`, errors.ErrUnsupported},
 		{"no weights", "hf-tiny", func(t *testing.T, dir string) { remove(t, dir, "model.safetensors") }, "no weights", fs.ErrNotExist},

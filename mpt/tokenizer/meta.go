@@ -114,7 +114,7 @@ func vocabFromGGUF(f *gguf.File) (*Vocab, error) {
 		Model:        get[string](&r, keyModel),
 		Pre:          r.pre(),
 		Tokens:       get[[]string](&r, keyTokens),
-		Merges:       getOr[[]string](&r, keyMerges, nil),
+		Merges:       get[[]string](&r, keyMerges),
 		Normalized:   getOr[[]int32](&r, keyNormalized, nil),
 		EOG:          getOr[[]int32](&r, keyEOG, nil),
 		AddBOS:       getOr(&r, keyAddBOS, false),

@@ -127,6 +127,7 @@ func TestFromGGUFRefuses(t *testing.T) {
 		{keyTokens, []int32{1}, keyTokens},
 		{keyTypes, nil, keyTypes},
 		{keyTypes, []int32{1, 1}, "2 token types for 500 tokens"},
+		{keyMerges, nil, keyMerges},
 		{keyMerges, []string{"ab"}, "not a pair"},
 		{keyBOS, uint32(1 << 31), "bos id"},
 		{keyEOS, "0", keyEOS},

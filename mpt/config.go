@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"reflect"
 	"slices"
 
 	"mptgo/gguf"
@@ -53,6 +54,8 @@ var refusedKeys = map[string]string{
 	"rope.dimension_count":             "rotary position embedding",
 	"ext.kv_source":                    "keys and values reused across layers",
 	"ext.window":                       "sliding windows by layer",
+	"expert_count":                     "mixture of experts",
+	"use_parallel_residual":            "parallel residual connections",
 }
 
 // readConfig reads and validates the configuration of a model file.
@@ -175,7 +178,7 @@ func (k *keys) features(c *Config) {
 		k.named(v)
 	}
 	for _, kv := range k.f.Meta() {
-		if feature, ok := refusedKeys[trimArch(kv.Key)]; ok && !isZero(kv.Value) {
+		if feature, ok := refusedKeys[trimArch(kv.Key)]; ok && !reflect.ValueOf(kv.Value).IsZero() {
 			k.fail("%s (%s) is not supported", feature, kv.Key)
 		}
 	}
@@ -199,20 +202,6 @@ func trimArch(key string) string {
 		return key[len(Architecture)+1:]
 	}
 	return ""
-}
-
-func isZero(v any) bool {
-	switch v := v.(type) {
-	case float32:
-		return v == 0
-	case float64:
-		return v == 0
-	case uint32:
-		return v == 0
-	case int32:
-		return v == 0
-	}
-	return false
 }
 
 // slopes returns the ALiBi slope of every head, or nil without ALiBi: with n

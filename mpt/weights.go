@@ -2,6 +2,7 @@ package mpt
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"mptgo/ggml"
@@ -88,7 +89,11 @@ func (l *loader) matrix(name string, rows, cols int) *ggml.Matrix {
 		return nil
 	}
 	if len(t.Ne) != 2 || t.Ne[0] != cols || rows != 0 && t.Ne[1] != rows {
-		l.fail("tensor %q has shape %v, want [%d %d]", name, t.Ne, cols, rows)
+		want := "any number of"
+		if rows != 0 {
+			want = strconv.Itoa(rows)
+		}
+		l.fail("tensor %q has shape %v, want %s rows of %d", name, t.Ne, want, cols)
 		return nil
 	}
 	m, err := ggml.NewMatrix(name, t.Type, t.Rows(), cols, t.Data())

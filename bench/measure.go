@@ -51,7 +51,6 @@ func (c *cell) measure(ctx context.Context, profile bool) (sample, error) {
 	}
 	ids := randomTokens(c.prompt+c.generate, c.m.Tokenizer().Size())
 	c.m.Profile(profile)
-	defer c.m.Profile(false)
 	start := time.Now()
 	err = together(sessions, func(s *mpt.Session) error { return evaluate(ctx, s, ids, c.prompt) })
 	return sample{took: time.Since(start), costs: c.m.Costs()}, err

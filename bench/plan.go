@@ -77,6 +77,13 @@ func plan(opt Options) ([]test, error) {
 	return tests, nil
 }
 
+// Validate returns the error, if any, that keeps [Run] from measuring what o
+// asks for.
+func (o Options) Validate() error {
+	_, err := plan(o)
+	return err
+}
+
 // maxTokens bounds what can be asked for, far above any model's context.
 const maxTokens = 1 << 22
 

@@ -22,7 +22,7 @@ type Roofline struct {
 // How long a limit is measured: the best of several tries, since whatever else
 // the machine does can only make one slower.
 const (
-	rooflineTries  = 8
+	rooflineTries  = 5
 	readTaskBytes  = 1 << 20
 	multiplyRounds = 1 << 14 // of a task: some tens of microseconds
 	multiplyTasks  = 1 << 9  // for each thread

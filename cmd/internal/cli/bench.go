@@ -79,25 +79,11 @@ func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	p := newStatus(cmd.ErrOrStderr())
-	defer p.clear()
-	opt.Progress = func(model, test string, repetition int) {
-		p.show("%s: %s: %s", model, test, round(repetition, opt.Repetitions))
-	}
-	results, err := bench.Run(cmd.Context(), b.subjects(), opt)
+	report, err := b.measure(cmd.Context(), opt, p)
+	p.clear()
 	if err != nil {
 		return err
 	}
-	report := benchReport{rows: make([]benchRow, len(results))}
-	for i, r := range results {
-		report.rows[i].Result = r
-	}
-	if b.roofline {
-		p.show("measuring this machine's limits")
-		if err := report.compare(cmd.Context()); err != nil {
-			return err
-		}
-	}
-	p.clear()
 	switch b.output {
 	case "json":
 		return printJSON(cmd, report.rows)
@@ -105,6 +91,32 @@ func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
 		return report.csv(cmd.OutOrStdout())
 	}
 	return report.markdown(cmd.OutOrStdout())
+}
+
+// measure measures the models and, before and after them, the machine.
+func (b *benchFlags) measure(ctx context.Context, opt bench.Options, p *status) (*benchReport, error) {
+	opt.Progress = func(model, test string, repetition int) {
+		p.show("%s: %s: %s", model, test, round(repetition, opt.Repetitions))
+	}
+	limits := rooflines{}
+	measureLimits := func() error {
+		if !b.roofline {
+			return nil
+		}
+		p.show("measuring this machine's limits")
+		return limits.measure(ctx, opt.Threads)
+	}
+	if err := measureLimits(); err != nil {
+		return nil, err
+	}
+	results, err := bench.Run(ctx, b.subjects(), opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := measureLimits(); err != nil {
+		return nil, err
+	}
+	return newBenchReport(results, limits), nil
 }
 
 // options returns what to measure.
@@ -125,7 +137,7 @@ func (b *benchFlags) options() (bench.Options, error) {
 		}
 		opt.Pairs = append(opt.Pairs, pair)
 	}
-	return opt, nil
+	return opt, opt.Validate()
 }
 
 // parsePair reads two numbers with a comma between them.
@@ -170,27 +182,26 @@ func (b *benchFlags) subjects() []bench.Subject {
 	return subjects
 }
 
-// compare measures the limits of this machine for every number of threads in
-// the report and sets the shares of them.
-func (b *benchReport) compare(ctx context.Context) error {
-	limits := map[int]ggml.Roofline{}
-	for i := range b.rows {
-		row := &b.rows[i]
-		limit, ok := limits[row.Threads]
-		if !ok {
-			var err error
-			if limit, err = ggml.MeasureRoofline(ctx, row.Threads); err != nil {
-				return fmt.Errorf("bench: --roofline: %w", err)
-			}
-			limits[row.Threads] = limit
-			b.rooflines = append(b.rooflines, limit)
+// rooflines are the limits of this machine by number of threads.
+type rooflines map[int]ggml.Roofline
+
+// measure measures the limits and keeps the best of what was measured before:
+// other work on the machine can only hide them.
+func (l rooflines) measure(ctx context.Context, threads []int) error {
+	for _, n := range threads {
+		r, err := ggml.MeasureRoofline(ctx, n)
+		if err != nil {
+			return fmt.Errorf("bench: --roofline: %w", err)
 		}
-		row.benchLimits = &benchLimits{
-			Loops: limit.Loops, Bandwidth: limit.Bandwidth, Peak: limit.MACs,
-			BandwidthShare: row.BytesPerSecond / limit.Bandwidth, PeakShare: row.MACsPerSecond / limit.MACs,
-		}
+		l.keep(r)
 	}
 	return nil
+}
+
+func (l rooflines) keep(r ggml.Roofline) {
+	old := l[r.Threads]
+	r.Bandwidth, r.MACs = max(r.Bandwidth, old.Bandwidth), max(r.MACs, old.MACs)
+	l[r.Threads] = r
 }
 
 // withoutZeros returns the elements of list that are not zero.

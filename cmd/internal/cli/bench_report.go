@@ -4,18 +4,36 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"text/tabwriter"
 	"time"
 
 	"mptgo/bench"
-	"mptgo/ggml"
 )
 
 // benchReport is what mpt bench prints.
 type benchReport struct {
-	rows      []benchRow
-	rooflines []ggml.Roofline // by number of threads, if they were asked for
+	rows   []benchRow
+	limits rooflines // empty if they were not asked for
+}
+
+// newBenchReport compares results with the limits of their threads, if those are
+// known.
+func newBenchReport(results []bench.Result, limits rooflines) *benchReport {
+	b := &benchReport{limits: limits}
+	for _, r := range results {
+		row := benchRow{Result: r}
+		if l, ok := limits[r.Threads]; ok {
+			row.benchLimits = &benchLimits{
+				Loops: l.Loops, Bandwidth: l.Bandwidth, Peak: l.MACs,
+				BandwidthShare: r.BytesPerSecond / l.Bandwidth, PeakShare: r.MACsPerSecond / l.MACs,
+			}
+		}
+		b.rows = append(b.rows, row)
+	}
+	return b
 }
 
 // benchRow is a result, in JSON an object.
@@ -42,10 +60,11 @@ func (b *benchReport) markdown(w io.Writer) error {
 	if err := b.loads(w); err != nil {
 		return err
 	}
-	if len(b.rooflines) > 0 {
+	if len(b.limits) > 0 {
 		fmt.Fprintln(w)
 	}
-	for _, r := range b.rooflines {
+	for _, threads := range slices.Sorted(maps.Keys(b.limits)) {
+		r := b.limits[threads]
 		fmt.Fprintf(w, "This machine's limits with %s, measured with %s: %s GB/s read from memory, %s G int8 multiplications/s.\n",
 			plural(r.Threads, "thread", "threads"), r.Loops, giga(r.Bandwidth), giga(r.MACs))
 	}
@@ -60,7 +79,7 @@ func (b *benchReport) markdown(w io.Writer) error {
 // speeds prints the table of all tests but loads.
 func (b *benchReport) speeds(w io.Writer) error {
 	head := []string{"model", "size", "type", "kernels", "threads", "test", "tokens/s", "spread"}
-	if len(b.rooflines) > 0 {
+	if len(b.limits) > 0 {
 		head = append(head, "GB/s", "of memory", "GMAC/s", "of int8")
 	}
 	t := newTable(w, head...)

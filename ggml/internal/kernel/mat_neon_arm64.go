@@ -1,0 +1,73 @@
+//go:build !purego
+
+package kernel
+
+import (
+	"unsafe"
+
+	"mptgo/gguf"
+)
+
+var matNEON = matKernels{
+	quantize: quantizeNEON,
+	block: blocksNEON(
+		blockStreams{
+			gguf.Q4_0: streamQ4_0NEON, gguf.Q4_1: streamQ4_1NEON, gguf.Q5_0: streamQ5_0NEON,
+			gguf.Q5_1: streamQ5_1NEON, gguf.Q8_0: streamQ8_0NEON, gguf.Q6_K: streamQ6_KNEON,
+		},
+		blockTiles{
+			plain: tileFuncs{2: tilePlainx2NEON, tilePlainx3NEON, tilePlainx4NEON},
+			min:   tileFuncs{2: tileMinx2NEON, tileMinx3NEON, tileMinx4NEON},
+			q6:    tileFuncs{2: tileQ6_Kx2NEON, tileQ6_Kx3NEON, tileQ6_Kx4NEON},
+		}),
+	float: &floatNEON,
+}
+
+var floatNEON = floatKernels{
+	types: [len(floatTypes)]floatTypeKernels{
+		gguf.F32:  {dot: dotF32NEON, pack: packF32NEON},
+		gguf.F16:  {dot: dotF16NEON, pack: packF16NEON},
+		gguf.BF16: {dot: dotBF16NEON, pack: packBF16NEON},
+	},
+	tile: [...]floatTileFunc{2: tileFloatx2NEON, tileFloatx3NEON},
+	fold: fold4NEON,
+}
+
+// blockStreams are the kernels of rows as they lie in the file, by gguf.Type.
+type blockStreams [len(blockTypes)]func(y *float32, w *byte, stride, n int, a *byte, ahead uintptr, step int)
+
+type tileFuncs = [tileRows + 1]tileFunc
+
+// blockTiles are the tiles of the three kinds of panels.
+type blockTiles struct {
+	plain tileFuncs // codes with a scale
+	min   tileFuncs // and a minimum
+	q6    tileFuncs // and scales for each half
+}
+
+// blocksNEON returns the kernels of a tier. All have the same panels, which the
+// NEON kernels pack.
+func blocksNEON(stream blockStreams, tile blockTiles) [len(blockTypes)]*blockKernels {
+	const codes = StripRows * actBlockLen
+	kernels := [len(blockTypes)]*blockKernels{
+		gguf.Q4_0: {pack: packQ4_0NEON, tile: tile.plain, panel: 64 + codes},
+		gguf.Q4_1: {pack: packQ4_1NEON, tile: tile.min, panel: 128 + codes},
+		gguf.Q5_0: {pack: packQ5_0NEON, tile: tile.plain, panel: 64 + codes},
+		gguf.Q5_1: {pack: packQ5_1NEON, tile: tile.min, panel: 128 + codes},
+		gguf.Q8_0: {pack: packQ8_0NEON, tile: tile.plain, panel: 64 + codes},
+		gguf.Q6_K: {pack: packQ6_KNEON, tile: tile.q6, panel: 192 + codes},
+	}
+	for typ, k := range kernels {
+		if k != nil {
+			k.stream = stream[typ]
+		}
+	}
+	return kernels
+}
+
+// quantizeNEON works like quantizeGeneric.
+func quantizeNEON(blocks []actBlock, wide []wideBlock, x []float32) {
+	_ = x[len(blocks)*actBlockLen-1]
+	_ = wide[len(blocks)-1]
+	quantizeActsNEON((*byte)(unsafe.Pointer(&blocks[0])), (*byte)(unsafe.Pointer(&wide[0])), &x[0], len(blocks))
+}

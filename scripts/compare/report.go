@@ -42,7 +42,8 @@ func (r *report) row(engine, model string, of func(speed) float64) (median, low,
 		v = append(v, of(s))
 	}
 	slices.Sort(v)
-	return v[len(v)/2], v[0], v[len(v)-1]
+	n := len(v)
+	return (v[(n-1)/2] + v[n/2]) / 2, v[0], v[n-1]
 }
 
 func (r *report) print(w io.Writer) {

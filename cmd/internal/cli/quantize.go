@@ -21,30 +21,45 @@ Examples:
 Types, the largest first: %[2]s.
 Q8_0 is as good as the original for most purposes; Q4_0 is half as large and twice as fast.
 
-OUT appears when it is complete, or not at all.`
+OUT appears when it is complete, or not at all.
+
+To measure a machine before downloading 60 GB, make a model with random weights instead:
+  %[1]s --synthetic mpt-30b --type Q4_0 30b.gguf
+Its shape is one of %[3]s, or D,H,L: width, heads and layers. It is as large and as fast
+as a real model of that shape, here and in llama.cpp, and writes nonsense.`
+
+// quantizeFlags are what a command line says.
+type quantizeFlags struct {
+	convert.Options
+	shape string // of a synthetic model; "" for a conversion
+	seed  uint64
+}
 
 // newQuantize returns the subcommand of mpt.
 func newQuantize() *cobra.Command { return quantizeCommand("quantize", "mpt quantize") }
 
 // quantizeCommand returns the command called name, which people start as path.
 func quantizeCommand(name, path string) *cobra.Command {
-	opt := convert.Options{}
-	names := recipeNames()
+	var f quantizeFlags
+	names, shapes := recipeNames(), shapeNames()
 	cmd := &cobra.Command{
 		Use:   name + " SRC OUT.gguf --type TYPE",
 		Short: "Make a model file from a checkpoint, or from another model file",
-		Long:  fmt.Sprintf(quantizeLong, path, strings.Join(names, ", ")),
-		Args:  cobra.ExactArgs(2),
+		Long:  fmt.Sprintf(quantizeLong, path, strings.Join(names, ", "), strings.Join(shapes, ", ")),
+		Args:  f.checkArgs,
 		RunE: interruptible(func(cmd *cobra.Command, args []string) error {
-			return runQuantize(cmd, args[0], args[1], opt)
+			return f.run(cmd, args)
 		}),
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&opt.Type, "type", "", "the `TYPE` of the weights in OUT")
-	fs.BoolVar(&opt.Force, "force", false, "replace OUT if it exists")
-	fs.BoolVar(&opt.AllowRequantize, "allow-requantize", false, "accept a SRC whose weights are quantised already; quality is lost twice")
-	fs.IntVarP(&opt.Threads, "threads", "t", 0, "work with `N` threads; 0: one per core")
+	fs.StringVar(&f.Type, "type", "", "the `TYPE` of the weights in OUT")
+	fs.BoolVar(&f.Force, "force", false, "replace OUT if it exists")
+	fs.BoolVar(&f.AllowRequantize, "allow-requantize", false, "accept a SRC whose weights are quantised already; quality is lost twice")
+	fs.IntVarP(&f.Threads, "threads", "t", 0, "work with `N` threads; 0: one per core")
+	fs.StringVar(&f.shape, "synthetic", "", "make a model of this `SHAPE` with random weights, without SRC")
+	fs.Uint64Var(&f.seed, "seed", 1, "draw the weights of a synthetic model with the seed `N`")
 	cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("synthetic", cobra.FixedCompletions(shapes, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -56,24 +71,66 @@ func recipeNames() []string {
 	return names
 }
 
-func runQuantize(cmd *cobra.Command, src, out string, opt convert.Options) error {
-	switch {
-	case opt.Type == "":
-		return fmt.Errorf("quantize: no type: add --type with one of %s", strings.Join(recipeNames(), ", "))
-	case opt.Threads < 0:
-		return fmt.Errorf("quantize: --threads %d: cannot be negative", opt.Threads)
+func shapeNames() []string {
+	var names []string
+	for _, s := range convert.Shapes() {
+		names = append(names, s.Name)
 	}
-	talk := cmd.ErrOrStderr()
+	return names
+}
+
+// checkArgs accepts SRC and OUT, or OUT alone for a synthetic model, and the flags
+// that go with them.
+func (f *quantizeFlags) checkArgs(cmd *cobra.Command, args []string) error {
+	given := cmd.Flags().Changed
+	switch {
+	case !given("synthetic") && given("seed"):
+		return fmt.Errorf("quantize: --seed is for the weights of a synthetic model: add --synthetic, or leave it out")
+	case !given("synthetic"):
+		return cobra.ExactArgs(2)(cmd, args)
+	case given("allow-requantize"):
+		return fmt.Errorf("quantize: --allow-requantize is about the weights of SRC, which --synthetic does without: leave out one of them")
+	case len(args) == 2:
+		return fmt.Errorf("quantize: --synthetic makes a model out of nothing: leave out the source %s", args[0])
+	}
+	return cobra.ExactArgs(1)(cmd, args)
+}
+
+// run makes the file that the last argument names.
+func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
+	switch {
+	case f.Type == "":
+		return fmt.Errorf("quantize: no type: add --type with one of %s", strings.Join(recipeNames(), ", "))
+	case f.Threads < 0:
+		return fmt.Errorf("quantize: --threads %d: cannot be negative", f.Threads)
+	}
+	talk, out := cmd.ErrOrStderr(), args[len(args)-1]
 	p := newProgress(talk, "quantize")
-	opt.Progress = p.set
-	opt.Logf = p.logf
+	f.Progress = p.set
+	f.Logf = p.logf
 	start := time.Now()
-	sum, err := convert.Convert(cmd.Context(), src, out, opt)
+	sum, err := f.write(cmd, args)
 	p.clear()
 	if err != nil {
 		return err
 	}
+	of := byteSize(sum.SourceBytes)
+	if cmd.Flags().Changed("synthetic") {
+		of = "random numbers"
+	}
 	fmt.Fprintf(talk, "%s: %s parameters in %d tensors, %s made of %s in %s\n", out, count(sum.Parameters), sum.Tensors,
-		byteSize(sum.Bytes), byteSize(sum.SourceBytes), time.Since(start).Round(100*time.Millisecond))
+		byteSize(sum.Bytes), of, time.Since(start).Round(100*time.Millisecond))
 	return nil
+}
+
+// write converts, or makes a synthetic model.
+func (f *quantizeFlags) write(cmd *cobra.Command, args []string) (*convert.Summary, error) {
+	if !cmd.Flags().Changed("synthetic") {
+		return convert.Convert(cmd.Context(), args[0], args[1], f.Options)
+	}
+	shape, err := convert.ParseShape(f.shape)
+	if err != nil {
+		return nil, err
+	}
+	return convert.Synthetic(cmd.Context(), shape, f.seed, args[0], f.Options)
 }

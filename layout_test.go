@@ -31,7 +31,7 @@ var may = map[string]string{
 	"mpt/builtin":          "gguf mpt",
 	"bench":                "mpt",
 	"scripts/compare":      "",
-	"scripts/synthetic":    "",
+	"scripts/synthetic":    "mpt/convert",
 	"cmd/mpt":              "cmd/internal/cli",
 	"cmd/mpt-quantize":     "cmd/internal/cli",
 	"cmd/internal/cli":     "bench ggml gguf mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/tokenizer quantize sampling",

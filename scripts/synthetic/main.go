@@ -1,6 +1,6 @@
 // Command synthetic writes a HuggingFace checkpoint of an MPT shape with random
-// weights, so that conversion and speed can be measured at full size without
-// downloading a model.
+// weights, so that conversion can be measured at full size without downloading a
+// model. For a GGUF file to measure inference with, see mpt-quantize --synthetic.
 //
 //	go run ./scripts/synthetic -shape mpt-7b -o /tmp/mpt-7b
 package main
@@ -15,16 +15,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+
+	"mptgo/mpt/convert"
 )
 
-// shape is a model's dimensions.
-type shape struct{ d, heads, layers, vocab, context int }
-
-var shapes = map[string]shape{
-	"mpt-1b":  {2048, 16, 24, 50432, 2048},
-	"mpt-7b":  {4096, 32, 32, 50432, 2048},
-	"mpt-30b": {7168, 64, 48, 50432, 8192},
-}
+// vocab is the number of rows of the embedding.
+const vocab = 50432
 
 // tensor is a row of a shard's header.
 type tensor struct {
@@ -33,7 +29,7 @@ type tensor struct {
 }
 
 func main() {
-	name := flag.String("shape", "mpt-1b", "mpt-1b, mpt-7b, mpt-30b, or D,HEADS,LAYERS")
+	name := flag.String("shape", "mpt-1b", "mpt-1b, mpt-7b, mpt-30b, or D,H,L")
 	out := flag.String("o", "", "folder to write")
 	shardBytes := flag.Int64("shard", 10_000_000_000, "largest size of a shard in bytes")
 	flag.Parse()
@@ -44,12 +40,9 @@ func main() {
 }
 
 func run(name, out string, shardBytes int64) error {
-	s, ok := shapes[name]
-	if !ok {
-		s = shape{vocab: 50432, context: 2048}
-		if _, err := fmt.Sscanf(name, "%d,%d,%d", &s.d, &s.heads, &s.layers); err != nil {
-			return fmt.Errorf("shape %q: want mpt-1b, mpt-7b, mpt-30b or D,HEADS,LAYERS", name)
-		}
+	s, err := convert.ParseShape(name)
+	if err != nil {
+		return err
 	}
 	if out == "" {
 		return fmt.Errorf("give the folder to write with -o")
@@ -65,13 +58,13 @@ func run(name, out string, shardBytes int64) error {
 			return err
 		}
 	}
-	return writeShards(out, s.tensors(), shardBytes)
+	return writeShards(out, tensors(s), shardBytes)
 }
 
-func config(s shape) map[string]any {
+func config(s convert.Shape) map[string]any {
 	return map[string]any{
-		"architectures": []string{"MPTForCausalLM"}, "model_type": "mpt", "d_model": s.d, "n_heads": s.heads,
-		"n_layers": s.layers, "vocab_size": s.vocab, "max_seq_len": s.context, "expansion_ratio": 4, "no_bias": true,
+		"architectures": []string{"MPTForCausalLM"}, "model_type": "mpt", "d_model": s.DModel, "n_heads": s.Heads,
+		"n_layers": s.Layers, "vocab_size": vocab, "max_seq_len": s.Context, "expansion_ratio": 4, "no_bias": true,
 		"norm_type": "low_precision_layernorm", "torch_dtype": "bfloat16",
 		"attn_config": map[string]any{"alibi": true, "alibi_bias_max": 8, "attn_type": "multihead_attention"},
 	}
@@ -104,20 +97,20 @@ func byteTokenizer() map[string]any {
 	}
 }
 
-func (s shape) tensors() []tensor {
-	ts := []tensor{{"transformer.wte.weight", []int{s.vocab, s.d}}}
-	for i := range s.layers {
+func tensors(s convert.Shape) []tensor {
+	ts := []tensor{{"transformer.wte.weight", []int{vocab, s.DModel}}}
+	for i := range s.Layers {
 		p := fmt.Sprintf("transformer.blocks.%d.", i)
 		ts = append(ts,
-			tensor{p + "norm_1.weight", []int{s.d}},
-			tensor{p + "attn.Wqkv.weight", []int{3 * s.d, s.d}},
-			tensor{p + "attn.out_proj.weight", []int{s.d, s.d}},
-			tensor{p + "norm_2.weight", []int{s.d}},
-			tensor{p + "ffn.up_proj.weight", []int{4 * s.d, s.d}},
-			tensor{p + "ffn.down_proj.weight", []int{s.d, 4 * s.d}},
+			tensor{p + "norm_1.weight", []int{s.DModel}},
+			tensor{p + "attn.Wqkv.weight", []int{3 * s.DModel, s.DModel}},
+			tensor{p + "attn.out_proj.weight", []int{s.DModel, s.DModel}},
+			tensor{p + "norm_2.weight", []int{s.DModel}},
+			tensor{p + "ffn.up_proj.weight", []int{4 * s.DModel, s.DModel}},
+			tensor{p + "ffn.down_proj.weight", []int{s.DModel, 4 * s.DModel}},
 		)
 	}
-	return append(ts, tensor{"transformer.norm_f.weight", []int{s.d}})
+	return append(ts, tensor{"transformer.norm_f.weight", []int{s.DModel}})
 }
 
 // bytes returns the size of the tensor in bfloat16.

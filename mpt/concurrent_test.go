@@ -54,6 +54,42 @@ func (r run) equal(other run) bool {
 	return true
 }
 
+// Forks of one session that run at the same time write to copies of the pages
+// that they share.
+func TestConcurrentForks(t *testing.T) {
+	m := opened(t, converted(t, tinyCase, "Q8_0"), mpt.Threads(2))
+	root := session(t, m, mpt.ContextSize(200))
+	if err := root.Eval(context.Background(), text(40)); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var forks [4]*mpt.Session
+	ids := func(i int) []int32 { return text(120)[40+10*i:] }
+	for i := range forks {
+		var err error
+		if forks[i], err = root.Fork(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(forks[i].Close)
+		wg.Go(func() {
+			if err := forks[i].Eval(context.Background(), ids(i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for i, f := range forks {
+		// A token later: what the others have written to is read again.
+		want := evalInChunks(t, m, append(append(text(40), ids(i)...), text(9)...), 512)
+		if !sameBits(continued(t, f), want) {
+			t.Errorf("fork %d: other logits than alone", i)
+		}
+	}
+	if !sameBits(continued(t, root), evalInChunks(t, m, append(text(40), text(9)...), 512)) {
+		t.Error("the forks changed the session that they came from")
+	}
+}
+
 // Sessions of one model that run at the same time do not see each other: they
 // give the bits that they give one after the other.
 func TestConcurrentSessions(t *testing.T) {

@@ -37,6 +37,9 @@ func newLogits() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if sameFile(out, ids) || sameFile(out, flags.path) {
+				return fmt.Errorf("logits: %s: the output would replace the input: give it another name", out)
+			}
 			m, err := flags.open()
 			if err != nil {
 				return err

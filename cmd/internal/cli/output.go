@@ -83,6 +83,16 @@ func writeFile(path string, write func(io.Writer) error) error {
 	return err
 }
 
+// sameFile reports whether two names stand for one file that exists.
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
 // createTemp creates a file beside path, with the permissions of an ordinary
 // file, which os.CreateTemp would not give it.
 func createTemp(path string) (*os.File, error) {

@@ -29,6 +29,17 @@ type Options struct {
 	Logf func(format string, args ...any)
 }
 
+// withDefaults returns the options with those filled in that were left open.
+func (opt Options) withDefaults() Options {
+	if opt.Threads <= 0 {
+		opt.Threads = runtime.GOMAXPROCS(0)
+	}
+	if opt.Logf == nil {
+		opt.Logf = func(string, ...any) {}
+	}
+	return opt
+}
+
 // Summary is what a conversion did.
 type Summary struct {
 	Tensors     int
@@ -50,12 +61,7 @@ func Convert(ctx context.Context, src, dst string, opt Options) (*Summary, error
 	if err != nil {
 		return nil, fmt.Errorf("convert: %w", err)
 	}
-	if opt.Threads <= 0 {
-		opt.Threads = runtime.GOMAXPROCS(0)
-	}
-	if opt.Logf == nil {
-		opt.Logf = func(string, ...any) {}
-	}
+	opt = opt.withDefaults()
 	p, done, err := open(src, dst, recipe, opt)
 	if err != nil {
 		return nil, fmt.Errorf("convert: %w", err)

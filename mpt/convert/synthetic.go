@@ -3,7 +3,6 @@ package convert
 import (
 	"context"
 	"fmt"
-	"runtime"
 
 	"mptgo/gguf"
 	"mptgo/mpt/checkpoint"
@@ -39,17 +38,6 @@ func Synthetic(ctx context.Context, shape Shape, seed uint64, dst string, opt Op
 		return nil, fmt.Errorf("convert: %w", err)
 	}
 	return s, nil
-}
-
-// withDefaults returns the options with those filled in that were left open.
-func (opt Options) withDefaults() Options {
-	if opt.Threads <= 0 {
-		opt.Threads = runtime.GOMAXPROCS(0)
-	}
-	if opt.Logf == nil {
-		opt.Logf = func(string, ...any) {}
-	}
-	return opt
 }
 
 func planSynthetic(shape Shape, seed uint64, recipe quantize.Recipe, logf func(string, ...any)) (*plan, error) {

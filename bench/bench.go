@@ -34,9 +34,9 @@ type Options struct {
 	Profile     bool     // add the times of the operations to the results of tests of one kind and sequence
 	Repetitions int      // of every test; 0 means 5
 
-	// Progress, if not nil, is told what is about to run: repetition -1 does
-	// not count.
-	Progress func(model, test string, repetition int)
+	// Progress, if not nil, is told in words what is about to run, such as
+	// "tg64: 2 of 5".
+	Progress func(model, step string)
 }
 
 // Subject is a model to be measured.
@@ -113,7 +113,7 @@ func (r *run) all(ctx context.Context, candidates []*candidate) ([]Result, error
 			if rep%2 != 0 {
 				i = len(r.cells) - 1 - i
 			}
-			if err := r.repeat(ctx, r.cells[i], rep); err != nil {
+			if err := r.repeat(ctx, r.cells[i], rep, reps); err != nil {
 				return nil, err
 			}
 		}
@@ -121,9 +121,9 @@ func (r *run) all(ctx context.Context, candidates []*candidate) ([]Result, error
 	return r.results(ctx)
 }
 
-// repeat measures a cell once.
-func (r *run) repeat(ctx context.Context, c *cell, rep int) error {
-	r.progress(c.Name, c.test.String(), rep)
+// repeat measures a cell once; a negative repetition does not count.
+func (r *run) repeat(ctx context.Context, c *cell, rep, reps int) error {
+	r.progress(c.Name, "%s: %s", c.test, round(rep, reps))
 	runtime.GC() // what the test before has left is not this one's burden
 	s, err := c.measure(ctx, false)
 	if err != nil {
@@ -142,7 +142,7 @@ func (r *run) results(ctx context.Context) ([]Result, error) {
 	for _, c := range r.cells {
 		c.summarise(c.m.Work())
 		if r.opt.Profile && c.simple() {
-			r.progress(c.Name, c.test.String()+" (profile)", 0)
+			r.progress(c.Name, "%s: profile", c.test)
 			s, err := c.measure(ctx, true)
 			if err != nil {
 				return nil, fmt.Errorf("bench: %s: %s: %w", c.Name, c.test, err)
@@ -154,10 +154,18 @@ func (r *run) results(ctx context.Context) ([]Result, error) {
 	return results, nil
 }
 
-func (r *run) progress(model, test string, rep int) {
+func (r *run) progress(model, format string, args ...any) {
 	if r.opt.Progress != nil {
-		r.opt.Progress(model, test, rep)
+		r.opt.Progress(model, fmt.Sprintf(format, args...))
 	}
+}
+
+// round names a repetition.
+func round(rep, of int) string {
+	if rep < 0 {
+		return "warming up"
+	}
+	return fmt.Sprintf("%d of %d", rep+1, of)
 }
 
 // close ends the candidate's session and model.

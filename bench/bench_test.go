@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -27,7 +26,7 @@ func TestRun(t *testing.T) {
 	opt := Options{
 		Prompts: []int{3}, Generations: []int{2}, Pairs: [][2]int{{2, 1}}, Depths: []int{0, 5},
 		Sequences: []int{1, 2}, Threads: []int{1, 2}, Load: true, Profile: true, Repetitions: 2,
-		Progress: func(model, test string, rep int) { order = append(order, fmt.Sprint(test, " ", rep)) },
+		Progress: func(_, step string) { order = append(order, step) },
 	}
 	results, err := Run(context.Background(), []Subject{story(&opened)}, opt)
 	if err != nil {
@@ -46,8 +45,8 @@ func TestRun(t *testing.T) {
 	if want := 2 + 2*3; opened != want {
 		t.Errorf("opened %d times, want %d: once for each number of threads and for each load", opened, want)
 	}
-	first, second := slices.Index(order, "pp3 0"), slices.Index(order, "pp3 1")
-	if first < 0 || second < first || !slices.Contains(order[first:second], "load 0") {
+	first, second := slices.Index(order, "pp3: 1 of 2"), slices.Index(order, "pp3: 2 of 2")
+	if first < 0 || second < first || !slices.Contains(order[first:second], "load: 1 of 2") {
 		t.Errorf("the tests do not take turns: %q", order)
 	}
 }

@@ -28,7 +28,7 @@ func (r *run) prefill(ctx context.Context, c *candidate) (err error) {
 	if depth == 0 {
 		return nil
 	}
-	r.progress(c.Name, "evaluating what comes before", -1)
+	r.progress(c.Name, "%d tokens of context", depth)
 	if c.base, err = c.m.NewSession(mpt.ContextSize(c.context)); err != nil {
 		return err
 	}

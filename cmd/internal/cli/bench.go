@@ -95,9 +95,7 @@ func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
 
 // measure measures the models and, before and after them, the machine.
 func (b *benchFlags) measure(ctx context.Context, opt bench.Options, p *status) (*benchReport, error) {
-	opt.Progress = func(model, test string, repetition int) {
-		p.show("%s: %s: %s", model, test, round(repetition, opt.Repetitions))
-	}
+	opt.Progress = func(model, step string) { p.show("%s: %s", model, step) }
 	limits := rooflines{}
 	measureLimits := func() error {
 		if !b.roofline {
@@ -207,12 +205,4 @@ func (l rooflines) keep(r ggml.Roofline) {
 // withoutZeros returns the elements of list that are not zero.
 func withoutZeros(list []int) []int {
 	return slices.DeleteFunc(slices.Clone(list), func(n int) bool { return n == 0 })
-}
-
-// round names a repetition; -1 is the one that does not count.
-func round(repetition, of int) string {
-	if repetition < 0 {
-		return "warming up"
-	}
-	return fmt.Sprintf("%d of %d", repetition+1, of)
 }

@@ -26,7 +26,7 @@ func newInspect() *cobra.Command {
 		Use:   "inspect FILE",
 		Short: "Show what is in a model file or a checkpoint",
 		Long:  inspectLong,
-		Args:  cobra.ExactArgs(1),
+		Args:  wantArgs(1),
 		RunE: interruptible(func(cmd *cobra.Command, args []string) error {
 			inv, err := takeInventory(args[0])
 			if err != nil {

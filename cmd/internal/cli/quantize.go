@@ -87,13 +87,13 @@ func (f *quantizeFlags) checkArgs(cmd *cobra.Command, args []string) error {
 	case !given("synthetic") && given("seed"):
 		return fmt.Errorf("quantize: --seed is for the weights of a synthetic model: add --synthetic, or leave it out")
 	case !given("synthetic"):
-		return cobra.ExactArgs(2)(cmd, args)
+		return wantArgs(2)(cmd, args)
 	case given("allow-requantize"):
 		return fmt.Errorf("quantize: --allow-requantize is about the weights of SRC, which --synthetic does without: leave out one of them")
 	case len(args) == 2:
 		return fmt.Errorf("quantize: --synthetic makes a model out of nothing: leave out the source %s", args[0])
 	}
-	return cobra.ExactArgs(1)(cmd, args)
+	return wantArgs(1)(cmd, args)
 }
 
 // run makes the file that the last argument names.

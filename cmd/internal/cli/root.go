@@ -97,6 +97,16 @@ func Main(root *cobra.Command, args []string) int {
 	return 1
 }
 
+// wantArgs is cobra.ExactArgs with an error that says of which command, and where to look.
+func wantArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == n {
+			return nil
+		}
+		return fmt.Errorf("%s: %s, not %d: see %s --help", cmd.Name(), plural(len(args), "argument", "arguments"), n, cmd.CommandPath())
+	}
+}
+
 // note prints a line of talk. What package mpt says begins with the name of the
 // program already.
 func note(w io.Writer, format string, args ...any) {

@@ -20,7 +20,7 @@ type Matrix struct {
 // and data of another size are errors.
 func NewMatrix(name string, t gguf.Type, rows, cols int, data []byte) (*Matrix, error) {
 	if !kernel.Supported(t) {
-		return nil, fmt.Errorf("ggml: tensor %q: no kernel computes with %v", name, t)
+		return nil, fmt.Errorf("ggml: tensor %q is of type %v, which no kernel computes with yet: make the file again in one of %s", name, t, kernel.SupportedTypes())
 	}
 	row, err := t.RowBytes(cols)
 	if err != nil {

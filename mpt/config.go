@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-	"reflect"
-	"slices"
 
 	"mptgo/gguf"
 )
@@ -39,25 +37,6 @@ const (
 	maxLayers = 1 << 12
 )
 
-// knownFeatures are the values of mpt.ext.features that this package runs.
-var knownFeatures = []string{"softmax_scale", "logit_scale"}
-
-// refusedKeys are keys of features that would change the result and are not
-// implemented. Their zero values mean that the feature is off.
-var refusedKeys = map[string]string{
-	"attention.layer_norm_rms_epsilon": "RMS norm",
-	"attention.sliding_window":         "sliding-window attention",
-	"attention.temperature_scale":      "attention temperature tuning",
-	"attn_logit_softcapping":           "attention logit soft-capping",
-	"final_logit_softcapping":          "final logit soft-capping",
-	"rope.freq_base":                   "rotary position embedding",
-	"rope.dimension_count":             "rotary position embedding",
-	"ext.kv_source":                    "keys and values reused across layers",
-	"ext.window":                       "sliding windows by layer",
-	"expert_count":                     "mixture of experts",
-	"use_parallel_residual":            "parallel residual connections",
-}
-
 // readConfig reads and validates the configuration of a model file.
 func readConfig(f *gguf.File) (*Config, error) {
 	arch, err := gguf.Get[string](f, "general.architecture")
@@ -84,10 +63,10 @@ func readConfig(f *gguf.File) (*Config, error) {
 		c.SoftmaxScale = k.floatOr("attention.scale", float32(1/math.Sqrt(float64(c.HeadDim))))
 		k.features(c)
 	}
-	if k.err != nil {
-		return nil, fmt.Errorf("mpt: %s: %w", f.Name(), k.err)
+	if k.err != nil && !errors.Is(k.err, gguf.ErrFormat) { // that names the file itself
+		k.err = fmt.Errorf("mpt: %s: %w", f.Name(), k.err)
 	}
-	return c, nil
+	return c, k.err
 }
 
 // keys reads keys of the architecture and keeps the first error.
@@ -156,54 +135,6 @@ func (k *keys) alibi() float32 {
 	return k.float("attention.max_alibi_bias")
 }
 
-// features refuses everything in the metadata that would change the result and
-// that this package does not compute.
-func (k *keys) features(c *Config) {
-	if c.Embedding%c.Heads != 0 {
-		k.fail("%d attention heads do not divide an embedding of %d", c.Heads, c.Embedding)
-		return
-	}
-	if n, err := gguf.GetOr(k.f, "mpt.attention.head_count_kv", int64(c.Heads)); err != nil || n != int64(c.Heads) {
-		k.fail("grouped-query attention (mpt.attention.head_count_kv %d for %d heads) is not supported", n, c.Heads)
-	}
-	for _, key := range []string{"key_length", "value_length"} {
-		if n, err := gguf.GetOr(k.f, "mpt.attention."+key, int64(c.HeadDim)); err != nil || n != int64(c.HeadDim) {
-			k.fail("a head size of its own (mpt.attention.%s %d, not %d/%d) is not supported", key, n, c.Embedding, c.Heads)
-		}
-	}
-	if act := k.text("mpt.ext.activation", "gelu"); act != "gelu" {
-		k.fail("activation %q is not supported", act)
-	}
-	if v, ok := k.f.Value("mpt.ext.features"); ok {
-		k.named(v)
-	}
-	for _, kv := range k.f.Meta() {
-		if feature, ok := refusedKeys[trimArch(kv.Key)]; ok && !reflect.ValueOf(kv.Value).IsZero() {
-			k.fail("%s (%s) is not supported", feature, kv.Key)
-		}
-	}
-}
-
-// named refuses names in the list of features that are not known.
-func (k *keys) named(v any) {
-	names, ok := v.([]string)
-	if !ok {
-		k.fail("mpt.ext.features is %T, not a list of names", v)
-	}
-	for _, name := range names {
-		if !slices.Contains(knownFeatures, name) {
-			k.fail("the model needs %q, which this version does not support", name)
-		}
-	}
-}
-
-func trimArch(key string) string {
-	if len(key) > len(Architecture) && key[:len(Architecture)+1] == Architecture+"." {
-		return key[len(Architecture)+1:]
-	}
-	return ""
-}
-
 // slopes returns the ALiBi slope of every head, or nil without ALiBi: with n
 // the number of heads rounded up to a power of two, the powers 2^(-B·(i+1)/n);
 // if n is not the number of heads, those with odd i come first [Press et al.,
@@ -232,5 +163,5 @@ func (c *Config) slopes() []float32 {
 	return s[:c.Heads]
 }
 
-// errNoSession is what a closed session or model answers.
+// errClosed is what a closed session or model answers.
 var errClosed = errors.New("mpt: used after Close")

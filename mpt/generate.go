@@ -27,6 +27,9 @@ type GenerateOptions struct {
 	// Stop ends the generation when one of the strings appears in its text.
 	// The text before it is still yielded.
 	Stop []string
+	// Special shows control tokens such as <|im_end|> as text. Without it they
+	// are part of the session but not of the text.
+	Special bool
 	// IgnoreEOS goes on after an end-of-text token.
 	IgnoreEOS bool
 	// Shift drops the older half of the tokens, but not the first Keep, when
@@ -44,7 +47,7 @@ type GenerateOptions struct {
 // An error is yielded once, as the last step, with the zero Token.
 func (s *Session) Generate(ctx context.Context, opt GenerateOptions) iter.Seq2[Token, error] {
 	return func(yield func(Token, error) bool) {
-		g := &generation{s: s, opt: opt, out: newStopper(s.m.tok, opt.Stop)}
+		g := &generation{s: s, opt: opt, out: newStopper(s.m.tok, opt)}
 		if err := g.run(ctx, yield); err != nil && !errors.Is(err, errBroken) {
 			yield(Token{}, err)
 		}
@@ -137,8 +140,8 @@ type stopper struct {
 	held string
 }
 
-func newStopper(t *tokenizer.Tokenizer, stop []string) stopper {
-	return stopper{dec: t.NewDecoder(tokenizer.DecodeOptions{}), stop: stop}
+func newStopper(t *tokenizer.Tokenizer, opt GenerateOptions) stopper {
+	return stopper{dec: t.NewDecoder(tokenizer.DecodeOptions{SkipControl: !opt.Special}), stop: opt.Stop}
 }
 
 // next returns the text that is certain after token id, and whether a stop

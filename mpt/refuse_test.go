@@ -76,6 +76,9 @@ func TestOpenRefusesKeys(t *testing.T) {
 		{"mpt.attn_logit_softcapping", float32(30), "attention logit soft-capping"},
 		{"mpt.final_logit_softcapping", float32(30), "final logit soft-capping"},
 		{"mpt.rope.freq_base", float32(10000), "rotary position embedding"},
+		{"mpt.rope.scaling.factor", float32(2), "rotary position embedding"},
+		{"mpt.attention.causal", false, "attention to later tokens"},
+		{"mpt.ext.novelty", uint32(1), "mpt.ext.novelty, which this version does not know"},
 		{"mpt.expert_count", uint32(8), "mixture of experts"},
 		{"mpt.use_parallel_residual", true, "parallel residual connections"},
 		{"mpt.ext.kv_source", []int32{0, 0}, "keys and values reused across layers"},
@@ -89,7 +92,7 @@ func TestOpenRefusesKeys(t *testing.T) {
 	} {
 		t.Run(c.key, func(t *testing.T) { refused(t, altered(t, file, gguf.KV{Key: c.key, Value: c.value}, nil), c.want) })
 	}
-	for _, kv := range []gguf.KV{{Key: "mpt.expert_count", Value: uint32(0)}, {Key: "mpt.use_parallel_residual", Value: false}} {
+	for _, kv := range []gguf.KV{{Key: "mpt.expert_count", Value: uint32(0)}, {Key: "mpt.use_parallel_residual", Value: false}, {Key: "mpt.attention.causal", Value: true}} {
 		m, err := mpt.Open(altered(t, file, kv, nil))
 		if err != nil {
 			t.Errorf("%s, which is off: %v", kv.Key, err)

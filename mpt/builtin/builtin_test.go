@@ -66,6 +66,36 @@ func TestTellsAStory(t *testing.T) {
 	}
 }
 
+// Control tokens are part of the text only if that is asked for.
+func TestControlTokensAreHidden(t *testing.T) {
+	m, err := builtin.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	for _, special := range []bool{false, true} {
+		s, err := m.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		ids := m.Tokenizer().Encode("The end.<|endoftext|><|im_start|>user\nHello", tokenizer.EncodeOptions{ParseSpecial: true})
+		if err := s.Eval(context.Background(), ids); err != nil {
+			t.Fatal(err)
+		}
+		var text strings.Builder
+		for tok, err := range s.Generate(context.Background(), mpt.GenerateOptions{MaxTokens: 60, IgnoreEOS: true, Special: special}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			text.WriteString(tok.Text)
+		}
+		if got := strings.Contains(text.String(), "<|im_"); got != special {
+			t.Errorf("control tokens shown: %v, want %v, in %q", got, special, text.String())
+		}
+	}
+}
+
 // digest is the SHA-256 of the logits after every token of a text: the same
 // for every CPU and every set of kernels. A change of it is a change of the
 // numerical contract and belongs into the change log.

@@ -27,7 +27,7 @@ func (p *promptFlags) add(cmd *cobra.Command) {
 
 // addSpecial adds the flag about special tokens.
 func (p *promptFlags) addSpecial(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&p.special, "special", false, "control tokens spelled out in the text, such as <|endoftext|>, are those tokens")
+	cmd.Flags().BoolVar(&p.special, "special", false, "control tokens spelled out in the text, such as <|endoftext|>, are those tokens, and are shown in the output")
 }
 
 // read returns the text.

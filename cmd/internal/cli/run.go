@@ -131,7 +131,9 @@ func (f *runFlags) print(ctx context.Context, w io.Writer, s *mpt.Session, chain
 	if isTerminal(w) {
 		defer fmt.Fprintln(w)
 	}
-	opt := mpt.GenerateOptions{Sampler: chain, MaxTokens: f.predict, Stop: f.stop, Shift: f.shift, IgnoreEOS: f.keepOn}
+	opt := mpt.GenerateOptions{
+		Sampler: chain, MaxTokens: f.predict, Stop: f.stop, Shift: f.shift, IgnoreEOS: f.keepOn, Special: f.prompt.special,
+	}
 	for t, err := range s.Generate(ctx, opt) {
 		if err != nil {
 			return n, err

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"strings"
 
 	"mptgo/gguf"
 )
@@ -68,6 +69,17 @@ func Supported(typ gguf.Type) bool {
 // NeedsQ8 reports whether a product with weights of the given type, unless it
 // is exact, reads the quantised form of its activations.
 func (t *Tier) NeedsQ8(typ gguf.Type) bool { return isBlock(typ) }
+
+// SupportedTypes lists the names of the types that [Tier.MatMul] takes.
+func SupportedTypes() string {
+	var names []string
+	for t := gguf.Type(0); int(t) < max(len(floatTypes), len(blockTypes)); t++ {
+		if Supported(t) {
+			names = append(names, t.String())
+		}
+	}
+	return strings.Join(names, ", ")
+}
 
 func isFloat(typ gguf.Type) bool {
 	return int(typ) < len(floatTypes) && floatTypes[typ] != nil

@@ -688,8 +688,8 @@ loop21:
 	FLDPQ (R0), (F0, F1)
 	WORD $0x4e21da22 // scvtf v2.4s, v17.4s
 	WORD $0x4e21da43 // scvtf v3.4s, v18.4s
-	WORD $0x4e30cc40 // fmla v0.4s, v2.4s, v16.4s
-	WORD $0x4e30cc61 // fmla v1.4s, v3.4s, v16.4s
+	VFMLA V16.S4, V2.S4, V0.S4
+	VFMLA V16.S4, V3.S4, V1.S4
 	VADD V19.S4, V17.S4, V17.S4
 	VADD V19.S4, V18.S4, V18.S4
 	FSTPQ.P (F0, F1), 32(R0)
@@ -749,42 +749,42 @@ loop23:
 	WORD $0x4ebfd421 // fsub v1.4s, v1.4s, v31.4s
 	VORR V17.B16, V17.B16, V6.B16
 	VORR V17.B16, V17.B16, V7.B16
-	WORD $0x4e30cc06 // fmla v6.4s, v0.4s, v16.4s
-	WORD $0x4e30cc27 // fmla v7.4s, v1.4s, v16.4s
+	VFMLA V16.S4, V0.S4, V6.S4
+	VFMLA V16.S4, V1.S4, V7.S4
 	WORD $0x4eb1d4c2 // fsub v2.4s, v6.4s, v17.4s
 	WORD $0x4eb1d4e3 // fsub v3.4s, v7.4s, v17.4s
 	VORR V0.B16, V0.B16, V4.B16
 	VORR V1.B16, V1.B16, V5.B16
-	WORD $0x4eb2cc44 // fmls v4.4s, v2.4s, v18.4s
-	WORD $0x4eb2cc65 // fmls v5.4s, v3.4s, v18.4s
-	WORD $0x4eb3cc44 // fmls v4.4s, v2.4s, v19.4s
-	WORD $0x4eb3cc65 // fmls v5.4s, v3.4s, v19.4s
+	VFMLS V18.S4, V2.S4, V4.S4
+	VFMLS V18.S4, V3.S4, V5.S4
+	VFMLS V19.S4, V2.S4, V4.S4
+	VFMLS V19.S4, V3.S4, V5.S4
 	VORR V30.B16, V30.B16, V2.B16
 	VORR V30.B16, V30.B16, V3.B16
 	VORR V29.B16, V29.B16, V8.B16
-	WORD $0x4e24cc48 // fmla v8.4s, v2.4s, v4.4s
+	VFMLA V4.S4, V2.S4, V8.S4
 	VORR V29.B16, V29.B16, V9.B16
-	WORD $0x4e25cc69 // fmla v9.4s, v3.4s, v5.4s
+	VFMLA V5.S4, V3.S4, V9.S4
 	VORR V28.B16, V28.B16, V2.B16
-	WORD $0x4e24cd02 // fmla v2.4s, v8.4s, v4.4s
+	VFMLA V4.S4, V8.S4, V2.S4
 	VORR V28.B16, V28.B16, V3.B16
-	WORD $0x4e25cd23 // fmla v3.4s, v9.4s, v5.4s
+	VFMLA V5.S4, V9.S4, V3.S4
 	VORR V27.B16, V27.B16, V8.B16
-	WORD $0x4e24cc48 // fmla v8.4s, v2.4s, v4.4s
+	VFMLA V4.S4, V2.S4, V8.S4
 	VORR V27.B16, V27.B16, V9.B16
-	WORD $0x4e25cc69 // fmla v9.4s, v3.4s, v5.4s
+	VFMLA V5.S4, V3.S4, V9.S4
 	VORR V26.B16, V26.B16, V2.B16
-	WORD $0x4e24cd02 // fmla v2.4s, v8.4s, v4.4s
+	VFMLA V4.S4, V8.S4, V2.S4
 	VORR V26.B16, V26.B16, V3.B16
-	WORD $0x4e25cd23 // fmla v3.4s, v9.4s, v5.4s
+	VFMLA V5.S4, V9.S4, V3.S4
 	VORR V25.B16, V25.B16, V8.B16
-	WORD $0x4e24cc48 // fmla v8.4s, v2.4s, v4.4s
+	VFMLA V4.S4, V2.S4, V8.S4
 	VORR V25.B16, V25.B16, V9.B16
-	WORD $0x4e25cc69 // fmla v9.4s, v3.4s, v5.4s
+	VFMLA V5.S4, V3.S4, V9.S4
 	VORR V24.B16, V24.B16, V2.B16
-	WORD $0x4e24cd02 // fmla v2.4s, v8.4s, v4.4s
+	VFMLA V4.S4, V8.S4, V2.S4
 	VORR V24.B16, V24.B16, V3.B16
-	WORD $0x4e25cd23 // fmla v3.4s, v9.4s, v5.4s
+	VFMLA V5.S4, V9.S4, V3.S4
 	VSHL $23, V6.S4, V6.S4
 	VSHL $23, V7.S4, V7.S4
 	VADD V6.S4, V2.S4, V2.S4
@@ -807,42 +807,42 @@ loop23:
 	WORD $0x4ebfd421 // fsub v1.4s, v1.4s, v31.4s
 	VORR V17.B16, V17.B16, V6.B16
 	VORR V17.B16, V17.B16, V7.B16
-	WORD $0x4e30cc06 // fmla v6.4s, v0.4s, v16.4s
-	WORD $0x4e30cc27 // fmla v7.4s, v1.4s, v16.4s
+	VFMLA V16.S4, V0.S4, V6.S4
+	VFMLA V16.S4, V1.S4, V7.S4
 	WORD $0x4eb1d4c2 // fsub v2.4s, v6.4s, v17.4s
 	WORD $0x4eb1d4e3 // fsub v3.4s, v7.4s, v17.4s
 	VORR V0.B16, V0.B16, V4.B16
 	VORR V1.B16, V1.B16, V5.B16
-	WORD $0x4eb2cc44 // fmls v4.4s, v2.4s, v18.4s
-	WORD $0x4eb2cc65 // fmls v5.4s, v3.4s, v18.4s
-	WORD $0x4eb3cc44 // fmls v4.4s, v2.4s, v19.4s
-	WORD $0x4eb3cc65 // fmls v5.4s, v3.4s, v19.4s
+	VFMLS V18.S4, V2.S4, V4.S4
+	VFMLS V18.S4, V3.S4, V5.S4
+	VFMLS V19.S4, V2.S4, V4.S4
+	VFMLS V19.S4, V3.S4, V5.S4
 	VORR V30.B16, V30.B16, V2.B16
 	VORR V30.B16, V30.B16, V3.B16
 	VORR V29.B16, V29.B16, V8.B16
-	WORD $0x4e24cc48 // fmla v8.4s, v2.4s, v4.4s
+	VFMLA V4.S4, V2.S4, V8.S4
 	VORR V29.B16, V29.B16, V9.B16
-	WORD $0x4e25cc69 // fmla v9.4s, v3.4s, v5.4s
+	VFMLA V5.S4, V3.S4, V9.S4
 	VORR V28.B16, V28.B16, V2.B16
-	WORD $0x4e24cd02 // fmla v2.4s, v8.4s, v4.4s
+	VFMLA V4.S4, V8.S4, V2.S4
 	VORR V28.B16, V28.B16, V3.B16
-	WORD $0x4e25cd23 // fmla v3.4s, v9.4s, v5.4s
+	VFMLA V5.S4, V9.S4, V3.S4
 	VORR V27.B16, V27.B16, V8.B16
-	WORD $0x4e24cc48 // fmla v8.4s, v2.4s, v4.4s
+	VFMLA V4.S4, V2.S4, V8.S4
 	VORR V27.B16, V27.B16, V9.B16
-	WORD $0x4e25cc69 // fmla v9.4s, v3.4s, v5.4s
+	VFMLA V5.S4, V3.S4, V9.S4
 	VORR V26.B16, V26.B16, V2.B16
-	WORD $0x4e24cd02 // fmla v2.4s, v8.4s, v4.4s
+	VFMLA V4.S4, V8.S4, V2.S4
 	VORR V26.B16, V26.B16, V3.B16
-	WORD $0x4e25cd23 // fmla v3.4s, v9.4s, v5.4s
+	VFMLA V5.S4, V9.S4, V3.S4
 	VORR V25.B16, V25.B16, V8.B16
-	WORD $0x4e24cc48 // fmla v8.4s, v2.4s, v4.4s
+	VFMLA V4.S4, V2.S4, V8.S4
 	VORR V25.B16, V25.B16, V9.B16
-	WORD $0x4e25cc69 // fmla v9.4s, v3.4s, v5.4s
+	VFMLA V5.S4, V3.S4, V9.S4
 	VORR V24.B16, V24.B16, V2.B16
-	WORD $0x4e24cd02 // fmla v2.4s, v8.4s, v4.4s
+	VFMLA V4.S4, V8.S4, V2.S4
 	VORR V24.B16, V24.B16, V3.B16
-	WORD $0x4e25cd23 // fmla v3.4s, v9.4s, v5.4s
+	VFMLA V5.S4, V9.S4, V3.S4
 	VSHL $23, V6.S4, V6.S4
 	VSHL $23, V7.S4, V7.S4
 	VADD V6.S4, V2.S4, V2.S4
@@ -881,8 +881,8 @@ loop24:
 	FLDPQ.P 32(R1), (F2, F3)
 	WORD $0x6e31dc42 // fmul v2.4s, v2.4s, v17.4s
 	WORD $0x6e31dc63 // fmul v3.4s, v3.4s, v17.4s
-	WORD $0x4e30cc02 // fmla v2.4s, v0.4s, v16.4s
-	WORD $0x4e30cc23 // fmla v3.4s, v1.4s, v16.4s
+	VFMLA V16.S4, V0.S4, V2.S4
+	VFMLA V16.S4, V1.S4, V3.S4
 	FSTPQ.P (F2, F3), 32(R0)
 	SUBS $8, R4, R4
 	BNE loop24

@@ -38,31 +38,31 @@ loop1:
 	FLDPQ (R8), (F20, F21)
 	FLDPQ 32(R8), (F22, F23)
 	ADD $64, R8
-	WORD $0x4e30ce80 // fmla v0.4s, v20.4s, v16.4s
-	WORD $0x4e31cea1 // fmla v1.4s, v21.4s, v17.4s
-	WORD $0x4e32cec2 // fmla v2.4s, v22.4s, v18.4s
-	WORD $0x4e33cee3 // fmla v3.4s, v23.4s, v19.4s
+	VFMLA V16.S4, V20.S4, V0.S4
+	VFMLA V17.S4, V21.S4, V1.S4
+	VFMLA V18.S4, V22.S4, V2.S4
+	VFMLA V19.S4, V23.S4, V3.S4
 	FLDPQ (R9), (F24, F25)
 	FLDPQ 32(R9), (F26, F27)
 	ADD $64, R9
-	WORD $0x4e30cf04 // fmla v4.4s, v24.4s, v16.4s
-	WORD $0x4e31cf25 // fmla v5.4s, v25.4s, v17.4s
-	WORD $0x4e32cf46 // fmla v6.4s, v26.4s, v18.4s
-	WORD $0x4e33cf67 // fmla v7.4s, v27.4s, v19.4s
+	VFMLA V16.S4, V24.S4, V4.S4
+	VFMLA V17.S4, V25.S4, V5.S4
+	VFMLA V18.S4, V26.S4, V6.S4
+	VFMLA V19.S4, V27.S4, V7.S4
 	FLDPQ (R10), (F28, F29)
 	FLDPQ 32(R10), (F30, F31)
 	ADD $64, R10
-	WORD $0x4e30cf88 // fmla v8.4s, v28.4s, v16.4s
-	WORD $0x4e31cfa9 // fmla v9.4s, v29.4s, v17.4s
-	WORD $0x4e32cfca // fmla v10.4s, v30.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	VFMLA V16.S4, V28.S4, V8.S4
+	VFMLA V17.S4, V29.S4, V9.S4
+	VFMLA V18.S4, V30.S4, V10.S4
+	VFMLA V19.S4, V31.S4, V11.S4
 	FLDPQ (R11), (F20, F21)
 	FLDPQ 32(R11), (F22, F23)
 	ADD $64, R11
-	WORD $0x4e30ce8c // fmla v12.4s, v20.4s, v16.4s
-	WORD $0x4e31cead // fmla v13.4s, v21.4s, v17.4s
-	WORD $0x4e32cece // fmla v14.4s, v22.4s, v18.4s
-	WORD $0x4e33ceef // fmla v15.4s, v23.4s, v19.4s
+	VFMLA V16.S4, V20.S4, V12.S4
+	VFMLA V17.S4, V21.S4, V13.S4
+	VFMLA V18.S4, V22.S4, V14.S4
+	VFMLA V19.S4, V23.S4, V15.S4
 	SUBS $1, R4, R4
 	BNE loop1
 	FSTPQ (F0, F1), 0(R0)
@@ -110,40 +110,40 @@ loop2:
 	WORD $0x0e217af6 // fcvtl v22.4s, v23.4h
 	WORD $0x4e217af7 // fcvtl2 v23.4s, v23.8h
 	ADD $32, R8
-	WORD $0x4e30ce80 // fmla v0.4s, v20.4s, v16.4s
-	WORD $0x4e31cea1 // fmla v1.4s, v21.4s, v17.4s
-	WORD $0x4e32cec2 // fmla v2.4s, v22.4s, v18.4s
-	WORD $0x4e33cee3 // fmla v3.4s, v23.4s, v19.4s
+	VFMLA V16.S4, V20.S4, V0.S4
+	VFMLA V17.S4, V21.S4, V1.S4
+	VFMLA V18.S4, V22.S4, V2.S4
+	VFMLA V19.S4, V23.S4, V3.S4
 	FLDPQ (R9), (F25, F27)
 	WORD $0x0e217b38 // fcvtl v24.4s, v25.4h
 	WORD $0x4e217b39 // fcvtl2 v25.4s, v25.8h
 	WORD $0x0e217b7a // fcvtl v26.4s, v27.4h
 	WORD $0x4e217b7b // fcvtl2 v27.4s, v27.8h
 	ADD $32, R9
-	WORD $0x4e30cf04 // fmla v4.4s, v24.4s, v16.4s
-	WORD $0x4e31cf25 // fmla v5.4s, v25.4s, v17.4s
-	WORD $0x4e32cf46 // fmla v6.4s, v26.4s, v18.4s
-	WORD $0x4e33cf67 // fmla v7.4s, v27.4s, v19.4s
+	VFMLA V16.S4, V24.S4, V4.S4
+	VFMLA V17.S4, V25.S4, V5.S4
+	VFMLA V18.S4, V26.S4, V6.S4
+	VFMLA V19.S4, V27.S4, V7.S4
 	FLDPQ (R10), (F29, F31)
 	WORD $0x0e217bbc // fcvtl v28.4s, v29.4h
 	WORD $0x4e217bbd // fcvtl2 v29.4s, v29.8h
 	WORD $0x0e217bfe // fcvtl v30.4s, v31.4h
 	WORD $0x4e217bff // fcvtl2 v31.4s, v31.8h
 	ADD $32, R10
-	WORD $0x4e30cf88 // fmla v8.4s, v28.4s, v16.4s
-	WORD $0x4e31cfa9 // fmla v9.4s, v29.4s, v17.4s
-	WORD $0x4e32cfca // fmla v10.4s, v30.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	VFMLA V16.S4, V28.S4, V8.S4
+	VFMLA V17.S4, V29.S4, V9.S4
+	VFMLA V18.S4, V30.S4, V10.S4
+	VFMLA V19.S4, V31.S4, V11.S4
 	FLDPQ (R11), (F21, F23)
 	WORD $0x0e217ab4 // fcvtl v20.4s, v21.4h
 	WORD $0x4e217ab5 // fcvtl2 v21.4s, v21.8h
 	WORD $0x0e217af6 // fcvtl v22.4s, v23.4h
 	WORD $0x4e217af7 // fcvtl2 v23.4s, v23.8h
 	ADD $32, R11
-	WORD $0x4e30ce8c // fmla v12.4s, v20.4s, v16.4s
-	WORD $0x4e31cead // fmla v13.4s, v21.4s, v17.4s
-	WORD $0x4e32cece // fmla v14.4s, v22.4s, v18.4s
-	WORD $0x4e33ceef // fmla v15.4s, v23.4s, v19.4s
+	VFMLA V16.S4, V20.S4, V12.S4
+	VFMLA V17.S4, V21.S4, V13.S4
+	VFMLA V18.S4, V22.S4, V14.S4
+	VFMLA V19.S4, V23.S4, V15.S4
 	SUBS $1, R4, R4
 	BNE loop2
 	FSTPQ (F0, F1), 0(R0)
@@ -191,40 +191,40 @@ loop3:
 	WORD $0x2e613af6 // shll v22.4s, v23.4h, #16
 	WORD $0x6e613af7 // shll2 v23.4s, v23.8h, #16
 	ADD $32, R8
-	WORD $0x4e30ce80 // fmla v0.4s, v20.4s, v16.4s
-	WORD $0x4e31cea1 // fmla v1.4s, v21.4s, v17.4s
-	WORD $0x4e32cec2 // fmla v2.4s, v22.4s, v18.4s
-	WORD $0x4e33cee3 // fmla v3.4s, v23.4s, v19.4s
+	VFMLA V16.S4, V20.S4, V0.S4
+	VFMLA V17.S4, V21.S4, V1.S4
+	VFMLA V18.S4, V22.S4, V2.S4
+	VFMLA V19.S4, V23.S4, V3.S4
 	FLDPQ (R9), (F25, F27)
 	WORD $0x2e613b38 // shll v24.4s, v25.4h, #16
 	WORD $0x6e613b39 // shll2 v25.4s, v25.8h, #16
 	WORD $0x2e613b7a // shll v26.4s, v27.4h, #16
 	WORD $0x6e613b7b // shll2 v27.4s, v27.8h, #16
 	ADD $32, R9
-	WORD $0x4e30cf04 // fmla v4.4s, v24.4s, v16.4s
-	WORD $0x4e31cf25 // fmla v5.4s, v25.4s, v17.4s
-	WORD $0x4e32cf46 // fmla v6.4s, v26.4s, v18.4s
-	WORD $0x4e33cf67 // fmla v7.4s, v27.4s, v19.4s
+	VFMLA V16.S4, V24.S4, V4.S4
+	VFMLA V17.S4, V25.S4, V5.S4
+	VFMLA V18.S4, V26.S4, V6.S4
+	VFMLA V19.S4, V27.S4, V7.S4
 	FLDPQ (R10), (F29, F31)
 	WORD $0x2e613bbc // shll v28.4s, v29.4h, #16
 	WORD $0x6e613bbd // shll2 v29.4s, v29.8h, #16
 	WORD $0x2e613bfe // shll v30.4s, v31.4h, #16
 	WORD $0x6e613bff // shll2 v31.4s, v31.8h, #16
 	ADD $32, R10
-	WORD $0x4e30cf88 // fmla v8.4s, v28.4s, v16.4s
-	WORD $0x4e31cfa9 // fmla v9.4s, v29.4s, v17.4s
-	WORD $0x4e32cfca // fmla v10.4s, v30.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	VFMLA V16.S4, V28.S4, V8.S4
+	VFMLA V17.S4, V29.S4, V9.S4
+	VFMLA V18.S4, V30.S4, V10.S4
+	VFMLA V19.S4, V31.S4, V11.S4
 	FLDPQ (R11), (F21, F23)
 	WORD $0x2e613ab4 // shll v20.4s, v21.4h, #16
 	WORD $0x6e613ab5 // shll2 v21.4s, v21.8h, #16
 	WORD $0x2e613af6 // shll v22.4s, v23.4h, #16
 	WORD $0x6e613af7 // shll2 v23.4s, v23.8h, #16
 	ADD $32, R11
-	WORD $0x4e30ce8c // fmla v12.4s, v20.4s, v16.4s
-	WORD $0x4e31cead // fmla v13.4s, v21.4s, v17.4s
-	WORD $0x4e32cece // fmla v14.4s, v22.4s, v18.4s
-	WORD $0x4e33ceef // fmla v15.4s, v23.4s, v19.4s
+	VFMLA V16.S4, V20.S4, V12.S4
+	VFMLA V17.S4, V21.S4, V13.S4
+	VFMLA V18.S4, V22.S4, V14.S4
+	VFMLA V19.S4, V23.S4, V15.S4
 	SUBS $1, R4, R4
 	BNE loop3
 	FSTPQ (F0, F1), 0(R0)
@@ -417,25 +417,25 @@ loop7:
 	FLDPQ (R9), (F26, F27)
 	ADD $64, R9
 	FLDPQ 0(R1), (F30, F31)
-	WORD $0x4e38cfc0 // fmla v0.4s, v30.4s, v24.4s
-	WORD $0x4e39cfe1 // fmla v1.4s, v31.4s, v25.4s
-	WORD $0x4e3acfc8 // fmla v8.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfe9 // fmla v9.4s, v31.4s, v27.4s
+	VFMLA V24.S4, V30.S4, V0.S4
+	VFMLA V25.S4, V31.S4, V1.S4
+	VFMLA V26.S4, V30.S4, V8.S4
+	VFMLA V27.S4, V31.S4, V9.S4
 	FLDPQ 32(R1), (F30, F31)
-	WORD $0x4e38cfc2 // fmla v2.4s, v30.4s, v24.4s
-	WORD $0x4e39cfe3 // fmla v3.4s, v31.4s, v25.4s
-	WORD $0x4e3acfca // fmla v10.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfeb // fmla v11.4s, v31.4s, v27.4s
+	VFMLA V24.S4, V30.S4, V2.S4
+	VFMLA V25.S4, V31.S4, V3.S4
+	VFMLA V26.S4, V30.S4, V10.S4
+	VFMLA V27.S4, V31.S4, V11.S4
 	FLDPQ 64(R1), (F30, F31)
-	WORD $0x4e38cfc4 // fmla v4.4s, v30.4s, v24.4s
-	WORD $0x4e39cfe5 // fmla v5.4s, v31.4s, v25.4s
-	WORD $0x4e3acfcc // fmla v12.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfed // fmla v13.4s, v31.4s, v27.4s
+	VFMLA V24.S4, V30.S4, V4.S4
+	VFMLA V25.S4, V31.S4, V5.S4
+	VFMLA V26.S4, V30.S4, V12.S4
+	VFMLA V27.S4, V31.S4, V13.S4
 	FLDPQ 96(R1), (F30, F31)
-	WORD $0x4e38cfc6 // fmla v6.4s, v30.4s, v24.4s
-	WORD $0x4e39cfe7 // fmla v7.4s, v31.4s, v25.4s
-	WORD $0x4e3acfce // fmla v14.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfef // fmla v15.4s, v31.4s, v27.4s
+	VFMLA V24.S4, V30.S4, V6.S4
+	VFMLA V25.S4, V31.S4, V7.S4
+	VFMLA V26.S4, V30.S4, V14.S4
+	VFMLA V27.S4, V31.S4, V15.S4
 	ADD $256, R1
 	SUBS $1, R4, R4
 	BNE loop7
@@ -470,25 +470,25 @@ loop8:
 	FLDPQ (R9), (F26, F27)
 	ADD $64, R9
 	FLDPQ 128(R1), (F30, F31)
-	WORD $0x4e38cfc0 // fmla v0.4s, v30.4s, v24.4s
-	WORD $0x4e39cfe1 // fmla v1.4s, v31.4s, v25.4s
-	WORD $0x4e3acfc8 // fmla v8.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfe9 // fmla v9.4s, v31.4s, v27.4s
+	VFMLA V24.S4, V30.S4, V0.S4
+	VFMLA V25.S4, V31.S4, V1.S4
+	VFMLA V26.S4, V30.S4, V8.S4
+	VFMLA V27.S4, V31.S4, V9.S4
 	FLDPQ 160(R1), (F30, F31)
-	WORD $0x4e38cfc2 // fmla v2.4s, v30.4s, v24.4s
-	WORD $0x4e39cfe3 // fmla v3.4s, v31.4s, v25.4s
-	WORD $0x4e3acfca // fmla v10.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfeb // fmla v11.4s, v31.4s, v27.4s
+	VFMLA V24.S4, V30.S4, V2.S4
+	VFMLA V25.S4, V31.S4, V3.S4
+	VFMLA V26.S4, V30.S4, V10.S4
+	VFMLA V27.S4, V31.S4, V11.S4
 	FLDPQ 192(R1), (F30, F31)
-	WORD $0x4e38cfc4 // fmla v4.4s, v30.4s, v24.4s
-	WORD $0x4e39cfe5 // fmla v5.4s, v31.4s, v25.4s
-	WORD $0x4e3acfcc // fmla v12.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfed // fmla v13.4s, v31.4s, v27.4s
+	VFMLA V24.S4, V30.S4, V4.S4
+	VFMLA V25.S4, V31.S4, V5.S4
+	VFMLA V26.S4, V30.S4, V12.S4
+	VFMLA V27.S4, V31.S4, V13.S4
 	FLDPQ 224(R1), (F30, F31)
-	WORD $0x4e38cfc6 // fmla v6.4s, v30.4s, v24.4s
-	WORD $0x4e39cfe7 // fmla v7.4s, v31.4s, v25.4s
-	WORD $0x4e3acfce // fmla v14.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfef // fmla v15.4s, v31.4s, v27.4s
+	VFMLA V24.S4, V30.S4, V6.S4
+	VFMLA V25.S4, V31.S4, V7.S4
+	VFMLA V26.S4, V30.S4, V14.S4
+	VFMLA V27.S4, V31.S4, V15.S4
 	ADD $256, R1
 	SUBS $1, R4, R4
 	BNE loop8
@@ -539,33 +539,33 @@ loop9:
 	FLDPQ (R10), (F28, F29)
 	ADD $64, R10
 	FLDPQ 0(R1), (F30, F31)
-	WORD $0x4e38cfc0 // fmla v0.4s, v30.4s, v24.4s
-	WORD $0x4e39cfe1 // fmla v1.4s, v31.4s, v25.4s
-	WORD $0x4e3acfc8 // fmla v8.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfe9 // fmla v9.4s, v31.4s, v27.4s
-	WORD $0x4e3ccfd0 // fmla v16.4s, v30.4s, v28.4s
-	WORD $0x4e3dcff1 // fmla v17.4s, v31.4s, v29.4s
+	VFMLA V24.S4, V30.S4, V0.S4
+	VFMLA V25.S4, V31.S4, V1.S4
+	VFMLA V26.S4, V30.S4, V8.S4
+	VFMLA V27.S4, V31.S4, V9.S4
+	VFMLA V28.S4, V30.S4, V16.S4
+	VFMLA V29.S4, V31.S4, V17.S4
 	FLDPQ 32(R1), (F30, F31)
-	WORD $0x4e38cfc2 // fmla v2.4s, v30.4s, v24.4s
-	WORD $0x4e39cfe3 // fmla v3.4s, v31.4s, v25.4s
-	WORD $0x4e3acfca // fmla v10.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfeb // fmla v11.4s, v31.4s, v27.4s
-	WORD $0x4e3ccfd2 // fmla v18.4s, v30.4s, v28.4s
-	WORD $0x4e3dcff3 // fmla v19.4s, v31.4s, v29.4s
+	VFMLA V24.S4, V30.S4, V2.S4
+	VFMLA V25.S4, V31.S4, V3.S4
+	VFMLA V26.S4, V30.S4, V10.S4
+	VFMLA V27.S4, V31.S4, V11.S4
+	VFMLA V28.S4, V30.S4, V18.S4
+	VFMLA V29.S4, V31.S4, V19.S4
 	FLDPQ 64(R1), (F30, F31)
-	WORD $0x4e38cfc4 // fmla v4.4s, v30.4s, v24.4s
-	WORD $0x4e39cfe5 // fmla v5.4s, v31.4s, v25.4s
-	WORD $0x4e3acfcc // fmla v12.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfed // fmla v13.4s, v31.4s, v27.4s
-	WORD $0x4e3ccfd4 // fmla v20.4s, v30.4s, v28.4s
-	WORD $0x4e3dcff5 // fmla v21.4s, v31.4s, v29.4s
+	VFMLA V24.S4, V30.S4, V4.S4
+	VFMLA V25.S4, V31.S4, V5.S4
+	VFMLA V26.S4, V30.S4, V12.S4
+	VFMLA V27.S4, V31.S4, V13.S4
+	VFMLA V28.S4, V30.S4, V20.S4
+	VFMLA V29.S4, V31.S4, V21.S4
 	FLDPQ 96(R1), (F30, F31)
-	WORD $0x4e38cfc6 // fmla v6.4s, v30.4s, v24.4s
-	WORD $0x4e39cfe7 // fmla v7.4s, v31.4s, v25.4s
-	WORD $0x4e3acfce // fmla v14.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfef // fmla v15.4s, v31.4s, v27.4s
-	WORD $0x4e3ccfd6 // fmla v22.4s, v30.4s, v28.4s
-	WORD $0x4e3dcff7 // fmla v23.4s, v31.4s, v29.4s
+	VFMLA V24.S4, V30.S4, V6.S4
+	VFMLA V25.S4, V31.S4, V7.S4
+	VFMLA V26.S4, V30.S4, V14.S4
+	VFMLA V27.S4, V31.S4, V15.S4
+	VFMLA V28.S4, V30.S4, V22.S4
+	VFMLA V29.S4, V31.S4, V23.S4
 	ADD $256, R1
 	SUBS $1, R4, R4
 	BNE loop9
@@ -611,33 +611,33 @@ loop10:
 	FLDPQ (R10), (F28, F29)
 	ADD $64, R10
 	FLDPQ 128(R1), (F30, F31)
-	WORD $0x4e38cfc0 // fmla v0.4s, v30.4s, v24.4s
-	WORD $0x4e39cfe1 // fmla v1.4s, v31.4s, v25.4s
-	WORD $0x4e3acfc8 // fmla v8.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfe9 // fmla v9.4s, v31.4s, v27.4s
-	WORD $0x4e3ccfd0 // fmla v16.4s, v30.4s, v28.4s
-	WORD $0x4e3dcff1 // fmla v17.4s, v31.4s, v29.4s
+	VFMLA V24.S4, V30.S4, V0.S4
+	VFMLA V25.S4, V31.S4, V1.S4
+	VFMLA V26.S4, V30.S4, V8.S4
+	VFMLA V27.S4, V31.S4, V9.S4
+	VFMLA V28.S4, V30.S4, V16.S4
+	VFMLA V29.S4, V31.S4, V17.S4
 	FLDPQ 160(R1), (F30, F31)
-	WORD $0x4e38cfc2 // fmla v2.4s, v30.4s, v24.4s
-	WORD $0x4e39cfe3 // fmla v3.4s, v31.4s, v25.4s
-	WORD $0x4e3acfca // fmla v10.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfeb // fmla v11.4s, v31.4s, v27.4s
-	WORD $0x4e3ccfd2 // fmla v18.4s, v30.4s, v28.4s
-	WORD $0x4e3dcff3 // fmla v19.4s, v31.4s, v29.4s
+	VFMLA V24.S4, V30.S4, V2.S4
+	VFMLA V25.S4, V31.S4, V3.S4
+	VFMLA V26.S4, V30.S4, V10.S4
+	VFMLA V27.S4, V31.S4, V11.S4
+	VFMLA V28.S4, V30.S4, V18.S4
+	VFMLA V29.S4, V31.S4, V19.S4
 	FLDPQ 192(R1), (F30, F31)
-	WORD $0x4e38cfc4 // fmla v4.4s, v30.4s, v24.4s
-	WORD $0x4e39cfe5 // fmla v5.4s, v31.4s, v25.4s
-	WORD $0x4e3acfcc // fmla v12.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfed // fmla v13.4s, v31.4s, v27.4s
-	WORD $0x4e3ccfd4 // fmla v20.4s, v30.4s, v28.4s
-	WORD $0x4e3dcff5 // fmla v21.4s, v31.4s, v29.4s
+	VFMLA V24.S4, V30.S4, V4.S4
+	VFMLA V25.S4, V31.S4, V5.S4
+	VFMLA V26.S4, V30.S4, V12.S4
+	VFMLA V27.S4, V31.S4, V13.S4
+	VFMLA V28.S4, V30.S4, V20.S4
+	VFMLA V29.S4, V31.S4, V21.S4
 	FLDPQ 224(R1), (F30, F31)
-	WORD $0x4e38cfc6 // fmla v6.4s, v30.4s, v24.4s
-	WORD $0x4e39cfe7 // fmla v7.4s, v31.4s, v25.4s
-	WORD $0x4e3acfce // fmla v14.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfef // fmla v15.4s, v31.4s, v27.4s
-	WORD $0x4e3ccfd6 // fmla v22.4s, v30.4s, v28.4s
-	WORD $0x4e3dcff7 // fmla v23.4s, v31.4s, v29.4s
+	VFMLA V24.S4, V30.S4, V6.S4
+	VFMLA V25.S4, V31.S4, V7.S4
+	VFMLA V26.S4, V30.S4, V14.S4
+	VFMLA V27.S4, V31.S4, V15.S4
+	VFMLA V28.S4, V30.S4, V22.S4
+	VFMLA V29.S4, V31.S4, V23.S4
 	ADD $256, R1
 	SUBS $1, R4, R4
 	BNE loop10

@@ -108,7 +108,7 @@ loop1:
 	VLD1 (R11), V26.H[3]
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	VADDP V21.S4, V20.S4, V20.S4
 	VADDP V23.S4, V22.S4, V22.S4
 	VADDP V22.S4, V20.S4, V20.S4
@@ -119,7 +119,7 @@ loop1:
 	VLD1 (R15), V26.H[3]
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e34cf41 // fmla v1.4s, v26.4s, v20.4s
+	VFMLA V20.S4, V26.S4, V1.S4
 	ADD $18, R8
 	ADD $18, R9
 	ADD $18, R10
@@ -223,7 +223,7 @@ loop2:
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	WORD $0x4fa41360 // fmla v0.4s, v27.4s, v4.s[1]
 	VADDP V21.S4, V20.S4, V20.S4
 	VADDP V23.S4, V22.S4, V22.S4
@@ -238,7 +238,7 @@ loop2:
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e34cf41 // fmla v1.4s, v26.4s, v20.4s
+	VFMLA V20.S4, V26.S4, V1.S4
 	WORD $0x4fa41361 // fmla v1.4s, v27.4s, v4.s[1]
 	ADD $20, R8
 	ADD $20, R9
@@ -438,7 +438,7 @@ loop3:
 	VLD1 (R11), V26.H[3]
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	VADDP V21.S4, V20.S4, V20.S4
 	VADDP V23.S4, V22.S4, V22.S4
 	VADDP V22.S4, V20.S4, V20.S4
@@ -449,7 +449,7 @@ loop3:
 	VLD1 (R15), V26.H[3]
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e34cf41 // fmla v1.4s, v26.4s, v20.4s
+	VFMLA V20.S4, V26.S4, V1.S4
 	ADD $22, R8
 	ADD $22, R9
 	ADD $22, R10
@@ -634,7 +634,7 @@ loop4:
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	WORD $0x4fa41360 // fmla v0.4s, v27.4s, v4.s[1]
 	VADDP V21.S4, V20.S4, V20.S4
 	VADDP V23.S4, V22.S4, V22.S4
@@ -649,7 +649,7 @@ loop4:
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e34cf41 // fmla v1.4s, v26.4s, v20.4s
+	VFMLA V20.S4, V26.S4, V1.S4
 	WORD $0x4fa41361 // fmla v1.4s, v27.4s, v4.s[1]
 	ADD $24, R8
 	ADD $24, R9
@@ -744,7 +744,7 @@ loop5:
 	VLD1 (R11), V26.H[3]
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	VADDP V21.S4, V20.S4, V20.S4
 	VADDP V23.S4, V22.S4, V22.S4
 	VADDP V22.S4, V20.S4, V20.S4
@@ -755,7 +755,7 @@ loop5:
 	VLD1 (R15), V26.H[3]
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e34cf41 // fmla v1.4s, v26.4s, v20.4s
+	VFMLA V20.S4, V26.S4, V1.S4
 	ADD $34, R8
 	ADD $34, R9
 	ADD $34, R10
@@ -935,7 +935,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84917a // fmul v26.4s, v11.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	FMOVQ 0(R12), F24
 	VAND V5.B16, V24.B16, V24.B16
 	FMOVQ 128(R12), F28
@@ -1023,7 +1023,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84919a // fmul v26.4s, v12.4s, v4.s[0]
-	WORD $0x4e30cf41 // fmla v1.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V1.S4
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -1119,7 +1119,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84917a // fmul v26.4s, v11.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	FMOVQ 32(R12), F24
 	VAND V5.B16, V24.B16, V24.B16
 	FMOVQ 128(R12), F28
@@ -1207,7 +1207,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84919a // fmul v26.4s, v12.4s, v4.s[0]
-	WORD $0x4e30cf41 // fmla v1.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V1.S4
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -1295,7 +1295,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84917a // fmul v26.4s, v11.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	FMOVQ 0(R12), F24
 	VUSHR $4, V24.B16, V24.B16
 	FMOVQ 128(R12), F28
@@ -1375,7 +1375,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84919a // fmul v26.4s, v12.4s, v4.s[0]
-	WORD $0x4e30cf41 // fmla v1.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V1.S4
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -1471,7 +1471,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84917a // fmul v26.4s, v11.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	FMOVQ 32(R12), F24
 	VUSHR $4, V24.B16, V24.B16
 	FMOVQ 128(R12), F28
@@ -1559,7 +1559,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84919a // fmul v26.4s, v12.4s, v4.s[0]
-	WORD $0x4e30cf41 // fmla v1.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V1.S4
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -1655,7 +1655,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84917a // fmul v26.4s, v11.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	FMOVQ 64(R12), F24
 	VAND V5.B16, V24.B16, V24.B16
 	FMOVQ 160(R12), F28
@@ -1743,7 +1743,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84919a // fmul v26.4s, v12.4s, v4.s[0]
-	WORD $0x4e30cf41 // fmla v1.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V1.S4
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -1839,7 +1839,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84917a // fmul v26.4s, v11.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	FMOVQ 96(R12), F24
 	VAND V5.B16, V24.B16, V24.B16
 	FMOVQ 160(R12), F28
@@ -1927,7 +1927,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84919a // fmul v26.4s, v12.4s, v4.s[0]
-	WORD $0x4e30cf41 // fmla v1.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V1.S4
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -2015,7 +2015,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84917a // fmul v26.4s, v11.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	FMOVQ 64(R12), F24
 	VUSHR $4, V24.B16, V24.B16
 	FMOVQ 160(R12), F28
@@ -2095,7 +2095,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84919a // fmul v26.4s, v12.4s, v4.s[0]
-	WORD $0x4e30cf41 // fmla v1.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V1.S4
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -2191,7 +2191,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84917a // fmul v26.4s, v11.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	FMOVQ 96(R12), F24
 	VUSHR $4, V24.B16, V24.B16
 	FMOVQ 160(R12), F28
@@ -2279,7 +2279,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84919a // fmul v26.4s, v12.4s, v4.s[0]
-	WORD $0x4e30cf41 // fmla v1.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V1.S4
 	ADD $210, R8
 	ADD $210, R9
 	ADD $210, R10

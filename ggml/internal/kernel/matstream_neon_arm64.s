@@ -124,7 +124,7 @@ loop1:
 	VLD1 (R11), V26.H[3]
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	VADDP V21.S4, V20.S4, V20.S4
 	VADDP V23.S4, V22.S4, V22.S4
 	VADDP V22.S4, V20.S4, V20.S4
@@ -135,7 +135,7 @@ loop1:
 	VLD1 (R15), V26.H[3]
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e34cf41 // fmla v1.4s, v26.4s, v20.4s
+	VFMLA V20.S4, V26.S4, V1.S4
 	ADD $18, R8
 	ADD $18, R9
 	ADD $18, R10
@@ -255,7 +255,7 @@ loop2:
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	WORD $0x4fa41360 // fmla v0.4s, v27.4s, v4.s[1]
 	VADDP V21.S4, V20.S4, V20.S4
 	VADDP V23.S4, V22.S4, V22.S4
@@ -270,7 +270,7 @@ loop2:
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e34cf41 // fmla v1.4s, v26.4s, v20.4s
+	VFMLA V20.S4, V26.S4, V1.S4
 	WORD $0x4fa41361 // fmla v1.4s, v27.4s, v4.s[1]
 	ADD $20, R8
 	ADD $20, R9
@@ -486,7 +486,7 @@ loop3:
 	VLD1 (R11), V26.H[3]
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	VADDP V21.S4, V20.S4, V20.S4
 	VADDP V23.S4, V22.S4, V22.S4
 	VADDP V22.S4, V20.S4, V20.S4
@@ -497,7 +497,7 @@ loop3:
 	VLD1 (R15), V26.H[3]
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e34cf41 // fmla v1.4s, v26.4s, v20.4s
+	VFMLA V20.S4, V26.S4, V1.S4
 	ADD $22, R8
 	ADD $22, R9
 	ADD $22, R10
@@ -698,7 +698,7 @@ loop4:
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	WORD $0x4fa41360 // fmla v0.4s, v27.4s, v4.s[1]
 	VADDP V21.S4, V20.S4, V20.S4
 	VADDP V23.S4, V22.S4, V22.S4
@@ -713,7 +713,7 @@ loop4:
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e34cf41 // fmla v1.4s, v26.4s, v20.4s
+	VFMLA V20.S4, V26.S4, V1.S4
 	WORD $0x4fa41361 // fmla v1.4s, v27.4s, v4.s[1]
 	ADD $24, R8
 	ADD $24, R9
@@ -832,7 +832,7 @@ loop5:
 	VLD1 (R11), V26.H[3]
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	VADDP V21.S4, V20.S4, V20.S4
 	VADDP V23.S4, V22.S4, V22.S4
 	VADDP V22.S4, V20.S4, V20.S4
@@ -843,7 +843,7 @@ loop5:
 	VLD1 (R15), V26.H[3]
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4e34cf41 // fmla v1.4s, v26.4s, v20.4s
+	VFMLA V20.S4, V26.S4, V1.S4
 	ADD $34, R8
 	ADD $34, R9
 	ADD $34, R10
@@ -1031,7 +1031,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84917a // fmul v26.4s, v11.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	FMOVQ 0(R12), F24
 	VAND V5.B16, V24.B16, V24.B16
 	FMOVQ 128(R12), F28
@@ -1127,7 +1127,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84919a // fmul v26.4s, v12.4s, v4.s[0]
-	WORD $0x4e30cf41 // fmla v1.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V1.S4
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -1231,7 +1231,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84917a // fmul v26.4s, v11.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	FMOVQ 32(R12), F24
 	VAND V5.B16, V24.B16, V24.B16
 	FMOVQ 128(R12), F28
@@ -1327,7 +1327,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84919a // fmul v26.4s, v12.4s, v4.s[0]
-	WORD $0x4e30cf41 // fmla v1.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V1.S4
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -1423,7 +1423,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84917a // fmul v26.4s, v11.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	FMOVQ 0(R12), F24
 	VUSHR $4, V24.B16, V24.B16
 	FMOVQ 128(R12), F28
@@ -1511,7 +1511,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84919a // fmul v26.4s, v12.4s, v4.s[0]
-	WORD $0x4e30cf41 // fmla v1.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V1.S4
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -1615,7 +1615,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84917a // fmul v26.4s, v11.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	FMOVQ 32(R12), F24
 	VUSHR $4, V24.B16, V24.B16
 	FMOVQ 128(R12), F28
@@ -1711,7 +1711,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84919a // fmul v26.4s, v12.4s, v4.s[0]
-	WORD $0x4e30cf41 // fmla v1.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V1.S4
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -1815,7 +1815,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84917a // fmul v26.4s, v11.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	FMOVQ 64(R12), F24
 	VAND V5.B16, V24.B16, V24.B16
 	FMOVQ 160(R12), F28
@@ -1911,7 +1911,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84919a // fmul v26.4s, v12.4s, v4.s[0]
-	WORD $0x4e30cf41 // fmla v1.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V1.S4
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -2015,7 +2015,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84917a // fmul v26.4s, v11.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	FMOVQ 96(R12), F24
 	VAND V5.B16, V24.B16, V24.B16
 	FMOVQ 160(R12), F28
@@ -2111,7 +2111,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84919a // fmul v26.4s, v12.4s, v4.s[0]
-	WORD $0x4e30cf41 // fmla v1.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V1.S4
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -2207,7 +2207,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84917a // fmul v26.4s, v11.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	FMOVQ 64(R12), F24
 	VUSHR $4, V24.B16, V24.B16
 	FMOVQ 160(R12), F28
@@ -2295,7 +2295,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84919a // fmul v26.4s, v12.4s, v4.s[0]
-	WORD $0x4e30cf41 // fmla v1.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V1.S4
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -2399,7 +2399,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84917a // fmul v26.4s, v11.4s, v4.s[0]
-	WORD $0x4e30cf40 // fmla v0.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V0.S4
 	FMOVQ 96(R12), F24
 	VUSHR $4, V24.B16, V24.B16
 	FMOVQ 160(R12), F28
@@ -2495,7 +2495,7 @@ loop6:
 	WORD $0x4ebb9690 // mla v16.4s, v20.4s, v27.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f84919a // fmul v26.4s, v12.4s, v4.s[0]
-	WORD $0x4e30cf41 // fmla v1.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V1.S4
 	ADD $210, R8
 	ADD $210, R9
 	ADD $210, R10

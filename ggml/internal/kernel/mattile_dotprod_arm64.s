@@ -104,17 +104,17 @@ loop1:
 	FMOVQ 0(R1), F14
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f8c91d0 // fmul v16.4s, v14.4s, v12.s[0]
-	WORD $0x4e24ce00 // fmla v0.4s, v16.4s, v4.4s
+	VFMLA V4.S4, V16.S4, V0.S4
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f8d91d0 // fmul v16.4s, v14.4s, v13.s[0]
-	WORD $0x4e28ce02 // fmla v2.4s, v16.4s, v8.4s
+	VFMLA V8.S4, V16.S4, V2.S4
 	FMOVQ 16(R1), F14
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8c91d0 // fmul v16.4s, v14.4s, v12.s[0]
-	WORD $0x4e26ce01 // fmla v1.4s, v16.4s, v6.4s
+	VFMLA V6.S4, V16.S4, V1.S4
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f8d91d0 // fmul v16.4s, v14.4s, v13.s[0]
-	WORD $0x4e2ace03 // fmla v3.4s, v16.4s, v10.4s
+	VFMLA V10.S4, V16.S4, V3.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop1
@@ -213,17 +213,17 @@ loop2:
 	FMOVQ 0(R1), F14
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f8c91d0 // fmul v16.4s, v14.4s, v12.s[0]
-	WORD $0x4e24ce00 // fmla v0.4s, v16.4s, v4.4s
+	VFMLA V4.S4, V16.S4, V0.S4
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f8d91d0 // fmul v16.4s, v14.4s, v13.s[0]
-	WORD $0x4e28ce02 // fmla v2.4s, v16.4s, v8.4s
+	VFMLA V8.S4, V16.S4, V2.S4
 	FMOVQ 16(R1), F14
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8c91d0 // fmul v16.4s, v14.4s, v12.s[0]
-	WORD $0x4e26ce01 // fmla v1.4s, v16.4s, v6.4s
+	VFMLA V6.S4, V16.S4, V1.S4
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f8d91d0 // fmul v16.4s, v14.4s, v13.s[0]
-	WORD $0x4e2ace03 // fmla v3.4s, v16.4s, v10.4s
+	VFMLA V10.S4, V16.S4, V3.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop2
@@ -364,23 +364,23 @@ loop3:
 	FMOVQ 0(R1), F21
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f9292b7 // fmul v23.4s, v21.4s, v18.s[0]
-	WORD $0x4e26cee0 // fmla v0.4s, v23.4s, v6.4s
+	VFMLA V6.S4, V23.S4, V0.S4
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f9392b7 // fmul v23.4s, v21.4s, v19.s[0]
-	WORD $0x4e2acee2 // fmla v2.4s, v23.4s, v10.4s
+	VFMLA V10.S4, V23.S4, V2.S4
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4f9492b7 // fmul v23.4s, v21.4s, v20.s[0]
-	WORD $0x4e2ecee4 // fmla v4.4s, v23.4s, v14.4s
+	VFMLA V14.S4, V23.S4, V4.S4
 	FMOVQ 16(R1), F21
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f9292b7 // fmul v23.4s, v21.4s, v18.s[0]
-	WORD $0x4e28cee1 // fmla v1.4s, v23.4s, v8.4s
+	VFMLA V8.S4, V23.S4, V1.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f9392b7 // fmul v23.4s, v21.4s, v19.s[0]
-	WORD $0x4e2ccee3 // fmla v3.4s, v23.4s, v12.4s
+	VFMLA V12.S4, V23.S4, V3.S4
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f9492b7 // fmul v23.4s, v21.4s, v20.s[0]
-	WORD $0x4e30cee5 // fmla v5.4s, v23.4s, v16.4s
+	VFMLA V16.S4, V23.S4, V5.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop3
@@ -512,23 +512,23 @@ loop4:
 	FMOVQ 0(R1), F21
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f9292b7 // fmul v23.4s, v21.4s, v18.s[0]
-	WORD $0x4e26cee0 // fmla v0.4s, v23.4s, v6.4s
+	VFMLA V6.S4, V23.S4, V0.S4
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f9392b7 // fmul v23.4s, v21.4s, v19.s[0]
-	WORD $0x4e2acee2 // fmla v2.4s, v23.4s, v10.4s
+	VFMLA V10.S4, V23.S4, V2.S4
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4f9492b7 // fmul v23.4s, v21.4s, v20.s[0]
-	WORD $0x4e2ecee4 // fmla v4.4s, v23.4s, v14.4s
+	VFMLA V14.S4, V23.S4, V4.S4
 	FMOVQ 16(R1), F21
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f9292b7 // fmul v23.4s, v21.4s, v18.s[0]
-	WORD $0x4e28cee1 // fmla v1.4s, v23.4s, v8.4s
+	VFMLA V8.S4, V23.S4, V1.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f9392b7 // fmul v23.4s, v21.4s, v19.s[0]
-	WORD $0x4e2ccee3 // fmla v3.4s, v23.4s, v12.4s
+	VFMLA V12.S4, V23.S4, V3.S4
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f9492b7 // fmul v23.4s, v21.4s, v20.s[0]
-	WORD $0x4e30cee5 // fmla v5.4s, v23.4s, v16.4s
+	VFMLA V16.S4, V23.S4, V5.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop4
@@ -702,29 +702,29 @@ loop5:
 	FMOVQ 0(R1), F28
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f98939e // fmul v30.4s, v28.4s, v24.s[0]
-	WORD $0x4e28cfc0 // fmla v0.4s, v30.4s, v8.4s
+	VFMLA V8.S4, V30.S4, V0.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f99939e // fmul v30.4s, v28.4s, v25.s[0]
-	WORD $0x4e2ccfc2 // fmla v2.4s, v30.4s, v12.4s
+	VFMLA V12.S4, V30.S4, V2.S4
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f9a939e // fmul v30.4s, v28.4s, v26.s[0]
-	WORD $0x4e30cfc4 // fmla v4.4s, v30.4s, v16.4s
+	VFMLA V16.S4, V30.S4, V4.S4
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4f9b939e // fmul v30.4s, v28.4s, v27.s[0]
-	WORD $0x4e34cfc6 // fmla v6.4s, v30.4s, v20.4s
+	VFMLA V20.S4, V30.S4, V6.S4
 	FMOVQ 16(R1), F28
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f98939e // fmul v30.4s, v28.4s, v24.s[0]
-	WORD $0x4e2acfc1 // fmla v1.4s, v30.4s, v10.4s
+	VFMLA V10.S4, V30.S4, V1.S4
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4f99939e // fmul v30.4s, v28.4s, v25.s[0]
-	WORD $0x4e2ecfc3 // fmla v3.4s, v30.4s, v14.4s
+	VFMLA V14.S4, V30.S4, V3.S4
 	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
 	WORD $0x4f9a939e // fmul v30.4s, v28.4s, v26.s[0]
-	WORD $0x4e32cfc5 // fmla v5.4s, v30.4s, v18.4s
+	VFMLA V18.S4, V30.S4, V5.S4
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x4f9b939e // fmul v30.4s, v28.4s, v27.s[0]
-	WORD $0x4e36cfc7 // fmla v7.4s, v30.4s, v22.4s
+	VFMLA V22.S4, V30.S4, V7.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop5
@@ -889,29 +889,29 @@ loop6:
 	FMOVQ 0(R1), F28
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f98939e // fmul v30.4s, v28.4s, v24.s[0]
-	WORD $0x4e28cfc0 // fmla v0.4s, v30.4s, v8.4s
+	VFMLA V8.S4, V30.S4, V0.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f99939e // fmul v30.4s, v28.4s, v25.s[0]
-	WORD $0x4e2ccfc2 // fmla v2.4s, v30.4s, v12.4s
+	VFMLA V12.S4, V30.S4, V2.S4
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f9a939e // fmul v30.4s, v28.4s, v26.s[0]
-	WORD $0x4e30cfc4 // fmla v4.4s, v30.4s, v16.4s
+	VFMLA V16.S4, V30.S4, V4.S4
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4f9b939e // fmul v30.4s, v28.4s, v27.s[0]
-	WORD $0x4e34cfc6 // fmla v6.4s, v30.4s, v20.4s
+	VFMLA V20.S4, V30.S4, V6.S4
 	FMOVQ 16(R1), F28
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f98939e // fmul v30.4s, v28.4s, v24.s[0]
-	WORD $0x4e2acfc1 // fmla v1.4s, v30.4s, v10.4s
+	VFMLA V10.S4, V30.S4, V1.S4
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4f99939e // fmul v30.4s, v28.4s, v25.s[0]
-	WORD $0x4e2ecfc3 // fmla v3.4s, v30.4s, v14.4s
+	VFMLA V14.S4, V30.S4, V3.S4
 	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
 	WORD $0x4f9a939e // fmul v30.4s, v28.4s, v26.s[0]
-	WORD $0x4e32cfc5 // fmla v5.4s, v30.4s, v18.4s
+	VFMLA V18.S4, V30.S4, V5.S4
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x4f9b939e // fmul v30.4s, v28.4s, v27.s[0]
-	WORD $0x4e36cfc7 // fmla v7.4s, v30.4s, v22.4s
+	VFMLA V22.S4, V30.S4, V7.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop6
@@ -1026,21 +1026,21 @@ loop7:
 	FMOVQ 64(R1), F15
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f8c91d0 // fmul v16.4s, v14.4s, v12.s[0]
-	WORD $0x4e24ce00 // fmla v0.4s, v16.4s, v4.4s
+	VFMLA V4.S4, V16.S4, V0.S4
 	WORD $0x4fac11e0 // fmla v0.4s, v15.4s, v12.s[1]
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f8d91d0 // fmul v16.4s, v14.4s, v13.s[0]
-	WORD $0x4e28ce02 // fmla v2.4s, v16.4s, v8.4s
+	VFMLA V8.S4, V16.S4, V2.S4
 	WORD $0x4fad11e2 // fmla v2.4s, v15.4s, v13.s[1]
 	FMOVQ 16(R1), F14
 	FMOVQ 80(R1), F15
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8c91d0 // fmul v16.4s, v14.4s, v12.s[0]
-	WORD $0x4e26ce01 // fmla v1.4s, v16.4s, v6.4s
+	VFMLA V6.S4, V16.S4, V1.S4
 	WORD $0x4fac11e1 // fmla v1.4s, v15.4s, v12.s[1]
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f8d91d0 // fmul v16.4s, v14.4s, v13.s[0]
-	WORD $0x4e2ace03 // fmla v3.4s, v16.4s, v10.4s
+	VFMLA V10.S4, V16.S4, V3.S4
 	WORD $0x4fad11e3 // fmla v3.4s, v15.4s, v13.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -1141,21 +1141,21 @@ loop8:
 	FMOVQ 64(R1), F15
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f8c91d0 // fmul v16.4s, v14.4s, v12.s[0]
-	WORD $0x4e24ce00 // fmla v0.4s, v16.4s, v4.4s
+	VFMLA V4.S4, V16.S4, V0.S4
 	WORD $0x4fac11e0 // fmla v0.4s, v15.4s, v12.s[1]
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f8d91d0 // fmul v16.4s, v14.4s, v13.s[0]
-	WORD $0x4e28ce02 // fmla v2.4s, v16.4s, v8.4s
+	VFMLA V8.S4, V16.S4, V2.S4
 	WORD $0x4fad11e2 // fmla v2.4s, v15.4s, v13.s[1]
 	FMOVQ 16(R1), F14
 	FMOVQ 80(R1), F15
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8c91d0 // fmul v16.4s, v14.4s, v12.s[0]
-	WORD $0x4e26ce01 // fmla v1.4s, v16.4s, v6.4s
+	VFMLA V6.S4, V16.S4, V1.S4
 	WORD $0x4fac11e1 // fmla v1.4s, v15.4s, v12.s[1]
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f8d91d0 // fmul v16.4s, v14.4s, v13.s[0]
-	WORD $0x4e2ace03 // fmla v3.4s, v16.4s, v10.4s
+	VFMLA V10.S4, V16.S4, V3.S4
 	WORD $0x4fad11e3 // fmla v3.4s, v15.4s, v13.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -1298,29 +1298,29 @@ loop9:
 	FMOVQ 64(R1), F22
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f9292b7 // fmul v23.4s, v21.4s, v18.s[0]
-	WORD $0x4e26cee0 // fmla v0.4s, v23.4s, v6.4s
+	VFMLA V6.S4, V23.S4, V0.S4
 	WORD $0x4fb212c0 // fmla v0.4s, v22.4s, v18.s[1]
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f9392b7 // fmul v23.4s, v21.4s, v19.s[0]
-	WORD $0x4e2acee2 // fmla v2.4s, v23.4s, v10.4s
+	VFMLA V10.S4, V23.S4, V2.S4
 	WORD $0x4fb312c2 // fmla v2.4s, v22.4s, v19.s[1]
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4f9492b7 // fmul v23.4s, v21.4s, v20.s[0]
-	WORD $0x4e2ecee4 // fmla v4.4s, v23.4s, v14.4s
+	VFMLA V14.S4, V23.S4, V4.S4
 	WORD $0x4fb412c4 // fmla v4.4s, v22.4s, v20.s[1]
 	FMOVQ 16(R1), F21
 	FMOVQ 80(R1), F22
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f9292b7 // fmul v23.4s, v21.4s, v18.s[0]
-	WORD $0x4e28cee1 // fmla v1.4s, v23.4s, v8.4s
+	VFMLA V8.S4, V23.S4, V1.S4
 	WORD $0x4fb212c1 // fmla v1.4s, v22.4s, v18.s[1]
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f9392b7 // fmul v23.4s, v21.4s, v19.s[0]
-	WORD $0x4e2ccee3 // fmla v3.4s, v23.4s, v12.4s
+	VFMLA V12.S4, V23.S4, V3.S4
 	WORD $0x4fb312c3 // fmla v3.4s, v22.4s, v19.s[1]
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f9492b7 // fmul v23.4s, v21.4s, v20.s[0]
-	WORD $0x4e30cee5 // fmla v5.4s, v23.4s, v16.4s
+	VFMLA V16.S4, V23.S4, V5.S4
 	WORD $0x4fb412c5 // fmla v5.4s, v22.4s, v20.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -1454,29 +1454,29 @@ loop10:
 	FMOVQ 64(R1), F22
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f9292b7 // fmul v23.4s, v21.4s, v18.s[0]
-	WORD $0x4e26cee0 // fmla v0.4s, v23.4s, v6.4s
+	VFMLA V6.S4, V23.S4, V0.S4
 	WORD $0x4fb212c0 // fmla v0.4s, v22.4s, v18.s[1]
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f9392b7 // fmul v23.4s, v21.4s, v19.s[0]
-	WORD $0x4e2acee2 // fmla v2.4s, v23.4s, v10.4s
+	VFMLA V10.S4, V23.S4, V2.S4
 	WORD $0x4fb312c2 // fmla v2.4s, v22.4s, v19.s[1]
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4f9492b7 // fmul v23.4s, v21.4s, v20.s[0]
-	WORD $0x4e2ecee4 // fmla v4.4s, v23.4s, v14.4s
+	VFMLA V14.S4, V23.S4, V4.S4
 	WORD $0x4fb412c4 // fmla v4.4s, v22.4s, v20.s[1]
 	FMOVQ 16(R1), F21
 	FMOVQ 80(R1), F22
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f9292b7 // fmul v23.4s, v21.4s, v18.s[0]
-	WORD $0x4e28cee1 // fmla v1.4s, v23.4s, v8.4s
+	VFMLA V8.S4, V23.S4, V1.S4
 	WORD $0x4fb212c1 // fmla v1.4s, v22.4s, v18.s[1]
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f9392b7 // fmul v23.4s, v21.4s, v19.s[0]
-	WORD $0x4e2ccee3 // fmla v3.4s, v23.4s, v12.4s
+	VFMLA V12.S4, V23.S4, V3.S4
 	WORD $0x4fb312c3 // fmla v3.4s, v22.4s, v19.s[1]
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f9492b7 // fmul v23.4s, v21.4s, v20.s[0]
-	WORD $0x4e30cee5 // fmla v5.4s, v23.4s, v16.4s
+	VFMLA V16.S4, V23.S4, V5.S4
 	WORD $0x4fb412c5 // fmla v5.4s, v22.4s, v20.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -1652,37 +1652,37 @@ loop11:
 	FMOVQ 64(R1), F29
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f98939e // fmul v30.4s, v28.4s, v24.s[0]
-	WORD $0x4e28cfc0 // fmla v0.4s, v30.4s, v8.4s
+	VFMLA V8.S4, V30.S4, V0.S4
 	WORD $0x4fb813a0 // fmla v0.4s, v29.4s, v24.s[1]
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f99939e // fmul v30.4s, v28.4s, v25.s[0]
-	WORD $0x4e2ccfc2 // fmla v2.4s, v30.4s, v12.4s
+	VFMLA V12.S4, V30.S4, V2.S4
 	WORD $0x4fb913a2 // fmla v2.4s, v29.4s, v25.s[1]
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f9a939e // fmul v30.4s, v28.4s, v26.s[0]
-	WORD $0x4e30cfc4 // fmla v4.4s, v30.4s, v16.4s
+	VFMLA V16.S4, V30.S4, V4.S4
 	WORD $0x4fba13a4 // fmla v4.4s, v29.4s, v26.s[1]
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4f9b939e // fmul v30.4s, v28.4s, v27.s[0]
-	WORD $0x4e34cfc6 // fmla v6.4s, v30.4s, v20.4s
+	VFMLA V20.S4, V30.S4, V6.S4
 	WORD $0x4fbb13a6 // fmla v6.4s, v29.4s, v27.s[1]
 	FMOVQ 16(R1), F28
 	FMOVQ 80(R1), F29
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f98939e // fmul v30.4s, v28.4s, v24.s[0]
-	WORD $0x4e2acfc1 // fmla v1.4s, v30.4s, v10.4s
+	VFMLA V10.S4, V30.S4, V1.S4
 	WORD $0x4fb813a1 // fmla v1.4s, v29.4s, v24.s[1]
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4f99939e // fmul v30.4s, v28.4s, v25.s[0]
-	WORD $0x4e2ecfc3 // fmla v3.4s, v30.4s, v14.4s
+	VFMLA V14.S4, V30.S4, V3.S4
 	WORD $0x4fb913a3 // fmla v3.4s, v29.4s, v25.s[1]
 	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
 	WORD $0x4f9a939e // fmul v30.4s, v28.4s, v26.s[0]
-	WORD $0x4e32cfc5 // fmla v5.4s, v30.4s, v18.4s
+	VFMLA V18.S4, V30.S4, V5.S4
 	WORD $0x4fba13a5 // fmla v5.4s, v29.4s, v26.s[1]
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x4f9b939e // fmul v30.4s, v28.4s, v27.s[0]
-	WORD $0x4e36cfc7 // fmla v7.4s, v30.4s, v22.4s
+	VFMLA V22.S4, V30.S4, V7.S4
 	WORD $0x4fbb13a7 // fmla v7.4s, v29.4s, v27.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -1849,37 +1849,37 @@ loop12:
 	FMOVQ 64(R1), F29
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f98939e // fmul v30.4s, v28.4s, v24.s[0]
-	WORD $0x4e28cfc0 // fmla v0.4s, v30.4s, v8.4s
+	VFMLA V8.S4, V30.S4, V0.S4
 	WORD $0x4fb813a0 // fmla v0.4s, v29.4s, v24.s[1]
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f99939e // fmul v30.4s, v28.4s, v25.s[0]
-	WORD $0x4e2ccfc2 // fmla v2.4s, v30.4s, v12.4s
+	VFMLA V12.S4, V30.S4, V2.S4
 	WORD $0x4fb913a2 // fmla v2.4s, v29.4s, v25.s[1]
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f9a939e // fmul v30.4s, v28.4s, v26.s[0]
-	WORD $0x4e30cfc4 // fmla v4.4s, v30.4s, v16.4s
+	VFMLA V16.S4, V30.S4, V4.S4
 	WORD $0x4fba13a4 // fmla v4.4s, v29.4s, v26.s[1]
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4f9b939e // fmul v30.4s, v28.4s, v27.s[0]
-	WORD $0x4e34cfc6 // fmla v6.4s, v30.4s, v20.4s
+	VFMLA V20.S4, V30.S4, V6.S4
 	WORD $0x4fbb13a6 // fmla v6.4s, v29.4s, v27.s[1]
 	FMOVQ 16(R1), F28
 	FMOVQ 80(R1), F29
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f98939e // fmul v30.4s, v28.4s, v24.s[0]
-	WORD $0x4e2acfc1 // fmla v1.4s, v30.4s, v10.4s
+	VFMLA V10.S4, V30.S4, V1.S4
 	WORD $0x4fb813a1 // fmla v1.4s, v29.4s, v24.s[1]
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4f99939e // fmul v30.4s, v28.4s, v25.s[0]
-	WORD $0x4e2ecfc3 // fmla v3.4s, v30.4s, v14.4s
+	VFMLA V14.S4, V30.S4, V3.S4
 	WORD $0x4fb913a3 // fmla v3.4s, v29.4s, v25.s[1]
 	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
 	WORD $0x4f9a939e // fmul v30.4s, v28.4s, v26.s[0]
-	WORD $0x4e32cfc5 // fmla v5.4s, v30.4s, v18.4s
+	VFMLA V18.S4, V30.S4, V5.S4
 	WORD $0x4fba13a5 // fmla v5.4s, v29.4s, v26.s[1]
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x4f9b939e // fmul v30.4s, v28.4s, v27.s[0]
-	WORD $0x4e36cfc7 // fmla v7.4s, v30.4s, v22.4s
+	VFMLA V22.S4, V30.S4, V7.S4
 	WORD $0x4fbb13a7 // fmla v7.4s, v29.4s, v27.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -1974,10 +1974,10 @@ loop13:
 	FMOVQ 0(R1), F10
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	WORD $0x4e22cd80 // fmla v0.4s, v12.4s, v2.4s
+	VFMLA V2.S4, V12.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	WORD $0x4e23cd81 // fmla v1.4s, v12.4s, v3.4s
+	VFMLA V3.S4, V12.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop13
@@ -2054,10 +2054,10 @@ loop14:
 	FMOVQ -48(R1), F10
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	WORD $0x4e22cd80 // fmla v0.4s, v12.4s, v2.4s
+	VFMLA V2.S4, V12.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	WORD $0x4e23cd81 // fmla v1.4s, v12.4s, v3.4s
+	VFMLA V3.S4, V12.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop14
@@ -2134,10 +2134,10 @@ loop15:
 	FMOVQ 0(R1), F10
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	WORD $0x4e22cd80 // fmla v0.4s, v12.4s, v2.4s
+	VFMLA V2.S4, V12.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	WORD $0x4e23cd81 // fmla v1.4s, v12.4s, v3.4s
+	VFMLA V3.S4, V12.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop15
@@ -2214,10 +2214,10 @@ loop16:
 	FMOVQ -48(R1), F10
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	WORD $0x4e22cd80 // fmla v0.4s, v12.4s, v2.4s
+	VFMLA V2.S4, V12.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	WORD $0x4e23cd81 // fmla v1.4s, v12.4s, v3.4s
+	VFMLA V3.S4, V12.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop16
@@ -2329,13 +2329,13 @@ loop17:
 	FMOVQ 0(R1), F15
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8c91f1 // fmul v17.4s, v15.4s, v12.s[0]
-	WORD $0x4e23ce20 // fmla v0.4s, v17.4s, v3.4s
+	VFMLA V3.S4, V17.S4, V0.S4
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f8d91f1 // fmul v17.4s, v15.4s, v13.s[0]
-	WORD $0x4e24ce21 // fmla v1.4s, v17.4s, v4.4s
+	VFMLA V4.S4, V17.S4, V1.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f8e91f1 // fmul v17.4s, v15.4s, v14.s[0]
-	WORD $0x4e25ce22 // fmla v2.4s, v17.4s, v5.4s
+	VFMLA V5.S4, V17.S4, V2.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop17
@@ -2437,13 +2437,13 @@ loop18:
 	FMOVQ -48(R1), F15
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8c91f1 // fmul v17.4s, v15.4s, v12.s[0]
-	WORD $0x4e23ce20 // fmla v0.4s, v17.4s, v3.4s
+	VFMLA V3.S4, V17.S4, V0.S4
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f8d91f1 // fmul v17.4s, v15.4s, v13.s[0]
-	WORD $0x4e24ce21 // fmla v1.4s, v17.4s, v4.4s
+	VFMLA V4.S4, V17.S4, V1.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f8e91f1 // fmul v17.4s, v15.4s, v14.s[0]
-	WORD $0x4e25ce22 // fmla v2.4s, v17.4s, v5.4s
+	VFMLA V5.S4, V17.S4, V2.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop18
@@ -2545,13 +2545,13 @@ loop19:
 	FMOVQ 0(R1), F15
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8c91f1 // fmul v17.4s, v15.4s, v12.s[0]
-	WORD $0x4e23ce20 // fmla v0.4s, v17.4s, v3.4s
+	VFMLA V3.S4, V17.S4, V0.S4
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f8d91f1 // fmul v17.4s, v15.4s, v13.s[0]
-	WORD $0x4e24ce21 // fmla v1.4s, v17.4s, v4.4s
+	VFMLA V4.S4, V17.S4, V1.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f8e91f1 // fmul v17.4s, v15.4s, v14.s[0]
-	WORD $0x4e25ce22 // fmla v2.4s, v17.4s, v5.4s
+	VFMLA V5.S4, V17.S4, V2.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop19
@@ -2653,13 +2653,13 @@ loop20:
 	FMOVQ -48(R1), F15
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8c91f1 // fmul v17.4s, v15.4s, v12.s[0]
-	WORD $0x4e23ce20 // fmla v0.4s, v17.4s, v3.4s
+	VFMLA V3.S4, V17.S4, V0.S4
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f8d91f1 // fmul v17.4s, v15.4s, v13.s[0]
-	WORD $0x4e24ce21 // fmla v1.4s, v17.4s, v4.4s
+	VFMLA V4.S4, V17.S4, V1.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f8e91f1 // fmul v17.4s, v15.4s, v14.s[0]
-	WORD $0x4e25ce22 // fmla v2.4s, v17.4s, v5.4s
+	VFMLA V5.S4, V17.S4, V2.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop20
@@ -2796,16 +2796,16 @@ loop21:
 	FMOVQ 0(R1), F20
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	WORD $0x4e24cec0 // fmla v0.4s, v22.4s, v4.4s
+	VFMLA V4.S4, V22.S4, V0.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	WORD $0x4e25cec1 // fmla v1.4s, v22.4s, v5.4s
+	VFMLA V5.S4, V22.S4, V1.S4
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	WORD $0x4e26cec2 // fmla v2.4s, v22.4s, v6.4s
+	VFMLA V6.S4, V22.S4, V2.S4
 	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
 	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	WORD $0x4e27cec3 // fmla v3.4s, v22.4s, v7.4s
+	VFMLA V7.S4, V22.S4, V3.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop21
@@ -2932,16 +2932,16 @@ loop22:
 	FMOVQ -48(R1), F20
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	WORD $0x4e24cec0 // fmla v0.4s, v22.4s, v4.4s
+	VFMLA V4.S4, V22.S4, V0.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	WORD $0x4e25cec1 // fmla v1.4s, v22.4s, v5.4s
+	VFMLA V5.S4, V22.S4, V1.S4
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	WORD $0x4e26cec2 // fmla v2.4s, v22.4s, v6.4s
+	VFMLA V6.S4, V22.S4, V2.S4
 	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
 	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	WORD $0x4e27cec3 // fmla v3.4s, v22.4s, v7.4s
+	VFMLA V7.S4, V22.S4, V3.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop22
@@ -3068,16 +3068,16 @@ loop23:
 	FMOVQ 0(R1), F20
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	WORD $0x4e24cec0 // fmla v0.4s, v22.4s, v4.4s
+	VFMLA V4.S4, V22.S4, V0.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	WORD $0x4e25cec1 // fmla v1.4s, v22.4s, v5.4s
+	VFMLA V5.S4, V22.S4, V1.S4
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	WORD $0x4e26cec2 // fmla v2.4s, v22.4s, v6.4s
+	VFMLA V6.S4, V22.S4, V2.S4
 	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
 	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	WORD $0x4e27cec3 // fmla v3.4s, v22.4s, v7.4s
+	VFMLA V7.S4, V22.S4, V3.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop23
@@ -3204,16 +3204,16 @@ loop24:
 	FMOVQ -48(R1), F20
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	WORD $0x4e24cec0 // fmla v0.4s, v22.4s, v4.4s
+	VFMLA V4.S4, V22.S4, V0.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	WORD $0x4e25cec1 // fmla v1.4s, v22.4s, v5.4s
+	VFMLA V5.S4, V22.S4, V1.S4
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	WORD $0x4e26cec2 // fmla v2.4s, v22.4s, v6.4s
+	VFMLA V6.S4, V22.S4, V2.S4
 	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
 	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	WORD $0x4e27cec3 // fmla v3.4s, v22.4s, v7.4s
+	VFMLA V7.S4, V22.S4, V3.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop24

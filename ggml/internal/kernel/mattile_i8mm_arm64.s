@@ -86,17 +86,17 @@ loop1:
 	FMOVQ 0(R1), F10
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	WORD $0x4e24cd80 // fmla v0.4s, v12.4s, v4.4s
+	VFMLA V4.S4, V12.S4, V0.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	WORD $0x4e25cd82 // fmla v2.4s, v12.4s, v5.4s
+	VFMLA V5.S4, V12.S4, V2.S4
 	FMOVQ 16(R1), F10
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	WORD $0x4e26cd81 // fmla v1.4s, v12.4s, v6.4s
+	VFMLA V6.S4, V12.S4, V1.S4
 	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
 	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	WORD $0x4e27cd83 // fmla v3.4s, v12.4s, v7.4s
+	VFMLA V7.S4, V12.S4, V3.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop1
@@ -177,17 +177,17 @@ loop2:
 	FMOVQ 0(R1), F10
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	WORD $0x4e24cd80 // fmla v0.4s, v12.4s, v4.4s
+	VFMLA V4.S4, V12.S4, V0.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	WORD $0x4e25cd82 // fmla v2.4s, v12.4s, v5.4s
+	VFMLA V5.S4, V12.S4, V2.S4
 	FMOVQ 16(R1), F10
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	WORD $0x4e26cd81 // fmla v1.4s, v12.4s, v6.4s
+	VFMLA V6.S4, V12.S4, V1.S4
 	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
 	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	WORD $0x4e27cd83 // fmla v3.4s, v12.4s, v7.4s
+	VFMLA V7.S4, V12.S4, V3.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop2
@@ -314,23 +314,23 @@ loop3:
 	FMOVQ 0(R1), F17
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8e9233 // fmul v19.4s, v17.4s, v14.s[0]
-	WORD $0x4e26ce60 // fmla v0.4s, v19.4s, v6.4s
+	VFMLA V6.S4, V19.S4, V0.S4
 	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
 	WORD $0x4f8f9233 // fmul v19.4s, v17.4s, v15.s[0]
-	WORD $0x4e27ce62 // fmla v2.4s, v19.4s, v7.4s
+	VFMLA V7.S4, V19.S4, V2.S4
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f909233 // fmul v19.4s, v17.4s, v16.s[0]
-	WORD $0x4e2ace64 // fmla v4.4s, v19.4s, v10.4s
+	VFMLA V10.S4, V19.S4, V4.S4
 	FMOVQ 16(R1), F17
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f8e9233 // fmul v19.4s, v17.4s, v14.s[0]
-	WORD $0x4e28ce61 // fmla v1.4s, v19.4s, v8.4s
+	VFMLA V8.S4, V19.S4, V1.S4
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4f8f9233 // fmul v19.4s, v17.4s, v15.s[0]
-	WORD $0x4e29ce63 // fmla v3.4s, v19.4s, v9.4s
+	VFMLA V9.S4, V19.S4, V3.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f909233 // fmul v19.4s, v17.4s, v16.s[0]
-	WORD $0x4e2cce65 // fmla v5.4s, v19.4s, v12.4s
+	VFMLA V12.S4, V19.S4, V5.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop3
@@ -448,23 +448,23 @@ loop4:
 	FMOVQ 0(R1), F17
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8e9233 // fmul v19.4s, v17.4s, v14.s[0]
-	WORD $0x4e26ce60 // fmla v0.4s, v19.4s, v6.4s
+	VFMLA V6.S4, V19.S4, V0.S4
 	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
 	WORD $0x4f8f9233 // fmul v19.4s, v17.4s, v15.s[0]
-	WORD $0x4e27ce62 // fmla v2.4s, v19.4s, v7.4s
+	VFMLA V7.S4, V19.S4, V2.S4
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f909233 // fmul v19.4s, v17.4s, v16.s[0]
-	WORD $0x4e2ace64 // fmla v4.4s, v19.4s, v10.4s
+	VFMLA V10.S4, V19.S4, V4.S4
 	FMOVQ 16(R1), F17
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f8e9233 // fmul v19.4s, v17.4s, v14.s[0]
-	WORD $0x4e28ce61 // fmla v1.4s, v19.4s, v8.4s
+	VFMLA V8.S4, V19.S4, V1.S4
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4f8f9233 // fmul v19.4s, v17.4s, v15.s[0]
-	WORD $0x4e29ce63 // fmla v3.4s, v19.4s, v9.4s
+	VFMLA V9.S4, V19.S4, V3.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f909233 // fmul v19.4s, v17.4s, v16.s[0]
-	WORD $0x4e2cce65 // fmla v5.4s, v19.4s, v12.4s
+	VFMLA V12.S4, V19.S4, V5.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop4
@@ -602,29 +602,29 @@ loop5:
 	FMOVQ 0(R1), F20
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	WORD $0x4e28cec0 // fmla v0.4s, v22.4s, v8.4s
+	VFMLA V8.S4, V22.S4, V0.S4
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	WORD $0x4e29cec2 // fmla v2.4s, v22.4s, v9.4s
+	VFMLA V9.S4, V22.S4, V2.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	WORD $0x4e2ccec4 // fmla v4.4s, v22.4s, v12.4s
+	VFMLA V12.S4, V22.S4, V4.S4
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	WORD $0x4e2dcec6 // fmla v6.4s, v22.4s, v13.4s
+	VFMLA V13.S4, V22.S4, V6.S4
 	FMOVQ 16(R1), F20
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	WORD $0x4e2acec1 // fmla v1.4s, v22.4s, v10.4s
+	VFMLA V10.S4, V22.S4, V1.S4
 	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
 	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	WORD $0x4e2bcec3 // fmla v3.4s, v22.4s, v11.4s
+	VFMLA V11.S4, V22.S4, V3.S4
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	WORD $0x4e2ecec5 // fmla v5.4s, v22.4s, v14.4s
+	VFMLA V14.S4, V22.S4, V5.S4
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	WORD $0x4e2fcec7 // fmla v7.4s, v22.4s, v15.4s
+	VFMLA V15.S4, V22.S4, V7.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop5
@@ -753,29 +753,29 @@ loop6:
 	FMOVQ 0(R1), F20
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	WORD $0x4e28cec0 // fmla v0.4s, v22.4s, v8.4s
+	VFMLA V8.S4, V22.S4, V0.S4
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	WORD $0x4e29cec2 // fmla v2.4s, v22.4s, v9.4s
+	VFMLA V9.S4, V22.S4, V2.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	WORD $0x4e2ccec4 // fmla v4.4s, v22.4s, v12.4s
+	VFMLA V12.S4, V22.S4, V4.S4
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	WORD $0x4e2dcec6 // fmla v6.4s, v22.4s, v13.4s
+	VFMLA V13.S4, V22.S4, V6.S4
 	FMOVQ 16(R1), F20
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	WORD $0x4e2acec1 // fmla v1.4s, v22.4s, v10.4s
+	VFMLA V10.S4, V22.S4, V1.S4
 	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
 	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	WORD $0x4e2bcec3 // fmla v3.4s, v22.4s, v11.4s
+	VFMLA V11.S4, V22.S4, V3.S4
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	WORD $0x4e2ecec5 // fmla v5.4s, v22.4s, v14.4s
+	VFMLA V14.S4, V22.S4, V5.S4
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	WORD $0x4e2fcec7 // fmla v7.4s, v22.4s, v15.4s
+	VFMLA V15.S4, V22.S4, V7.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop6
@@ -872,21 +872,21 @@ loop7:
 	FMOVQ 64(R1), F11
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	WORD $0x4e24cd80 // fmla v0.4s, v12.4s, v4.4s
+	VFMLA V4.S4, V12.S4, V0.S4
 	WORD $0x4fa81160 // fmla v0.4s, v11.4s, v8.s[1]
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	WORD $0x4e25cd82 // fmla v2.4s, v12.4s, v5.4s
+	VFMLA V5.S4, V12.S4, V2.S4
 	WORD $0x4fa91162 // fmla v2.4s, v11.4s, v9.s[1]
 	FMOVQ 16(R1), F10
 	FMOVQ 80(R1), F11
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	WORD $0x4e26cd81 // fmla v1.4s, v12.4s, v6.4s
+	VFMLA V6.S4, V12.S4, V1.S4
 	WORD $0x4fa81161 // fmla v1.4s, v11.4s, v8.s[1]
 	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
 	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	WORD $0x4e27cd83 // fmla v3.4s, v12.4s, v7.4s
+	VFMLA V7.S4, V12.S4, V3.S4
 	WORD $0x4fa91163 // fmla v3.4s, v11.4s, v9.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -969,21 +969,21 @@ loop8:
 	FMOVQ 64(R1), F11
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	WORD $0x4e24cd80 // fmla v0.4s, v12.4s, v4.4s
+	VFMLA V4.S4, V12.S4, V0.S4
 	WORD $0x4fa81160 // fmla v0.4s, v11.4s, v8.s[1]
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	WORD $0x4e25cd82 // fmla v2.4s, v12.4s, v5.4s
+	VFMLA V5.S4, V12.S4, V2.S4
 	WORD $0x4fa91162 // fmla v2.4s, v11.4s, v9.s[1]
 	FMOVQ 16(R1), F10
 	FMOVQ 80(R1), F11
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	WORD $0x4e26cd81 // fmla v1.4s, v12.4s, v6.4s
+	VFMLA V6.S4, V12.S4, V1.S4
 	WORD $0x4fa81161 // fmla v1.4s, v11.4s, v8.s[1]
 	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
 	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	WORD $0x4e27cd83 // fmla v3.4s, v12.4s, v7.4s
+	VFMLA V7.S4, V12.S4, V3.S4
 	WORD $0x4fa91163 // fmla v3.4s, v11.4s, v9.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -1112,29 +1112,29 @@ loop9:
 	FMOVQ 64(R1), F18
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8e9233 // fmul v19.4s, v17.4s, v14.s[0]
-	WORD $0x4e26ce60 // fmla v0.4s, v19.4s, v6.4s
+	VFMLA V6.S4, V19.S4, V0.S4
 	WORD $0x4fae1240 // fmla v0.4s, v18.4s, v14.s[1]
 	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
 	WORD $0x4f8f9233 // fmul v19.4s, v17.4s, v15.s[0]
-	WORD $0x4e27ce62 // fmla v2.4s, v19.4s, v7.4s
+	VFMLA V7.S4, V19.S4, V2.S4
 	WORD $0x4faf1242 // fmla v2.4s, v18.4s, v15.s[1]
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f909233 // fmul v19.4s, v17.4s, v16.s[0]
-	WORD $0x4e2ace64 // fmla v4.4s, v19.4s, v10.4s
+	VFMLA V10.S4, V19.S4, V4.S4
 	WORD $0x4fb01244 // fmla v4.4s, v18.4s, v16.s[1]
 	FMOVQ 16(R1), F17
 	FMOVQ 80(R1), F18
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f8e9233 // fmul v19.4s, v17.4s, v14.s[0]
-	WORD $0x4e28ce61 // fmla v1.4s, v19.4s, v8.4s
+	VFMLA V8.S4, V19.S4, V1.S4
 	WORD $0x4fae1241 // fmla v1.4s, v18.4s, v14.s[1]
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4f8f9233 // fmul v19.4s, v17.4s, v15.s[0]
-	WORD $0x4e29ce63 // fmla v3.4s, v19.4s, v9.4s
+	VFMLA V9.S4, V19.S4, V3.S4
 	WORD $0x4faf1243 // fmla v3.4s, v18.4s, v15.s[1]
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f909233 // fmul v19.4s, v17.4s, v16.s[0]
-	WORD $0x4e2cce65 // fmla v5.4s, v19.4s, v12.4s
+	VFMLA V12.S4, V19.S4, V5.S4
 	WORD $0x4fb01245 // fmla v5.4s, v18.4s, v16.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -1254,29 +1254,29 @@ loop10:
 	FMOVQ 64(R1), F18
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8e9233 // fmul v19.4s, v17.4s, v14.s[0]
-	WORD $0x4e26ce60 // fmla v0.4s, v19.4s, v6.4s
+	VFMLA V6.S4, V19.S4, V0.S4
 	WORD $0x4fae1240 // fmla v0.4s, v18.4s, v14.s[1]
 	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
 	WORD $0x4f8f9233 // fmul v19.4s, v17.4s, v15.s[0]
-	WORD $0x4e27ce62 // fmla v2.4s, v19.4s, v7.4s
+	VFMLA V7.S4, V19.S4, V2.S4
 	WORD $0x4faf1242 // fmla v2.4s, v18.4s, v15.s[1]
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f909233 // fmul v19.4s, v17.4s, v16.s[0]
-	WORD $0x4e2ace64 // fmla v4.4s, v19.4s, v10.4s
+	VFMLA V10.S4, V19.S4, V4.S4
 	WORD $0x4fb01244 // fmla v4.4s, v18.4s, v16.s[1]
 	FMOVQ 16(R1), F17
 	FMOVQ 80(R1), F18
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f8e9233 // fmul v19.4s, v17.4s, v14.s[0]
-	WORD $0x4e28ce61 // fmla v1.4s, v19.4s, v8.4s
+	VFMLA V8.S4, V19.S4, V1.S4
 	WORD $0x4fae1241 // fmla v1.4s, v18.4s, v14.s[1]
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4f8f9233 // fmul v19.4s, v17.4s, v15.s[0]
-	WORD $0x4e29ce63 // fmla v3.4s, v19.4s, v9.4s
+	VFMLA V9.S4, V19.S4, V3.S4
 	WORD $0x4faf1243 // fmla v3.4s, v18.4s, v15.s[1]
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f909233 // fmul v19.4s, v17.4s, v16.s[0]
-	WORD $0x4e2cce65 // fmla v5.4s, v19.4s, v12.4s
+	VFMLA V12.S4, V19.S4, V5.S4
 	WORD $0x4fb01245 // fmla v5.4s, v18.4s, v16.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -1416,37 +1416,37 @@ loop11:
 	FMOVQ 64(R1), F21
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	WORD $0x4e28cec0 // fmla v0.4s, v22.4s, v8.4s
+	VFMLA V8.S4, V22.S4, V0.S4
 	WORD $0x4fb012a0 // fmla v0.4s, v21.4s, v16.s[1]
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	WORD $0x4e29cec2 // fmla v2.4s, v22.4s, v9.4s
+	VFMLA V9.S4, V22.S4, V2.S4
 	WORD $0x4fb112a2 // fmla v2.4s, v21.4s, v17.s[1]
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	WORD $0x4e2ccec4 // fmla v4.4s, v22.4s, v12.4s
+	VFMLA V12.S4, V22.S4, V4.S4
 	WORD $0x4fb212a4 // fmla v4.4s, v21.4s, v18.s[1]
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	WORD $0x4e2dcec6 // fmla v6.4s, v22.4s, v13.4s
+	VFMLA V13.S4, V22.S4, V6.S4
 	WORD $0x4fb312a6 // fmla v6.4s, v21.4s, v19.s[1]
 	FMOVQ 16(R1), F20
 	FMOVQ 80(R1), F21
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	WORD $0x4e2acec1 // fmla v1.4s, v22.4s, v10.4s
+	VFMLA V10.S4, V22.S4, V1.S4
 	WORD $0x4fb012a1 // fmla v1.4s, v21.4s, v16.s[1]
 	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
 	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	WORD $0x4e2bcec3 // fmla v3.4s, v22.4s, v11.4s
+	VFMLA V11.S4, V22.S4, V3.S4
 	WORD $0x4fb112a3 // fmla v3.4s, v21.4s, v17.s[1]
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	WORD $0x4e2ecec5 // fmla v5.4s, v22.4s, v14.4s
+	VFMLA V14.S4, V22.S4, V5.S4
 	WORD $0x4fb212a5 // fmla v5.4s, v21.4s, v18.s[1]
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	WORD $0x4e2fcec7 // fmla v7.4s, v22.4s, v15.4s
+	VFMLA V15.S4, V22.S4, V7.S4
 	WORD $0x4fb312a7 // fmla v7.4s, v21.4s, v19.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -1577,37 +1577,37 @@ loop12:
 	FMOVQ 64(R1), F21
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	WORD $0x4e28cec0 // fmla v0.4s, v22.4s, v8.4s
+	VFMLA V8.S4, V22.S4, V0.S4
 	WORD $0x4fb012a0 // fmla v0.4s, v21.4s, v16.s[1]
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	WORD $0x4e29cec2 // fmla v2.4s, v22.4s, v9.4s
+	VFMLA V9.S4, V22.S4, V2.S4
 	WORD $0x4fb112a2 // fmla v2.4s, v21.4s, v17.s[1]
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	WORD $0x4e2ccec4 // fmla v4.4s, v22.4s, v12.4s
+	VFMLA V12.S4, V22.S4, V4.S4
 	WORD $0x4fb212a4 // fmla v4.4s, v21.4s, v18.s[1]
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	WORD $0x4e2dcec6 // fmla v6.4s, v22.4s, v13.4s
+	VFMLA V13.S4, V22.S4, V6.S4
 	WORD $0x4fb312a6 // fmla v6.4s, v21.4s, v19.s[1]
 	FMOVQ 16(R1), F20
 	FMOVQ 80(R1), F21
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	WORD $0x4e2acec1 // fmla v1.4s, v22.4s, v10.4s
+	VFMLA V10.S4, V22.S4, V1.S4
 	WORD $0x4fb012a1 // fmla v1.4s, v21.4s, v16.s[1]
 	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
 	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	WORD $0x4e2bcec3 // fmla v3.4s, v22.4s, v11.4s
+	VFMLA V11.S4, V22.S4, V3.S4
 	WORD $0x4fb112a3 // fmla v3.4s, v21.4s, v17.s[1]
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	WORD $0x4e2ecec5 // fmla v5.4s, v22.4s, v14.4s
+	VFMLA V14.S4, V22.S4, V5.S4
 	WORD $0x4fb212a5 // fmla v5.4s, v21.4s, v18.s[1]
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	WORD $0x4e2fcec7 // fmla v7.4s, v22.4s, v15.4s
+	VFMLA V15.S4, V22.S4, V7.S4
 	WORD $0x4fb312a7 // fmla v7.4s, v21.4s, v19.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -1692,10 +1692,10 @@ loop13:
 	FMOVQ 0(R1), F8
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	WORD $0x4e22cd40 // fmla v0.4s, v10.4s, v2.4s
+	VFMLA V2.S4, V10.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f87910a // fmul v10.4s, v8.4s, v7.s[0]
-	WORD $0x4e23cd41 // fmla v1.4s, v10.4s, v3.4s
+	VFMLA V3.S4, V10.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop13
@@ -1762,10 +1762,10 @@ loop14:
 	FMOVQ -48(R1), F8
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	WORD $0x4e22cd40 // fmla v0.4s, v10.4s, v2.4s
+	VFMLA V2.S4, V10.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f87910a // fmul v10.4s, v8.4s, v7.s[0]
-	WORD $0x4e23cd41 // fmla v1.4s, v10.4s, v3.4s
+	VFMLA V3.S4, V10.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop14
@@ -1832,10 +1832,10 @@ loop15:
 	FMOVQ 0(R1), F8
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	WORD $0x4e22cd40 // fmla v0.4s, v10.4s, v2.4s
+	VFMLA V2.S4, V10.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f87910a // fmul v10.4s, v8.4s, v7.s[0]
-	WORD $0x4e23cd41 // fmla v1.4s, v10.4s, v3.4s
+	VFMLA V3.S4, V10.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop15
@@ -1902,10 +1902,10 @@ loop16:
 	FMOVQ -48(R1), F8
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	WORD $0x4e22cd40 // fmla v0.4s, v10.4s, v2.4s
+	VFMLA V2.S4, V10.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f87910a // fmul v10.4s, v8.4s, v7.s[0]
-	WORD $0x4e23cd41 // fmla v1.4s, v10.4s, v3.4s
+	VFMLA V3.S4, V10.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop16
@@ -2011,13 +2011,13 @@ loop17:
 	FMOVQ 0(R1), F13
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8a91af // fmul v15.4s, v13.4s, v10.s[0]
-	WORD $0x4e23cde0 // fmla v0.4s, v15.4s, v3.4s
+	VFMLA V3.S4, V15.S4, V0.S4
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f8b91af // fmul v15.4s, v13.4s, v11.s[0]
-	WORD $0x4e24cde1 // fmla v1.4s, v15.4s, v4.4s
+	VFMLA V4.S4, V15.S4, V1.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f8c91af // fmul v15.4s, v13.4s, v12.s[0]
-	WORD $0x4e25cde2 // fmla v2.4s, v15.4s, v5.4s
+	VFMLA V5.S4, V15.S4, V2.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop17
@@ -2113,13 +2113,13 @@ loop18:
 	FMOVQ -48(R1), F13
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8a91af // fmul v15.4s, v13.4s, v10.s[0]
-	WORD $0x4e23cde0 // fmla v0.4s, v15.4s, v3.4s
+	VFMLA V3.S4, V15.S4, V0.S4
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f8b91af // fmul v15.4s, v13.4s, v11.s[0]
-	WORD $0x4e24cde1 // fmla v1.4s, v15.4s, v4.4s
+	VFMLA V4.S4, V15.S4, V1.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f8c91af // fmul v15.4s, v13.4s, v12.s[0]
-	WORD $0x4e25cde2 // fmla v2.4s, v15.4s, v5.4s
+	VFMLA V5.S4, V15.S4, V2.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop18
@@ -2215,13 +2215,13 @@ loop19:
 	FMOVQ 0(R1), F13
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8a91af // fmul v15.4s, v13.4s, v10.s[0]
-	WORD $0x4e23cde0 // fmla v0.4s, v15.4s, v3.4s
+	VFMLA V3.S4, V15.S4, V0.S4
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f8b91af // fmul v15.4s, v13.4s, v11.s[0]
-	WORD $0x4e24cde1 // fmla v1.4s, v15.4s, v4.4s
+	VFMLA V4.S4, V15.S4, V1.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f8c91af // fmul v15.4s, v13.4s, v12.s[0]
-	WORD $0x4e25cde2 // fmla v2.4s, v15.4s, v5.4s
+	VFMLA V5.S4, V15.S4, V2.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop19
@@ -2317,13 +2317,13 @@ loop20:
 	FMOVQ -48(R1), F13
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8a91af // fmul v15.4s, v13.4s, v10.s[0]
-	WORD $0x4e23cde0 // fmla v0.4s, v15.4s, v3.4s
+	VFMLA V3.S4, V15.S4, V0.S4
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f8b91af // fmul v15.4s, v13.4s, v11.s[0]
-	WORD $0x4e24cde1 // fmla v1.4s, v15.4s, v4.4s
+	VFMLA V4.S4, V15.S4, V1.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f8c91af // fmul v15.4s, v13.4s, v12.s[0]
-	WORD $0x4e25cde2 // fmla v2.4s, v15.4s, v5.4s
+	VFMLA V5.S4, V15.S4, V2.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop20
@@ -2440,16 +2440,16 @@ loop21:
 	FMOVQ 0(R1), F16
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e24ce40 // fmla v0.4s, v18.4s, v4.4s
+	VFMLA V4.S4, V18.S4, V0.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e25ce41 // fmla v1.4s, v18.4s, v5.4s
+	VFMLA V5.S4, V18.S4, V1.S4
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8e9212 // fmul v18.4s, v16.4s, v14.s[0]
-	WORD $0x4e26ce42 // fmla v2.4s, v18.4s, v6.4s
+	VFMLA V6.S4, V18.S4, V2.S4
 	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
 	WORD $0x4f8f9212 // fmul v18.4s, v16.4s, v15.s[0]
-	WORD $0x4e27ce43 // fmla v3.4s, v18.4s, v7.4s
+	VFMLA V7.S4, V18.S4, V3.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop21
@@ -2556,16 +2556,16 @@ loop22:
 	FMOVQ -48(R1), F16
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e24ce40 // fmla v0.4s, v18.4s, v4.4s
+	VFMLA V4.S4, V18.S4, V0.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e25ce41 // fmla v1.4s, v18.4s, v5.4s
+	VFMLA V5.S4, V18.S4, V1.S4
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8e9212 // fmul v18.4s, v16.4s, v14.s[0]
-	WORD $0x4e26ce42 // fmla v2.4s, v18.4s, v6.4s
+	VFMLA V6.S4, V18.S4, V2.S4
 	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
 	WORD $0x4f8f9212 // fmul v18.4s, v16.4s, v15.s[0]
-	WORD $0x4e27ce43 // fmla v3.4s, v18.4s, v7.4s
+	VFMLA V7.S4, V18.S4, V3.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop22
@@ -2672,16 +2672,16 @@ loop23:
 	FMOVQ 0(R1), F16
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e24ce40 // fmla v0.4s, v18.4s, v4.4s
+	VFMLA V4.S4, V18.S4, V0.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e25ce41 // fmla v1.4s, v18.4s, v5.4s
+	VFMLA V5.S4, V18.S4, V1.S4
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8e9212 // fmul v18.4s, v16.4s, v14.s[0]
-	WORD $0x4e26ce42 // fmla v2.4s, v18.4s, v6.4s
+	VFMLA V6.S4, V18.S4, V2.S4
 	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
 	WORD $0x4f8f9212 // fmul v18.4s, v16.4s, v15.s[0]
-	WORD $0x4e27ce43 // fmla v3.4s, v18.4s, v7.4s
+	VFMLA V7.S4, V18.S4, V3.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop23
@@ -2788,16 +2788,16 @@ loop24:
 	FMOVQ -48(R1), F16
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e24ce40 // fmla v0.4s, v18.4s, v4.4s
+	VFMLA V4.S4, V18.S4, V0.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e25ce41 // fmla v1.4s, v18.4s, v5.4s
+	VFMLA V5.S4, V18.S4, V1.S4
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8e9212 // fmul v18.4s, v16.4s, v14.s[0]
-	WORD $0x4e26ce42 // fmla v2.4s, v18.4s, v6.4s
+	VFMLA V6.S4, V18.S4, V2.S4
 	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
 	WORD $0x4f8f9212 // fmul v18.4s, v16.4s, v15.s[0]
-	WORD $0x4e27ce43 // fmla v3.4s, v18.4s, v7.4s
+	VFMLA V7.S4, V18.S4, V3.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop24

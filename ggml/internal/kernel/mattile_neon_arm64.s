@@ -168,17 +168,17 @@ loop1:
 	FMOVQ 0(R1), F24
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e24cf40 // fmla v0.4s, v26.4s, v4.4s
+	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e2ccf42 // fmla v2.4s, v26.4s, v12.4s
+	VFMLA V12.S4, V26.S4, V2.S4
 	FMOVQ 16(R1), F24
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e28cf41 // fmla v1.4s, v26.4s, v8.4s
+	VFMLA V8.S4, V26.S4, V1.S4
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e30cf43 // fmla v3.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V3.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop1
@@ -341,17 +341,17 @@ loop2:
 	FMOVQ 0(R1), F24
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e24cf40 // fmla v0.4s, v26.4s, v4.4s
+	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e2ccf42 // fmla v2.4s, v26.4s, v12.4s
+	VFMLA V12.S4, V26.S4, V2.S4
 	FMOVQ 16(R1), F24
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e28cf41 // fmla v1.4s, v26.4s, v8.4s
+	VFMLA V8.S4, V26.S4, V1.S4
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e30cf43 // fmla v3.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V3.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop2
@@ -525,17 +525,17 @@ loop3:
 	FMOVQ 0(R1), F24
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e24cf40 // fmla v0.4s, v26.4s, v4.4s
+	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e2ccf42 // fmla v2.4s, v26.4s, v12.4s
+	VFMLA V12.S4, V26.S4, V2.S4
 	FMOVQ 16(R1), F24
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e28cf41 // fmla v1.4s, v26.4s, v8.4s
+	VFMLA V8.S4, V26.S4, V1.S4
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e30cf43 // fmla v3.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V3.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop3
@@ -698,17 +698,17 @@ loop4:
 	FMOVQ 0(R1), F24
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e24cf40 // fmla v0.4s, v26.4s, v4.4s
+	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e2ccf42 // fmla v2.4s, v26.4s, v12.4s
+	VFMLA V12.S4, V26.S4, V2.S4
 	FMOVQ 16(R1), F24
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e28cf41 // fmla v1.4s, v26.4s, v8.4s
+	VFMLA V8.S4, V26.S4, V1.S4
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e30cf43 // fmla v3.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V3.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop4
@@ -812,11 +812,11 @@ loop5:
 	FMOVQ 0(R1), F12
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
-	WORD $0x4e22cdc0 // fmla v0.4s, v14.4s, v2.4s
+	VFMLA V2.S4, V14.S4, V0.S4
 	FMOVQ 16(R1), F12
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
-	WORD $0x4e26cdc1 // fmla v1.4s, v14.4s, v6.4s
+	VFMLA V6.S4, V14.S4, V1.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop5
@@ -918,11 +918,11 @@ loop6:
 	FMOVQ 0(R1), F12
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
-	WORD $0x4e22cdc0 // fmla v0.4s, v14.4s, v2.4s
+	VFMLA V2.S4, V14.S4, V0.S4
 	FMOVQ 16(R1), F12
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
-	WORD $0x4e26cdc1 // fmla v1.4s, v14.4s, v6.4s
+	VFMLA V6.S4, V14.S4, V1.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop6
@@ -1094,17 +1094,17 @@ loop7:
 	FMOVQ 0(R1), F24
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e24cf40 // fmla v0.4s, v26.4s, v4.4s
+	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e2ccf42 // fmla v2.4s, v26.4s, v12.4s
+	VFMLA V12.S4, V26.S4, V2.S4
 	FMOVQ 16(R1), F24
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e28cf41 // fmla v1.4s, v26.4s, v8.4s
+	VFMLA V8.S4, V26.S4, V1.S4
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e30cf43 // fmla v3.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V3.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop7
@@ -1267,17 +1267,17 @@ loop8:
 	FMOVQ 0(R1), F24
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e24cf40 // fmla v0.4s, v26.4s, v4.4s
+	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e2ccf42 // fmla v2.4s, v26.4s, v12.4s
+	VFMLA V12.S4, V26.S4, V2.S4
 	FMOVQ 16(R1), F24
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e28cf41 // fmla v1.4s, v26.4s, v8.4s
+	VFMLA V8.S4, V26.S4, V1.S4
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e30cf43 // fmla v3.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V3.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop8
@@ -1444,17 +1444,17 @@ loop9:
 	FMOVQ 0(R1), F24
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e24cf40 // fmla v0.4s, v26.4s, v4.4s
+	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e2ccf42 // fmla v2.4s, v26.4s, v12.4s
+	VFMLA V12.S4, V26.S4, V2.S4
 	FMOVQ 16(R1), F24
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e28cf41 // fmla v1.4s, v26.4s, v8.4s
+	VFMLA V8.S4, V26.S4, V1.S4
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e30cf43 // fmla v3.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V3.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop9
@@ -1621,17 +1621,17 @@ loop10:
 	FMOVQ 0(R1), F24
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e24cf40 // fmla v0.4s, v26.4s, v4.4s
+	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e2ccf42 // fmla v2.4s, v26.4s, v12.4s
+	VFMLA V12.S4, V26.S4, V2.S4
 	FMOVQ 16(R1), F24
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e28cf41 // fmla v1.4s, v26.4s, v8.4s
+	VFMLA V8.S4, V26.S4, V1.S4
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e30cf43 // fmla v3.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V3.S4
 	ADD $576, R1
 	SUBS $1, R3, R3
 	BNE loop10
@@ -1806,21 +1806,21 @@ loop11:
 	FMOVQ 64(R1), F25
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e24cf40 // fmla v0.4s, v26.4s, v4.4s
+	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4fb41320 // fmla v0.4s, v25.4s, v20.s[1]
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e2ccf42 // fmla v2.4s, v26.4s, v12.4s
+	VFMLA V12.S4, V26.S4, V2.S4
 	WORD $0x4fb51322 // fmla v2.4s, v25.4s, v21.s[1]
 	FMOVQ 16(R1), F24
 	FMOVQ 80(R1), F25
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e28cf41 // fmla v1.4s, v26.4s, v8.4s
+	VFMLA V8.S4, V26.S4, V1.S4
 	WORD $0x4fb41321 // fmla v1.4s, v25.4s, v20.s[1]
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e30cf43 // fmla v3.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V3.S4
 	WORD $0x4fb51323 // fmla v3.4s, v25.4s, v21.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -1985,21 +1985,21 @@ loop12:
 	FMOVQ 64(R1), F25
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e24cf40 // fmla v0.4s, v26.4s, v4.4s
+	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4fb41320 // fmla v0.4s, v25.4s, v20.s[1]
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e2ccf42 // fmla v2.4s, v26.4s, v12.4s
+	VFMLA V12.S4, V26.S4, V2.S4
 	WORD $0x4fb51322 // fmla v2.4s, v25.4s, v21.s[1]
 	FMOVQ 16(R1), F24
 	FMOVQ 80(R1), F25
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e28cf41 // fmla v1.4s, v26.4s, v8.4s
+	VFMLA V8.S4, V26.S4, V1.S4
 	WORD $0x4fb41321 // fmla v1.4s, v25.4s, v20.s[1]
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e30cf43 // fmla v3.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V3.S4
 	WORD $0x4fb51323 // fmla v3.4s, v25.4s, v21.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -2175,21 +2175,21 @@ loop13:
 	FMOVQ 64(R1), F25
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e24cf40 // fmla v0.4s, v26.4s, v4.4s
+	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4fb41320 // fmla v0.4s, v25.4s, v20.s[1]
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e2ccf42 // fmla v2.4s, v26.4s, v12.4s
+	VFMLA V12.S4, V26.S4, V2.S4
 	WORD $0x4fb51322 // fmla v2.4s, v25.4s, v21.s[1]
 	FMOVQ 16(R1), F24
 	FMOVQ 80(R1), F25
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e28cf41 // fmla v1.4s, v26.4s, v8.4s
+	VFMLA V8.S4, V26.S4, V1.S4
 	WORD $0x4fb41321 // fmla v1.4s, v25.4s, v20.s[1]
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e30cf43 // fmla v3.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V3.S4
 	WORD $0x4fb51323 // fmla v3.4s, v25.4s, v21.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -2354,21 +2354,21 @@ loop14:
 	FMOVQ 64(R1), F25
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e24cf40 // fmla v0.4s, v26.4s, v4.4s
+	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4fb41320 // fmla v0.4s, v25.4s, v20.s[1]
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e2ccf42 // fmla v2.4s, v26.4s, v12.4s
+	VFMLA V12.S4, V26.S4, V2.S4
 	WORD $0x4fb51322 // fmla v2.4s, v25.4s, v21.s[1]
 	FMOVQ 16(R1), F24
 	FMOVQ 80(R1), F25
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e28cf41 // fmla v1.4s, v26.4s, v8.4s
+	VFMLA V8.S4, V26.S4, V1.S4
 	WORD $0x4fb41321 // fmla v1.4s, v25.4s, v20.s[1]
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e30cf43 // fmla v3.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V3.S4
 	WORD $0x4fb51323 // fmla v3.4s, v25.4s, v21.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -2474,13 +2474,13 @@ loop15:
 	FMOVQ 64(R1), F13
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
-	WORD $0x4e22cdc0 // fmla v0.4s, v14.4s, v2.4s
+	VFMLA V2.S4, V14.S4, V0.S4
 	WORD $0x4faa11a0 // fmla v0.4s, v13.4s, v10.s[1]
 	FMOVQ 16(R1), F12
 	FMOVQ 80(R1), F13
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
-	WORD $0x4e26cdc1 // fmla v1.4s, v14.4s, v6.4s
+	VFMLA V6.S4, V14.S4, V1.S4
 	WORD $0x4faa11a1 // fmla v1.4s, v13.4s, v10.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -2584,13 +2584,13 @@ loop16:
 	FMOVQ 64(R1), F13
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
-	WORD $0x4e22cdc0 // fmla v0.4s, v14.4s, v2.4s
+	VFMLA V2.S4, V14.S4, V0.S4
 	WORD $0x4faa11a0 // fmla v0.4s, v13.4s, v10.s[1]
 	FMOVQ 16(R1), F12
 	FMOVQ 80(R1), F13
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
-	WORD $0x4e26cdc1 // fmla v1.4s, v14.4s, v6.4s
+	VFMLA V6.S4, V14.S4, V1.S4
 	WORD $0x4faa11a1 // fmla v1.4s, v13.4s, v10.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -2764,21 +2764,21 @@ loop17:
 	FMOVQ 64(R1), F25
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e24cf40 // fmla v0.4s, v26.4s, v4.4s
+	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4fb41320 // fmla v0.4s, v25.4s, v20.s[1]
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e2ccf42 // fmla v2.4s, v26.4s, v12.4s
+	VFMLA V12.S4, V26.S4, V2.S4
 	WORD $0x4fb51322 // fmla v2.4s, v25.4s, v21.s[1]
 	FMOVQ 16(R1), F24
 	FMOVQ 80(R1), F25
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e28cf41 // fmla v1.4s, v26.4s, v8.4s
+	VFMLA V8.S4, V26.S4, V1.S4
 	WORD $0x4fb41321 // fmla v1.4s, v25.4s, v20.s[1]
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e30cf43 // fmla v3.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V3.S4
 	WORD $0x4fb51323 // fmla v3.4s, v25.4s, v21.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -2943,21 +2943,21 @@ loop18:
 	FMOVQ 64(R1), F25
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e24cf40 // fmla v0.4s, v26.4s, v4.4s
+	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4fb41320 // fmla v0.4s, v25.4s, v20.s[1]
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e2ccf42 // fmla v2.4s, v26.4s, v12.4s
+	VFMLA V12.S4, V26.S4, V2.S4
 	WORD $0x4fb51322 // fmla v2.4s, v25.4s, v21.s[1]
 	FMOVQ 16(R1), F24
 	FMOVQ 80(R1), F25
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e28cf41 // fmla v1.4s, v26.4s, v8.4s
+	VFMLA V8.S4, V26.S4, V1.S4
 	WORD $0x4fb41321 // fmla v1.4s, v25.4s, v20.s[1]
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e30cf43 // fmla v3.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V3.S4
 	WORD $0x4fb51323 // fmla v3.4s, v25.4s, v21.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -3126,21 +3126,21 @@ loop19:
 	FMOVQ 64(R1), F25
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e24cf40 // fmla v0.4s, v26.4s, v4.4s
+	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4fb41320 // fmla v0.4s, v25.4s, v20.s[1]
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e2ccf42 // fmla v2.4s, v26.4s, v12.4s
+	VFMLA V12.S4, V26.S4, V2.S4
 	WORD $0x4fb51322 // fmla v2.4s, v25.4s, v21.s[1]
 	FMOVQ 16(R1), F24
 	FMOVQ 80(R1), F25
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e28cf41 // fmla v1.4s, v26.4s, v8.4s
+	VFMLA V8.S4, V26.S4, V1.S4
 	WORD $0x4fb41321 // fmla v1.4s, v25.4s, v20.s[1]
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e30cf43 // fmla v3.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V3.S4
 	WORD $0x4fb51323 // fmla v3.4s, v25.4s, v21.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -3309,21 +3309,21 @@ loop20:
 	FMOVQ 64(R1), F25
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e24cf40 // fmla v0.4s, v26.4s, v4.4s
+	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4fb41320 // fmla v0.4s, v25.4s, v20.s[1]
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e2ccf42 // fmla v2.4s, v26.4s, v12.4s
+	VFMLA V12.S4, V26.S4, V2.S4
 	WORD $0x4fb51322 // fmla v2.4s, v25.4s, v21.s[1]
 	FMOVQ 16(R1), F24
 	FMOVQ 80(R1), F25
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	WORD $0x4e28cf41 // fmla v1.4s, v26.4s, v8.4s
+	VFMLA V8.S4, V26.S4, V1.S4
 	WORD $0x4fb41321 // fmla v1.4s, v25.4s, v20.s[1]
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	WORD $0x4e30cf43 // fmla v3.4s, v26.4s, v16.4s
+	VFMLA V16.S4, V26.S4, V3.S4
 	WORD $0x4fb51323 // fmla v3.4s, v25.4s, v21.s[1]
 	ADD $640, R1
 	SUBS $1, R3, R3
@@ -3446,10 +3446,10 @@ loop21:
 	FMOVQ 0(R1), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e22ce40 // fmla v0.4s, v18.4s, v2.4s
+	VFMLA V2.S4, V18.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e23ce41 // fmla v1.4s, v18.4s, v3.4s
+	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop21
@@ -3558,10 +3558,10 @@ loop22:
 	FMOVQ -48(R1), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e22ce40 // fmla v0.4s, v18.4s, v2.4s
+	VFMLA V2.S4, V18.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e23ce41 // fmla v1.4s, v18.4s, v3.4s
+	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop22
@@ -3670,10 +3670,10 @@ loop23:
 	FMOVQ 0(R1), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e22ce40 // fmla v0.4s, v18.4s, v2.4s
+	VFMLA V2.S4, V18.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e23ce41 // fmla v1.4s, v18.4s, v3.4s
+	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop23
@@ -3782,10 +3782,10 @@ loop24:
 	FMOVQ -48(R1), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e22ce40 // fmla v0.4s, v18.4s, v2.4s
+	VFMLA V2.S4, V18.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e23ce41 // fmla v1.4s, v18.4s, v3.4s
+	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop24
@@ -3905,10 +3905,10 @@ loop25:
 	FMOVQ 0(R1), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e22ce40 // fmla v0.4s, v18.4s, v2.4s
+	VFMLA V2.S4, V18.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e23ce41 // fmla v1.4s, v18.4s, v3.4s
+	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop25
@@ -4017,10 +4017,10 @@ loop26:
 	FMOVQ -48(R1), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e22ce40 // fmla v0.4s, v18.4s, v2.4s
+	VFMLA V2.S4, V18.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e23ce41 // fmla v1.4s, v18.4s, v3.4s
+	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop26
@@ -4129,10 +4129,10 @@ loop27:
 	FMOVQ 0(R1), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e22ce40 // fmla v0.4s, v18.4s, v2.4s
+	VFMLA V2.S4, V18.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e23ce41 // fmla v1.4s, v18.4s, v3.4s
+	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop27
@@ -4241,10 +4241,10 @@ loop28:
 	FMOVQ -48(R1), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e22ce40 // fmla v0.4s, v18.4s, v2.4s
+	VFMLA V2.S4, V18.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e23ce41 // fmla v1.4s, v18.4s, v3.4s
+	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop28
@@ -4317,7 +4317,7 @@ loop29:
 	FMOVQ 0(R1), F8
 	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
 	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	WORD $0x4e21cd40 // fmla v0.4s, v10.4s, v1.4s
+	VFMLA V1.S4, V10.S4, V0.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop29
@@ -4389,7 +4389,7 @@ loop30:
 	FMOVQ -48(R1), F8
 	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
 	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	WORD $0x4e21cd40 // fmla v0.4s, v10.4s, v1.4s
+	VFMLA V1.S4, V10.S4, V0.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop30
@@ -4461,7 +4461,7 @@ loop31:
 	FMOVQ 0(R1), F8
 	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
 	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	WORD $0x4e21cd40 // fmla v0.4s, v10.4s, v1.4s
+	VFMLA V1.S4, V10.S4, V0.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop31
@@ -4533,7 +4533,7 @@ loop32:
 	FMOVQ -48(R1), F8
 	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
 	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	WORD $0x4e21cd40 // fmla v0.4s, v10.4s, v1.4s
+	VFMLA V1.S4, V10.S4, V0.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop32
@@ -4652,10 +4652,10 @@ loop33:
 	FMOVQ 0(R1), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e22ce40 // fmla v0.4s, v18.4s, v2.4s
+	VFMLA V2.S4, V18.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e23ce41 // fmla v1.4s, v18.4s, v3.4s
+	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop33
@@ -4764,10 +4764,10 @@ loop34:
 	FMOVQ -48(R1), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e22ce40 // fmla v0.4s, v18.4s, v2.4s
+	VFMLA V2.S4, V18.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e23ce41 // fmla v1.4s, v18.4s, v3.4s
+	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop34
@@ -4876,10 +4876,10 @@ loop35:
 	FMOVQ 0(R1), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e22ce40 // fmla v0.4s, v18.4s, v2.4s
+	VFMLA V2.S4, V18.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e23ce41 // fmla v1.4s, v18.4s, v3.4s
+	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop35
@@ -4988,10 +4988,10 @@ loop36:
 	FMOVQ -48(R1), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e22ce40 // fmla v0.4s, v18.4s, v2.4s
+	VFMLA V2.S4, V18.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e23ce41 // fmla v1.4s, v18.4s, v3.4s
+	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop36
@@ -5104,10 +5104,10 @@ loop37:
 	FMOVQ 0(R1), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e22ce40 // fmla v0.4s, v18.4s, v2.4s
+	VFMLA V2.S4, V18.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e23ce41 // fmla v1.4s, v18.4s, v3.4s
+	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop37
@@ -5220,10 +5220,10 @@ loop38:
 	FMOVQ -48(R1), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e22ce40 // fmla v0.4s, v18.4s, v2.4s
+	VFMLA V2.S4, V18.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e23ce41 // fmla v1.4s, v18.4s, v3.4s
+	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop38
@@ -5336,10 +5336,10 @@ loop39:
 	FMOVQ 0(R1), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e22ce40 // fmla v0.4s, v18.4s, v2.4s
+	VFMLA V2.S4, V18.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e23ce41 // fmla v1.4s, v18.4s, v3.4s
+	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop39
@@ -5452,10 +5452,10 @@ loop40:
 	FMOVQ -48(R1), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	WORD $0x4e22ce40 // fmla v0.4s, v18.4s, v2.4s
+	VFMLA V2.S4, V18.S4, V0.S4
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	WORD $0x4e23ce41 // fmla v1.4s, v18.4s, v3.4s
+	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop40

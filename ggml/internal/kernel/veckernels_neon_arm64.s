@@ -39,13 +39,13 @@ loop2:
 	FLDPQ.P 32(R1), (F4, F5)
 	FLDPQ.P 32(R1), (F6, F7)
 	WORD $0x4eb0d484 // fsub v4.4s, v4.4s, v16.4s
-	WORD $0x4e24cc80 // fmla v0.4s, v4.4s, v4.4s
+	VFMLA V4.S4, V4.S4, V0.S4
 	WORD $0x4eb0d4a5 // fsub v5.4s, v5.4s, v16.4s
-	WORD $0x4e25cca1 // fmla v1.4s, v5.4s, v5.4s
+	VFMLA V5.S4, V5.S4, V1.S4
 	WORD $0x4eb0d4c6 // fsub v6.4s, v6.4s, v16.4s
-	WORD $0x4e26ccc2 // fmla v2.4s, v6.4s, v6.4s
+	VFMLA V6.S4, V6.S4, V2.S4
 	WORD $0x4eb0d4e7 // fsub v7.4s, v7.4s, v16.4s
-	WORD $0x4e27cce3 // fmla v3.4s, v7.4s, v7.4s
+	VFMLA V7.S4, V7.S4, V3.S4
 	SUBS $16, R4, R4
 	BNE loop2
 	FSTPQ (F0, F1), (R0)
@@ -97,8 +97,8 @@ loop4:
 	WORD $0x6e31dc00 // fmul v0.4s, v0.4s, v17.4s
 	WORD $0x6e31dc21 // fmul v1.4s, v1.4s, v17.4s
 	FLDPQ.P 32(R3), (F4, F5)
-	WORD $0x4e22cc04 // fmla v4.4s, v0.4s, v2.4s
-	WORD $0x4e23cc25 // fmla v5.4s, v1.4s, v3.4s
+	VFMLA V2.S4, V0.S4, V4.S4
+	VFMLA V3.S4, V1.S4, V5.S4
 	FSTPQ.P (F4, F5), 32(R0)
 	SUBS $8, R4, R4
 	BNE loop4
@@ -131,42 +131,42 @@ loop5:
 	FLDPQ.P 32(R1), (F0, F1)
 	VORR V17.B16, V17.B16, V6.B16
 	VORR V17.B16, V17.B16, V7.B16
-	WORD $0x4e30cc06 // fmla v6.4s, v0.4s, v16.4s
-	WORD $0x4e30cc27 // fmla v7.4s, v1.4s, v16.4s
+	VFMLA V16.S4, V0.S4, V6.S4
+	VFMLA V16.S4, V1.S4, V7.S4
 	WORD $0x4eb1d4c2 // fsub v2.4s, v6.4s, v17.4s
 	WORD $0x4eb1d4e3 // fsub v3.4s, v7.4s, v17.4s
 	VORR V0.B16, V0.B16, V4.B16
 	VORR V1.B16, V1.B16, V5.B16
-	WORD $0x4eb2cc44 // fmls v4.4s, v2.4s, v18.4s
-	WORD $0x4eb2cc65 // fmls v5.4s, v3.4s, v18.4s
-	WORD $0x4eb3cc44 // fmls v4.4s, v2.4s, v19.4s
-	WORD $0x4eb3cc65 // fmls v5.4s, v3.4s, v19.4s
+	VFMLS V18.S4, V2.S4, V4.S4
+	VFMLS V18.S4, V3.S4, V5.S4
+	VFMLS V19.S4, V2.S4, V4.S4
+	VFMLS V19.S4, V3.S4, V5.S4
 	VORR V30.B16, V30.B16, V2.B16
 	VORR V30.B16, V30.B16, V3.B16
 	VORR V29.B16, V29.B16, V8.B16
-	WORD $0x4e24cc48 // fmla v8.4s, v2.4s, v4.4s
+	VFMLA V4.S4, V2.S4, V8.S4
 	VORR V29.B16, V29.B16, V9.B16
-	WORD $0x4e25cc69 // fmla v9.4s, v3.4s, v5.4s
+	VFMLA V5.S4, V3.S4, V9.S4
 	VORR V28.B16, V28.B16, V2.B16
-	WORD $0x4e24cd02 // fmla v2.4s, v8.4s, v4.4s
+	VFMLA V4.S4, V8.S4, V2.S4
 	VORR V28.B16, V28.B16, V3.B16
-	WORD $0x4e25cd23 // fmla v3.4s, v9.4s, v5.4s
+	VFMLA V5.S4, V9.S4, V3.S4
 	VORR V27.B16, V27.B16, V8.B16
-	WORD $0x4e24cc48 // fmla v8.4s, v2.4s, v4.4s
+	VFMLA V4.S4, V2.S4, V8.S4
 	VORR V27.B16, V27.B16, V9.B16
-	WORD $0x4e25cc69 // fmla v9.4s, v3.4s, v5.4s
+	VFMLA V5.S4, V3.S4, V9.S4
 	VORR V26.B16, V26.B16, V2.B16
-	WORD $0x4e24cd02 // fmla v2.4s, v8.4s, v4.4s
+	VFMLA V4.S4, V8.S4, V2.S4
 	VORR V26.B16, V26.B16, V3.B16
-	WORD $0x4e25cd23 // fmla v3.4s, v9.4s, v5.4s
+	VFMLA V5.S4, V9.S4, V3.S4
 	VORR V25.B16, V25.B16, V8.B16
-	WORD $0x4e24cc48 // fmla v8.4s, v2.4s, v4.4s
+	VFMLA V4.S4, V2.S4, V8.S4
 	VORR V25.B16, V25.B16, V9.B16
-	WORD $0x4e25cc69 // fmla v9.4s, v3.4s, v5.4s
+	VFMLA V5.S4, V3.S4, V9.S4
 	VORR V24.B16, V24.B16, V2.B16
-	WORD $0x4e24cd02 // fmla v2.4s, v8.4s, v4.4s
+	VFMLA V4.S4, V8.S4, V2.S4
 	VORR V24.B16, V24.B16, V3.B16
-	WORD $0x4e25cd23 // fmla v3.4s, v9.4s, v5.4s
+	VFMLA V5.S4, V9.S4, V3.S4
 	VSHL $23, V6.S4, V6.S4
 	VSHL $23, V7.S4, V7.S4
 	VADD V6.S4, V2.S4, V2.S4
@@ -218,58 +218,58 @@ loop6:
 	SUB $4, R5
 	VLD1R (R5), [V12.S4]
 	VORR V12.B16, V12.B16, V13.B16
-	WORD $0x4e22cc8c // fmla v12.4s, v4.4s, v2.4s
-	WORD $0x4e23ccad // fmla v13.4s, v5.4s, v3.4s
+	VFMLA V2.S4, V4.S4, V12.S4
+	VFMLA V3.S4, V5.S4, V13.S4
 	SUB $4, R5
 	VLD1R (R5), [V4.S4]
 	VORR V4.B16, V4.B16, V5.B16
-	WORD $0x4e22cd84 // fmla v4.4s, v12.4s, v2.4s
-	WORD $0x4e23cda5 // fmla v5.4s, v13.4s, v3.4s
+	VFMLA V2.S4, V12.S4, V4.S4
+	VFMLA V3.S4, V13.S4, V5.S4
 	SUB $4, R5
 	VLD1R (R5), [V12.S4]
 	VORR V12.B16, V12.B16, V13.B16
-	WORD $0x4e22cc8c // fmla v12.4s, v4.4s, v2.4s
-	WORD $0x4e23ccad // fmla v13.4s, v5.4s, v3.4s
+	VFMLA V2.S4, V4.S4, V12.S4
+	VFMLA V3.S4, V5.S4, V13.S4
 	SUB $4, R5
 	VLD1R (R5), [V4.S4]
 	VORR V4.B16, V4.B16, V5.B16
-	WORD $0x4e22cd84 // fmla v4.4s, v12.4s, v2.4s
-	WORD $0x4e23cda5 // fmla v5.4s, v13.4s, v3.4s
+	VFMLA V2.S4, V12.S4, V4.S4
+	VFMLA V3.S4, V13.S4, V5.S4
 	SUB $4, R5
 	VLD1R (R5), [V12.S4]
 	VORR V12.B16, V12.B16, V13.B16
-	WORD $0x4e22cc8c // fmla v12.4s, v4.4s, v2.4s
-	WORD $0x4e23ccad // fmla v13.4s, v5.4s, v3.4s
+	VFMLA V2.S4, V4.S4, V12.S4
+	VFMLA V3.S4, V5.S4, V13.S4
 	SUB $4, R5
 	VLD1R (R5), [V4.S4]
 	VORR V4.B16, V4.B16, V5.B16
-	WORD $0x4e22cd84 // fmla v4.4s, v12.4s, v2.4s
-	WORD $0x4e23cda5 // fmla v5.4s, v13.4s, v3.4s
+	VFMLA V2.S4, V12.S4, V4.S4
+	VFMLA V3.S4, V13.S4, V5.S4
 	SUB $4, R5
 	VLD1R (R5), [V12.S4]
 	VORR V12.B16, V12.B16, V13.B16
-	WORD $0x4e22cc8c // fmla v12.4s, v4.4s, v2.4s
-	WORD $0x4e23ccad // fmla v13.4s, v5.4s, v3.4s
+	VFMLA V2.S4, V4.S4, V12.S4
+	VFMLA V3.S4, V5.S4, V13.S4
 	SUB $4, R5
 	VLD1R (R5), [V4.S4]
 	VORR V4.B16, V4.B16, V5.B16
-	WORD $0x4e22cd84 // fmla v4.4s, v12.4s, v2.4s
-	WORD $0x4e23cda5 // fmla v5.4s, v13.4s, v3.4s
+	VFMLA V2.S4, V12.S4, V4.S4
+	VFMLA V3.S4, V13.S4, V5.S4
 	SUB $4, R5
 	VLD1R (R5), [V12.S4]
 	VORR V12.B16, V12.B16, V13.B16
-	WORD $0x4e22cc8c // fmla v12.4s, v4.4s, v2.4s
-	WORD $0x4e23ccad // fmla v13.4s, v5.4s, v3.4s
+	VFMLA V2.S4, V4.S4, V12.S4
+	VFMLA V3.S4, V5.S4, V13.S4
 	SUB $4, R5
 	VLD1R (R5), [V4.S4]
 	VORR V4.B16, V4.B16, V5.B16
-	WORD $0x4e22cd84 // fmla v4.4s, v12.4s, v2.4s
-	WORD $0x4e23cda5 // fmla v5.4s, v13.4s, v3.4s
+	VFMLA V2.S4, V12.S4, V4.S4
+	VFMLA V3.S4, V13.S4, V5.S4
 	SUB $4, R5
 	VLD1R (R5), [V12.S4]
 	VORR V12.B16, V12.B16, V13.B16
-	WORD $0x4e22cc8c // fmla v12.4s, v4.4s, v2.4s
-	WORD $0x4e23ccad // fmla v13.4s, v5.4s, v3.4s
+	VFMLA V2.S4, V4.S4, V12.S4
+	VFMLA V3.S4, V5.S4, V13.S4
 	WORD $0x4e31d58a // fadd v10.4s, v12.4s, v17.4s
 	WORD $0x4e31d5ab // fadd v11.4s, v13.4s, v17.4s
 	WORD $0x4eb1d546 // fsub v6.4s, v10.4s, v17.4s
@@ -281,29 +281,29 @@ loop6:
 	VORR V30.B16, V30.B16, V6.B16
 	VORR V30.B16, V30.B16, V7.B16
 	VORR V29.B16, V29.B16, V8.B16
-	WORD $0x4e2cccc8 // fmla v8.4s, v6.4s, v12.4s
+	VFMLA V12.S4, V6.S4, V8.S4
 	VORR V29.B16, V29.B16, V9.B16
-	WORD $0x4e2dcce9 // fmla v9.4s, v7.4s, v13.4s
+	VFMLA V13.S4, V7.S4, V9.S4
 	VORR V28.B16, V28.B16, V6.B16
-	WORD $0x4e2ccd06 // fmla v6.4s, v8.4s, v12.4s
+	VFMLA V12.S4, V8.S4, V6.S4
 	VORR V28.B16, V28.B16, V7.B16
-	WORD $0x4e2dcd27 // fmla v7.4s, v9.4s, v13.4s
+	VFMLA V13.S4, V9.S4, V7.S4
 	VORR V27.B16, V27.B16, V8.B16
-	WORD $0x4e2cccc8 // fmla v8.4s, v6.4s, v12.4s
+	VFMLA V12.S4, V6.S4, V8.S4
 	VORR V27.B16, V27.B16, V9.B16
-	WORD $0x4e2dcce9 // fmla v9.4s, v7.4s, v13.4s
+	VFMLA V13.S4, V7.S4, V9.S4
 	VORR V26.B16, V26.B16, V6.B16
-	WORD $0x4e2ccd06 // fmla v6.4s, v8.4s, v12.4s
+	VFMLA V12.S4, V8.S4, V6.S4
 	VORR V26.B16, V26.B16, V7.B16
-	WORD $0x4e2dcd27 // fmla v7.4s, v9.4s, v13.4s
+	VFMLA V13.S4, V9.S4, V7.S4
 	VORR V25.B16, V25.B16, V8.B16
-	WORD $0x4e2cccc8 // fmla v8.4s, v6.4s, v12.4s
+	VFMLA V12.S4, V6.S4, V8.S4
 	VORR V25.B16, V25.B16, V9.B16
-	WORD $0x4e2dcce9 // fmla v9.4s, v7.4s, v13.4s
+	VFMLA V13.S4, V7.S4, V9.S4
 	VORR V24.B16, V24.B16, V6.B16
-	WORD $0x4e2ccd06 // fmla v6.4s, v8.4s, v12.4s
+	VFMLA V12.S4, V8.S4, V6.S4
 	VORR V24.B16, V24.B16, V7.B16
-	WORD $0x4e2dcd27 // fmla v7.4s, v9.4s, v13.4s
+	VFMLA V13.S4, V9.S4, V7.S4
 	VSHL $23, V10.S4, V10.S4
 	VSHL $23, V11.S4, V11.S4
 	VADD V10.S4, V6.S4, V6.S4

@@ -11,17 +11,17 @@ import (
 // Vector instructions are written in Arm's syntax, destination first. Those
 // that Go's assembler has are put into its syntax; the others become words.
 
-// native are the mnemonics that Go's assembler knows for operands of the same
-// kinds.
+// native are the mnemonics that Go's assembler knows, for all operands that are
+// not in words.
 var native = map[string]bool{
-	"add": true, "addp": true, "and": true, "bif": true, "bit": true, "cmtst": true, "dup": true, "eor": true,
-	"orr": true, "shl": true, "sub": true, "umax": true, "ushr": true, "uzp1": true, "uzp2": true, "zip1": true, "zip2": true,
+	"add": true, "addp": true, "addv": true, "and": true, "bif": true, "bit": true, "cmtst": true,
+	"dup": true, "eor": true, "fmla": true, "fmls": true, "orr": true, "shl": true, "sub": true,
+	"umax": true, "ushr": true, "uzp1": true, "uzp2": true, "zip1": true, "zip2": true,
 }
 
 // words are the encodings of the others, by mnemonic and operands, with zeros
 // for the registers.
 var words = map[string]uint32{
-	"addv h 8h":         0x4e71b800,
 	"bic 16b 16b 16b":   0x4e601c00,
 	"fabs 4s 4s":        0x4ea0f800,
 	"fadd 4s 4s 4s":     0x4e20d400,
@@ -35,9 +35,7 @@ var words = map[string]uint32{
 	"fcvtns 4s 4s":      0x4e21a800,
 	"fmaxnm 4s 4s 4s":   0x4e20c400,
 	"fmaxnmv s 4s":      0x6e30c800,
-	"fmla 4s 4s 4s":     0x4e20cc00,
 	"fmla 4s 4s s[]":    0x4f801000,
-	"fmls 4s 4s 4s":     0x4ea0cc00,
 	"fmul 4s 4s 4s":     0x6e20dc00,
 	"fmul 4s 4s s[]":    0x4f809000,
 	"fneg 4s 4s":        0x6ea0f800,
@@ -99,8 +97,11 @@ func number(s string) uint32 {
 	return uint32(n)
 }
 
-// native returns the operand as Go's assembler wants it: V3.B16, V3.S[1], $4.
+// native returns the operand as Go's assembler wants it: V3.B16, V3.S[1], V3, $4.
 func (o operand) native() string {
+	if m := scalar.FindStringSubmatch(o.text); m != nil {
+		return "V" + m[2]
+	}
 	m := vector.FindStringSubmatch(o.text)
 	if m == nil {
 		return "$" + strings.TrimPrefix(o.text, "#")
@@ -122,14 +123,14 @@ func translate(text string) string {
 		operands = append(operands, o)
 		kinds += " " + o.kind
 	}
-	if native[mnemonic] {
+	word, ok := words[kinds]
+	if !ok && native[mnemonic] {
 		var reversed []string
 		for i := len(operands) - 1; i >= 0; i-- {
 			reversed = append(reversed, operands[i].native())
 		}
 		return "V" + strings.ToUpper(mnemonic) + " " + strings.Join(reversed, ", ")
 	}
-	word, ok := words[kinds]
 	if !ok {
 		log.Fatalf("no encoding of %q (%s)", text, kinds)
 	}

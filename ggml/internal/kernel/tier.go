@@ -7,7 +7,7 @@ package kernel
 // Slices that a kernel reads and writes must not overlap unless the field says
 // so. Lengths are checked by the exported methods, not by the fields.
 type Tier struct {
-	Name string // "generic", "avx2"
+	Name string // "generic", "avx2", "neon", "dotprod", "i8mm"
 
 	mat matKernels
 	vec vecKernels

@@ -55,7 +55,7 @@ func TestConfigDefaults(t *testing.T) {
 func TestConfigFields(t *testing.T) {
 	c, err := ParseConfig([]byte(`{"model_type": "mpt", "d_model": 64, "n_heads": 6.0, "n_heads": 4, "logit_scale": "inv_sqrt_d_model",
 		"norm_type": "LayerNorm", "expansion_ratio": 2.5, "tie_word_embeddings": false,
-		"attn_config": {"alibi": true, "clip_qkv": false, "softmax_scale": 0.5, "novelty": 1},
+		"attn_config": {"alibi": true, "clip_qkv": false, "softmax_scale": 0.5, "novelty": 1, "unused": false, "empty": {}},
 		"ffn_config": {"ffn_act_fn": {"name": "gelu", "approximate": "none"}, "odd": 3}}`))
 	if err != nil {
 		t.Fatal(err)
@@ -66,8 +66,8 @@ func TestConfigFields(t *testing.T) {
 	if want := []string{"attn_config.novelty", "ffn_config.odd"}; !slices.Equal(c.Unknown, want) {
 		t.Errorf("unknown %q, want %q", c.Unknown, want)
 	}
-	if err := c.Validate(); err != nil {
-		t.Error(err)
+	if err := c.Validate(); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "attn_config.novelty, a field that is not known") {
+		t.Errorf("unknown fields: %v", err)
 	}
 }
 

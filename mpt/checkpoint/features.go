@@ -138,6 +138,9 @@ func (c *Config) Unsupported() []string {
 	add(a.ReuseKV, "reuse_kv_layer_idx")
 	add(a.KVDim != 0, "cross-attention (kv_dim)")
 	add(c.PrefixLM, "prefix_lm")
+	for _, name := range c.Unknown {
+		add(true, "%s, a field that is not known (remove it from config.json if it changes no result)", name)
+	}
 	add(!(float32(a.SoftmaxScale) > 0), "softmax_scale %v", a.SoftmaxScale)
 	add(!(float32(c.LogitScale) > 0), "logit_scale %v", c.LogitScale)
 	return names

@@ -105,11 +105,14 @@ func (f *fields) object(key string) *fields {
 	return o
 }
 
+// off are the values by which a field says that its feature is not used.
+var off = []string{"null", "false", "0", "0.0", `""`, "{}", "[]"}
+
 // unknown returns the fields that are set and that nobody asked for.
 func (f *fields) unknown() []string {
 	var names []string
 	for _, key := range slices.Sorted(maps.Keys(f.raw)) {
-		if !f.used[key] && string(f.raw[key]) != "null" {
+		if !f.used[key] && !slices.Contains(off, string(f.raw[key])) {
 			names = append(names, f.where+key)
 		}
 	}

@@ -46,9 +46,6 @@ func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, logf func
 	if err := m.cfg.Validate(); err != nil {
 		return nil, err
 	}
-	for _, name := range m.cfg.Unknown {
-		logf("config.json: %s is not known and was ignored", name)
-	}
 	m.scales = newScales(m.cfg)
 	if err := m.collect(); err != nil {
 		return nil, err

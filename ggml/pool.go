@@ -25,6 +25,11 @@ const (
 // goroutine that calls [Pool.Run] is worker 0.
 //
 // A Pool may be used by several goroutines; their calls take turns.
+//
+// Whoever goes to sleep first says so and then looks once more for work, while
+// whoever brings work looks for sleepers after bringing it. Neither may see the
+// other's old state, so the saying is a Swap: a store that is also a barrier to
+// later loads, under emulators too, whose stores alone are not.
 type Pool struct {
 	workers int
 	spin    bool
@@ -112,7 +117,7 @@ func (p *Pool) Run(tasks int, fn func(task, worker int)) error {
 	}
 	p.pending.Store(int64(tasks))
 	region := p.claims.Load()>>32 + 1
-	p.claims.Store(region<<32 | uint64(tasks))
+	p.claims.Swap(region<<32 | uint64(tasks))
 	for w := 1; w < p.workers && w < tasks; w++ {
 		if p.asleep[w].Load() {
 			p.rouse(w)
@@ -160,7 +165,7 @@ func (p *Pool) call(task, worker int) {
 func (p *Pool) await() {
 	ended := func() bool { return p.pending.Load() == 0 }
 	for !p.spun(ended) {
-		p.waiting.Store(true)
+		p.waiting.Swap(true)
 		if ended() && p.waiting.Swap(false) {
 			return
 		}
@@ -214,7 +219,7 @@ func (p *Pool) work(w int) {
 		if p.spun(idle) {
 			continue
 		}
-		p.asleep[w].Store(true)
+		p.asleep[w].Swap(true)
 		if idle() && p.asleep[w].Swap(false) {
 			continue
 		}

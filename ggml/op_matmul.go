@@ -43,11 +43,12 @@ func (o *matMul) steps(e *Exec) []step {
 	})
 }
 
-// How much of a matrix one task takes: for a small batch enough bytes that
-// taking a task costs nothing beside reading them, for a large one a few
-// strips, so that the last tasks of a region end at about the same time.
+// How much of a matrix one task takes: for a small batch enough bytes that the
+// start of a task, whose first strip nobody has fetched ahead, costs little
+// beside the rest; for a large one a few strips, so that the last tasks of a
+// region end at about the same time.
 const (
-	decodeTaskBytes = 128 << 10
+	decodeTaskBytes = 512 << 10
 	prefillTaskRows = 2 * kernel.StripRows
 )
 

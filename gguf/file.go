@@ -94,6 +94,7 @@ func mapFile(path string) (mmap.MMap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: map %d bytes: %w", path, size, err)
 	}
+	hugePages(m)
 	return m, nil
 }
 

@@ -1,6 +1,7 @@
 package mpt
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -28,10 +29,13 @@ type Model struct {
 	sessions atomic.Int64 // open ones
 	closed   atomic.Bool
 	print    func() [32]byte // identity of the weights, computed once
+
+	stopPrefetch func() // ends reading ahead and waits for that
 }
 
-// Open maps the GGUF file at path and prepares it to run. Nothing but its
-// header is read: weights are loaded by the operating system as they are used.
+// Open maps the GGUF file at path and prepares it to run. It waits for nothing
+// but the header: weights are read into the system's page cache in the background
+// and, if they are used before, at once.
 func Open(path string, opts ...Option) (*Model, error) {
 	f, err := gguf.Open(path)
 	if err != nil {
@@ -53,7 +57,16 @@ func Load(f *gguf.File, opts ...Option) (*Model, error) {
 	}
 	m.print = sync.OnceValue(m.computeFingerprint)
 	m.pool = ggml.NewPool(m.opt.threads)
+	m.prefetch()
 	return m, nil
+}
+
+// prefetch starts to read the file in the background.
+func (m *Model) prefetch() {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { m.file.Prefetch(ctx) })
+	m.stopPrefetch = func() { cancel(); wg.Wait() }
 }
 
 func (m *Model) load() error {
@@ -111,5 +124,6 @@ func (m *Model) Close() error {
 		return nil
 	}
 	m.pool.Close()
+	m.stopPrefetch()
 	return m.file.Close()
 }

@@ -25,6 +25,7 @@ type Writer struct {
 	parts []extent
 	size  int64
 
+	blocks  *blocks
 	mu      sync.Mutex
 	written []spans // of each tensor
 	done    bool    // committed or aborted: the file is closed
@@ -50,11 +51,12 @@ func Create(path string, meta []KV, tensors []TensorInfo, opt Options) (*Writer,
 	if err != nil {
 		return nil, fmt.Errorf("gguf: %s: cannot write to folder %s: %w", path, filepath.Dir(path), cause(err))
 	}
-	w := &Writer{path: path, force: opt.Force, file: file, parts: l.parts, size: l.size, written: make([]spans, len(tensors))}
+	w := &Writer{path: path, force: opt.Force, file: file, parts: l.parts, size: l.size, written: make([]spans, len(tensors)),
+		blocks: newBlocks(file)}
 	if err := reserve(file, l.size); err != nil {
 		return nil, errors.Join(fmt.Errorf("gguf: %s: reserve %d bytes: %w", path, l.size, err), w.Abort())
 	}
-	if _, err := file.WriteAt(l.header, 0); err != nil {
+	if err := w.blocks.add(l.header, 0); err != nil {
 		return nil, errors.Join(fmt.Errorf("gguf: %s: write the header: %w", path, err), w.Abort())
 	}
 	return w, nil
@@ -105,7 +107,8 @@ func (w *Writer) Size() int64 { return w.size }
 
 // WriteAt writes p at byte off of the tensor with the given index in the list
 // that Create was given. It may be called concurrently, and bytes may be written
-// more than once.
+// more than once. Small pieces are collected: an error of the disk may be found
+// by a later call, or by Commit, and stays.
 func (w *Writer) WriteAt(tensor int, p []byte, off int64) (int, error) {
 	if tensor < 0 || tensor >= len(w.parts) {
 		return 0, fmt.Errorf("gguf: %s: tensor %d of %d does not exist", w.path, tensor, len(w.parts))
@@ -114,14 +117,16 @@ func (w *Writer) WriteAt(tensor int, p []byte, off int64) (int, error) {
 	if off < 0 || off > part.size || int64(len(p)) > part.size-off {
 		return 0, fmt.Errorf("gguf: %s: tensor %q: %d bytes at %d do not fit in %d", w.path, part.name, len(p), off, part.size)
 	}
-	n, err := w.file.WriteAt(p, part.start+off)
-	w.mu.Lock()
-	w.written[tensor] = w.written[tensor].add(off, off+int64(n))
-	w.mu.Unlock()
-	if err != nil {
-		return n, fmt.Errorf("gguf: %s: tensor %q: %w", w.path, part.name, err)
+	if err := w.blocks.add(p, part.start+off); err != nil {
+		return 0, fmt.Errorf("gguf: %s: tensor %q: %w", w.path, part.name, cause(err))
 	}
-	return n, nil
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.done {
+		return 0, fmt.Errorf("gguf: %s: tensor %q: %w", w.path, part.name, fs.ErrClosed)
+	}
+	w.written[tensor] = w.written[tensor].add(off, off+int64(len(p)))
+	return len(p), nil
 }
 
 // Commit gives the file its name, once every byte of every tensor has been
@@ -137,8 +142,8 @@ func (w *Writer) Commit() error {
 	if err := w.complete(); err != nil {
 		return err
 	}
-	if err := w.file.Sync(); err != nil {
-		return fmt.Errorf("gguf: %s: %w", w.path, err)
+	if err := w.sync(); err != nil {
+		return fmt.Errorf("gguf: %s: %w", w.path, cause(err))
 	}
 	if err := free(w.path, w.force); err != nil {
 		return err
@@ -154,6 +159,14 @@ func (w *Writer) Commit() error {
 		return fmt.Errorf("gguf: %s is written, but perhaps not on the disk yet: %w", w.path, err)
 	}
 	return nil
+}
+
+// sync brings all bytes to the disk.
+func (w *Writer) sync() error {
+	if err := w.blocks.flush(); err != nil {
+		return err
+	}
+	return w.file.Sync()
 }
 
 // complete returns an error if a byte of a tensor has not been written.

@@ -52,11 +52,12 @@ func (o *attend) store(e *Exec, task int) {
 	}
 }
 
-// run attends for one block of queries of one head. The last queries see the
-// most keys, so they go first.
+// run attends for one block of queries of one head. A worker has neighbouring
+// tasks, so those of a head stay together; its last queries, which see the most
+// keys, go first.
 func (o *attend) run(e *Exec, task, worker int) {
 	blocks := (e.n + queryBlock - 1) / queryBlock
-	head, block := task%o.Heads, blocks-1-task/o.Heads
+	head, block := task/blocks, blocks-1-task%blocks
 	i := block * queryBlock
 	n := min(queryBlock, e.n-i)
 	slope := float32(0)

@@ -38,36 +38,33 @@ func (o *matMul) steps(e *Exec) []step {
 		s = append(s, step{perRow, func(i, _ int) { e.tier.QuantizeRow(&o.x.acts, i) }})
 	}
 	return append(s, step{
-		func(n int) int { return (o.w.Rows + o.grain(e, n) - 1) / o.grain(e, n) },
+		func(n int) int { return (o.w.Rows + o.grain(n) - 1) / o.grain(n) },
 		func(task, worker int) { o.run(e, task, worker) },
 	})
 }
 
-// How much of a matrix one task takes: for a small batch enough bytes that the
-// start of a task, whose first strip nobody has fetched ahead, costs little
-// beside the rest; for a large one a few strips, so that the last tasks of a
-// region end at about the same time.
+// How much of a matrix one task takes: little, so that the last tasks of a region
+// end at about the same time, and enough that taking it costs nothing beside it.
+// A worker's tasks are neighbours, so where one ends the next has been fetched.
 const (
-	decodeTaskBytes = 512 << 10
+	decodeTaskBytes = 64 << 10
 	prefillTaskRows = 2 * kernel.StripRows
 )
 
 // grain returns the rows of a task for a batch of n rows. It may depend on
 // anything: a row's result does not depend on its neighbours.
-func (o *matMul) grain(e *Exec, n int) int {
+func (o *matMul) grain(n int) int {
 	if n >= kernel.PackedBatch {
 		return prefillTaskRows
 	}
 	rows := decodeTaskBytes / (len(o.w.Data) / o.w.Rows)
-	share := (o.w.Rows + 4*e.pool.Workers() - 1) / (4 * e.pool.Workers())
-	rows = min(rows, share)
 	return max(rows/kernel.StripRows, 1) * kernel.StripRows
 }
 
 // run computes the rows of one task and applies the epilogue to them.
 func (o *matMul) run(e *Exec, task, worker int) {
 	n := e.n
-	grain := o.grain(e, n)
+	grain := o.grain(n)
 	r0 := task * grain
 	r1 := min(r0+grain, o.w.Rows)
 	e.tier.MatMul(o.y.x, o.y.Cols, &o.w.Weights, &o.x.acts, n, r0, r1, e.exact, &e.scratch[worker].mat)

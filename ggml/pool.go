@@ -34,16 +34,12 @@ type Pool struct {
 	workers int
 	spin    bool
 
-	mu    sync.Mutex // held for one Run
-	tasks int
-	fn    func(task, worker int)
+	mu sync.Mutex // held for one Run
+	fn func(task, worker int)
 
-	// claims is the number of the region in the high half and the number of
-	// tasks that nobody has taken yet in the low half. A worker takes a task by
-	// a compare-and-swap of both, so one that comes late cannot take a task of
-	// another region: as long as it holds a task, its region cannot end.
-	claims  atomic.Uint64
-	pending atomic.Int64 // tasks that have not ended
+	shares  []share       // by worker: tasks that nobody has taken yet
+	regions atomic.Uint64 // begun so far
+	pending atomic.Int64  // tasks that have not ended
 	failure atomic.Pointer[failure]
 
 	waiting atomic.Bool // the caller sleeps until the last task ends
@@ -69,6 +65,7 @@ func NewPool(workers int) *Pool {
 	p := &Pool{
 		workers: workers,
 		spin:    workers > 1 && workers <= runtime.GOMAXPROCS(0),
+		shares:  make([]share, workers),
 		done:    make(chan struct{}, 1),
 		asleep:  make([]atomic.Bool, workers),
 		wake:    make([]chan struct{}, workers),
@@ -95,8 +92,12 @@ func (p *Pool) Close() {
 
 // Run calls fn(task, worker) once for every task in [0, tasks) and returns when
 // all calls have ended. No two calls with the same worker number, in
-// [0, Workers()), overlap. Tasks are handed out in increasing order to whoever
-// is free.
+// [0, Workers()), overlap.
+//
+// Each worker has an equal share of neighbouring tasks, the same one in every
+// call with as many tasks, and takes them in increasing order; a worker that has
+// done its share takes over half of what another has left. So tasks may be small
+// and yet a worker reads memory in one piece.
 //
 // A memory fault in a task (a mapped file that was truncated) is returned as an
 // error. Any other panic of a task is raised again in the caller.
@@ -104,10 +105,13 @@ func (p *Pool) Run(tasks int, fn func(task, worker int)) error {
 	if tasks <= 0 {
 		return nil
 	}
+	if tasks > maxTasks {
+		return fmt.Errorf("ggml: %d tasks in one region, more than %d", tasks, maxTasks)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	p.tasks, p.fn = tasks, fn
+	p.fn = fn
 	p.failure.Store(nil)
 	if tasks == 1 || p.workers == 1 {
 		for task := range tasks {
@@ -116,8 +120,11 @@ func (p *Pool) Run(tasks int, fn func(task, worker int)) error {
 		return p.outcome()
 	}
 	p.pending.Store(int64(tasks))
-	region := p.claims.Load()>>32 + 1
-	p.claims.Swap(region<<32 | uint64(tasks))
+	region := p.regions.Load() + 1
+	for w := range p.workers {
+		p.shares[w].begin(region, tasks*w/p.workers, tasks*(w+1)/p.workers)
+	}
+	p.regions.Swap(region)
 	for w := 1; w < p.workers && w < tasks; w++ {
 		if p.asleep[w].Load() {
 			p.rouse(w)
@@ -130,18 +137,50 @@ func (p *Pool) Run(tasks int, fn func(task, worker int)) error {
 
 // drain runs tasks until none is left to take.
 func (p *Pool) drain(worker int) {
+	own := &p.shares[worker]
 	for {
-		c := p.claims.Load()
-		left := c & (1<<32 - 1)
-		if left == 0 {
+		done := 0
+		for task, ok := own.take(); ok; task, ok = own.take() {
+			p.call(task, worker)
+			done++
+		}
+		p.ended(done)
+		stolen := p.steal()
+		if stolen.left() == 0 {
 			return
 		}
-		if !p.claims.CompareAndSwap(c, c-1) {
+		if own.put(stolen) {
 			continue
 		}
-		p.call(p.tasks-int(left), worker)
-		if p.pending.Add(-1) == 0 && p.waiting.Swap(false) {
-			p.done <- struct{}{}
+		from, to := stolen.ends()
+		for task := from; task < to; task++ {
+			p.call(task, worker)
+		}
+		p.ended(to - from)
+	}
+}
+
+// ended counts tasks that have ended, and wakes the caller after the last.
+func (p *Pool) ended(tasks int) {
+	if tasks > 0 && p.pending.Add(-int64(tasks)) == 0 && p.waiting.Swap(false) {
+		p.done <- struct{}{}
+	}
+}
+
+// steal takes half of what is left of the largest share, if anything.
+func (p *Pool) steal() claim {
+	for {
+		victim, most := -1, 0
+		for w := range p.shares {
+			if left := p.shares[w].load().left(); left > most {
+				victim, most = w, left
+			}
+		}
+		if victim < 0 {
+			return 0
+		}
+		if c, ok := p.shares[victim].split(); ok {
+			return c
 		}
 	}
 }
@@ -213,14 +252,16 @@ func (p *Pool) outcome() error {
 // work is the life of worker w: run tasks, spin for more, sleep.
 func (p *Pool) work(w int) {
 	debug.SetPanicOnFault(true)
-	idle := func() bool { return p.claims.Load()&(1<<32-1) != 0 || p.closed.Load() }
+	seen := uint64(0)
+	ready := func() bool { return p.regions.Load() != seen || p.closed.Load() }
 	for !p.closed.Load() {
+		seen = p.regions.Load()
 		p.drain(w)
-		if p.spun(idle) {
+		if p.spun(ready) {
 			continue
 		}
 		p.asleep[w].Swap(true)
-		if idle() && p.asleep[w].Swap(false) {
+		if ready() && p.asleep[w].Swap(false) {
 			continue
 		}
 		<-p.wake[w]

@@ -64,8 +64,23 @@ func output(dir, name string, args ...string) ([]byte, error) {
 }
 
 func runMpt(program, model string, w workload) (speed, error) {
-	out, err := output("", program, "bench", "-m", model, "-p", strconv.Itoa(w.prompt), "-n", strconv.Itoa(w.generate),
-		"-t", strconv.Itoa(w.threads), "-r", "1", "-o", "json")
+	if !w.deep {
+		return benchMpt(program, model, w, "-p", strconv.Itoa(w.prompt), "-n", strconv.Itoa(w.generate))
+	}
+	pp, err := benchMpt(program, model, w, "-p", strconv.Itoa(w.prompt), "-n", "0")
+	if err != nil {
+		return speed{}, err
+	}
+	tg, err := benchMpt(program, model, w, "-p", "0", "-n", strconv.Itoa(w.generate), "-d", strconv.Itoa(w.prompt))
+	return speed{pp.pp, tg.tg}, err
+}
+
+func benchMpt(program, model string, w workload, tests ...string) (speed, error) {
+	args := append([]string{"bench", "-m", model, "-t", strconv.Itoa(w.threads), "-r", "1", "-o", "json"}, tests...)
+	if w.isa != "" {
+		args = append(args, "--isa", w.isa)
+	}
+	out, err := output("", program, args...)
 	if err != nil {
 		return speed{}, err
 	}
@@ -88,30 +103,43 @@ func runMpt(program, model string, w workload) (speed, error) {
 	return s, nil
 }
 
+// runLlamaBench runs pp and tg, or pp and pg, which is one after the other: what
+// pg takes longer than pp is generation after the prompt.
 func runLlamaBench(program, model string, w workload) (speed, error) {
-	out, err := output("", program, "-m", model, "-p", strconv.Itoa(w.prompt), "-n", strconv.Itoa(w.generate),
-		"-t", strconv.Itoa(w.threads), "-r", "1", "-o", "json")
+	args := []string{"-m", model, "-p", strconv.Itoa(w.prompt), "-t", strconv.Itoa(w.threads), "-r", "1", "-o", "json"}
+	if w.deep {
+		args = append(args, "-n", "0", "-pg", fmt.Sprintf("%d,%d", w.prompt, w.generate))
+	} else {
+		args = append(args, "-n", strconv.Itoa(w.generate))
+	}
+	out, err := output("", program, args...)
 	if err != nil {
 		return speed{}, err
 	}
 	var rows []struct {
+		Prompt    int     `json:"n_prompt"`
 		Generated int     `json:"n_gen"`
-		Speed     float64 `json:"avg_ts"`
+		Nanos     float64 `json:"avg_ns"`
 	}
 	if err := json.Unmarshal(out, &rows); err != nil {
 		return speed{}, err
 	}
-	var s speed
+	var pp, rest float64 // seconds
 	for _, r := range rows {
 		if r.Generated == 0 {
-			s.pp = r.Speed
+			pp = r.Nanos / 1e9
 		} else {
-			s.tg = r.Speed
+			rest = r.Nanos / 1e9
 		}
 	}
-	return s, nil
+	if w.deep {
+		rest -= pp
+	}
+	return speed{float64(w.prompt) / pp, float64(w.generate) / rest}, nil
 }
 
+// runPeer asks for both at once: bench.mjs generates after the prompt, so what it
+// says of generation is exact for deep workloads and a little low for others.
 func runPeer(dir, model string, w workload) (speed, error) {
 	path, err := filepath.Abs(model)
 	if err != nil {

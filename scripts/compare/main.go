@@ -28,6 +28,8 @@ func (l *list) Set(s string) error { *l = append(*l, s); return nil }
 // workload is what every engine is asked to do.
 type workload struct {
 	prompt, generate, threads int
+	deep                      bool   // generate after the prompt instead of from nothing
+	isa                       string // of our kernels
 }
 
 func main() {
@@ -40,6 +42,8 @@ func main() {
 	flag.IntVar(&w.prompt, "p", 512, "prompt `tokens`")
 	flag.IntVar(&w.generate, "n", 64, "generated `tokens`")
 	flag.IntVar(&w.threads, "t", 2, "threads")
+	flag.BoolVar(&w.deep, "deep", false, "generate after the prompt, instead of from an empty context")
+	flag.StringVar(&w.isa, "isa", "", "`kernels` of mpt; the best of the CPU if empty")
 	rounds := flag.Int("r", 5, "rounds")
 	out := flag.String("o", "", "`folder` for a report; nothing is written if empty")
 	flag.Parse()

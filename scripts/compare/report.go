@@ -53,7 +53,7 @@ func (r *report) print(w io.Writer) {
 		of   func(speed) float64
 	}{
 		{fmt.Sprintf("pp%d", r.w.prompt), func(s speed) float64 { return s.pp }},
-		{fmt.Sprintf("tg%d", r.w.generate), func(s speed) float64 { return s.tg }},
+		{r.w.generation(), func(s speed) float64 { return s.tg }},
 	}
 	for _, model := range r.models {
 		for _, t := range tests {
@@ -64,6 +64,15 @@ func (r *report) print(w io.Writer) {
 			}
 		}
 	}
+}
+
+// generation names the test of generation as mpt bench does.
+func (w workload) generation() string {
+	name := fmt.Sprintf("tg%d", w.generate)
+	if w.deep {
+		name += fmt.Sprintf(" @ %d", w.prompt)
+	}
+	return name
 }
 
 // write makes a report with what is needed to judge and repeat it.

@@ -108,7 +108,7 @@ func (p *product) dots(k *floatKernels, r int) {
 	sums := grow(&p.s.lanes, floatRows*lanes)
 	steps, rest := p.a.K/lanes, p.a.K%lanes
 	last := p.lastColumns(w)
-	ahead := p.fetch(r+floatRows, floatRows, p.n*steps)
+	ahead := p.fetch(r, floatRows, p.n*steps)
 	for i := range p.n {
 		clear(sums)
 		if steps > 0 {
@@ -132,7 +132,7 @@ func (p *product) floatTiles(k *floatKernels, r int) {
 	clear(t.sums)
 	steps, rest := p.a.K/lanes, p.a.K%lanes
 	tiles := (p.n + floatTileRows - 1) / floatTileRows
-	t.ahead = p.fetch(r+floatStrip, floatStrip, quads*(1+tiles)*steps)
+	t.ahead = p.fetch(r, floatStrip, quads*(1+tiles)*steps)
 	for step := 0; step < steps; step += floatSteps {
 		t.steps = min(floatSteps, steps-step)
 		for q := range quads {

@@ -14,7 +14,7 @@ var roofline = rooflineLoops{"plain Go", readGeneric, multiplyGeneric}
 // rooflineLoops are one way to reach the limits.
 type rooflineLoops struct {
 	name     string
-	read     func(b []byte) uint64
+	read     func(b []byte, fetch bool) uint64
 	multiply func(x *Chains, w *[32]byte, rounds int)
 }
 
@@ -32,8 +32,10 @@ const MultiplyMACs = chainCount * 32
 func RooflineLoops() string { return roofline.name }
 
 // Read reads b once from beginning to end and returns the exclusive or of its
-// little-endian 64-bit words, the last one filled up with zeros.
-func Read(b []byte) uint64 { return roofline.read(b) }
+// little-endian 64-bit words, the last one filled up with zeros. With fetch it also
+// asks for what comes next, where there is an instruction for that: some machines
+// read faster so, and some slower.
+func Read(b []byte, fetch bool) uint64 { return roofline.read(b, fetch) }
 
 // Multiply does rounds rounds of 8-bit multiplications: in each, the 32 bytes of
 // a chain become 16 little-endian int16, the sums x[2i]*w[2i] + x[2i+1]*w[2i+1]
@@ -44,7 +46,7 @@ func Multiply(x *Chains, w *[32]byte, rounds int) { roofline.multiply(x, w, roun
 // LastLevelCache returns the bytes of the largest cache, or 0 if unknown.
 func LastLevelCache() int { return max(cpuid.CPU.Cache.L3, cpuid.CPU.Cache.L2, 0) }
 
-func readGeneric(b []byte) uint64 {
+func readGeneric(b []byte, _ bool) uint64 {
 	var s0, s1, s2, s3 uint64 // four chains, so that loads need not wait for each other
 	for ; len(b) >= 32; b = b[32:] {
 		s0 ^= binary.LittleEndian.Uint64(b)

@@ -10,11 +10,11 @@ func init() {
 	}
 }
 
-func readAVX2(b []byte) uint64 {
+func readAVX2(b []byte, fetch bool) uint64 {
 	whole := len(b) &^ (readStep - 1)
-	rest := readGeneric(b[whole:])
+	rest := readGeneric(b[whole:], false)
 	if whole > 0 {
-		rest ^= readLines(&b[0], whole)
+		rest ^= readLines(&b[0], whole, fetch)
 	}
 	return rest
 }
@@ -25,7 +25,7 @@ const readStep = 512
 // readLines works like readGeneric on n bytes, a positive multiple of readStep.
 //
 //go:noescape
-func readLines(p *byte, n int) uint64
+func readLines(p *byte, n int, fetch bool) uint64
 
 func multiplyAVX2(x *Chains, w *[32]byte, rounds int) {
 	if rounds > 0 {

@@ -5,10 +5,30 @@
 // How far ahead of the loads lines are fetched.
 #define AHEAD 1024
 
-// func readLines(p *byte, n int) uint64
+// STEP adds the next 512 bytes.
+#define STEP \
+	VPXOR (SI), Y0, Y0    \
+	VPXOR 32(SI), Y1, Y1  \
+	VPXOR 64(SI), Y2, Y2  \
+	VPXOR 96(SI), Y3, Y3  \
+	VPXOR 128(SI), Y4, Y4 \
+	VPXOR 160(SI), Y5, Y5 \
+	VPXOR 192(SI), Y6, Y6 \
+	VPXOR 224(SI), Y7, Y7 \
+	VPXOR 256(SI), Y0, Y0 \
+	VPXOR 288(SI), Y1, Y1 \
+	VPXOR 320(SI), Y2, Y2 \
+	VPXOR 352(SI), Y3, Y3 \
+	VPXOR 384(SI), Y4, Y4 \
+	VPXOR 416(SI), Y5, Y5 \
+	VPXOR 448(SI), Y6, Y6 \
+	VPXOR 480(SI), Y7, Y7 \
+	ADDQ  $512, SI
+
+// func readLines(p *byte, n int, fetch bool) uint64
 //
 // SI  next byte    CX  bytes left    Y0-Y7  sums
-TEXT ·readLines(SB), NOSPLIT, $0-24
+TEXT ·readLines(SB), NOSPLIT, $0-32
 	MOVQ  p+0(FP), SI
 	MOVQ  n+8(FP), CX
 	VPXOR Y0, Y0, Y0
@@ -19,6 +39,8 @@ TEXT ·readLines(SB), NOSPLIT, $0-24
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
+	CMPB  fetch+16(FP), $0
+	JEQ   plain
 
 loop:
 	PREFETCHT0 AHEAD(SI)
@@ -29,26 +51,17 @@ loop:
 	PREFETCHT0 AHEAD+320(SI)
 	PREFETCHT0 AHEAD+384(SI)
 	PREFETCHT0 AHEAD+448(SI)
-	VPXOR      (SI), Y0, Y0
-	VPXOR      32(SI), Y1, Y1
-	VPXOR      64(SI), Y2, Y2
-	VPXOR      96(SI), Y3, Y3
-	VPXOR      128(SI), Y4, Y4
-	VPXOR      160(SI), Y5, Y5
-	VPXOR      192(SI), Y6, Y6
-	VPXOR      224(SI), Y7, Y7
-	VPXOR      256(SI), Y0, Y0
-	VPXOR      288(SI), Y1, Y1
-	VPXOR      320(SI), Y2, Y2
-	VPXOR      352(SI), Y3, Y3
-	VPXOR      384(SI), Y4, Y4
-	VPXOR      416(SI), Y5, Y5
-	VPXOR      448(SI), Y6, Y6
-	VPXOR      480(SI), Y7, Y7
-	ADDQ       $512, SI
+	STEP
 	SUBQ       $512, CX
 	JNE        loop
+	JMP        sum
 
+plain:
+	STEP
+	SUBQ $512, CX
+	JNE  plain
+
+sum:
 	VPXOR        Y4, Y0, Y0
 	VPXOR        Y5, Y1, Y1
 	VPXOR        Y6, Y2, Y2
@@ -62,7 +75,7 @@ loop:
 	VPXOR        X1, X0, X0
 	VMOVQ        X0, AX
 	VZEROUPPER
-	MOVQ         AX, ret+16(FP)
+	MOVQ         AX, ret+24(FP)
 	RET
 
 // func multiplyChains(x *Chains, w *[32]byte, rounds int)

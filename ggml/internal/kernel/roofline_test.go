@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 )
@@ -14,11 +15,13 @@ func TestRead(t *testing.T) {
 			for i, v := range b {
 				want ^= uint64(v) << (i % 8 * 8)
 			}
-			if got := readGeneric(b); got != want {
+			if got := readGeneric(b, false); got != want {
 				t.Errorf("%d bytes: %x in plain Go, want %x", n, got, want)
 			}
-			if got := Read(b); got != want {
-				t.Errorf("%d bytes: %x with %s, want %x", n, got, RooflineLoops(), want)
+			for _, fetch := range []bool{false, true} {
+				if got := Read(b, fetch); got != want {
+					t.Errorf("%d bytes, fetched %v: %x with %s, want %x", n, fetch, got, RooflineLoops(), want)
+				}
 			}
 		}
 	}
@@ -56,9 +59,13 @@ func BenchmarkRead(b *testing.B) {
 	for i := 0; i < len(buf); i += 4096 {
 		buf[i] = 1
 	}
-	b.SetBytes(int64(len(buf)))
-	for b.Loop() {
-		Read(buf)
+	for _, fetch := range []bool{false, true} {
+		b.Run(fmt.Sprintf("fetch=%v", fetch), func(b *testing.B) {
+			b.SetBytes(int64(len(buf)))
+			for b.Loop() {
+				Read(buf, fetch)
+			}
+		})
 	}
 }
 

@@ -45,7 +45,7 @@ func newChat() *cobra.Command {
 		Use:   "chat [-m FILE]",
 		Short: "Talk to a model",
 		Long:  chatLong,
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if isTerminal(cmd.InOrStdin()) && isTerminal(cmd.OutOrStdout()) {
 				return f.onTerminal(cmd)

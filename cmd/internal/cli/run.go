@@ -42,7 +42,7 @@ func newRun() *cobra.Command {
 		Use:   "run [-m FILE] [-p TEXT | -f FILE]",
 		Short: "Continue a text",
 		Long:  runLong,
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE:  interruptible(f.run),
 	}
 	fs := cmd.Flags()

@@ -56,7 +56,7 @@ func newTokenize() *cobra.Command {
 	}
 	prompt.add(cmd)
 	prompt.addSpecial(cmd)
-	cmd.Flags().StringVarP(&model, "model", "m", "", "a GGUF `FILE`, a tokenizer.json or a checkpoint folder (default: the built-in model)")
+	cmd.Flags().VarP((*fileName)(&model), "model", "m", "a GGUF `FILE`, a tokenizer.json or a checkpoint folder (default: the built-in model)")
 	cmd.Flags().BoolVar(&show, "show", false, "print a line with the id and the text of every token instead")
 	cmd.Flags().BoolVar(&jsonl, "jsonl", false, "the input is a text per line, in JSON")
 	return cmd

@@ -119,6 +119,9 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 		return err
 	}
 	defer m.Close()
+	if _, err := newChain(params, m.Tokenizer()); err != nil {
+		return err
+	}
 	format, err := f.format(m)
 	if err != nil {
 		return err

@@ -46,6 +46,13 @@ func readConfig(f *gguf.File) (*Config, error) {
 	if arch != Architecture {
 		return nil, fmt.Errorf("mpt: %s: a model of architecture %q; only %q runs here", f.Name(), arch, Architecture)
 	}
+	kind, err := gguf.GetOr(f, "general.type", "model")
+	if err != nil {
+		return nil, err
+	}
+	if kind != "model" {
+		return nil, fmt.Errorf("mpt: %s: a file of type %q (general.type); only a model runs", f.Name(), kind)
+	}
 	c := &Config{}
 	k := keys{f: f}
 	c.Name = k.text("general.name", "")

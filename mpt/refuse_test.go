@@ -69,6 +69,7 @@ func TestOpenRefusesKeys(t *testing.T) {
 		want  string
 	}{
 		{"general.architecture", "llama", `architecture "llama"`},
+		{"general.type", "adapter", `type "adapter"`},
 		{"mpt.attention.head_count_kv", uint32(1), "grouped-query attention"},
 		{"mpt.attention.key_length", uint32(32), "a head size of its own"},
 		{"mpt.attention.sliding_window", uint32(8), "sliding-window attention"},

@@ -85,6 +85,7 @@ func TestConfigErrors(t *testing.T) {
 		{`{"model_type": "mpt", "d_model": 64.5}`, "d_model: 64.5 where an integer"},
 		{`{"model_type": "mpt", "d_model": 1e300}`, "d_model: 1e+300 where an integer"},
 		{`{"model_type": "mpt", "d_model": 0}`, "d_model is 0, not between"},
+		{`{"model_type": "mpt", "max_seq_len": 16777217}`, "max_seq_len is 16777217, not between"},
 		{`{"model_type": "mpt", "n_heads": -4}`, "n_heads is -4"},
 		{`{"model_type": "mpt", "d_model": 100}`, "not a multiple of n_heads"},
 		{`{"model_type": "mpt", "d_model": 64, "expansion_ratio": 2.4}`, "is not an integer"},

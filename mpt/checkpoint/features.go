@@ -15,7 +15,7 @@ const (
 	maxFFN    = 1 << 20 // hidden size of the feed-forward layer
 	maxLayers = 1 << 12
 	maxVocab  = 1 << 24
-	maxSeqLen = 1 << 30
+	maxSeqLen = 1 << 24 // as in a model file that package mpt opens
 )
 
 // checkModelType refuses other families, and the relatives of MPT by name.

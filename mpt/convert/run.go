@@ -43,6 +43,7 @@ func (p *plan) write(ctx context.Context, dst string, opt Options) (s *Summary, 
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%s: not started: %w", dst, context.Cause(ctx))
 	}
+	defer claim(dst, opt.Logf)()
 	w, err := gguf.Create(dst, p.meta, p.infos(), gguf.Options{Force: opt.Force})
 	if err != nil {
 		return nil, err

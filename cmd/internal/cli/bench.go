@@ -48,7 +48,7 @@ func newBench() *cobra.Command {
 		Use:   "bench [-m FILE,...]",
 		Short: "Measure the speed of a model",
 		Long:  benchLong,
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE:  interruptible(b.run),
 	}
 	b.add(cmd)

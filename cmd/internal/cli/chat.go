@@ -45,7 +45,7 @@ func newChat() *cobra.Command {
 		Use:   "chat [-m FILE]",
 		Short: "Talk to a model",
 		Long:  chatLong,
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if isTerminal(cmd.InOrStdin()) && isTerminal(cmd.OutOrStdout()) {
 				return f.onTerminal(cmd)
@@ -119,6 +119,9 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 		return err
 	}
 	defer m.Close()
+	if _, err := newChain(params, m.Tokenizer()); err != nil {
+		return err
+	}
 	format, err := f.format(m)
 	if err != nil {
 		return err

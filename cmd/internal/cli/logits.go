@@ -31,7 +31,7 @@ func newLogits() *cobra.Command {
 		Use:   "logits -m FILE --tokens-file IDS.json -o OUT.safetensors",
 		Short: "Write the logits of given token ids",
 		Long:  logitsLong,
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: interruptible(func(cmd *cobra.Command, _ []string) error {
 			lists, err := readIDs(cmd, ids)
 			if err != nil {

@@ -28,9 +28,24 @@ type modelFlags struct {
 
 func (m *modelFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVarP(&m.path, "model", "m", "", "the model, a GGUF `FILE` (default: the small model that is built in)")
+	fs.VarP((*fileName)(&m.path), "model", "m", "the model, a GGUF `FILE` (default: the small model that is built in)")
 	fs.IntVarP(&m.threads, "threads", "t", 0, "work with `N` threads; 0: one per core")
 	m.addEngine(cmd)
+}
+
+// fileName is the value of a flag for which the empty name means that it was not
+// given: a script that gives one has lost the name.
+type fileName string
+
+func (f *fileName) String() string { return string(*f) }
+func (f *fileName) Type() string   { return "string" }
+
+func (f *fileName) Set(s string) error {
+	if s == "" {
+		return errors.New("the name is empty")
+	}
+	*f = fileName(s)
+	return nil
 }
 
 // addEngine adds the flags that do not say which model, and how many threads.

@@ -28,7 +28,7 @@ func newPerplexity() *cobra.Command {
 		Use:   "perplexity [-m FILE] -f TEXT",
 		Short: "Measure how well a model predicts a text",
 		Long:  perplexityLong,
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: interruptible(func(cmd *cobra.Command, _ []string) error {
 			text, err := prompt.read(cmd)
 			if err != nil {

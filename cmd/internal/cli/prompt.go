@@ -22,7 +22,6 @@ func (p *promptFlags) add(cmd *cobra.Command) {
 	fs.StringVarP(&p.text, "prompt", "p", "", "the text itself")
 	fs.StringVarP(&p.file, "file", "f", "", "read the text from `FILE` (default: standard input)")
 	fs.BoolVarP(&p.escape, "escape", "e", false, `replace \n, \r, \t, \", \' and \\ in the text of -p`)
-	cmd.MarkFlagsMutuallyExclusive("prompt", "file")
 }
 
 // addSpecial adds the flag about special tokens.
@@ -32,6 +31,9 @@ func (p *promptFlags) addSpecial(cmd *cobra.Command) {
 
 // read returns the text.
 func (p *promptFlags) read(cmd *cobra.Command) (string, error) {
+	if err := oneOnly(cmd, "prompt", "file"); err != nil {
+		return "", err
+	}
 	switch {
 	case cmd.Flags().Changed("prompt"):
 		if p.escape {

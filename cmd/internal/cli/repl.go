@@ -97,7 +97,7 @@ func (r *repl) answer(ctx context.Context, prepare func(context.Context) error) 
 	if r.randomSeed {
 		r.params.Seed = randomSeed()
 	}
-	chain, err := sampling.New(r.params, vocabulary{r.talk.tokenizer()})
+	chain, err := newChain(r.params, r.talk.tokenizer())
 	if err != nil {
 		return err
 	}

@@ -105,7 +105,7 @@ func (r *repl) set(_ context.Context, arg string) error {
 	if err := p.Set(name, value); err != nil {
 		return err
 	}
-	if err := p.Validate(); err != nil {
+	if _, err := newChain(p, r.talk.tokenizer()); err != nil {
 		return err
 	}
 	r.params = p

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -53,7 +54,7 @@ func Mpt() *cobra.Command {
 		Short:   "Run MPT language models on this CPU",
 		Long:    rootLong,
 		Version: buildVersion(),
-		Args:    cobra.NoArgs,
+		Args:    noCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddGroup(
@@ -66,6 +67,7 @@ func Mpt() *cobra.Command {
 		cmd.GroupID = c.group
 		root.AddCommand(cmd)
 	}
+	root.SetHelpCommand(newHelp())
 	return root
 }
 
@@ -84,7 +86,11 @@ func Main(root *cobra.Command, args []string) int {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
 	})
+	help := checkedHelp(root)
 	err := root.Execute()
+	if err == nil {
+		err = *help
+	}
 	switch {
 	case err == nil:
 		return 0
@@ -97,14 +103,19 @@ func Main(root *cobra.Command, args []string) int {
 	return 1
 }
 
-// wantArgs is cobra.ExactArgs with an error that says of which command, and where to look.
-func wantArgs(n int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == n {
-			return nil
-		}
-		return fmt.Errorf("%s: %s, not %d: see %s --help", cmd.Name(), plural(len(args), "argument", "arguments"), n, cmd.CommandPath())
-	}
+// checkedHelp makes root's help text appear in one piece and returns where the
+// error is kept if it could not be printed.
+func checkedHelp(root *cobra.Command) *error {
+	failed, print := new(error), root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		var text bytes.Buffer
+		out := cmd.OutOrStdout()
+		cmd.SetOut(&text)
+		print(cmd, args)
+		cmd.SetOut(out)
+		_, *failed = out.Write(text.Bytes())
+	})
+	return failed
 }
 
 // note prints a line of talk. What package mpt says begins with the name of the

@@ -42,7 +42,7 @@ func newRun() *cobra.Command {
 		Use:   "run [-m FILE] [-p TEXT | -f FILE]",
 		Short: "Continue a text",
 		Long:  runLong,
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE:  interruptible(f.run),
 	}
 	fs := cmd.Flags()
@@ -85,7 +85,24 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	defer s.Close()
+	if err := f.checkRoom(len(ids), s.ContextSize()); err != nil {
+		return err
+	}
 	return f.complete(cmd, s, ids, params, m.Tokenizer())
+}
+
+// checkRoom refuses a prompt of n tokens that leaves no room in the context, before
+// it is read: that may take minutes.
+func (f *runFlags) checkRoom(n, context int) error {
+	room := 1
+	if f.predict == 0 || f.shift {
+		room = 0
+	}
+	if n+room <= context {
+		return nil
+	}
+	return fmt.Errorf("run: the prompt has %s, which leaves no room in a context of %d: shorten it, or make room with --ctx-size",
+		plural(n, "token", "tokens"), context)
 }
 
 // promptIDs returns the tokens of a prompt. A model cannot continue nothing, so
@@ -105,7 +122,7 @@ func promptIDs(tok *tokenizer.Tokenizer, text string, special bool) ([]int32, er
 
 // complete evaluates ids and prints what the model makes of them.
 func (f *runFlags) complete(cmd *cobra.Command, s *mpt.Session, ids []int32, p sampling.Params, tok *tokenizer.Tokenizer) error {
-	chain, err := sampling.New(p, vocabulary{tok})
+	chain, err := newChain(p, tok)
 	if err != nil {
 		return err
 	}

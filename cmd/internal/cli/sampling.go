@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strings"
 
@@ -85,6 +86,16 @@ func (f *samplingFlag) Set(s string) error {
 	}
 	f.given = true
 	return nil
+}
+
+// newChain returns a chain for p, whose tokens must be those of tok.
+func newChain(p sampling.Params, tok *tokenizer.Tokenizer) (*sampling.Chain, error) {
+	for _, b := range p.LogitBias {
+		if int(b.ID) >= tok.Size() {
+			return nil, fmt.Errorf("sampling: logit_bias: there is no token %d: the vocabulary has %d", b.ID, tok.Size())
+		}
+	}
+	return sampling.New(p, vocabulary{tok})
 }
 
 // vocabulary shows a tokenizer to the samplers.

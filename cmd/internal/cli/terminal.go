@@ -22,7 +22,10 @@ func newTerminal(ctx context.Context, notes io.Writer) (*terminal, error) {
 	if err != nil {
 		note(notes, "chat: no history: %v", err)
 	}
+	in := newPaste(readline.Stdin)
 	rl, err := readline.NewEx(&readline.Config{
+		Stdin:             readline.NewCancelableStdin(in),
+		Listener:          in,
 		HistoryFile:       history,
 		HistorySearchFold: true,
 		AutoComplete:      completer{},

@@ -34,8 +34,11 @@ func newTokenize() *cobra.Command {
 		Use:   "tokenize [-m FILE] [-p TEXT | -f FILE]",
 		Short: "Turn text into token ids",
 		Long:  tokenizeLong,
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: interruptible(func(cmd *cobra.Command, _ []string) error {
+			if err := errors.Join(oneOnly(cmd, "jsonl", "prompt"), oneOnly(cmd, "jsonl", "show")); err != nil {
+				return err
+			}
 			tok, err := openTokenizer(model)
 			if err != nil {
 				return err
@@ -53,11 +56,9 @@ func newTokenize() *cobra.Command {
 	}
 	prompt.add(cmd)
 	prompt.addSpecial(cmd)
-	cmd.Flags().StringVarP(&model, "model", "m", "", "a GGUF `FILE`, a tokenizer.json or a checkpoint folder (default: the built-in model)")
+	cmd.Flags().VarP((*fileName)(&model), "model", "m", "a GGUF `FILE`, a tokenizer.json or a checkpoint folder (default: the built-in model)")
 	cmd.Flags().BoolVar(&show, "show", false, "print a line with the id and the text of every token instead")
 	cmd.Flags().BoolVar(&jsonl, "jsonl", false, "the input is a text per line, in JSON")
-	cmd.MarkFlagsMutuallyExclusive("jsonl", "prompt")
-	cmd.MarkFlagsMutuallyExclusive("jsonl", "show")
 	return cmd
 }
 

@@ -15,7 +15,7 @@ func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, the Go version and the kernels of this CPU",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tiers := ggml.Tiers()
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "mpt %s\n%s %s/%s\nkernels: %s (available: %s)\n",

@@ -1,0 +1,63 @@
+package convert
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// What a conversion that was killed has left goes away with the next one, but for
+// one that may still be going on.
+func TestLeftovers(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("folders cannot be locked")
+	}
+	dir := t.TempDir()
+	dst := filepath.Join(dir, "out.gguf")
+	files := map[string]bool{ // whether the file stays
+		".out.gguf.0123abcd.tmp":  false,
+		".out.gguf.ffffffff.tmp":  false,
+		".out.gguf.0123abc.tmp":   true,
+		".out.gguf.0123abcde.tmp": true,
+		".out.gguf.0123ABCD.tmp":  true,
+		".outXgguf.0123abcd.tmp":  true,
+		".out.gguf..0123abcd.tmp": true,
+		"out.gguf.0123abcd.tmp":   true,
+		".my.out.gguf.01234567":   true,
+	}
+	for name := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("half a model"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, ".out.gguf.00000000.tmp"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	src := caseDir("hf-tiny")
+	var notes []string
+	opt := Options{Type: "F16", Force: true, Logf: func(format string, args ...any) { notes = append(notes, format) }}
+
+	release := claim(filepath.Join(dir, "another.gguf"), opt.Logf)
+	if _, err := Convert(t.Context(), src, dst, opt); err != nil {
+		t.Fatal(err)
+	}
+	for name := range files {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Errorf("while another conversion runs: %v", err)
+		}
+	}
+	release()
+	if _, err := Convert(t.Context(), src, dst, opt); err != nil {
+		t.Fatal(err)
+	}
+	for name, stays := range files {
+		if _, err := os.Stat(filepath.Join(dir, name)); (err == nil) != stays {
+			t.Errorf("%s: stays: %v, want %v", name, err == nil, stays)
+		}
+	}
+	if len(notes) != 2 || !strings.Contains(notes[0], "killed") {
+		t.Errorf("notes %q, want one for each of two files", notes)
+	}
+}

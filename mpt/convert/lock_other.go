@@ -1,0 +1,10 @@
+//go:build !(linux || darwin || freebsd || netbsd || openbsd || dragonfly)
+
+package convert
+
+import "os"
+
+// lockAlone reports that f cannot be locked.
+func lockAlone(*os.File) bool { return false }
+
+func lockShared(*os.File) {}

@@ -43,7 +43,7 @@ var (
 
 // Features returns what this CPU could have, and has.
 func Features() []Feature {
-	var all []Feature
+	all := []Feature{} // a list in JSON, too
 	for _, f := range features {
 		all = append(all, f.state())
 	}

@@ -1,7 +1,5 @@
 package ggml
 
-import "mptgo/ggml/internal/kernel"
-
 // Options are the choices of [Compile].
 type Options struct {
 	// Exact keeps activations in float32 where block types would have them
@@ -89,15 +87,4 @@ func (e *Exec) placeQuantisation() {
 			m.quantise = true
 		}
 	}
-}
-
-// tierNamed returns the kernels with the given name.
-func tierNamed(name string) (*kernel.Tier, error) {
-	if name == "" {
-		return kernel.Best(), nil
-	}
-	if t, ok := kernel.Named(name); ok {
-		return t, nil
-	}
-	return nil, unknownTier(name)
 }

@@ -17,10 +17,6 @@ func Tiers() []string {
 	return names
 }
 
-func unknownTier(name string) error {
-	return fmt.Errorf("ggml: no kernels named %q run on this CPU; it has %s", name, strings.Join(Tiers(), ", "))
-}
-
 // TierName returns the name of the kernels that [Options] with the given Tier
 // selects: name itself or, if it is empty, that of the best.
 func TierName(name string) (string, error) {
@@ -29,4 +25,48 @@ func TierName(name string) (string, error) {
 		return "", err
 	}
 	return t.Name, nil
+}
+
+// tierNamed returns the kernels with the given name.
+func tierNamed(name string) (*kernel.Tier, error) {
+	if name == "" {
+		return kernel.Best(), nil
+	}
+	if t, ok := kernel.Named(name); ok {
+		return t, nil
+	}
+	return nil, fmt.Errorf("ggml: kernels %q: %s: use %s", name, whyNot(name), strings.Join(Tiers(), " or "))
+}
+
+// whyNot says why there are no kernels with the given name.
+func whyNot(name string) string {
+	for _, t := range kernel.Known() {
+		if t.Name == name {
+			return lacks(t.Missing())
+		}
+	}
+	if kernel.PureGo {
+		return "this program was built without assembly (tag purego)"
+	}
+	return "there are none of that name for this CPU"
+}
+
+// lacks says that features are missing.
+func lacks(missing []Feature) string {
+	var absent, unsaved []string
+	for _, f := range missing {
+		if f.Unsaved {
+			unsaved = append(unsaved, f.Name)
+		} else {
+			absent = append(absent, f.Name)
+		}
+	}
+	var why []string
+	if len(absent) > 0 {
+		why = append(why, "this CPU lacks "+strings.Join(absent, ", "))
+	}
+	if len(unsaved) > 0 {
+		why = append(why, "the operating system does not save the registers of "+strings.Join(unsaved, ", "))
+	}
+	return strings.Join(why, "; ")
 }

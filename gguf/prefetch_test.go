@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 )
 
@@ -36,6 +37,9 @@ func TestPrefetch(t *testing.T) {
 	f.Prefetch(t.Context())
 	if string(f.Tensors()[0].Data()) != string(data) {
 		t.Error("the data of the tensor changed")
+	}
+	if runtime.GOOS == "windows" {
+		return // a file that is mapped cannot be shortened
 	}
 	if err := os.Truncate(path, 1<<20); err != nil {
 		t.Fatal(err)

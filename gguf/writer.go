@@ -86,6 +86,9 @@ func cause(err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err
 	}
+	if l, ok := errors.AsType[*os.LinkError](err); ok {
+		return l.Err
+	}
 	return err
 }
 
@@ -152,13 +155,22 @@ func (w *Writer) Commit() error {
 		return fmt.Errorf("gguf: %s: %w", w.path, err)
 	}
 	if err := os.Rename(w.file.Name(), w.path); err != nil {
-		return fmt.Errorf("gguf: %w", err)
+		return fmt.Errorf("gguf: %s: cannot give the new file its name%s: %w", w.path, inUse(err), cause(err))
 	}
 	w.done = true
 	if err := syncDir(filepath.Dir(w.path)); err != nil {
 		return fmt.Errorf("gguf: %s is written, but perhaps not on the disk yet: %w", w.path, err)
 	}
 	return nil
+}
+
+// inUse says what else may be the matter on Windows, which does not replace a file
+// that a program has mapped.
+func inUse(err error) string {
+	if runtime.GOOS == "windows" && errors.Is(err, fs.ErrPermission) {
+		return " (does a program use the old one?)"
+	}
+	return ""
 }
 
 // sync brings all bytes to the disk.

@@ -231,6 +231,29 @@ func TestWriterOvertaken(t *testing.T) {
 	wantContent(t, path, tiny)
 }
 
+// TestWriterRobbed has the unfinished file disappear: the error names the file that
+// there should be.
+func TestWriterRobbed(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("an open file cannot be removed")
+	}
+	path := filepath.Join(t.TempDir(), "out.gguf")
+	w := create(t, path, Options{})
+	fill(t, w)
+	temporary, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".out.gguf.*.tmp"))
+	if err != nil || len(temporary) != 1 {
+		t.Fatal(temporary, err)
+	}
+	if err := os.Remove(temporary[0]); err != nil {
+		t.Fatal(err)
+	}
+	err = w.Commit()
+	if want := "gguf: " + path + ": cannot give the new file its name: "; err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), ".tmp") {
+		t.Errorf("got %v, want %s...", err, want)
+	}
+	save(t, filepath.Dir(path), filepath.Base(temporary[0]), nil) // for Abort to remove
+}
+
 func TestCreateRefuses(t *testing.T) {
 	dir := t.TempDir()
 	_, err := Create(filepath.Join(dir, "none", "out.gguf"), nil, nil, Options{})

@@ -102,12 +102,16 @@ func TestControlTokensAreHidden(t *testing.T) {
 const digest = "6625c3fb436ee91fc03df0840925164890c8b232dd9c45c66bdc0a03391c180d"
 
 func TestLogitsDigest(t *testing.T) {
+	check.Tier(t, ggml.Tiers())
 	for _, isa := range ggml.Tiers() {
 		m, err := builtin.Open(mpt.ISA(isa))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer m.Close()
+		if m.Tier() != isa {
+			t.Fatalf("asked for %s kernels, got %s", isa, m.Tier())
+		}
 		s, err := m.NewSession()
 		if err != nil {
 			t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mptgo/bench"
 	"mptgo/ggml"
@@ -18,8 +19,8 @@ const benchLong = `Measure how fast a model reads a prompt (pp512: 512 tokens ev
 and writes an answer (tg64: 64 tokens one after the other), in tokens per second:
 the median of the repetitions, the slowest and the fastest.
 
-Several models, numbers of threads and tests take turns in every repetition, so
-that a change of the machine's speed touches all of them alike.
+Several models, kernels, numbers of threads and tests take turns in every
+repetition, so that a change of the machine's speed touches all of them alike.
 
 --roofline measures how fast this machine reads memory and multiplies 8-bit
 integers, and prints what share of that a run reached: writing is limited by
@@ -29,6 +30,7 @@ caches may be read faster than memory.
 Examples:
   mpt bench -m 7b.gguf
   mpt bench -m 7b-q4.gguf,7b-q8.gguf -t 1,2,4 -r 3 -o csv
+  mpt bench -m 7b.gguf --isa generic,avx2
   mpt bench -m 7b.gguf -p 512,4096 -n 64 -d 0,4096 --roofline
   mpt bench -m 7b.gguf -p 0 -n 32 --sequences 1,4 --profile`
 
@@ -37,6 +39,8 @@ type benchFlags struct {
 	engine   modelFlags
 	models   []string
 	pairs    []string
+	isas     []string
+	isa      *pflag.Flag // where they come from
 	opt      bench.Options
 	roofline bool
 	output   string
@@ -71,6 +75,7 @@ func (b *benchFlags) add(cmd *cobra.Command) {
 	b.output = "md"
 	addChoice(cmd, &b.output, "output", "o", "print `FORMAT`", "md", "json", "csv")
 	b.engine.addEngine(cmd)
+	b.isa = addISA(cmd, func(usage string) { fs.StringSliceVar(&b.isas, "isa", nil, usage+"; a list") })
 }
 
 func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
@@ -152,8 +157,8 @@ func parsePair(text string) (pair [2]int, err error) {
 	return pair, nil
 }
 
-// subjects returns the models to measure: the built-in one if none is named.
-// Names that would be the same keep their folders.
+// subjects returns the models to measure, the built-in one if none is named, with
+// each of the kernels. Names that would be the same keep their folders.
 func (b *benchFlags) subjects() []bench.Subject {
 	paths := b.models
 	if len(paths) == 0 {
@@ -164,6 +169,10 @@ func (b *benchFlags) subjects() []bench.Subject {
 		seen[(&modelFlags{path: path}).name()]++
 	}
 	var subjects []bench.Subject
+	isas := b.isas
+	if len(isas) == 0 {
+		isas = []string{""}
+	}
 	for _, path := range paths {
 		flags := b.engine
 		flags.path = path
@@ -171,13 +180,21 @@ func (b *benchFlags) subjects() []bench.Subject {
 		if seen[name] > 1 {
 			name = path
 		}
-		subjects = append(subjects, bench.Subject{Name: name, Open: func(threads int) (*mpt.Model, error) {
-			flags := flags
-			flags.threads = threads
-			return flags.open()
-		}})
+		for _, isa := range isas {
+			flags.isa = isaFlag{isa, b.isa}
+			subjects = append(subjects, subject(name, flags))
+		}
 	}
 	return subjects
+}
+
+// subject returns the model that the flags name.
+func subject(name string, flags modelFlags) bench.Subject {
+	return bench.Subject{Name: name, Open: func(threads int) (*mpt.Model, error) {
+		flags := flags
+		flags.threads = threads
+		return flags.open()
+	}}
 }
 
 // rooflines are the limits of this machine by number of threads.

@@ -15,19 +15,32 @@ import (
 const inspectLong = `Print what is in a model: its metadata, its tensors, and how much space they take.
 
 FILE is a GGUF file (the first one, if it is split), a checkpoint folder, or one
-safetensors or torch file.`
+safetensors or torch file.
+
+With --cpu, and without FILE, print what the CPU has: its caches, its extensions
+of the instruction set, and which kernels run on it.`
 
 func newInspect() *cobra.Command {
 	var (
 		only inspectParts
 		out  formatFlag
+		cpu  bool
+		isa  isaFlag
 	)
 	cmd := &cobra.Command{
 		Use:   "inspect FILE",
-		Short: "Show what is in a model file or a checkpoint",
+		Short: "Show what is in a model file or a checkpoint, or what the CPU has",
 		Long:  inspectLong,
-		Args:  wantArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if cpu {
+				return wantArgs(0)(cmd, args)
+			}
+			return wantArgs(1)(cmd, args)
+		},
 		RunE: interruptible(func(cmd *cobra.Command, args []string) error {
+			if cpu {
+				return inspectCPU(cmd, &isa, out)
+			}
 			inv, err := takeInventory(args[0])
 			if err != nil {
 				return err
@@ -40,7 +53,10 @@ func newInspect() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&only.meta, "meta", false, "only the metadata")
 	cmd.Flags().BoolVar(&only.tensors, "tensors", false, "only the tensors")
+	cmd.Flags().BoolVar(&cpu, "cpu", false, "show the CPU instead of a file, and the kernels for it")
+	isa.add(cmd)
 	out.add(cmd, "text")
+	cmd.MarkFlagsMutuallyExclusive("cpu", "meta", "tensors")
 	return cmd
 }
 

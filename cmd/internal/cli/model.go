@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"mptgo/ggml"
 	"mptgo/gguf"
 	"mptgo/mpt"
 	"mptgo/mpt/builtin"
@@ -22,7 +20,7 @@ type modelFlags struct {
 	threads int
 	batch   int
 	exact   bool
-	isa     string
+	isa     isaFlag
 	cache   string
 }
 
@@ -31,6 +29,7 @@ func (m *modelFlags) add(cmd *cobra.Command) {
 	fs.VarP((*fileName)(&m.path), "model", "m", "the model, a GGUF `FILE` (default: the small model that is built in)")
 	fs.IntVarP(&m.threads, "threads", "t", 0, "work with `N` threads; 0: one per core")
 	m.addEngine(cmd)
+	m.isa.add(cmd)
 }
 
 // fileName is the value of a flag for which the empty name means that it was not
@@ -48,15 +47,14 @@ func (f *fileName) Set(s string) error {
 	return nil
 }
 
-// addEngine adds the flags that do not say which model, and how many threads.
+// addEngine adds the flags that do not say which model, how many threads, and
+// which kernels.
 func (m *modelFlags) addEngine(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.IntVarP(&m.batch, "batch-size", "b", 512, "read the prompt in steps of `N` tokens")
 	fs.BoolVar(&m.exact, "exact", false, "calculate in float32 throughout: slower, closest to the reference")
 	m.cache = "f16"
 	addChoice(cmd, &m.cache, "cache-type", "", "keep keys and values as `TYPE`", "f16", "f32")
-	m.isa = os.Getenv("MPTGO_ISA")
-	fs.StringVar(&m.isa, "isa", m.isa, "use the kernels called `NAME` (environment MPTGO_ISA); this CPU has "+strings.Join(ggml.Tiers(), ", "))
 }
 
 // open opens the model that the flags name.
@@ -86,19 +84,17 @@ func (m *modelFlags) options() ([]mpt.Option, error) {
 	if m.batch < 1 {
 		return nil, fmt.Errorf("--batch-size %d: must be at least 1", m.batch)
 	}
-	if m.isa != "" && !slices.Contains(ggml.Tiers(), m.isa) {
-		return nil, fmt.Errorf("--isa %s: this CPU has %s", m.isa, strings.Join(ggml.Tiers(), ", "))
+	isa, err := m.isa.choose()
+	if err != nil {
+		return nil, err
 	}
 	cache, err := gguf.ParseType(m.cache)
 	if err != nil {
 		return nil, fmt.Errorf("--cache-type: %w", err)
 	}
-	opts := []mpt.Option{mpt.BatchSize(m.batch), mpt.CacheType(cache)}
+	opts := []mpt.Option{mpt.BatchSize(m.batch), mpt.CacheType(cache), mpt.ISA(isa)}
 	if m.threads > 0 {
 		opts = append(opts, mpt.Threads(m.threads))
-	}
-	if m.isa != "" {
-		opts = append(opts, mpt.ISA(m.isa))
 	}
 	if m.exact {
 		opts = append(opts, mpt.Exact())

@@ -74,7 +74,7 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	}
 	defer m.Close()
 	if !cmd.Flags().Changed("prompt") {
-		text = strings.TrimSuffix(text, "\n") // as every editor puts it there
+		text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r") // as every editor puts it there
 	}
 	ids, err := promptIDs(m.Tokenizer(), text, f.prompt.special)
 	if err != nil {

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
 	"time"
 )
 
@@ -10,6 +11,7 @@ import (
 // the place of the one before; elsewhere one is printed now and then.
 type status struct {
 	w     io.Writer
+	lines bool      // w is a terminal that can erase a line
 	shown bool      // there is a line on the terminal
 	next  time.Time // when the next line is due elsewhere
 }
@@ -17,11 +19,13 @@ type status struct {
 // statusEvery is the time between lines where there is no terminal.
 const statusEvery = 10 * time.Second
 
-func newStatus(w io.Writer) *status { return &status{w: w, next: time.Now().Add(statusEvery)} }
+func newStatus(w io.Writer) *status {
+	return &status{w: w, lines: isTerminal(w) && obeysEscapes(w.(*os.File)), next: time.Now().Add(statusEvery)}
+}
 
 func (s *status) show(format string, args ...any) {
 	switch now := time.Now(); {
-	case isTerminal(s.w):
+	case s.lines:
 		s.shown = true
 		fmt.Fprintf(s.w, clearLine+format, args...)
 	case now.After(s.next):

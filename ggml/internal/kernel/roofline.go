@@ -1,10 +1,6 @@
 package kernel
 
-import (
-	"encoding/binary"
-
-	"github.com/klauspost/cpuid/v2"
-)
+import "encoding/binary"
 
 // The loops of a roofline [Williams, Waterman, Patterson, "Roofline: an
 // insightful visual performance model", 2009]: what a core reads and multiplies
@@ -42,9 +38,6 @@ func Read(b []byte, fetch bool) uint64 { return roofline.read(b, fetch) }
 // with x unsigned and w signed, limited to the range of an int16. That is the
 // product which block dot products are made of.
 func Multiply(x *Chains, w *[32]byte, rounds int) { roofline.multiply(x, w, rounds) }
-
-// LastLevelCache returns the bytes of the largest cache, or 0 if unknown.
-func LastLevelCache() int { return max(cpuid.CPU.Cache.L3, cpuid.CPU.Cache.L2, 0) }
 
 func readGeneric(b []byte, _ bool) uint64 {
 	var s0, s1, s2, s3 uint64 // four chains, so that loads need not wait for each other

@@ -1,0 +1,51 @@
+package ggml
+
+import (
+	"runtime"
+
+	"mptgo/ggml/internal/kernel"
+)
+
+// CPU is what is known about the processor, as far as it matters here. Sizes and
+// numbers that are not known are 0.
+type CPU struct {
+	Name         string `json:"name"`
+	Architecture string `json:"architecture"` // as Go calls it
+	Cores        int    `json:"cores"`
+	Threads      int    `json:"threads"` // that the process may use at the same time
+	L1           int    `json:"l1_data"` // bytes
+	L2           int    `json:"l2"`
+	L3           int    `json:"l3"`
+
+	Features []Feature `json:"features"`
+	PureGo   bool      `json:"purego"`  // built without assembly
+	Kernels  []Kernels `json:"kernels"` // of this architecture, the slowest first
+}
+
+// Feature is an extension of the instruction set.
+type Feature = kernel.Feature
+
+// Kernels are a set of kernels, which has a name in [Options].
+type Kernels struct {
+	Name    string    `json:"name"`
+	Usable  bool      `json:"usable"`
+	Needs   []Feature `json:"needs"`   // of the CPU
+	Missing []Feature `json:"missing"` // those of them that programs cannot use
+}
+
+// WhyNot says, for people, what keeps this CPU from running k: what it lacks.
+func (k Kernels) WhyNot() string { return lacks(k.Missing) }
+
+// ThisCPU describes the processor that runs the program.
+func ThisCPU() CPU {
+	cache := kernel.Cache()
+	c := CPU{
+		Name: kernel.CPUName(), Architecture: runtime.GOARCH, Cores: kernel.Cores(), Threads: runtime.GOMAXPROCS(0),
+		L1: cache[0], L2: cache[1], L3: cache[2], Features: kernel.Features(), PureGo: kernel.PureGo,
+	}
+	for _, t := range kernel.Known() {
+		missing := t.Missing()
+		c.Kernels = append(c.Kernels, Kernels{t.Name, len(missing) == 0, t.Needs(), missing})
+	}
+	return c
+}

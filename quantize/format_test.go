@@ -98,6 +98,9 @@ func TestError(t *testing.T) {
 	worst := map[gguf.Type]float64{
 		gguf.F32: 0, gguf.F16: 0x1p-12, gguf.BF16: 0x1p-9,
 		gguf.Q8_0: 1./254 + scale, gguf.Q4_0: 1./8 + scale, gguf.Q4_1: 1./15 + scale,
+		// Two levels of scales: a whole step, since the search minimises squares,
+		// and what the rounding of the scale of a group can take away or add.
+		gguf.Q2_K: 2./3 + 1./15, gguf.Q3_K: 1./3 + 1./32, gguf.Q4_K: 2./15 + 1./63, gguf.Q5_K: 2./31 + 1./63,
 		gguf.Q5_0: 1./16 + scale, gguf.Q5_1: 1./31 + scale, gguf.Q6_K: 1./24 + scale,
 	}
 	r := rand.New(rand.NewPCG(3, 4))

@@ -102,6 +102,8 @@ func TestError(t *testing.T) {
 		// and what the rounding of the scale of a group can take away or add.
 		gguf.Q2_K: 2./3 + 1./15, gguf.Q3_K: 1./3 + 1./32, gguf.Q4_K: 2./15 + 1./63, gguf.Q5_K: 2./31 + 1./63,
 		gguf.IQ4_NL: 23./127 + scale, gguf.IQ4_XS: 23./127 + 1./32, gguf.TQ1_0: 0.5 + scale, gguf.TQ2_0: 0.5 + scale,
+		// Eight points for four values, and eight for one sign of eight.
+		gguf.IQ3_S: 0.5, gguf.IQ3_XXS: 0.8, gguf.IQ2_S: 0.8,
 		gguf.Q5_0: 1./16 + scale, gguf.Q5_1: 1./31 + scale, gguf.Q6_K: 1./24 + scale,
 	}
 	r := rand.New(rand.NewPCG(3, 4))

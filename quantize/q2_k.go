@@ -14,6 +14,7 @@ var q2_K = Format{
 	Type:   gguf.Q2_K,
 	Encode: blockEncoder(gguf.Q2_K, encodeQ2_K),
 	Decode: decoder(gguf.Q2_K, decodeQ2_K),
+	better: blockEncoder(gguf.Q2_K, betterQ2_K),
 	bad:    badHalves(gguf.Q2_K, 80, 82),
 }
 
@@ -34,10 +35,24 @@ func encodeQ2_K(b []byte, x, importance []float32) {
 		k.fitIntegers(15)
 	}
 	k.requantize(x, 3, b[80:], b[82:])
+	k.packTwo(b)
+}
+
+// packTwo stores codes, scales and minima in a Q2_K block.
+func (k *scaleMinBlock) packTwo(b []byte) {
 	for j := range 16 {
 		b[j] = k.s[j] | k.m[j]<<4
 	}
 	packTwoBits((*[64]byte)(b[16:]), &k.codes)
+}
+
+var startsQ2_K = []float32{-0.8, -0.5, -0.2, 0, 0.3, 0.6, 1}
+
+func betterQ2_K(b []byte, x, importance []float32) {
+	k := scaleMinBlock{group: 16, n: 16}
+	weighBetter(k.w[:], x, importance)
+	k.fitBetter(x, 3, 15, startsQ2_K, b[80:], b[82:])
+	k.packTwo(b)
 }
 
 func decodeQ2_K(x []float32, b []byte) {

@@ -15,6 +15,7 @@ var q3_K = Format{
 	Type:   gguf.Q3_K,
 	Encode: blockEncoder(gguf.Q3_K, encodeQ3_K),
 	Decode: decoder(gguf.Q3_K, decodeQ3_K),
+	better: blockEncoder(gguf.Q3_K, betterQ3_K),
 	bad:    badHalves(gguf.Q3_K, 108),
 }
 
@@ -81,6 +82,23 @@ func packThree(b []byte, codes *[256]uint8, s *[16]uint8) {
 		b[96+j%8] |= v & 15 << (j / 8 * 4)
 		b[104+j%4] |= v >> 4 << (j / 4 * 2)
 	}
+}
+
+var startsQ3_K = startsInteger(4)
+
+func betterQ3_K(b []byte, x, importance []float32) {
+	var w [256]float32
+	weighBetter(w[:], x, importance)
+	var k scaleBlock
+	k.fit(x, w[:], 16, 4, -32, 31, startsQ3_K)
+	putHalf(b[108:], k.d)
+	var codes [256]uint8
+	var ints [16]uint8
+	for j, s := range k.s {
+		ints[j] = uint8(s + 32)
+		k.code(codes[16*j:16*j+16], x[16*j:], j, 4)
+	}
+	packThree(b, &codes, &ints)
 }
 
 func decodeQ3_K(x []float32, b []byte) {

@@ -14,6 +14,7 @@ var q4_K = Format{
 	Type:   gguf.Q4_K,
 	Encode: blockEncoder(gguf.Q4_K, encodeQ4_K),
 	Decode: decoder(gguf.Q4_K, decodeQ4_K),
+	better: blockEncoder(gguf.Q4_K, betterQ4_K),
 	bad:    badHalves(gguf.Q4_K, 0, 2),
 }
 
@@ -23,6 +24,11 @@ var sweepQ4_K = sweep{from: -1, step: 0.1, steps: 20}
 func encodeQ4_K(b []byte, x, importance []float32) {
 	k := fitSixBit(x, importance, 15, sweepQ4_K)
 	k.requantize(x, 15, b, b[2:])
+	k.packFour(b)
+}
+
+// packFour stores codes, scales and minima in a Q4_K block.
+func (k *scaleMinBlock) packFour(b []byte) {
 	packScaleMin((*[12]byte)(b[4:]), &k.s, &k.m)
 	packPlane((*[128]byte)(b[16:]), &k.codes)
 }
@@ -46,6 +52,16 @@ func fitSixBit(x, importance []float32, top int32, s sweep) *scaleMinBlock {
 		k.fitIntegers(63)
 	}
 	return &k
+}
+
+// startsSixBit are the starts of the better search for Q4_K and Q5_K.
+var startsSixBit = []float32{-1, -0.6, -0.3, 0, 0.3, 0.6, 1, 1.4}
+
+func betterQ4_K(b []byte, x, importance []float32) {
+	k := scaleMinBlock{group: 32, n: 8}
+	weighBetter(k.w[:], x, importance)
+	k.fitBetter(x, 15, 63, startsSixBit, b, b[2:])
+	k.packFour(b)
 }
 
 func decodeQ4_K(x []float32, b []byte) {

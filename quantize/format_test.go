@@ -180,13 +180,15 @@ func FuzzEncode(f *testing.F) {
 		}
 		b := make([]byte, size)
 		for _, w := range [][]float32{nil, weights} {
-			if err := EncodeRows(g.Type, b, src, n, w); err != nil {
-				continue
-			}
-			got := make([]float32, n)
-			g.Decode(got, b)
-			if i := notFinite(got); i >= 0 {
-				t.Fatalf("%v: %v becomes %v", g.Type, src[i], got[i])
+			for _, s := range []Search{Reference, Better} {
+				if err := s.EncodeRows(g.Type, b, src, n, w); err != nil {
+					continue
+				}
+				got := make([]float32, n)
+				g.Decode(got, b)
+				if i := notFinite(got); i >= 0 {
+					t.Fatalf("%v, %v: %v becomes %v", g.Type, s, src[i], got[i])
+				}
 			}
 		}
 	})

@@ -52,9 +52,10 @@ func weighBetter(w, x, importance []float32) {
 		return
 	}
 	for i := 0; i < len(x); i += 32 {
-		spread := math.Sqrt(meanSquare64(x[i : i+32]))
+		// Half of each, which cannot overflow and makes no difference.
+		spread := float32(math.Sqrt(meanSquare64(x[i:i+32])) / 2)
 		for l, v := range x[i : i+32] {
-			w[i+l] = float32(min(spread+math.Abs(float64(v)), math.MaxFloat32))
+			w[i+l] = spread + float32(abs(v)/2)
 		}
 	}
 }

@@ -16,12 +16,13 @@
 //
 // # Arithmetic
 //
-// The values, and the bytes of the reference search, are those of ggml's reference code, to the bit, on every
-// architecture. So every float operation is binary32, rounds once, and runs in
-// the order written; sums start from 0 and go up by index. The Go compiler may
-// fuse a product with a later addition, which rounds once instead of twice: an
-// explicit conversion, float32(x*y) + z, forbids it, and stands wherever a
-// product meets an addition, a subtraction or [nearest].
+// The values, and the bytes of the reference search, are those of ggml's
+// reference code, to the bit, on every architecture. So every float operation is
+// binary32, rounds once, and runs in the order written; sums start from 0 and go
+// up by index. (The better search sums in binary64, likewise in order.) The Go
+// compiler may fuse a product with a later addition, which rounds once instead
+// of twice: an explicit conversion, float32(x*y) + z, forbids it, and stands
+// wherever a product meets an addition, a subtraction or [nearest].
 //
 // Input is finite. Where the reference divides by zero or converts an infinity
 // to an integer, which happens only for values too small for their scale to be

@@ -43,6 +43,22 @@ func encoder(t gguf.Type, plain func(b []byte, x []float32), fit func(b []byte, 
 	}
 }
 
+// blockEncoder returns a Format.Encode that calls block for each block of t with
+// the importance of its values, or with nil.
+func blockEncoder(t gguf.Type, block func(b []byte, x, importance []float32)) func(dst []byte, src, weights []float32) {
+	n, size := t.Block()
+	return func(dst []byte, src, weights []float32) {
+		for len(src) > 0 {
+			var importance []float32
+			if weights != nil {
+				importance, weights = weights[:n], weights[n:]
+			}
+			block(dst[:size], src[:n], importance)
+			dst, src = dst[size:], src[n:]
+		}
+	}
+}
+
 // weigh sets w to the importance of each value x: that of its column, times the
 // more the larger x is against the mean square of the row.
 func weigh(w, x, importance []float32, mean float32) {
@@ -51,12 +67,21 @@ func weigh(w, x, importance []float32, mean float32) {
 	}
 }
 
-func meanSquare(x []float32) float32 {
-	var sum float32
+func meanSquare(x []float32) float32 { return sumSquares(x) / float32(len(x)) }
+
+func sumSquares(x []float32) (sum float32) {
 	for _, v := range x {
 		sum += float32(v * v)
 	}
-	return sum / float32(len(x))
+	return sum
+}
+
+// sum returns Σ x.
+func sum(x []float32) (s float32) {
+	for _, v := range x {
+		s += v
+	}
+	return s
 }
 
 // badHalves returns a Format.bad for blocks of t that hold binary16 scales at

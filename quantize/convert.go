@@ -8,10 +8,14 @@ import (
 	"mptgo/gguf"
 )
 
-// Scratch holds the memory that [Convert] works in, so that converting many
-// pieces of tensors does not allocate. The zero value is ready. It may not be
+// Scratch holds how [Convert] encodes and the memory that it works in, so that
+// converting many pieces of tensors does not allocate. The zero value is ready. It may not be
 // used by two calls at the same time.
-type Scratch struct{ row []float32 }
+type Scratch struct {
+	Search Search // how Convert looks for codes
+
+	row []float32
+}
 
 // values returns n float32 of s; their content is arbitrary.
 func (s *Scratch) values(n int) []float32 {
@@ -48,7 +52,7 @@ func Convert(dst []byte, dt gguf.Type, src []byte, st gguf.Type, cols int, weigh
 	values := scratch.values(cols)
 	for r := range rows {
 		s, d := src[r*from:(r+1)*from], dst[r*to:(r+1)*to]
-		if err := convertRow(out, d, in, s, values, weights); err != nil {
+		if err := convertRow(out, scratch.Search, d, in, s, values, weights); err != nil {
 			return fmt.Errorf("quantize: %v to %v: row %d: %w", st, dt, r, err)
 		}
 	}
@@ -77,11 +81,11 @@ func countRows(dst []byte, dt gguf.Type, src []byte, st gguf.Type, cols int) (in
 }
 
 // convertRow converts one row, by the short way where there is one.
-func convertRow(out *Format, dst []byte, in *Format, src []byte, values, weights []float32) error {
+func convertRow(out *Format, search Search, dst []byte, in *Format, src []byte, values, weights []float32) error {
 	direct := shortcuts[pair{in.Type, out.Type}]
 	if direct == nil {
 		in.Decode(values, src)
-		return encodeRow(out, dst, values, weights)
+		return encodeRow(out, search, dst, values, weights)
 	}
 	if i := in.bad(src); i >= 0 {
 		in.Decode(values, src)

@@ -8,14 +8,21 @@
 // layout of the block drawn at the top, and one row of the table in format.go.
 // Read q8_0.go, q4_0.go and q6_k.go in that order.
 //
+// # Searches
+//
+// What codes and scales to choose for values is open. There are two ways:
+// [Reference], that of search*.go and gridfit.go, writes the bytes that ggml
+// writes; [Better], that of better*.go, looks for a smaller error.
+//
 // # Arithmetic
 //
-// The bytes and values are those of ggml's reference code, to the bit, on every
-// architecture. So every float operation is binary32, rounds once, and runs in
-// the order written; sums start from 0 and go up by index. The Go compiler may
-// fuse a product with a later addition, which rounds once instead of twice: an
-// explicit conversion, float32(x*y) + z, forbids it, and stands wherever a
-// product meets an addition, a subtraction or [nearest].
+// The values, and the bytes of the reference search, are those of ggml's
+// reference code, to the bit, on every architecture. So every float operation is
+// binary32, rounds once, and runs in the order written; sums start from 0 and go
+// up by index. (The better search sums in binary64, likewise in order.) The Go
+// compiler may fuse a product with a later addition, which rounds once instead
+// of twice: an explicit conversion, float32(x*y) + z, forbids it, and stands
+// wherever a product meets an addition, a subtraction or [nearest].
 //
 // Input is finite. Where the reference divides by zero or converts an infinity
 // to an integer, which happens only for values too small for their scale to be

@@ -20,6 +20,10 @@ type Format struct {
 	// Decode sets dst to the values of the len(dst) / block blocks in src.
 	Decode func(dst []float32, src []byte)
 
+	// better is Encode with a search for codes that make a smaller error, nil
+	// for types that have none.
+	better func(dst []byte, src, weights []float32)
+
 	// bad returns the index of the first block in src that stands for a value
 	// that is not finite, or -1.
 	bad func(src []byte) int

@@ -98,6 +98,12 @@ func TestError(t *testing.T) {
 	worst := map[gguf.Type]float64{
 		gguf.F32: 0, gguf.F16: 0x1p-12, gguf.BF16: 0x1p-9,
 		gguf.Q8_0: 1./254 + scale, gguf.Q4_0: 1./8 + scale, gguf.Q4_1: 1./15 + scale,
+		// Two levels of scales: a whole step, since the search minimises squares,
+		// and what the rounding of the scale of a group can take away or add.
+		gguf.Q2_K: 2./3 + 1./15, gguf.Q3_K: 1./3 + 1./32, gguf.Q4_K: 2./15 + 1./63, gguf.Q5_K: 2./31 + 1./63,
+		gguf.IQ4_NL: 23./127 + scale, gguf.IQ4_XS: 23./127 + 1./32, gguf.TQ1_0: 0.5 + scale, gguf.TQ2_0: 0.5 + scale,
+		// Eight points for four values, and eight for one sign of eight.
+		gguf.IQ3_S: 0.5, gguf.IQ3_XXS: 0.8, gguf.IQ2_S: 0.8,
 		gguf.Q5_0: 1./16 + scale, gguf.Q5_1: 1./31 + scale, gguf.Q6_K: 1./24 + scale,
 	}
 	r := rand.New(rand.NewPCG(3, 4))
@@ -174,13 +180,15 @@ func FuzzEncode(f *testing.F) {
 		}
 		b := make([]byte, size)
 		for _, w := range [][]float32{nil, weights} {
-			if err := EncodeRows(g.Type, b, src, n, w); err != nil {
-				continue
-			}
-			got := make([]float32, n)
-			g.Decode(got, b)
-			if i := notFinite(got); i >= 0 {
-				t.Fatalf("%v: %v becomes %v", g.Type, src[i], got[i])
+			for _, s := range []Search{Reference, Better} {
+				if err := s.EncodeRows(g.Type, b, src, n, w); err != nil {
+					continue
+				}
+				got := make([]float32, n)
+				g.Decode(got, b)
+				if i := notFinite(got); i >= 0 {
+					t.Fatalf("%v, %v: %v becomes %v", g.Type, s, src[i], got[i])
+				}
 			}
 		}
 	})

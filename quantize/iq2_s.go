@@ -13,6 +13,7 @@ import "mptgo/gguf"
 //	byte  74..81  s[2j], s[2j+1] in the nibbles of byte 74+j
 var iq2_S = Format{
 	Type:   gguf.IQ2_S,
+	Encode: blockEncoder(gguf.IQ2_S, encodeIQ2_S),
 	Decode: decoder(gguf.IQ2_S, decodeIQ2_S),
 	bad:    badHalves(gguf.IQ2_S, 0),
 }
@@ -23,5 +24,27 @@ func decodeIQ2_S(x []float32, b []byte) {
 		high := b[66+t/4] >> (t % 4 * 2) & 3
 		index := int(b[2+t]) | int(high)<<8
 		scaleSigned(x[8*t:8*t+8], iq2Scale(d, b[74:], t), grid[8*index:], b[34+t])
+	}
+}
+
+var searchIQ2_S = gridSearch{book: bookIQ2_S, group: 16, steps: 9, step: 0.1, zero: 1e-8, fudge: 0.9875}
+
+func encodeIQ2_S(b []byte, x, importance []float32) {
+	var w [256]float32
+	weighGrid(w[:], x, importance, 0.25)
+	groups, d, s := searchIQ2_S.fitBlock(x, w[:])
+	clear(b)
+	if d == 0 {
+		return
+	}
+	putHalf(b, d)
+	for j, g := range groups {
+		b[74+j/2] |= s[j] << (j % 2 * 4)
+		for k, index := range g.index[:2] {
+			t := 2*j + k
+			b[2+t] = byte(index)
+			b[66+t/4] |= byte(index>>8) << (t % 4 * 2)
+			b[34+t] = g.signs[k]
+		}
 	}
 }

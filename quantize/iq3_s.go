@@ -13,9 +13,14 @@ import "mptgo/gguf"
 //	byte  106..109  s[2j], s[2j+1] in the nibbles of byte 106+j
 var iq3_S = Format{
 	Type:   gguf.IQ3_S,
+	Encode: blockEncoder(gguf.IQ3_S, encodeIQ3_S),
 	Decode: decoder(gguf.IQ3_S, decodeIQ3_S),
+	better: blockEncoder(gguf.IQ3_S, betterIQ3_S),
 	bad:    badHalves(gguf.IQ3_S, 0),
 }
+
+// betterIQ3_S is the reference's search without its mistake.
+func betterIQ3_S(b []byte, x, importance []float32) { writeIQ3_S(b, x, importance, false) }
 
 func decodeIQ3_S(x []float32, b []byte) {
 	d, grid := half(b[0:]), gridIQ3_S()
@@ -24,5 +29,37 @@ func decodeIQ3_S(x []float32, b []byte) {
 		index := int(b[2+t]) | int(b[66+t/8]>>(t%8)&1)<<8
 		signs := b[74+t/2] >> (t % 2 * 4)
 		scaleSigned(x[4*t:4*t+4], d*float32(1+2*int32(s)), grid[4*index:], signs)
+	}
+}
+
+var searchIQ3_S = gridSearch{book: bookIQ3_S, group: 32, steps: 9, step: 0.2, again: true, fudge: 1.033}
+
+// encodeIQ3_S has a mistake of the reference: a group of zeros writes no
+// indices and signs and leaves no place for them, so that the groups after it
+// in the block come back wrong.
+func encodeIQ3_S(b []byte, x, importance []float32) { writeIQ3_S(b, x, importance, true) }
+
+// writeIQ3_S encodes a block, with or without the mistake.
+func writeIQ3_S(b []byte, x, importance []float32, mistake bool) {
+	var w [256]float32
+	weighGrid(w[:], x, importance, 0)
+	groups, d, s := searchIQ3_S.fitBlock(x, w[:])
+	clear(b)
+	if d == 0 {
+		return
+	}
+	putHalf(b, d)
+	place := 0
+	for j, g := range groups[:8] {
+		b[106+j/2] |= s[j] << (j % 2 * 4)
+		if g.empty && mistake {
+			continue
+		}
+		for k, index := range g.index {
+			b[2+8*place+k] = byte(index)
+			b[66+j] |= byte(index>>8) << k
+		}
+		copy(b[74+4*place:], g.signs[:])
+		place++
 	}
 }

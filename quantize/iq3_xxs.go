@@ -16,6 +16,7 @@ import (
 //	              bits, then s
 var iq3_XXS = Format{
 	Type:   gguf.IQ3_XXS,
+	Encode: blockEncoder(gguf.IQ3_XXS, encodeIQ3_XXS),
 	Decode: decoder(gguf.IQ3_XXS, decodeIQ3_XXS),
 	bad:    badHalves(gguf.IQ3_XXS, 0),
 }
@@ -27,5 +28,26 @@ func decodeIQ3_XXS(x []float32, b []byte) {
 		scale := d * (0.5 + float32(word>>28)) * 0.5
 		signs := evenSigns(word>>(t/2%4*7)) >> (t % 2 * 4)
 		scaleSigned(x[4*t:4*t+4], scale, grid[4*int(b[2+t]):], signs)
+	}
+}
+
+var searchIQ3_XXS = gridSearch{book: bookIQ3_XXS, group: 32, steps: 15, step: 0.2, zero: 1e-8, even: true, fudge: 1.0125}
+
+func encodeIQ3_XXS(b []byte, x, importance []float32) {
+	var w [256]float32
+	weighGrid(w[:], x, importance, 0)
+	groups, d, s := searchIQ3_XXS.fitBlock(x, w[:])
+	clear(b)
+	if d == 0 {
+		return
+	}
+	putHalf(b, d)
+	for j, g := range groups[:8] {
+		word := uint32(s[j]) << 28
+		for k, index := range g.index {
+			b[2+8*j+k] = byte(index)
+			word |= uint32(g.signs[k/2]&127) << (k / 2 * 7)
+		}
+		binary.LittleEndian.PutUint32(b[66+4*j:], word)
 	}
 }

@@ -15,8 +15,26 @@ import (
 //	byte  8..135  q: each 16 bytes hold 32 codes, the first 16 in the low nibbles
 var iq4_XS = Format{
 	Type:   gguf.IQ4_XS,
+	Encode: blockEncoder(gguf.IQ4_XS, encodeIQ4_XS),
 	Decode: decoder(gguf.IQ4_XS, decodeIQ4_XS),
+	better: blockEncoder(gguf.IQ4_XS, betterIQ4_XS),
 	bad:    badHalves(gguf.IQ4_XS, 0),
+}
+
+func betterIQ4_XS(b []byte, x, importance []float32) {
+	var w [256]float32
+	weighBetter(w[:], x, importance)
+	var k scaleBlock
+	k.fit(x, w[:], 8, 0, -32, 31, startsTable)
+	putHalf(b, k.d)
+	var ints [8]uint8
+	for j := range ints {
+		ints[j] = uint8(k.s[j] + 32)
+		var codes [32]uint8
+		nearestNonLinear(codes[:], x[32*j:32*j+32], inverse(k.d*float32(k.s[j])))
+		packNibbles((*[16]byte)(b[8+16*j:]), &codes)
+	}
+	packScalesIQ4_XS(b[2:8], &ints)
 }
 
 func decodeIQ4_XS(x []float32, b []byte) {
@@ -26,5 +44,38 @@ func decodeIQ4_XS(x []float32, b []byte) {
 		low := b[4+j/2] >> (j % 2 * 4) & 15
 		s := int32(low) | int32(high>>(2*j)&3)<<4
 		lookupNibbles(x[32*j:32*j+32], d*float32(s-32), b[8+16*j:], &nonLinear)
+	}
+}
+
+func encodeIQ4_XS(b []byte, x, importance []float32) {
+	var w [256]float32
+	weighIQ4(w[:], x, importance)
+	var scales [8]float32
+	for j := range scales {
+		scales[j] = fitNonLinear(x[32*j:32*j+32], w[32*j:32*j+32])
+	}
+	d := -extreme(scales[:]) / 32
+	putHalf(b, d)
+	id := inverse(d)
+	var s [8]uint8
+	for j, scale := range scales {
+		n := clamp(nearest(float32(id*scale)), -32, 31)
+		s[j] = uint8(n + 32)
+		var codes [32]uint8
+		nearestNonLinear(codes[:], x[32*j:32*j+32], inverse(d*float32(n)))
+		packNibbles((*[16]byte)(b[8+16*j:]), &codes)
+	}
+	packScalesIQ4_XS(b[2:8], &s)
+}
+
+// packScalesIQ4_XS stores the scales of the groups.
+func packScalesIQ4_XS(b []byte, s *[8]uint8) {
+	var high uint16
+	for j, v := range s {
+		high |= uint16(v>>4) << (2 * j)
+	}
+	binary.LittleEndian.PutUint16(b, high)
+	for j := range 4 {
+		b[2+j] = s[2*j]&15 | s[2*j+1]<<4
 	}
 }

@@ -12,8 +12,47 @@ import "mptgo/gguf"
 //	byte  82..83  dmin, binary16
 var q2_K = Format{
 	Type:   gguf.Q2_K,
+	Encode: blockEncoder(gguf.Q2_K, encodeQ2_K),
 	Decode: decoder(gguf.Q2_K, decodeQ2_K),
+	better: blockEncoder(gguf.Q2_K, betterQ2_K),
 	bad:    badHalves(gguf.Q2_K, 80, 82),
+}
+
+// sweepQ2_K is used when the importance of the values is not known.
+var sweepQ2_K = sweep{from: -0.5, step: 0.1, steps: 15, absolute: true}
+
+func encodeQ2_K(b []byte, x, importance []float32) {
+	k := scaleMinBlock{group: 16, n: 16}
+	if importance == nil {
+		for i, v := range x {
+			k.w[i] = abs(v)
+		}
+		k.fit(x, 3, sweepQ2_K)
+		k.integers(15)
+	} else {
+		weigh(k.w[:], x, importance, meanSquare(x))
+		k.fit(x, 3, wideSweep)
+		k.fitIntegers(15)
+	}
+	k.requantize(x, 3, b[80:], b[82:])
+	k.packTwo(b)
+}
+
+// packTwo stores codes, scales and minima in a Q2_K block.
+func (k *scaleMinBlock) packTwo(b []byte) {
+	for j := range 16 {
+		b[j] = k.s[j] | k.m[j]<<4
+	}
+	packTwoBits((*[64]byte)(b[16:]), &k.codes)
+}
+
+var startsQ2_K = []float32{-0.8, -0.5, -0.2, 0, 0.3, 0.6, 1}
+
+func betterQ2_K(b []byte, x, importance []float32) {
+	k := scaleMinBlock{group: 16, n: 16}
+	weighBetter(k.w[:], x, importance)
+	k.fitBetter(x, 3, 15, startsQ2_K, b[80:], b[82:])
+	k.packTwo(b)
 }
 
 func decodeQ2_K(x []float32, b []byte) {
@@ -35,4 +74,13 @@ func twoBits(b *[64]byte) (codes [256]uint8) {
 		codes[i] = b[32*n+l] >> (2 * k) & 3
 	}
 	return codes
+}
+
+// packTwoBits is the inverse of twoBits; it takes the low two bits of each code.
+func packTwoBits(b *[64]byte, codes *[256]uint8) {
+	clear(b[:])
+	for i, q := range codes {
+		n, k, l := i/128, i/32%4, i%32
+		b[32*n+l] |= q & 3 << (2 * k)
+	}
 }

@@ -13,8 +13,92 @@ import "mptgo/gguf"
 //	byte  108..109  d, binary16
 var q3_K = Format{
 	Type:   gguf.Q3_K,
+	Encode: blockEncoder(gguf.Q3_K, encodeQ3_K),
 	Decode: decoder(gguf.Q3_K, decodeQ3_K),
+	better: blockEncoder(gguf.Q3_K, betterQ3_K),
 	bad:    badHalves(gguf.Q3_K, 108),
+}
+
+func encodeQ3_K(b []byte, x, importance []float32) {
+	var codes [256]uint8
+	var scales [16]float32
+	var s [16]uint8
+	if importance == nil {
+		for j := range scales {
+			scales[j] = fitRefined(codes[16*j:16*j+16], x[16*j:16*j+16], 4)
+		}
+		putHalf(b[108:], signedMultiples(&s, scales[:]))
+	} else {
+		var w [256]float32
+		var sums [16]float32
+		weigh(w[:], x, importance, 2*sumSquares(x)/256)
+		for j := range scales {
+			i, k := 16*j, 16*j+16
+			scales[j] = fitScale(codes[i:k], x[i:k], w[i:k], 4)
+			sums[j] = sum(w[i:k])
+		}
+		putHalf(b[108:], fitScale(s[:], scales[:], sums[:], 32))
+	}
+	requantizeQ3_K(&codes, x, half(b[108:]), &s)
+	packThree(b, &codes, &s)
+}
+
+// signedMultiples sets s to integers 0..63 and returns a scale such that the
+// scales are scale·(s-32); the one of greatest magnitude gets 0.
+func signedMultiples(s *[16]uint8, scales []float32) float32 {
+	m := extreme(scales)
+	if m == 0 {
+		return 0
+	}
+	inv := -32 / m
+	for j, v := range scales {
+		s[j] = uint8(clamp(nearest(float32(inv*v)), -32, 31) + 32)
+	}
+	return 1 / inv
+}
+
+// requantizeQ3_K sets the codes anew for the scales as they are stored.
+func requantizeQ3_K(codes *[256]uint8, x []float32, d float32, s *[16]uint8) {
+	for j, v := range s {
+		scale := d * float32(int32(v)-32)
+		if scale == 0 {
+			continue
+		}
+		for i := 16 * j; i < 16*j+16; i++ {
+			codes[i] = uint8(clamp(nearest(x[i]/scale), -4, 3) + 4)
+		}
+	}
+}
+
+// packThree stores codes and integer scales in a Q3_K block.
+func packThree(b []byte, codes *[256]uint8, s *[16]uint8) {
+	clear(b[:32])
+	for i, q := range codes {
+		b[i%32] |= q >> 2 << (i / 32)
+	}
+	packTwoBits((*[64]byte)(b[32:]), codes)
+	clear(b[96:108])
+	for j, v := range s {
+		b[96+j%8] |= v & 15 << (j / 8 * 4)
+		b[104+j%4] |= v >> 4 << (j / 4 * 2)
+	}
+}
+
+var startsQ3_K = startsInteger(4)
+
+func betterQ3_K(b []byte, x, importance []float32) {
+	var w [256]float32
+	weighBetter(w[:], x, importance)
+	var k scaleBlock
+	k.fit(x, w[:], 16, 4, -32, 31, startsQ3_K)
+	putHalf(b[108:], k.d)
+	var codes [256]uint8
+	var ints [16]uint8
+	for j, s := range k.s {
+		ints[j] = uint8(s + 32)
+		k.code(codes[16*j:16*j+16], x[16*j:], j, 4)
+	}
+	packThree(b, &codes, &ints)
 }
 
 func decodeQ3_K(x []float32, b []byte) {

@@ -10,6 +10,7 @@ var q4_0 = Format{
 	Type:   gguf.Q4_0,
 	Encode: encoder(gguf.Q4_0, encodeQ4_0, fitQ4_0),
 	Decode: decoder(gguf.Q4_0, decodeQ4_0),
+	better: blockEncoder(gguf.Q4_0, betterQ4_0),
 	bad:    badHalves(gguf.Q4_0, 0),
 }
 
@@ -30,6 +31,16 @@ func encodeQ4_0(b []byte, x []float32) {
 func fitQ4_0(b []byte, x, w []float32) {
 	var codes [32]uint8
 	putHalf(b, fitScale(codes[:], x, w, 8))
+	packNibbles((*[16]byte)(b[2:]), &codes)
+}
+
+var startsQ4_0 = startsInteger(8)
+
+func betterQ4_0(b []byte, x, importance []float32) {
+	var w [32]float32
+	weighBetter(w[:], x, importance)
+	var codes [32]uint8
+	putHalf(b, singleCodes(codes[:], x, w[:], 8, startsQ4_0))
 	packNibbles((*[16]byte)(b[2:]), &codes)
 }
 

@@ -12,8 +12,56 @@ import "mptgo/gguf"
 //	byte  16..143  q: each 32 bytes hold 64 codes, the first 32 in the low nibbles
 var q4_K = Format{
 	Type:   gguf.Q4_K,
+	Encode: blockEncoder(gguf.Q4_K, encodeQ4_K),
 	Decode: decoder(gguf.Q4_K, decodeQ4_K),
+	better: blockEncoder(gguf.Q4_K, betterQ4_K),
 	bad:    badHalves(gguf.Q4_K, 0, 2),
+}
+
+// sweepQ4_K is used when the importance of the values is not known.
+var sweepQ4_K = sweep{from: -1, step: 0.1, steps: 20}
+
+func encodeQ4_K(b []byte, x, importance []float32) {
+	k := fitSixBit(x, importance, 15, sweepQ4_K)
+	k.requantize(x, 15, b, b[2:])
+	k.packFour(b)
+}
+
+// packFour stores codes, scales and minima in a Q4_K block.
+func (k *scaleMinBlock) packFour(b []byte) {
+	packScaleMin((*[12]byte)(b[4:]), &k.s, &k.m)
+	packPlane((*[128]byte)(b[16:]), &k.codes)
+}
+
+// fitSixBit returns the fit of x to codes 0..top with scales and minima of 6
+// bits for each 32 values.
+func fitSixBit(x, importance []float32, top int32, s sweep) *scaleMinBlock {
+	k := scaleMinBlock{group: 32, n: 8}
+	if importance == nil {
+		for i := 0; i < len(x); i += 32 {
+			spread := sqrt(meanSquare(x[i : i+32]))
+			for l, v := range x[i : i+32] {
+				k.w[i+l] = spread + abs(v)
+			}
+		}
+		k.fit(x, top, s)
+		k.integers(63)
+	} else {
+		weigh(k.w[:], x, importance, 2*sumSquares(x)/256)
+		k.fit(x, top, wideSweep)
+		k.fitIntegers(63)
+	}
+	return &k
+}
+
+// startsSixBit are the starts of the better search for Q4_K and Q5_K.
+var startsSixBit = []float32{-1, -0.6, -0.3, 0, 0.3, 0.6, 1, 1.4}
+
+func betterQ4_K(b []byte, x, importance []float32) {
+	k := scaleMinBlock{group: 32, n: 8}
+	weighBetter(k.w[:], x, importance)
+	k.fitBetter(x, 15, 63, startsSixBit, b, b[2:])
+	k.packFour(b)
 }
 
 func decodeQ4_K(x []float32, b []byte) {
@@ -38,4 +86,22 @@ func scaleMin(b *[12]byte, j int) (s, m uint8) {
 		return b[j] & 63, b[j+4] & 63
 	}
 	return b[j+4]&15 | b[j-4]>>6<<4, b[j+4]>>4 | b[j]>>6<<4
+}
+
+// packScaleMin is the inverse of scaleMin, for all eight of both.
+func packScaleMin(b *[12]byte, s, m *[16]uint8) {
+	for j := range 4 {
+		b[j] = s[j] | s[j+4]>>4<<6
+		b[j+4] = m[j] | m[j+4]>>4<<6
+		b[j+8] = s[j+4]&15 | m[j+4]<<4
+	}
+}
+
+// packPlane stores the low four bits of codes: each 32 bytes hold 64 codes, the
+// first 32 in the low nibbles.
+func packPlane(b *[128]byte, codes *[256]uint8) {
+	for i := range b {
+		low := i/32*64 + i%32
+		b[i] = codes[low]&15 | codes[low+32]<<4
+	}
 }

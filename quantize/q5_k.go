@@ -14,8 +14,37 @@ import "mptgo/gguf"
 //	               the low nibbles
 var q5_K = Format{
 	Type:   gguf.Q5_K,
+	Encode: blockEncoder(gguf.Q5_K, encodeQ5_K),
 	Decode: decoder(gguf.Q5_K, decodeQ5_K),
+	better: blockEncoder(gguf.Q5_K, betterQ5_K),
 	bad:    badHalves(gguf.Q5_K, 0, 2),
+}
+
+// sweepQ5_K is used when the importance of the values is not known.
+var sweepQ5_K = sweep{from: -0.5, step: 0.1, steps: 15}
+
+func encodeQ5_K(b []byte, x, importance []float32) {
+	k := fitSixBit(x, importance, 31, sweepQ5_K)
+	k.requantize(x, 31, b, b[2:])
+	k.packFive(b)
+}
+
+// packFive stores codes, scales and minima in a Q5_K block.
+func (k *scaleMinBlock) packFive(b []byte) {
+	packScaleMin((*[12]byte)(b[4:]), &k.s, &k.m)
+	high := (*[32]byte)(b[16:])
+	clear(high[:])
+	for i, q := range k.codes {
+		high[i%32] |= q >> 4 << (i / 32)
+	}
+	packPlane((*[128]byte)(b[48:]), &k.codes)
+}
+
+func betterQ5_K(b []byte, x, importance []float32) {
+	k := scaleMinBlock{group: 32, n: 8}
+	weighBetter(k.w[:], x, importance)
+	k.fitBetter(x, 31, 63, startsSixBit, b, b[2:])
+	k.packFive(b)
 }
 
 func decodeQ5_K(x []float32, b []byte) {

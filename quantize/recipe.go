@@ -10,19 +10,18 @@ import (
 )
 
 // Recipe says which type every tensor of a model gets. The rules are those of
-// llama-quantize, so files of the same name hold the same types.
+// llama-quantize as of February 2025, so its files of the same name hold the
+// same types. (Newer versions treat the fused attn_qkv as they do attn_v.)
 type Recipe struct {
-	Name     string    // such as "Q4_0"
-	FileType uint32    // the value of general.file_type
-	Base     gguf.Type // of all tensors for which there is no other rule
-	Output   gguf.Type // of the matrix that makes the logits
-
-	// FirstDown is the type of ffn_down in the first eighth of the blocks if
-	// an importance matrix is used.
-	FirstDown gguf.Type
+	Name      string    // such as "Q4_0"
+	FileType  uint32    // the value of general.file_type
+	Base      gguf.Type // of all tensors for which there is no other rule
+	Output    gguf.Type // of the matrix that makes the logits
+	Embedding gguf.Type // of token_embd.weight, if another matrix makes the logits
 }
 
-// recipes is the table of all recipes, the largest files first.
+// recipes is the table of all recipes, the largest files first. What else their
+// blocks hold is in exceptions.
 var recipes = []Recipe{
 	{"F32", 0, gguf.F32, gguf.F32, gguf.F32},
 	{"F16", 1, gguf.F16, gguf.F16, gguf.F16},
@@ -30,9 +29,27 @@ var recipes = []Recipe{
 	{"Q8_0", 7, gguf.Q8_0, gguf.Q8_0, gguf.Q8_0},
 	{"Q6_K", 18, gguf.Q6_K, gguf.Q6_K, gguf.Q6_K},
 	{"Q5_1", 9, gguf.Q5_1, gguf.Q6_K, gguf.Q5_1},
-	{"Q5_0", 8, gguf.Q5_0, gguf.Q6_K, gguf.Q5_1},
+	{"Q5_K_M", 17, gguf.Q5_K, gguf.Q6_K, gguf.Q5_K},
+	{"Q5_0", 8, gguf.Q5_0, gguf.Q6_K, gguf.Q5_0},
+	{"Q5_K_S", 16, gguf.Q5_K, gguf.Q6_K, gguf.Q5_K},
 	{"Q4_1", 3, gguf.Q4_1, gguf.Q6_K, gguf.Q4_1},
-	{"Q4_0", 2, gguf.Q4_0, gguf.Q6_K, gguf.Q4_1},
+	{"Q4_K_M", 15, gguf.Q4_K, gguf.Q6_K, gguf.Q4_K},
+	{"Q4_K_S", 14, gguf.Q4_K, gguf.Q6_K, gguf.Q4_K},
+	{"Q4_0", 2, gguf.Q4_0, gguf.Q6_K, gguf.Q4_0},
+	{"IQ4_NL", 25, gguf.IQ4_NL, gguf.Q6_K, gguf.IQ4_NL},
+	{"IQ4_XS", 30, gguf.IQ4_XS, gguf.Q6_K, gguf.IQ4_XS},
+	{"Q3_K_L", 13, gguf.Q3_K, gguf.Q6_K, gguf.Q3_K},
+	{"Q3_K_M", 12, gguf.Q3_K, gguf.Q6_K, gguf.Q3_K},
+	{"IQ3_M", 27, gguf.IQ3_S, gguf.Q6_K, gguf.IQ3_S},
+	{"IQ3_S", 26, gguf.IQ3_S, gguf.Q6_K, gguf.IQ3_S},
+	{"Q3_K_S", 11, gguf.Q3_K, gguf.Q6_K, gguf.Q3_K},
+	{"IQ3_XS", 22, gguf.IQ3_S, gguf.Q6_K, gguf.IQ3_S},
+	{"IQ3_XXS", 23, gguf.IQ3_XXS, gguf.Q5_K, gguf.IQ3_S},
+	{"Q2_K", 10, gguf.Q2_K, gguf.Q6_K, gguf.Q2_K},
+	{"IQ2_M", 29, gguf.IQ2_S, gguf.Q5_K, gguf.IQ3_S},
+	{"Q2_K_S", 21, gguf.Q2_K, gguf.Q6_K, gguf.Q2_K},
+	{"TQ2_0", 37, gguf.TQ2_0, gguf.Q6_K, gguf.Q4_K},
+	{"TQ1_0", 36, gguf.TQ1_0, gguf.Q6_K, gguf.Q4_K},
 }
 
 // Recipes returns all recipes, those of the largest files first.
@@ -48,6 +65,20 @@ func ParseRecipe(name string) (Recipe, error) {
 		names[i] = r.Name
 	}
 	return Recipe{}, fmt.Errorf("quantize: unknown recipe %q: choose one of %s", name, strings.Join(names, ", "))
+}
+
+// Search returns the search that a recipe is made with if s is Auto: the better
+// one for the types with two levels of scales and for those with tables, where
+// it pays; ggml's bytes for the simple types, which other programs make alike.
+func (r Recipe) Search(s Search) Search {
+	if s != Auto {
+		return s
+	}
+	switch r.Base {
+	case gguf.Q4_0, gguf.Q4_1, gguf.Q5_0, gguf.Q5_1, gguf.Q8_0:
+		return Reference
+	}
+	return Better
 }
 
 // ModelInfo is what a recipe must know of a model.
@@ -70,6 +101,9 @@ func (r Recipe) TensorType(name string, ne []int, src gguf.Type, m ModelInfo) (t
 	}
 	want := r.wanted(name, m)
 	t = want
+	if isOutput(name, m) && ne[0]%blockValues(t) != 0 {
+		t = gguf.Q8_0
+	}
 	for ne[0]%blockValues(t) != 0 {
 		t = fallback(t)
 	}
@@ -82,14 +116,28 @@ func (r Recipe) TensorType(name string, ne []int, src gguf.Type, m ModelInfo) (t
 
 // wanted returns the type of a matrix before the length of its rows is looked at.
 func (r Recipe) wanted(name string, m ModelInfo) gguf.Type {
-	if name == "output.weight" || m.Tied && name == "token_embd.weight" {
+	switch {
+	case isOutput(name, m):
 		return r.Output
+	case name == "token_embd.weight":
+		return r.Embedding
 	}
 	block, part, _ := strings.Cut(strings.TrimPrefix(name, "blk."), ".")
-	if i, err := strconv.Atoi(block); err == nil && part == "ffn_down.weight" && m.Imatrix && i < m.Blocks/8 {
-		return r.FirstDown
+	i, err := strconv.Atoi(block)
+	if err != nil {
+		return r.Base
+	}
+	for _, e := range exceptions[r.Name] {
+		if e.part+".weight" == part && e.when.holds(m) && e.blocks(i, m.Blocks) {
+			return e.typ
+		}
 	}
 	return r.Base
+}
+
+// isOutput reports whether a matrix makes the logits.
+func isOutput(name string, m ModelInfo) bool {
+	return name == "output.weight" || m.Tied && name == "token_embd.weight"
 }
 
 // isSmall reports whether a tensor is one of those that stay F32, because they
@@ -109,8 +157,17 @@ func isSmall(name string, ne []int) bool {
 // fallback returns the type to try if rows do not divide into blocks of t. The
 // chain ends at F16, which has blocks of one value.
 func fallback(t gguf.Type) gguf.Type {
-	if t == gguf.Q6_K {
+	switch t {
+	case gguf.Q6_K:
 		return gguf.Q8_0
+	case gguf.Q5_K:
+		return gguf.Q5_1
+	case gguf.Q4_K:
+		return gguf.Q5_0
+	case gguf.TQ1_0, gguf.TQ2_0:
+		return gguf.Q4_0
+	case gguf.Q2_K, gguf.Q3_K, gguf.IQ2_S, gguf.IQ3_XXS, gguf.IQ3_S, gguf.IQ4_XS:
+		return gguf.IQ4_NL
 	}
 	return gguf.F16
 }

@@ -7,7 +7,8 @@ import (
 	"mptgo/gguf"
 )
 
-// EncodeRows writes the rows of cols values in src to dst as type t. Weights is
+// EncodeRows writes the rows of cols values in src to dst as type t, with the
+// bytes that ggml's reference code writes. Weights is
 // nil or holds the importance of each column, finite and not negative; types
 // that have no use for it ignore it. Every row is encoded on its own, so any
 // split of a tensor into rows gives the same bytes.
@@ -16,6 +17,11 @@ import (
 // is too large for t; the error names its row, counted from the start of src,
 // and its column.
 func EncodeRows(t gguf.Type, dst []byte, src []float32, cols int, weights []float32) error {
+	return Reference.EncodeRows(t, dst, src, cols, weights)
+}
+
+// EncodeRows is the function of that name with another search for the codes.
+func (s Search) EncodeRows(t gguf.Type, dst []byte, src []float32, cols int, weights []float32) error {
 	f, err := writable(t)
 	if err != nil {
 		return err
@@ -35,7 +41,7 @@ func EncodeRows(t gguf.Type, dst []byte, src []float32, cols int, weights []floa
 		return fmt.Errorf("quantize: %v: %d rows of %d values take %d bytes, not %d", t, rows, cols, rows*size, len(dst))
 	}
 	for r := range rows {
-		err := encodeRow(f, dst[r*size:(r+1)*size], src[r*cols:(r+1)*cols], weights)
+		err := encodeRow(f, s, dst[r*size:(r+1)*size], src[r*cols:(r+1)*cols], weights)
 		if err != nil {
 			return fmt.Errorf("quantize: %v: row %d: %w", t, r, err)
 		}
@@ -83,11 +89,11 @@ func CheckFinite(t gguf.Type, src []byte) error {
 }
 
 // encodeRow encodes one row and checks its values before and after.
-func encodeRow(f *Format, dst []byte, src, weights []float32) error {
+func encodeRow(f *Format, s Search, dst []byte, src, weights []float32) error {
 	if i := notFinite(src); i >= 0 {
 		return notFiniteError(src, i)
 	}
-	f.Encode(dst, src, weights)
+	s.encoder(f)(dst, src, weights)
 	if b := f.bad(dst); b >= 0 {
 		return tooLarge(f.Type, b)
 	}

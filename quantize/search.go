@@ -51,10 +51,19 @@ func correlate(x, w []float32, inv float32, top int32) (sx, s2 float32) {
 }
 
 // sweep is the range of inverse scales that fitScaleMin tries: those that
-// spread the values over from, from+step, ... more codes than there are.
+// spread the values over from, from+step, ... more codes than there are. Their
+// errors are compared as squares or, if absolute is set, as magnitudes.
 type sweep struct {
 	from, step float32
 	steps      int
+	absolute   bool
+}
+
+func (s sweep) error(codes []uint8, x, w []float32, scale, lo float32) float32 {
+	if s.absolute {
+		return absoluteError(codes, x, w, scale, lo)
+	}
+	return squaredError(codes, x, w, scale, lo)
 }
 
 // wideSweep is used when the importance of the values is known.
@@ -74,7 +83,7 @@ func fitScaleMin(codes []uint8, x, w []float32, top int32, s sweep) (scale, lo f
 	inv := float32(top) / (hi - lo)
 	scale = 1 / inv
 	quantizeFrom(codes, x, inv, lo, top)
-	best := squaredError(codes, x, w, scale, lo)
+	best := s.error(codes, x, w, scale, lo)
 	sw, swx := moments(x, w)
 	for k := range s.steps + 1 {
 		// hi - lo with the minimum found so far, as in the reference.
@@ -84,7 +93,7 @@ func fitScaleMin(codes []uint8, x, w []float32, top int32, s sweep) (scale, lo f
 		if !ok {
 			continue
 		}
-		if e := squaredError(try, x, w, a, m); e < best {
+		if e := s.error(try, x, w, a, m); e < best {
 			best, scale, lo = e, a, m
 			copy(codes, try)
 		}
@@ -140,6 +149,16 @@ func squaredError(codes []uint8, x, w []float32, scale, lo float32) (sum float32
 	for i, v := range x {
 		e := float32(scale*float32(codes[i])) + lo - v
 		sum += float32(w[i] * float32(e*e))
+	}
+	return sum
+}
+
+// absoluteError returns Σ w·|scale·code + lo - x|.
+func absoluteError(codes []uint8, x, w []float32, scale, lo float32) (sum float32) {
+	codes, w = codes[:len(x)], w[:len(x)]
+	for i, v := range x {
+		e := float32(scale*float32(codes[i])) + lo - v
+		sum += float32(w[i] * abs(e))
 	}
 	return sum
 }

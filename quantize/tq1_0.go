@@ -13,6 +13,7 @@ import "mptgo/gguf"
 // digits come out on top, the first one first.
 var tq1_0 = Format{
 	Type:   gguf.TQ1_0,
+	Encode: blockEncoder(gguf.TQ1_0, encodeTQ1_0),
 	Decode: decoder(gguf.TQ1_0, decodeTQ1_0),
 	bad:    badHalves(gguf.TQ1_0, 52),
 }
@@ -31,3 +32,25 @@ func decodeTQ1_0(x []float32, b []byte) {
 		}
 	}
 }
+
+func encodeTQ1_0(b []byte, x, _ []float32) {
+	putHalf(b[52:], absMax(x))
+	id := inverse(absMax(x))
+	for _, group := range [][]byte{b[0:32], b[32:48], b[48:52]} {
+		digits := min(5, len(x)/len(group))
+		for m := range group {
+			v := 0
+			for n := range 5 {
+				v *= 3
+				if n < digits {
+					v += ternary(x[n*len(group)+m], id)
+				}
+			}
+			group[m] = byte((v*256 + 242) / 243)
+		}
+		x = x[digits*len(group):]
+	}
+}
+
+// ternary returns the digit of v: 0, 1 or 2.
+func ternary(v, id float32) int { return int(round(float32(v*id))) + 1 }

@@ -9,6 +9,7 @@ import "mptgo/gguf"
 //	byte  64..65  d, binary16
 var tq2_0 = Format{
 	Type:   gguf.TQ2_0,
+	Encode: blockEncoder(gguf.TQ2_0, encodeTQ2_0),
 	Decode: decoder(gguf.TQ2_0, decodeTQ2_0),
 	bad:    badHalves(gguf.TQ2_0, 64),
 }
@@ -18,4 +19,15 @@ func decodeTQ2_0(x []float32, b []byte) {
 	for i, q := range twoBits((*[64]byte)(b)) {
 		x[i] = float32(int32(q)-1) * d
 	}
+}
+
+func encodeTQ2_0(b []byte, x, _ []float32) {
+	d := absMax(x)
+	id := inverse(d)
+	putHalf(b[64:], d)
+	var codes [256]uint8
+	for i, v := range x {
+		codes[i] = uint8(ternary(v, id))
+	}
+	packTwoBits((*[64]byte)(b), &codes)
 }

@@ -15,10 +15,11 @@ import (
 
 // Options says how to convert.
 type Options struct {
-	Type            string // the name of a recipe, such as "F16" or "Q4_0": see quantize.Recipes
-	Force           bool   // replace an existing file
-	AllowRequantize bool   // accept a GGUF file whose weights are quantised: quality is lost twice
-	Threads         int    // workers; 0 means one per core
+	Type            string          // the name of a recipe, such as "F16" or "Q4_0": see quantize.Recipes
+	Search          quantize.Search // how to look for codes; Auto: what the recipe prefers
+	Force           bool            // replace an existing file
+	AllowRequantize bool            // accept a GGUF file whose weights are quantised: quality is lost twice
+	Threads         int             // workers; 0 means one per core
 
 	// Progress, if not nil, is told how many of total source bytes are done.
 	// Calls do not overlap and done does not decrease.
@@ -30,7 +31,8 @@ type Options struct {
 }
 
 // withDefaults returns the options with those filled in that were left open.
-func (opt Options) withDefaults() Options {
+func (opt Options) withDefaults(recipe quantize.Recipe) Options {
+	opt.Search = recipe.Search(opt.Search)
 	if opt.Threads <= 0 {
 		opt.Threads = runtime.GOMAXPROCS(0)
 	}
@@ -61,7 +63,7 @@ func Convert(ctx context.Context, src, dst string, opt Options) (*Summary, error
 	if err != nil {
 		return nil, fmt.Errorf("convert: %w", err)
 	}
-	opt = opt.withDefaults()
+	opt = opt.withDefaults(recipe)
 	p, done, err := open(src, dst, recipe, opt)
 	if err != nil {
 		return nil, fmt.Errorf("convert: %w", err)

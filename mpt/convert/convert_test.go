@@ -170,7 +170,7 @@ func TestRecipes(t *testing.T) {
 			for _, n := range sourceNames(ck.Config.NLayers) {
 				x := mustTensor(t, f, n[0])
 				want := make([]byte, x.Size())
-				if err := quantize.EncodeRows(x.Type, want, sourceFloats(t, ck, n[1]), x.Ne[0], nil); err != nil {
+				if err := r.Search(quantize.Auto).EncodeRows(x.Type, want, sourceFloats(t, ck, n[1]), x.Ne[0], nil); err != nil {
 					t.Fatal(err)
 				}
 				if !bytes.Equal(x.Data(), want) {

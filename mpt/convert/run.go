@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"mptgo/gguf"
+	"mptgo/quantize"
 )
 
 // pieceBytes is how much of a source one task reads, give or take a row. Larger
@@ -50,7 +51,7 @@ func (p *plan) write(ctx context.Context, dst string, opt Options) (s *Summary, 
 	}
 	defer func() { err = errors.Join(err, w.Abort()) }()
 	r := &run{plan: p, file: w, fail: cancel, total: p.sourceBytes(), progress: opt.Progress}
-	r.work(ctx, opt.Threads)
+	r.work(ctx, opt.Threads, opt.Search)
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%s: not finished: %w", dst, context.Cause(ctx))
 	}
@@ -61,12 +62,12 @@ func (p *plan) write(ctx context.Context, dst string, opt Options) (s *Summary, 
 }
 
 // work feeds all tasks to n workers and waits for them.
-func (r *run) work(ctx context.Context, n int) {
+func (r *run) work(ctx context.Context, n int, search quantize.Search) {
 	tasks := make(chan task)
 	var wg sync.WaitGroup
 	for range n {
 		wg.Go(func() {
-			var k worker
+			k := worker{scratch: quantize.Scratch{Search: search}}
 			for t := range tasks {
 				if ctx.Err() != nil {
 					continue

@@ -24,11 +24,11 @@ import (
 // Options mean what they mean for [Convert], and failure leaves as little behind;
 // AllowRequantize has no effect.
 func Synthetic(ctx context.Context, shape Shape, seed uint64, dst string, opt Options) (*Summary, error) {
-	opt = opt.withDefaults()
 	recipe, err := quantize.ParseRecipe(opt.Type)
 	if err != nil {
 		return nil, fmt.Errorf("convert: %w", err)
 	}
+	opt = opt.withDefaults(recipe)
 	p, err := planSynthetic(shape, seed, recipe, opt.Logf)
 	if err != nil {
 		return nil, fmt.Errorf("convert: %w", err)

@@ -20,6 +20,9 @@ Examples:
 
 Types, the largest first: %[2]s.
 Q8_0 is as good as the original for most purposes; Q4_0 is half as large and twice as fast.
+Types with a K, IQ or TQ in their names are mixes: which tensor gets which type is decided as
+llama-quantize did it in February 2025. Rows that do not divide into their blocks of 256 get
+other types, and a line says so.
 
 OUT appears when it is complete, or not at all.
 
@@ -31,8 +34,10 @@ as a real model of that shape, here and in llama.cpp, and writes nonsense.`
 // quantizeFlags are what a command line says.
 type quantizeFlags struct {
 	convert.Options
-	shape string // of a synthetic model; "" for a conversion
-	seed  uint64
+	search    string
+	reference bool   // search is "reference"
+	shape     string // of a synthetic model; "" for a conversion
+	seed      uint64
 }
 
 // newQuantize returns the subcommand of mpt.
@@ -53,12 +58,15 @@ func quantizeCommand(name, path string) *cobra.Command {
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&f.Type, "type", "", "the `TYPE` of the weights in OUT")
+	fs.StringVar(&f.search, "search", "auto", "look for codes as ggml's `reference` does, byte for byte, or better, with a smaller error; auto: better for K and IQ types")
+	fs.BoolVar(&f.reference, "reference", false, "the same as --search reference")
 	fs.BoolVar(&f.Force, "force", false, "replace OUT if it exists")
 	fs.BoolVar(&f.AllowRequantize, "allow-requantize", false, "accept a SRC whose weights are quantised already; quality is lost twice")
 	fs.IntVarP(&f.Threads, "threads", "t", 0, "work with `N` threads; 0: one per core")
 	fs.StringVar(&f.shape, "synthetic", "", "make a model of this `SHAPE` with random weights, without SRC")
 	fs.Uint64Var(&f.seed, "seed", 1, "draw the weights of a synthetic model with the seed `N`")
 	cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("search", cobra.FixedCompletions([]string{"auto", "reference", "better"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("synthetic", cobra.FixedCompletions(shapes, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -104,6 +112,9 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	case f.Threads < 0:
 		return fmt.Errorf("quantize: --threads %d: cannot be negative", f.Threads)
 	}
+	if err := f.setSearch(cmd.Flags().Changed("search")); err != nil {
+		return err
+	}
 	talk, out := cmd.ErrOrStderr(), args[len(args)-1]
 	p := newProgress(talk, "quantize")
 	f.Progress = p.set
@@ -121,6 +132,18 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	fmt.Fprintf(talk, "%s: %s parameters in %d tensors, %s made of %s in %s\n", out, count(sum.Parameters), sum.Tensors,
 		byteSize(sum.Bytes), of, time.Since(start).Round(100*time.Millisecond))
 	return nil
+}
+
+// setSearch sets the search from the two flags; given says that --search is there.
+func (f *quantizeFlags) setSearch(given bool) (err error) {
+	switch {
+	case f.reference && given && f.search != "reference":
+		return fmt.Errorf("quantize: --reference contradicts --search %s: leave out one of them", f.search)
+	case f.reference:
+		f.search = "reference"
+	}
+	f.Search, err = quantize.ParseSearch(f.search)
+	return err
 }
 
 // write converts, or makes a synthetic model.

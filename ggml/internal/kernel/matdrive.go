@@ -96,9 +96,9 @@ func (p *product) packed(k *blockKernels) {
 // tiles multiplies a panel, which is n blocks from block b on, with all rows of
 // activations.
 func (p *product) tiles(k *blockKernels, y []float32, ldy int, panel *byte, b, n int, ahead *fetch) {
-	lda := p.a.K / actBlockLen * actBlockSize
+	lda := actStride(p.a.K) * actBlockSize
 	if k.wide {
-		lda = p.a.K / actBlockLen * wideBlockSize
+		lda = actStride(p.a.K) * wideBlockSize
 	}
 	for i := 0; i < p.n; {
 		rows := balance(p.n-i, k.tile.rows())
@@ -178,7 +178,7 @@ func (p *product) deliver(r, height int) {
 
 // address returns where block b of row i is.
 func (a *Acts) address(i, b int, wide bool) *byte {
-	b += i * (a.K / actBlockLen)
+	b += i * actStride(a.K)
 	if wide {
 		return (*byte)(unsafe.Pointer(&a.wide[b]))
 	}

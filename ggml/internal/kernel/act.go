@@ -16,8 +16,8 @@ type Acts struct {
 	N, K int
 	X    []float32 // [N][K]
 
-	blocks []actBlock  // [N][K/32]
-	wide   []wideBlock // [N][K/32]
+	blocks []actBlock  // [N][actStride(K)], K/32 of each row in use
+	wide   []wideBlock // likewise
 }
 
 // actBlock is a quantised block as the kernels read it. Assembly knows the
@@ -42,23 +42,34 @@ const (
 	wideBlockSize = int(unsafe.Sizeof(wideBlock{}))
 )
 
+// actStride returns how many blocks a row of k values is from the next. A tile
+// reads many rows side by side: a multiple of 4 KB apart, all of them would
+// share the same few lines of the first-level cache.
+func actStride(k int) int {
+	n := k / actBlockLen
+	if n > 0 && n*actBlockSize%2048 == 0 {
+		n++
+	}
+	return n
+}
+
 // ActsBytes returns the memory that [Acts.Place] needs for n rows of k values:
 // 0 if k does not divide into blocks, since then no block type has such rows.
 func ActsBytes(n, k int) int {
 	if k%actBlockLen != 0 {
 		return 0
 	}
-	return n * (k / actBlockLen) * (actBlockSize + wideBlockSize)
+	return n * actStride(k) * (actBlockSize + wideBlockSize)
 }
 
 // Place puts the quantised form of a into mem, which holds at least
 // [ActsBytes] bytes, begins at a multiple of 4 and is used for nothing else.
 func (a *Acts) Place(mem []byte) {
-	n := a.N * (a.K / actBlockLen)
+	n := a.N * actStride(a.K)
 	if need := ActsBytes(a.N, a.K); len(mem) < need {
 		panic(fmt.Sprintf("kernel: %d bytes for quantised rows that take %d", len(mem), need))
 	}
-	if a.K%actBlockLen != 0 || n == 0 {
+	if a.K%actBlockLen != 0 || a.N*a.K == 0 {
 		a.blocks, a.wide = nil, nil
 		return
 	}
@@ -71,14 +82,12 @@ func (a *Acts) Place(mem []byte) {
 
 // row returns the blocks of row i.
 func (a *Acts) row(i int) []actBlock {
-	n := a.K / actBlockLen
-	return a.blocks[i*n : (i+1)*n]
+	return a.blocks[i*actStride(a.K):][:a.K/actBlockLen]
 }
 
 // wideRow returns the wide blocks of row i.
 func (a *Acts) wideRow(i int) []wideBlock {
-	n := a.K / actBlockLen
-	return a.wide[i*n : (i+1)*n]
+	return a.wide[i*actStride(a.K):][:a.K/actBlockLen]
 }
 
 // QuantizeRow makes the quantised form of row i from X. K must be a multiple of

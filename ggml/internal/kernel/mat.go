@@ -101,7 +101,7 @@ func (t *Tier) MatMul(y []float32, ldy int, w *Weights, a *Acts, n, r0, r1 int, 
 	}
 	p := product{y: y, ldy: ldy, w: *w, row: row, a: a, n: n, r0: r0, r1: r1, s: s}
 	if isBlock(w.Type) && !exact {
-		if want := n * (a.K / actBlockLen); len(a.blocks) < want {
+		if want := n * actStride(a.K); len(a.blocks) < want {
 			panic(fmt.Sprintf("kernel: %v weights need quantised activations", w.Type))
 		}
 		p.block(t.mat.block[w.Type])

@@ -36,8 +36,6 @@ var floatNEON = floatKernels{
 // blockStreams are the kernels of rows as they lie in the file, by gguf.Type.
 type blockStreams [len(blockTypes)]func(y *float32, w *byte, stride, n int, a *byte, ahead uintptr, step int)
 
-type tileFuncs = [tileRows + 1]tileFunc
-
 // blockTiles are the tiles of the three kinds of panels.
 type blockTiles struct {
 	plain tileFuncs // codes with a scale

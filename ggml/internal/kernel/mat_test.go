@@ -277,7 +277,15 @@ func TestMatMulRefuses(t *testing.T) {
 }
 
 func TestBalance(t *testing.T) {
-	for _, most := range []int{tileRows, floatTileRows, floatChunk} {
+	mosts := []int{floatTileRows, floatChunk}
+	for _, tier := range All() {
+		for _, k := range tier.mat.block {
+			if k != nil {
+				mosts = append(mosts, k.tile.rows())
+			}
+		}
+	}
+	for _, most := range mosts {
 		for n := 2; n < 1000; n++ {
 			for left := n; left > 0; {
 				rows := balance(left, most)

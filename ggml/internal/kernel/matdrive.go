@@ -16,18 +16,19 @@ type blockKernels struct {
 	// StripRows: the other half is 32 bytes further on. It fetches like stream.
 	pack func(panel, w *byte, stride, n int, ahead uintptr, step int)
 
-	// tile adds the products of a panel with 2 to tileRows rows of activations,
-	// lda bytes apart, to rows of y, ldy bytes apart. It fetches like stream.
-	tile [tileRows + 1]tileFunc
+	// tile adds the products of a panel with rows of activations, lda bytes
+	// apart, to rows of y, ldy bytes apart: tile[n] with n rows, from 2 on as
+	// many as there are. It fetches like stream.
+	tile tileFuncs
 
 	panel int  // bytes of the panel for 32 columns
 	wide  bool // tile reads wide blocks
 }
 
-type tileFunc = func(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+type tileFuncs []func(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// tileRows is how many rows of activations a tile takes at most.
-const tileRows = 4
+// rows returns how many rows of activations a tile takes at most.
+func (t tileFuncs) rows() int { return len(t) - 1 }
 
 // superBlock is the largest number of 32-column blocks in a block of any type.
 // A row is split between multiples of it only.
@@ -73,7 +74,7 @@ func (p *product) packed(k *blockKernels) {
 	blocks := p.a.K / actBlockLen
 	part := partBlocks(blocks, k.panel)
 	panel := grow(&p.s.panel, part*k.panel)
-	tiles := (p.n + tileRows - 1) / tileRows
+	tiles := (p.n + k.tile.rows() - 1) / k.tile.rows()
 	for r := p.r0; r < p.r1; r += StripRows {
 		w := p.strip(r, StripRows)
 		y, ldy := p.target(r, StripRows)
@@ -95,12 +96,12 @@ func (p *product) packed(k *blockKernels) {
 // tiles multiplies a panel, which is n blocks from block b on, with all rows of
 // activations.
 func (p *product) tiles(k *blockKernels, y []float32, ldy int, panel *byte, b, n int, ahead *fetch) {
-	lda := p.a.K / actBlockLen * actBlockSize
+	lda := actStride(p.a.K) * actBlockSize
 	if k.wide {
-		lda = p.a.K / actBlockLen * wideBlockSize
+		lda = actStride(p.a.K) * wideBlockSize
 	}
 	for i := 0; i < p.n; {
-		rows := balance(p.n-i, tileRows)
+		rows := balance(p.n-i, k.tile.rows())
 		a := p.a.address(i, b, k.wide)
 		k.tile[rows](&y[i*ldy], 4*ldy, panel, n, a, lda, ahead.next(n), ahead.step)
 		i += rows
@@ -183,7 +184,7 @@ func (p *product) deliver(r, height int) {
 
 // address returns where block b of row i is.
 func (a *Acts) address(i, b int, wide bool) *byte {
-	b += i * (a.K / actBlockLen)
+	b += i * actStride(a.K)
 	if wide {
 		return (*byte)(unsafe.Pointer(&a.wide[b]))
 	}

@@ -1,4 +1,4 @@
-// Command mat writes the AVX2 kernels of the matrix products: the assembly and
+// Command mat writes the amd64 kernels of the matrix products: the assembly and
 // the Go declarations that go with it, one pair of files for each part.
 //
 // Registers are named by hand, because the tiles need nearly all of them.
@@ -21,16 +21,19 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// parts are the files to write, by what they hold.
+// parts are the files to write, by what they hold and what they need.
 var parts = []struct {
-	name string
-	emit func(*gen)
+	name, isa string
+	emit      func(*gen)
 }{
-	{"acts", emitActs},
-	{"matfloat", emitFloat},
-	{"matpack", emitPack},
-	{"matstream", emitStream},
-	{"mattile", emitTiles},
+	{"acts", "avx2", emitActs},
+	{"matfloat", "avx2", emitFloat},
+	{"matpack", "avx2", emitPack},
+	{"matstream", "avx2", emitStream},
+	{"mattile", "avx2", emitTiles},
+	{"matpack", "vnni", emitVNNIPack},
+	{"mattile", "avxvnni", emitVNNITiles(avxVNNI)},
+	{"mattile", "avx512", emitVNNITiles(avx512)},
 }
 
 func main() {
@@ -39,14 +42,14 @@ func main() {
 		dir = os.Args[1]
 	}
 	for _, p := range parts {
-		if err := write(dir, p.name, p.emit); err != nil {
-			log.Fatalf("%s: %v", p.name, err)
+		if err := write(dir, p.name, p.isa, p.emit); err != nil {
+			log.Fatalf("%s for %s: %v", p.name, p.isa, err)
 		}
 	}
 }
 
-// write generates one part: NAME_avx2_amd64.s and NAME_avx2_amd64.go in dir.
-func write(dir, name string, emit func(*gen)) error {
+// write generates one part: NAME_ISA_amd64.s and NAME_ISA_amd64.go in dir.
+func write(dir, name, isa string, emit func(*gen)) error {
 	g := &gen{Context: build.NewContext(), prefix: name, constants: map[string]operand.Mem{}}
 	g.ConstraintExpr("!purego")
 	emit(g)
@@ -58,7 +61,7 @@ func write(dir, name string, emit func(*gen)) error {
 		return err
 	}
 	cfg := printer.Config{Name: "_gen/mat", Pkg: "kernel"}
-	base := filepath.Join(dir, name+"_avx2_amd64")
+	base := filepath.Join(dir, name+"_"+isa+"_amd64")
 	if err := print(base+".s", printer.NewGoAsm(cfg), file); err != nil {
 		return err
 	}

@@ -35,7 +35,17 @@ func emitPack(g *gen) {
 		p.halves(0, panelScale)
 		p.signed(2)
 	})
-	emitPackQ6K(g)
+	emitPackQ6K(g, "Q6_K", (*pack).subScales)
+}
+
+// emitVNNIPack writes the kernels whose panels differ for VPDPBUSD. The kernels
+// need no more than AVX2.
+func emitVNNIPack(g *gen) {
+	emitPackBlocks(g, "Q8_0VNNI", 34, 64, func(p *pack) {
+		p.halves(0, panelScale)
+		p.offset128(2)
+	})
+	emitPackQ6K(g, "Q6_KVNNI", (*pack).floatSubScales)
 }
 
 // pack is a kernel under construction.
@@ -90,7 +100,10 @@ func emitPackBlocks(g *gen, typ string, size, head int, body func(*pack)) {
 		columns = 16
 	}
 	g.bytes(0x0f0f0f0f, nibbleMask, reg.EAX)
-	if typ == "Q5_0" || typ == "Q5_1" {
+	switch typ {
+	case "Q8_0VNNI":
+		g.bytes(0x80808080, signBits, reg.EAX)
+	case "Q5_0", "Q5_1":
 		p.bytes(0x08040201, reg.Y10, reg.EAX)
 		p.bytes(0x80402010, reg.Y11, reg.EAX)
 		p.bytes(0x10101010, reg.Y12, reg.EAX)
@@ -104,7 +117,10 @@ func emitPackBlocks(g *gen, typ string, size, head int, body func(*pack)) {
 	g.end()
 }
 
-var nibbleMask = reg.Y15
+var (
+	nibbleMask = reg.Y15
+	signBits   = reg.Y14 // 0x80
+)
 
 // halfVector gathers the binary16 numbers at offset of eight rows and widens
 // them. It uses AX and BX.
@@ -215,11 +231,22 @@ func (p *pack) signed(offset int) {
 	}
 }
 
-// emitPackQ6K writes the kernel of Q6_K, a block of which is eight blocks of
-// the panel: see matq6_k.go for the layout.
-func emitPackQ6K(g *gen) {
+// offset128 makes 32 signed bytes at offset unsigned, with zero point 128.
+func (p *pack) offset128(offset int) {
+	for part := range 2 {
+		for i, y := range p.transpose(offset+16*part, ymm(0, 4), ymm(4, 8)) {
+			p.VPXOR(signBits, y, y)
+			p.store(y, 4*part+i)
+		}
+	}
+}
+
+// emitPackQ6K writes a kernel of Q6_K, a block of which is eight blocks of the
+// panel: see matq6_k.go for the layout. subScales writes the vectors of the
+// scales for 16 columns, and of the zero points.
+func emitPackQ6K(g *gen, name string, subScales func(p *pack, size int)) {
 	const size = 256 + 512
-	p := newPack(g, "Q6_K", 256, "blocks, eight of which are one of the file,")
+	p := newPack(g, name, 256, "blocks, eight of which are one of the file,")
 	g.SHRQ(Imm(3), reg.RCX)
 	g.bytes(0x0f0f0f0f, nibbleMask, reg.EAX)
 	g.bytes(0x30303030, reg.Y14, reg.EAX)
@@ -228,7 +255,7 @@ func emitPackQ6K(g *gen) {
 		for j := range 8 {
 			g.VMOVUPS(reg.Y0, Mem{Base: p.out, Disp: size*j + panelScale})
 		}
-		p.subScales(size)
+		subScales(p, size)
 		for i := range 4 {
 			half, part := i/2, i%2
 			g.fetch(reg.R12, reg.R13, fetchedLines)
@@ -241,20 +268,35 @@ func emitPackQ6K(g *gen) {
 	g.end()
 }
 
-// subScales writes the vectors of int8 scales of Q6_K.
+// subScales writes the int8 scales of Q6_K as pairs of int16.
 func (p *pack) subScales(size int) {
+	p.eachSubScales(size, func(y reg.VecPhysical, b byte, to Mem) {
+		p.VPSHUFB(p.mask(fmt.Sprintf("words%d%d", b, b), zeroByte, b, zeroByte, b), y, reg.Y4)
+		p.VPSRAW(Imm(8), reg.Y4, reg.Y4)
+		p.VMOVDQU(reg.Y4, to)
+	})
+}
+
+// floatSubScales writes them as float32.
+func (p *pack) floatSubScales(size int) {
+	p.eachSubScales(size, func(y reg.VecPhysical, b byte, to Mem) {
+		p.VPSLLD(Imm(24-8*uint64(b)), y, reg.Y4)
+		p.VPSRAD(Imm(24), reg.Y4, reg.Y4)
+		p.VCVTDQ2PS(reg.Y4, reg.Y4)
+		p.VMOVUPS(reg.Y4, to)
+	})
+}
+
+// eachSubScales writes the zero points of Q6_K, which are pairs of int16, and
+// calls write for the scales of every 16 columns: byte b of the dwords in y.
+func (p *pack) eachSubScales(size int, write func(y reg.VecPhysical, b byte, to Mem)) {
 	p.VPXOR(reg.Y13, reg.Y13, reg.Y13)
 	for i, y := range p.transpose(192, ymm(0, 4), ymm(4, 8)) {
 		for j := range 2 {
 			first, second := byte(2*j), byte(2*j+1)
 			at := func(vector int) Mem { return Mem{Base: p.out, Disp: size*(2*i+j) + vector} }
-			twice := func(b byte, vector int) {
-				p.VPSHUFB(p.mask(fmt.Sprintf("words%d%d", b, b), zeroByte, b, zeroByte, b), y, reg.Y4)
-				p.VPSRAW(Imm(8), reg.Y4, reg.Y4)
-				p.VMOVDQU(reg.Y4, at(vector))
-			}
-			twice(first, panelSub0)
-			twice(second, panelSub1)
+			write(y, first, at(panelSub0))
+			write(y, second, at(panelSub1))
 			p.VPSHUFB(p.mask(fmt.Sprintf("words%d%d", first, second), zeroByte, first, zeroByte, second), y, reg.Y4)
 			p.VPSRAW(Imm(8), reg.Y4, reg.Y4)
 			p.VPSLLW(Imm(5), reg.Y4, reg.Y4)

@@ -1,0 +1,61 @@
+//go:build !purego
+
+package kernel
+
+import "mptgo/gguf"
+
+// matAVXVNNI needs AVX-VNNI besides what matAVX2 needs.
+var matAVXVNNI = matKernels{
+	quantize: quantizeAVX2,
+	block: blocksVNNI(vnniTiles{
+		zero8:   tileFuncs{2: tileU4x2AVXVNNI, tileU4x3AVXVNNI, tileU4x4AVXVNNI},
+		zero16:  tileFuncs{2: tileU5x2AVXVNNI, tileU5x3AVXVNNI, tileU5x4AVXVNNI},
+		zero128: tileFuncs{2: tileU8x2AVXVNNI, tileU8x3AVXVNNI, tileU8x4AVXVNNI},
+		min:     tileFuncs{2: tileMinx2AVXVNNI, tileMinx3AVXVNNI, tileMinx4AVXVNNI},
+		halves:  tileFuncs{2: tileU6x2AVXVNNI, tileU6x3AVXVNNI, tileU6x4AVXVNNI},
+	}),
+	float: &floatAVX2,
+}
+
+// matAVX512 needs AVX-512 F, BW, VL, DQ and VNNI besides.
+var matAVX512 = matKernels{
+	quantize: quantizeAVX2,
+	block: blocksVNNI(vnniTiles{
+		zero8: tileFuncs{2: tileU4x2AVX512, tileU4x3AVX512, tileU4x4AVX512, tileU4x5AVX512, tileU4x6AVX512,
+			tileU4x7AVX512, tileU4x8AVX512, tileU4x9AVX512, tileU4x10AVX512, tileU4x11AVX512,
+			tileU4x12AVX512, tileU4x13AVX512, tileU4x14AVX512},
+		zero16: tileFuncs{2: tileU5x2AVX512, tileU5x3AVX512, tileU5x4AVX512, tileU5x5AVX512, tileU5x6AVX512,
+			tileU5x7AVX512, tileU5x8AVX512, tileU5x9AVX512, tileU5x10AVX512, tileU5x11AVX512,
+			tileU5x12AVX512, tileU5x13AVX512, tileU5x14AVX512},
+		zero128: tileFuncs{2: tileU8x2AVX512, tileU8x3AVX512, tileU8x4AVX512, tileU8x5AVX512, tileU8x6AVX512,
+			tileU8x7AVX512, tileU8x8AVX512, tileU8x9AVX512, tileU8x10AVX512, tileU8x11AVX512,
+			tileU8x12AVX512, tileU8x13AVX512, tileU8x14AVX512},
+		min: tileFuncs{2: tileMinx2AVX512, tileMinx3AVX512, tileMinx4AVX512, tileMinx5AVX512, tileMinx6AVX512,
+			tileMinx7AVX512, tileMinx8AVX512, tileMinx9AVX512, tileMinx10AVX512, tileMinx11AVX512,
+			tileMinx12AVX512, tileMinx13AVX512, tileMinx14AVX512},
+		halves: tileFuncs{2: tileU6x2AVX512, tileU6x3AVX512, tileU6x4AVX512, tileU6x5AVX512, tileU6x6AVX512,
+			tileU6x7AVX512, tileU6x8AVX512, tileU6x9AVX512},
+	}),
+	float: &floatAVX2,
+}
+
+// vnniTiles are the tiles of panels of unsigned bytes.
+type vnniTiles struct {
+	zero8, zero16, zero128 tileFuncs // codes with a scale, by zero point
+	min                    tileFuncs // and a minimum
+	halves                 tileFuncs // and scales for each half
+}
+
+// blocksVNNI returns the kernels of a tier with such tiles. Where panels allow
+// it, they are packed by the kernels of AVX2.
+func blocksVNNI(tile vnniTiles) [len(blockTypes)]*blockKernels {
+	const codes = StripRows * actBlockLen
+	return [len(blockTypes)]*blockKernels{
+		gguf.Q4_0: {stream: streamQ4_0, pack: packQ4_0, tile: tile.zero8, panel: 64 + codes},
+		gguf.Q4_1: {stream: streamQ4_1, pack: packQ4_1, tile: tile.min, panel: 128 + codes},
+		gguf.Q5_0: {stream: streamQ5_0, pack: packQ5_0, tile: tile.zero16, panel: 64 + codes},
+		gguf.Q5_1: {stream: streamQ5_1, pack: packQ5_1, tile: tile.min, panel: 128 + codes},
+		gguf.Q8_0: {stream: streamQ8_0, pack: packQ8_0VNNI, tile: tile.zero128, panel: 64 + codes},
+		gguf.Q6_K: {stream: streamQ6_K, pack: packQ6_KVNNI, tile: tile.halves, panel: 256 + codes},
+	}
+}

@@ -63,8 +63,8 @@ func newTestBlock(t testing.TB, typ gguf.Type) *testBlock {
 func (b *testBlock) graph() (*Graph, *Tensor) {
 	g := NewGraph()
 	x := g.Embed("x", b.wte)
-	h := g.LayerNorm("norm", x, b.norm, nil, 1e-5)
-	u := g.GELU("gelu", g.Clamp("clamp", g.MatMul("up", b.up, h), 2))
+	h := g.Norm("norm", x, Norm{Weight: b.norm, Eps: 1e-5})
+	u := g.Activate("gelu", g.Clamp("clamp", g.MatMul("up", b.up, h), 2), GELU)
 	y := g.Add("sum", g.MatMul("down", b.down, u), x)
 	y = g.Scale("scaled", y, 0.5)
 	g.Keep(y)

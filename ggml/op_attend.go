@@ -4,10 +4,17 @@ import "mptgo/ggml/internal/kernel"
 
 // Attention describes one layer's attention.
 type Attention struct {
-	Heads, Dim int
-	Scale      float32   // of the product of query and key
-	Slopes     []float32 // ALiBi slope of each head; nil without ALiBi
-	Layer      int       // which of the batch's caches holds its keys and values
+	Heads   int // of queries
+	KVHeads int // of keys and values, a divisor of Heads: neighbouring queries share one
+	Dim     int // of a head
+
+	Scale  float32   // of the product of query and key
+	Cap    float32   // scores are limited softly to [-Cap, Cap]; 0 = not at all
+	Slopes []float32 // ALiBi slope of each head; nil without ALiBi
+	Window int       // how many positions a query sees, the last its own; 0 = all
+
+	Layer int  // which of the batch's caches holds its keys and values
+	Reuse bool // an earlier layer has put them there: rows are queries only
 }
 
 // attend appends the batch's keys and values to the cache and attends.
@@ -16,16 +23,20 @@ type attend struct {
 	qkv, y *Tensor
 }
 
-// Attend splits every row of qkv into query, key and value of Heads*Dim values
-// each, appends key and value to the cache of the layer, and returns for every
-// head the softmax-weighted sum of the values of all positions up to the row's
-// own: [batch, Heads*Dim]. The order of operations is that of
-// kernel.Tier.Attend.
+// Attend splits every row of qkv into queries of Heads*Dim values and keys and values of
+// KVHeads*Dim each, appends keys and values to the cache of the layer, and returns for
+// every head the softmax-weighted sum of the values of the positions that it sees, up to
+// the row's own: [batch, Heads*Dim]. With Reuse there are only queries in qkv. The order
+// of operations is that of kernel.Tier.Attend.
 func (g *Graph) Attend(name string, qkv *Tensor, a Attention) *Tensor {
-	width := a.Heads * a.Dim
-	must(qkv.Cols == 3*width, "Attend of %d columns with %d heads of %d", qkv.Cols, a.Heads, a.Dim)
-	must(a.Slopes == nil || len(a.Slopes) == a.Heads, "%d slopes for %d heads", len(a.Slopes), a.Heads)
-	return g.add(&attend{a, qkv, g.newTensor(name, width)})
+	must(a.KVHeads > 0 && a.Heads%a.KVHeads == 0, "%s: %d heads of queries, %d of keys", name, a.Heads, a.KVHeads)
+	want := (a.Heads + 2*a.KVHeads) * a.Dim
+	if a.Reuse {
+		want = a.Heads * a.Dim
+	}
+	must(qkv.Cols == want, "%s: Attend of %d columns, want %d", name, qkv.Cols, want)
+	must(a.Slopes == nil || len(a.Slopes) == a.Heads, "%s: %d slopes for %d heads", name, len(a.Slopes), a.Heads)
+	return g.add(&attend{a, qkv, g.newTensor(name, a.Heads*a.Dim)})
 }
 
 func (o *attend) kind() string      { return "attend" }
@@ -37,18 +48,20 @@ func (o *attend) out() *Tensor      { return o.y }
 const queryBlock = 8 * kernel.QueryTile
 
 func (o *attend) steps(e *Exec) []step {
-	return []step{
-		{func(n int) int { return (n + queryBlock - 1) / queryBlock }, func(task, _ int) { o.store(e, task) }},
-		{func(n int) int { return (n + queryBlock - 1) / queryBlock * o.Heads }, func(task, worker int) { o.run(e, task, worker) }},
+	blocks := func(n int) int { return (n + queryBlock - 1) / queryBlock }
+	run := step{func(n int) int { return blocks(n) * o.Heads }, func(task, worker int) { o.run(e, task, worker) }}
+	if o.Reuse {
+		return []step{run}
 	}
+	return []step{{blocks, func(task, _ int) { o.store(e, task) }}, run}
 }
 
 // store appends the keys and values of one block of rows.
 func (o *attend) store(e *Exec, task int) {
-	kv, width := e.batch.KV[o.Layer], o.Heads*o.Dim
+	kv, keys, values := e.batch.KV[o.Layer], o.Heads*o.Dim, (o.Heads+o.KVHeads)*o.Dim
 	for i := task * queryBlock; i < min((task+1)*queryBlock, e.n); i++ {
 		row := o.qkv.row(i)
-		e.tier.StoreKV(kv, e.batch.Pos+i, row[width:2*width], row[2*width:])
+		e.tier.StoreKV(kv, e.batch.Pos+i, row[keys:values], row[values:])
 	}
 }
 
@@ -60,13 +73,13 @@ func (o *attend) run(e *Exec, task, worker int) {
 	head, block := task/blocks, blocks-1-task%blocks
 	i := block * queryBlock
 	n := min(queryBlock, e.n-i)
-	slope := float32(0)
+	h := kernel.Head{KV: head / (o.Heads / o.KVHeads), Scale: o.Scale, Cap: o.Cap, Window: o.Window}
 	if o.Slopes != nil {
-		slope = o.Slopes[head]
+		h.Slope = o.Slopes[head]
 	}
 	c := head * o.Dim
-	e.tier.Attend(o.y.x[i*o.y.Cols+c:], o.y.Cols, o.qkv.x[i*o.qkv.Cols+c:], o.qkv.Cols, n, e.batch.Pos+i, head,
-		e.batch.KV[o.Layer], o.Scale, slope, &e.scratch[worker].att)
+	e.tier.Attend(o.y.x[i*o.y.Cols+c:], o.y.Cols, o.qkv.x[i*o.qkv.Cols+c:], o.qkv.Cols, n, e.batch.Pos+i, h,
+		e.batch.KV[o.Layer], &e.scratch[worker].att)
 }
 
 // KV is the cache of one layer's keys and values, KVPage a part of it for

@@ -1,5 +1,7 @@
 package ggml
 
+import "mptgo/ggml/internal/kernel"
+
 // The elementwise operations exist for themselves and as epilogues of a matrix
 // product: [Compile] joins one to the product whose result only it reads, and
 // the product then applies it to each piece of its output while that is hot.
@@ -29,20 +31,99 @@ func (o *clamp) source() *Tensor                       { return o.x }
 func (o *clamp) steps(e *Exec) []step                  { return alone(e, o) }
 func (o *clamp) apply(e *Exec, y []float32, i, c0 int) { e.tier.Clamp(y, o.c) }
 
-type gelu struct{ x, y *Tensor }
+// Activation is an elementwise function between the layers of a network.
+type Activation string
 
-// GELU returns x * Φ(x), the exact form: 0.5 * x * (1 + erf(x/√2))
-// [Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016].
-func (g *Graph) GELU(name string, x *Tensor) *Tensor {
-	return g.add(&gelu{x, g.newTensor(name, x.Cols)})
+// The activations. GELU is the exact form x·Φ(x) = x/2·(1+erf(x/√2)) [Hendrycks and
+// Gimpel, "Gaussian Error Linear Units", 2016]; TanhGELU is its approximation by tanh,
+// QuickGELU x·sigmoid(1.702x), SiLU x·sigmoid(x).
+const (
+	GELU      Activation = "gelu"
+	TanhGELU  Activation = "gelu_tanh"
+	QuickGELU Activation = "quick_gelu"
+	SiLU      Activation = "silu"
+	ReLU      Activation = "relu"
+)
+
+var activations = map[Activation]func(t *kernel.Tier, x []float32){
+	GELU:      (*kernel.Tier).GELU,
+	TanhGELU:  (*kernel.Tier).TanhGELU,
+	QuickGELU: (*kernel.Tier).QuickGELU,
+	SiLU:      (*kernel.Tier).SiLU,
+	ReLU:      (*kernel.Tier).ReLU,
 }
 
-func (o *gelu) kind() string                          { return "gelu" }
-func (o *gelu) inputs() []*Tensor                     { return []*Tensor{o.x} }
-func (o *gelu) out() *Tensor                          { return o.y }
-func (o *gelu) source() *Tensor                       { return o.x }
-func (o *gelu) steps(e *Exec) []step                  { return alone(e, o) }
-func (o *gelu) apply(e *Exec, y []float32, i, c0 int) { e.tier.GELU(y) }
+// Known reports whether there is an activation of that name.
+func (a Activation) Known() bool { return activations[a] != nil }
+
+type activate struct {
+	x, y *Tensor
+	name Activation
+	f    func(t *kernel.Tier, x []float32)
+}
+
+// Activate returns a(x).
+func (g *Graph) Activate(name string, x *Tensor, a Activation) *Tensor {
+	must(a.Known(), "%s: no activation %q", name, a)
+	return g.add(&activate{x, g.newTensor(name, x.Cols), a, activations[a]})
+}
+
+func (o *activate) kind() string                          { return string(o.name) }
+func (o *activate) inputs() []*Tensor                     { return []*Tensor{o.x} }
+func (o *activate) out() *Tensor                          { return o.y }
+func (o *activate) source() *Tensor                       { return o.x }
+func (o *activate) steps(e *Exec) []step                  { return alone(e, o) }
+func (o *activate) apply(e *Exec, y []float32, i, c0 int) { o.f(e.tier, y) }
+
+type softcap struct {
+	x, y *Tensor
+	c    float32
+}
+
+// Softcap returns c·tanh(x/c).
+func (g *Graph) Softcap(name string, x *Tensor, c float32) *Tensor {
+	return g.add(&softcap{x, g.newTensor(name, x.Cols), c})
+}
+
+func (o *softcap) kind() string                          { return "softcap" }
+func (o *softcap) inputs() []*Tensor                     { return []*Tensor{o.x} }
+func (o *softcap) out() *Tensor                          { return o.y }
+func (o *softcap) source() *Tensor                       { return o.x }
+func (o *softcap) steps(e *Exec) []step                  { return alone(e, o) }
+func (o *softcap) apply(e *Exec, y []float32, i, c0 int) { e.tier.Softcap(y, o.c) }
+
+// columns is an operation of every row with one vector.
+type columns struct {
+	x, y *Tensor
+	name string
+	v    []float32
+	f    func(t *kernel.Tier, y, v []float32)
+}
+
+// Bias returns x + b for every row; without a bias, which is nil, x itself.
+func (g *Graph) Bias(name string, x *Tensor, b []float32) *Tensor {
+	return g.columns(name, "bias", x, b, (*kernel.Tier).Add)
+}
+
+// Divide returns x / v for every row; if v is nil, x itself.
+func (g *Graph) Divide(name string, x *Tensor, v []float32) *Tensor {
+	return g.columns(name, "divide", x, v, (*kernel.Tier).Div)
+}
+
+func (g *Graph) columns(name, kind string, x *Tensor, v []float32, f func(t *kernel.Tier, y, v []float32)) *Tensor {
+	if v == nil {
+		return x
+	}
+	must(len(v) == x.Cols, "%s: a vector of %d with %d columns", name, len(v), x.Cols)
+	return g.add(&columns{x, g.newTensor(name, x.Cols), kind, v, f})
+}
+
+func (o *columns) kind() string                          { return o.name }
+func (o *columns) inputs() []*Tensor                     { return []*Tensor{o.x} }
+func (o *columns) out() *Tensor                          { return o.y }
+func (o *columns) source() *Tensor                       { return o.x }
+func (o *columns) steps(e *Exec) []step                  { return alone(e, o) }
+func (o *columns) apply(e *Exec, y []float32, i, c0 int) { o.f(e.tier, y, o.v[c0:c0+len(y)]) }
 
 type scale struct {
 	x, y *Tensor
@@ -61,22 +142,34 @@ func (o *scale) source() *Tensor                       { return o.x }
 func (o *scale) steps(e *Exec) []step                  { return alone(e, o) }
 func (o *scale) apply(e *Exec, y []float32, i, c0 int) { e.tier.Scale(y, o.s) }
 
-type add struct{ x, r, y *Tensor }
+// pair is an operation of two tensors: x, in place, and another.
+type pair struct {
+	x, r, y *Tensor
+	name    string
+	f       func(t *kernel.Tier, y, r []float32)
+}
 
 // Add returns x + residual.
 func (g *Graph) Add(name string, x, residual *Tensor) *Tensor {
-	must(x.Cols == residual.Cols, "Add of %d and %d columns", x.Cols, residual.Cols)
-	return g.add(&add{x, residual, g.newTensor(name, x.Cols)})
+	return g.pair(name, "add", x, residual, (*kernel.Tier).Add)
 }
 
-func (o *add) kind() string         { return "add" }
-func (o *add) inputs() []*Tensor    { return []*Tensor{o.x, o.r} }
-func (o *add) out() *Tensor         { return o.y }
-func (o *add) source() *Tensor      { return o.x }
-func (o *add) steps(e *Exec) []step { return alone(e, o) }
-func (o *add) apply(e *Exec, y []float32, i, c0 int) {
-	e.tier.Add(y, o.r.row(i)[c0:c0+len(y)])
+// Mul returns x * gate, element by element.
+func (g *Graph) Mul(name string, x, gate *Tensor) *Tensor {
+	return g.pair(name, "mul", x, gate, (*kernel.Tier).Mul)
 }
+
+func (g *Graph) pair(name, kind string, x, r *Tensor, f func(t *kernel.Tier, y, r []float32)) *Tensor {
+	must(x.Cols == r.Cols, "%s: %s of %d and %d columns", name, kind, x.Cols, r.Cols)
+	return g.add(&pair{x, r, g.newTensor(name, x.Cols), kind, f})
+}
+
+func (o *pair) kind() string                          { return o.name }
+func (o *pair) inputs() []*Tensor                     { return []*Tensor{o.x, o.r} }
+func (o *pair) out() *Tensor                          { return o.y }
+func (o *pair) source() *Tensor                       { return o.x }
+func (o *pair) steps(e *Exec) []step                  { return alone(e, o) }
+func (o *pair) apply(e *Exec, y []float32, i, c0 int) { o.f(e.tier, y, o.r.row(i)[c0:c0+len(y)]) }
 
 // alone runs an elementwise operation that was not joined to a product.
 func alone(e *Exec, o elementwise) []step {

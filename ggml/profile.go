@@ -32,11 +32,19 @@ func (o *matMul) work(e *Exec) (bytes, macs int64) {
 	return int64(o.w.Bytes()), int64(o.w.Rows) * int64(o.w.Cols) * int64(e.n)
 }
 
-// work counts what a row attends to: all positions up to its own.
+// work counts what the rows attend to: all positions up to their own, or those in the
+// window.
 func (o *attend) work(e *Exec) (bytes, macs int64) {
-	width, n, pos := int64(2*o.Heads*o.Dim), int64(e.n), int64(e.batch.Pos)
+	n, pos := int64(e.n), int64(e.batch.Pos)
+	seen, pairs := pos+n, n*pos+n*(n+1)/2
+	if w := int64(o.Window); w > 0 && w < seen {
+		seen, pairs = min(seen, n-1+w), 0
+		for p := pos + 1; p <= pos+n; p++ {
+			pairs += min(p, w)
+		}
+	}
 	size := int64(e.batch.KV[o.Layer].ElementBytes())
-	return width * size * (pos + n), width * (n*pos + n*(n+1)/2)
+	return int64(2*o.KVHeads*o.Dim) * size * seen, int64(2*o.Heads*o.Dim) * pairs
 }
 
 // Profile starts (or stops) adding up the time of every operation. It costs a

@@ -6,15 +6,27 @@ import (
 	"mptgo/gguf"
 )
 
-// Three rows after four positions attend to 5, 6 and 7 positions.
+// Three rows after four positions attend to 5, 6 and 7 positions, or to those of them
+// in the window; of a page, each head of keys is counted once.
 func TestAttentionCost(t *testing.T) {
-	o := &attend{Attention: Attention{Heads: 2, Dim: 8}}
-	e := &Exec{n: 3, batch: &Batch{Pos: 4, KV: []*KV{{Type: gguf.F16}}}}
-	bytes, macs := o.work(e)
-	if want := int64(2 * 16 * 2 * 7); bytes != want {
-		t.Errorf("%d bytes, want %d", bytes, want)
-	}
-	if want := int64(2 * 16 * (5 + 6 + 7)); macs != want {
-		t.Errorf("%d multiplications, want %d", macs, want)
+	for _, c := range []struct {
+		a           Attention
+		seen, pairs int64
+	}{
+		{Attention{Heads: 2, KVHeads: 2, Dim: 8}, 7, 5 + 6 + 7},
+		{Attention{Heads: 6, KVHeads: 2, Dim: 8}, 7, 5 + 6 + 7},
+		{Attention{Heads: 2, KVHeads: 1, Dim: 8, Window: 6}, 7, 5 + 6 + 6},
+		{Attention{Heads: 2, KVHeads: 1, Dim: 8, Window: 2}, 4, 2 + 2 + 2},
+		{Attention{Heads: 2, KVHeads: 1, Dim: 8, Window: 100}, 7, 5 + 6 + 7},
+	} {
+		o := &attend{Attention: c.a}
+		e := &Exec{n: 3, batch: &Batch{Pos: 4, KV: []*KV{{Type: gguf.F16}}}}
+		bytes, macs := o.work(e)
+		if want := int64(2*c.a.KVHeads*8*2) * c.seen; bytes != want {
+			t.Errorf("%+v: %d bytes, want %d", c.a, bytes, want)
+		}
+		if want := int64(2*c.a.Heads*8) * c.pairs; macs != want {
+			t.Errorf("%+v: %d multiplications, want %d", c.a, macs, want)
+		}
 	}
 }

@@ -1,23 +1,20 @@
 package mpt
 
-import (
-	"mptgo/ggml"
-	"mptgo/gguf"
-)
+import "mptgo/ggml"
 
 // cache holds the keys and values of a session's tokens, in pages of
-// ggml.Chunk positions for every layer. Pages may be shared with forks; a
+// ggml.Chunk positions for every layer that has some of its own. Pages may be shared with forks; a
 // shared page is copied before it is written to.
 type cache struct {
 	layers []*ggml.KV
 	owned  []bool // by page: no other cache can see it
 }
 
-// newCache returns an empty cache for a model of the given shape.
-func newCache(t gguf.Type, layers, heads, dim int) cache {
-	c := cache{layers: make([]*ggml.KV, layers)}
+// newCache returns an empty cache.
+func (m *Model) newCache() cache {
+	c := cache{layers: make([]*ggml.KV, m.config.caches())}
 	for i := range c.layers {
-		c.layers[i] = &ggml.KV{Type: t, Heads: heads, Dim: dim}
+		c.layers[i] = &ggml.KV{Type: m.opt.cache, Heads: m.config.KVHeads, Dim: m.config.HeadDim}
 	}
 	return c
 }

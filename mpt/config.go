@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/bits"
 
+	"mptgo/ggml"
 	"mptgo/gguf"
 )
 
@@ -15,19 +16,39 @@ const Architecture = "mpt"
 
 // Config is what a model's file says about its shape.
 type Config struct {
-	Name         string
-	Embedding    int     // D, width of the residual stream
-	Layers       int     // L
-	Heads        int     // H
-	HeadDim      int     // D/H
-	FFN          int     // F, width of the feed-forward layer
-	Vocab        int     // V, rows of the embedding
-	Context      int     // tokens the model was trained for
-	Eps          float32 // of the norms
-	ClipQKV      float32 // queries, keys and values are limited to [-c, c]; 0 = no limit
-	AlibiMax     float32 // largest exponent of the ALiBi slopes; 0 = no ALiBi
-	SoftmaxScale float32 // factor of query·key
-	LogitScale   float32 // factor of the logits
+	Name       string
+	Embedding  int     // D, width of the residual stream
+	Layers     int     // L
+	Heads      int     // H, of queries
+	KVHeads    int     // K, of keys and values: a divisor of H
+	HeadDim    int     // d, D/H unless the file has its own
+	FFN        int     // F, width of the feed-forward layer
+	Vocab      int     // V, rows of the embedding
+	Context    int     // tokens the model was trained for
+	Eps        float32 // of the norms
+	RMS        bool    // the norms are of the kind without mean and bias
+	QKEps      float32 // Eps and RMS of the norms of queries and keys, where there are such
+	QKRMS      bool
+	Activation string  // of the feed-forward layer, a name that ggml.Activation knows
+	ClipQKV    float32 // queries, keys and values are limited to [-c, c]; 0 = no limit
+
+	AlibiMax     float32     // largest exponent of the ALiBi slopes; 0 = no ALiBi
+	Rotary       ggml.Rotary // rotary positions; none if its Dim is 0
+	SoftmaxScale float32     // factor of query·key
+	AttnCap      float32     // soft limit of the scores; 0 = none
+	LogitScale   float32     // factor of the logits
+	LogitCap     float32     // soft limit of the logits; 0 = none
+
+	Blocks []Block // by layer
+}
+
+// Block is what the layers of a model may have different from each other.
+type Block struct {
+	Window           int     // how many positions a query sees, the last its own; 0 = all
+	KVSource         int     // the layer whose keys and values are used: this one or an earlier one
+	NoPE             bool    // no rotary positions here
+	TemperatureScale float32 // queries are multiplied by 1 + scale·ln(1+⌊(position+1)/floor⌋); 0 = not at all
+	TemperatureFloor float32
 }
 
 // The bounds of what is believed of a header. They are far above any model and
@@ -58,18 +79,20 @@ func readConfig(f *gguf.File) (*Config, error) {
 	c.Name = k.text("general.name", "")
 	c.Embedding = k.integer("embedding_length", maxWidth)
 	c.Layers = k.integer("block_count", maxLayers)
-	c.Heads = k.integer("attention.head_count", maxWidth)
 	c.FFN = k.integer("feed_forward_length", maxWidth)
 	c.Context = k.integer("context_length", maxContext)
-	c.Eps = k.float("attention.layer_norm_epsilon")
+	k.heads(c)
+	k.norms(c)
+	c.Activation = k.text("mpt.ext.activation", "gelu")
 	c.ClipQKV = k.floatOr("attention.clamp_kqv", 0)
 	c.AlibiMax = k.alibi()
+	c.SoftmaxScale = k.floatOr("attention.scale", float32(1/math.Sqrt(float64(c.HeadDim))))
+	c.AttnCap = k.floatOr("attn_logit_softcapping", 0)
 	c.LogitScale = k.floatOr("logit_scale", 1)
-	if k.err == nil {
-		c.HeadDim = c.Embedding / c.Heads
-		c.SoftmaxScale = k.floatOr("attention.scale", float32(1/math.Sqrt(float64(c.HeadDim))))
-		k.features(c)
-	}
+	c.LogitCap = k.floatOr("final_logit_softcapping", 0)
+	k.rotary(c)
+	k.blocks(c)
+	k.features(c)
 	if k.err != nil && !errors.Is(k.err, gguf.ErrFormat) { // that names the file itself
 		k.err = fmt.Errorf("mpt: %s: %w", f.Name(), k.err)
 	}
@@ -130,6 +153,52 @@ func (k *keys) finite(key string, v float32) float32 {
 		k.fail("%s.%s is %v: want a finite number of at least 0", Architecture, key, v)
 	}
 	return v
+}
+
+// integerOr is integer for a key that may be missing.
+func (k *keys) integerOr(key string, limit, absent int) int {
+	if _, ok := k.f.Value(Architecture + "." + key); !ok {
+		return absent
+	}
+	return k.integer(key, limit)
+}
+
+// heads reads the shape of attention.
+func (k *keys) heads(c *Config) {
+	c.Heads = k.integer("attention.head_count", maxWidth)
+	c.KVHeads = k.integerOr("attention.head_count_kv", maxWidth, c.Heads)
+	c.HeadDim = k.integerOr("attention.key_length", maxWidth, c.Embedding/c.Heads)
+	if _, ok := k.f.Value("mpt.attention.key_length"); !ok && c.Embedding%c.Heads != 0 {
+		k.fail("%d attention heads do not divide an embedding of %d", c.Heads, c.Embedding)
+	}
+	if n := k.integerOr("attention.value_length", maxWidth, c.HeadDim); n != c.HeadDim {
+		k.fail("values of another size than keys (mpt.attention.value_length %d, not %d) are not supported", n, c.HeadDim)
+	}
+	if c.Heads%c.KVHeads != 0 {
+		k.fail("%d heads of keys and values (mpt.attention.head_count_kv) do not divide the %d of queries", c.KVHeads, c.Heads)
+	}
+	if c.Heads*c.HeadDim > maxWidth {
+		k.fail("%d heads of %d are wider than %d", c.Heads, c.HeadDim, maxWidth)
+	}
+}
+
+// norms reads which norms a model has: the key of the epsilon tells.
+func (k *keys) norms(c *Config) {
+	const mean, rms = "attention.layer_norm_epsilon", "attention.layer_norm_rms_epsilon"
+	if _, c.RMS = k.f.Value(Architecture + "." + rms); c.RMS {
+		c.Eps = k.float(rms)
+		if _, ok := k.f.Value(Architecture + "." + mean); ok {
+			k.fail("both mpt.%s and mpt.%s are there: which norm is it?", mean, rms)
+		}
+	} else {
+		c.Eps = k.float(mean)
+	}
+	c.QKEps = k.floatOr("ext.qk_norm_epsilon", c.Eps)
+	rmsQK, err := gguf.GetOr(k.f, "mpt.ext.qk_norm_rms", c.RMS)
+	if err != nil {
+		k.fail("%w", err)
+	}
+	c.QKRMS = rmsQK
 }
 
 // alibi reads the exponent of the ALiBi slopes. Files with a feature that other

@@ -5,63 +5,55 @@ import (
 	"slices"
 	"strings"
 
-	"mptgo/gguf"
+	"mptgo/ggml"
 )
 
-// knownFeatures are the values of mpt.ext.features that this package runs.
-var knownFeatures = []string{"softmax_scale", "logit_scale"}
+// knownFeatures are the values of mpt.ext.features that this package runs: what
+// the usual keys and tensors of the architecture cannot say.
+var knownFeatures = []string{
+	"softmax_scale", "logit_scale", "rms_norm", "qk_norm", "head_dim", "glu", "activation", "rope", "nope",
+	"sliding_window", "attention_softcap", "logit_softcap", "temperature", "kv_source",
+}
 
 // knownExtensions are the keys under mpt.ext, which only this module writes,
 // that this version understands.
 var knownExtensions = []string{
-	"ext.features", "ext.max_alibi_bias", "ext.activation", // here
+	"ext.features", "ext.max_alibi_bias", "ext.activation", "ext.qk_norm_epsilon", "ext.qk_norm_rms", // here
+	"ext.window", "ext.nope", "ext.kv_source", "ext.temperature_scale", "ext.temperature_floor",
 	"ext.eog_token_ids", "ext.normalized_token_ids", // package tokenizer
+}
+
+// knownRotary are the keys of rotary positions that are understood.
+var knownRotary = []string{
+	"rope.freq_base", "rope.dimension_count", "rope.scaling.type", "rope.scaling.factor",
+	"rope.scaling.original_context_length", "rope.scaling.low_freq_factor", "rope.scaling.high_freq_factor",
 }
 
 // refusedKeys are keys of features that would change the result and are not
 // implemented. Their zero values mean that the feature is off.
 var refusedKeys = map[string]string{
-	"attention.layer_norm_rms_epsilon": "RMS norm",
-	"attention.sliding_window":         "sliding-window attention",
-	"attention.temperature_scale":      "attention temperature tuning",
-	"attn_logit_softcapping":           "attention logit soft-capping",
-	"final_logit_softcapping":          "final logit soft-capping",
-	"ext.kv_source":                    "keys and values reused across layers",
-	"ext.window":                       "sliding windows by layer",
-	"expert_count":                     "mixture of experts",
-	"use_parallel_residual":            "parallel residual connections",
+	"expert_count":          "mixture of experts",
+	"use_parallel_residual": "parallel residual connections",
 }
 
 // features refuses everything in the metadata that would change the result and
 // that this package does not compute.
 func (k *keys) features(c *Config) {
-	if c.Embedding%c.Heads != 0 {
-		k.fail("%d attention heads do not divide an embedding of %d", c.Heads, c.Embedding)
-		return
-	}
-	if n, err := gguf.GetOr(k.f, "mpt.attention.head_count_kv", int64(c.Heads)); err != nil || n != int64(c.Heads) {
-		k.fail("grouped-query attention (mpt.attention.head_count_kv %d for %d heads) is not supported", n, c.Heads)
-	}
-	for _, key := range []string{"key_length", "value_length"} {
-		if n, err := gguf.GetOr(k.f, "mpt.attention."+key, int64(c.HeadDim)); err != nil || n != int64(c.HeadDim) {
-			k.fail("a head size of its own (mpt.attention.%s %d, not %d/%d) is not supported", key, n, c.Embedding, c.Heads)
-		}
-	}
-	if act := k.text("mpt.ext.activation", "gelu"); act != "gelu" {
-		k.fail("activation %q is not supported", act)
+	if !ggml.Activation(c.Activation).Known() {
+		k.fail("activation %q (mpt.ext.activation) is not supported", c.Activation)
 	}
 	if v, ok := k.f.Value("mpt.ext.features"); ok {
 		k.named(v)
 	}
 	for _, kv := range k.f.Meta() {
 		if key, ok := strings.CutPrefix(kv.Key, Architecture+"."); ok {
-			k.key(key, kv.Value)
+			k.key(key, kv.Value, c)
 		}
 	}
 }
 
 // key refuses a key that stands for a feature that is not computed.
-func (k *keys) key(key string, value any) {
+func (k *keys) key(key string, value any, c *Config) {
 	zero := reflect.ValueOf(value).IsZero()
 	feature, refused := refusedKeys[key]
 	switch {
@@ -69,8 +61,8 @@ func (k *keys) key(key string, value any) {
 		k.fail("attention to later tokens (mpt.%s is false) is not supported", key)
 	case refused && !zero:
 		k.fail("%s (mpt.%s) is not supported", feature, key)
-	case strings.HasPrefix(key, "rope.") && !zero:
-		k.fail("rotary position embedding (mpt.%s) is not supported", key)
+	case strings.HasPrefix(key, "rope.") && !zero && (c.Rotary.Dim == 0 || !slices.Contains(knownRotary, key)):
+		k.fail("rotary positions with mpt.%s, but without mpt.rope.freq_base or in a form that is not known, are not supported", key)
 	case strings.HasPrefix(key, "ext.") && !slices.Contains(knownExtensions, key):
 		k.fail("the model needs mpt.%s, which this version does not know", key)
 	}

@@ -10,39 +10,114 @@ import (
 // block, [n, D].
 func (m *Model) body(g *ggml.Graph) *ggml.Tensor {
 	x := g.Embed("inp_embd", m.w.wte) // [n, D]
-	for i, l := range m.w.layers {
-		name := func(s string) string { return fmt.Sprintf("blk.%d.%s", i, s) }
-
-		h := g.LayerNorm(name("attn_norm"), x, l.norm1, nil, m.config.Eps)
-		qkv := g.MatMul(name("attn_qkv"), l.wqkv, h) // [n, 3D]
-		if m.config.ClipQKV > 0 {
-			qkv = g.Clamp(name("attn_qkv_clamped"), qkv, m.config.ClipQKV)
-		}
-		a := g.Attend(name("attn"), qkv, m.attention(i))                    // [n, D]
-		x = g.Add(name("attn_res"), g.MatMul(name("attn_out"), l.wo, a), x) // [n, D]
-
-		h = g.LayerNorm(name("ffn_norm"), x, l.norm2, nil, m.config.Eps)
-		u := g.GELU(name("ffn_gelu"), g.MatMul(name("ffn_up"), l.up, h))     // [n, F]
-		x = g.Add(name("ffn_res"), g.MatMul(name("ffn_down"), l.down, u), x) // [n, D]
+	if m.w.wpe != nil {
+		x = g.AddPositions("inp_pos", x, m.w.wpe)
+	}
+	var angles *ggml.Tensor
+	if m.config.Rotary.Dim > 0 {
+		angles = g.Angles("rope_angles", m.config.Rotary)
+	}
+	for i := range m.w.layers {
+		b := &block{m, g, i, &m.w.layers[i]}
+		x = g.Add(b.name("attn_res"), b.attention(g.Norm(b.name("attn_norm"), x, b.w.norm1), angles), x)
+		x = g.Add(b.name("ffn_res"), b.feedForward(g.Norm(b.name("ffn_norm"), x, b.w.norm2)), x)
 	}
 	return x
+}
+
+// block builds one layer.
+type block struct {
+	m *Model
+	g *ggml.Graph
+	i int
+	w *layer
+}
+
+func (b *block) name(s string) string { return fmt.Sprintf("blk.%d.%s", b.i, s) }
+
+// linear builds y = x·Wᵀ + b.
+func (b *block) linear(name string, w linear, x *ggml.Tensor) *ggml.Tensor {
+	return b.g.Bias(b.name(name+"_biased"), b.g.MatMul(b.name(name), w.w, x), w.b)
+}
+
+// attention maps the normalised residual stream h, [n, D], to what is added to it.
+func (b *block) attention(h, angles *ggml.Tensor) *ggml.Tensor {
+	g, c, own := b.g, &b.m.config, &b.m.config.Blocks[b.i]
+	qkv := b.linear("attn_qkv", b.w.qkv, h) // [n, Hd+2Kd], or [n, Hd] with another layer's keys
+	if c.ClipQKV > 0 {
+		qkv = g.Clamp(b.name("attn_qkv_clamped"), qkv, c.ClipQKV)
+	}
+	if b.w.qkNorms != nil {
+		qkv = g.NormParts(b.name("attn_qk_norm"), qkv, b.w.qkNorms...)
+	}
+	if own.TemperatureScale != 0 {
+		qkv = g.Temper(b.name("attn_q_tempered"), qkv, c.Heads*c.HeadDim, own.TemperatureScale, own.TemperatureFloor)
+	}
+	if angles != nil && !own.NoPE {
+		qkv = g.Rotate(b.name("attn_rotated"), qkv, angles, b.rotated(), c.HeadDim)
+	}
+	a := g.Attend(b.name("attn"), qkv, b.m.attention(b.i)) // [n, Hd]
+	return b.linear("attn_out", b.w.out, a)                // [n, D]
+}
+
+// rotated returns the number of heads with positions, of queries and keys.
+func (b *block) rotated() int {
+	c := &b.m.config
+	if c.Blocks[b.i].KVSource == b.i {
+		return c.Heads + c.KVHeads
+	}
+	return c.Heads
+}
+
+// feedForward maps the normalised residual stream h, [n, D], to what is added to it.
+func (b *block) feedForward(h *ggml.Tensor) *ggml.Tensor {
+	g, act := b.g, ggml.Activation(b.m.config.Activation)
+	var u *ggml.Tensor // [n, F]
+	if b.w.gate.w != nil {
+		gate := g.Activate(b.name("ffn_act"), b.linear("ffn_gate", b.w.gate, h), act)
+		u = g.Mul(b.name("ffn_gated"), b.linear("ffn_up", b.w.up, h), gate)
+	} else {
+		u = g.Activate(b.name("ffn_act"), b.linear("ffn_up", b.w.up, h), act)
+	}
+	u = g.Divide(b.name("ffn_scaled"), u, b.w.scales)
+	return b.linear("ffn_down", b.w.down, u) // [n, D]
 }
 
 // head builds the end of the model: from rows of the residual stream to
 // logits, [n, V].
 func (m *Model) head(g *ggml.Graph) (in, logits *ggml.Tensor) {
 	in = g.Input("result_embd", m.config.Embedding)
-	h := g.LayerNorm("result_norm", in, m.w.normF, nil, m.config.Eps)
-	logits = g.MatMul("result_output", m.w.output, h)
+	logits = g.MatMul("result_output", m.w.output, g.Norm("result_norm", in, m.w.normF))
 	if m.config.LogitScale != 1 {
 		logits = g.Scale("result_scaled", logits, m.config.LogitScale)
+	}
+	if m.config.LogitCap != 0 {
+		logits = g.Softcap("result_capped", logits, m.config.LogitCap)
 	}
 	return in, logits
 }
 
 func (m *Model) attention(layer int) ggml.Attention {
+	c := &m.config
+	own := &c.Blocks[layer]
 	return ggml.Attention{
-		Heads: m.config.Heads, Dim: m.config.HeadDim,
-		Scale: m.config.SoftmaxScale, Slopes: m.slopes, Layer: layer,
+		Heads: c.Heads, KVHeads: c.KVHeads, Dim: c.HeadDim,
+		Scale: c.SoftmaxScale, Cap: c.AttnCap, Slopes: m.slopes, Window: own.Window,
+		Layer: c.cacheOf(own.KVSource), Reuse: own.KVSource != layer,
 	}
+}
+
+// caches returns the number of layers with keys and values of their own.
+func (c *Config) caches() int { return c.cacheOf(c.Layers) }
+
+// cacheOf returns which cache the keys and values of a layer go to: how many layers
+// before it have one.
+func (c *Config) cacheOf(layer int) int {
+	n := 0
+	for i := range layer {
+		if c.Blocks[i].KVSource == i {
+			n++
+		}
+	}
+	return n
 }

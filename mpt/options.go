@@ -65,7 +65,8 @@ type SessionOption func(*sessionOptions)
 
 // ContextSize sets how many tokens a session can hold; the default, 0, is the
 // length the model was trained for. ALiBi models may be given more: they go on
-// working, the better the closer to the trained length. Memory is taken as
+// working, the better the closer to the trained length; models with learned positions
+// cannot. Memory is taken as
 // tokens come, not at once.
 func ContextSize(n int) SessionOption { return func(o *sessionOptions) { o.context = n } }
 

@@ -6,7 +6,7 @@ import "mptgo/ggml"
 type Work struct {
 	Bytes         int64 // of matrices, read for every batch; without the looked-up rows of the embedding
 	OutputBytes   int64 // of the output matrix, read once an evaluation, for the logits of its last token
-	PositionBytes int64 // of keys and values, read for every token for every position up to its own
+	PositionBytes int64 // of keys and values, read for every token for every position up to its own (that it sees)
 	MACs          int64 // multiplications with weights for every token
 	OutputMACs    int64 // and with the output matrix for the last one
 }
@@ -17,10 +17,13 @@ func (m *Model) Work() Work {
 	w := Work{
 		OutputBytes:   int64(m.w.output.Bytes()),
 		OutputMACs:    int64(m.w.output.Rows) * int64(m.w.output.Cols),
-		PositionBytes: int64(c.Layers) * 2 * int64(c.Embedding) * int64(kv.ElementBytes()),
+		PositionBytes: int64(c.Layers) * 2 * int64(c.KVHeads*c.HeadDim) * int64(kv.ElementBytes()),
 	}
 	for _, l := range m.w.layers {
-		for _, x := range []*ggml.Matrix{l.wqkv, l.wo, l.up, l.down} {
+		for _, x := range []*ggml.Matrix{l.qkv.w, l.out.w, l.up.w, l.gate.w, l.down.w} {
+			if x == nil {
+				continue
+			}
 			w.Bytes += int64(x.Bytes())
 			w.MACs += int64(x.Rows) * int64(x.Cols)
 		}

@@ -117,7 +117,7 @@ func (s *Session) read(r io.Reader) error {
 			return err
 		}
 	}
-	c := newCache(s.m.opt.cache, s.m.config.Layers, s.m.config.Heads, s.m.config.HeadDim)
+	c := s.m.newCache()
 	c.prepare(0, n)
 	if err := c.each(n, func(b []byte) error {
 		_, err := io.ReadFull(r, b)

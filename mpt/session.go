@@ -33,11 +33,14 @@ func (m *Model) NewSession(opts ...SessionOption) (*Session, error) {
 	if o.context < 1 || o.context > maxContext {
 		return nil, fmt.Errorf("mpt: a context of %d tokens: want 1 to %d", o.context, maxContext)
 	}
+	if m.w.wpe != nil && o.context > m.config.Context {
+		return nil, fmt.Errorf("mpt: a context of %d tokens: this model has learned positions for %d", o.context, m.config.Context)
+	}
 	m.sessions.Add(1)
 	return &Session{
 		m:       m,
 		context: o.context,
-		cache:   newCache(m.opt.cache, m.config.Layers, m.config.Heads, m.config.HeadDim),
+		cache:   m.newCache(),
 		logits:  make([]float32, m.config.Vocab),
 	}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // fields is a JSON object that is read field by field. Absent and null mean the
@@ -117,6 +118,13 @@ func (f *fields) unknown() []string {
 		}
 	}
 	return names
+}
+
+// refuseUnknown makes an unknown field an error.
+func (f *fields) refuseUnknown(why string) {
+	for _, name := range f.unknown() {
+		f.fail(strings.TrimPrefix(name, f.where), "%s", why)
+	}
 }
 
 // clip quotes the beginning of a value for an error.

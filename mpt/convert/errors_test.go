@@ -62,7 +62,13 @@ func badSources() []badSource {
 	unsupported, format := errors.ErrUnsupported, checkpoint.ErrFormat
 	return []badSource{
 		config("family", map[string]any{"model_type": "llama"}, `model_type "llama": only mpt`, unsupported),
-		config("features", map[string]any{"attn_config.qk_ln": true, "attn_config.rope": true}, "rotary positions (rope), query and key norms (qk_ln)", unsupported),
+		config("features", map[string]any{"attn_config.kv_dim": 64, "prefix_lm": true}, "cross-attention (kv_dim), prefix_lm", unsupported),
+		config("no positions", map[string]any{"attn_config.alibi": false, "learned_pos_emb": true}, "tensor wpe.weight is missing", format),
+		config("no biases", map[string]any{"no_bias": false}, "tensor blocks.0.attn.Wqkv.bias is missing, against no_bias in config.json", format),
+		config("no biases of queries", map[string]any{"attention_bias": true}, "Wqkv.bias is missing, against attention_bias", format),
+		config("no norm of queries", map[string]any{"attn_config.qk_ln": true}, "tensor blocks.0.attn.q_ln.weight is missing", format),
+		config("no gate", map[string]any{"ffn_config": map[string]any{"ffn_type": "mptglu"}}, "tensor blocks.0.ffn.gate_proj.weight is missing", format),
+		config("fewer keys", map[string]any{"attn_config.attn_type": "multiquery_attention"}, "config.json calls for [96 64]", format),
 		config("layers", map[string]any{"n_layers": 3}, "tensor blocks.2.norm_1.weight is missing", format),
 		config("fewer layers", map[string]any{"n_layers": 1}, "tensor blocks.1.", format),
 		config("width", map[string]any{"d_model": 128}, "has the shape [512 64], config.json calls for [512 128]", format),
@@ -79,12 +85,12 @@ func badSources() []badSource {
 		change("infinity", edited("norm_f.weight", func(w *weight) { putFloat(w, 3, float32(math.Inf(-1))) }), "tensor output_norm.weight: ", nil),
 		change("too large for F16", edited(up0, func(w *weight) { putFloat(w, 64, 70000) }), "row 1: column 0: the value is too large for F16; use BF16 or F32", nil),
 
-		change("positions", extra("wpe.weight"), "wpe.weight: learned positions", unsupported),
-		change("bias", extra("blocks.0.attn.Wqkv.bias"), "Wqkv.bias: biases", unsupported),
-		change("qk norm", extra("blocks.0.attn.q_ln.weight"), "query and key norms", unsupported),
-		change("gate", extra("blocks.0.ffn.gate_proj.weight"), "gated feed-forward", unsupported),
+		change("positions", extra("wpe.weight"), "wpe.weight is not part of the model", format),
+		change("bias", extra("blocks.0.attn.Wqkv.bias"), "Wqkv.bias is there, against no_bias", format),
+		change("qk norm", extra("blocks.0.attn.q_ln.weight"), "q_ln.weight is not part of the model", format),
+		change("gate", extra("blocks.0.ffn.gate_proj.weight"), "gate_proj.weight is not part of the model", format),
 		change("GPTQ", extra("blocks.0.attn.Wqkv.qweight"), "quantised by another program", unsupported),
-		change("AWQ", extra("blocks.0.ffn.act.scales"), "AWQ activation scales", unsupported),
+		change("AWQ", extra("blocks.0.ffn.act.scales"), "act.scales has the shape [1], config.json calls for [256]", format),
 		change("classifier", extra("score.weight"), "a classification head", unsupported),
 		change("stranger", extra("blocks.0.attn.odd.weight"), "blocks.0.attn.odd.weight is not part of the model that config.json describes", format),
 

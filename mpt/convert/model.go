@@ -83,12 +83,15 @@ func (m *model) collect() error {
 	if err := m.matrix("token_embd.weight", "wte.weight", m.vocab, m.cfg.DModel); err != nil {
 		return err
 	}
+	if err := m.positions(); err != nil {
+		return err
+	}
 	for i := range m.cfg.NLayers {
-		if err := m.block(fmt.Sprintf("blk.%d.", i), fmt.Sprintf("blocks.%d.", i)); err != nil {
+		if err := m.block(i); err != nil {
 			return err
 		}
 	}
-	if err := m.vector("output_norm.weight", "norm_f.weight", m.scales.outputNorm); err != nil {
+	if err := m.norm("output_norm", "norm_f", m.scales.outputNorm); err != nil {
 		return err
 	}
 	if err := m.head(wte); err != nil {
@@ -97,46 +100,15 @@ func (m *model) collect() error {
 	return m.refuseRest()
 }
 
-// block takes the tensors of one transformer block.
-func (m *model) block(to, from string) error {
-	d, f := m.cfg.DModel, m.cfg.FFN.HiddenSize
-	return errors.Join(
-		m.vector(to+"attn_norm.weight", from+"norm_1.weight", 1),
-		m.qkv(to+"attn_qkv.weight", from+"attn."),
-		m.matrix(to+"attn_output.weight", from+"attn.out_proj.weight", d, d),
-		m.vector(to+"ffn_norm.weight", from+"norm_2.weight", 1),
-		m.matrix(to+"ffn_up.weight", from+"ffn.up_proj.weight", f, d),
-		m.matrix(to+"ffn_down.weight", from+"ffn.down_proj.weight", d, f),
-	)
-}
-
-// qkv takes the projection to queries, keys and values, one matrix or three; the
-// rows of the queries come first.
-func (m *model) qkv(to, from string) error {
-	d := m.cfg.DModel
-	if _, fused := m.ck.Tensor(from + "Wqkv.weight"); fused {
-		s, err := m.take(from+"Wqkv.weight", 3*d, d)
-		if err != nil {
-			return err
-		}
-		parts := []part{s.whole()}
-		if m.scales.query != 1 {
-			parts = []part{{s, 0, d, m.scales.query}, {s, d, 2 * d, 1}}
-		}
-		m.add(to, s.typ, []int{d, 3 * d}, parts...)
+// positions takes the table of learned positions. Old configurations ask for one that
+// their code did not have, or do not mention the one that it had: the tensor counts.
+func (m *model) positions() error {
+	const name = "wpe.weight"
+	_, ok := m.ck.Tensor(name)
+	if !m.cfg.LearnedPosEmb && (!ok || m.cfg.Attn.ALiBi || m.cfg.Attn.RoPE) {
 		return nil
 	}
-	var parts []part
-	for _, name := range []string{"Wq.weight", "Wk.weight", "Wv.weight"} {
-		s, err := m.take(from+name, d, d)
-		if err != nil {
-			return fmt.Errorf("%w (nor is there a fused %sWqkv.weight)", err, from)
-		}
-		parts = append(parts, s.whole())
-	}
-	parts[0].factor = m.scales.query
-	m.add(to, parts[0].src.typ, []int{d, 3 * d}, parts...)
-	return nil
+	return m.matrix("position_embd.weight", name, m.cfg.MaxSeqLen, m.cfg.DModel)
 }
 
 // head takes the output matrix of a model that has one of its own. With tied
@@ -183,13 +155,7 @@ func (m *model) take(name string, shape ...int) (source, error) {
 		return source{}, err
 	}
 	m.taken[name] = true
-	s := source{typ: typ, rows: t.Rows(), rowBytes: t.RowBytes(), read: t.ReadRows}
-	if len(shape) == 1 {
-		s = source{typ: typ, rows: 1, rowBytes: t.Bytes(), read: func(dst []byte, _, _ int) error {
-			return t.ReadRows(dst, 0, t.Rows())
-		}}
-	}
-	return s, nil
+	return source{typ: typ, rows: t.Rows(), rowBytes: t.RowBytes(), read: t.ReadRows}, nil
 }
 
 func (m *model) matrix(to, from string, rows, cols int) error {
@@ -201,30 +167,14 @@ func (m *model) matrix(to, from string, rows, cols int) error {
 	return nil
 }
 
-func (m *model) vector(to, from string, factor float32) error {
-	s, err := m.take(from, m.cfg.DModel)
-	if err != nil {
-		return err
-	}
-	p := s.whole()
-	p.factor = factor
-	m.add(to, s.typ, []int{m.cfg.DModel}, p)
-	return nil
-}
-
 func (m *model) add(name string, typ gguf.Type, ne []int, parts ...part) {
-	m.out = append(m.out, output{gguf.TensorInfo{Name: name, Type: typ, Ne: ne}, parts})
+	m.out = append(m.out, output{gguf.TensorInfo{Name: name, Type: typ, Ne: ne}, ne[0], parts})
 }
 
 // foreign are the tensors, by the end of their names, that show a feature which is
 // not supported.
 var foreign = []struct{ suffix, feature string }{
-	{"wpe.weight", "learned positions"},
-	{".bias", "biases"},
-	{"_ln.weight", "query and key norms"},
-	{"gate_proj.weight", "a gated feed-forward layer"},
 	{"router.layer.weight", "mixture of experts"},
-	{"act.scales", "AWQ activation scales"},
 	{".qweight", "weights quantised by another program"},
 	{".qzeros", "weights quantised by another program"},
 	{".scales", "weights quantised by another program"},
@@ -237,7 +187,7 @@ var foreign = []struct{ suffix, feature string }{
 func (m *model) refuseForeign() error {
 	for _, t := range m.ck.Tensors() {
 		for _, f := range foreign {
-			if strings.HasSuffix(t.Name, f.suffix) {
+			if strings.HasSuffix(t.Name, f.suffix) && !strings.HasSuffix(t.Name, actScales) {
 				return fmt.Errorf("tensor %s: %s cannot be converted yet: %w", t.Name, f.feature, errors.ErrUnsupported)
 			}
 		}

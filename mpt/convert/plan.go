@@ -14,7 +14,15 @@ type plan struct {
 // An output is a tensor of the file and the rows that it is made of.
 type output struct {
 	info  gguf.TensorInfo
+	row   int // the number of values in a row of parts: that of a row of the tensor, or 1 for a vector
 	parts []part
+}
+
+// rowBytes returns the size of a row of the tensor, whose type was chosen so that its
+// rows divide into blocks.
+func (o *output) rowBytes() int64 {
+	values, bytes := o.info.Type.Block()
+	return int64(o.row) / int64(values) * int64(bytes)
 }
 
 // A part is a range of consecutive rows of a source tensor.

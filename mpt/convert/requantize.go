@@ -36,7 +36,7 @@ func planGGUF(f *gguf.File, recipe quantize.Recipe, opt Options) (*plan, error) 
 	p := &plan{meta: requantizedMeta(f, recipe)}
 	for _, t := range f.Tensors() {
 		s := source{typ: t.Type, rows: t.Rows(), rowBytes: t.Size() / t.Rows(), read: readMapped(t)}
-		p.tensors = append(p.tensors, output{t.Info(), []part{s.whole()}})
+		p.tensors = append(p.tensors, output{t.Info(), t.Ne[0], []part{s.whole()}})
 	}
 	slices.SortStableFunc(p.tensors, byPlace)
 	p.assign(recipe, blocks, opt.Logf)

@@ -94,7 +94,7 @@ func (r *run) work(ctx context.Context, n int, search quantize.Search) {
 func (p *plan) tasks() iter.Seq[task] {
 	return func(yield func(task) bool) {
 		for i, t := range p.tensors {
-			outBytes := rowBytes(t.info)
+			outBytes := t.rowBytes()
 			row := 0 // of the output
 			for _, q := range t.parts {
 				step := max(1, pieceBytes/q.src.rowBytes)
@@ -110,19 +110,12 @@ func (p *plan) tasks() iter.Seq[task] {
 	}
 }
 
-// rowBytes returns the size of a row of a tensor whose type was chosen so that its
-// rows divide into blocks.
-func rowBytes(t gguf.TensorInfo) int64 {
-	values, bytes := t.Type.Block()
-	return int64(t.Ne[0]) / int64(values) * int64(bytes)
-}
-
 // do converts one piece and writes it.
 func (r *run) do(k *worker, t task) error {
-	info := r.plan.tensors[t.tensor].info
-	b, err := k.convert(t, info)
+	out := &r.plan.tensors[t.tensor]
+	b, err := k.convert(t, out)
 	if err != nil {
-		return fmt.Errorf("tensor %s: rows from %d: %w", info.Name, t.first, err)
+		return fmt.Errorf("tensor %s: rows from %d: %w", out.info.Name, t.first, err)
 	}
 	if _, err := r.file.WriteAt(t.tensor, b, t.offset); err != nil {
 		return err

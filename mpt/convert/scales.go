@@ -12,6 +12,7 @@ import (
 // becomes a key.
 type scales struct {
 	query      float32 // factor of the query rows
+	queryNorm  float32 // factor of the norm of queries
 	outputNorm float32 // factor of the last norm, which feeds nothing but the head
 	softmax    float32 // the scale of the scores, 0 if readers' default is right
 	logit      float32 // the scale of the logits, 0 if there is none
@@ -22,10 +23,12 @@ type scales struct {
 const maxShift = 8
 
 func newScales(c *checkpoint.Config) scales {
-	s := scales{query: 1, outputNorm: 1}
-	usual := 1 / math.Sqrt(float64(c.DModel/c.NHeads))
+	s := scales{query: 1, queryNorm: 1, outputNorm: 1}
+	usual := 1 / math.Sqrt(float64(c.HeadDim)) // what readers take
 	switch factor, ok := powerOfTwo(c.Attn.SoftmaxScale, usual); {
 	case ok && factor == 1:
+	case ok && (c.Attn.QKLN || c.Attn.QKGN): // nothing but linear steps between the norm and the scale
+		s.queryNorm = factor
 	case ok && c.Attn.ClipQKV == 0: // clipping comes between the projection and the scale
 		s.query = factor
 	default:
@@ -47,16 +50,4 @@ func powerOfTwo(x, unit float64) (factor float32, ok bool) {
 		return 1, false
 	}
 	return float32(math.Ldexp(1, shift)), float32(math.Ldexp(unit, shift)) == float32(x)
-}
-
-// features names the scales that became keys.
-func (s scales) features() []string {
-	var names []string
-	if s.softmax != 0 {
-		names = append(names, "softmax_scale")
-	}
-	if s.logit != 0 {
-		names = append(names, "logit_scale")
-	}
-	return names
 }

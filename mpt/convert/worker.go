@@ -17,9 +17,10 @@ type worker struct {
 	underflows     int64 // of the last piece
 }
 
-// convert reads a piece and returns it as rows of the type of info. The result is
+// convert reads a piece and returns it as rows of the type of out. The result is
 // valid until the next call.
-func (k *worker) convert(t task, info gguf.TensorInfo) ([]byte, error) {
+func (k *worker) convert(t task, out *output) ([]byte, error) {
+	info := &out.info
 	k.underflows = 0
 	typ, src := t.part.src.typ, grow(&k.src, t.rows*t.part.src.rowBytes)
 	if err := t.part.src.read(src, t.first, t.first+t.rows); err != nil {
@@ -38,8 +39,8 @@ func (k *worker) convert(t task, info gguf.TensorInfo) ([]byte, error) {
 	if typ == info.Type {
 		return src, checkCopy(typ, src)
 	}
-	dst := grow(&k.dst, t.rows*int(rowBytes(info)))
-	if err := quantize.Convert(dst, info.Type, src, typ, info.Ne[0], nil, &k.scratch); err != nil {
+	dst := grow(&k.dst, t.rows*int(out.rowBytes()))
+	if err := quantize.Convert(dst, info.Type, src, typ, out.row, nil, &k.scratch); err != nil {
 		return nil, err
 	}
 	if info.Type == gguf.F16 {

@@ -36,27 +36,56 @@ type softmax struct {
 	max, sum float32
 }
 
+// A Head says how a head of queries attends.
+type Head struct {
+	KV     int     // the head of the cache that holds its keys and values
+	Scale  float32 // of the products of query and key
+	Cap    float32 // scores are limited softly to [-Cap, Cap]; 0 = not at all
+	Slope  float32 // of ALiBi; 0 = none
+	Window int     // how many positions a query sees, the last of them its own; 0 = all
+}
+
+// Sees returns the positions of chunk c that the query at position i sees, relative
+// to the chunk, from first to before last: none if first >= last.
+func (h *Head) Sees(i, c int) (first, last int) {
+	last = min(i+1-c*Chunk, Chunk)
+	if h.Window > 0 {
+		first = max(i+1-h.Window-c*Chunk, 0)
+	}
+	return first, last
+}
+
+// FirstChunk returns the first chunk of which the query at position i sees anything.
+func (h *Head) FirstChunk(i int) int {
+	if h.Window > 0 && i >= h.Window {
+		return (i + 1 - h.Window) / Chunk
+	}
+	return 0
+}
+
 // Attend computes one head of causal attention for n consecutive queries, the
 // first of them at position pos. Query i is q[i*ldq:][:Dim], its result goes to
-// out[i*ldo:][:Dim]; it sees the positions 0 to pos+i of a head of the cache,
-// which must hold them.
+// out[i*ldo:][:Dim]; it sees positions up to pos+i of a head of the cache,
+// which must hold them: all, or the last ones if h has a window.
 //
-// For a query at position i, q' = q·scale, rounded. The keys that it sees are
-// treated in chunks of 512 positions. In a chunk, the score of key j is
+// For a query at position i, q' = q·Scale, rounded. The keys that it sees are
+// treated in chunks of 512 positions, whose borders are the same for all queries. In
+// a chunk, the score of key j is
 //
 //	s[j] = Σ fma(q'[e], k[j][e])   one after the other, e increasing, from +0
-//	s[j] = fma(slope, float32(j-i), s[j])   unless slope is 0
+//	s[j] = Cap·Tanh(s[j]·(1/Cap))   unless Cap is 0: see [Tier.Softcap]
+//	s[j] = fma(Slope, float32(j-i), s[j])   unless Slope is 0
 //
 // and with m the largest score, p[j] = [Exp](s[j]-m); l = [Fold] of sixteen lanes
-// where lane j%16 sums p[j]; o[e] = Σ fma(p[j], v[j][e]), j increasing, from +0.
-// The first chunk makes (M, L, O); a later one is merged with M' = max(M, m),
+// where lane j%16 sums p[j], j counted from the start of the chunk; o[e] = Σ fma(p[j], v[j][e]), j increasing, from +0.
+// The first chunk with a key that is seen makes (M, L, O); a later one is merged with M' = max(M, m),
 // a = Exp(M-M') and b = Exp(m-M'):
 //
 //	L = fma(L, a, l·b)   O[e] = fma(O[e], a, o[e]·b)   M = M'
 //
 // The result is O[e]·(1/L). A maximum passes over NaNs; they come back from Exp.
-func (t *Tier) Attend(out []float32, ldo int, q []float32, ldq, n, pos, head int, kv *KV, scale, slope float32, s *AttScratch) {
-	a := attention{out, q, ldo, ldq, n, pos, head, kv, scale, slope, s}
+func (t *Tier) Attend(out []float32, ldo int, q []float32, ldq, n, pos int, h Head, kv *KV, s *AttScratch) {
+	a := attention{h, out, q, ldo, ldq, n, pos, kv, s}
 	if n == 0 {
 		return
 	}
@@ -67,12 +96,12 @@ func (t *Tier) Attend(out []float32, ldo int, q []float32, ldq, n, pos, head int
 
 // attention is one call of [Tier.Attend].
 type attention struct {
-	out, q       []float32
-	ldo, ldq     int
-	n, pos, head int
-	kv           *KV
-	scale, slope float32
-	s            *AttScratch
+	Head
+	out, q   []float32
+	ldo, ldq int
+	n, pos   int
+	kv       *KV
+	s        *AttScratch
 }
 
 // check panics if an argument is out of range.
@@ -82,8 +111,8 @@ func (a *attention) check() {
 	switch {
 	case a.n < 0 || a.pos < 0 || last/Chunk >= len(kv.Pages):
 		panic(fmt.Sprintf("kernel: Attend: positions %d to %d in a cache of %d pages", a.pos, last, len(kv.Pages)))
-	case a.head < 0 || a.head >= kv.Heads:
-		panic(fmt.Sprintf("kernel: Attend: head %d of %d", a.head, kv.Heads))
+	case a.KV < 0 || a.KV >= kv.Heads || a.Window < 0:
+		panic(fmt.Sprintf("kernel: Attend: head %d of %d, window %d", a.KV, kv.Heads, a.Window))
 	case a.ldq < kv.Dim || len(a.q) < (a.n-1)*a.ldq+kv.Dim:
 		panic(fmt.Sprintf("kernel: Attend: %d queries of %d, %d apart, in %d values", a.n, kv.Dim, a.ldq, len(a.q)))
 	case a.ldo < kv.Dim || len(a.out) < (a.n-1)*a.ldo+kv.Dim:
@@ -123,19 +152,20 @@ func attendGeneric(a attention) {
 }
 
 func (a *attention) attendOne(i int) {
-	dim := a.kv.Dim
+	dim, at := a.kv.Dim, a.pos+i
 	q := grow(&a.s.query, dim)
 	for e, x := range a.q[i*a.ldq:][:dim] {
-		q[e] = x * a.scale
+		q[e] = x * a.Scale
 	}
 	var total softmax
 	output, partial := grow(&a.s.output, dim), grow(&a.s.partial, dim)
-	for c := 0; c*Chunk <= a.pos+i; c++ {
-		scores := grow(&a.s.scores, min(Chunk, a.pos+i+1-c*Chunk))
-		a.scores(scores, q, a.kv.Pages[c], c*Chunk-(a.pos+i))
-		chunk := exponentials(scores)
-		a.weigh(partial, scores, a.kv.Pages[c])
-		if c == 0 {
+	for c := a.FirstChunk(at); c*Chunk <= at; c++ {
+		first, last := a.Sees(at, c)
+		scores := grow(&a.s.scores, last)
+		a.scores(scores, first, q, a.kv.Pages[c], c*Chunk-at)
+		chunk := exponentials(scores, first)
+		a.weigh(partial, scores, first, a.kv.Pages[c])
+		if c == a.FirstChunk(at) {
 			total = chunk
 			copy(output, partial)
 			continue
@@ -151,43 +181,49 @@ func (a *attention) attendOne(i int) {
 	}
 }
 
-// scores sets s to the scores of the first keys of a page; distance is the
-// position of the first less that of the query.
-func (a *attention) scores(s, q []float32, page *KVPage, distance int) {
-	for j := range s {
+// scores sets s from first on to the scores of the keys of a page; distance is the
+// position of the page's first key less that of the query.
+func (a *attention) scores(s []float32, first int, q []float32, page *KVPage, distance int) {
+	for j := first; j < len(s); j++ {
 		s[j] = 0
 		for e, x := range q {
-			s[j] = FMA(x, element(a.kv.Type, page.K, a.kv.KeyOffset(a.head, e, j)), s[j])
+			s[j] = FMA(x, element(a.kv.Type, page.K, a.kv.KeyOffset(a.KV, e, j)), s[j])
 		}
-		if a.slope != 0 {
-			s[j] = FMA(a.slope, float32(distance+j), s[j])
+	}
+	if a.Cap != 0 {
+		softcapGeneric(s[first:], a.Cap)
+	}
+	if a.Slope != 0 {
+		for j := first; j < len(s); j++ {
+			s[j] = FMA(a.Slope, float32(distance+j), s[j])
 		}
 	}
 }
 
-// exponentials replaces scores by e^(s-max).
-func exponentials(s []float32) softmax {
+// exponentials replaces scores from first on by e^(s-max).
+func exponentials(s []float32, first int) softmax {
 	top := float32(math.Inf(-1))
-	for _, x := range s {
+	for _, x := range s[first:] {
 		if x > top {
 			top = x
 		}
 	}
 	var sum [lanes]float32
-	for j, x := range s {
-		s[j] = Exp(x - top)
+	for j := first; j < len(s); j++ {
+		s[j] = Exp(s[j] - top)
 		sum[j%lanes] += s[j]
 	}
 	return softmax{top, Fold(&sum)}
 }
 
-// weigh sets o to the sum of the first values of a page, each times its weight.
-func (a *attention) weigh(o, weights []float32, page *KVPage) {
+// weigh sets o to the sum of the values of a page from position first on, each times
+// its weight.
+func (a *attention) weigh(o, weights []float32, first int, page *KVPage) {
 	clear(o)
-	for j, p := range weights {
-		row := a.kv.ValueOffset(a.head, j)
+	for j := first; j < len(weights); j++ {
+		row := a.kv.ValueOffset(a.KV, j)
 		for e := range o {
-			o[e] = FMA(p, element(a.kv.Type, page.V, row+e), o[e])
+			o[e] = FMA(weights[j], element(a.kv.Type, page.V, row+e), o[e])
 		}
 	}
 }

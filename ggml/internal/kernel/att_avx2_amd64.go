@@ -4,7 +4,7 @@ package kernel
 
 import "mptgo/gguf"
 
-var attAVX2 = attKernels{storeColumn: storeColumnAVX2, attend: attendAVX2}
+var attAVX2 = attKernels{storeColumn: storeColumnAVX2, attend: attendTiles}
 
 // storeColumnAVX2 works like storeColumnGeneric.
 func storeColumnAVX2(dst []byte, src []float32) {
@@ -18,117 +18,20 @@ func storeColumnAVX2(dst []byte, src []float32) {
 	}
 }
 
-// attendAVX2 works like attendGeneric.
-func attendAVX2(a attention) {
-	for i := 0; i < a.n; i += QueryTile {
-		a.attendTile(i, min(QueryTile, a.n-i))
-	}
+func scaleFast(x []float32, s float32)   { scaleAVX2(x, s) }
+func softcapFast(x []float32, c float32) { softcapAVX2(x, c) }
+
+// mergeFast sets output to output·old + partial·new, the second product rounded.
+func mergeFast(output, partial []float32, old, new float32) {
+	mergeAVX2(&output[0], &partial[0], len(output), old, new)
 }
 
-// attendTile computes the results of a tile of up to six queries.
-func (a *attention) attendTile(first, rows int) {
-	stride := a.kv.ValueStride()
-	a.loadQueries(first, rows)
-	at := a.pos + first
-	for c := 0; c*Chunk < at+rows; c++ {
-		page := a.kv.Pages[c]
-		// Query r of the tile sees the first seen+r positions of the page.
-		seen := at + 1 - c*Chunk
-		a.scoreTile(page, rows, min(seen+rows-1, Chunk))
-		var chunk [QueryTile]softmax
-		for r := max(0, 1-seen); r < rows; r++ {
-			n := min(seen+r, Chunk)
-			var sum [lanes]float32
-			chunk[r].max = exponentialsAVX2(&sum, &a.s.scores[r*Chunk], n, a.slope, c*Chunk-(at+r))
-			chunk[r].sum = Fold(&sum)
-		}
-		a.weighTile(page, rows, seen)
-		for r := max(0, 1-seen); r < rows; r++ {
-			output, partial := a.s.output[r*stride:][:stride], a.s.partial[r*stride:][:stride]
-			if c == 0 {
-				a.s.sums[r] = chunk[r]
-				copy(output, partial)
-				continue
-			}
-			old, new := a.s.sums[r].merge(chunk[r])
-			mergeAVX2(&output[0], &partial[0], stride, old, new)
-		}
-	}
-	for r := range rows {
-		output := a.s.output[r*stride:][:stride]
-		scaleAVX2(output, 1/a.s.sums[r].sum)
-		copy(a.out[(first+r)*a.ldo:], output[:a.kv.Dim])
-	}
-}
-
-// loadQueries sets the scratch queries to those of a tile, scaled, and the
-// others to zero: what is computed for them is not used, but left-over numbers
-// could be slow ones.
-func (a *attention) loadQueries(first, rows int) {
-	dim := a.kv.Dim
-	for r := range rows {
-		copy(a.s.query[r*dim:][:dim], a.q[(first+r)*a.ldq:])
-	}
-	scaleAVX2(a.s.query[:rows*dim], a.scale)
-	clear(a.s.query[rows*dim : QueryTile*dim])
-}
-
-// computed returns how many rows the kernels work on for a tile of the given
-// number: a lone one has kernels of its own.
-func computed(rows int) int {
-	if rows == 1 {
-		return 1
-	}
-	return QueryTile
-}
-
-// scoreTile sets the scratch scores to the products of the queries with the
-// first n keys of a page, rounded up to whole tiles of keys.
-func (a *attention) scoreTile(page *KVPage, rows, n int) {
-	dim, scores := a.kv.Dim, a.s.scores
-	clear(scores[:computed(rows)*Chunk])
-	for p := 0; p < n; p += KeyTile {
-		keys := a.kv.keyTile(page, a.head, p)
-		if rows == 1 {
-			a.multiplyRow(&scores[p], &a.s.query[0], keys, KeyTile, dim, KeyTile)
-			continue
-		}
-		for half := 0; half < KeyTile; half += 16 {
-			keys := keys[half*a.kv.ElementBytes():]
-			a.multiplyTile(&scores[p+half], Chunk, &a.s.query[0], dim, keys, KeyTile, dim)
-		}
-	}
-}
-
-// weighTile sets the scratch outputs of a chunk to the sums of the values, each
-// times its weight, of which query r sees the first seen+r.
-func (a *attention) weighTile(page *KVPage, rows, seen int) {
-	stride := a.kv.ValueStride()
-	clear(a.s.partial[:computed(rows)*stride])
-	common := 0
-	if rows > 1 && seen > 0 {
-		common = min(seen, Chunk)
-		a.weighCommon(page, common)
-	}
-	for r := range rows {
-		if n := min(seen+r, Chunk); n > common {
-			a.weighRow(a.s.partial[r*stride:], r, page, common, n, 0)
-		}
-	}
-}
-
-// weighCommon adds up the first n values of a page for all queries.
-func (a *attention) weighCommon(page *KVPage, n int) {
-	stride := a.kv.ValueStride()
-	values := a.kv.valuesFrom(page, a.head, 0)
-	for e := 0; e+16 <= stride; e += 16 {
-		a.multiplyTile(&a.s.partial[e], stride, &a.s.scores[0], Chunk, values[e*a.kv.ElementBytes():], stride, n)
-	}
-	if whole := stride &^ 15; whole < stride {
-		for r := range QueryTile {
-			a.weighRow(a.s.partial[r*stride:], r, page, 0, n, whole)
-		}
-	}
+// exponentialsFast adds slope·(distance+j) to the first n scores of a chunk, and
+// works on them like exponentials.
+func exponentialsFast(s []float32, n int, slope float32, distance int) softmax {
+	var sum [lanes]float32
+	top := exponentialsAVX2(&sum, &s[0], n, slope, distance)
+	return softmax{top, Fold(&sum)}
 }
 
 // weighRow adds up elements from e on of the values of a page from position
@@ -144,7 +47,7 @@ func (a *attention) weighRow(partial []float32, r int, page *KVPage, from, to, e
 
 func (a *attention) weighPasses(partial []float32, r int, page *KVPage, from, to, e int) {
 	stride := a.kv.ValueStride()
-	values := a.kv.valuesFrom(page, a.head, from)
+	values := a.kv.valuesFrom(page, a.KV, from)
 	for passes := (stride - e + 63) / 64; passes > 0; passes-- {
 		width := ((stride-e)/8 + passes - 1) / passes * 8
 		a.multiplyRow(&partial[e], &a.s.scores[r*Chunk+from], values[e*a.kv.ElementBytes():], stride, to-from, width)

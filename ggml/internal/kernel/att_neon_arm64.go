@@ -8,7 +8,7 @@ import (
 	"mptgo/gguf"
 )
 
-var attNEON = attKernels{storeColumn: storeColumnNEON, attend: attendNEON}
+var attNEON = attKernels{storeColumn: storeColumnNEON, attend: attendTiles}
 
 // storeColumnNEON works like storeColumnGeneric.
 func storeColumnNEON(dst []byte, src []float32) {
@@ -22,56 +22,17 @@ func storeColumnNEON(dst []byte, src []float32) {
 	}
 }
 
-// attendNEON works like attendGeneric.
-func attendNEON(a attention) {
-	for i := 0; i < a.n; i += QueryTile {
-		a.attendTile(i, min(QueryTile, a.n-i))
-	}
+func scaleFast(x []float32, s float32)   { scaleNEON(x, s) }
+func softcapFast(x []float32, c float32) { softcapNEON(x, c) }
+
+// mergeFast sets output to output·old + partial·new, the second product rounded.
+func mergeFast(output, partial []float32, old, new float32) {
+	mergex8NEON(&output[0], &partial[0], len(output), old, new)
 }
 
-// attendTile computes the results of a tile of up to six queries.
-func (a *attention) attendTile(first, rows int) {
-	a.loadQueries(first, rows)
-	at := a.pos + first
-	for c := 0; c*Chunk < at+rows; c++ {
-		a.attendChunk(c, at, rows)
-	}
-	stride := a.kv.ValueStride()
-	for r := range rows {
-		output := a.s.output[r*stride:][:stride]
-		scaleNEON(output, 1/a.s.sums[r].sum)
-		copy(a.out[(first+r)*a.ldo:], output[:a.kv.Dim])
-	}
-}
-
-// attendChunk adds a chunk of keys to the results of a tile of queries, the
-// first of which is at position at: query r sees the first seen+r positions of
-// the chunk.
-func (a *attention) attendChunk(c, at, rows int) {
-	stride := a.kv.ValueStride()
-	page, seen := a.kv.Pages[c], at+1-c*Chunk
-	a.scoreTile(page, rows, min(seen+rows-1, Chunk))
-	var chunk [QueryTile]softmax
-	for r := max(0, 1-seen); r < rows; r++ {
-		s := a.s.scores[r*Chunk : (r+1)*Chunk]
-		chunk[r] = exponentialsNEON(s, min(seen+r, Chunk), a.slope, c*Chunk-(at+r))
-	}
-	a.weighTile(page, rows, seen)
-	for r := max(0, 1-seen); r < rows; r++ {
-		output, partial := a.s.output[r*stride:][:stride], a.s.partial[r*stride:][:stride]
-		if c == 0 {
-			a.s.sums[r] = chunk[r]
-			copy(output, partial)
-			continue
-		}
-		old, new := a.s.sums[r].merge(chunk[r])
-		mergex8NEON(&output[0], &partial[0], stride, old, new)
-	}
-}
-
-// exponentialsNEON adds slope·(distance+j) to the first n scores of a chunk, and
+// exponentialsFast adds slope·(distance+j) to the first n scores of a chunk, and
 // works on them like exponentials.
-func exponentialsNEON(s []float32, n int, slope float32, distance int) softmax {
+func exponentialsFast(s []float32, n int, slope float32, distance int) softmax {
 	s = s[:(n+lanes-1)/lanes*lanes]
 	if slope != 0 {
 		biasx8NEON(&s[0], len(s), slope, distance)
@@ -85,75 +46,6 @@ func exponentialsNEON(s []float32, n int, slope float32, distance int) softmax {
 	return softmax{top, Fold(&sum)}
 }
 
-// loadQueries sets the scratch queries to those of a tile, scaled, and the
-// others to zero: what is computed for them is not used.
-func (a *attention) loadQueries(first, rows int) {
-	dim := a.kv.Dim
-	for r := range rows {
-		copy(a.s.query[r*dim:][:dim], a.q[(first+r)*a.ldq:])
-	}
-	scaleNEON(a.s.query[:rows*dim], a.scale)
-	clear(a.s.query[rows*dim : QueryTile*dim])
-}
-
-// computed returns how many rows the kernels work on for a tile of the given
-// number: a lone one has kernels of its own.
-func computed(rows int) int {
-	if rows == 1 {
-		return 1
-	}
-	return QueryTile
-}
-
-// scoreTile sets the scratch scores to the products of the queries with the
-// first n keys of a page, rounded up to whole tiles of keys.
-func (a *attention) scoreTile(page *KVPage, rows, n int) {
-	dim, scores := a.kv.Dim, a.s.scores
-	clear(scores[:computed(rows)*Chunk])
-	for p := 0; p < n; p += KeyTile {
-		keys := a.kv.keyTile(page, a.head, p)
-		if rows == 1 {
-			a.multiplyRow(&scores[p], &a.s.query[0], keys, KeyTile, dim, KeyTile)
-			continue
-		}
-		for half := 0; half < KeyTile; half += 16 {
-			keys := keys[half*a.kv.ElementBytes():]
-			a.multiplyTile(&scores[p+half], Chunk, &a.s.query[0], dim, keys, KeyTile, dim)
-		}
-	}
-}
-
-// weighTile sets the scratch outputs of a chunk to the sums of the values, each
-// times its weight, of which query r sees the first seen+r.
-func (a *attention) weighTile(page *KVPage, rows, seen int) {
-	stride := a.kv.ValueStride()
-	clear(a.s.partial[:computed(rows)*stride])
-	common := 0
-	if rows > 1 && seen > 0 {
-		common = min(seen, Chunk)
-		a.weighCommon(page, common)
-	}
-	for r := range rows {
-		if n := min(seen+r, Chunk); n > common {
-			a.weighRow(a.s.partial[r*stride:], r, page, common, n, 0)
-		}
-	}
-}
-
-// weighCommon adds up the first n values of a page for all queries.
-func (a *attention) weighCommon(page *KVPage, n int) {
-	stride := a.kv.ValueStride()
-	values := a.kv.valuesFrom(page, a.head, 0)
-	for e := 0; e+16 <= stride; e += 16 {
-		a.multiplyTile(&a.s.partial[e], stride, &a.s.scores[0], Chunk, values[e*a.kv.ElementBytes():], stride, n)
-	}
-	if whole := stride &^ 15; whole < stride {
-		for r := range QueryTile {
-			a.weighRow(a.s.partial[r*stride:], r, page, 0, n, whole)
-		}
-	}
-}
-
 // weighRow adds up elements from e on of the values of a page from position
 // from to before to for query r: few enough positions at a time to find them in
 // the nearest caches again, since the kernel goes over them several times.
@@ -161,7 +53,7 @@ func (a *attention) weighRow(partial []float32, r int, page *KVPage, from, to, e
 	const near = 128
 	stride := a.kv.ValueStride()
 	for ; from < to; from += near {
-		values := a.kv.valuesFrom(page, a.head, from)[e*a.kv.ElementBytes():]
+		values := a.kv.valuesFrom(page, a.KV, from)[e*a.kv.ElementBytes():]
 		a.multiplyRow(&partial[e], &a.s.scores[r*Chunk+from], values, stride, min(near, to-from), stride-e)
 	}
 }

@@ -13,19 +13,19 @@ var cacheTypes = []gguf.Type{gguf.F16, gguf.F32}
 
 // headCase is a case of attention: keys and values of two heads, and queries.
 type headCase struct {
-	kv           *KV
-	k, v         [][]float32 // by position
-	q            []float32   // [n][ldq]
-	ldq          int
-	pos, n       int
-	scale, slope float32
+	kv     *KV
+	k, v   [][]float32 // by position
+	q      []float32   // [n][ldq]
+	ldq    int
+	pos, n int
+	head   Head
 }
 
 // newHeadCase fills a cache, whose memory is guarded, up to the last position
 // that is seen. Later ones hold NaNs, as they may after a cache was truncated.
 func newHeadCase(t testing.TB, typ gguf.Type, dim, pos, n int, keys, values filler) *headCase {
 	r := rand.New(rand.NewPCG(uint64(dim), uint64(pos)))
-	c := &headCase{pos: pos, n: n, ldq: dim + 3, scale: float32(1 / math.Sqrt(float64(dim))), slope: 0.125}
+	c := &headCase{pos: pos, n: n, ldq: dim + 3, head: Head{KV: 1, Scale: float32(1 / math.Sqrt(float64(dim))), Slope: 0.125}}
 	c.kv = &KV{Type: typ, Heads: 2, Dim: dim}
 	nan := make([]float32, 2*dim)
 	for i := range nan {
@@ -56,7 +56,7 @@ func newHeadCase(t testing.TB, typ gguf.Type, dim, pos, n int, keys, values fill
 // call and returns them one after the other.
 func (c *headCase) attend(tier *Tier, first, last int, s *AttScratch) []float32 {
 	out := make([]float32, (last-first)*c.kv.Dim)
-	tier.Attend(out, c.kv.Dim, c.q[first*c.ldq:], c.ldq, last-first, c.pos+first, 1, c.kv, c.scale, c.slope, s)
+	tier.Attend(out, c.kv.Dim, c.q[first*c.ldq:], c.ldq, last-first, c.pos+first, c.head, c.kv, s)
 	return out
 }
 
@@ -64,6 +64,12 @@ func (c *headCase) attend(tier *Tier, first, last int, s *AttScratch) []float32 
 var attCases = []struct{ pos, n int }{
 	{0, 1}, {0, 40}, {0, 2}, {0, 13}, {30, 3}, {500, 1}, {505, 14}, {511, 1}, {511, 2}, {512, 6}, {700, 7}, {1020, 12}, {1535, 1},
 }
+
+// variants are the windows and the limits of scores that are tested; the first is MPT's.
+var variants = []struct {
+	window int
+	cap    float32
+}{{0, 0}, {1, 0}, {17, 0}, {3, 2}, {0, 2}, {100, 0}, {513, 1}, {600, 0}, {16, 0}, {5000, 0}}
 
 func TestAttendTiers(t *testing.T) {
 	dims := []int{1, 7, 8, 24, 40, 64, 72, 80, 96, 112, 128, 136}
@@ -76,10 +82,13 @@ func TestAttendTiers(t *testing.T) {
 				t.Run(fmt.Sprintf("type=%v/d=%d/isa=%s", typ, dim, tier.Name), func(t *testing.T) {
 					for i, at := range attCases {
 						c := newHeadCase(t, typ, dim, at.pos, at.n, fillers[0], fillers[i%2*3])
-						c.slope *= float32(i % 3)
-						var s AttScratch
-						if !sameFloats(c.attend(tier, 0, at.n, &s), c.attend(Generic(), 0, at.n, &s)) {
-							t.Fatalf("%d queries at %d: not what the definition gives", at.n, at.pos)
+						c.head.Slope *= float32(i % 3)
+						for _, v := range variants[:1+i%len(variants)] {
+							c.head.Window, c.head.Cap = v.window, v.cap
+							var s AttScratch
+							if !sameFloats(c.attend(tier, 0, at.n, &s), c.attend(Generic(), 0, at.n, &s)) {
+								t.Fatalf("%d queries at %d, %+v: not what the definition gives", at.n, at.pos, c.head)
+							}
 						}
 					}
 				})
@@ -92,8 +101,9 @@ func TestAttendHostile(t *testing.T) {
 	for _, tier := range All()[1:] {
 		for _, typ := range cacheTypes {
 			for _, f := range fillers[1:] {
-				for _, at := range attCases[:6] {
+				for i, at := range attCases[:6] {
 					c := newHeadCase(t, typ, 16, at.pos, at.n, f, f)
+					c.head.Window, c.head.Cap = i%3*5, float32(i%2)
 					var s AttScratch
 					if !sameFloats(c.attend(tier, 0, at.n, &s), c.attend(Generic(), 0, at.n, &s)) {
 						t.Fatalf("isa=%s, %v, %s, %d queries at %d: not what the definition gives", tier.Name, typ, f.name, at.n, at.pos)
@@ -108,8 +118,9 @@ func TestAttendHostile(t *testing.T) {
 func TestAttendSplit(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, tier := range All() {
-		for _, typ := range cacheTypes {
+		for i, typ := range append(cacheTypes, cacheTypes...) {
 			c := newHeadCase(t, typ, 40, 500, 23, fillers[0], fillers[0])
+			c.head.Window = i / 2 * 11 // all of it is in the second chunk for some
 			var s AttScratch
 			want := c.attend(tier, 0, c.n, &s)
 			for size := range c.n + 10 {
@@ -134,13 +145,15 @@ func TestAttendSplit(t *testing.T) {
 // weights that sum to 1 and values of size 3, an error of δ in the scores makes
 // one of about 10·δ; 1e-6 is that of scores of size 10.
 func TestAttendMeaning(t *testing.T) {
-	for _, at := range attCases {
+	for i, at := range append(attCases, attCases...) {
 		c := newHeadCase(t, gguf.F32, 48, at.pos, at.n, fillers[0], fillers[0])
+		v := variants[i%len(variants)]
+		c.head.Window, c.head.Cap = v.window, v.cap
 		got := c.attend(Generic(), 0, at.n, new(AttScratch))
 		for i := range at.n {
 			for e, want := range c.exact(i) {
 				if v := float64(got[i*48+e]); !(math.Abs(v-want) < 2e-5) {
-					t.Fatalf("query %d of %v, element %d is %v, want %v", i, at, e, v, want)
+					t.Fatalf("query %d of %v, %+v, element %d is %v, want %v", i, at, c.head, e, v, want)
 				}
 			}
 		}
@@ -153,11 +166,18 @@ func (c *headCase) exact(i int) []float64 {
 	out := make([]float64, dim)
 	sum, shift := 0.0, 0.0
 	for j := c.pos + i; j >= 0; j-- {
+		if w := c.head.Window; w > 0 && j <= c.pos+i-w {
+			break
+		}
 		s := 0.0
 		for e, x := range c.q[i*c.ldq:][:dim] {
 			s += float64(x) * float64(c.k[j][dim+e])
 		}
-		s = s*float64(c.scale) + float64(c.slope)*float64(j-c.pos-i)
+		s *= float64(c.head.Scale)
+		if limit := float64(c.head.Cap); limit > 0 {
+			s = limit * math.Tanh(s/limit)
+		}
+		s += float64(c.head.Slope) * float64(j-c.pos-i)
 		if j == c.pos+i {
 			shift = s
 		}
@@ -221,7 +241,7 @@ func TestAttendAllocates(t *testing.T) {
 		var s AttScratch
 		if n := testing.AllocsPerRun(3, func() {
 			tier.StoreKV(c.kv, 107, c.k[107], c.v[107])
-			tier.Attend(out, 64, c.q, c.ldq, 8, 100, 1, c.kv, c.scale, c.slope, &s)
+			tier.Attend(out, 64, c.q, c.ldq, 8, 100, c.head, c.kv, &s)
 		}); n != 0 {
 			t.Errorf("isa=%s: %v allocations", tier.Name, n)
 		}
@@ -233,10 +253,11 @@ func TestAttendRefuses(t *testing.T) {
 	var s AttScratch
 	out := make([]float32, 16)
 	for what, call := range map[string]func(){
-		"a position outside":   func() { Best().Attend(out, 8, c.q, c.ldq, 1, Chunk, 0, c.kv, 1, 0, &s) },
-		"a head too many":      func() { Best().Attend(out, 8, c.q, c.ldq, 1, 0, 2, c.kv, 1, 0, &s) },
-		"a short result":       func() { Best().Attend(out[:15], 8, c.q, c.ldq, 2, 0, 0, c.kv, 1, 0, &s) },
-		"short queries":        func() { Best().Attend(out, 8, c.q[:8], 8, 2, 0, 0, c.kv, 1, 0, &s) },
+		"a position outside":   func() { Best().Attend(out, 8, c.q, c.ldq, 1, Chunk, Head{}, c.kv, &s) },
+		"a head too many":      func() { Best().Attend(out, 8, c.q, c.ldq, 1, 0, Head{KV: 2}, c.kv, &s) },
+		"a negative window":    func() { Best().Attend(out, 8, c.q, c.ldq, 1, 0, Head{Window: -1}, c.kv, &s) },
+		"a short result":       func() { Best().Attend(out[:15], 8, c.q, c.ldq, 2, 0, Head{}, c.kv, &s) },
+		"short queries":        func() { Best().Attend(out, 8, c.q[:8], 8, 2, 0, Head{}, c.kv, &s) },
 		"a type of no kernel":  func() { NewKVPage(gguf.Q8_0, 1, 8) },
 		"a store past the end": func() { Best().StoreKV(c.kv, Chunk, c.q[:16], c.q[:16]) },
 	} {
@@ -283,7 +304,7 @@ func benchmarkAttend(b *testing.B, tier *Tier, typ gguf.Type, dim, pos, n int) {
 	var s AttScratch
 	head := 0
 	for b.Loop() {
-		tier.Attend(out, dim, q, dim, n, pos, head, kv, 0.1, 0.01, &s)
+		tier.Attend(out, dim, q, dim, n, pos, Head{KV: head, Scale: 0.1, Slope: 0.01}, kv, &s)
 		head = (head + 1) % heads
 	}
 	pairs := n*pos + n*(n+1)/2

@@ -30,3 +30,13 @@ var tailPoly = [...]float32{
 	-0x1.d10002p-24, // -1.08266256e-07
 	0x1.98af4cp-29,  // 2.973573e-09
 }
+
+// x + x³·Σ tanhPoly[k]·x^2k ≈ tanh(x) for |x| ≤ tanhEdge,
+// with a relative error of 2^-27.4.
+var tanhPoly = [...]float32{
+	-0x1.55553ep-02, // -0.333333
+	0x1.1108fep-03,  // 0.13331793
+	-0x1.b86f9p-05,  // -0.053764135
+	0x1.53483ep-06,  // 0.020708142
+	-0x1.7a60ap-08,  // -0.0057735816
+}

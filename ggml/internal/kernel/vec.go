@@ -8,7 +8,10 @@ import (
 // vecKernels are the kernels of a tier that work on one or two vectors.
 type vecKernels struct {
 	layerNorm func(y, x, w, b []float32, eps float32)
+	rmsNorm   func(y, x, w []float32, eps float32)
 	gelu      func(x []float32)
+	softcap   func(x []float32, c float32)
+	logistic  func(x []float32, c, c3 float32) // x/(1+Exp(-x·(c+c3·x²)))
 	exp       func(y, x []float32)
 	add       func(y, x []float32)
 	scale     func(x []float32, s float32)
@@ -20,7 +23,10 @@ type vecKernels struct {
 
 var vecGeneric = vecKernels{
 	layerNorm: layerNormGeneric,
+	rmsNorm:   rmsNormGeneric,
 	gelu:      geluGeneric,
+	softcap:   softcapGeneric,
+	logistic:  logisticGeneric,
 	exp:       expGeneric,
 	add:       addGeneric,
 	scale:     scaleGeneric,
@@ -43,6 +49,14 @@ func (t *Tier) LayerNorm(y, x, w, b []float32, eps float32) {
 		same("LayerNorm", len(b), len(x))
 	}
 	t.vec.layerNorm(y, x, w, b, eps)
+}
+
+// RMSNorm sets y to x/√(mean of x²+eps)·w [Zhang and Sennrich, "Root Mean Square
+// Layer Normalization", 2019]: [Tier.LayerNorm] with a mean of 0. y may be x.
+func (t *Tier) RMSNorm(y, x, w []float32, eps float32) {
+	same("RMSNorm", len(y), len(x))
+	same("RMSNorm", len(w), len(x))
+	t.vec.rmsNorm(y, x, w, eps)
 }
 
 // GELU replaces every x by x·Φ(x), where Φ is the standard normal distribution,
@@ -100,6 +114,12 @@ func layerNormGeneric(y, x, w, b []float32, eps float32) {
 	squaresGeneric(&squares, x, mean)
 	variance := Fold(&squares) / float32(len(x))
 	normGeneric(y, x, w, b, mean, inverseRoot(variance+eps))
+}
+
+func rmsNormGeneric(y, x, w []float32, eps float32) {
+	var squares [lanes]float32
+	squaresGeneric(&squares, x, 0)
+	normGeneric(y, x, w, nil, 0, inverseRoot(Fold(&squares)/float32(len(x))+eps))
 }
 
 // inverseRoot returns 1/√x, root and quotient rounded. A float64 root rounded

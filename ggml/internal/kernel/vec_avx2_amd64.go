@@ -4,7 +4,10 @@ package kernel
 
 var vecAVX2 = vecKernels{
 	layerNorm: layerNormAVX2,
+	rmsNorm:   rmsNormAVX2,
 	gelu:      geluAVX2,
+	softcap:   softcapAVX2,
+	logistic:  logisticAVX2,
 	exp:       expAVX2,
 	add:       addAVX2,
 	scale:     scaleAVX2,
@@ -24,7 +27,7 @@ func whole16(n int) int { return min(n&^15, span) }
 
 // layerNormAVX2 works like layerNormGeneric.
 func layerNormAVX2(y, x, w, b []float32, eps float32) {
-	var sum, squares [lanes]float32
+	var sum [lanes]float32
 	i, n := 0, len(x)
 	for k := whole16(n); k > 0; k = whole16(n - i) {
 		sumx16AVX2(&sum, &x[i], k)
@@ -33,14 +36,25 @@ func layerNormAVX2(y, x, w, b []float32, eps float32) {
 	sumGeneric(&sum, x[i:])
 	mean := Fold(&sum) / float32(n)
 
-	i = 0
-	for k := whole16(n); k > 0; k = whole16(n - i) {
+	variance := squaresAVX2(x, mean) / float32(n)
+	normAVX2(y, x, w, b, mean, inverseRoot(variance+eps))
+}
+
+// rmsNormAVX2 works like rmsNormGeneric.
+func rmsNormAVX2(y, x, w []float32, eps float32) {
+	normAVX2(y, x, w, nil, 0, inverseRoot(squaresAVX2(x, 0)/float32(len(x))+eps))
+}
+
+// squaresAVX2 works like squaresGeneric and folds the lanes.
+func squaresAVX2(x []float32, mean float32) float32 {
+	var squares [lanes]float32
+	i := 0
+	for k := whole16(len(x)); k > 0; k = whole16(len(x) - i) {
 		squaresx16AVX2(&squares, &x[i], k, mean)
 		i += k
 	}
 	squaresGeneric(&squares, x[i:], mean)
-	variance := Fold(&squares) / float32(n)
-	normAVX2(y, x, w, b, mean, inverseRoot(variance+eps))
+	return Fold(&squares)
 }
 
 // normAVX2 works like normGeneric.
@@ -71,6 +85,30 @@ func geluAVX2(x []float32) {
 		copy(padded[:], x)
 		gelux8AVX2(&padded[0], len(padded))
 		copy(x, padded[:])
+	}
+}
+
+// softcapAVX2 works like softcapGeneric.
+func softcapAVX2(x []float32, c float32) {
+	var e [expSpan]float32
+	for inverse := 1 / c; len(x) > 0; {
+		n := min(len(x), len(e))
+		capArguments(e[:n], x[:n], inverse)
+		expAVX2(e[:n], e[:n])
+		capped(x[:n], e[:n], c)
+		x = x[n:]
+	}
+}
+
+// logisticAVX2 works like logisticGeneric.
+func logisticAVX2(x []float32, c, c3 float32) {
+	var e [expSpan]float32
+	for len(x) > 0 {
+		n := min(len(x), len(e))
+		logisticArguments(e[:n], x[:n], c, c3)
+		expAVX2(e[:n], e[:n])
+		logisticResults(x[:n], e[:n])
+		x = x[n:]
 	}
 }
 

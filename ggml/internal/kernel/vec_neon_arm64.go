@@ -4,7 +4,10 @@ package kernel
 
 var vecNEON = vecKernels{
 	layerNorm: layerNormNEON,
+	rmsNorm:   rmsNormNEON,
 	gelu:      geluNEON,
+	softcap:   softcapNEON,
+	logistic:  logisticNEON,
 	exp:       expNEON,
 	add:       addNEON,
 	scale:     scaleNEON,
@@ -24,7 +27,7 @@ func whole16(n int) int { return min(n&^15, span) }
 
 // layerNormNEON works like layerNormGeneric.
 func layerNormNEON(y, x, w, b []float32, eps float32) {
-	var sum, squares [lanes]float32
+	var sum [lanes]float32
 	i, n := 0, len(x)
 	for k := whole16(n); k > 0; k = whole16(n - i) {
 		sumx16NEON(&sum, &x[i], k)
@@ -33,14 +36,25 @@ func layerNormNEON(y, x, w, b []float32, eps float32) {
 	sumGeneric(&sum, x[i:])
 	mean := Fold(&sum) / float32(n)
 
-	i = 0
-	for k := whole16(n); k > 0; k = whole16(n - i) {
+	variance := squaresNEON(x, mean) / float32(n)
+	normNEON(y, x, w, b, mean, inverseRoot(variance+eps))
+}
+
+// rmsNormNEON works like rmsNormGeneric.
+func rmsNormNEON(y, x, w []float32, eps float32) {
+	normNEON(y, x, w, nil, 0, inverseRoot(squaresNEON(x, 0)/float32(len(x))+eps))
+}
+
+// squaresNEON works like squaresGeneric and folds the lanes.
+func squaresNEON(x []float32, mean float32) float32 {
+	var squares [lanes]float32
+	i := 0
+	for k := whole16(len(x)); k > 0; k = whole16(len(x) - i) {
 		squaresx16NEON(&squares, &x[i], k, mean)
 		i += k
 	}
 	squaresGeneric(&squares, x[i:], mean)
-	variance := Fold(&squares) / float32(n)
-	normNEON(y, x, w, b, mean, inverseRoot(variance+eps))
+	return Fold(&squares)
 }
 
 // normNEON works like normGeneric.
@@ -71,6 +85,30 @@ func geluNEON(x []float32) {
 		copy(padded[:], x)
 		gelux8NEON(&padded[0], len(padded))
 		copy(x, padded[:])
+	}
+}
+
+// softcapNEON works like softcapGeneric.
+func softcapNEON(x []float32, c float32) {
+	var e [expSpan]float32
+	for inverse := 1 / c; len(x) > 0; {
+		n := min(len(x), len(e))
+		capArguments(e[:n], x[:n], inverse)
+		expNEON(e[:n], e[:n])
+		capped(x[:n], e[:n], c)
+		x = x[n:]
+	}
+}
+
+// logisticNEON works like logisticGeneric.
+func logisticNEON(x []float32, c, c3 float32) {
+	var e [expSpan]float32
+	for len(x) > 0 {
+		n := min(len(x), len(e))
+		logisticArguments(e[:n], x[:n], c, c3)
+		expNEON(e[:n], e[:n])
+		logisticResults(x[:n], e[:n])
+		x = x[n:]
 	}
 }
 

@@ -24,6 +24,14 @@ var vecOps = []struct {
 	{"LayerNorm", 12, func(t *Tier, v *operands) { t.LayerNorm(v.y, v.x, v.w, nil, 1e-5) }},
 	{"LayerNormBias", 16, func(t *Tier, v *operands) { t.LayerNorm(v.y, v.x, v.w, v.b, 1e-5) }},
 	{"LayerNormInPlace", 12, func(t *Tier, v *operands) { t.LayerNorm(v.x, v.x, v.w, v.b, 1e-5) }},
+	{"RMSNorm", 12, func(t *Tier, v *operands) { t.RMSNorm(v.y, v.x, v.w, 1e-5) }},
+	{"Softcap", 8, func(t *Tier, v *operands) { t.Softcap(v.x, 3) }},
+	{"SiLU", 8, func(t *Tier, v *operands) { t.SiLU(v.x) }},
+	{"QuickGELU", 8, func(t *Tier, v *operands) { t.QuickGELU(v.x) }},
+	{"TanhGELU", 8, func(t *Tier, v *operands) { t.TanhGELU(v.x) }},
+	{"ReLU", 8, func(t *Tier, v *operands) { t.ReLU(v.x) }},
+	{"Mul", 12, func(t *Tier, v *operands) { t.Mul(v.y, v.x) }},
+	{"Div", 12, func(t *Tier, v *operands) { t.Div(v.y, v.x) }},
 	{"GELU", 8, func(t *Tier, v *operands) { t.GELU(v.x) }},
 	{"Exp", 8, func(t *Tier, v *operands) { t.Exp(v.y, v.x) }},
 	{"ExpInPlace", 8, func(t *Tier, v *operands) { t.Exp(v.x, v.x) }},
@@ -160,4 +168,21 @@ func TestLengths(t *testing.T) {
 		}
 	}()
 	Generic().Add(make([]float32, 3), make([]float32, 4))
+}
+
+// TestRMSNorm holds the definition against float64.
+func TestRMSNorm(t *testing.T) {
+	const n, eps = 4096, 1e-5
+	v := newOperands(2, n, fillers[0].fill)
+	Generic().RMSNorm(v.y, v.x, v.w, eps)
+	square := 0.0
+	for _, x := range v.x {
+		square += float64(x) * float64(x) / n
+	}
+	for i, x := range v.x {
+		want := float64(x) / math.Sqrt(square+eps) * float64(v.w[i])
+		if e := math.Abs(float64(v.y[i]) - want); e > 4e-7*max(1, math.Abs(want)) {
+			t.Fatalf("element %d is %v, want %v", i, v.y[i], want)
+		}
+	}
 }

@@ -89,3 +89,15 @@ func log2Tail(t *big.Float) *big.Float {
 	tail := difference(number(0.5), quotient(sum, root2Pi))
 	return quotient(naturalLog(tail), ln2)
 }
+
+// tanhRest returns (tanh(x)/x - 1)/z for z = x², as a continued fraction:
+// tanh(x)/x = 1/(1 + z/(3 + z/(5 + ...))).
+func tanhRest(z *big.Float) *big.Float {
+	const terms = 60 // the rest is far below the precision for z below 1
+	tail := number(2*terms + 1)
+	for k := terms - 1; k >= 1; k-- {
+		tail = newFloat().Add(number(float64(2*k+1)), quotient(z, tail))
+	}
+	// With t = 3 + z/(5 + ...), 1/(1+z/t) - 1 = -z/(t+z).
+	return quotient(number(-1), newFloat().Add(tail, z))
+}

@@ -1,0 +1,168 @@
+//go:build !purego && (amd64 || arm64)
+
+package kernel
+
+import "math"
+
+// The course of attention around the kernels of an architecture, which has
+// multiplyTile, multiplyRow, weighRow, exponentials, and more in a file of its own.
+
+// attendTiles works like attendGeneric.
+func attendTiles(a attention) {
+	for i := 0; i < a.n; i += QueryTile {
+		a.attendTile(i, min(QueryTile, a.n-i))
+	}
+}
+
+// attendTile computes the results of a tile of up to six queries.
+func (a *attention) attendTile(first, rows int) {
+	a.loadQueries(first, rows)
+	at := a.pos + first
+	for c := a.FirstChunk(at); c*Chunk < at+rows; c++ {
+		a.attendChunk(c, at, rows)
+	}
+	stride := a.kv.ValueStride()
+	for r := range rows {
+		output := a.s.output[r*stride:][:stride]
+		scaleFast(output, 1/a.s.sums[r].sum)
+		copy(a.out[(first+r)*a.ldo:], output[:a.kv.Dim])
+	}
+}
+
+// sight is what the rows of a tile of queries see of a chunk: rows from r0 to before
+// r1 see something, row r the positions from first[r] to before last[r].
+type sight struct {
+	r0, r1      int
+	first, last [QueryTile]int
+}
+
+// look returns the sight of rows queries, the first at position at. With every row
+// both ends of what is seen move on by one or stay.
+func (a *attention) look(c, at, rows int) (s sight) {
+	for r := range rows {
+		s.first[r], s.last[r] = a.Sees(at+r, c)
+		if s.first[r] < s.last[r] {
+			s.r1 = r + 1
+		} else if s.r1 == 0 {
+			s.r0 = r + 1
+		}
+	}
+	return s
+}
+
+// attendChunk adds a chunk of keys to the results of a tile of queries, the
+// first of which is at position at.
+func (a *attention) attendChunk(c, at, rows int) {
+	stride := a.kv.ValueStride()
+	page, see := a.kv.Pages[c], a.look(c, at, rows)
+	if see.r0 >= see.r1 {
+		return
+	}
+	a.scoreTile(page, rows, see.first[see.r0], see.last[see.r1-1])
+	var chunk [QueryTile]softmax
+	for r := see.r0; r < see.r1; r++ {
+		chunk[r] = a.exponentiate(r, see.first[r], see.last[r], c*Chunk-(at+r))
+	}
+	a.weighTile(page, rows, &see)
+	for r := see.r0; r < see.r1; r++ {
+		output, partial := a.s.output[r*stride:][:stride], a.s.partial[r*stride:][:stride]
+		if c == a.FirstChunk(at+r) {
+			a.s.sums[r] = chunk[r]
+			copy(output, partial)
+			continue
+		}
+		old, new := a.s.sums[r].merge(chunk[r])
+		mergeFast(output, partial, old, new)
+	}
+}
+
+// exponentiate turns the scores of query r for the keys from first to before last of
+// a chunk into exponentials; distance is the position of the chunk less that of the
+// query. The kernel works on sixteen lanes, so it begins at a multiple of sixteen with
+// scores for which nothing comes out.
+func (a *attention) exponentiate(r, first, last, distance int) softmax {
+	s := a.s.scores[r*Chunk : (r+1)*Chunk]
+	if a.Cap != 0 {
+		softcapFast(s[first:last], a.Cap)
+	}
+	begin := first &^ (lanes - 1)
+	for j := begin; j < first; j++ {
+		s[j] = float32(math.Inf(-1))
+	}
+	return exponentialsFast(s[begin:], last-begin, a.Slope, distance+begin)
+}
+
+// loadQueries sets the scratch queries to those of a tile, scaled, and the
+// others to zero: what is computed for them is not used, but left-over numbers
+// could be slow ones.
+func (a *attention) loadQueries(first, rows int) {
+	dim := a.kv.Dim
+	for r := range rows {
+		copy(a.s.query[r*dim:][:dim], a.q[(first+r)*a.ldq:])
+	}
+	scaleFast(a.s.query[:rows*dim], a.Scale)
+	clear(a.s.query[rows*dim : QueryTile*dim])
+}
+
+// computed returns how many rows the kernels work on for a tile of the given
+// number: a lone one has kernels of its own.
+func computed(rows int) int {
+	if rows == 1 {
+		return 1
+	}
+	return QueryTile
+}
+
+// scoreTile sets the scratch scores to the products of the queries with the
+// keys of a page from first to before last, rounded to whole tiles of keys.
+func (a *attention) scoreTile(page *KVPage, rows, first, last int) {
+	dim, scores := a.kv.Dim, a.s.scores
+	clear(scores[:computed(rows)*Chunk])
+	for p := first &^ (KeyTile - 1); p < last; p += KeyTile {
+		keys := a.kv.keyTile(page, a.KV, p)
+		if rows == 1 {
+			a.multiplyRow(&scores[p], &a.s.query[0], keys, KeyTile, dim, KeyTile)
+			continue
+		}
+		for half := 0; half < KeyTile; half += 16 {
+			keys := keys[half*a.kv.ElementBytes():]
+			a.multiplyTile(&scores[p+half], Chunk, &a.s.query[0], dim, keys, KeyTile, dim)
+		}
+	}
+}
+
+// weighTile sets the scratch outputs of a chunk to the sums of the values, each
+// times its weight, in the order of positions: those that only some rows see
+// before and behind the ones that all see together.
+func (a *attention) weighTile(page *KVPage, rows int, see *sight) {
+	stride := a.kv.ValueStride()
+	clear(a.s.partial[:computed(rows)*stride])
+	from, to := see.first[see.r1-1], see.last[see.r0] // what all rows see
+	if rows == 1 || see.r0 > 0 || from > to {
+		from, to = Chunk, Chunk
+	}
+	for r := see.r0; r < see.r1; r++ {
+		a.weighRow(a.s.partial[r*stride:], r, page, see.first[r], min(from, see.last[r]), 0)
+	}
+	if from < to {
+		a.weighCommon(page, from, to)
+	}
+	for r := see.r0; r < see.r1; r++ {
+		a.weighRow(a.s.partial[r*stride:], r, page, to, see.last[r], 0)
+	}
+}
+
+// weighCommon adds up the values of a page from position from to before to for all
+// queries.
+func (a *attention) weighCommon(page *KVPage, from, to int) {
+	stride := a.kv.ValueStride()
+	values := a.kv.valuesFrom(page, a.KV, from)
+	for e := 0; e+16 <= stride; e += 16 {
+		a.multiplyTile(&a.s.partial[e], stride, &a.s.scores[from], Chunk, values[e*a.kv.ElementBytes():], stride, to-from)
+	}
+	if whole := stride &^ 15; whole < stride {
+		for r := range QueryTile {
+			a.weighRow(a.s.partial[r*stride:], r, page, from, to, whole)
+		}
+	}
+}

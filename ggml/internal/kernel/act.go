@@ -18,6 +18,8 @@ type Acts struct {
 
 	blocks []actBlock  // [N][K/32]
 	wide   []wideBlock // [N][K/32]
+
+	lanes []float32 // [16][N][K/16], with a gap after each lane
 }
 
 // actBlock is a quantised block as the kernels read it. Assembly knows the

@@ -1,5 +1,7 @@
 package ggml
 
+import "mptgo/ggml/internal/kernel"
+
 // Options are the choices of [Compile].
 type Options struct {
 	// Exact keeps activations in float32 where block types would have them
@@ -20,6 +22,7 @@ func Compile(g *Graph, pool *Pool, batch int, opt Options) (*Exec, error) {
 	e := &Exec{pool: pool, tier: tier, exact: opt.Exact, capacity: batch}
 	e.ops = joinEpilogues(g.ops)
 	e.placeQuantisation()
+	e.placeSorting()
 	e.plan()
 	e.scratch = make([]scratch, pool.Workers())
 	for _, o := range e.ops {
@@ -85,6 +88,19 @@ func (e *Exec) placeQuantisation() {
 		m.x.quantise = true
 		if _, ok := m.x.op.(interface{ quantises() }); !ok {
 			m.quantise = true
+		}
+	}
+}
+
+// placeSorting has the first product that reads a tensor sorted by lanes sort it.
+func (e *Exec) placeSorting() {
+	if e.capacity < kernel.LanesBatch {
+		return
+	}
+	for _, o := range e.ops {
+		m, ok := o.(*matMul)
+		if ok && !m.x.sort && e.tier.NeedsLanes(m.w.Type, e.exact) {
+			m.x.sort, m.sort = true, true
 		}
 	}
 }

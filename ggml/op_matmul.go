@@ -8,6 +8,7 @@ type matMul struct {
 	x, y     *Tensor
 	epilogue []elementwise
 	quantise bool // x is to be quantised here: nobody has done it before
+	sort     bool // x is to be sorted by lanes here
 }
 
 // MatMul returns the product of every row of x with the rows of w:
@@ -37,10 +38,21 @@ func (o *matMul) steps(e *Exec) []step {
 	if o.quantise {
 		s = append(s, step{perRow, func(i, _ int) { e.tier.QuantizeRow(&o.x.acts, i) }})
 	}
+	if o.sort {
+		s = append(s, step{sortedRows, func(i, _ int) { e.tier.SortLanes(&o.x.acts, i) }})
+	}
 	return append(s, step{
 		func(n int) int { return (o.w.Rows + o.grain(n) - 1) / o.grain(n) },
 		func(task, worker int) { o.run(e, task, worker) },
 	})
+}
+
+// sortedRows returns the number of rows of a batch that are to be sorted by lanes.
+func sortedRows(n int) int {
+	if n < kernel.LanesBatch {
+		return 0
+	}
+	return n
 }
 
 // How much of a matrix one task takes: little, so that the last tasks of a region

@@ -85,6 +85,10 @@ func (t *Tensor) bytes(n int) int {
 	if t.quantise {
 		size += kernel.ActsBytes(n, t.Cols)
 	}
+	size = align(size)
+	if t.sort {
+		size += kernel.LanesBytes(n, t.Cols)
+	}
 	return align(size)
 }
 
@@ -92,8 +96,13 @@ func (t *Tensor) bytes(n int) int {
 func (t *Tensor) place(mem []byte, n int) {
 	t.x = unsafe.Slice((*float32)(unsafe.Pointer(&mem[0])), n*t.Cols)
 	t.acts = kernel.Acts{N: n, K: t.Cols, X: t.x}
+	mem = mem[align(4*n*t.Cols):]
 	if t.quantise {
-		t.acts.Place(mem[align(4*n*t.Cols):])
+		t.acts.Place(mem)
+		mem = mem[align(kernel.ActsBytes(n, t.Cols)):]
+	}
+	if t.sort {
+		t.acts.PlaceLanes(mem)
 	}
 }
 

@@ -45,6 +45,7 @@ type Tensor struct {
 	consumers int       // operations that read it
 	keep      bool      // stays readable after a run
 	quantise  bool      // a product reads it as int8 blocks
+	sort      bool      // a product reads it sorted by lanes
 	x         []float32 // [batch, Cols], in the arena
 	acts      kernel.Acts
 }

@@ -18,6 +18,8 @@ type Acts struct {
 
 	blocks []actBlock  // [N][actStride(K)], K/32 of each row in use
 	wide   []wideBlock // likewise
+
+	lanes []float32 // [16][N][K/16], with a gap after each lane
 }
 
 // actBlock is a quantised block as the kernels read it. Assembly knows the

@@ -25,6 +25,10 @@ const StripRows = 16
 // matter of speed, but tiles want at least 2.
 const PackedBatch = 3
 
+// LanesBatch is the number of rows of activations from which on products with
+// float weights unpack them for the whole batch. It is a matter of speed.
+const LanesBatch = 6
+
 // MatScratch is the memory that one worker's calls of [Tier.MatMul] work in.
 // The zero value is ready; it grows to what the largest call needs.
 type MatScratch struct {
@@ -70,6 +74,12 @@ func Supported(typ gguf.Type) bool {
 // is exact, reads the quantised form of its activations.
 func (t *Tier) NeedsQ8(typ gguf.Type) bool { return isBlock(typ) }
 
+// NeedsLanes reports whether a product with weights of the given type and
+// [LanesBatch] or more rows of activations reads them sorted by lanes.
+func (t *Tier) NeedsLanes(typ gguf.Type, exact bool) bool {
+	return t.mat.float != nil && (isFloat(typ) || exact)
+}
+
 // SupportedTypes lists the names of the types that [Tier.MatMul] takes.
 func SupportedTypes() string {
 	var names []string
@@ -109,6 +119,9 @@ func (t *Tier) MatMul(y []float32, ldy int, w *Weights, a *Acts, n, r0, r1 int, 
 	}
 	if len(a.X) < n*a.K {
 		panic(fmt.Sprintf("kernel: %d activations instead of %d rows of %d", len(a.X), n, a.K))
+	}
+	if n >= LanesBatch && a.lanes == nil && t.NeedsLanes(w.Type, exact) {
+		panic(fmt.Sprintf("kernel: %v weights need activations sorted by lanes", w.Type))
 	}
 	p.float(t.mat.float)
 }

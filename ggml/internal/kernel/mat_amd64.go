@@ -48,8 +48,9 @@ var floatAVX2 = floatKernels{
 		gguf.F16:  {dot: dotF16, pack: packF16},
 		gguf.BF16: {dot: dotBF16, pack: packBF16},
 	},
-	tile: [...]floatTileFunc{2: tileFloatx2, tileFloatx3},
 	fold: fold4,
+	sort: sortLanes,
+	tile: []floatTileFunc{1: tileFloatx1, tileFloatx2, tileFloatx3, tileFloatx4, tileFloatx5, tileFloatx6},
 }
 
 func quantizeAVX2(blocks []actBlock, wide []wideBlock, x []float32) {

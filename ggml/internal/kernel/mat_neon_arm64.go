@@ -29,7 +29,8 @@ var floatNEON = floatKernels{
 		gguf.F16:  {dot: dotF16NEON, pack: packF16NEON},
 		gguf.BF16: {dot: dotBF16NEON, pack: packBF16NEON},
 	},
-	tile: [...]floatTileFunc{2: tileFloatx2NEON, tileFloatx3NEON},
+	sort: sortLanesNEON,
+	tile: []floatTileFunc{1: tileFloatx1NEON, tileFloatx2NEON, tileFloatx3NEON, tileFloatx4NEON, tileFloatx5NEON, tileFloatx6NEON},
 	fold: fold4NEON,
 }
 

@@ -135,16 +135,16 @@ func TestMatMulParts(t *testing.T) {
 			c.check(t, r, &s)
 		}
 		c.k, c.rows = 256, 10
-		for _, c.n = range []int{PackedBatch - 1, floatBatch, floatChunk - 1, floatChunk, floatChunk + 1, 2*floatChunk + 1} {
+		for _, c.n = range []int{PackedBatch - 1, LanesBatch, floatChunk - 1, floatChunk, floatChunk + 1, 2*floatChunk + 1} {
 			c.check(t, r, &s)
 		}
 		if isFloat(c.typ) {
-			for c.k = 1; c.k <= 70; c.k++ {
-				c.n = 1 + c.k%8
+			for c.k = 1; c.k <= 150; c.k++ {
+				c.n = 1 + c.k%19
 				c.check(t, r, &s)
 			}
-			c.n = floatChunk + 1
-			for c.k = floatSteps*lanes - 1; c.k <= floatSteps*lanes+17; c.k += 9 {
+			c.k, c.rows = 40, floatStrips*StripRows+3
+			for c.n = 1; c.n <= 70; c.n++ {
 				c.check(t, r, &s)
 			}
 		}
@@ -277,7 +277,7 @@ func TestMatMulRefuses(t *testing.T) {
 }
 
 func TestBalance(t *testing.T) {
-	mosts := []int{floatTileRows, floatChunk}
+	var mosts []int
 	for _, tier := range All() {
 		for _, k := range tier.mat.block {
 			if k != nil {

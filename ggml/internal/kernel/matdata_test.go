@@ -130,6 +130,12 @@ func (d data) acts(t testing.TB, r *rand.Rand, n, k int) *Acts {
 	if d >= hostile {
 		d.extremes(r, a)
 	}
+	if k > 0 {
+		a.PlaceLanes(matGuarded(t, LanesBytes(n, k)))
+		for i := range n {
+			Best().SortLanes(a, i)
+		}
+	}
 	if k%actBlockLen == 0 {
 		a.Place(matGuarded(t, ActsBytes(n, k)))
 		for i := range n {

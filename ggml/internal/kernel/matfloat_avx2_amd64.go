@@ -25,37 +25,79 @@ func dotF16(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintpt
 //go:noescape
 func dotBF16(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
 
-// packF32 unpacks four rows of 16*n values, stride bytes apart, into a panel.
-// For each 16 columns it fetches some lines at ahead and moves ahead by step.
+// packF32 unpacks eight rows of 16*n values, stride bytes apart, into their half
+// of a panel, whose lanes are lane bytes apart. For each 16 columns it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func packF32(panel *float32, w *byte, stride int, n int, ahead uintptr, step int)
+func packF32(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
 
-// packF16 unpacks four rows of 16*n values, stride bytes apart, into a panel.
-// For each 16 columns it fetches some lines at ahead and moves ahead by step.
+// packF16 unpacks eight rows of 16*n values, stride bytes apart, into their half
+// of a panel, whose lanes are lane bytes apart. For each 16 columns it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func packF16(panel *float32, w *byte, stride int, n int, ahead uintptr, step int)
+func packF16(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
 
-// packBF16 unpacks four rows of 16*n values, stride bytes apart, into a panel.
-// For each 16 columns it fetches some lines at ahead and moves ahead by step.
+// packBF16 unpacks eight rows of 16*n values, stride bytes apart, into their half
+// of a panel, whose lanes are lane bytes apart. For each 16 columns it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func packBF16(panel *float32, w *byte, stride int, n int, ahead uintptr, step int)
+func packBF16(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
 
-// tileFloatx2 adds the products of a panel of 16*n columns with 2 rows of
-// activations, ldx bytes apart, to the lanes of four results for each. For each 16
-// columns it fetches some lines at ahead and moves ahead by step.
+// sortLanes sorts 128*n values by lanes, which are lane bytes apart.
 //
 //go:noescape
-func tileFloatx2(lanes *float32, panel *float32, n int, x *float32, ldx int, ahead uintptr, step int)
+func sortLanes(lanes *float32, lane int, x *float32, n int)
 
-// tileFloatx3 adds the products of a panel of 16*n columns with 3 rows of
-// activations, ldx bytes apart, to the lanes of four results for each. For each 16
-// columns it fetches some lines at ahead and moves ahead by step.
+// tileFloatx1 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 1 rows of activations each, ldx bytes apart, plus the sums of older lanes: of
+// a number of levels, level bytes apart. For each column it fetches at ahead
+// and moves ahead by step.
 //
 //go:noescape
-func tileFloatx3(lanes *float32, panel *float32, n int, x *float32, ldx int, ahead uintptr, step int)
+func tileFloatx1(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// tileFloatx2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 2 rows of activations each, ldx bytes apart, plus the sums of older lanes: of
+// a number of levels, level bytes apart. For each column it fetches at ahead
+// and moves ahead by step.
+//
+//go:noescape
+func tileFloatx2(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// tileFloatx3 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 3 rows of activations each, ldx bytes apart, plus the sums of older lanes: of
+// a number of levels, level bytes apart. For each column it fetches at ahead
+// and moves ahead by step.
+//
+//go:noescape
+func tileFloatx3(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// tileFloatx4 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 4 rows of activations each, ldx bytes apart, plus the sums of older lanes: of
+// a number of levels, level bytes apart. For each column it fetches at ahead
+// and moves ahead by step.
+//
+//go:noescape
+func tileFloatx4(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// tileFloatx5 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 5 rows of activations each, ldx bytes apart, plus the sums of older lanes: of
+// a number of levels, level bytes apart. For each column it fetches at ahead
+// and moves ahead by step.
+//
+//go:noescape
+func tileFloatx5(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// tileFloatx6 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 6 rows of activations each, ldx bytes apart, plus the sums of older lanes: of
+// a number of levels, level bytes apart. For each column it fetches at ahead
+// and moves ahead by step.
+//
+//go:noescape
+func tileFloatx6(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
 
 // fold4 folds the lanes of four results for each of n rows of y, ldy bytes apart.
 //

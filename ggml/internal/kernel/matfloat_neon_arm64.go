@@ -25,37 +25,79 @@ func dotF16NEON(lanes *float32, w *byte, stride int, x *float32, n int, ahead ui
 //go:noescape
 func dotBF16NEON(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
 
-// packF32NEON unpacks four rows of 16*n values, stride bytes apart, into a panel.
-// For each 16 columns it fetches some lines at ahead and moves ahead by step.
+// packF32NEON unpacks eight rows of 16*n values, stride bytes apart, into their half
+// of a panel, whose lanes are lane bytes apart. For each 16 columns it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func packF32NEON(panel *float32, w *byte, stride int, n int, ahead uintptr, step int)
+func packF32NEON(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
 
-// packF16NEON unpacks four rows of 16*n values, stride bytes apart, into a panel.
-// For each 16 columns it fetches some lines at ahead and moves ahead by step.
+// packF16NEON unpacks eight rows of 16*n values, stride bytes apart, into their half
+// of a panel, whose lanes are lane bytes apart. For each 16 columns it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func packF16NEON(panel *float32, w *byte, stride int, n int, ahead uintptr, step int)
+func packF16NEON(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
 
-// packBF16NEON unpacks four rows of 16*n values, stride bytes apart, into a panel.
-// For each 16 columns it fetches some lines at ahead and moves ahead by step.
+// packBF16NEON unpacks eight rows of 16*n values, stride bytes apart, into their half
+// of a panel, whose lanes are lane bytes apart. For each 16 columns it fetches
+// some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func packBF16NEON(panel *float32, w *byte, stride int, n int, ahead uintptr, step int)
+func packBF16NEON(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
 
-// tileFloatx2NEON adds the products of a panel of 16*n columns with 2 rows of
-// activations, ldx bytes apart, to the lanes of four results for each. For each 16
-// columns it fetches some lines at ahead and moves ahead by step.
+// sortLanesNEON sorts 128*n values by lanes, which are lane bytes apart.
 //
 //go:noescape
-func tileFloatx2NEON(lanes *float32, panel *float32, n int, x *float32, ldx int, ahead uintptr, step int)
+func sortLanesNEON(lanes *float32, lane int, x *float32, n int)
 
-// tileFloatx3NEON adds the products of a panel of 16*n columns with 3 rows of
-// activations, ldx bytes apart, to the lanes of four results for each. For each 16
-// columns it fetches some lines at ahead and moves ahead by step.
+// tileFloatx1NEON sets y to the sums of a lane of a panel, n columns, with a number
+// of tiles of 1 rows of activations each, ldx bytes apart, plus the sums of older
+// lanes: of a number of levels, level bytes apart. Every few columns it fetches a
+// line at ahead and moves ahead by step.
 //
 //go:noescape
-func tileFloatx3NEON(lanes *float32, panel *float32, n int, x *float32, ldx int, ahead uintptr, step int)
+func tileFloatx1NEON(y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// tileFloatx2NEON sets y to the sums of a lane of a panel, n columns, with a number
+// of tiles of 2 rows of activations each, ldx bytes apart, plus the sums of older
+// lanes: of a number of levels, level bytes apart. Every few columns it fetches a
+// line at ahead and moves ahead by step.
+//
+//go:noescape
+func tileFloatx2NEON(y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// tileFloatx3NEON sets y to the sums of a lane of a panel, n columns, with a number
+// of tiles of 3 rows of activations each, ldx bytes apart, plus the sums of older
+// lanes: of a number of levels, level bytes apart. Every few columns it fetches a
+// line at ahead and moves ahead by step.
+//
+//go:noescape
+func tileFloatx3NEON(y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// tileFloatx4NEON sets y to the sums of a lane of a panel, n columns, with a number
+// of tiles of 4 rows of activations each, ldx bytes apart, plus the sums of older
+// lanes: of a number of levels, level bytes apart. Every few columns it fetches a
+// line at ahead and moves ahead by step.
+//
+//go:noescape
+func tileFloatx4NEON(y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// tileFloatx5NEON sets y to the sums of a lane of a panel, n columns, with a number
+// of tiles of 5 rows of activations each, ldx bytes apart, plus the sums of older
+// lanes: of a number of levels, level bytes apart. Every few columns it fetches a
+// line at ahead and moves ahead by step.
+//
+//go:noescape
+func tileFloatx5NEON(y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// tileFloatx6NEON sets y to the sums of a lane of a panel, n columns, with a number
+// of tiles of 6 rows of activations each, ldx bytes apart, plus the sums of older
+// lanes: of a number of levels, level bytes apart. Every few columns it fetches a
+// line at ahead and moves ahead by step.
+//
+//go:noescape
+func tileFloatx6NEON(y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
 
 // fold4NEON folds the lanes of four results for each of n rows of y, ldy bytes apart.
 //

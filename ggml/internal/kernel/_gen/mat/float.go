@@ -18,7 +18,8 @@ func emitFloat(g *gen) {
 	for _, typ := range []string{"F32", "F16", "BF16"} {
 		emitFloatPack(g, typ)
 	}
-	for tokens := 2; tokens <= 3; tokens++ {
+	emitLanes(g)
+	for tokens := 1; tokens <= 6; tokens++ {
 		emitFloatTile(g, tokens)
 	}
 	emitFold(g)
@@ -95,73 +96,235 @@ some lines at ahead and moves ahead by step.`, typ))
 	g.end()
 }
 
-// emitFloatPack writes the kernel that unpacks four rows into a panel: for each
-// 16 columns lanes 0-7 of the four rows, then lanes 8-15.
-func emitFloatPack(g *gen, typ string) {
-	g.fn("pack"+typ, "panel *float32, w *byte, stride int, n int, ahead uintptr, step int", fmt.Sprintf(`
-pack%s unpacks four rows of 16*n values, stride bytes apart, into a panel.
-For each 16 columns it fetches some lines at ahead and moves ahead by step.`, typ))
-	w := fourRows(g)
-	g.load("panel", reg.RDI)
-	g.load("n", reg.RCX)
-	g.load("ahead", reg.R12)
-	g.load("step", reg.R13)
-	g.loop(reg.RCX, func() {
-		g.fetch(reg.R12, reg.R13, floatLines)
-		for i := range 8 {
-			g.widen(typ, w.at(i%4, i/4*step(typ)/2), ymm(0, 8)[i])
-			g.VMOVUPS(ymm(0, 8)[i], Mem{Base: reg.RDI, Disp: 32 * i})
+// outs addresses sixteen places at a fixed distance, the lanes of a panel or of
+// rows of activations: four groups of four.
+type outs [4]rows
+
+// newOuts loads the first place and the distance.
+func newOuts(g *gen, first, distance string) outs {
+	var o outs
+	for i, base := range []reg.Register{reg.RDI, reg.R11, reg.R12, reg.R13} {
+		o[i] = rows{base, reg.RAX, reg.RBX}
+	}
+	g.load(first, o[0].base)
+	g.load(distance, o[0].stride)
+	o[0].init(g)
+	for i := 1; i < 4; i++ {
+		g.LEAQ(Mem{Base: o[i-1].base, Index: o[0].stride, Scale: 4}, o[i].base)
+	}
+	return o
+}
+
+// at returns the place of a lane.
+func (o outs) at(lane int) Mem { return o[lane/4].at(lane%4, 0) }
+
+// move moves all places on.
+func (o outs) move(g *gen, bytes uint32) {
+	for _, r := range o {
+		g.ADDQ(U32(bytes), r.base)
+	}
+}
+
+// transpose8 turns eight rows of eight float32 into eight columns, Y0 to Y7,
+// which it hands out one by one. at returns where column 4*half of a row is.
+func (g *gen) transpose8(at func(row, half int) Mem, store func(column int, y reg.VecPhysical)) {
+	for half := range 2 {
+		in, mid := ymm(0, 4), ymm(4, 8)
+		for i, y := range in { // rows i and i+4 side by side
+			g.VMOVUPS(at(i, half), y.AsX())
+			g.VINSERTF128(Imm(1), at(i+4, half), y, y)
 		}
-		g.ADDQ(U32(step(typ)), w.base)
-		g.ADDQ(U32(256), reg.RDI)
+		g.VUNPCKLPS(in[1], in[0], mid[0])
+		g.VUNPCKHPS(in[1], in[0], mid[1])
+		g.VUNPCKLPS(in[3], in[2], mid[2])
+		g.VUNPCKHPS(in[3], in[2], mid[3])
+		g.VUNPCKLPD(mid[2], mid[0], in[0])
+		g.VUNPCKHPD(mid[2], mid[0], in[1])
+		g.VUNPCKLPD(mid[3], mid[1], in[2])
+		g.VUNPCKHPD(mid[3], mid[1], in[3])
+		for i, y := range in {
+			store(4*half+i, y)
+		}
+	}
+}
+
+// transpose16 turns eight rows of sixteen 16-bit values in Y0 to Y7 into columns
+// in Y8 to Y15: column i in the low half of register 8+i, column 8+i in its high
+// half.
+func (g *gen) transpose16() {
+	a, b := ymm(0, 8), ymm(8, 16)
+	for i := range 4 { // pairs of rows; columns 0-3, then 4-7
+		g.VPUNPCKLWD(a[2*i+1], a[2*i], b[i])
+		g.VPUNPCKHWD(a[2*i+1], a[2*i], b[4+i])
+	}
+	for i := range 4 { // rows 0-3, then 4-7; columns 0 and 1, 2 and 3, ...
+		g.VPUNPCKLDQ(b[2*i+1], b[2*i], a[2*i])
+		g.VPUNPCKHDQ(b[2*i+1], b[2*i], a[2*i+1])
+	}
+	for i := range 2 { // a: columns 01, 23 of rows 0-3, of rows 4-7; then 45, 67
+		for j := range 2 {
+			low, high := a[4*i+j], a[4*i+2+j]
+			g.VPUNPCKLQDQ(high, low, b[4*i+2*j])
+			g.VPUNPCKHQDQ(high, low, b[4*i+2*j+1])
+		}
+	}
+}
+
+// widenX widens eight values in a register.
+func (g *gen) widenX(typ string, from reg.VecPhysical, to reg.VecPhysical) {
+	if typ == "F16" {
+		g.VCVTPH2PS(from.AsX(), to)
+		return
+	}
+	g.VPMOVZXWD(from.AsX(), to)
+	g.VPSLLD(Imm(16), to, to)
+}
+
+// emitFloatPack writes the kernel that unpacks eight rows into their half of a
+// panel.
+func emitFloatPack(g *gen, typ string) {
+	g.fn("pack"+typ, "panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int", fmt.Sprintf(`
+pack%s unpacks eight rows of 16*n values, stride bytes apart, into their half
+of a panel, whose lanes are lane bytes apart. For each 16 columns it fetches
+some lines at ahead and moves ahead by step.`, typ))
+	w := [2]rows{{reg.RSI, reg.R8, reg.R9}, {reg.R10, reg.R8, reg.R9}}
+	g.load("w", w[0].base)
+	g.load("stride", w[0].stride)
+	w[0].init(g)
+	g.LEAQ(Mem{Base: w[0].base, Index: w[0].stride, Scale: 4}, w[1].base)
+	out := newOuts(g, "panel", "lane")
+	g.load("n", reg.RCX)
+	g.load("ahead", reg.RDX)
+	g.load("step", reg.R15)
+	g.loop(reg.RCX, func() {
+		g.fetch(reg.RDX, reg.R15, floatLines)
+		if typ == "F32" {
+			for half := range 2 {
+				g.transpose8(func(row, quarter int) Mem {
+					return w[row/4].at(row%4, 32*half+16*quarter)
+				}, func(column int, y reg.VecPhysical) {
+					g.VMOVUPS(y, out.at(8*half+column))
+				})
+			}
+		} else {
+			for i := range 8 {
+				g.VMOVDQU(w[i/4].at(i%4, 0), ymm(0, 8)[i])
+			}
+			g.transpose16()
+			for i, y := range ymm(8, 16) {
+				low, high := ymm(0, 8)[i], ymm(0, 8)[(i+1)%8]
+				g.widenX(typ, y, low)
+				g.VMOVUPS(low, out.at(i))
+				g.VEXTRACTI128(Imm(1), y, high.AsX())
+				g.widenX(typ, high, high)
+				g.VMOVUPS(high, out.at(8+i))
+			}
+		}
+		for _, r := range w {
+			g.ADDQ(U32(step(typ)), r.base)
+		}
+		out.move(g, 64)
 	})
 	g.end()
 }
 
-// emitFloatTile writes the kernel of four rows times two or three tokens.
+// emitLanes writes the kernel that sorts a row of activations by lanes.
+func emitLanes(g *gen) {
+	g.fn("sortLanes", "lanes *float32, lane int, x *float32, n int", `
+sortLanes sorts 128*n values by lanes, which are lane bytes apart.`)
+	out := newOuts(g, "lanes", "lane")
+	g.load("x", reg.RSI)
+	g.load("n", reg.RCX)
+	g.loop(reg.RCX, func() {
+		for half := range 2 {
+			g.transpose8(func(row, quarter int) Mem {
+				return Mem{Base: reg.RSI, Disp: 64*row + 32*half + 16*quarter}
+			}, func(column int, y reg.VecPhysical) {
+				g.VMOVUPS(y, out.at(8*half+column))
+			})
+		}
+		g.ADDQ(U32(512), reg.RSI)
+		out.move(g, 32)
+	})
+	g.end()
+}
+
+// emitFloatTile writes the kernel of a panel times one to six rows of
+// activations.
+//
+//	Y0-Y11   sums, two registers for a row of activations
+//	Y12, Y13 sixteen rows of weights    Y14, Y15 a value of an activation row
 func emitFloatTile(g *gen, tokens int) {
 	name := fmt.Sprintf("tileFloatx%d", tokens)
-	g.fn(name, "lanes *float32, panel *float32, n int, x *float32, ldx int, ahead uintptr, step int", fmt.Sprintf(`
-%s adds the products of a panel of 16*n columns with %d rows of
-activations, ldx bytes apart, to the lanes of four results for each. For each 16
-columns it fetches some lines at ahead and moves ahead by step.`, name, tokens))
+	g.fn(name, "y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int", fmt.Sprintf(`
+%s sets y to the sums of a lane of a panel, n columns, with a number of tiles
+of %d rows of activations each, ldx bytes apart, plus the sums of older lanes: of
+a number of levels, level bytes apart. For each column it fetches at ahead
+and moves ahead by step.`, name, tokens))
+	x := [2]rows{{reg.RDX, reg.R8, reg.RBX}, {reg.R10, reg.R8, reg.RBX}}
+	g.load("x", x[0].base)
+	g.load("ldx", x[0].stride)
+	g.load("y", reg.RDI)
+	g.load("older", reg.RAX)
+	g.load("tiles", reg.R9)
 	g.load("ahead", reg.R12)
 	g.load("step", reg.R13)
-	w := reg.Y15
-	x := rows{reg.RDX, reg.R8, reg.R9}
-	for half := range 2 {
-		g.load("lanes", reg.RDI)
+	sums := ymm(0, 2*tokens)
+	g.loop(reg.R9, func() {
 		g.load("panel", reg.RSI)
-		g.load("x", x.base)
-		g.load("ldx", x.stride)
 		g.load("n", reg.RCX)
-		lane := func(token, row int) Mem {
-			return Mem{Base: reg.RDI, Disp: 256*token + 64*row + 32*half}
+		g.LEAQ(Mem{Base: x[0].base, Index: x[0].stride, Scale: 2}, x[1].base)
+		g.ADDQ(x[0].stride, x[1].base)
+		// Where the next tile is.
+		g.IMUL3Q(U32(tokens), x[0].stride, reg.R11)
+		g.ADDQ(x[0].base, reg.R11)
+		g.MOVQ(reg.R11, reg.R15)
+		for _, y := range sums {
+			g.VXORPS(y, y, y)
 		}
-		sum := func(token, row int) reg.VecPhysical { return ymm(0, 12)[4*token+row] }
-		for i := range 4 * tokens {
-			g.VMOVUPS(lane(i/4, i%4), sum(i/4, i%4))
-		}
-		g.loop(reg.RCX, func() {
-			if half == 0 {
-				g.fetch(reg.R12, reg.R13, floatLines)
-			}
-			for i := range tokens {
-				g.VMOVUPS(x.at(i, 32*half), ymm(12, 15)[i])
-			}
-			for row := range 4 {
-				g.VMOVUPS(Mem{Base: reg.RSI, Disp: 128*half + 32*row}, w)
-				for i := range tokens {
-					g.VFMADD231PS(ymm(12, 15)[i], w, sum(i, row))
+		columns := func(count int) {
+			for i := range count {
+				if i%2 == 0 {
+					g.PREFETCHT0(Mem{Base: reg.R11, Disp: 4 * tokens * i})
+				}
+				g.VMOVUPS(Mem{Base: reg.RSI, Disp: 64 * i}, reg.Y12)
+				g.VMOVUPS(Mem{Base: reg.RSI, Disp: 64*i + 32}, reg.Y13)
+				for t := range tokens {
+					b := ymm(14, 16)[t%2]
+					g.VBROADCASTSS(x[t/3].at(t%3, 4*i), b)
+					g.VFMADD231PS(b, reg.Y12, sums[2*t])
+					g.VFMADD231PS(b, reg.Y13, sums[2*t+1])
 				}
 			}
-			g.ADDQ(U32(256), reg.RSI)
-			g.ADDQ(U32(64), x.base)
-		})
-		for i := range 4 * tokens {
-			g.VMOVUPS(sum(i/4, i%4), lane(i/4, i%4))
+			g.PREFETCHT1(Mem{Base: reg.R12})
+			g.ADDQ(reg.R13, reg.R12)
+			g.ADDQ(U32(64*count), reg.RSI)
+			g.ADDQ(U32(4*tokens*count), reg.R11)
+			for _, r := range x {
+				g.ADDQ(U32(4*count), r.base)
+			}
 		}
-	}
+		g.while(reg.RCX, 4, func() { columns(4) })
+		g.while(reg.RCX, 1, func() { columns(1) })
+		g.MOVQ(reg.R15, x[0].base)
+		g.load("levels", reg.RCX)
+		g.MOVQ(reg.RAX, reg.RSI)
+		g.load("level", reg.R11)
+		g.while(reg.RCX, 1, func() {
+			for i, y := range sums {
+				g.VADDPS(Mem{Base: reg.RSI, Disp: 32 * i}, y, y)
+			}
+			g.ADDQ(reg.R11, reg.RSI)
+		})
+		g.ADDQ(U32(64*tokens), reg.RAX)
+		g.load("ldy", reg.R11)
+		for i, y := range sums {
+			g.VMOVUPS(y, Mem{Base: reg.RDI, Disp: i % 2 * 32})
+			if i%2 == 1 {
+				g.ADDQ(reg.R11, reg.RDI)
+			}
+		}
+	})
 	g.end()
 }
 

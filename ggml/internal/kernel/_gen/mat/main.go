@@ -107,6 +107,21 @@ func (g *gen) loop(counter reg.Register, body func()) {
 	g.JNE(operand.LabelRef(label))
 }
 
+// while repeats body while counter is at least step, which is taken off it each
+// time.
+func (g *gen) while(counter reg.Register, step uint32, body func()) {
+	g.labels++
+	loop, end := fmt.Sprintf("loop%d", g.labels), fmt.Sprintf("end%d", g.labels)
+	g.CMPQ(counter, operand.U32(step))
+	g.JLT(operand.LabelRef(end))
+	g.Label(loop)
+	body()
+	g.SUBQ(operand.U32(step), counter)
+	g.CMPQ(counter, operand.U32(step))
+	g.JGE(operand.LabelRef(loop))
+	g.Label(end)
+}
+
 // end returns from the function.
 func (g *gen) end() {
 	g.VZEROUPPER()

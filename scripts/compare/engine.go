@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,39 +104,46 @@ func benchMpt(program, model string, w workload, tests ...string) (speed, error)
 	return s, nil
 }
 
-// runLlamaBench runs pp and tg, or pp and pg, which is one after the other: what
-// pg takes longer than pp is generation after the prompt.
+// runLlamaBench needs a llama-bench with -d, of April 2025 or later, to generate
+// after a prompt; of an older one that speed stays unknown.
 func runLlamaBench(program, model string, w workload) (speed, error) {
-	args := []string{"-m", model, "-p", strconv.Itoa(w.prompt), "-t", strconv.Itoa(w.threads), "-r", "1", "-o", "json"}
-	if w.deep {
-		args = append(args, "-n", "0", "-pg", fmt.Sprintf("%d,%d", w.prompt, w.generate))
-	} else {
-		args = append(args, "-n", strconv.Itoa(w.generate))
+	prompt, generate := strconv.Itoa(w.prompt), strconv.Itoa(w.generate)
+	if !w.deep {
+		return llamaBench(program, model, w, "-p", prompt, "-n", generate)
 	}
+	pp, err := llamaBench(program, model, w, "-p", prompt, "-n", "0")
+	if err != nil {
+		return speed{}, err
+	}
+	tg, err := llamaBench(program, model, w, "-p", "0", "-n", generate, "-d", prompt)
+	if err != nil {
+		tg.tg = math.NaN()
+	}
+	return speed{pp.pp, tg.tg}, nil
+}
+
+func llamaBench(program, model string, w workload, tests ...string) (speed, error) {
+	args := append([]string{"-m", model, "-t", strconv.Itoa(w.threads), "-r", "1", "-o", "json"}, tests...)
 	out, err := output("", program, args...)
 	if err != nil {
 		return speed{}, err
 	}
 	var rows []struct {
-		Prompt    int     `json:"n_prompt"`
 		Generated int     `json:"n_gen"`
-		Nanos     float64 `json:"avg_ns"`
+		Speed     float64 `json:"avg_ts"`
 	}
 	if err := json.Unmarshal(out, &rows); err != nil {
 		return speed{}, err
 	}
-	var pp, rest float64 // seconds
+	var s speed
 	for _, r := range rows {
 		if r.Generated == 0 {
-			pp = r.Nanos / 1e9
+			s.pp = r.Speed
 		} else {
-			rest = r.Nanos / 1e9
+			s.tg = r.Speed
 		}
 	}
-	if w.deep {
-		rest -= pp
-	}
-	return speed{float64(w.prompt) / pp, float64(w.generate) / rest}, nil
+	return s, nil
 }
 
 // runPeer asks for both at once: bench.mjs generates after the prompt, so what it

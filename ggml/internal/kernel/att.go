@@ -85,7 +85,7 @@ func (h *Head) FirstChunk(i int) int {
 //
 // The result is O[e]·(1/L). A maximum passes over NaNs; they come back from Exp.
 func (t *Tier) Attend(out []float32, ldo int, q []float32, ldq, n, pos int, h Head, kv *KV, s *AttScratch) {
-	a := attention{h, out, q, ldo, ldq, n, pos, kv, s}
+	a := attention{h, out, q, ldo, ldq, n, pos, kv, s, nil}
 	if n == 0 {
 		return
 	}
@@ -102,6 +102,7 @@ type attention struct {
 	n, pos   int
 	kv       *KV
 	s        *AttScratch
+	next     []byte // keys: what is read after the values of the chunk in work
 }
 
 // check panics if an argument is out of range.

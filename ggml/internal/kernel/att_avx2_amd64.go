@@ -41,16 +41,19 @@ func exponentialsFast(s []float32, n int, slope float32, distance int) softmax {
 func (a *attention) weighRow(partial []float32, r int, page *KVPage, from, to, e int) {
 	const near = 128
 	for ; from < to; from += near {
-		a.weighPasses(partial, r, page, from, min(from+near, to), e)
+		a.weighPasses(partial, r, page, from, min(from+near, to), e, a.fetchValues(page, from, to))
 	}
 }
 
-func (a *attention) weighPasses(partial []float32, r int, page *KVPage, from, to, e int) {
+func (a *attention) weighPasses(partial []float32, r int, page *KVPage, from, to, e int, ahead fetch) {
 	stride := a.kv.ValueStride()
 	values := a.kv.valuesFrom(page, a.KV, from)
-	for passes := (stride - e + 63) / 64; passes > 0; passes-- {
+	passes := (stride - e + 63) / 64
+	ahead.step /= passes
+	for ; passes > 0; passes-- {
 		width := ((stride-e)/8 + passes - 1) / passes * 8
-		a.multiplyRow(&partial[e], &a.s.scores[r*Chunk+from], values[e*a.kv.ElementBytes():], stride, to-from, width)
+		a.multiplyRow(&partial[e], &a.s.scores[r*Chunk+from], values[e*a.kv.ElementBytes():], stride, to-from, width, ahead)
+		ahead.next(to - from)
 		e += width
 	}
 }
@@ -66,12 +69,13 @@ func (a *attention) multiplyTile(c *float32, ldc int, x *float32, ldx int, b []b
 }
 
 // multiplyRow adds to width columns of c, a multiple of 8 up to 64, the product
-// of x, [k], and b, [k][width].
-func (a *attention) multiplyRow(c, x *float32, b []byte, ldb, k, width int) {
+// of x, [k], and b, [k][width]. For each row of b it fetches some cache lines
+// ahead.
+func (a *attention) multiplyRow(c, x *float32, b []byte, ldb, k, width int, ahead fetch) {
 	if a.kv.Type == gguf.F16 {
-		rowF16AVX2(c, x, &b[0], ldb, k, width)
+		rowF16AVX2(c, x, &b[0], ldb, k, width, ahead.at, ahead.step)
 	} else {
-		rowF32AVX2(c, x, &b[0], ldb, k, width)
+		rowF32AVX2(c, x, &b[0], ldb, k, width, ahead.at, ahead.step)
 	}
 }
 
@@ -82,10 +86,10 @@ func tileF16AVX2(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
 func tileF32AVX2(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
 
 //go:noescape
-func rowF16AVX2(c, a *float32, b *byte, ldb, k, width int)
+func rowF16AVX2(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
 
 //go:noescape
-func rowF32AVX2(c, a *float32, b *byte, ldb, k, width int)
+func rowF32AVX2(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
 
 // exponentialsAVX2 adds slope·(distance+j) to the first n scores, 1 to Chunk,
 // and works on them like exponentials; sum gets its lanes. Scores up to the next

@@ -101,7 +101,7 @@
 //	Y0..Y7  C                         DI  C
 //	Y8      a part of a row of B      DX  B   R9  bytes to its next row
 //	Y9      an element of A           SI  A
-//	CX  rows of B left
+//	CX  rows of B left                R11 what to fetch   R12 bytes to the next
 #define ROW_START(shift) \
 	MOVQ c+0(FP), DI      \
 	MOVQ a+8(FP), SI      \
@@ -109,6 +109,8 @@
 	MOVQ ldb+24(FP), R9   \
 	MOVQ k+32(FP), CX     \
 	MOVQ width+40(FP), AX \
+	MOVQ ahead+48(FP), R11 \
+	MOVQ step+56(FP), R12 \
 	SHLQ $shift, R9       \
 	CMPQ AX, $8           \
 	JEQ  row1             \
@@ -126,15 +128,17 @@
 	JEQ  row7             \
 	JMP  row8
 
-// ROW is the code of one width. It fetches 3 KiB ahead: a lone query runs at the
-// speed of memory, and the rows of values are too far apart for the hardware to
-// keep up.
-#define ROW(start, loop, EACH, STEP) \
+// FETCH_F16 and FETCH_F32 fetch what lies ahead: as much as a row of 64 columns has.
+#define FETCH_F16 PREFETCHT1 (R11); PREFETCHT1 64(R11)
+#define FETCH_F32 FETCH_F16; PREFETCHT1 128(R11); PREFETCHT1 192(R11)
+
+// ROW is the code of one width.
+#define ROW(start, loop, EACH, STEP, FETCH) \
 start: \
 	EACH(ROW_LOAD)        \
 loop: \
-	PREFETCHT0   3072(DX) \
-	PREFETCHT0   3136(DX) \
+	FETCH                 \
+	ADDQ         R12, R11 \
 	VBROADCASTSS (SI), Y9 \
 	EACH(STEP)            \
 	ADDQ         $4, SI   \
@@ -171,29 +175,29 @@ loop:
 	TILE_END
 	RET
 
-// func rowF16AVX2(c, a *float32, b *byte, ldb, k, width int)
-TEXT ·rowF16AVX2(SB), NOSPLIT, $0-48
+// func rowF16AVX2(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
+TEXT ·rowF16AVX2(SB), NOSPLIT, $0-64
 	ROW_START(1)
-	ROW(row1, loop1, EACH1, ROW_F16)
-	ROW(row2, loop2, EACH2, ROW_F16)
-	ROW(row3, loop3, EACH3, ROW_F16)
-	ROW(row4, loop4, EACH4, ROW_F16)
-	ROW(row5, loop5, EACH5, ROW_F16)
-	ROW(row6, loop6, EACH6, ROW_F16)
-	ROW(row7, loop7, EACH7, ROW_F16)
-	ROW(row8, loop8, EACH8, ROW_F16)
+	ROW(row1, loop1, EACH1, ROW_F16, FETCH_F16)
+	ROW(row2, loop2, EACH2, ROW_F16, FETCH_F16)
+	ROW(row3, loop3, EACH3, ROW_F16, FETCH_F16)
+	ROW(row4, loop4, EACH4, ROW_F16, FETCH_F16)
+	ROW(row5, loop5, EACH5, ROW_F16, FETCH_F16)
+	ROW(row6, loop6, EACH6, ROW_F16, FETCH_F16)
+	ROW(row7, loop7, EACH7, ROW_F16, FETCH_F16)
+	ROW(row8, loop8, EACH8, ROW_F16, FETCH_F16)
 
-// func rowF32AVX2(c, a *float32, b *byte, ldb, k, width int)
-TEXT ·rowF32AVX2(SB), NOSPLIT, $0-48
+// func rowF32AVX2(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
+TEXT ·rowF32AVX2(SB), NOSPLIT, $0-64
 	ROW_START(2)
-	ROW(row1, loop1, EACH1, ROW_F32)
-	ROW(row2, loop2, EACH2, ROW_F32)
-	ROW(row3, loop3, EACH3, ROW_F32)
-	ROW(row4, loop4, EACH4, ROW_F32)
-	ROW(row5, loop5, EACH5, ROW_F32)
-	ROW(row6, loop6, EACH6, ROW_F32)
-	ROW(row7, loop7, EACH7, ROW_F32)
-	ROW(row8, loop8, EACH8, ROW_F32)
+	ROW(row1, loop1, EACH1, ROW_F32, FETCH_F32)
+	ROW(row2, loop2, EACH2, ROW_F32, FETCH_F32)
+	ROW(row3, loop3, EACH3, ROW_F32, FETCH_F32)
+	ROW(row4, loop4, EACH4, ROW_F32, FETCH_F32)
+	ROW(row5, loop5, EACH5, ROW_F32, FETCH_F32)
+	ROW(row6, loop6, EACH6, ROW_F32, FETCH_F32)
+	ROW(row7, loop7, EACH7, ROW_F32, FETCH_F32)
+	ROW(row8, loop8, EACH8, ROW_F32, FETCH_F32)
 
 // func exponentialsAVX2(sum *[16]float32, s *float32, n int, slope float32, distance int) (max float32)
 //

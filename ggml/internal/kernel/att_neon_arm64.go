@@ -52,9 +52,12 @@ func exponentialsFast(s []float32, n int, slope float32, distance int) softmax {
 func (a *attention) weighRow(partial []float32, r int, page *KVPage, from, to, e int) {
 	const near = 128
 	stride := a.kv.ValueStride()
+	passes := (stride-e)/32 + (stride-e)%32/8
 	for ; from < to; from += near {
+		ahead := a.fetchValues(page, from, to)
+		ahead.step /= passes
 		values := a.kv.valuesFrom(page, a.KV, from)[e*a.kv.ElementBytes():]
-		a.multiplyRow(&partial[e], &a.s.scores[r*Chunk+from], values, stride, min(near, to-from), stride-e)
+		a.multiplyRow(&partial[e], &a.s.scores[r*Chunk+from], values, stride, min(near, to-from), stride-e, ahead)
 	}
 }
 
@@ -69,11 +72,11 @@ func (a *attention) multiplyTile(c *float32, ldc int, x *float32, ldx int, b []b
 }
 
 // multiplyRow adds to width columns of c, a multiple of 8, the product of x,
-// [k], and b, [k][width].
-func (a *attention) multiplyRow(c, x *float32, b []byte, ldb, k, width int) {
+// [k], and b, [k][width]. For each row of b it fetches some cache lines ahead.
+func (a *attention) multiplyRow(c, x *float32, b []byte, ldb, k, width int, ahead fetch) {
 	if a.kv.Type == gguf.F16 {
-		rowF16NEON(c, x, &b[0], ldb, k, width)
+		rowF16NEON(c, x, &b[0], ldb, k, width, ahead.at, ahead.step)
 	} else {
-		rowF32NEON(c, x, &b[0], ldb, k, width)
+		rowF32NEON(c, x, &b[0], ldb, k, width, ahead.at, ahead.step)
 	}
 }

@@ -55,6 +55,7 @@ func (a *attention) look(c, at, rows int) (s sight) {
 func (a *attention) attendChunk(c, at, rows int) {
 	stride := a.kv.ValueStride()
 	page, see := a.kv.Pages[c], a.look(c, at, rows)
+	a.next = a.keysAfter(c, at)
 	if see.r0 >= see.r1 {
 		return
 	}
@@ -116,16 +117,17 @@ func computed(rows int) int {
 // scoreTile sets the scratch scores to the products of the queries with the
 // keys of a page from first to before last, rounded to whole tiles of keys.
 func (a *attention) scoreTile(page *KVPage, rows, first, last int) {
-	dim, scores := a.kv.Dim, a.s.scores
+	dim, size, scores := a.kv.Dim, a.kv.ElementBytes(), a.s.scores
 	clear(scores[:computed(rows)*Chunk])
 	for p := first &^ (KeyTile - 1); p < last; p += KeyTile {
 		keys := a.kv.keyTile(page, a.KV, p)
 		if rows == 1 {
-			a.multiplyRow(&scores[p], &a.s.query[0], keys, KeyTile, dim, KeyTile)
+			ahead := fetchAfter(keys, KeyTile*size, (last-p)*dim*size, a.kv.valuesFrom(page, a.KV, first))
+			a.multiplyRow(&scores[p], &a.s.query[0], keys, KeyTile, dim, KeyTile, ahead)
 			continue
 		}
 		for half := 0; half < KeyTile; half += 16 {
-			keys := keys[half*a.kv.ElementBytes():]
+			keys := keys[half*size:]
 			a.multiplyTile(&scores[p+half], Chunk, &a.s.query[0], dim, keys, KeyTile, dim)
 		}
 	}

@@ -11,10 +11,11 @@ package kernel
 func tileF16NEON(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
 
 // rowF16NEON adds to width columns of c, a multiple of 8, the product of a, [k], and
-// b, [k][width]. Strides are in elements.
+// b, [k][width]. Strides are in elements. For each row, and each 32 columns or
+// eight of the last, it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func rowF16NEON(c, a *float32, b *byte, ldb, k, width int)
+func rowF16NEON(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
 
 // tileF32NEON adds to six rows of sixteen columns of c the product of a, [6][k], and
 // b, [k][16]. Strides are in elements.
@@ -23,10 +24,11 @@ func rowF16NEON(c, a *float32, b *byte, ldb, k, width int)
 func tileF32NEON(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
 
 // rowF32NEON adds to width columns of c, a multiple of 8, the product of a, [k], and
-// b, [k][width]. Strides are in elements.
+// b, [k][width]. Strides are in elements. For each row, and each 32 columns or
+// eight of the last, it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func rowF32NEON(c, a *float32, b *byte, ldb, k, width int)
+func rowF32NEON(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
 
 // biasx8NEON adds slope·(distance+j) to each of n scores, with one rounding after
 // that of distance+j.

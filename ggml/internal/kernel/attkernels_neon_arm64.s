@@ -249,14 +249,16 @@ end3:
 	FSTPQ (F22, F23), 32(R24)
 	RET
 
-// func rowF16NEON(c, a *float32, b *byte, ldb, k, width int)
-TEXT ·rowF16NEON(SB), NOSPLIT, $0-48
+// func rowF16NEON(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
+TEXT ·rowF16NEON(SB), NOSPLIT, $0-64
 	MOVD c+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD b+16(FP), R5
 	MOVD ldb+24(FP), R3
 	MOVD k+32(FP), R6
 	MOVD width+40(FP), R4
+	MOVD ahead+48(FP), R9
+	MOVD step+56(FP), R10
 	LSL $1, R3
 	CMP $32, R4
 	BLT end5
@@ -275,6 +277,8 @@ loop6:
 	MOVD R6, R8
 
 loop7:
+	PRFM 0(R9), PLDL2KEEP
+	ADD R10, R9, R9
 	FMOVS.P 4(R7), F16
 	FMOVD 0(R2), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
@@ -328,6 +332,8 @@ loop9:
 	MOVD R6, R8
 
 loop10:
+	PRFM 0(R9), PLDL2KEEP
+	ADD R10, R9, R9
 	FMOVS.P 4(R7), F16
 	FMOVD 0(R2), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
@@ -573,14 +579,16 @@ end13:
 	FSTPQ (F22, F23), 32(R24)
 	RET
 
-// func rowF32NEON(c, a *float32, b *byte, ldb, k, width int)
-TEXT ·rowF32NEON(SB), NOSPLIT, $0-48
+// func rowF32NEON(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
+TEXT ·rowF32NEON(SB), NOSPLIT, $0-64
 	MOVD c+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD b+16(FP), R5
 	MOVD ldb+24(FP), R3
 	MOVD k+32(FP), R6
 	MOVD width+40(FP), R4
+	MOVD ahead+48(FP), R9
+	MOVD step+56(FP), R10
 	LSL $2, R3
 	CMP $32, R4
 	BLT end15
@@ -599,6 +607,9 @@ loop16:
 	MOVD R6, R8
 
 loop17:
+	PRFM 0(R9), PLDL2KEEP
+	PRFM 64(R9), PLDL2KEEP
+	ADD R10, R9, R9
 	FMOVS.P 4(R7), F16
 	FMOVQ 0(R2), F20
 	WORD $0x4f901280 // fmla v0.4s, v20.4s, v16.s[0]
@@ -644,6 +655,9 @@ loop19:
 	MOVD R6, R8
 
 loop20:
+	PRFM 0(R9), PLDL2KEEP
+	PRFM 64(R9), PLDL2KEEP
+	ADD R10, R9, R9
 	FMOVS.P 4(R7), F16
 	FMOVQ 0(R2), F20
 	WORD $0x4f901280 // fmla v0.4s, v20.4s, v16.s[0]

@@ -89,14 +89,15 @@ b, [k][16]. Strides are in elements.`, name))
 //
 //	V0..V7  C   V16  an element of A   V20..V23  a part of a row of B
 //	R0  C   R1, R7  A   R5, R2  B   R3  bytes to its next row
-//	R6  rows of B   R8  those left   R4  columns left
+//	R6  rows of B   R8  those left   R4  columns left   R9  what to fetch   R10  step
 func emitAttRow(g *gen, typ string) {
 	name := "row" + typ + "NEON"
-	g.fn(name, "c, a *float32, b *byte, ldb, k, width int", 0, fmt.Sprintf(`
+	g.fn(name, "c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int", 0, fmt.Sprintf(`
 %s adds to width columns of c, a multiple of 8, the product of a, [k], and
-b, [k][width]. Strides are in elements.`, name))
+b, [k][width]. Strides are in elements. For each row, and each 32 columns or
+eight of the last, it fetches some lines at ahead and moves ahead by step.`, name))
 	size := map[string]int{"F16": 2, "F32": 4}[typ]
-	g.load("c a b ldb k width", "R0", "R1", "R5", "R3", "R6", "R4")
+	g.load("c a b ldb k width ahead step", "R0", "R1", "R5", "R3", "R6", "R4", "R9", "R10")
 	g.p("LSL $%d, R3", size/2)
 	for _, width := range []int{32, 8} {
 		g.while("R4", width, func() {
@@ -107,6 +108,7 @@ b, [k][width]. Strides are in elements.`, name))
 			g.p("MOVD R5, R2")
 			g.p("MOVD R6, R8")
 			g.loop("R8", 1, func() {
+				g.fetch("R9", "R10", size/2)
 				g.p("FMOVS.P 4(R7), F16")
 				for i := range width / 4 {
 					b := 20 + i%4

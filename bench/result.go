@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -15,7 +16,7 @@ type Result struct {
 	Size    int64  `json:"size"` // of the file
 	Type    string `json:"type"` // that most of the file is in
 	Kernels string `json:"kernels"`
-	Threads int    `json:"threads"`
+	Threads int    `json:"threads"` // as asked for: no more are started than there are CPUs
 
 	Test      string `json:"test"` // "pp512", "tg64 @ d4096"
 	Prompt    int    `json:"n_prompt"`
@@ -60,7 +61,7 @@ type Operation struct {
 // describe returns a result without figures.
 func describe(c *candidate, t test) Result {
 	return Result{
-		Model: c.Name, Size: c.m.File().Size(), Type: mainType(c.m), Kernels: c.m.Tier(), Threads: c.m.Threads(),
+		Model: c.Name, Size: c.m.File().Size(), Type: mainType(c.m), Kernels: c.m.Tier(), Threads: cmp.Or(c.threads, c.m.Threads()),
 		Test: t.String(), Prompt: t.prompt, Generate: t.generate, Depth: t.depth, Sequences: t.sequences,
 	}
 }

@@ -131,7 +131,7 @@ func TestExec(t *testing.T) {
 		t.Run(fmt.Sprintf("%v/exact=%v", c.typ, c.exact), func(t *testing.T) {
 			b := newTestBlock(t, c.typ)
 			for _, workers := range []int{1, 3} {
-				pool := NewPool(workers)
+				pool := newPool(workers)
 				defer pool.Close()
 				g, y := b.graph()
 				e, err := Compile(g, pool, len(tokens), Options{Exact: c.exact})
@@ -167,7 +167,7 @@ func compare(t *testing.T, got []float32, want []float64, bound float64) {
 func TestPlanKeepsLiveTensorsApart(t *testing.T) {
 	b := newTestBlock(t, gguf.Q8_0)
 	g, _ := b.graph()
-	pool := NewPool(1)
+	pool := newPool(1)
 	defer pool.Close()
 	e, err := Compile(g, pool, 5, Options{})
 	if err != nil {
@@ -202,7 +202,7 @@ func overlap(a, b []float32) bool {
 func TestRunRefusesBatch(t *testing.T) {
 	b := newTestBlock(t, gguf.F32)
 	g, _ := b.graph()
-	pool := NewPool(1)
+	pool := newPool(1)
 	defer pool.Close()
 	e, err := Compile(g, pool, 5, Options{})
 	if err != nil {
@@ -234,7 +234,7 @@ func TestNewMatrixRefuses(t *testing.T) {
 func TestProfileAndPrint(t *testing.T) {
 	b := newTestBlock(t, gguf.F32)
 	g, _ := b.graph()
-	pool := NewPool(1)
+	pool := newPool(1)
 	defer pool.Close()
 	e, err := Compile(g, pool, 5, Options{})
 	if err != nil {

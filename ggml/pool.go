@@ -56,15 +56,22 @@ type failure struct {
 	stack []byte
 }
 
-// NewPool starts a pool of the given number of workers, at least 1. Zero means
-// one worker for each CPU that the process may use.
+// NewPool starts a pool of the given number of workers, but no more than the process
+// may use CPUs: others could only take turns, and every turn costs a region the
+// time of a wake-up. Zero means one worker for each.
 func NewPool(workers int) *Pool {
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
+	cpus := runtime.GOMAXPROCS(0)
+	if workers <= 0 || workers > cpus {
+		workers = cpus
 	}
+	return newPool(workers)
+}
+
+// newPool starts a pool of any number of workers, at least 1.
+func newPool(workers int) *Pool {
 	p := &Pool{
 		workers: workers,
-		spin:    workers > 1 && workers <= runtime.GOMAXPROCS(0),
+		spin:    workers > 1 && workers <= min(runtime.GOMAXPROCS(0), runtime.NumCPU()),
 		shares:  make([]share, workers),
 		done:    make(chan struct{}, 1),
 		asleep:  make([]atomic.Bool, workers),

@@ -11,7 +11,7 @@ import (
 
 func TestPoolRunsEveryTaskOnce(t *testing.T) {
 	for _, workers := range []int{1, 2, 3, 8} {
-		p := NewPool(workers)
+		p := newPool(workers)
 		for _, tasks := range []int{0, 1, 2, 7, 100} {
 			ran := make([]atomic.Int32, tasks)
 			if err := p.Run(tasks, func(task, w int) {
@@ -35,7 +35,7 @@ func TestPoolRunsEveryTaskOnce(t *testing.T) {
 // Many short regions in a row, with pauses that let the workers fall asleep in
 // every stage of their life.
 func TestPoolManyRegions(t *testing.T) {
-	p := NewPool(4)
+	p := newPool(4)
 	defer p.Close()
 	var sum atomic.Int64
 	add := func(task, _ int) { sum.Add(int64(task)) }
@@ -56,7 +56,7 @@ func TestPoolManyRegions(t *testing.T) {
 }
 
 func TestPoolSharedByGoroutines(t *testing.T) {
-	p := NewPool(3)
+	p := newPool(3)
 	defer p.Close()
 	var wg sync.WaitGroup
 	for g := range 4 {
@@ -82,7 +82,7 @@ func (fakeFault) Addr() uintptr { return 42 }
 
 func TestPoolFaultIsAnError(t *testing.T) {
 	for _, workers := range []int{1, 3} {
-		p := NewPool(workers)
+		p := newPool(workers)
 		for range 50 {
 			if err := p.Run(9, func(task, _ int) {
 				if task == 4 {
@@ -100,7 +100,7 @@ func TestPoolFaultIsAnError(t *testing.T) {
 }
 
 func TestPoolPanicReachesCaller(t *testing.T) {
-	p := NewPool(2)
+	p := newPool(2)
 	defer p.Close()
 	defer func() {
 		if recover() == nil {
@@ -111,7 +111,7 @@ func TestPoolPanicReachesCaller(t *testing.T) {
 }
 
 func TestPoolDoesNotAllocate(t *testing.T) {
-	p := NewPool(2)
+	p := newPool(2)
 	defer p.Close()
 	fn := func(int, int) {}
 	if n := testing.AllocsPerRun(100, func() { p.Run(8, fn) }); n != 0 {
@@ -122,7 +122,7 @@ func TestPoolDoesNotAllocate(t *testing.T) {
 func TestPoolCloseEndsWorkers(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for range 20 {
-		NewPool(4).Close()
+		newPool(4).Close()
 	}
 	for range 100 {
 		if runtime.NumGoroutine() <= before {
@@ -136,12 +136,23 @@ func TestPoolCloseEndsWorkers(t *testing.T) {
 func BenchmarkPoolRun(b *testing.B) {
 	for _, workers := range []int{1, 2, 8} {
 		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
-			p := NewPool(workers)
+			p := newPool(workers)
 			defer p.Close()
 			fn := func(int, int) {}
 			for b.Loop() {
 				p.Run(workers, fn)
 			}
 		})
+	}
+}
+
+// More workers than CPUs would take turns.
+func TestPoolStartsNoMoreThanCPUs(t *testing.T) {
+	for _, workers := range []int{0, runtime.GOMAXPROCS(0), runtime.GOMAXPROCS(0) + 5} {
+		p := NewPool(workers)
+		if p.Workers() != runtime.GOMAXPROCS(0) {
+			t.Errorf("NewPool(%d): %d workers on %d CPUs", workers, p.Workers(), runtime.GOMAXPROCS(0))
+		}
+		p.Close()
 	}
 }

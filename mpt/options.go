@@ -23,7 +23,7 @@ const DefaultBatch = 512
 type Option func(*options)
 
 // Threads sets the number of worker threads; 0 means one for each CPU that the
-// process may use. It does not change any result.
+// process may use, and more than that are not started. It does not change any result.
 func Threads(n int) Option { return func(o *options) { o.threads = n } }
 
 // BatchSize sets how many tokens are evaluated together at the most. It does

@@ -126,6 +126,10 @@ func (a *attention) scoreTile(page *KVPage, rows, first, last int) {
 			a.multiplyRow(&scores[p], &a.s.query[0], keys, KeyTile, dim, KeyTile, ahead)
 			continue
 		}
+		if a.wide != nil {
+			a.wide(&scores[p], Chunk, &a.s.query[0], dim, &keys[0], KeyTile, dim)
+			continue
+		}
 		for half := 0; half < KeyTile; half += 16 {
 			keys := keys[half*size:]
 			a.multiplyTile(&scores[p+half], Chunk, &a.s.query[0], dim, keys, KeyTile, dim)
@@ -159,7 +163,11 @@ func (a *attention) weighTile(page *KVPage, rows int, see *sight) {
 func (a *attention) weighCommon(page *KVPage, from, to int) {
 	stride := a.kv.ValueStride()
 	values := a.kv.valuesFrom(page, a.KV, from)
-	for e := 0; e+16 <= stride; e += 16 {
+	e := 0
+	for ; a.wide != nil && e+32 <= stride; e += 32 {
+		a.wide(&a.s.partial[e], stride, &a.s.scores[from], Chunk, &values[e*a.kv.ElementBytes()], stride, to-from)
+	}
+	for ; e+16 <= stride; e += 16 {
 		a.multiplyTile(&a.s.partial[e], stride, &a.s.scores[from], Chunk, values[e*a.kv.ElementBytes():], stride, to-from)
 	}
 	if whole := stride &^ 15; whole < stride {

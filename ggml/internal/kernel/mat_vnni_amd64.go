@@ -7,7 +7,7 @@ import "mptgo/gguf"
 // matAVXVNNI needs AVX-VNNI besides what matAVX2 needs.
 var matAVXVNNI = matKernels{
 	quantize: quantizeAVX2,
-	block: blocksVNNI(vnniTiles{
+	block: blocksVNNI(panelBytes, vnniTiles{
 		zero8:   tileFuncs{2: tileU4x2AVXVNNI, tileU4x3AVXVNNI, tileU4x4AVXVNNI},
 		zero16:  tileFuncs{2: tileU5x2AVXVNNI, tileU5x3AVXVNNI, tileU5x4AVXVNNI},
 		zero128: tileFuncs{2: tileU8x2AVXVNNI, tileU8x3AVXVNNI, tileU8x4AVXVNNI},
@@ -20,7 +20,7 @@ var matAVXVNNI = matKernels{
 // matAVX512 needs AVX-512 F, BW, VL, DQ and VNNI besides.
 var matAVX512 = matKernels{
 	quantize: quantizeAVX2,
-	block: blocksVNNI(vnniTiles{
+	block: blocksVNNI(2*panelBytes, vnniTiles{
 		zero8: tileFuncs{2: tileU4x2AVX512, tileU4x3AVX512, tileU4x4AVX512, tileU4x5AVX512, tileU4x6AVX512,
 			tileU4x7AVX512, tileU4x8AVX512, tileU4x9AVX512, tileU4x10AVX512, tileU4x11AVX512,
 			tileU4x12AVX512, tileU4x13AVX512, tileU4x14AVX512},
@@ -47,10 +47,11 @@ type vnniTiles struct {
 }
 
 // blocksVNNI returns the kernels of a tier with such tiles. Where panels allow
-// it, they are packed by the kernels of AVX2.
-func blocksVNNI(tile vnniTiles) [len(blockTypes)]*blockKernels {
+// it, they are packed by the kernels of AVX2. The higher the tiles, the less it
+// matters that panels are near.
+func blocksVNNI(panelBytes int, tile vnniTiles) [len(blockTypes)]*blockKernels {
 	const codes = StripRows * actBlockLen
-	return [len(blockTypes)]*blockKernels{
+	kernels := [len(blockTypes)]*blockKernels{
 		gguf.Q4_0: {stream: streamQ4_0, pack: packQ4_0, tile: tile.zero8, panel: 64 + codes},
 		gguf.Q4_1: {stream: streamQ4_1, pack: packQ4_1, tile: tile.min, panel: 128 + codes},
 		gguf.Q5_0: {stream: streamQ5_0, pack: packQ5_0, tile: tile.zero16, panel: 64 + codes},
@@ -58,4 +59,10 @@ func blocksVNNI(tile vnniTiles) [len(blockTypes)]*blockKernels {
 		gguf.Q8_0: {stream: streamQ8_0, pack: packQ8_0VNNI, tile: tile.zero128, panel: 64 + codes},
 		gguf.Q6_K: {stream: streamQ6_K, pack: packQ6_KVNNI, tile: tile.halves, panel: 256 + codes},
 	}
+	for _, k := range kernels {
+		if k != nil {
+			k.panelBytes = panelBytes
+		}
+	}
+	return kernels
 }

@@ -21,8 +21,9 @@ type blockKernels struct {
 	// many as there are. It fetches like stream.
 	tile tileFuncs
 
-	panel int  // bytes of the panel for 32 columns
-	wide  bool // tile reads wide blocks
+	panel      int  // bytes of the panel for 32 columns
+	panelBytes int  // and of a whole one at most, if not panelBytes
+	wide       bool // tile reads wide blocks
 }
 
 type tileFuncs []func(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
@@ -34,8 +35,12 @@ func (t tileFuncs) rows() int { return len(t) - 1 }
 // A row is split between multiples of it only.
 const superBlock = 8
 
-// panelBytes is how large a panel may be: with the activations of a tile it
-// should stay in a first-level cache of 32 KB.
+// packedStrips is how many strips meet a few rows of activations before the
+// next rows: activations may come from afar.
+const packedStrips = 2
+
+// panelBytes is how large a panel may be, unless the kernels say otherwise:
+// with the activations of a tile it should stay in a first-level cache of 32 KB.
 const panelBytes = 24 << 10
 
 // block computes the product with block weights.
@@ -67,43 +72,70 @@ func (p *product) streamed(k *blockKernels) {
 	}
 }
 
-// packed unpacks a strip, as many columns at a time as the cache holds, and
-// multiplies all rows of activations with it, while the next strip is fetched.
-// The results are the running sums.
+// packed unpacks a few strips, as many columns at a time as the caches hold, and
+// multiplies all rows of activations with them, while the next strips are
+// fetched.
 func (p *product) packed(k *blockKernels) {
+	const height = packedStrips * StripRows
 	blocks := p.a.K / actBlockLen
-	part := partBlocks(blocks, k.panel)
-	panel := grow(&p.s.panel, part*k.panel)
-	tiles := (p.n + k.tile.rows() - 1) / k.tile.rows()
-	for r := p.r0; r < p.r1; r += StripRows {
-		w := p.strip(r, StripRows)
-		y, ldy := p.target(r, StripRows)
-		for i := range p.n {
-			clear(y[i*ldy:][:StripRows])
-		}
-		ahead := p.fetch(r, StripRows, (2+tiles)*blocks)
+	part := partBlocks(blocks, k)
+	t := packedTiles{product: *p, k: k, panel: part * k.panel}
+	t.panels = grow(&p.s.panel, packedStrips*t.panel)
+	t.sums = grow(&p.s.out, p.n*height)
+	calls := (p.n + k.tile.rows() - 1) / k.tile.rows()
+	for r := p.r0; r < p.r1; r += height {
+		clear(t.sums)
+		t.strips = (min(height, p.r1-r) + StripRows - 1) / StripRows
+		t.ahead = p.fetch(r, height, t.strips*(2+calls)*blocks)
 		for b := 0; b < blocks; b += part {
 			n := min(part, blocks-b)
-			at := p.row * b / blocks
-			k.pack(&panel[0], &w[at], p.row, n, ahead.next(n), ahead.step)
-			k.pack(&panel[32], &w[at+StripRows/2*p.row], p.row, n, ahead.next(n), ahead.step)
-			p.tiles(k, y, ldy, &panel[0], b, n, &ahead)
+			for j := range t.strips {
+				t.pack(j, r+j*StripRows, b, n)
+			}
+			t.multiply(b, n)
 		}
-		p.deliver(r, StripRows)
+		for i := range p.n {
+			copy(p.y[i*p.ldy+r:i*p.ldy+p.r1], t.sums[i*height:][:height])
+		}
 	}
 }
 
-// tiles multiplies a panel, which is n blocks from block b on, with all rows of
-// activations.
-func (p *product) tiles(k *blockKernels, y []float32, ldy int, panel *byte, b, n int, ahead *fetch) {
-	lda := actStride(p.a.K) * actBlockSize
-	if k.wide {
-		lda = actStride(p.a.K) * wideBlockSize
+// packedTiles are the panels of a few strips and what comes of them. The
+// running sums of all rows of activations lie side by side: the rows of the
+// results may be so far apart that they would share a few lines of the caches.
+type packedTiles struct {
+	product // a copy: kernels are called through variables, so what they are given counts as escaping
+	k      *blockKernels
+	strips int
+	panels []byte
+	panel  int       // bytes from one panel to the next
+	sums   []float32 // [n][packedStrips][StripRows]
+	ahead  fetch
+}
+
+// pack unpacks n blocks, from block b on, of the rows from row r on into panel j.
+func (t *packedTiles) pack(j, r, b, n int) {
+	w := t.strip(r, StripRows)[t.row*b/(t.a.K/actBlockLen):]
+	panel := t.panels[j*t.panel:]
+	t.k.pack(&panel[0], &w[0], t.row, n, t.ahead.next(n), t.ahead.step)
+	t.k.pack(&panel[32], &w[StripRows/2*t.row], t.row, n, t.ahead.next(n), t.ahead.step)
+}
+
+// multiply adds the products of the panels, which are n blocks from block b on,
+// with all rows of activations to the sums.
+func (t *packedTiles) multiply(b, n int) {
+	const ldy = packedStrips * StripRows
+	lda := actStride(t.a.K) * actBlockSize
+	if t.k.wide {
+		lda = actStride(t.a.K) * wideBlockSize
 	}
-	for i := 0; i < p.n; {
-		rows := balance(p.n-i, k.tile.rows())
-		a := p.a.address(i, b, k.wide)
-		k.tile[rows](&y[i*ldy], 4*ldy, panel, n, a, lda, ahead.next(n), ahead.step)
+	for i := 0; i < t.n; {
+		rows := balance(t.n-i, t.k.tile.rows())
+		a := t.a.address(i, b, t.k.wide)
+		for j := range t.strips {
+			y, panel := &t.sums[i*ldy+j*StripRows], &t.panels[j*t.panel]
+			t.k.tile[rows](y, 4*ldy, panel, n, a, lda, t.ahead.next(n), t.ahead.step)
+		}
 		i += rows
 	}
 }
@@ -136,8 +168,12 @@ func (f *fetch) next(n int) uintptr {
 }
 
 // partBlocks returns how many of a row's blocks go into a panel at a time.
-func partBlocks(blocks, size int) int {
-	parts := (blocks*size + panelBytes - 1) / panelBytes
+func partBlocks(blocks int, k *blockKernels) int {
+	most := k.panelBytes
+	if most == 0 {
+		most = panelBytes
+	}
+	parts := (blocks*k.panel + most - 1) / most
 	part := (blocks + parts - 1) / parts
 	return (part + superBlock - 1) / superBlock * superBlock
 }

@@ -15,6 +15,6 @@ func init() {
 	tiers = append(tiers,
 		Tier{Name: "avx2", needs: avx2, mat: matAVX2, vec: vecAVX2, att: attAVX2},
 		Tier{Name: "avxvnni", needs: avxVNNI, mat: matAVXVNNI, vec: vecAVX2, att: attAVX2},
-		Tier{Name: "avx512", needs: avx512, mat: matAVX512, vec: vecAVX2, att: attAVX2},
+		Tier{Name: "avx512", needs: avx512, mat: matAVX512, vec: vecAVX2, att: attAVX512},
 	)
 }

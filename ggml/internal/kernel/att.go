@@ -12,21 +12,11 @@ import (
 type attKernels struct {
 	storeColumn func(dst []byte, src []float32) // a binary16 key into a tile of keys
 	attend      func(a attention)
-
-	wideF16, wideF32 wideTile // by the type of the cache; nil if attend has no use for them
 }
 
 // wideTile adds to six rows of thirty-two columns of c the product of a, [6][k], and
 // b, [k][32] of a cache's elements. Strides are in elements.
 type wideTile func(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
-
-// wide returns the wide tile for a type of cache, nil if there is none.
-func (k *attKernels) wide(typ gguf.Type) wideTile {
-	if typ == gguf.F16 {
-		return k.wideF16
-	}
-	return k.wideF32
-}
 
 var attGeneric = attKernels{storeColumn: storeColumnGeneric, attend: attendGeneric}
 
@@ -99,7 +89,7 @@ func (h *Head) FirstChunk(i int) int {
 //
 // The result is O[e]·(1/L). A maximum passes over NaNs; they come back from Exp.
 func (t *Tier) Attend(out []float32, ldo int, q []float32, ldq, n, pos int, h Head, kv *KV, s *AttScratch) {
-	a := attention{Head: h, out: out, q: q, ldo: ldo, ldq: ldq, n: n, pos: pos, kv: kv, s: s, wide: t.att.wide(kv.Type)}
+	a := attention{Head: h, out: out, q: q, ldo: ldo, ldq: ldq, n: n, pos: pos, kv: kv, s: s}
 	if n == 0 {
 		return
 	}
@@ -116,7 +106,7 @@ type attention struct {
 	n, pos   int
 	kv       *KV
 	s        *AttScratch
-	wide     wideTile // nil if there is none
+	wide     wideTile // of a tier that has one
 	next     []byte   // keys: what is read after the values of the chunk in work
 }
 

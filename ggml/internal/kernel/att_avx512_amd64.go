@@ -2,7 +2,18 @@
 
 package kernel
 
-var attAVX512 = attKernels{storeColumn: storeColumnAVX2, attend: attendTiles, wideF16: wideF16AVX512, wideF32: wideF32AVX512}
+import "mptgo/gguf"
+
+var attAVX512 = attKernels{storeColumn: storeColumnAVX2, attend: attendAVX512}
+
+// attendAVX512 works like attendGeneric.
+func attendAVX512(a attention) {
+	a.wide = wideF32AVX512
+	if a.kv.Type == gguf.F16 {
+		a.wide = wideF16AVX512
+	}
+	attendTiles(a)
+}
 
 //go:noescape
 func wideF16AVX512(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)

@@ -105,12 +105,12 @@ func (p *product) packed(k *blockKernels) {
 // results may be so far apart that they would share a few lines of the caches.
 type packedTiles struct {
 	product // a copy: kernels are called through variables, so what they are given counts as escaping
-	k      *blockKernels
-	strips int
-	panels []byte
-	panel  int       // bytes from one panel to the next
-	sums   []float32 // [n][packedStrips][StripRows]
-	ahead  fetch
+	k       *blockKernels
+	strips  int
+	panels  []byte
+	panel   int       // bytes from one panel to the next
+	sums    []float32 // [n][packedStrips][StripRows]
+	ahead   fetch
 }
 
 // pack unpacks n blocks, from block b on, of the rows from row r on into panel j.

@@ -10,7 +10,7 @@ type blockKernels struct {
 	// in the file, with a row of activations. For each block it fetches some
 	// cache lines at ahead, an address that need not exist, and moves ahead by
 	// step.
-	stream func(y *float32, w *byte, stride, n int, a *byte, ahead uintptr, step int)
+	stream streamFunc
 
 	// pack unpacks a strip of eight rows into its half of a panel of
 	// StripRows: the other half is 32 bytes further on. It fetches like stream.
@@ -23,7 +23,13 @@ type blockKernels struct {
 
 	panel int  // bytes of the panel for 32 columns
 	wide  bool // tile reads wide blocks
+
+	// expand, if it is set, makes the blocks that stream and pack read instead of
+	// those of the file.
+	expand expandFunc
 }
+
+type streamFunc = func(y *float32, w *byte, stride, n int, a *byte, ahead uintptr, step int)
 
 type tileFuncs []func(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
@@ -57,11 +63,14 @@ func (p *product) streamed(k *blockKernels) {
 	const height = StripRows / 2
 	blocks := p.a.K / actBlockLen
 	for r := p.r0; r < p.r1; r += height {
-		w := p.strip(r, height)
+		w, row := p.strip(r, height), p.row
+		if k.expand != nil {
+			w, row = p.expanded(k.expand, w, height, blocks)
+		}
 		y, ldy := p.target(r, height)
 		ahead := p.fetch(r, height, p.n*blocks)
 		for i := range p.n {
-			k.stream(&y[i*ldy], &w[0], p.row, blocks, p.a.address(i, 0, false), ahead.next(blocks), ahead.step)
+			k.stream(&y[i*ldy], &w[0], row, blocks, p.a.address(i, 0, false), ahead.next(blocks), ahead.step)
 		}
 		p.deliver(r, height)
 	}
@@ -84,9 +93,12 @@ func (p *product) packed(k *blockKernels) {
 		ahead := p.fetch(r, StripRows, (2+tiles)*blocks)
 		for b := 0; b < blocks; b += part {
 			n := min(part, blocks-b)
-			at := p.row * b / blocks
-			k.pack(&panel[0], &w[at], p.row, n, ahead.next(n), ahead.step)
-			k.pack(&panel[32], &w[at+StripRows/2*p.row], p.row, n, ahead.next(n), ahead.step)
+			strip, row := w[p.row*b/blocks:], p.row
+			if k.expand != nil {
+				strip, row = p.expanded(k.expand, strip, StripRows, n)
+			}
+			k.pack(&panel[0], &strip[0], row, n, ahead.next(n), ahead.step)
+			k.pack(&panel[32], &strip[StripRows/2*row], row, n, ahead.next(n), ahead.step)
 			p.tiles(k, y, ldy, &panel[0], b, n, &ahead)
 		}
 		p.deliver(r, StripRows)

@@ -8,7 +8,6 @@ import (
 	"unsafe"
 
 	"mptgo/gguf"
-	"mptgo/internal/codebook"
 )
 
 // matAVX2 needs AVX2, FMA3 and F16C.
@@ -92,18 +91,6 @@ func expandedS16(expand expandFunc, stream streamFunc) *blockKernels {
 		tile: tileFuncs{2: tileS16x2, tileS16x3, tileS16x4},
 	}
 }
-
-// nonLinear and nonLinearVNNI are the table of IQ4 types and that plus 128, for
-// assembly to read.
-var (
-	nonLinear     = codebook.NonLinear
-	nonLinearVNNI = func() (t [16]uint8) {
-		for i, v := range codebook.NonLinear {
-			t[i] = uint8(int(v) + 128)
-		}
-		return t
-	}()
-)
 
 var floatAVX2 = floatKernels{
 	types: [len(floatTypes)]floatTypeKernels{

@@ -46,3 +46,15 @@ func (u *unpacked) table(b []byte, t *[16]int8) {
 		u.q[i], u.q[16+i] = int16(t[v&15]), int16(t[v>>4])
 	}
 }
+
+// nonLinear and nonLinearVNNI are the table of IQ4 types and that plus 128, for
+// assembly to read.
+var (
+	nonLinear     = codebook.NonLinear
+	nonLinearVNNI = func() (t [16]uint8) {
+		for i, v := range codebook.NonLinear {
+			t[i] = uint8(int(v) + 128)
+		}
+		return t
+	}()
+)

@@ -54,9 +54,9 @@ func (p *product) expanded(expand expandFunc, w []byte, rows, n int) (strip []by
 	return unsafe.Slice((*byte)(unsafe.Pointer(&blocks[0])), len(blocks)*expandedSize), n * expandedSize
 }
 
-// put sets eight codes from number k on to the bytes of v, the lowest first.
-func (b *expandedBlock) put(k int, v uint64) {
-	binary.LittleEndian.PutUint64((*[32]byte)(unsafe.Pointer(&b.Q))[k:], v)
+// put sets codes 8l to 8l+7 to the bytes of v, the lowest first.
+func (b *expandedBlock) put(l int, v uint64) {
+	binary.LittleEndian.PutUint64((*[4][8]byte)(unsafe.Pointer(&b.Q))[l][:], v)
 }
 
 // scaled sets the scales of a block, which are s[0] and s[1] times d.
@@ -119,14 +119,15 @@ var (
 func expandIQ2_XXS(dst []expandedBlock, row []byte) {
 	grid := (*[256]uint64)(pointsIQ2_XXS())
 	for i := 0; i+8 <= len(dst); i += 8 {
+		out := (*[8]expandedBlock)(dst[i:])
 		block := (*[66]byte)(row[i/8*66:])
 		d := float16(block[:]) / 8
 		for j := range 8 {
-			b := &dst[i+j]
-			group := block[2+8*j : 10+8*j]
+			b := &out[j]
+			group := (*[8]byte)(block[2+8*j:])
 			word := binary.LittleEndian.Uint32(group[4:])
 			for l := range 4 {
-				b.put(8*l, negated(grid[group[l]], evenMasks[word>>(7*l)&127]))
+				b.put(l, negated(grid[group[l]], evenMasks[word>>(7*l)&127]))
 			}
 			b.scaled(d*float32(2*(word>>28)+1), 1, 1)
 		}
@@ -136,14 +137,15 @@ func expandIQ2_XXS(dst []expandedBlock, row []byte) {
 func expandIQ2_XS(dst []expandedBlock, row []byte) {
 	grid := (*[512]uint64)(pointsIQ2_XS())
 	for i := 0; i+8 <= len(dst); i += 8 {
+		out := (*[8]expandedBlock)(dst[i:])
 		block := (*[74]byte)(row[i/8*74:])
 		d := float16(block[:]) / 8
 		for j := range 8 {
-			b := &dst[i+j]
+			b := &out[j]
 			words := binary.LittleEndian.Uint64(block[2+8*j:])
 			for l := range 4 {
 				word := uint16(words >> (16 * l))
-				b.put(8*l, negated(grid[word&511], evenMasks[word>>9]))
+				b.put(l, negated(grid[word&511], evenMasks[word>>9]))
 			}
 			s := block[66+j]
 			b.scaled(d, 2*(s&15)+1, 2*(s>>4)+1)
@@ -154,14 +156,15 @@ func expandIQ2_XS(dst []expandedBlock, row []byte) {
 func expandIQ2_S(dst []expandedBlock, row []byte) {
 	grid := (*[1024]uint64)(pointsIQ2_S())
 	for i := 0; i+8 <= len(dst); i += 8 {
+		out := (*[8]expandedBlock)(dst[i:])
 		block := (*[82]byte)(row[i/8*82:])
 		d := float16(block[:]) / 8
 		for j := range 8 {
-			b := &dst[i+j]
-			low, signs, high := block[2+4*j:6+4*j], block[34+4*j:38+4*j], uint(block[66+j])
+			b := &out[j]
+			low, signs, high := (*[4]byte)(block[2+4*j:]), (*[4]byte)(block[34+4*j:]), uint(block[66+j])
 			for l := range 4 {
 				index := uint(low[l]) | high>>(2*l)&3<<8
-				b.put(8*l, negated(grid[index], signMasks[signs[l]]))
+				b.put(l, negated(grid[index], signMasks[signs[l]]))
 			}
 			s := block[74+j]
 			b.scaled(d, 2*(s&15)+1, 2*(s>>4)+1)
@@ -172,15 +175,16 @@ func expandIQ2_S(dst []expandedBlock, row []byte) {
 func expandIQ3_XXS(dst []expandedBlock, row []byte) {
 	grid := (*[256]uint64)(pointsIQ3_XXS())
 	for i := 0; i+8 <= len(dst); i += 8 {
+		out := (*[8]expandedBlock)(dst[i:])
 		block := (*[98]byte)(row[i/8*98:])
 		d := float16(block[:]) / 4
 		for j := range 8 {
-			b := &dst[i+j]
-			index := block[2+8*j : 10+8*j]
+			b := &out[j]
+			index := (*[8]byte)(block[2+8*j:])
 			word := binary.LittleEndian.Uint32(block[66+4*j:])
 			for l := range 4 {
 				v := grid[index[2*l]] | grid[index[2*l+1]]<<32
-				b.put(8*l, negated(v, evenMasks[word>>(7*l)&127]))
+				b.put(l, negated(v, evenMasks[word>>(7*l)&127]))
 			}
 			b.scaled(d*float32(2*(word>>28)+1), 1, 1)
 		}
@@ -190,15 +194,16 @@ func expandIQ3_XXS(dst []expandedBlock, row []byte) {
 func expandIQ3_S(dst []expandedBlock, row []byte) {
 	grid := (*[512]uint64)(pointsIQ3_S())
 	for i := 0; i+8 <= len(dst); i += 8 {
+		out := (*[8]expandedBlock)(dst[i:])
 		block := (*[110]byte)(row[i/8*110:])
 		d := float16(block[:])
 		for j := range 8 {
-			b := &dst[i+j]
-			low, signs, high := block[2+8*j:10+8*j], block[74+4*j:78+4*j], uint(block[66+j])
+			b := &out[j]
+			low, signs, high := (*[8]byte)(block[2+8*j:]), (*[4]byte)(block[74+4*j:]), uint(block[66+j])
 			for l := range 4 {
 				first := uint(low[2*l]) | high>>(2*l)&1<<8
 				second := uint(low[2*l+1]) | high>>(2*l+1)&1<<8
-				b.put(8*l, negated(grid[first]|grid[second]<<32, signMasks[signs[l]]))
+				b.put(l, negated(grid[first]|grid[second]<<32, signMasks[signs[l]]))
 			}
 			s := block[106+j/2] >> (j % 2 * 4) & 15
 			b.scaled(d*float32(2*s+1), 1, 1)
@@ -218,14 +223,15 @@ func eightTimes(point uint64, down bool) uint64 {
 func expandIQ1_S(dst []expandedBlock, row []byte) {
 	grid := (*[2048]uint64)(pointsIQ1())
 	for i := 0; i+8 <= len(dst); i += 8 {
+		out := (*[8]expandedBlock)(dst[i:])
 		block := (*[50]byte)(row[i/8*50:])
 		d := float16(block[:]) / 8
 		for j := range 8 {
-			b := &dst[i+j]
-			low, word := block[2+4*j:6+4*j], uint(binary.LittleEndian.Uint16(block[34+2*j:]))
+			b := &out[j]
+			low, word := (*[4]byte)(block[2+4*j:]), uint(binary.LittleEndian.Uint16(block[34+2*j:]))
 			for l := range 4 {
 				index := uint(low[l]) | word>>(3*l)&7<<8
-				b.put(8*l, eightTimes(grid[index], word>>15 != 0))
+				b.put(l, eightTimes(grid[index], word>>15 != 0))
 			}
 			b.scaled(d*float32(2*(word>>12&7)+1), 1, 1)
 		}
@@ -235,14 +241,15 @@ func expandIQ1_S(dst []expandedBlock, row []byte) {
 func expandIQ1_M(dst []expandedBlock, row []byte) {
 	grid := (*[2048]uint64)(pointsIQ1())
 	for i := 0; i+8 <= len(dst); i += 8 {
+		out := (*[8]expandedBlock)(dst[i:])
 		block := (*[56]byte)(row[i/8*56:])
 		d := scaleIQ1_M(block[:]) / 8
 		for j := range 8 {
-			b := &dst[i+j]
-			low, word := block[4*j:4*j+4], uint(binary.LittleEndian.Uint16(block[32+2*j:]))
+			b := &out[j]
+			low, word := (*[4]byte)(block[4*j:]), uint(binary.LittleEndian.Uint16(block[32+2*j:]))
 			for l := range 4 {
 				high := word >> (4 * l)
-				b.put(8*l, eightTimes(grid[uint(low[l])|high&7<<8], high&8 != 0))
+				b.put(l, eightTimes(grid[uint(low[l])|high&7<<8], high&8 != 0))
 			}
 			s := byte(binary.LittleEndian.Uint16(block[48+j/2*2:]) >> (j % 2 * 6))
 			b.scaled(d, 2*(s&7)+1, 2*(s>>3&7)+1)
@@ -252,13 +259,14 @@ func expandIQ1_M(dst []expandedBlock, row []byte) {
 
 func expandTQ2_0(dst []expandedBlock, row []byte) {
 	for i := 0; i+8 <= len(dst); i += 8 {
+		out := (*[8]expandedBlock)(dst[i:])
 		block := (*[66]byte)(row[i/8*66:])
 		d := float16(block[64:])
 		for j := range 8 {
-			b := &dst[i+j]
+			b := &out[j]
 			for l := range 4 {
 				v := binary.LittleEndian.Uint64(block[j/4*32+8*l:])
-				b.put(8*l, minus(v>>(j%4*2)&(3*everyByte), 1))
+				b.put(l, minus(v>>(j%4*2)&(3*everyByte), 1))
 			}
 			b.scaled(d, 1, 1)
 		}
@@ -267,12 +275,13 @@ func expandTQ2_0(dst []expandedBlock, row []byte) {
 
 func expandTQ1_0(dst []expandedBlock, row []byte) {
 	for i := 0; i+8 <= len(dst); i += 8 {
+		out := (*[8]expandedBlock)(dst[i:])
 		block := (*[54]byte)(row[i/8*54:])
 		d := float16(block[52:])
 		for j := range 8 {
-			b := &dst[i+j]
+			b := &out[j]
 			for l := range 4 {
-				b.put(8*l, ternary(block, 32*j+8*l))
+				b.put(l, ternary(block, 32*j+8*l))
 			}
 			b.scaled(d, 1, 1)
 		}

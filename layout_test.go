@@ -18,9 +18,10 @@ import (
 var may = map[string]string{
 	"":                     "",
 	"internal/check":       "",
+	"internal/codebook":    "",
 	"gguf":                 "",
-	"quantize":             "gguf",
-	"ggml/internal/kernel": "gguf",
+	"quantize":             "gguf internal/codebook",
+	"ggml/internal/kernel": "gguf internal/codebook",
 	"ggml":                 "gguf quantize ggml/internal/kernel",
 	"sampling":             "",
 	"mpt/tokenizer":        "gguf",

@@ -15,6 +15,7 @@ import (
 	"mptgo/ggml"
 	"mptgo/gguf"
 	"mptgo/mpt"
+	"mptgo/mpt/convert"
 )
 
 // tinyCase is the checkpoint that tests of behaviour use.
@@ -71,6 +72,23 @@ func TestSameBits(t *testing.T) {
 		}
 	}
 }
+
+// The same for the types that rows of 256 have, whose mixes hold several each.
+func TestSameBitsMixes(t *testing.T) {
+	shape := convert.Shape{Name: "256,4,2", DModel: 256, Heads: 4, Layers: 2, Context: 1024}
+	for _, typ := range mixes {
+		t.Run(typ, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), typ+".gguf")
+			if _, err := convert.Synthetic(context.Background(), shape, 1, file, convert.Options{Type: typ}); err != nil {
+				t.Fatal(err)
+			}
+			testSameBits(t, file, false, text(20))
+		})
+	}
+}
+
+// mixes hold every type with blocks of 256 that can be written.
+var mixes = []string{"Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K", "IQ4_NL", "IQ4_XS", "IQ3_M", "IQ3_XXS", "IQ2_M", "TQ1_0", "TQ2_0"}
 
 func testSameBits(t *testing.T, file string, exact bool, ids []int32) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8)) // a model starts no more threads than that

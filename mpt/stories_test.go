@@ -103,3 +103,34 @@ func TestStoriesPerplexity(t *testing.T) {
 		t.Errorf("perplexity %v, want %v", r.Perplexity, e.Perplexity)
 	}
 }
+
+// typeBound is what quantised activations may change of a perplexity.
+const typeBound = 0.01
+
+// A trained model that is converted to any type has the perplexity that its decoded
+// weights have.
+func TestStoriesTypes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("converts a model twelve times")
+	}
+	text, err := os.ReadFile(check.Shared(t, "eval", "valid.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	perplexity := func(file string, opts ...mpt.Option) float64 {
+		r, err := mpt.Perplexity(context.Background(), opened(t, file, opts...), string(text),
+			mpt.PerplexityOptions{Context: 512, Chunks: 1, Documents: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Perplexity
+	}
+	for _, typ := range mixes {
+		file := converted(t, stories(t), typ)
+		fast, exact := perplexity(file), perplexity(file, mpt.Exact())
+		t.Logf("%s: perplexity %.3f, exact %.3f", typ, fast, exact)
+		if !(math.Abs(fast/exact-1) <= typeBound) {
+			t.Errorf("%s: perplexity %v, with exact activations %v", typ, fast, exact)
+		}
+	}
+}

@@ -1,5 +1,7 @@
 package quantize
 
+import "mptgo/internal/codebook"
+
 import "math"
 
 // The better search for groups with a scale and no minimum: x ≈ a·q, where q is
@@ -14,7 +16,7 @@ type scaleSums struct{ qq, qx float64 } // Σ w·q·q, Σ w·q·x
 type scaleGroup struct {
 	x     []float32
 	w, wx [32]float64
-	top   int32 // codes are -top..top-1; 0: they are entries of [nonLinear]
+	top   int32 // codes are -top..top-1; 0: they are entries of [codebook.NonLinear]
 	sums  scaleSums
 }
 
@@ -47,7 +49,7 @@ func (g *scaleGroup) tryTable(inv float32) (s scaleSums) {
 	x := g.x
 	w, wx := g.w[:len(x)], g.wx[:len(x)]
 	for i, v := range x {
-		q := float64(nonLinear[nonLinearCode(float32(v*inv))&15])
+		q := float64(codebook.NonLinear[nonLinearCode(float32(v*inv))&15])
 		s.qq += float64(w[i] * q * q)
 		s.qx += float64(wx[i] * q)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"mptgo/gguf"
+	"mptgo/internal/codebook"
 )
 
 // randomDecoded holds the start of the SHA-256 of what ggml's reference code
@@ -75,15 +76,15 @@ func TestGrids(t *testing.T) {
 		packed, expanded string // the start of their SHA-256
 		size             int
 	}{
-		{"iq2_xxs", gridIQ2_XXS, "915952ebc4af8ddb", "05826b5d3e472a3a", 2048},
-		{"iq2_xs", gridIQ2_XS, "f66435966ca8d64e", "06e47aaca60b4dc1", 4096},
-		{"iq2_s", gridIQ2_S, "e6e75e121b65e8af", "e1aa1473412b0552", 8192},
-		{"iq1_s", gridIQ1, "e9ffebfc997ad602", "07540ffc1aeaf6ad", 16384},
-		{"iq3_xxs", gridIQ3_XXS, "c9678803c61b2210", "46e35f5a997efdee", 1024},
-		{"iq3_s", gridIQ3_S, "353274c58dd7d8dc", "bd1af4945a1717c6", 2048},
+		{"iq2_xxs", codebook.IQ2_XXS, "915952ebc4af8ddb", "05826b5d3e472a3a", 2048},
+		{"iq2_xs", codebook.IQ2_XS, "f66435966ca8d64e", "06e47aaca60b4dc1", 4096},
+		{"iq2_s", codebook.IQ2_S, "e6e75e121b65e8af", "e1aa1473412b0552", 8192},
+		{"iq1_s", codebook.IQ1, "e9ffebfc997ad602", "07540ffc1aeaf6ad", 16384},
+		{"iq3_xxs", codebook.IQ3_XXS, "c9678803c61b2210", "46e35f5a997efdee", 1024},
+		{"iq3_s", codebook.IQ3_S, "353274c58dd7d8dc", "bd1af4945a1717c6", 2048},
 	} {
 		var packed, expanded []byte
-		for _, p := range packedGrid(c.name) {
+		for _, p := range codebook.Packed(c.name) {
 			packed = binary.LittleEndian.AppendUint16(packed, p)
 		}
 		for _, g := range c.points() {
@@ -105,8 +106,8 @@ func TestGrids(t *testing.T) {
 
 func TestEvenSigns(t *testing.T) {
 	for i, want := range map[uint32]uint8{0: 0, 1: 0x81, 3: 3, 127: 0xff, 0x80: 0, 0x55: 0x55} {
-		if got := evenSigns(i); got != want {
-			t.Errorf("evenSigns(%#x) = %#x, want %#x", i, got, want)
+		if got := codebook.EvenSigns(i); got != want {
+			t.Errorf("codebook.EvenSigns(%#x) = %#x, want %#x", i, got, want)
 		}
 	}
 }

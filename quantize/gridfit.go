@@ -4,7 +4,7 @@ import "math/bits"
 
 // A gridSearch says how the groups of a codebook format are fitted.
 type gridSearch struct {
-	book  func() *codebook
+	book  func() *gridIndex
 	group int     // values that share a scale
 	steps int     // scales to try on either side of the obvious one,
 	step  float32 // this far apart
@@ -73,7 +73,7 @@ func (s *gridSearch) search(f *gridValues, index *[8]int16, m float32) (scale fl
 
 // gridValues are the values of a group without their signs.
 type gridValues struct {
-	book    *codebook
+	book    *gridIndex
 	n       int         // points
 	w       []float32   // weights
 	v, root [32]float32 // magnitudes, square roots of weights

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"mptgo/gguf"
+	"mptgo/internal/codebook"
 )
 
 // IQ1_M stores 256 values as points of the grid of IQ1_S, with a shift δ of ±⅛
@@ -22,7 +23,7 @@ var iq1_M = Format{
 }
 
 func decodeIQ1_M(x []float32, b []byte) {
-	d, grid := F16ToF32(iq1Scale(b)), gridIQ1()
+	d, grid := F16ToF32(iq1Scale(b)), codebook.IQ1()
 	for t := range 32 {
 		high := int(b[32+t/2]>>(t%2*4)) & 15
 		u := t / 2

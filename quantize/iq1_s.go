@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"mptgo/gguf"
+	"mptgo/internal/codebook"
 )
 
 // IQ1_S stores 256 values as points of a grid of 2048 with eight coordinates
@@ -21,7 +22,7 @@ var iq1_S = Format{
 }
 
 func decodeIQ1_S(x []float32, b []byte) {
-	d, grid := half(b[0:]), gridIQ1()
+	d, grid := half(b[0:]), codebook.IQ1()
 	for t := range 32 {
 		word := int(binary.LittleEndian.Uint16(b[34+t/4*2:]))
 		scale := d * float32(2*(word>>12&7)+1)

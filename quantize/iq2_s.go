@@ -1,6 +1,9 @@
 package quantize
 
-import "mptgo/gguf"
+import (
+	"mptgo/gguf"
+	"mptgo/internal/codebook"
+)
 
 // IQ2_S stores 256 values as points of a grid of 1024 with eight coordinates,
 // with signs, a 4-bit scale s for each 16 and one scale d for all:
@@ -19,7 +22,7 @@ var iq2_S = Format{
 }
 
 func decodeIQ2_S(x []float32, b []byte) {
-	d, grid := half(b[0:]), gridIQ2_S()
+	d, grid := half(b[0:]), codebook.IQ2_S()
 	for t := range 32 {
 		high := b[66+t/4] >> (t % 4 * 2) & 3
 		index := int(b[2+t]) | int(high)<<8

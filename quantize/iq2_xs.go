@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"mptgo/gguf"
+	"mptgo/internal/codebook"
 )
 
 // IQ2_XS stores 256 values as points of a grid of 512 with eight coordinates,
@@ -12,7 +13,7 @@ import (
 //
 //	byte   0..1   d, binary16
 //	byte   2..65  for each 8 values 16 bits: an index into the grid of 9 bits,
-//	              then [evenSigns]
+//	              then [codebook.EvenSigns]
 //	byte  66..73  s[2j], s[2j+1] in the nibbles of byte 66+j
 var iq2_XS = Format{
 	Type:   gguf.IQ2_XS,
@@ -21,11 +22,11 @@ var iq2_XS = Format{
 }
 
 func decodeIQ2_XS(x []float32, b []byte) {
-	d, grid := half(b[0:]), gridIQ2_XS()
+	d, grid := half(b[0:]), codebook.IQ2_XS()
 	for t := range 32 {
 		word := uint32(binary.LittleEndian.Uint16(b[2+2*t:]))
 		scale := iq2Scale(d, b[66:], t)
-		scaleSigned(x[8*t:8*t+8], scale, grid[8*(word&511):], evenSigns(word>>9))
+		scaleSigned(x[8*t:8*t+8], scale, grid[8*(word&511):], codebook.EvenSigns(word>>9))
 	}
 }
 

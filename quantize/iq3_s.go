@@ -1,6 +1,9 @@
 package quantize
 
-import "mptgo/gguf"
+import (
+	"mptgo/gguf"
+	"mptgo/internal/codebook"
+)
 
 // IQ3_S stores 256 values as points of a grid of 512 with four coordinates,
 // with signs, a 4-bit scale s for each 32 and one scale d for all:
@@ -23,7 +26,7 @@ var iq3_S = Format{
 func betterIQ3_S(b []byte, x, importance []float32) { writeIQ3_S(b, x, importance, false) }
 
 func decodeIQ3_S(x []float32, b []byte) {
-	d, grid := half(b[0:]), gridIQ3_S()
+	d, grid := half(b[0:]), codebook.IQ3_S()
 	for t := range 64 {
 		s := b[106+t/16] >> (t / 8 % 2 * 4) & 15
 		index := int(b[2+t]) | int(b[66+t/8]>>(t%8)&1)<<8

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"mptgo/gguf"
+	"mptgo/internal/codebook"
 )
 
 // IQ3_XXS stores 256 values as points of a grid of 256 with four coordinates,
@@ -12,7 +13,7 @@ import (
 //
 //	byte   0..1   d, binary16
 //	byte   2..65  indices into the grid
-//	byte  66..97  for each 32 values a 32-bit word: four of [evenSigns] of 7
+//	byte  66..97  for each 32 values a 32-bit word: four of [codebook.EvenSigns] of 7
 //	              bits, then s
 var iq3_XXS = Format{
 	Type:   gguf.IQ3_XXS,
@@ -22,11 +23,11 @@ var iq3_XXS = Format{
 }
 
 func decodeIQ3_XXS(x []float32, b []byte) {
-	d, grid := half(b[0:]), gridIQ3_XXS()
+	d, grid := half(b[0:]), codebook.IQ3_XXS()
 	for t := range 64 {
 		word := binary.LittleEndian.Uint32(b[66+t/8*4:])
 		scale := d * (0.5 + float32(word>>28)) * 0.5
-		signs := evenSigns(word>>(t/2%4*7)) >> (t % 2 * 4)
+		signs := codebook.EvenSigns(word>>(t/2%4*7)) >> (t % 2 * 4)
 		scaleSigned(x[4*t:4*t+4], scale, grid[4*int(b[2+t]):], signs)
 	}
 }

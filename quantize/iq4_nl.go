@@ -1,6 +1,9 @@
 package quantize
 
-import "mptgo/gguf"
+import (
+	"mptgo/gguf"
+	"mptgo/internal/codebook"
+)
 
 // IQ4_NL stores 32 values as 4-bit indices q into a table of 8-bit numbers that
 // lie closer near zero, with one scale d: x ≈ d·K[q].
@@ -15,9 +18,6 @@ var iq4_NL = Format{
 	bad:    badHalves(gguf.IQ4_NL, 0),
 }
 
-// nonLinear is the table K.
-var nonLinear = [16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
-
 func betterIQ4_NL(b []byte, x, importance []float32) {
 	var w [32]float32
 	weighBetter(w[:], x, importance)
@@ -29,7 +29,7 @@ func betterIQ4_NL(b []byte, x, importance []float32) {
 }
 
 func decodeIQ4_NL(x []float32, b []byte) {
-	lookupNibbles(x, half(b[0:]), b[2:], &nonLinear)
+	lookupNibbles(x, half(b[0:]), b[2:], &codebook.NonLinear)
 }
 
 // lookupNibbles sets the first half of x to the numbers in table that the low
@@ -90,7 +90,7 @@ func fitNonLinear(x, w []float32) (d float32) {
 func correlateNonLinear(x, w []float32, inv float32) (a, b float32) {
 	w = w[:len(x)]
 	for i, v := range x {
-		q := float32(nonLinear[nonLinearCode(float32(inv*v))])
+		q := float32(codebook.NonLinear[nonLinearCode(float32(inv*v))])
 		wq := float32(w[i] * q)
 		a += float32(wq * v)
 		b += float32(wq * q)
@@ -126,7 +126,7 @@ func nonLinearCode(v float32) uint8 {
 var nonLinearCodes = func() (table [481]uint8) {
 	code := 0
 	for i := range table {
-		for code < 15 && i-254 >= int(nonLinear[code])+int(nonLinear[code+1]) {
+		for code < 15 && i-254 >= int(codebook.NonLinear[code])+int(codebook.NonLinear[code+1]) {
 			code++
 		}
 		table[i] = uint8(code)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"mptgo/gguf"
+	"mptgo/internal/codebook"
 )
 
 // IQ4_XS stores 256 values as 4-bit indices q into the table K of IQ4_NL, with a
@@ -43,7 +44,7 @@ func decodeIQ4_XS(x []float32, b []byte) {
 	for j := range 8 {
 		low := b[4+j/2] >> (j % 2 * 4) & 15
 		s := int32(low) | int32(high>>(2*j)&3)<<4
-		lookupNibbles(x[32*j:32*j+32], d*float32(s-32), b[8+16*j:], &nonLinear)
+		lookupNibbles(x[32*j:32*j+32], d*float32(s-32), b[8+16*j:], &codebook.NonLinear)
 	}
 }
 

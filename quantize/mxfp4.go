@@ -1,9 +1,8 @@
 package quantize
 
 import (
-	"math"
-
 	"mptgo/gguf"
+	"mptgo/internal/codebook"
 )
 
 // MXFP4 stores 32 values as 4-bit floats q with a power of two for all
@@ -18,19 +17,8 @@ var mxfp4 = Format{
 	bad:    badMXFP4,
 }
 
-// float4 is the table E.
-var float4 = [16]int8{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}
-
 func decodeMXFP4(x []float32, b []byte) {
-	lookupNibbles(x, halfPower(b[0]), b[1:], &float4)
-}
-
-// halfPower returns 2^(e-128), half of what a scale byte stands for.
-func halfPower(e uint8) float32 {
-	if e < 2 {
-		return math.Float32frombits(0x00200000 << e)
-	}
-	return math.Float32frombits(uint32(e-1) << 23)
+	lookupNibbles(x, codebook.HalfPower(b[0]), b[1:], &codebook.Float4)
 }
 
 // badMXFP4 is Format.bad: besides NaN it finds scales that make the largest code

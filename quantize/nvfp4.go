@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"mptgo/gguf"
+	"mptgo/internal/codebook"
 )
 
 // NVFP4 stores 64 values as 4-bit floats q with an 8-bit float u for each 16:
@@ -19,7 +20,7 @@ var nvfp4 = Format{
 
 func decodeNVFP4(x []float32, b []byte) {
 	for s := range 4 {
-		lookupNibbles(x[16*s:16*s+16], halfFloat8(b[s]), b[4+8*s:], &float4)
+		lookupNibbles(x[16*s:16*s+16], halfFloat8(b[s]), b[4+8*s:], &codebook.Float4)
 	}
 }
 

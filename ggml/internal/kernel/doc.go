@@ -26,13 +26,19 @@
 // order, with one accumulator that starts from +0. The sum over a block of
 // integer weight times int8 activation is exact, zero points included:
 //
-//	Q4_0 Q5_0 Q8_0  acc = fma(dw*da, float32(Σ (w-zero)·q), acc)
-//	Q4_1 Q5_1       acc = fma(dw*da, float32(Σ w·q), acc); acc = fma(mw, sa, acc)
-//	Q6_K            acc = fma(dw*da, float32(s0·Σ₀(w-32)·q + s1·Σ₁(w-32)·q), acc)
+//	one scale   acc = fma(dw*da, float32(Σ w·q), acc)
+//	minima      acc = fma(dw*da, float32(Σ w·q), acc); acc = fma(mw, da*float32(Σ q), acc)
+//	two scales  acc = fma(dw*da, float32(s0·Σ₀w·q + s1·Σ₁w·q), acc)
+//	and minima  and acc = fma(mw, da*float32(m0·Σ₀q + m1·Σ₁q), acc)
 //
-// dw and mw are the block's scale and minimum widened to float32, da is the
-// activation's scale, sa = da*float32(Σ q). Q6_K has a scale d for 256 values
-// and an int8 scale s for each 16: a 32-value block holds two of these.
+// w are the codes less their zero point, or what they stand for, dw and mw are the
+// block's scale and minimum widened to float32, da is the activation's scale. The
+// K, IQ and TQ types have a scale d for 256 values and small integers to multiply
+// it with. Where there is one for each 32 values, dw is the product, which is
+// exact: 11 bits times at most 6. So is mw; Q4_K and Q5_K are like Q4_1, the types
+// with codebooks for 32 like Q4_0. Where there is one for each 16 (Q2_K, Q3_K,
+// Q6_K, IQ2_XS, IQ2_S, IQ1_M), s and m stay integers. IQ1 types count in eighths:
+// w is eight times a coordinate plus or minus 1, and dw an eighth.
 //
 // Activations are quantised in blocks of 32: with a the largest magnitude,
 // d = a/127, q = round-half-even(x * (127/a)); if a is 0, or so small that 127/a

@@ -34,9 +34,10 @@ const LanesBatch = 6
 type MatScratch struct {
 	unpacked unpacked // 32 weights
 
-	padded []byte    // a ragged strip of weights
-	out    []float32 // and its results
-	panel  []byte    // an unpacked strip of blocks
+	padded   []byte          // a ragged strip of weights
+	out      []float32       // and its results
+	panel    []byte          // an unpacked strip of blocks
+	expanded []expandedBlock // a strip on the way there
 
 	row        []float32 // decoded rows
 	floatPanel []float32 // an unpacked strip of floats

@@ -38,8 +38,58 @@ var matAVX2 = matKernels{
 			stream: streamQ6_K, pack: packQ6_K, panel: 256 + 512,
 			tile: tileFuncs{2: tileU6x2, tileU6x3, tileU6x4},
 		},
+		gguf.Q5_K: {
+			stream: streamQ5_K, pack: packQ5_K, panel: 128 + 512,
+			tile: tileFuncs{2: tileU5Minx2, tileU5Minx3, tileU5Minx4},
+		},
+		gguf.Q4_K: {
+			stream: streamQ4_K, pack: packQ4_K, panel: 128 + 512,
+			tile: tileFuncs{2: tileU4Minx2, tileU4Minx3, tileU4Minx4},
+		},
+		gguf.Q3_K: {
+			stream: streamQ3_K, pack: packQ3_K, panel: 256 + 512,
+			tile: tileFuncs{2: tileU3x2, tileU3x3, tileU3x4},
+		},
+		gguf.Q2_K: {
+			stream: streamQ2_K, pack: packQ2_K, panel: 320 + 512,
+			tile: tileFuncs{2: tileU3Minx2, tileU3Minx3, tileU3Minx4},
+		},
+		gguf.IQ4_NL: {
+			stream: streamIQ4_NL, pack: packIQ4_NL, panel: 64 + 1024, wide: true,
+			tile: tileFuncs{2: tileS16x2, tileS16x3, tileS16x4},
+		},
+		gguf.IQ4_XS: {
+			stream: streamIQ4_XS, pack: packIQ4_XS, panel: 64 + 1024, wide: true,
+			tile: tileFuncs{2: tileS16x2, tileS16x3, tileS16x4},
+		},
+		gguf.IQ3_S:   expandedU5(expandIQ3_S),
+		gguf.IQ1_S:   expandedU5(expandIQ1_S),
+		gguf.TQ1_0:   expandedU5(expandTQ1_0),
+		gguf.TQ2_0:   expandedU5(expandTQ2_0),
+		gguf.MXFP4:   expandedU5(expandMXFP4),
+		gguf.IQ3_XXS: expandedS16(expandIQ3_XXS, streamExpanded),
+		gguf.IQ2_XXS: expandedS16(expandIQ2_XXS, streamExpanded),
+		gguf.IQ2_XS:  expandedS16(expandIQ2_XS, streamExpandedHalves),
+		gguf.IQ2_S:   expandedS16(expandIQ2_S, streamExpandedHalves),
+		gguf.IQ1_M:   expandedS16(expandIQ1_M, streamExpandedHalves),
 	},
 	float: &floatAVX2,
+}
+
+// expandedU5 returns the kernels of a type whose weights are from -16 to 15.
+func expandedU5(expand expandFunc) *blockKernels {
+	return &blockKernels{
+		expand: expand, stream: streamExpanded, pack: packExpandedU5, panel: 64 + 512,
+		tile: tileFuncs{2: tileU5x2, tileU5x3, tileU5x4},
+	}
+}
+
+// expandedS16 returns the kernels of other types.
+func expandedS16(expand expandFunc, stream streamFunc) *blockKernels {
+	return &blockKernels{
+		expand: expand, stream: stream, pack: packExpandedS16, panel: 64 + 1024, wide: true,
+		tile: tileFuncs{2: tileS16x2, tileS16x3, tileS16x4},
+	}
 }
 
 var floatAVX2 = floatKernels{

@@ -62,6 +62,9 @@ func (s *MatScratch) poison() {
 			f[:cap(f)][i] = nan
 		}
 	}
+	for i := range s.expanded[:cap(s.expanded)] {
+		s.expanded[:cap(s.expanded)][i] = expandedBlock{D: nan}
+	}
 	for _, b := range [][]byte{s.padded, s.panel} {
 		for i := range b[:cap(b)] {
 			b[:cap(b)][i] = 0xff

@@ -13,6 +13,7 @@ var matAVXVNNI = matKernels{
 		zero128: tileFuncs{2: tileU8x2AVXVNNI, tileU8x3AVXVNNI, tileU8x4AVXVNNI},
 		min:     tileFuncs{2: tileMinx2AVXVNNI, tileMinx3AVXVNNI, tileMinx4AVXVNNI},
 		halves:  tileFuncs{2: tileU6x2AVXVNNI, tileU6x3AVXVNNI, tileU6x4AVXVNNI},
+		minima:  tileFuncs{2: tileU6Minx2AVXVNNI, tileU6Minx3AVXVNNI, tileU6Minx4AVXVNNI},
 	}),
 	float: &floatAVX2,
 }
@@ -35,6 +36,8 @@ var matAVX512 = matKernels{
 			tileMinx12AVX512, tileMinx13AVX512, tileMinx14AVX512},
 		halves: tileFuncs{2: tileU6x2AVX512, tileU6x3AVX512, tileU6x4AVX512, tileU6x5AVX512, tileU6x6AVX512,
 			tileU6x7AVX512, tileU6x8AVX512, tileU6x9AVX512},
+		minima: tileFuncs{2: tileU6Minx2AVX512, tileU6Minx3AVX512, tileU6Minx4AVX512, tileU6Minx5AVX512,
+			tileU6Minx6AVX512, tileU6Minx7AVX512, tileU6Minx8AVX512, tileU6Minx9AVX512},
 	}),
 	float: &floatAVX2,
 }
@@ -44,6 +47,7 @@ type vnniTiles struct {
 	zero8, zero16, zero128 tileFuncs // codes with a scale, by zero point
 	min                    tileFuncs // and a minimum
 	halves                 tileFuncs // and scales for each half
+	minima                 tileFuncs // and minima for each half
 }
 
 // blocksVNNI returns the kernels of a tier with such tiles. Where panels allow
@@ -58,6 +62,24 @@ func blocksVNNI(panelBytes int, tile vnniTiles) [len(blockTypes)]*blockKernels {
 		gguf.Q5_1: {stream: streamQ5_1, pack: packQ5_1, tile: tile.min, panel: 128 + codes},
 		gguf.Q8_0: {stream: streamQ8_0, pack: packQ8_0VNNI, tile: tile.zero128, panel: 64 + codes},
 		gguf.Q6_K: {stream: streamQ6_K, pack: packQ6_KVNNI, tile: tile.halves, panel: 256 + codes},
+		gguf.Q5_K: {stream: streamQ5_K, pack: packQ5_K, tile: tile.min, panel: 128 + codes},
+		gguf.Q4_K: {stream: streamQ4_K, pack: packQ4_K, tile: tile.min, panel: 128 + codes},
+		gguf.Q3_K: {stream: streamQ3_K, pack: packQ3_KVNNI, tile: tile.halves, panel: 256 + codes},
+		gguf.Q2_K: {stream: streamQ2_K, pack: packQ2_KVNNI, tile: tile.minima, panel: 320 + codes},
+
+		gguf.IQ4_NL: {stream: streamIQ4_NL, pack: packIQ4_NLVNNI, tile: tile.zero128, panel: 64 + codes},
+		gguf.IQ4_XS: {stream: streamIQ4_XS, pack: packIQ4_XSVNNI, tile: tile.zero128, panel: 64 + codes},
+
+		gguf.IQ3_S:   tile.expanded(expandIQ3_S),
+		gguf.IQ3_XXS: tile.expanded(expandIQ3_XXS),
+		gguf.IQ2_XXS: tile.expanded(expandIQ2_XXS),
+		gguf.IQ1_S:   tile.expanded(expandIQ1_S),
+		gguf.TQ1_0:   tile.expanded(expandTQ1_0),
+		gguf.TQ2_0:   tile.expanded(expandTQ2_0),
+		gguf.MXFP4:   tile.expanded(expandMXFP4),
+		gguf.IQ2_XS:  tile.expandedHalves(expandIQ2_XS),
+		gguf.IQ2_S:   tile.expandedHalves(expandIQ2_S),
+		gguf.IQ1_M:   tile.expandedHalves(expandIQ1_M),
 	}
 	for _, k := range kernels {
 		if k != nil {
@@ -65,4 +87,20 @@ func blocksVNNI(panelBytes int, tile vnniTiles) [len(blockTypes)]*blockKernels {
 		}
 	}
 	return kernels
+}
+
+// expanded returns the kernels of a type that is expanded first.
+func (t vnniTiles) expanded(expand expandFunc) *blockKernels {
+	return &blockKernels{
+		expand: expand, stream: streamExpanded, pack: packExpandedU8, tile: t.zero128,
+		panel: 64 + StripRows*actBlockLen,
+	}
+}
+
+// expandedHalves returns those of a type with scales for each 16.
+func (t vnniTiles) expandedHalves(expand expandFunc) *blockKernels {
+	return &blockKernels{
+		expand: expand, stream: streamExpandedHalves, pack: packExpandedHalves, tile: t.halves,
+		panel: 256 + StripRows*actBlockLen,
+	}
 }

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -22,12 +23,44 @@ func matTypes() []gguf.Type {
 
 // halfFields says where the binary16 numbers of a block lie.
 var halfFields = map[gguf.Type][]int{
-	gguf.Q4_0: {0},
-	gguf.Q4_1: {0, 2},
-	gguf.Q5_0: {0},
-	gguf.Q5_1: {0, 2},
-	gguf.Q8_0: {0},
-	gguf.Q6_K: {208},
+	gguf.Q4_0:    {0},
+	gguf.Q4_1:    {0, 2},
+	gguf.Q5_0:    {0},
+	gguf.Q5_1:    {0, 2},
+	gguf.Q8_0:    {0},
+	gguf.Q2_K:    {80, 82},
+	gguf.Q3_K:    {108},
+	gguf.Q4_K:    {0, 2},
+	gguf.Q5_K:    {0, 2},
+	gguf.Q6_K:    {208},
+	gguf.IQ2_XXS: {0},
+	gguf.IQ2_XS:  {0},
+	gguf.IQ3_XXS: {0},
+	gguf.IQ1_S:   {0},
+	gguf.IQ4_NL:  {0},
+	gguf.IQ3_S:   {0},
+	gguf.IQ2_S:   {0},
+	gguf.IQ4_XS:  {0},
+	gguf.IQ1_M:   nil, // in pieces
+	gguf.TQ1_0:   {52},
+	gguf.TQ2_0:   {64},
+	gguf.MXFP4:   nil, // a power of two instead
+}
+
+// scaleBytes says where smaller scales lie, from and to: for sums to reach their
+// bounds, these must be extreme while the codes are, with another extreme.
+var scaleBytes = map[gguf.Type][2]int{
+	gguf.Q2_K:   {0, 16},
+	gguf.Q3_K:   {96, 108},
+	gguf.Q4_K:   {4, 16},
+	gguf.Q5_K:   {4, 16},
+	gguf.Q6_K:   {192, 208},
+	gguf.IQ4_XS: {2, 8},
+	gguf.IQ3_S:  {106, 110},
+	gguf.IQ2_XS: {66, 74},
+	gguf.IQ2_S:  {74, 82},
+	gguf.IQ1_S:  {34, 50},
+	gguf.IQ1_M:  {48, 56},
 }
 
 // data says how wild the numbers of a test are.
@@ -93,11 +126,31 @@ func (d data) block(r *rand.Rand, typ gguf.Type, b []byte) {
 		binary.LittleEndian.PutUint16(b, uint16(math.Float32bits(d.float(r))>>16))
 	default:
 		d.bytes(r, b)
-		if typ == gguf.Q6_K {
-			d.bytes(r, b[192:208])
+		if at, ok := scaleBytes[typ]; ok {
+			d.bytes(r, b[at[0]:at[1]])
 		}
-		for _, at := range halfFields[typ] {
+		fields, ok := halfFields[typ]
+		if !ok {
+			panic(fmt.Sprintf("halfFields lacks %v", typ))
+		}
+		for _, at := range fields {
 			binary.LittleEndian.PutUint16(b[at:], d.half(r))
+		}
+		d.oddScale(r, typ, b)
+	}
+}
+
+// oddScale sets the scale of types that have no binary16 field for it.
+func (d data) oddScale(r *rand.Rand, typ gguf.Type, b []byte) {
+	switch typ {
+	case gguf.IQ1_M: // 4 bits in the upper halves of four words
+		h := d.half(r)
+		for i := range 4 {
+			b[49+2*i] = b[49+2*i]&15 | byte(h>>(4*i))<<4
+		}
+	case gguf.MXFP4:
+		if d == plain {
+			b[0] = byte(110 + r.IntN(30))
 		}
 	}
 }

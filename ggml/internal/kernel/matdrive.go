@@ -10,7 +10,7 @@ type blockKernels struct {
 	// in the file, with a row of activations. For each block it fetches some
 	// cache lines at ahead, an address that need not exist, and moves ahead by
 	// step.
-	stream func(y *float32, w *byte, stride, n int, a *byte, ahead uintptr, step int)
+	stream streamFunc
 
 	// pack unpacks a strip of eight rows into its half of a panel of
 	// StripRows: the other half is 32 bytes further on. It fetches like stream.
@@ -24,7 +24,13 @@ type blockKernels struct {
 	panel      int  // bytes of the panel for 32 columns
 	panelBytes int  // and of a whole one at most, if not panelBytes
 	wide       bool // tile reads wide blocks
+
+	// expand, if it is set, makes the blocks that stream and pack read instead of
+	// those of the file.
+	expand expandFunc
 }
+
+type streamFunc = func(y *float32, w *byte, stride, n int, a *byte, ahead uintptr, step int)
 
 type tileFuncs []func(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
@@ -62,11 +68,14 @@ func (p *product) streamed(k *blockKernels) {
 	const height = StripRows / 2
 	blocks := p.a.K / actBlockLen
 	for r := p.r0; r < p.r1; r += height {
-		w := p.strip(r, height)
+		w, row := p.strip(r, height), p.row
+		if k.expand != nil {
+			w, row = p.expanded(k.expand, w, height, blocks)
+		}
 		y, ldy := p.target(r, height)
 		ahead := p.fetch(r, height, p.n*blocks)
 		for i := range p.n {
-			k.stream(&y[i*ldy], &w[0], p.row, blocks, p.a.address(i, 0, false), ahead.next(blocks), ahead.step)
+			k.stream(&y[i*ldy], &w[0], row, blocks, p.a.address(i, 0, false), ahead.next(blocks), ahead.step)
 		}
 		p.deliver(r, height)
 	}
@@ -115,10 +124,13 @@ type packedTiles struct {
 
 // pack unpacks n blocks, from block b on, of the rows from row r on into panel j.
 func (t *packedTiles) pack(j, r, b, n int) {
-	w := t.strip(r, StripRows)[t.row*b/(t.a.K/actBlockLen):]
+	w, row := t.strip(r, StripRows)[t.row*b/(t.a.K/actBlockLen):], t.row
+	if t.k.expand != nil {
+		w, row = t.expanded(t.k.expand, w, StripRows, n)
+	}
 	panel := t.panels[j*t.panel:]
-	t.k.pack(&panel[0], &w[0], t.row, n, t.ahead.next(n), t.ahead.step)
-	t.k.pack(&panel[32], &w[StripRows/2*t.row], t.row, n, t.ahead.next(n), t.ahead.step)
+	t.k.pack(&panel[0], &w[0], row, n, t.ahead.next(n), t.ahead.step)
+	t.k.pack(&panel[32], &w[StripRows/2*row], row, n, t.ahead.next(n), t.ahead.step)
 }
 
 // multiply adds the products of the panels, which are n blocks from block b on,

@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -73,16 +72,17 @@ func (c matCase) oracle(w *Weights, row []float32, r int, a *Acts, i int) (sum, 
 	return sum, 1.01 * float64(roundings) / (1 << 24) * magnitude
 }
 
-// minimum returns the minimum of the block that holds column k of row r, 0 if
-// the type has none.
+// minimum returns the minimum that column k of row r has, 0 if the type has
+// none.
 func minimum(w *Weights, r, k int) float64 {
-	fields := halfFields[w.Type]
-	if len(fields) < 2 {
+	t := blockTypes[w.Type]
+	if !t.min {
 		return 0
 	}
-	values, size := w.Type.Block()
-	at := r*len(w.Data)/w.Rows + k/values*size + fields[1]
-	return float64(quantize.F16ToF32(binary.LittleEndian.Uint16(w.Data[at:])))
+	var u unpacked
+	size := len(w.Data) / w.Rows
+	t.unpack(&u, w.Data[r*size:(r+1)*size], k/32)
+	return float64(u.m) * float64(u.z[k%32/16])
 }
 
 // TestDecode checks that exact mode sees the values that the formats define.

@@ -39,3 +39,51 @@ func packQ8_0(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
 //
 //go:noescape
 func packQ6_K(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packQ4_K unpacks n blocks, eight of which are one of the file, of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packQ4_K(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packQ5_K unpacks n blocks, eight of which are one of the file, of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packQ5_K(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packQ3_K unpacks n blocks, eight of which are one of the file, of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packQ3_K(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packQ2_K unpacks n blocks, eight of which are one of the file, of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packQ2_K(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packIQ4_NL unpacks n blocks of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packIQ4_NL(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packIQ4_XS unpacks n blocks, eight of which are one of the file, of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packIQ4_XS(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packExpandedU5 unpacks n expanded blocks of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packExpandedU5(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packExpandedS16 unpacks n expanded blocks of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packExpandedS16(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)

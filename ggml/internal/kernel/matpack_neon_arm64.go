@@ -34,8 +34,56 @@ func packQ5_1NEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step i
 //go:noescape
 func packQ8_0NEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
 
+// packIQ4_NLNEON unpacks n blocks, of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packIQ4_NLNEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
 // packQ6_KNEON unpacks n blocks, eight of which are one of the file, of eight rows, stride bytes apart, into a panel.
 // For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
 func packQ6_KNEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packQ5_KNEON unpacks n blocks, eight of which are one of the file, of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packQ5_KNEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packQ4_KNEON unpacks n blocks, eight of which are one of the file, of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packQ4_KNEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packQ3_KNEON unpacks n blocks, eight of which are one of the file, of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packQ3_KNEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packQ2_KNEON unpacks n blocks, eight of which are one of the file, of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packQ2_KNEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packIQ4_XSNEON unpacks n blocks, eight of which are one of the file, of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packIQ4_XSNEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packExpandedNEON unpacks n blocks, of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packExpandedNEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packExpandedHalvesNEON unpacks n blocks, of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packExpandedHalvesNEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)

@@ -15,3 +15,39 @@ func packQ8_0VNNI(panel *byte, w *byte, stride int, n int, ahead uintptr, step i
 //
 //go:noescape
 func packQ6_KVNNI(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packQ3_KVNNI unpacks n blocks, eight of which are one of the file, of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packQ3_KVNNI(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packQ2_KVNNI unpacks n blocks, eight of which are one of the file, of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packQ2_KVNNI(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packIQ4_NLVNNI unpacks n blocks of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packIQ4_NLVNNI(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packIQ4_XSVNNI unpacks n blocks, eight of which are one of the file, of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packIQ4_XSVNNI(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packExpandedU8 unpacks n expanded blocks of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packExpandedU8(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+
+// packExpandedHalves unpacks n expanded blocks of eight rows, stride bytes apart, into a panel.
+// For each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func packExpandedHalves(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)

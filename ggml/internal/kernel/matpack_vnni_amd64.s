@@ -147,7 +147,6 @@ loop2:
 	VMOVUPS     Y0, 3840(DI)
 	VMOVUPS     Y0, 4608(DI)
 	VMOVUPS     Y0, 5376(DI)
-	VPXOR       Y13, Y13, Y13
 	VMOVDQU     192(SI), X0
 	VINSERTI128 $0x01, 192(R10), Y0, Y0
 	VMOVDQU     192(SI)(R8*1), X1
@@ -164,6 +163,7 @@ loop2:
 	VPUNPCKHQDQ Y5, Y4, Y1
 	VPUNPCKLQDQ Y7, Y6, Y2
 	VPUNPCKHQDQ Y7, Y6, Y3
+	VPXOR       Y13, Y13, Y13
 	VPSLLD      $0x18, Y0, Y4
 	VPSRAD      $0x18, Y4, Y4
 	VCVTDQ2PS   Y4, Y4
@@ -176,7 +176,7 @@ loop2:
 	VPSRAW      $0x08, Y4, Y4
 	VPSLLW      $0x05, Y4, Y4
 	VPSUBW      Y4, Y13, Y4
-	VMOVDQU     Y4, 192(DI)
+	VMOVUPS     Y4, 192(DI)
 	VPSLLD      $0x08, Y0, Y4
 	VPSRAD      $0x18, Y4, Y4
 	VCVTDQ2PS   Y4, Y4
@@ -189,7 +189,7 @@ loop2:
 	VPSRAW      $0x08, Y4, Y4
 	VPSLLW      $0x05, Y4, Y4
 	VPSUBW      Y4, Y13, Y4
-	VMOVDQU     Y4, 960(DI)
+	VMOVUPS     Y4, 960(DI)
 	VPSLLD      $0x18, Y1, Y4
 	VPSRAD      $0x18, Y4, Y4
 	VCVTDQ2PS   Y4, Y4
@@ -202,7 +202,7 @@ loop2:
 	VPSRAW      $0x08, Y4, Y4
 	VPSLLW      $0x05, Y4, Y4
 	VPSUBW      Y4, Y13, Y4
-	VMOVDQU     Y4, 1728(DI)
+	VMOVUPS     Y4, 1728(DI)
 	VPSLLD      $0x08, Y1, Y4
 	VPSRAD      $0x18, Y4, Y4
 	VCVTDQ2PS   Y4, Y4
@@ -215,7 +215,7 @@ loop2:
 	VPSRAW      $0x08, Y4, Y4
 	VPSLLW      $0x05, Y4, Y4
 	VPSUBW      Y4, Y13, Y4
-	VMOVDQU     Y4, 2496(DI)
+	VMOVUPS     Y4, 2496(DI)
 	VPSLLD      $0x18, Y2, Y4
 	VPSRAD      $0x18, Y4, Y4
 	VCVTDQ2PS   Y4, Y4
@@ -228,7 +228,7 @@ loop2:
 	VPSRAW      $0x08, Y4, Y4
 	VPSLLW      $0x05, Y4, Y4
 	VPSUBW      Y4, Y13, Y4
-	VMOVDQU     Y4, 3264(DI)
+	VMOVUPS     Y4, 3264(DI)
 	VPSLLD      $0x08, Y2, Y4
 	VPSRAD      $0x18, Y4, Y4
 	VCVTDQ2PS   Y4, Y4
@@ -241,7 +241,7 @@ loop2:
 	VPSRAW      $0x08, Y4, Y4
 	VPSLLW      $0x05, Y4, Y4
 	VPSUBW      Y4, Y13, Y4
-	VMOVDQU     Y4, 4032(DI)
+	VMOVUPS     Y4, 4032(DI)
 	VPSLLD      $0x18, Y3, Y4
 	VPSRAD      $0x18, Y4, Y4
 	VCVTDQ2PS   Y4, Y4
@@ -254,7 +254,7 @@ loop2:
 	VPSRAW      $0x08, Y4, Y4
 	VPSLLW      $0x05, Y4, Y4
 	VPSUBW      Y4, Y13, Y4
-	VMOVDQU     Y4, 4800(DI)
+	VMOVUPS     Y4, 4800(DI)
 	VPSLLD      $0x08, Y3, Y4
 	VPSRAD      $0x18, Y4, Y4
 	VCVTDQ2PS   Y4, Y4
@@ -267,7 +267,7 @@ loop2:
 	VPSRAW      $0x08, Y4, Y4
 	VPSLLW      $0x05, Y4, Y4
 	VPSUBW      Y4, Y13, Y4
-	VMOVDQU     Y4, 5568(DI)
+	VMOVUPS     Y4, 5568(DI)
 	PREFETCHT1  (R12)
 	PREFETCHT1  64(R12)
 	PREFETCHT1  128(R12)
@@ -871,3 +871,2071 @@ DATA matpackwords23<>+8(SB)/8, $0x0f800e800b800a80
 DATA matpackwords23<>+16(SB)/8, $0x0780068003800280
 DATA matpackwords23<>+24(SB)/8, $0x0f800e800b800a80
 GLOBL matpackwords23<>(SB), RODATA|NOPTR, $32
+
+// func packQ3_KVNNI(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·packQ3_KVNNI(SB), NOSPLIT, $0-48
+	MOVQ         panel+0(FP), DI
+	MOVQ         w+8(FP), SI
+	MOVQ         stride+16(FP), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (SI)(R8*4), R10
+	MOVQ         n+24(FP), CX
+	MOVQ         ahead+32(FP), R12
+	MOVQ         step+40(FP), R13
+	SHRQ         $0x03, CX
+	MOVL         $0x0f0f0f0f, AX
+	VMOVD        AX, X15
+	VPBROADCASTD X15, Y15
+	MOVL         $0x03030303, AX
+	VMOVD        AX, X15
+	VPBROADCASTD X15, Y15
+	MOVL         $0x04040404, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+
+loop3:
+	MOVWLZX     108(SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        108(SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        108(SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        108(SI), AX
+	MOVWLZX     108(R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        108(R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        108(R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        108(R10), BX
+	VMOVQ       AX, X0
+	VPINSRQ     $0x01, BX, X0, X0
+	VCVTPH2PS   X0, Y0
+	VMOVUPS     Y0, (DI)
+	VMOVUPS     Y0, 768(DI)
+	VMOVUPS     Y0, 1536(DI)
+	VMOVUPS     Y0, 2304(DI)
+	VMOVUPS     Y0, 3072(DI)
+	VMOVUPS     Y0, 3840(DI)
+	VMOVUPS     Y0, 4608(DI)
+	VMOVUPS     Y0, 5376(DI)
+	VMOVDQU     92(SI), X0
+	VINSERTI128 $0x01, 92(R10), Y0, Y0
+	VMOVDQU     92(SI)(R8*1), X1
+	VINSERTI128 $0x01, 92(R10)(R8*1), Y1, Y1
+	VMOVDQU     92(SI)(R8*2), X2
+	VINSERTI128 $0x01, 92(R10)(R8*2), Y2, Y2
+	VMOVDQU     92(SI)(R9*1), X3
+	VINSERTI128 $0x01, 92(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPAND       matpacklow4<>+0(SB), Y1, Y8
+	VPSLLW      $0x04, Y3, Y4
+	VPAND       matpackhigh2<>+0(SB), Y4, Y4
+	VPOR        Y4, Y8, Y8
+	VPSUBB      matpackthirtyTwo<>+0(SB), Y8, Y8
+	VPAND       matpacklow4<>+0(SB), Y2, Y9
+	VPSLLW      $0x02, Y3, Y4
+	VPAND       matpackhigh2<>+0(SB), Y4, Y4
+	VPOR        Y4, Y9, Y9
+	VPSUBB      matpackthirtyTwo<>+0(SB), Y9, Y9
+	VPSRLW      $0x04, Y1, Y1
+	VPAND       matpacklow4<>+0(SB), Y1, Y10
+	VMOVDQA     Y3, Y4
+	VPAND       matpackhigh2<>+0(SB), Y4, Y4
+	VPOR        Y4, Y10, Y10
+	VPSUBB      matpackthirtyTwo<>+0(SB), Y10, Y10
+	VPSRLW      $0x04, Y2, Y2
+	VPAND       matpacklow4<>+0(SB), Y2, Y11
+	VPSRLW      $0x02, Y3, Y4
+	VPAND       matpackhigh2<>+0(SB), Y4, Y4
+	VPOR        Y4, Y11, Y11
+	VPSUBB      matpackthirtyTwo<>+0(SB), Y11, Y11
+	VPXOR       Y13, Y13, Y13
+	VPSLLD      $0x18, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 64(DI)
+	VPSLLD      $0x10, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 128(DI)
+	VPSHUFB     matpackwords01<>+0(SB), Y8, Y4
+	VPSRAW      $0x08, Y4, Y4
+	VPSLLW      $0x02, Y4, Y4
+	VPSUBW      Y4, Y13, Y4
+	VMOVUPS     Y4, 192(DI)
+	VPSLLD      $0x08, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 832(DI)
+	VPSLLD      $0x00, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 896(DI)
+	VPSHUFB     matpackwords23<>+0(SB), Y8, Y4
+	VPSRAW      $0x08, Y4, Y4
+	VPSLLW      $0x02, Y4, Y4
+	VPSUBW      Y4, Y13, Y4
+	VMOVUPS     Y4, 960(DI)
+	VPSLLD      $0x18, Y9, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 1600(DI)
+	VPSLLD      $0x10, Y9, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 1664(DI)
+	VPSHUFB     matpackwords01<>+0(SB), Y9, Y4
+	VPSRAW      $0x08, Y4, Y4
+	VPSLLW      $0x02, Y4, Y4
+	VPSUBW      Y4, Y13, Y4
+	VMOVUPS     Y4, 1728(DI)
+	VPSLLD      $0x08, Y9, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 2368(DI)
+	VPSLLD      $0x00, Y9, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 2432(DI)
+	VPSHUFB     matpackwords23<>+0(SB), Y9, Y4
+	VPSRAW      $0x08, Y4, Y4
+	VPSLLW      $0x02, Y4, Y4
+	VPSUBW      Y4, Y13, Y4
+	VMOVUPS     Y4, 2496(DI)
+	VPSLLD      $0x18, Y10, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 3136(DI)
+	VPSLLD      $0x10, Y10, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 3200(DI)
+	VPSHUFB     matpackwords01<>+0(SB), Y10, Y4
+	VPSRAW      $0x08, Y4, Y4
+	VPSLLW      $0x02, Y4, Y4
+	VPSUBW      Y4, Y13, Y4
+	VMOVUPS     Y4, 3264(DI)
+	VPSLLD      $0x08, Y10, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 3904(DI)
+	VPSLLD      $0x00, Y10, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 3968(DI)
+	VPSHUFB     matpackwords23<>+0(SB), Y10, Y4
+	VPSRAW      $0x08, Y4, Y4
+	VPSLLW      $0x02, Y4, Y4
+	VPSUBW      Y4, Y13, Y4
+	VMOVUPS     Y4, 4032(DI)
+	VPSLLD      $0x18, Y11, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 4672(DI)
+	VPSLLD      $0x10, Y11, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 4736(DI)
+	VPSHUFB     matpackwords01<>+0(SB), Y11, Y4
+	VPSRAW      $0x08, Y4, Y4
+	VPSLLW      $0x02, Y4, Y4
+	VPSUBW      Y4, Y13, Y4
+	VMOVUPS     Y4, 4800(DI)
+	VPSLLD      $0x08, Y11, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 5440(DI)
+	VPSLLD      $0x00, Y11, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 5504(DI)
+	VPSHUFB     matpackwords23<>+0(SB), Y11, Y4
+	VPSRAW      $0x08, Y4, Y4
+	VPSLLW      $0x02, Y4, Y4
+	VPSUBW      Y4, Y13, Y4
+	VMOVUPS     Y4, 5568(DI)
+	VMOVDQU     (SI), X8
+	VINSERTI128 $0x01, (R10), Y8, Y8
+	VMOVDQU     (SI)(R8*1), X9
+	VINSERTI128 $0x01, (R10)(R8*1), Y9, Y9
+	VMOVDQU     (SI)(R8*2), X10
+	VINSERTI128 $0x01, (R10)(R8*2), Y10, Y10
+	VMOVDQU     (SI)(R9*1), X11
+	VINSERTI128 $0x01, (R10)(R9*1), Y11, Y11
+	VPUNPCKLDQ  Y9, Y8, Y4
+	VPUNPCKLDQ  Y11, Y10, Y5
+	VPUNPCKHDQ  Y9, Y8, Y6
+	VPUNPCKHDQ  Y11, Y10, Y7
+	VPUNPCKLQDQ Y5, Y4, Y8
+	VPUNPCKHQDQ Y5, Y4, Y9
+	VPUNPCKLQDQ Y7, Y6, Y10
+	VPUNPCKHQDQ Y7, Y6, Y11
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	VMOVDQU     32(SI), X0
+	VINSERTI128 $0x01, 32(R10), Y0, Y0
+	VMOVDQU     32(SI)(R8*1), X1
+	VINSERTI128 $0x01, 32(R10)(R8*1), Y1, Y1
+	VMOVDQU     32(SI)(R8*2), X2
+	VINSERTI128 $0x01, 32(R10)(R8*2), Y2, Y2
+	VMOVDQU     32(SI)(R9*1), X3
+	VINSERTI128 $0x01, 32(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VMOVDQA     Y0, Y4
+	VPAND       Y15, Y4, Y4
+	VPSLLW      $0x02, Y8, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 256(DI)
+	VPSRLW      $0x02, Y0, Y4
+	VPAND       Y15, Y4, Y4
+	VPSLLW      $0x01, Y8, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 1024(DI)
+	VPSRLW      $0x04, Y0, Y4
+	VPAND       Y15, Y4, Y4
+	VMOVDQA     Y8, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 1792(DI)
+	VPSRLW      $0x06, Y0, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x01, Y8, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 2560(DI)
+	VMOVDQA     Y1, Y4
+	VPAND       Y15, Y4, Y4
+	VPSLLW      $0x02, Y9, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 320(DI)
+	VPSRLW      $0x02, Y1, Y4
+	VPAND       Y15, Y4, Y4
+	VPSLLW      $0x01, Y9, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 1088(DI)
+	VPSRLW      $0x04, Y1, Y4
+	VPAND       Y15, Y4, Y4
+	VMOVDQA     Y9, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 1856(DI)
+	VPSRLW      $0x06, Y1, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x01, Y9, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 2624(DI)
+	VMOVDQA     Y2, Y4
+	VPAND       Y15, Y4, Y4
+	VPSLLW      $0x02, Y10, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 384(DI)
+	VPSRLW      $0x02, Y2, Y4
+	VPAND       Y15, Y4, Y4
+	VPSLLW      $0x01, Y10, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 1152(DI)
+	VPSRLW      $0x04, Y2, Y4
+	VPAND       Y15, Y4, Y4
+	VMOVDQA     Y10, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 1920(DI)
+	VPSRLW      $0x06, Y2, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x01, Y10, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 2688(DI)
+	VMOVDQA     Y3, Y4
+	VPAND       Y15, Y4, Y4
+	VPSLLW      $0x02, Y11, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 448(DI)
+	VPSRLW      $0x02, Y3, Y4
+	VPAND       Y15, Y4, Y4
+	VPSLLW      $0x01, Y11, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 1216(DI)
+	VPSRLW      $0x04, Y3, Y4
+	VPAND       Y15, Y4, Y4
+	VMOVDQA     Y11, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 1984(DI)
+	VPSRLW      $0x06, Y3, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x01, Y11, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 2752(DI)
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	VMOVDQU     64(SI), X0
+	VINSERTI128 $0x01, 64(R10), Y0, Y0
+	VMOVDQU     64(SI)(R8*1), X1
+	VINSERTI128 $0x01, 64(R10)(R8*1), Y1, Y1
+	VMOVDQU     64(SI)(R8*2), X2
+	VINSERTI128 $0x01, 64(R10)(R8*2), Y2, Y2
+	VMOVDQU     64(SI)(R9*1), X3
+	VINSERTI128 $0x01, 64(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VMOVDQA     Y0, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x02, Y8, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 3328(DI)
+	VPSRLW      $0x02, Y0, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x03, Y8, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 4096(DI)
+	VPSRLW      $0x04, Y0, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x04, Y8, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 4864(DI)
+	VPSRLW      $0x06, Y0, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x05, Y8, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 5632(DI)
+	VMOVDQA     Y1, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x02, Y9, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 3392(DI)
+	VPSRLW      $0x02, Y1, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x03, Y9, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 4160(DI)
+	VPSRLW      $0x04, Y1, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x04, Y9, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 4928(DI)
+	VPSRLW      $0x06, Y1, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x05, Y9, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 5696(DI)
+	VMOVDQA     Y2, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x02, Y10, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 3456(DI)
+	VPSRLW      $0x02, Y2, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x03, Y10, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 4224(DI)
+	VPSRLW      $0x04, Y2, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x04, Y10, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 4992(DI)
+	VPSRLW      $0x06, Y2, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x05, Y10, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 5760(DI)
+	VMOVDQA     Y3, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x02, Y11, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 3520(DI)
+	VPSRLW      $0x02, Y3, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x03, Y11, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 4288(DI)
+	VPSRLW      $0x04, Y3, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x04, Y11, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 5056(DI)
+	VPSRLW      $0x06, Y3, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x05, Y11, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 5824(DI)
+	VMOVDQU     16(SI), X8
+	VINSERTI128 $0x01, 16(R10), Y8, Y8
+	VMOVDQU     16(SI)(R8*1), X9
+	VINSERTI128 $0x01, 16(R10)(R8*1), Y9, Y9
+	VMOVDQU     16(SI)(R8*2), X10
+	VINSERTI128 $0x01, 16(R10)(R8*2), Y10, Y10
+	VMOVDQU     16(SI)(R9*1), X11
+	VINSERTI128 $0x01, 16(R10)(R9*1), Y11, Y11
+	VPUNPCKLDQ  Y9, Y8, Y4
+	VPUNPCKLDQ  Y11, Y10, Y5
+	VPUNPCKHDQ  Y9, Y8, Y6
+	VPUNPCKHDQ  Y11, Y10, Y7
+	VPUNPCKLQDQ Y5, Y4, Y8
+	VPUNPCKHQDQ Y5, Y4, Y9
+	VPUNPCKLQDQ Y7, Y6, Y10
+	VPUNPCKHQDQ Y7, Y6, Y11
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	VMOVDQU     48(SI), X0
+	VINSERTI128 $0x01, 48(R10), Y0, Y0
+	VMOVDQU     48(SI)(R8*1), X1
+	VINSERTI128 $0x01, 48(R10)(R8*1), Y1, Y1
+	VMOVDQU     48(SI)(R8*2), X2
+	VINSERTI128 $0x01, 48(R10)(R8*2), Y2, Y2
+	VMOVDQU     48(SI)(R9*1), X3
+	VINSERTI128 $0x01, 48(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VMOVDQA     Y0, Y4
+	VPAND       Y15, Y4, Y4
+	VPSLLW      $0x02, Y8, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 512(DI)
+	VPSRLW      $0x02, Y0, Y4
+	VPAND       Y15, Y4, Y4
+	VPSLLW      $0x01, Y8, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 1280(DI)
+	VPSRLW      $0x04, Y0, Y4
+	VPAND       Y15, Y4, Y4
+	VMOVDQA     Y8, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 2048(DI)
+	VPSRLW      $0x06, Y0, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x01, Y8, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 2816(DI)
+	VMOVDQA     Y1, Y4
+	VPAND       Y15, Y4, Y4
+	VPSLLW      $0x02, Y9, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 576(DI)
+	VPSRLW      $0x02, Y1, Y4
+	VPAND       Y15, Y4, Y4
+	VPSLLW      $0x01, Y9, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 1344(DI)
+	VPSRLW      $0x04, Y1, Y4
+	VPAND       Y15, Y4, Y4
+	VMOVDQA     Y9, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 2112(DI)
+	VPSRLW      $0x06, Y1, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x01, Y9, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 2880(DI)
+	VMOVDQA     Y2, Y4
+	VPAND       Y15, Y4, Y4
+	VPSLLW      $0x02, Y10, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 640(DI)
+	VPSRLW      $0x02, Y2, Y4
+	VPAND       Y15, Y4, Y4
+	VPSLLW      $0x01, Y10, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 1408(DI)
+	VPSRLW      $0x04, Y2, Y4
+	VPAND       Y15, Y4, Y4
+	VMOVDQA     Y10, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 2176(DI)
+	VPSRLW      $0x06, Y2, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x01, Y10, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 2944(DI)
+	VMOVDQA     Y3, Y4
+	VPAND       Y15, Y4, Y4
+	VPSLLW      $0x02, Y11, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 704(DI)
+	VPSRLW      $0x02, Y3, Y4
+	VPAND       Y15, Y4, Y4
+	VPSLLW      $0x01, Y11, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 1472(DI)
+	VPSRLW      $0x04, Y3, Y4
+	VPAND       Y15, Y4, Y4
+	VMOVDQA     Y11, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 2240(DI)
+	VPSRLW      $0x06, Y3, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x01, Y11, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 3008(DI)
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	VMOVDQU     80(SI), X0
+	VINSERTI128 $0x01, 80(R10), Y0, Y0
+	VMOVDQU     80(SI)(R8*1), X1
+	VINSERTI128 $0x01, 80(R10)(R8*1), Y1, Y1
+	VMOVDQU     80(SI)(R8*2), X2
+	VINSERTI128 $0x01, 80(R10)(R8*2), Y2, Y2
+	VMOVDQU     80(SI)(R9*1), X3
+	VINSERTI128 $0x01, 80(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VMOVDQA     Y0, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x02, Y8, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 3584(DI)
+	VPSRLW      $0x02, Y0, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x03, Y8, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 4352(DI)
+	VPSRLW      $0x04, Y0, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x04, Y8, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 5120(DI)
+	VPSRLW      $0x06, Y0, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x05, Y8, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 5888(DI)
+	VMOVDQA     Y1, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x02, Y9, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 3648(DI)
+	VPSRLW      $0x02, Y1, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x03, Y9, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 4416(DI)
+	VPSRLW      $0x04, Y1, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x04, Y9, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 5184(DI)
+	VPSRLW      $0x06, Y1, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x05, Y9, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 5952(DI)
+	VMOVDQA     Y2, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x02, Y10, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 3712(DI)
+	VPSRLW      $0x02, Y2, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x03, Y10, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 4480(DI)
+	VPSRLW      $0x04, Y2, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x04, Y10, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 5248(DI)
+	VPSRLW      $0x06, Y2, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x05, Y10, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 6016(DI)
+	VMOVDQA     Y3, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x02, Y11, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 3776(DI)
+	VPSRLW      $0x02, Y3, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x03, Y11, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 4544(DI)
+	VPSRLW      $0x04, Y3, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x04, Y11, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 5312(DI)
+	VPSRLW      $0x06, Y3, Y4
+	VPAND       Y15, Y4, Y4
+	VPSRLW      $0x05, Y11, Y5
+	VPAND       Y14, Y5, Y5
+	VPOR        Y5, Y4, Y4
+	VMOVDQU     Y4, 6080(DI)
+	ADDQ        $0x0000006e, SI
+	ADDQ        $0x0000006e, R10
+	ADDQ        $0x00001800, DI
+	DECQ        CX
+	JNE         loop3
+	VZEROUPPER
+	RET
+
+DATA matpacklow4<>+0(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA matpacklow4<>+8(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA matpacklow4<>+16(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA matpacklow4<>+24(SB)/8, $0x0f0f0f0f0f0f0f0f
+GLOBL matpacklow4<>(SB), RODATA|NOPTR, $32
+
+DATA matpackhigh2<>+0(SB)/8, $0x3030303030303030
+DATA matpackhigh2<>+8(SB)/8, $0x3030303030303030
+DATA matpackhigh2<>+16(SB)/8, $0x3030303030303030
+DATA matpackhigh2<>+24(SB)/8, $0x3030303030303030
+GLOBL matpackhigh2<>(SB), RODATA|NOPTR, $32
+
+DATA matpackthirtyTwo<>+0(SB)/8, $0x2020202020202020
+DATA matpackthirtyTwo<>+8(SB)/8, $0x2020202020202020
+DATA matpackthirtyTwo<>+16(SB)/8, $0x2020202020202020
+DATA matpackthirtyTwo<>+24(SB)/8, $0x2020202020202020
+GLOBL matpackthirtyTwo<>(SB), RODATA|NOPTR, $32
+
+// func packQ2_KVNNI(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·packQ2_KVNNI(SB), NOSPLIT, $0-48
+	MOVQ         panel+0(FP), DI
+	MOVQ         w+8(FP), SI
+	MOVQ         stride+16(FP), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (SI)(R8*4), R10
+	MOVQ         n+24(FP), CX
+	MOVQ         ahead+32(FP), R12
+	MOVQ         step+40(FP), R13
+	SHRQ         $0x03, CX
+	MOVL         $0x0f0f0f0f, AX
+	VMOVD        AX, X15
+	VPBROADCASTD X15, Y15
+	MOVL         $0x03030303, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+
+loop4:
+	MOVWLZX     80(SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        80(SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        80(SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        80(SI), AX
+	MOVWLZX     80(R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        80(R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        80(R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        80(R10), BX
+	VMOVQ       AX, X0
+	VPINSRQ     $0x01, BX, X0, X0
+	VCVTPH2PS   X0, Y0
+	VMOVUPS     Y0, (DI)
+	VMOVUPS     Y0, 832(DI)
+	VMOVUPS     Y0, 1664(DI)
+	VMOVUPS     Y0, 2496(DI)
+	VMOVUPS     Y0, 3328(DI)
+	VMOVUPS     Y0, 4160(DI)
+	VMOVUPS     Y0, 4992(DI)
+	VMOVUPS     Y0, 5824(DI)
+	MOVWLZX     82(SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        82(SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        82(SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        82(SI), AX
+	MOVWLZX     82(R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        82(R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        82(R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        82(R10), BX
+	VMOVQ       AX, X0
+	VPINSRQ     $0x01, BX, X0, X0
+	VCVTPH2PS   X0, Y0
+	VXORPS      matpacksignBit<>+0(SB), Y0, Y0
+	VMOVUPS     Y0, 256(DI)
+	VMOVUPS     Y0, 1088(DI)
+	VMOVUPS     Y0, 1920(DI)
+	VMOVUPS     Y0, 2752(DI)
+	VMOVUPS     Y0, 3584(DI)
+	VMOVUPS     Y0, 4416(DI)
+	VMOVUPS     Y0, 5248(DI)
+	VMOVUPS     Y0, 6080(DI)
+	VMOVDQU     (SI), X0
+	VINSERTI128 $0x01, (R10), Y0, Y0
+	VMOVDQU     (SI)(R8*1), X1
+	VINSERTI128 $0x01, (R10)(R8*1), Y1, Y1
+	VMOVDQU     (SI)(R8*2), X2
+	VINSERTI128 $0x01, (R10)(R8*2), Y2, Y2
+	VMOVDQU     (SI)(R9*1), X3
+	VINSERTI128 $0x01, (R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPAND       Y15, Y0, Y8
+	VPSRLW      $0x04, Y0, Y9
+	VPAND       Y15, Y9, Y9
+	VPSLLD      $0x18, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 64(DI)
+	VPSLLD      $0x10, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 128(DI)
+	VPSHUFB     matpackwords01<>+0(SB), Y9, Y4
+	VPSRAW      $0x08, Y4, Y4
+	VMOVUPS     Y4, 192(DI)
+	VPSLLD      $0x08, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 896(DI)
+	VPSLLD      $0x00, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 960(DI)
+	VPSHUFB     matpackwords23<>+0(SB), Y9, Y4
+	VPSRAW      $0x08, Y4, Y4
+	VMOVUPS     Y4, 1024(DI)
+	VPAND       Y15, Y1, Y8
+	VPSRLW      $0x04, Y1, Y9
+	VPAND       Y15, Y9, Y9
+	VPSLLD      $0x18, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 1728(DI)
+	VPSLLD      $0x10, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 1792(DI)
+	VPSHUFB     matpackwords01<>+0(SB), Y9, Y4
+	VPSRAW      $0x08, Y4, Y4
+	VMOVUPS     Y4, 1856(DI)
+	VPSLLD      $0x08, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 2560(DI)
+	VPSLLD      $0x00, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 2624(DI)
+	VPSHUFB     matpackwords23<>+0(SB), Y9, Y4
+	VPSRAW      $0x08, Y4, Y4
+	VMOVUPS     Y4, 2688(DI)
+	VPAND       Y15, Y2, Y8
+	VPSRLW      $0x04, Y2, Y9
+	VPAND       Y15, Y9, Y9
+	VPSLLD      $0x18, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 3392(DI)
+	VPSLLD      $0x10, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 3456(DI)
+	VPSHUFB     matpackwords01<>+0(SB), Y9, Y4
+	VPSRAW      $0x08, Y4, Y4
+	VMOVUPS     Y4, 3520(DI)
+	VPSLLD      $0x08, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 4224(DI)
+	VPSLLD      $0x00, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 4288(DI)
+	VPSHUFB     matpackwords23<>+0(SB), Y9, Y4
+	VPSRAW      $0x08, Y4, Y4
+	VMOVUPS     Y4, 4352(DI)
+	VPAND       Y15, Y3, Y8
+	VPSRLW      $0x04, Y3, Y9
+	VPAND       Y15, Y9, Y9
+	VPSLLD      $0x18, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 5056(DI)
+	VPSLLD      $0x10, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 5120(DI)
+	VPSHUFB     matpackwords01<>+0(SB), Y9, Y4
+	VPSRAW      $0x08, Y4, Y4
+	VMOVUPS     Y4, 5184(DI)
+	VPSLLD      $0x08, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 5888(DI)
+	VPSLLD      $0x00, Y8, Y4
+	VPSRAD      $0x18, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     Y4, 5952(DI)
+	VPSHUFB     matpackwords23<>+0(SB), Y9, Y4
+	VPSRAW      $0x08, Y4, Y4
+	VMOVUPS     Y4, 6016(DI)
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	VMOVDQU     16(SI), X0
+	VINSERTI128 $0x01, 16(R10), Y0, Y0
+	VMOVDQU     16(SI)(R8*1), X1
+	VINSERTI128 $0x01, 16(R10)(R8*1), Y1, Y1
+	VMOVDQU     16(SI)(R8*2), X2
+	VINSERTI128 $0x01, 16(R10)(R8*2), Y2, Y2
+	VMOVDQU     16(SI)(R9*1), X3
+	VINSERTI128 $0x01, 16(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VMOVDQA     Y0, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 320(DI)
+	VPSRLW      $0x02, Y0, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 1152(DI)
+	VPSRLW      $0x04, Y0, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 1984(DI)
+	VPSRLW      $0x06, Y0, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 2816(DI)
+	VMOVDQA     Y1, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 384(DI)
+	VPSRLW      $0x02, Y1, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 1216(DI)
+	VPSRLW      $0x04, Y1, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 2048(DI)
+	VPSRLW      $0x06, Y1, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 2880(DI)
+	VMOVDQA     Y2, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 448(DI)
+	VPSRLW      $0x02, Y2, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 1280(DI)
+	VPSRLW      $0x04, Y2, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 2112(DI)
+	VPSRLW      $0x06, Y2, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 2944(DI)
+	VMOVDQA     Y3, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 512(DI)
+	VPSRLW      $0x02, Y3, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 1344(DI)
+	VPSRLW      $0x04, Y3, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 2176(DI)
+	VPSRLW      $0x06, Y3, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 3008(DI)
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	VMOVDQU     32(SI), X0
+	VINSERTI128 $0x01, 32(R10), Y0, Y0
+	VMOVDQU     32(SI)(R8*1), X1
+	VINSERTI128 $0x01, 32(R10)(R8*1), Y1, Y1
+	VMOVDQU     32(SI)(R8*2), X2
+	VINSERTI128 $0x01, 32(R10)(R8*2), Y2, Y2
+	VMOVDQU     32(SI)(R9*1), X3
+	VINSERTI128 $0x01, 32(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VMOVDQA     Y0, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 576(DI)
+	VPSRLW      $0x02, Y0, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 1408(DI)
+	VPSRLW      $0x04, Y0, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 2240(DI)
+	VPSRLW      $0x06, Y0, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 3072(DI)
+	VMOVDQA     Y1, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 640(DI)
+	VPSRLW      $0x02, Y1, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 1472(DI)
+	VPSRLW      $0x04, Y1, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 2304(DI)
+	VPSRLW      $0x06, Y1, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 3136(DI)
+	VMOVDQA     Y2, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 704(DI)
+	VPSRLW      $0x02, Y2, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 1536(DI)
+	VPSRLW      $0x04, Y2, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 2368(DI)
+	VPSRLW      $0x06, Y2, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 3200(DI)
+	VMOVDQA     Y3, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 768(DI)
+	VPSRLW      $0x02, Y3, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 1600(DI)
+	VPSRLW      $0x04, Y3, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 2432(DI)
+	VPSRLW      $0x06, Y3, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 3264(DI)
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	VMOVDQU     48(SI), X0
+	VINSERTI128 $0x01, 48(R10), Y0, Y0
+	VMOVDQU     48(SI)(R8*1), X1
+	VINSERTI128 $0x01, 48(R10)(R8*1), Y1, Y1
+	VMOVDQU     48(SI)(R8*2), X2
+	VINSERTI128 $0x01, 48(R10)(R8*2), Y2, Y2
+	VMOVDQU     48(SI)(R9*1), X3
+	VINSERTI128 $0x01, 48(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VMOVDQA     Y0, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 3648(DI)
+	VPSRLW      $0x02, Y0, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 4480(DI)
+	VPSRLW      $0x04, Y0, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 5312(DI)
+	VPSRLW      $0x06, Y0, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 6144(DI)
+	VMOVDQA     Y1, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 3712(DI)
+	VPSRLW      $0x02, Y1, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 4544(DI)
+	VPSRLW      $0x04, Y1, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 5376(DI)
+	VPSRLW      $0x06, Y1, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 6208(DI)
+	VMOVDQA     Y2, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 3776(DI)
+	VPSRLW      $0x02, Y2, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 4608(DI)
+	VPSRLW      $0x04, Y2, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 5440(DI)
+	VPSRLW      $0x06, Y2, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 6272(DI)
+	VMOVDQA     Y3, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 3840(DI)
+	VPSRLW      $0x02, Y3, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 4672(DI)
+	VPSRLW      $0x04, Y3, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 5504(DI)
+	VPSRLW      $0x06, Y3, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 6336(DI)
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	VMOVDQU     64(SI), X0
+	VINSERTI128 $0x01, 64(R10), Y0, Y0
+	VMOVDQU     64(SI)(R8*1), X1
+	VINSERTI128 $0x01, 64(R10)(R8*1), Y1, Y1
+	VMOVDQU     64(SI)(R8*2), X2
+	VINSERTI128 $0x01, 64(R10)(R8*2), Y2, Y2
+	VMOVDQU     64(SI)(R9*1), X3
+	VINSERTI128 $0x01, 64(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VMOVDQA     Y0, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 3904(DI)
+	VPSRLW      $0x02, Y0, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 4736(DI)
+	VPSRLW      $0x04, Y0, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 5568(DI)
+	VPSRLW      $0x06, Y0, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 6400(DI)
+	VMOVDQA     Y1, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 3968(DI)
+	VPSRLW      $0x02, Y1, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 4800(DI)
+	VPSRLW      $0x04, Y1, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 5632(DI)
+	VPSRLW      $0x06, Y1, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 6464(DI)
+	VMOVDQA     Y2, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 4032(DI)
+	VPSRLW      $0x02, Y2, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 4864(DI)
+	VPSRLW      $0x04, Y2, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 5696(DI)
+	VPSRLW      $0x06, Y2, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 6528(DI)
+	VMOVDQA     Y3, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 4096(DI)
+	VPSRLW      $0x02, Y3, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 4928(DI)
+	VPSRLW      $0x04, Y3, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 5760(DI)
+	VPSRLW      $0x06, Y3, Y4
+	VPAND       Y14, Y4, Y4
+	VMOVDQU     Y4, 6592(DI)
+	ADDQ        $0x00000054, SI
+	ADDQ        $0x00000054, R10
+	ADDQ        $0x00001a00, DI
+	DECQ        CX
+	JNE         loop4
+	VZEROUPPER
+	RET
+
+DATA matpacksignBit<>+0(SB)/8, $0x8000000080000000
+DATA matpacksignBit<>+8(SB)/8, $0x8000000080000000
+DATA matpacksignBit<>+16(SB)/8, $0x8000000080000000
+DATA matpacksignBit<>+24(SB)/8, $0x8000000080000000
+GLOBL matpacksignBit<>(SB), RODATA|NOPTR, $32
+
+// func packIQ4_NLVNNI(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·packIQ4_NLVNNI(SB), NOSPLIT, $0-48
+	MOVQ           panel+0(FP), DI
+	MOVQ           w+8(FP), SI
+	MOVQ           stride+16(FP), R8
+	LEAQ           (R8)(R8*2), R9
+	LEAQ           (SI)(R8*4), R10
+	MOVQ           n+24(FP), CX
+	MOVQ           ahead+32(FP), R12
+	MOVQ           step+40(FP), R13
+	MOVL           $0x0f0f0f0f, AX
+	VMOVD          AX, X15
+	VPBROADCASTD   X15, Y15
+	VBROADCASTI128 ·nonLinearVNNI+0(SB), Y14
+
+loop5:
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	MOVWLZX     (SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI), AX
+	MOVWLZX     (R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10), BX
+	VMOVQ       AX, X0
+	VPINSRQ     $0x01, BX, X0, X0
+	VCVTPH2PS   X0, Y0
+	VMOVUPS     Y0, (DI)
+	VMOVDQU     2(SI), X0
+	VINSERTI128 $0x01, 2(R10), Y0, Y0
+	VMOVDQU     2(SI)(R8*1), X1
+	VINSERTI128 $0x01, 2(R10)(R8*1), Y1, Y1
+	VMOVDQU     2(SI)(R8*2), X2
+	VINSERTI128 $0x01, 2(R10)(R8*2), Y2, Y2
+	VMOVDQU     2(SI)(R9*1), X3
+	VINSERTI128 $0x01, 2(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPSRLW      $0x04, Y0, Y8
+	VPAND       Y15, Y0, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 64(DI)
+	VMOVDQU     Y8, 320(DI)
+	VPSRLW      $0x04, Y1, Y8
+	VPAND       Y15, Y1, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 128(DI)
+	VMOVDQU     Y8, 384(DI)
+	VPSRLW      $0x04, Y2, Y8
+	VPAND       Y15, Y2, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 192(DI)
+	VMOVDQU     Y8, 448(DI)
+	VPSRLW      $0x04, Y3, Y8
+	VPAND       Y15, Y3, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 256(DI)
+	VMOVDQU     Y8, 512(DI)
+	ADDQ        $0x00000012, SI
+	ADDQ        $0x00000012, R10
+	ADDQ        $0x00000240, DI
+	DECQ        CX
+	JNE         loop5
+	VZEROUPPER
+	RET
+
+// func packIQ4_XSVNNI(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·packIQ4_XSVNNI(SB), NOSPLIT, $0-48
+	MOVQ           panel+0(FP), DI
+	MOVQ           w+8(FP), SI
+	MOVQ           stride+16(FP), R8
+	LEAQ           (R8)(R8*2), R9
+	LEAQ           (SI)(R8*4), R10
+	MOVQ           n+24(FP), CX
+	MOVQ           ahead+32(FP), R12
+	MOVQ           step+40(FP), R13
+	SHRQ           $0x03, CX
+	MOVL           $0x0f0f0f0f, AX
+	VMOVD          AX, X15
+	VPBROADCASTD   X15, Y15
+	VBROADCASTI128 ·nonLinearVNNI+0(SB), Y14
+
+loop6:
+	VMOVD       (SI), X2
+	VPINSRD     $0x01, (SI)(R8*1), X2, X2
+	VPINSRD     $0x02, (SI)(R8*2), X2, X2
+	VPINSRD     $0x03, (SI)(R9*1), X2, X2
+	VMOVD       (R10), X4
+	VPINSRD     $0x01, (R10)(R8*1), X4, X4
+	VPINSRD     $0x02, (R10)(R8*2), X4, X4
+	VPINSRD     $0x03, (R10)(R9*1), X4, X4
+	VINSERTI128 $0x01, X4, Y2, Y2
+	VMOVD       4(SI), X1
+	VPINSRD     $0x01, 4(SI)(R8*1), X1, X1
+	VPINSRD     $0x02, 4(SI)(R8*2), X1, X1
+	VPINSRD     $0x03, 4(SI)(R9*1), X1, X1
+	VMOVD       4(R10), X4
+	VPINSRD     $0x01, 4(R10)(R8*1), X4, X4
+	VPINSRD     $0x02, 4(R10)(R8*2), X4, X4
+	VPINSRD     $0x03, 4(R10)(R9*1), X4, X4
+	VINSERTI128 $0x01, X4, Y1, Y1
+	MOVWLZX     (SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI), AX
+	MOVWLZX     (R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10), BX
+	VMOVQ       AX, X0
+	VPINSRQ     $0x01, BX, X0, X0
+	VCVTPH2PS   X0, Y0
+	VPAND       matpackdword0f<>+0(SB), Y1, Y3
+	VPSRLD      $0x0c, Y2, Y4
+	VPAND       matpackdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      matpackdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, (DI)
+	VPSRLD      $0x04, Y1, Y3
+	VPAND       matpackdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x0e, Y2, Y4
+	VPAND       matpackdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      matpackdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 576(DI)
+	VPSRLD      $0x08, Y1, Y3
+	VPAND       matpackdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x10, Y2, Y4
+	VPAND       matpackdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      matpackdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 1152(DI)
+	VPSRLD      $0x0c, Y1, Y3
+	VPAND       matpackdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x12, Y2, Y4
+	VPAND       matpackdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      matpackdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 1728(DI)
+	VPSRLD      $0x10, Y1, Y3
+	VPAND       matpackdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x14, Y2, Y4
+	VPAND       matpackdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      matpackdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 2304(DI)
+	VPSRLD      $0x14, Y1, Y3
+	VPAND       matpackdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x16, Y2, Y4
+	VPAND       matpackdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      matpackdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 2880(DI)
+	VPSRLD      $0x18, Y1, Y3
+	VPAND       matpackdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x18, Y2, Y4
+	VPAND       matpackdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      matpackdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 3456(DI)
+	VPSRLD      $0x1c, Y1, Y3
+	VPAND       matpackdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x1a, Y2, Y4
+	VPAND       matpackdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      matpackdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 4032(DI)
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	VMOVDQU     8(SI), X0
+	VINSERTI128 $0x01, 8(R10), Y0, Y0
+	VMOVDQU     8(SI)(R8*1), X1
+	VINSERTI128 $0x01, 8(R10)(R8*1), Y1, Y1
+	VMOVDQU     8(SI)(R8*2), X2
+	VINSERTI128 $0x01, 8(R10)(R8*2), Y2, Y2
+	VMOVDQU     8(SI)(R9*1), X3
+	VINSERTI128 $0x01, 8(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPSRLW      $0x04, Y0, Y8
+	VPAND       Y15, Y0, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 64(DI)
+	VMOVDQU     Y8, 320(DI)
+	VPSRLW      $0x04, Y1, Y8
+	VPAND       Y15, Y1, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 128(DI)
+	VMOVDQU     Y8, 384(DI)
+	VPSRLW      $0x04, Y2, Y8
+	VPAND       Y15, Y2, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 192(DI)
+	VMOVDQU     Y8, 448(DI)
+	VPSRLW      $0x04, Y3, Y8
+	VPAND       Y15, Y3, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 256(DI)
+	VMOVDQU     Y8, 512(DI)
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	VMOVDQU     24(SI), X0
+	VINSERTI128 $0x01, 24(R10), Y0, Y0
+	VMOVDQU     24(SI)(R8*1), X1
+	VINSERTI128 $0x01, 24(R10)(R8*1), Y1, Y1
+	VMOVDQU     24(SI)(R8*2), X2
+	VINSERTI128 $0x01, 24(R10)(R8*2), Y2, Y2
+	VMOVDQU     24(SI)(R9*1), X3
+	VINSERTI128 $0x01, 24(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPSRLW      $0x04, Y0, Y8
+	VPAND       Y15, Y0, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 640(DI)
+	VMOVDQU     Y8, 896(DI)
+	VPSRLW      $0x04, Y1, Y8
+	VPAND       Y15, Y1, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 704(DI)
+	VMOVDQU     Y8, 960(DI)
+	VPSRLW      $0x04, Y2, Y8
+	VPAND       Y15, Y2, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 768(DI)
+	VMOVDQU     Y8, 1024(DI)
+	VPSRLW      $0x04, Y3, Y8
+	VPAND       Y15, Y3, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 832(DI)
+	VMOVDQU     Y8, 1088(DI)
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	VMOVDQU     40(SI), X0
+	VINSERTI128 $0x01, 40(R10), Y0, Y0
+	VMOVDQU     40(SI)(R8*1), X1
+	VINSERTI128 $0x01, 40(R10)(R8*1), Y1, Y1
+	VMOVDQU     40(SI)(R8*2), X2
+	VINSERTI128 $0x01, 40(R10)(R8*2), Y2, Y2
+	VMOVDQU     40(SI)(R9*1), X3
+	VINSERTI128 $0x01, 40(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPSRLW      $0x04, Y0, Y8
+	VPAND       Y15, Y0, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 1216(DI)
+	VMOVDQU     Y8, 1472(DI)
+	VPSRLW      $0x04, Y1, Y8
+	VPAND       Y15, Y1, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 1280(DI)
+	VMOVDQU     Y8, 1536(DI)
+	VPSRLW      $0x04, Y2, Y8
+	VPAND       Y15, Y2, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 1344(DI)
+	VMOVDQU     Y8, 1600(DI)
+	VPSRLW      $0x04, Y3, Y8
+	VPAND       Y15, Y3, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 1408(DI)
+	VMOVDQU     Y8, 1664(DI)
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	VMOVDQU     56(SI), X0
+	VINSERTI128 $0x01, 56(R10), Y0, Y0
+	VMOVDQU     56(SI)(R8*1), X1
+	VINSERTI128 $0x01, 56(R10)(R8*1), Y1, Y1
+	VMOVDQU     56(SI)(R8*2), X2
+	VINSERTI128 $0x01, 56(R10)(R8*2), Y2, Y2
+	VMOVDQU     56(SI)(R9*1), X3
+	VINSERTI128 $0x01, 56(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPSRLW      $0x04, Y0, Y8
+	VPAND       Y15, Y0, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 1792(DI)
+	VMOVDQU     Y8, 2048(DI)
+	VPSRLW      $0x04, Y1, Y8
+	VPAND       Y15, Y1, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 1856(DI)
+	VMOVDQU     Y8, 2112(DI)
+	VPSRLW      $0x04, Y2, Y8
+	VPAND       Y15, Y2, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 1920(DI)
+	VMOVDQU     Y8, 2176(DI)
+	VPSRLW      $0x04, Y3, Y8
+	VPAND       Y15, Y3, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 1984(DI)
+	VMOVDQU     Y8, 2240(DI)
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	VMOVDQU     72(SI), X0
+	VINSERTI128 $0x01, 72(R10), Y0, Y0
+	VMOVDQU     72(SI)(R8*1), X1
+	VINSERTI128 $0x01, 72(R10)(R8*1), Y1, Y1
+	VMOVDQU     72(SI)(R8*2), X2
+	VINSERTI128 $0x01, 72(R10)(R8*2), Y2, Y2
+	VMOVDQU     72(SI)(R9*1), X3
+	VINSERTI128 $0x01, 72(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPSRLW      $0x04, Y0, Y8
+	VPAND       Y15, Y0, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 2368(DI)
+	VMOVDQU     Y8, 2624(DI)
+	VPSRLW      $0x04, Y1, Y8
+	VPAND       Y15, Y1, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 2432(DI)
+	VMOVDQU     Y8, 2688(DI)
+	VPSRLW      $0x04, Y2, Y8
+	VPAND       Y15, Y2, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 2496(DI)
+	VMOVDQU     Y8, 2752(DI)
+	VPSRLW      $0x04, Y3, Y8
+	VPAND       Y15, Y3, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 2560(DI)
+	VMOVDQU     Y8, 2816(DI)
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	VMOVDQU     88(SI), X0
+	VINSERTI128 $0x01, 88(R10), Y0, Y0
+	VMOVDQU     88(SI)(R8*1), X1
+	VINSERTI128 $0x01, 88(R10)(R8*1), Y1, Y1
+	VMOVDQU     88(SI)(R8*2), X2
+	VINSERTI128 $0x01, 88(R10)(R8*2), Y2, Y2
+	VMOVDQU     88(SI)(R9*1), X3
+	VINSERTI128 $0x01, 88(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPSRLW      $0x04, Y0, Y8
+	VPAND       Y15, Y0, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 2944(DI)
+	VMOVDQU     Y8, 3200(DI)
+	VPSRLW      $0x04, Y1, Y8
+	VPAND       Y15, Y1, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 3008(DI)
+	VMOVDQU     Y8, 3264(DI)
+	VPSRLW      $0x04, Y2, Y8
+	VPAND       Y15, Y2, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 3072(DI)
+	VMOVDQU     Y8, 3328(DI)
+	VPSRLW      $0x04, Y3, Y8
+	VPAND       Y15, Y3, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 3136(DI)
+	VMOVDQU     Y8, 3392(DI)
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	VMOVDQU     104(SI), X0
+	VINSERTI128 $0x01, 104(R10), Y0, Y0
+	VMOVDQU     104(SI)(R8*1), X1
+	VINSERTI128 $0x01, 104(R10)(R8*1), Y1, Y1
+	VMOVDQU     104(SI)(R8*2), X2
+	VINSERTI128 $0x01, 104(R10)(R8*2), Y2, Y2
+	VMOVDQU     104(SI)(R9*1), X3
+	VINSERTI128 $0x01, 104(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPSRLW      $0x04, Y0, Y8
+	VPAND       Y15, Y0, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 3520(DI)
+	VMOVDQU     Y8, 3776(DI)
+	VPSRLW      $0x04, Y1, Y8
+	VPAND       Y15, Y1, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 3584(DI)
+	VMOVDQU     Y8, 3840(DI)
+	VPSRLW      $0x04, Y2, Y8
+	VPAND       Y15, Y2, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 3648(DI)
+	VMOVDQU     Y8, 3904(DI)
+	VPSRLW      $0x04, Y3, Y8
+	VPAND       Y15, Y3, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 3712(DI)
+	VMOVDQU     Y8, 3968(DI)
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	VMOVDQU     120(SI), X0
+	VINSERTI128 $0x01, 120(R10), Y0, Y0
+	VMOVDQU     120(SI)(R8*1), X1
+	VINSERTI128 $0x01, 120(R10)(R8*1), Y1, Y1
+	VMOVDQU     120(SI)(R8*2), X2
+	VINSERTI128 $0x01, 120(R10)(R8*2), Y2, Y2
+	VMOVDQU     120(SI)(R9*1), X3
+	VINSERTI128 $0x01, 120(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPSRLW      $0x04, Y0, Y8
+	VPAND       Y15, Y0, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 4096(DI)
+	VMOVDQU     Y8, 4352(DI)
+	VPSRLW      $0x04, Y1, Y8
+	VPAND       Y15, Y1, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 4160(DI)
+	VMOVDQU     Y8, 4416(DI)
+	VPSRLW      $0x04, Y2, Y8
+	VPAND       Y15, Y2, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 4224(DI)
+	VMOVDQU     Y8, 4480(DI)
+	VPSRLW      $0x04, Y3, Y8
+	VPAND       Y15, Y3, Y9
+	VPAND       Y15, Y8, Y8
+	VPSHUFB     Y9, Y14, Y9
+	VPSHUFB     Y8, Y14, Y8
+	VMOVDQU     Y9, 4288(DI)
+	VMOVDQU     Y8, 4544(DI)
+	ADDQ        $0x00000088, SI
+	ADDQ        $0x00000088, R10
+	ADDQ        $0x00001200, DI
+	DECQ        CX
+	JNE         loop6
+	VZEROUPPER
+	RET
+
+DATA matpackdword0f<>+0(SB)/8, $0x0000000f0000000f
+DATA matpackdword0f<>+8(SB)/8, $0x0000000f0000000f
+DATA matpackdword0f<>+16(SB)/8, $0x0000000f0000000f
+DATA matpackdword0f<>+24(SB)/8, $0x0000000f0000000f
+GLOBL matpackdword0f<>(SB), RODATA|NOPTR, $32
+
+DATA matpackdword30<>+0(SB)/8, $0x0000003000000030
+DATA matpackdword30<>+8(SB)/8, $0x0000003000000030
+DATA matpackdword30<>+16(SB)/8, $0x0000003000000030
+DATA matpackdword30<>+24(SB)/8, $0x0000003000000030
+GLOBL matpackdword30<>(SB), RODATA|NOPTR, $32
+
+DATA matpackdword32<>+0(SB)/8, $0x0000002000000020
+DATA matpackdword32<>+8(SB)/8, $0x0000002000000020
+DATA matpackdword32<>+16(SB)/8, $0x0000002000000020
+DATA matpackdword32<>+24(SB)/8, $0x0000002000000020
+GLOBL matpackdword32<>(SB), RODATA|NOPTR, $32
+
+// func packExpandedU8(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·packExpandedU8(SB), NOSPLIT, $0-48
+	MOVQ panel+0(FP), DI
+	MOVQ w+8(FP), SI
+	MOVQ stride+16(FP), R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (SI)(R8*4), R10
+	MOVQ n+24(FP), CX
+	MOVQ ahead+32(FP), R12
+	MOVQ step+40(FP), R13
+
+loop7:
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	VMOVD       32(SI), X0
+	VPINSRD     $0x01, 32(SI)(R8*1), X0, X0
+	VPINSRD     $0x02, 32(SI)(R8*2), X0, X0
+	VPINSRD     $0x03, 32(SI)(R9*1), X0, X0
+	VMOVD       32(R10), X1
+	VPINSRD     $0x01, 32(R10)(R8*1), X1, X1
+	VPINSRD     $0x02, 32(R10)(R8*2), X1, X1
+	VPINSRD     $0x03, 32(R10)(R9*1), X1, X1
+	VINSERTI128 $0x01, X1, Y0, Y0
+	VMOVUPS     Y0, (DI)
+	VMOVDQU     (SI), X0
+	VINSERTI128 $0x01, (R10), Y0, Y0
+	VMOVDQU     (SI)(R8*1), X1
+	VINSERTI128 $0x01, (R10)(R8*1), Y1, Y1
+	VMOVDQU     (SI)(R8*2), X2
+	VINSERTI128 $0x01, (R10)(R8*2), Y2, Y2
+	VMOVDQU     (SI)(R9*1), X3
+	VINSERTI128 $0x01, (R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPADDB      matpackzero128<>+0(SB), Y0, Y0
+	VMOVDQU     Y0, 64(DI)
+	VPADDB      matpackzero128<>+0(SB), Y1, Y1
+	VMOVDQU     Y1, 128(DI)
+	VPADDB      matpackzero128<>+0(SB), Y2, Y2
+	VMOVDQU     Y2, 192(DI)
+	VPADDB      matpackzero128<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 256(DI)
+	VMOVDQU     16(SI), X0
+	VINSERTI128 $0x01, 16(R10), Y0, Y0
+	VMOVDQU     16(SI)(R8*1), X1
+	VINSERTI128 $0x01, 16(R10)(R8*1), Y1, Y1
+	VMOVDQU     16(SI)(R8*2), X2
+	VINSERTI128 $0x01, 16(R10)(R8*2), Y2, Y2
+	VMOVDQU     16(SI)(R9*1), X3
+	VINSERTI128 $0x01, 16(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPADDB      matpackzero128<>+0(SB), Y0, Y0
+	VMOVDQU     Y0, 320(DI)
+	VPADDB      matpackzero128<>+0(SB), Y1, Y1
+	VMOVDQU     Y1, 384(DI)
+	VPADDB      matpackzero128<>+0(SB), Y2, Y2
+	VMOVDQU     Y2, 448(DI)
+	VPADDB      matpackzero128<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 512(DI)
+	ADDQ        $0x00000028, SI
+	ADDQ        $0x00000028, R10
+	ADDQ        $0x00000240, DI
+	DECQ        CX
+	JNE         loop7
+	VZEROUPPER
+	RET
+
+DATA matpackzero128<>+0(SB)/8, $0x8080808080808080
+DATA matpackzero128<>+8(SB)/8, $0x8080808080808080
+DATA matpackzero128<>+16(SB)/8, $0x8080808080808080
+DATA matpackzero128<>+24(SB)/8, $0x8080808080808080
+GLOBL matpackzero128<>(SB), RODATA|NOPTR, $32
+
+// func packExpandedHalves(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·packExpandedHalves(SB), NOSPLIT, $0-48
+	MOVQ panel+0(FP), DI
+	MOVQ w+8(FP), SI
+	MOVQ stride+16(FP), R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (SI)(R8*4), R10
+	MOVQ n+24(FP), CX
+	MOVQ ahead+32(FP), R12
+	MOVQ step+40(FP), R13
+
+loop8:
+	PREFETCHT1  (R12)
+	PREFETCHT1  64(R12)
+	PREFETCHT1  128(R12)
+	PREFETCHT1  192(R12)
+	ADDQ        R13, R12
+	VMOVD       32(SI), X0
+	VPINSRD     $0x01, 32(SI)(R8*1), X0, X0
+	VPINSRD     $0x02, 32(SI)(R8*2), X0, X0
+	VPINSRD     $0x03, 32(SI)(R9*1), X0, X0
+	VMOVD       32(R10), X1
+	VPINSRD     $0x01, 32(R10)(R8*1), X1, X1
+	VPINSRD     $0x02, 32(R10)(R8*2), X1, X1
+	VPINSRD     $0x03, 32(R10)(R9*1), X1, X1
+	VINSERTI128 $0x01, X1, Y0, Y0
+	VMOVUPS     Y0, (DI)
+	VMOVDQU     (SI), X0
+	VINSERTI128 $0x01, (R10), Y0, Y0
+	VMOVDQU     (SI)(R8*1), X1
+	VINSERTI128 $0x01, (R10)(R8*1), Y1, Y1
+	VMOVDQU     (SI)(R8*2), X2
+	VINSERTI128 $0x01, (R10)(R8*2), Y2, Y2
+	VMOVDQU     (SI)(R9*1), X3
+	VINSERTI128 $0x01, (R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPADDB      matpackzero64<>+0(SB), Y0, Y0
+	VMOVDQU     Y0, 256(DI)
+	VPADDB      matpackzero64<>+0(SB), Y1, Y1
+	VMOVDQU     Y1, 320(DI)
+	VPADDB      matpackzero64<>+0(SB), Y2, Y2
+	VMOVDQU     Y2, 384(DI)
+	VPADDB      matpackzero64<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 448(DI)
+	VMOVDQU     16(SI), X0
+	VINSERTI128 $0x01, 16(R10), Y0, Y0
+	VMOVDQU     16(SI)(R8*1), X1
+	VINSERTI128 $0x01, 16(R10)(R8*1), Y1, Y1
+	VMOVDQU     16(SI)(R8*2), X2
+	VINSERTI128 $0x01, 16(R10)(R8*2), Y2, Y2
+	VMOVDQU     16(SI)(R9*1), X3
+	VINSERTI128 $0x01, 16(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPADDB      matpackzero64<>+0(SB), Y0, Y0
+	VMOVDQU     Y0, 512(DI)
+	VPADDB      matpackzero64<>+0(SB), Y1, Y1
+	VMOVDQU     Y1, 576(DI)
+	VPADDB      matpackzero64<>+0(SB), Y2, Y2
+	VMOVDQU     Y2, 640(DI)
+	VPADDB      matpackzero64<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 704(DI)
+	VMOVD       36(SI), X8
+	VPINSRD     $0x01, 36(SI)(R8*1), X8, X8
+	VPINSRD     $0x02, 36(SI)(R8*2), X8, X8
+	VPINSRD     $0x03, 36(SI)(R9*1), X8, X8
+	VMOVD       36(R10), X9
+	VPINSRD     $0x01, 36(R10)(R8*1), X9, X9
+	VPINSRD     $0x02, 36(R10)(R8*2), X9, X9
+	VPINSRD     $0x03, 36(R10)(R9*1), X9, X9
+	VINSERTI128 $0x01, X9, Y8, Y8
+	VPSRLD      $0x10, Y8, Y1
+	VPSLLD      $0x10, Y8, Y0
+	VPSRLD      $0x10, Y0, Y0
+	VCVTDQ2PS   Y0, Y0
+	VMOVUPS     Y0, 64(DI)
+	VCVTDQ2PS   Y1, Y1
+	VMOVUPS     Y1, 128(DI)
+	VPXOR       Y0, Y0, Y0
+	VPSLLW      $0x06, Y8, Y8
+	VPSUBW      Y8, Y0, Y8
+	VMOVUPS     Y8, 192(DI)
+	ADDQ        $0x00000028, SI
+	ADDQ        $0x00000028, R10
+	ADDQ        $0x00000300, DI
+	DECQ        CX
+	JNE         loop8
+	VZEROUPPER
+	RET
+
+DATA matpackzero64<>+0(SB)/8, $0x4040404040404040
+DATA matpackzero64<>+8(SB)/8, $0x4040404040404040
+DATA matpackzero64<>+16(SB)/8, $0x4040404040404040
+DATA matpackzero64<>+24(SB)/8, $0x4040404040404040
+GLOBL matpackzero64<>(SB), RODATA|NOPTR, $32

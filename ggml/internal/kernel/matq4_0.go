@@ -6,7 +6,7 @@ package kernel
 //	byte  2..17  low nibble of byte 2+i is q[i], high nibble is q[16+i]
 var blockQ4_0 = blockType{unpack: func(u *unpacked, row []byte, b int) {
 	block := row[b*18 : b*18+18]
-	u.d, u.s = float16(block), [2]int32{1, 1}
+	u.simple(float16(block), 0)
 	u.nibbles(block[2:], 8)
 }}
 

@@ -7,6 +7,6 @@ package kernel
 //	byte  4..19  low nibble of byte 4+i is q[i], high nibble is q[16+i]
 var blockQ4_1 = blockType{min: true, unpack: func(u *unpacked, row []byte, b int) {
 	block := row[b*20 : b*20+20]
-	u.d, u.m, u.s = float16(block), float16(block[2:]), [2]int32{1, 1}
+	u.simple(float16(block), float16(block[2:]))
 	u.nibbles(block[4:], 0)
 }}

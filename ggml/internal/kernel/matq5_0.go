@@ -9,7 +9,7 @@ import "encoding/binary"
 //	byte  6..21  low nibble of byte 6+i is q[i], high nibble is q[16+i]
 var blockQ5_0 = blockType{unpack: func(u *unpacked, row []byte, b int) {
 	block := row[b*22 : b*22+22]
-	u.d, u.s = float16(block), [2]int32{1, 1}
+	u.simple(float16(block), 0)
 	u.nibbles(block[6:], 16)
 	u.fifths(block[2:])
 }}

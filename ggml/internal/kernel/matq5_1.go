@@ -8,7 +8,7 @@ package kernel
 //	byte  8..23  low nibble of byte 8+i is q[i], high nibble is q[16+i]
 var blockQ5_1 = blockType{min: true, unpack: func(u *unpacked, row []byte, b int) {
 	block := row[b*24 : b*24+24]
-	u.d, u.m, u.s = float16(block), float16(block[2:]), [2]int32{1, 1}
+	u.simple(float16(block), float16(block[2:]))
 	u.nibbles(block[8:], 0)
 	u.fifths(block[4:])
 }}

@@ -6,7 +6,7 @@ package kernel
 //	byte  2..33  q
 var blockQ8_0 = blockType{unpack: func(u *unpacked, row []byte, b int) {
 	block := row[b*34 : b*34+34]
-	u.d, u.s = float16(block), [2]int32{1, 1}
+	u.simple(float16(block), 0)
 	for i, v := range block[2:34] {
 		u.q[i] = int16(int8(v))
 	}

@@ -45,3 +45,59 @@ func streamQ8_0(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, 
 //
 //go:noescape
 func streamQ6_K(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamQ4_K sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamQ4_K(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamQ5_K sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamQ5_K(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamQ3_K sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamQ3_K(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamQ2_K sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamQ2_K(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamIQ4_NL sets y to the products of eight rows of n blocks,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamIQ4_NL(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamIQ4_XS sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamIQ4_XS(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamExpanded sets y to the products of eight rows of n expanded blocks,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamExpanded(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamExpandedHalves sets y to the products of eight rows of n expanded blocks,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamExpandedHalves(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)

@@ -39,9 +39,65 @@ func streamQ5_1DotProd(y *float32, w *byte, stride int, n int, a *byte, ahead ui
 //go:noescape
 func streamQ8_0DotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 
+// streamIQ4_NLDotProd sets y to the products of eight rows of n blocks,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamIQ4_NLDotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
 // streamQ6_KDotProd sets y to the products of eight rows of n blocks, eight of which are one of the file,
 // stride bytes apart, with a. For each block it fetches some lines at ahead and
 // moves ahead by step.
 //
 //go:noescape
 func streamQ6_KDotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamQ5_KDotProd sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamQ5_KDotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamQ4_KDotProd sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamQ4_KDotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamQ3_KDotProd sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamQ3_KDotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamQ2_KDotProd sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamQ2_KDotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamIQ4_XSDotProd sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamIQ4_XSDotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamExpandedDotProd sets y to the products of eight rows of n blocks,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamExpandedDotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamExpandedHalvesDotProd sets y to the products of eight rows of n blocks,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamExpandedHalvesDotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)

@@ -39,9 +39,65 @@ func streamQ5_1NEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintp
 //go:noescape
 func streamQ8_0NEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 
+// streamIQ4_NLNEON sets y to the products of eight rows of n blocks,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamIQ4_NLNEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
 // streamQ6_KNEON sets y to the products of eight rows of n blocks, eight of which are one of the file,
 // stride bytes apart, with a. For each block it fetches some lines at ahead and
 // moves ahead by step.
 //
 //go:noescape
 func streamQ6_KNEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamQ5_KNEON sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamQ5_KNEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamQ4_KNEON sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamQ4_KNEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamQ3_KNEON sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamQ3_KNEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamQ2_KNEON sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamQ2_KNEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamIQ4_XSNEON sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamIQ4_XSNEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamExpandedNEON sets y to the products of eight rows of n blocks,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamExpandedNEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamExpandedHalvesNEON sets y to the products of eight rows of n blocks,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamExpandedHalvesNEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)

@@ -124,6 +124,54 @@ func tileU6x3(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead u
 //go:noescape
 func tileU6x4(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
+// tileU3x2 adds the product of n blocks of a panel of
+// codes 0..7 with zero point 4 and scales for each 16 with
+// 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileU3x2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileU3x3 adds the product of n blocks of a panel of
+// codes 0..7 with zero point 4 and scales for each 16 with
+// 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileU3x3(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileU3x4 adds the product of n blocks of a panel of
+// codes 0..7 with zero point 4 and scales for each 16 with
+// 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileU3x4(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileU3Minx2 adds the product of n blocks of a panel of
+// codes 0..7 with scales and minima for each 16 with
+// 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileU3Minx2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileU3Minx3 adds the product of n blocks of a panel of
+// codes 0..7 with scales and minima for each 16 with
+// 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileU3Minx3(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileU3Minx4 adds the product of n blocks of a panel of
+// codes 0..7 with scales and minima for each 16 with
+// 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileU3Minx4(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
 // tileS16x2 adds the product of n blocks of a panel of
 // int16 weights with
 // 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches

@@ -421,7 +421,7 @@ func tileMinx13AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int,
 func tileMinx14AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU6x2AVX512 adds the product of n blocks of a panel of
-// codes with zero point 32 and scales for each 16 with
+// codes with scales for each 16, the zero point in the panel with
 // 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches
 // some lines at ahead and moves ahead by step.
 //
@@ -429,7 +429,7 @@ func tileMinx14AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int,
 func tileU6x2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU6x3AVX512 adds the product of n blocks of a panel of
-// codes with zero point 32 and scales for each 16 with
+// codes with scales for each 16, the zero point in the panel with
 // 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches
 // some lines at ahead and moves ahead by step.
 //
@@ -437,7 +437,7 @@ func tileU6x2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, a
 func tileU6x3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU6x4AVX512 adds the product of n blocks of a panel of
-// codes with zero point 32 and scales for each 16 with
+// codes with scales for each 16, the zero point in the panel with
 // 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches
 // some lines at ahead and moves ahead by step.
 //
@@ -445,7 +445,7 @@ func tileU6x3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, a
 func tileU6x4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU6x5AVX512 adds the product of n blocks of a panel of
-// codes with zero point 32 and scales for each 16 with
+// codes with scales for each 16, the zero point in the panel with
 // 5 rows of activations to y. ldy and lda are in bytes. For each block it fetches
 // some lines at ahead and moves ahead by step.
 //
@@ -453,7 +453,7 @@ func tileU6x4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, a
 func tileU6x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU6x6AVX512 adds the product of n blocks of a panel of
-// codes with zero point 32 and scales for each 16 with
+// codes with scales for each 16, the zero point in the panel with
 // 6 rows of activations to y. ldy and lda are in bytes. For each block it fetches
 // some lines at ahead and moves ahead by step.
 //
@@ -461,7 +461,7 @@ func tileU6x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, a
 func tileU6x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU6x7AVX512 adds the product of n blocks of a panel of
-// codes with zero point 32 and scales for each 16 with
+// codes with scales for each 16, the zero point in the panel with
 // 7 rows of activations to y. ldy and lda are in bytes. For each block it fetches
 // some lines at ahead and moves ahead by step.
 //
@@ -469,7 +469,7 @@ func tileU6x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, a
 func tileU6x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU6x8AVX512 adds the product of n blocks of a panel of
-// codes with zero point 32 and scales for each 16 with
+// codes with scales for each 16, the zero point in the panel with
 // 8 rows of activations to y. ldy and lda are in bytes. For each block it fetches
 // some lines at ahead and moves ahead by step.
 //
@@ -477,9 +477,73 @@ func tileU6x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, a
 func tileU6x8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU6x9AVX512 adds the product of n blocks of a panel of
-// codes with zero point 32 and scales for each 16 with
+// codes with scales for each 16, the zero point in the panel with
 // 9 rows of activations to y. ldy and lda are in bytes. For each block it fetches
 // some lines at ahead and moves ahead by step.
 //
 //go:noescape
 func tileU6x9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileU6Minx2AVX512 adds the product of n blocks of a panel of
+// codes with scales and minima for each 16 with
+// 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileU6Minx2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileU6Minx3AVX512 adds the product of n blocks of a panel of
+// codes with scales and minima for each 16 with
+// 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileU6Minx3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileU6Minx4AVX512 adds the product of n blocks of a panel of
+// codes with scales and minima for each 16 with
+// 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileU6Minx4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileU6Minx5AVX512 adds the product of n blocks of a panel of
+// codes with scales and minima for each 16 with
+// 5 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileU6Minx5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileU6Minx6AVX512 adds the product of n blocks of a panel of
+// codes with scales and minima for each 16 with
+// 6 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileU6Minx6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileU6Minx7AVX512 adds the product of n blocks of a panel of
+// codes with scales and minima for each 16 with
+// 7 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileU6Minx7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileU6Minx8AVX512 adds the product of n blocks of a panel of
+// codes with scales and minima for each 16 with
+// 8 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileU6Minx8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileU6Minx9AVX512 adds the product of n blocks of a panel of
+// codes with scales and minima for each 16 with
+// 9 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileU6Minx9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)

@@ -101,7 +101,7 @@ func tileMinx3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int,
 func tileMinx4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU6x2AVXVNNI adds the product of n blocks of a panel of
-// codes with zero point 32 and scales for each 16 with
+// codes with scales for each 16, the zero point in the panel with
 // 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches
 // some lines at ahead and moves ahead by step.
 //
@@ -109,7 +109,7 @@ func tileMinx4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int,
 func tileU6x2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU6x3AVXVNNI adds the product of n blocks of a panel of
-// codes with zero point 32 and scales for each 16 with
+// codes with scales for each 16, the zero point in the panel with
 // 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches
 // some lines at ahead and moves ahead by step.
 //
@@ -117,9 +117,33 @@ func tileU6x2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, 
 func tileU6x3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // tileU6x4AVXVNNI adds the product of n blocks of a panel of
-// codes with zero point 32 and scales for each 16 with
+// codes with scales for each 16, the zero point in the panel with
 // 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches
 // some lines at ahead and moves ahead by step.
 //
 //go:noescape
 func tileU6x4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileU6Minx2AVXVNNI adds the product of n blocks of a panel of
+// codes with scales and minima for each 16 with
+// 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileU6Minx2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileU6Minx3AVXVNNI adds the product of n blocks of a panel of
+// codes with scales and minima for each 16 with
+// 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileU6Minx3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileU6Minx4AVXVNNI adds the product of n blocks of a panel of
+// codes with scales and minima for each 16 with
+// 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches
+// some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileU6Minx4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)

@@ -46,23 +46,44 @@ func tileMinx3DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int,
 //go:noescape
 func tileMinx4DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// tileQ6_Kx2DotProd adds the products of a panel of n blocks with 2 rows of
+// tileHalvesx2DotProd adds the products of a panel of n blocks with 2 rows of
 // activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
 // fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileQ6_Kx2DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func tileHalvesx2DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// tileQ6_Kx3DotProd adds the products of a panel of n blocks with 3 rows of
+// tileHalvesx3DotProd adds the products of a panel of n blocks with 3 rows of
 // activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
 // fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileQ6_Kx3DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func tileHalvesx3DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// tileQ6_Kx4DotProd adds the products of a panel of n blocks with 4 rows of
+// tileHalvesx4DotProd adds the products of a panel of n blocks with 4 rows of
 // activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
 // fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileQ6_Kx4DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func tileHalvesx4DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileHalvesMinx2DotProd adds the products of a panel of n blocks with 2 rows of
+// activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
+// fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileHalvesMinx2DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileHalvesMinx3DotProd adds the products of a panel of n blocks with 3 rows of
+// activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
+// fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileHalvesMinx3DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileHalvesMinx4DotProd adds the products of a panel of n blocks with 4 rows of
+// activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
+// fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileHalvesMinx4DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)

@@ -1894,8 +1894,8 @@ loop12:
 	FMOVQ F7, 16(R22)
 	RET
 
-// func tileQ6_Kx2DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·tileQ6_Kx2DotProd(SB), NOSPLIT, $0-64
+// func tileHalvesx2DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·tileHalvesx2DotProd(SB), NOSPLIT, $0-64
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
 	MOVD y+0(FP), R0
@@ -2225,8 +2225,8 @@ loop16:
 	FMOVQ F1, 0(R20)
 	RET
 
-// func tileQ6_Kx3DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·tileQ6_Kx3DotProd(SB), NOSPLIT, $0-64
+// func tileHalvesx3DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·tileHalvesx3DotProd(SB), NOSPLIT, $0-64
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
 	MOVD y+0(FP), R0
@@ -2668,8 +2668,8 @@ loop20:
 	FMOVQ F2, 0(R21)
 	RET
 
-// func tileQ6_Kx4DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·tileQ6_Kx4DotProd(SB), NOSPLIT, $0-64
+// func tileHalvesx4DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·tileHalvesx4DotProd(SB), NOSPLIT, $0-64
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
 	MOVD y+0(FP), R0
@@ -3217,6 +3217,1767 @@ loop24:
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop24
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	FMOVQ F2, 0(R21)
+	FMOVQ F3, 0(R22)
+	RET
+
+// func tileHalvesMinx2DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·tileHalvesMinx2DotProd(SB), NOSPLIT, $0-64
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $0, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $0, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop25:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VLD1R.P 8(R8), [V8.D2]
+	VLD1R.P 8(R9), [V9.D2]
+	FMOVQ 384(R1), F10
+	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
+	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
+	FMOVQ 400(R1), F11
+	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
+	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
+	VLD1R.P 8(R8), [V8.D2]
+	VLD1R.P 8(R9), [V9.D2]
+	FMOVQ 512(R1), F10
+	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
+	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
+	FMOVQ 528(R1), F11
+	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
+	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	FMOVQ 64(R1), F10
+	WORD $0x4eaa9c82 // mul v2.4s, v4.4s, v10.4s
+	WORD $0x4eaa9cc3 // mul v3.4s, v6.4s, v10.4s
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VLD1R.P 8(R8), [V8.D2]
+	VLD1R.P 8(R9), [V9.D2]
+	FMOVQ 640(R1), F10
+	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
+	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
+	FMOVQ 656(R1), F11
+	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
+	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
+	VLD1R.P 8(R8), [V8.D2]
+	VLD1R.P 8(R9), [V9.D2]
+	FMOVQ 768(R1), F10
+	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
+	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
+	FMOVQ 784(R1), F11
+	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
+	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	FMOVQ 128(R1), F10
+	WORD $0x4eaa9482 // mla v2.4s, v4.4s, v10.4s
+	WORD $0x4eaa94c3 // mla v3.4s, v6.4s, v10.4s
+	FMOVQ.P 16(R8), F8
+	FMOVQ.P 16(R9), F9
+	FMOVQ 0(R1), F10
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
+	VFMLA V2.S4, V12.S4, V0.S4
+	VDUP V8.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F11
+	FMOVQ 320(R1), F12
+	WORD $0x4ea49d6b // mul v11.4s, v11.4s, v4.4s
+	WORD $0x4ea5958b // mla v11.4s, v12.4s, v5.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4f88916b // fmul v11.4s, v11.4s, v8.s[0]
+	FMOVQ 192(R1), F12
+	VFMLA V12.S4, V11.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
+	VFMLA V3.S4, V12.S4, V1.S4
+	VDUP V9.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F11
+	FMOVQ 320(R1), F12
+	WORD $0x4ea49d6b // mul v11.4s, v11.4s, v4.4s
+	WORD $0x4ea5958b // mla v11.4s, v12.4s, v5.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4f89916b // fmul v11.4s, v11.4s, v9.s[0]
+	FMOVQ 192(R1), F12
+	VFMLA V12.S4, V11.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop25
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $64, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $16, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop26:
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VLD1R.P 8(R8), [V8.D2]
+	VLD1R.P 8(R9), [V9.D2]
+	FMOVQ 384(R1), F10
+	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
+	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
+	FMOVQ 400(R1), F11
+	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
+	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
+	VLD1R.P 8(R8), [V8.D2]
+	VLD1R.P 8(R9), [V9.D2]
+	FMOVQ 512(R1), F10
+	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
+	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
+	FMOVQ 528(R1), F11
+	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
+	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	FMOVQ 16(R1), F10
+	WORD $0x4eaa9c82 // mul v2.4s, v4.4s, v10.4s
+	WORD $0x4eaa9cc3 // mul v3.4s, v6.4s, v10.4s
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VLD1R.P 8(R8), [V8.D2]
+	VLD1R.P 8(R9), [V9.D2]
+	FMOVQ 640(R1), F10
+	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
+	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
+	FMOVQ 656(R1), F11
+	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
+	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
+	VLD1R.P 8(R8), [V8.D2]
+	VLD1R.P 8(R9), [V9.D2]
+	FMOVQ 768(R1), F10
+	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
+	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
+	FMOVQ 784(R1), F11
+	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
+	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	FMOVQ 80(R1), F10
+	WORD $0x4eaa9482 // mla v2.4s, v4.4s, v10.4s
+	WORD $0x4eaa94c3 // mla v3.4s, v6.4s, v10.4s
+	FMOVQ.P 16(R8), F8
+	FMOVQ.P 16(R9), F9
+	FMOVQ -48(R1), F10
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
+	VFMLA V2.S4, V12.S4, V0.S4
+	VDUP V8.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F11
+	FMOVQ 272(R1), F12
+	WORD $0x4ea49d6b // mul v11.4s, v11.4s, v4.4s
+	WORD $0x4ea5958b // mla v11.4s, v12.4s, v5.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4f88916b // fmul v11.4s, v11.4s, v8.s[0]
+	FMOVQ 144(R1), F12
+	VFMLA V12.S4, V11.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
+	VFMLA V3.S4, V12.S4, V1.S4
+	VDUP V9.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F11
+	FMOVQ 272(R1), F12
+	WORD $0x4ea49d6b // mul v11.4s, v11.4s, v4.4s
+	WORD $0x4ea5958b // mla v11.4s, v12.4s, v5.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4f89916b // fmul v11.4s, v11.4s, v9.s[0]
+	FMOVQ 144(R1), F12
+	VFMLA V12.S4, V11.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop26
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $32, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $32, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop27:
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VLD1R.P 8(R8), [V8.D2]
+	VLD1R.P 8(R9), [V9.D2]
+	FMOVQ 384(R1), F10
+	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
+	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
+	FMOVQ 400(R1), F11
+	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
+	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
+	VLD1R.P 8(R8), [V8.D2]
+	VLD1R.P 8(R9), [V9.D2]
+	FMOVQ 512(R1), F10
+	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
+	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
+	FMOVQ 528(R1), F11
+	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
+	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	FMOVQ 64(R1), F10
+	WORD $0x4eaa9c82 // mul v2.4s, v4.4s, v10.4s
+	WORD $0x4eaa9cc3 // mul v3.4s, v6.4s, v10.4s
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VLD1R.P 8(R8), [V8.D2]
+	VLD1R.P 8(R9), [V9.D2]
+	FMOVQ 640(R1), F10
+	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
+	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
+	FMOVQ 656(R1), F11
+	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
+	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
+	VLD1R.P 8(R8), [V8.D2]
+	VLD1R.P 8(R9), [V9.D2]
+	FMOVQ 768(R1), F10
+	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
+	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
+	FMOVQ 784(R1), F11
+	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
+	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	FMOVQ 128(R1), F10
+	WORD $0x4eaa9482 // mla v2.4s, v4.4s, v10.4s
+	WORD $0x4eaa94c3 // mla v3.4s, v6.4s, v10.4s
+	FMOVQ.P 16(R8), F8
+	FMOVQ.P 16(R9), F9
+	FMOVQ 0(R1), F10
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
+	VFMLA V2.S4, V12.S4, V0.S4
+	VDUP V8.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F11
+	FMOVQ 320(R1), F12
+	WORD $0x4ea49d6b // mul v11.4s, v11.4s, v4.4s
+	WORD $0x4ea5958b // mla v11.4s, v12.4s, v5.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4f88916b // fmul v11.4s, v11.4s, v8.s[0]
+	FMOVQ 192(R1), F12
+	VFMLA V12.S4, V11.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
+	VFMLA V3.S4, V12.S4, V1.S4
+	VDUP V9.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F11
+	FMOVQ 320(R1), F12
+	WORD $0x4ea49d6b // mul v11.4s, v11.4s, v4.4s
+	WORD $0x4ea5958b // mla v11.4s, v12.4s, v5.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4f89916b // fmul v11.4s, v11.4s, v9.s[0]
+	FMOVQ 192(R1), F12
+	VFMLA V12.S4, V11.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop27
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $96, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $48, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop28:
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VLD1R.P 8(R8), [V8.D2]
+	VLD1R.P 8(R9), [V9.D2]
+	FMOVQ 384(R1), F10
+	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
+	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
+	FMOVQ 400(R1), F11
+	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
+	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
+	VLD1R.P 8(R8), [V8.D2]
+	VLD1R.P 8(R9), [V9.D2]
+	FMOVQ 512(R1), F10
+	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
+	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
+	FMOVQ 528(R1), F11
+	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
+	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	FMOVQ 16(R1), F10
+	WORD $0x4eaa9c82 // mul v2.4s, v4.4s, v10.4s
+	WORD $0x4eaa9cc3 // mul v3.4s, v6.4s, v10.4s
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VLD1R.P 8(R8), [V8.D2]
+	VLD1R.P 8(R9), [V9.D2]
+	FMOVQ 640(R1), F10
+	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
+	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
+	FMOVQ 656(R1), F11
+	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
+	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
+	VLD1R.P 8(R8), [V8.D2]
+	VLD1R.P 8(R9), [V9.D2]
+	FMOVQ 768(R1), F10
+	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
+	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
+	FMOVQ 784(R1), F11
+	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
+	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	FMOVQ 80(R1), F10
+	WORD $0x4eaa9482 // mla v2.4s, v4.4s, v10.4s
+	WORD $0x4eaa94c3 // mla v3.4s, v6.4s, v10.4s
+	FMOVQ.P 16(R8), F8
+	FMOVQ.P 16(R9), F9
+	FMOVQ -48(R1), F10
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
+	VFMLA V2.S4, V12.S4, V0.S4
+	VDUP V8.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F11
+	FMOVQ 272(R1), F12
+	WORD $0x4ea49d6b // mul v11.4s, v11.4s, v4.4s
+	WORD $0x4ea5958b // mla v11.4s, v12.4s, v5.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4f88916b // fmul v11.4s, v11.4s, v8.s[0]
+	FMOVQ 144(R1), F12
+	VFMLA V12.S4, V11.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
+	VFMLA V3.S4, V12.S4, V1.S4
+	VDUP V9.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F11
+	FMOVQ 272(R1), F12
+	WORD $0x4ea49d6b // mul v11.4s, v11.4s, v4.4s
+	WORD $0x4ea5958b // mla v11.4s, v12.4s, v5.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4f89916b // fmul v11.4s, v11.4s, v9.s[0]
+	FMOVQ 144(R1), F12
+	VFMLA V12.S4, V11.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop28
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	RET
+
+// func tileHalvesMinx3DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·tileHalvesMinx3DotProd(SB), NOSPLIT, $0-64
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $0, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD R2, R9, R10
+	ADD $0, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	ADD R7, R20, R21
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+	FMOVQ 0(R21), F2
+
+loop29:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R9), [V13.D2]
+	VLD1R.P 8(R10), [V14.D2]
+	FMOVQ 384(R1), F15
+	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
+	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
+	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
+	FMOVQ 400(R1), F16
+	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
+	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
+	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R9), [V13.D2]
+	VLD1R.P 8(R10), [V14.D2]
+	FMOVQ 512(R1), F15
+	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
+	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
+	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
+	FMOVQ 528(R1), F16
+	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
+	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
+	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	FMOVQ 64(R1), F15
+	WORD $0x4eaf9cc3 // mul v3.4s, v6.4s, v15.4s
+	WORD $0x4eaf9d04 // mul v4.4s, v8.4s, v15.4s
+	WORD $0x4eaf9d45 // mul v5.4s, v10.4s, v15.4s
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R9), [V13.D2]
+	VLD1R.P 8(R10), [V14.D2]
+	FMOVQ 640(R1), F15
+	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
+	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
+	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
+	FMOVQ 656(R1), F16
+	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
+	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
+	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R9), [V13.D2]
+	VLD1R.P 8(R10), [V14.D2]
+	FMOVQ 768(R1), F15
+	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
+	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
+	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
+	FMOVQ 784(R1), F16
+	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
+	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
+	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	FMOVQ 128(R1), F15
+	WORD $0x4eaf94c3 // mla v3.4s, v6.4s, v15.4s
+	WORD $0x4eaf9504 // mla v4.4s, v8.4s, v15.4s
+	WORD $0x4eaf9545 // mla v5.4s, v10.4s, v15.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ.P 16(R10), F14
+	FMOVQ 0(R1), F15
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8c91f1 // fmul v17.4s, v15.4s, v12.s[0]
+	VFMLA V3.S4, V17.S4, V0.S4
+	VDUP V12.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 256(R1), F16
+	FMOVQ 320(R1), F17
+	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
+	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
+	FMOVQ 192(R1), F17
+	VFMLA V17.S4, V16.S4, V0.S4
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4f8d91f1 // fmul v17.4s, v15.4s, v13.s[0]
+	VFMLA V4.S4, V17.S4, V1.S4
+	VDUP V13.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 256(R1), F16
+	FMOVQ 320(R1), F17
+	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
+	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4f8d9210 // fmul v16.4s, v16.4s, v13.s[0]
+	FMOVQ 192(R1), F17
+	VFMLA V17.S4, V16.S4, V1.S4
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f8e91f1 // fmul v17.4s, v15.4s, v14.s[0]
+	VFMLA V5.S4, V17.S4, V2.S4
+	VDUP V14.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 256(R1), F16
+	FMOVQ 320(R1), F17
+	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
+	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
+	FMOVQ 192(R1), F17
+	VFMLA V17.S4, V16.S4, V2.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop29
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	FMOVQ F2, 0(R21)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $64, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD R2, R9, R10
+	ADD $16, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	ADD R7, R20, R21
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+	FMOVQ 0(R21), F2
+
+loop30:
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R9), [V13.D2]
+	VLD1R.P 8(R10), [V14.D2]
+	FMOVQ 384(R1), F15
+	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
+	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
+	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
+	FMOVQ 400(R1), F16
+	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
+	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
+	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R9), [V13.D2]
+	VLD1R.P 8(R10), [V14.D2]
+	FMOVQ 512(R1), F15
+	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
+	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
+	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
+	FMOVQ 528(R1), F16
+	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
+	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
+	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	FMOVQ 16(R1), F15
+	WORD $0x4eaf9cc3 // mul v3.4s, v6.4s, v15.4s
+	WORD $0x4eaf9d04 // mul v4.4s, v8.4s, v15.4s
+	WORD $0x4eaf9d45 // mul v5.4s, v10.4s, v15.4s
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R9), [V13.D2]
+	VLD1R.P 8(R10), [V14.D2]
+	FMOVQ 640(R1), F15
+	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
+	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
+	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
+	FMOVQ 656(R1), F16
+	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
+	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
+	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R9), [V13.D2]
+	VLD1R.P 8(R10), [V14.D2]
+	FMOVQ 768(R1), F15
+	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
+	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
+	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
+	FMOVQ 784(R1), F16
+	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
+	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
+	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	FMOVQ 80(R1), F15
+	WORD $0x4eaf94c3 // mla v3.4s, v6.4s, v15.4s
+	WORD $0x4eaf9504 // mla v4.4s, v8.4s, v15.4s
+	WORD $0x4eaf9545 // mla v5.4s, v10.4s, v15.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ.P 16(R10), F14
+	FMOVQ -48(R1), F15
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8c91f1 // fmul v17.4s, v15.4s, v12.s[0]
+	VFMLA V3.S4, V17.S4, V0.S4
+	VDUP V12.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 208(R1), F16
+	FMOVQ 272(R1), F17
+	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
+	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
+	FMOVQ 144(R1), F17
+	VFMLA V17.S4, V16.S4, V0.S4
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4f8d91f1 // fmul v17.4s, v15.4s, v13.s[0]
+	VFMLA V4.S4, V17.S4, V1.S4
+	VDUP V13.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 208(R1), F16
+	FMOVQ 272(R1), F17
+	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
+	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4f8d9210 // fmul v16.4s, v16.4s, v13.s[0]
+	FMOVQ 144(R1), F17
+	VFMLA V17.S4, V16.S4, V1.S4
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f8e91f1 // fmul v17.4s, v15.4s, v14.s[0]
+	VFMLA V5.S4, V17.S4, V2.S4
+	VDUP V14.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 208(R1), F16
+	FMOVQ 272(R1), F17
+	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
+	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
+	FMOVQ 144(R1), F17
+	VFMLA V17.S4, V16.S4, V2.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop30
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	FMOVQ F2, 0(R21)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $32, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD R2, R9, R10
+	ADD $32, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	ADD R7, R20, R21
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+	FMOVQ 0(R21), F2
+
+loop31:
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R9), [V13.D2]
+	VLD1R.P 8(R10), [V14.D2]
+	FMOVQ 384(R1), F15
+	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
+	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
+	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
+	FMOVQ 400(R1), F16
+	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
+	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
+	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R9), [V13.D2]
+	VLD1R.P 8(R10), [V14.D2]
+	FMOVQ 512(R1), F15
+	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
+	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
+	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
+	FMOVQ 528(R1), F16
+	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
+	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
+	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	FMOVQ 64(R1), F15
+	WORD $0x4eaf9cc3 // mul v3.4s, v6.4s, v15.4s
+	WORD $0x4eaf9d04 // mul v4.4s, v8.4s, v15.4s
+	WORD $0x4eaf9d45 // mul v5.4s, v10.4s, v15.4s
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R9), [V13.D2]
+	VLD1R.P 8(R10), [V14.D2]
+	FMOVQ 640(R1), F15
+	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
+	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
+	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
+	FMOVQ 656(R1), F16
+	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
+	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
+	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R9), [V13.D2]
+	VLD1R.P 8(R10), [V14.D2]
+	FMOVQ 768(R1), F15
+	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
+	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
+	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
+	FMOVQ 784(R1), F16
+	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
+	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
+	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	FMOVQ 128(R1), F15
+	WORD $0x4eaf94c3 // mla v3.4s, v6.4s, v15.4s
+	WORD $0x4eaf9504 // mla v4.4s, v8.4s, v15.4s
+	WORD $0x4eaf9545 // mla v5.4s, v10.4s, v15.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ.P 16(R10), F14
+	FMOVQ 0(R1), F15
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8c91f1 // fmul v17.4s, v15.4s, v12.s[0]
+	VFMLA V3.S4, V17.S4, V0.S4
+	VDUP V12.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 256(R1), F16
+	FMOVQ 320(R1), F17
+	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
+	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
+	FMOVQ 192(R1), F17
+	VFMLA V17.S4, V16.S4, V0.S4
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4f8d91f1 // fmul v17.4s, v15.4s, v13.s[0]
+	VFMLA V4.S4, V17.S4, V1.S4
+	VDUP V13.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 256(R1), F16
+	FMOVQ 320(R1), F17
+	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
+	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4f8d9210 // fmul v16.4s, v16.4s, v13.s[0]
+	FMOVQ 192(R1), F17
+	VFMLA V17.S4, V16.S4, V1.S4
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f8e91f1 // fmul v17.4s, v15.4s, v14.s[0]
+	VFMLA V5.S4, V17.S4, V2.S4
+	VDUP V14.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 256(R1), F16
+	FMOVQ 320(R1), F17
+	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
+	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
+	FMOVQ 192(R1), F17
+	VFMLA V17.S4, V16.S4, V2.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop31
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	FMOVQ F2, 0(R21)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $96, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD R2, R9, R10
+	ADD $48, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	ADD R7, R20, R21
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+	FMOVQ 0(R21), F2
+
+loop32:
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R9), [V13.D2]
+	VLD1R.P 8(R10), [V14.D2]
+	FMOVQ 384(R1), F15
+	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
+	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
+	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
+	FMOVQ 400(R1), F16
+	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
+	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
+	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R9), [V13.D2]
+	VLD1R.P 8(R10), [V14.D2]
+	FMOVQ 512(R1), F15
+	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
+	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
+	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
+	FMOVQ 528(R1), F16
+	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
+	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
+	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	FMOVQ 16(R1), F15
+	WORD $0x4eaf9cc3 // mul v3.4s, v6.4s, v15.4s
+	WORD $0x4eaf9d04 // mul v4.4s, v8.4s, v15.4s
+	WORD $0x4eaf9d45 // mul v5.4s, v10.4s, v15.4s
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R9), [V13.D2]
+	VLD1R.P 8(R10), [V14.D2]
+	FMOVQ 640(R1), F15
+	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
+	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
+	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
+	FMOVQ 656(R1), F16
+	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
+	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
+	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R9), [V13.D2]
+	VLD1R.P 8(R10), [V14.D2]
+	FMOVQ 768(R1), F15
+	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
+	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
+	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
+	FMOVQ 784(R1), F16
+	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
+	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
+	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	FMOVQ 80(R1), F15
+	WORD $0x4eaf94c3 // mla v3.4s, v6.4s, v15.4s
+	WORD $0x4eaf9504 // mla v4.4s, v8.4s, v15.4s
+	WORD $0x4eaf9545 // mla v5.4s, v10.4s, v15.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ.P 16(R10), F14
+	FMOVQ -48(R1), F15
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8c91f1 // fmul v17.4s, v15.4s, v12.s[0]
+	VFMLA V3.S4, V17.S4, V0.S4
+	VDUP V12.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 208(R1), F16
+	FMOVQ 272(R1), F17
+	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
+	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
+	FMOVQ 144(R1), F17
+	VFMLA V17.S4, V16.S4, V0.S4
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4f8d91f1 // fmul v17.4s, v15.4s, v13.s[0]
+	VFMLA V4.S4, V17.S4, V1.S4
+	VDUP V13.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 208(R1), F16
+	FMOVQ 272(R1), F17
+	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
+	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4f8d9210 // fmul v16.4s, v16.4s, v13.s[0]
+	FMOVQ 144(R1), F17
+	VFMLA V17.S4, V16.S4, V1.S4
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f8e91f1 // fmul v17.4s, v15.4s, v14.s[0]
+	VFMLA V5.S4, V17.S4, V2.S4
+	VDUP V14.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 208(R1), F16
+	FMOVQ 272(R1), F17
+	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
+	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
+	FMOVQ 144(R1), F17
+	VFMLA V17.S4, V16.S4, V2.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop32
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	FMOVQ F2, 0(R21)
+	RET
+
+// func tileHalvesMinx4DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·tileHalvesMinx4DotProd(SB), NOSPLIT, $0-64
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $0, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD R2, R9, R10
+	ADD R2, R10, R11
+	ADD $0, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	ADD R7, R20, R21
+	ADD R7, R21, R22
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+	FMOVQ 0(R21), F2
+	FMOVQ 0(R22), F3
+
+loop33:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 384(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 400(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 512(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 528(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V13.S4, V12.S4, V12.S4
+	VADDP V15.S4, V14.S4, V14.S4
+	FMOVQ 64(R1), F20
+	WORD $0x4eb49d04 // mul v4.4s, v8.4s, v20.4s
+	WORD $0x4eb49d45 // mul v5.4s, v10.4s, v20.4s
+	WORD $0x4eb49d86 // mul v6.4s, v12.4s, v20.4s
+	WORD $0x4eb49dc7 // mul v7.4s, v14.4s, v20.4s
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 640(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 656(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 768(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 784(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V13.S4, V12.S4, V12.S4
+	VADDP V15.S4, V14.S4, V14.S4
+	FMOVQ 128(R1), F20
+	WORD $0x4eb49504 // mla v4.4s, v8.4s, v20.4s
+	WORD $0x4eb49545 // mla v5.4s, v10.4s, v20.4s
+	WORD $0x4eb49586 // mla v6.4s, v12.4s, v20.4s
+	WORD $0x4eb495c7 // mla v7.4s, v14.4s, v20.4s
+	FMOVQ.P 16(R8), F16
+	FMOVQ.P 16(R9), F17
+	FMOVQ.P 16(R10), F18
+	FMOVQ.P 16(R11), F19
+	FMOVQ 0(R1), F20
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
+	VFMLA V4.S4, V22.S4, V0.S4
+	VDUP V16.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 256(R1), F21
+	FMOVQ 320(R1), F22
+	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
+	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
+	FMOVQ 192(R1), F22
+	VFMLA V22.S4, V21.S4, V0.S4
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
+	VFMLA V5.S4, V22.S4, V1.S4
+	VDUP V17.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 256(R1), F21
+	FMOVQ 320(R1), F22
+	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
+	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4f9192b5 // fmul v21.4s, v21.4s, v17.s[0]
+	FMOVQ 192(R1), F22
+	VFMLA V22.S4, V21.S4, V1.S4
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
+	VFMLA V6.S4, V22.S4, V2.S4
+	VDUP V18.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 256(R1), F21
+	FMOVQ 320(R1), F22
+	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
+	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
+	FMOVQ 192(R1), F22
+	VFMLA V22.S4, V21.S4, V2.S4
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
+	VFMLA V7.S4, V22.S4, V3.S4
+	VDUP V19.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 256(R1), F21
+	FMOVQ 320(R1), F22
+	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
+	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4f9392b5 // fmul v21.4s, v21.4s, v19.s[0]
+	FMOVQ 192(R1), F22
+	VFMLA V22.S4, V21.S4, V3.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop33
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	FMOVQ F2, 0(R21)
+	FMOVQ F3, 0(R22)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $64, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD R2, R9, R10
+	ADD R2, R10, R11
+	ADD $16, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	ADD R7, R20, R21
+	ADD R7, R21, R22
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+	FMOVQ 0(R21), F2
+	FMOVQ 0(R22), F3
+
+loop34:
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 384(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 400(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 512(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 528(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V13.S4, V12.S4, V12.S4
+	VADDP V15.S4, V14.S4, V14.S4
+	FMOVQ 16(R1), F20
+	WORD $0x4eb49d04 // mul v4.4s, v8.4s, v20.4s
+	WORD $0x4eb49d45 // mul v5.4s, v10.4s, v20.4s
+	WORD $0x4eb49d86 // mul v6.4s, v12.4s, v20.4s
+	WORD $0x4eb49dc7 // mul v7.4s, v14.4s, v20.4s
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 640(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 656(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 768(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 784(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V13.S4, V12.S4, V12.S4
+	VADDP V15.S4, V14.S4, V14.S4
+	FMOVQ 80(R1), F20
+	WORD $0x4eb49504 // mla v4.4s, v8.4s, v20.4s
+	WORD $0x4eb49545 // mla v5.4s, v10.4s, v20.4s
+	WORD $0x4eb49586 // mla v6.4s, v12.4s, v20.4s
+	WORD $0x4eb495c7 // mla v7.4s, v14.4s, v20.4s
+	FMOVQ.P 16(R8), F16
+	FMOVQ.P 16(R9), F17
+	FMOVQ.P 16(R10), F18
+	FMOVQ.P 16(R11), F19
+	FMOVQ -48(R1), F20
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
+	VFMLA V4.S4, V22.S4, V0.S4
+	VDUP V16.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 208(R1), F21
+	FMOVQ 272(R1), F22
+	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
+	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
+	FMOVQ 144(R1), F22
+	VFMLA V22.S4, V21.S4, V0.S4
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
+	VFMLA V5.S4, V22.S4, V1.S4
+	VDUP V17.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 208(R1), F21
+	FMOVQ 272(R1), F22
+	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
+	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4f9192b5 // fmul v21.4s, v21.4s, v17.s[0]
+	FMOVQ 144(R1), F22
+	VFMLA V22.S4, V21.S4, V1.S4
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
+	VFMLA V6.S4, V22.S4, V2.S4
+	VDUP V18.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 208(R1), F21
+	FMOVQ 272(R1), F22
+	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
+	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
+	FMOVQ 144(R1), F22
+	VFMLA V22.S4, V21.S4, V2.S4
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
+	VFMLA V7.S4, V22.S4, V3.S4
+	VDUP V19.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 208(R1), F21
+	FMOVQ 272(R1), F22
+	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
+	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4f9392b5 // fmul v21.4s, v21.4s, v19.s[0]
+	FMOVQ 144(R1), F22
+	VFMLA V22.S4, V21.S4, V3.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop34
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	FMOVQ F2, 0(R21)
+	FMOVQ F3, 0(R22)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $32, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD R2, R9, R10
+	ADD R2, R10, R11
+	ADD $32, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	ADD R7, R20, R21
+	ADD R7, R21, R22
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+	FMOVQ 0(R21), F2
+	FMOVQ 0(R22), F3
+
+loop35:
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 384(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 400(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 512(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 528(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V13.S4, V12.S4, V12.S4
+	VADDP V15.S4, V14.S4, V14.S4
+	FMOVQ 64(R1), F20
+	WORD $0x4eb49d04 // mul v4.4s, v8.4s, v20.4s
+	WORD $0x4eb49d45 // mul v5.4s, v10.4s, v20.4s
+	WORD $0x4eb49d86 // mul v6.4s, v12.4s, v20.4s
+	WORD $0x4eb49dc7 // mul v7.4s, v14.4s, v20.4s
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 640(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 656(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 768(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 784(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V13.S4, V12.S4, V12.S4
+	VADDP V15.S4, V14.S4, V14.S4
+	FMOVQ 128(R1), F20
+	WORD $0x4eb49504 // mla v4.4s, v8.4s, v20.4s
+	WORD $0x4eb49545 // mla v5.4s, v10.4s, v20.4s
+	WORD $0x4eb49586 // mla v6.4s, v12.4s, v20.4s
+	WORD $0x4eb495c7 // mla v7.4s, v14.4s, v20.4s
+	FMOVQ.P 16(R8), F16
+	FMOVQ.P 16(R9), F17
+	FMOVQ.P 16(R10), F18
+	FMOVQ.P 16(R11), F19
+	FMOVQ 0(R1), F20
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
+	VFMLA V4.S4, V22.S4, V0.S4
+	VDUP V16.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 256(R1), F21
+	FMOVQ 320(R1), F22
+	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
+	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
+	FMOVQ 192(R1), F22
+	VFMLA V22.S4, V21.S4, V0.S4
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
+	VFMLA V5.S4, V22.S4, V1.S4
+	VDUP V17.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 256(R1), F21
+	FMOVQ 320(R1), F22
+	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
+	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4f9192b5 // fmul v21.4s, v21.4s, v17.s[0]
+	FMOVQ 192(R1), F22
+	VFMLA V22.S4, V21.S4, V1.S4
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
+	VFMLA V6.S4, V22.S4, V2.S4
+	VDUP V18.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 256(R1), F21
+	FMOVQ 320(R1), F22
+	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
+	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
+	FMOVQ 192(R1), F22
+	VFMLA V22.S4, V21.S4, V2.S4
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
+	VFMLA V7.S4, V22.S4, V3.S4
+	VDUP V19.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 256(R1), F21
+	FMOVQ 320(R1), F22
+	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
+	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4f9392b5 // fmul v21.4s, v21.4s, v19.s[0]
+	FMOVQ 192(R1), F22
+	VFMLA V22.S4, V21.S4, V3.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop35
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	FMOVQ F2, 0(R21)
+	FMOVQ F3, 0(R22)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $96, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD R2, R9, R10
+	ADD R2, R10, R11
+	ADD $48, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	ADD R7, R20, R21
+	ADD R7, R21, R22
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+	FMOVQ 0(R21), F2
+	FMOVQ 0(R22), F3
+
+loop36:
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 384(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 400(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 512(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 528(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V13.S4, V12.S4, V12.S4
+	VADDP V15.S4, V14.S4, V14.S4
+	FMOVQ 16(R1), F20
+	WORD $0x4eb49d04 // mul v4.4s, v8.4s, v20.4s
+	WORD $0x4eb49d45 // mul v5.4s, v10.4s, v20.4s
+	WORD $0x4eb49d86 // mul v6.4s, v12.4s, v20.4s
+	WORD $0x4eb49dc7 // mul v7.4s, v14.4s, v20.4s
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 640(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 656(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 768(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 784(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V13.S4, V12.S4, V12.S4
+	VADDP V15.S4, V14.S4, V14.S4
+	FMOVQ 80(R1), F20
+	WORD $0x4eb49504 // mla v4.4s, v8.4s, v20.4s
+	WORD $0x4eb49545 // mla v5.4s, v10.4s, v20.4s
+	WORD $0x4eb49586 // mla v6.4s, v12.4s, v20.4s
+	WORD $0x4eb495c7 // mla v7.4s, v14.4s, v20.4s
+	FMOVQ.P 16(R8), F16
+	FMOVQ.P 16(R9), F17
+	FMOVQ.P 16(R10), F18
+	FMOVQ.P 16(R11), F19
+	FMOVQ -48(R1), F20
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
+	VFMLA V4.S4, V22.S4, V0.S4
+	VDUP V16.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 208(R1), F21
+	FMOVQ 272(R1), F22
+	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
+	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
+	FMOVQ 144(R1), F22
+	VFMLA V22.S4, V21.S4, V0.S4
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
+	VFMLA V5.S4, V22.S4, V1.S4
+	VDUP V17.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 208(R1), F21
+	FMOVQ 272(R1), F22
+	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
+	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4f9192b5 // fmul v21.4s, v21.4s, v17.s[0]
+	FMOVQ 144(R1), F22
+	VFMLA V22.S4, V21.S4, V1.S4
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
+	VFMLA V6.S4, V22.S4, V2.S4
+	VDUP V18.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 208(R1), F21
+	FMOVQ 272(R1), F22
+	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
+	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
+	FMOVQ 144(R1), F22
+	VFMLA V22.S4, V21.S4, V2.S4
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
+	VFMLA V7.S4, V22.S4, V3.S4
+	VDUP V19.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 208(R1), F21
+	FMOVQ 272(R1), F22
+	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
+	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4f9392b5 // fmul v21.4s, v21.4s, v19.s[0]
+	FMOVQ 144(R1), F22
+	VFMLA V22.S4, V21.S4, V3.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop36
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 0(R20)
 	FMOVQ F2, 0(R21)

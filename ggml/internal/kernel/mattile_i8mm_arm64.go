@@ -46,23 +46,44 @@ func tileMinx3I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ah
 //go:noescape
 func tileMinx4I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// tileQ6_Kx2I8MM adds the products of a panel of n blocks with 2 rows of
+// tileHalvesx2I8MM adds the products of a panel of n blocks with 2 rows of
 // activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
 // fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileQ6_Kx2I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func tileHalvesx2I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// tileQ6_Kx3I8MM adds the products of a panel of n blocks with 3 rows of
+// tileHalvesx3I8MM adds the products of a panel of n blocks with 3 rows of
 // activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
 // fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileQ6_Kx3I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func tileHalvesx3I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// tileQ6_Kx4I8MM adds the products of a panel of n blocks with 4 rows of
+// tileHalvesx4I8MM adds the products of a panel of n blocks with 4 rows of
 // activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
 // fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileQ6_Kx4I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func tileHalvesx4I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileHalvesMinx2I8MM adds the products of a panel of n blocks with 2 rows of
+// activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
+// fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileHalvesMinx2I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileHalvesMinx3I8MM adds the products of a panel of n blocks with 3 rows of
+// activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
+// fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileHalvesMinx3I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileHalvesMinx4I8MM adds the products of a panel of n blocks with 4 rows of
+// activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
+// fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileHalvesMinx4I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)

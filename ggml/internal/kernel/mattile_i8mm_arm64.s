@@ -1622,8 +1622,8 @@ loop12:
 	FMOVQ F7, 16(R22)
 	RET
 
-// func tileQ6_Kx2I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·tileQ6_Kx2I8MM(SB), NOSPLIT, $0-64
+// func tileHalvesx2I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·tileHalvesx2I8MM(SB), NOSPLIT, $0-64
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
 	MOVD y+0(FP), R0
@@ -1913,8 +1913,8 @@ loop16:
 	FMOVQ F1, 0(R20)
 	RET
 
-// func tileQ6_Kx3I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·tileQ6_Kx3I8MM(SB), NOSPLIT, $0-64
+// func tileHalvesx3I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·tileHalvesx3I8MM(SB), NOSPLIT, $0-64
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
 	MOVD y+0(FP), R0
@@ -2332,8 +2332,8 @@ loop20:
 	FMOVQ F2, 0(R21)
 	RET
 
-// func tileQ6_Kx4I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·tileQ6_Kx4I8MM(SB), NOSPLIT, $0-64
+// func tileHalvesx4I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·tileHalvesx4I8MM(SB), NOSPLIT, $0-64
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
 	MOVD y+0(FP), R0
@@ -2801,6 +2801,1623 @@ loop24:
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop24
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	FMOVQ F2, 0(R21)
+	FMOVQ F3, 0(R22)
+	RET
+
+// func tileHalvesMinx2I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·tileHalvesMinx2I8MM(SB), NOSPLIT, $0-64
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $0, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $0, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop25:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1.P 8(R9), V6.D[1]
+	FMOVQ 384(R1), F8
+	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
+	FMOVQ 400(R1), F9
+	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1.P 8(R9), V6.D[1]
+	FMOVQ 512(R1), F8
+	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
+	FMOVQ 528(R1), F9
+	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
+	VZIP1 V5.D2, V4.D2, V10.D2
+	VZIP2 V5.D2, V4.D2, V5.D2
+	VORR V10.B16, V10.B16, V4.B16
+	FMOVQ 64(R1), F8
+	WORD $0x4ea89c82 // mul v2.4s, v4.4s, v8.4s
+	WORD $0x4ea89ca3 // mul v3.4s, v5.4s, v8.4s
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1.P 8(R9), V6.D[1]
+	FMOVQ 640(R1), F8
+	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
+	FMOVQ 656(R1), F9
+	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1.P 8(R9), V6.D[1]
+	FMOVQ 768(R1), F8
+	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
+	FMOVQ 784(R1), F9
+	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
+	VZIP1 V5.D2, V4.D2, V10.D2
+	VZIP2 V5.D2, V4.D2, V5.D2
+	VORR V10.B16, V10.B16, V4.B16
+	FMOVQ 128(R1), F8
+	WORD $0x4ea89482 // mla v2.4s, v4.4s, v8.4s
+	WORD $0x4ea894a3 // mla v3.4s, v5.4s, v8.4s
+	FMOVQ.P 16(R8), F6
+	FMOVQ.P 16(R9), F7
+	FMOVQ 0(R1), F8
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
+	VFMLA V2.S4, V10.S4, V0.S4
+	VDUP V6.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F9
+	FMOVQ 320(R1), F10
+	WORD $0x4ea49d29 // mul v9.4s, v9.4s, v4.4s
+	WORD $0x4ea59549 // mla v9.4s, v10.4s, v5.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f869129 // fmul v9.4s, v9.4s, v6.s[0]
+	FMOVQ 192(R1), F10
+	VFMLA V10.S4, V9.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f87910a // fmul v10.4s, v8.4s, v7.s[0]
+	VFMLA V3.S4, V10.S4, V1.S4
+	VDUP V7.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F9
+	FMOVQ 320(R1), F10
+	WORD $0x4ea49d29 // mul v9.4s, v9.4s, v4.4s
+	WORD $0x4ea59549 // mla v9.4s, v10.4s, v5.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f879129 // fmul v9.4s, v9.4s, v7.s[0]
+	FMOVQ 192(R1), F10
+	VFMLA V10.S4, V9.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop25
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $64, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $16, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop26:
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1.P 8(R9), V6.D[1]
+	FMOVQ 384(R1), F8
+	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
+	FMOVQ 400(R1), F9
+	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1.P 8(R9), V6.D[1]
+	FMOVQ 512(R1), F8
+	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
+	FMOVQ 528(R1), F9
+	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
+	VZIP1 V5.D2, V4.D2, V10.D2
+	VZIP2 V5.D2, V4.D2, V5.D2
+	VORR V10.B16, V10.B16, V4.B16
+	FMOVQ 16(R1), F8
+	WORD $0x4ea89c82 // mul v2.4s, v4.4s, v8.4s
+	WORD $0x4ea89ca3 // mul v3.4s, v5.4s, v8.4s
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1.P 8(R9), V6.D[1]
+	FMOVQ 640(R1), F8
+	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
+	FMOVQ 656(R1), F9
+	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1.P 8(R9), V6.D[1]
+	FMOVQ 768(R1), F8
+	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
+	FMOVQ 784(R1), F9
+	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
+	VZIP1 V5.D2, V4.D2, V10.D2
+	VZIP2 V5.D2, V4.D2, V5.D2
+	VORR V10.B16, V10.B16, V4.B16
+	FMOVQ 80(R1), F8
+	WORD $0x4ea89482 // mla v2.4s, v4.4s, v8.4s
+	WORD $0x4ea894a3 // mla v3.4s, v5.4s, v8.4s
+	FMOVQ.P 16(R8), F6
+	FMOVQ.P 16(R9), F7
+	FMOVQ -48(R1), F8
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
+	VFMLA V2.S4, V10.S4, V0.S4
+	VDUP V6.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F9
+	FMOVQ 272(R1), F10
+	WORD $0x4ea49d29 // mul v9.4s, v9.4s, v4.4s
+	WORD $0x4ea59549 // mla v9.4s, v10.4s, v5.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f869129 // fmul v9.4s, v9.4s, v6.s[0]
+	FMOVQ 144(R1), F10
+	VFMLA V10.S4, V9.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f87910a // fmul v10.4s, v8.4s, v7.s[0]
+	VFMLA V3.S4, V10.S4, V1.S4
+	VDUP V7.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F9
+	FMOVQ 272(R1), F10
+	WORD $0x4ea49d29 // mul v9.4s, v9.4s, v4.4s
+	WORD $0x4ea59549 // mla v9.4s, v10.4s, v5.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f879129 // fmul v9.4s, v9.4s, v7.s[0]
+	FMOVQ 144(R1), F10
+	VFMLA V10.S4, V9.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop26
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $32, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $32, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop27:
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1.P 8(R9), V6.D[1]
+	FMOVQ 384(R1), F8
+	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
+	FMOVQ 400(R1), F9
+	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1.P 8(R9), V6.D[1]
+	FMOVQ 512(R1), F8
+	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
+	FMOVQ 528(R1), F9
+	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
+	VZIP1 V5.D2, V4.D2, V10.D2
+	VZIP2 V5.D2, V4.D2, V5.D2
+	VORR V10.B16, V10.B16, V4.B16
+	FMOVQ 64(R1), F8
+	WORD $0x4ea89c82 // mul v2.4s, v4.4s, v8.4s
+	WORD $0x4ea89ca3 // mul v3.4s, v5.4s, v8.4s
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1.P 8(R9), V6.D[1]
+	FMOVQ 640(R1), F8
+	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
+	FMOVQ 656(R1), F9
+	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1.P 8(R9), V6.D[1]
+	FMOVQ 768(R1), F8
+	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
+	FMOVQ 784(R1), F9
+	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
+	VZIP1 V5.D2, V4.D2, V10.D2
+	VZIP2 V5.D2, V4.D2, V5.D2
+	VORR V10.B16, V10.B16, V4.B16
+	FMOVQ 128(R1), F8
+	WORD $0x4ea89482 // mla v2.4s, v4.4s, v8.4s
+	WORD $0x4ea894a3 // mla v3.4s, v5.4s, v8.4s
+	FMOVQ.P 16(R8), F6
+	FMOVQ.P 16(R9), F7
+	FMOVQ 0(R1), F8
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
+	VFMLA V2.S4, V10.S4, V0.S4
+	VDUP V6.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F9
+	FMOVQ 320(R1), F10
+	WORD $0x4ea49d29 // mul v9.4s, v9.4s, v4.4s
+	WORD $0x4ea59549 // mla v9.4s, v10.4s, v5.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f869129 // fmul v9.4s, v9.4s, v6.s[0]
+	FMOVQ 192(R1), F10
+	VFMLA V10.S4, V9.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f87910a // fmul v10.4s, v8.4s, v7.s[0]
+	VFMLA V3.S4, V10.S4, V1.S4
+	VDUP V7.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F9
+	FMOVQ 320(R1), F10
+	WORD $0x4ea49d29 // mul v9.4s, v9.4s, v4.4s
+	WORD $0x4ea59549 // mla v9.4s, v10.4s, v5.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f879129 // fmul v9.4s, v9.4s, v7.s[0]
+	FMOVQ 192(R1), F10
+	VFMLA V10.S4, V9.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop27
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $96, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $48, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop28:
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1.P 8(R9), V6.D[1]
+	FMOVQ 384(R1), F8
+	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
+	FMOVQ 400(R1), F9
+	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1.P 8(R9), V6.D[1]
+	FMOVQ 512(R1), F8
+	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
+	FMOVQ 528(R1), F9
+	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
+	VZIP1 V5.D2, V4.D2, V10.D2
+	VZIP2 V5.D2, V4.D2, V5.D2
+	VORR V10.B16, V10.B16, V4.B16
+	FMOVQ 16(R1), F8
+	WORD $0x4ea89c82 // mul v2.4s, v4.4s, v8.4s
+	WORD $0x4ea89ca3 // mul v3.4s, v5.4s, v8.4s
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1.P 8(R9), V6.D[1]
+	FMOVQ 640(R1), F8
+	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
+	FMOVQ 656(R1), F9
+	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1.P 8(R9), V6.D[1]
+	FMOVQ 768(R1), F8
+	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
+	FMOVQ 784(R1), F9
+	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
+	VZIP1 V5.D2, V4.D2, V10.D2
+	VZIP2 V5.D2, V4.D2, V5.D2
+	VORR V10.B16, V10.B16, V4.B16
+	FMOVQ 80(R1), F8
+	WORD $0x4ea89482 // mla v2.4s, v4.4s, v8.4s
+	WORD $0x4ea894a3 // mla v3.4s, v5.4s, v8.4s
+	FMOVQ.P 16(R8), F6
+	FMOVQ.P 16(R9), F7
+	FMOVQ -48(R1), F8
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
+	VFMLA V2.S4, V10.S4, V0.S4
+	VDUP V6.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F9
+	FMOVQ 272(R1), F10
+	WORD $0x4ea49d29 // mul v9.4s, v9.4s, v4.4s
+	WORD $0x4ea59549 // mla v9.4s, v10.4s, v5.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f869129 // fmul v9.4s, v9.4s, v6.s[0]
+	FMOVQ 144(R1), F10
+	VFMLA V10.S4, V9.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f87910a // fmul v10.4s, v8.4s, v7.s[0]
+	VFMLA V3.S4, V10.S4, V1.S4
+	VDUP V7.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F9
+	FMOVQ 272(R1), F10
+	WORD $0x4ea49d29 // mul v9.4s, v9.4s, v4.4s
+	WORD $0x4ea59549 // mla v9.4s, v10.4s, v5.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f879129 // fmul v9.4s, v9.4s, v7.s[0]
+	FMOVQ 144(R1), F10
+	VFMLA V10.S4, V9.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop28
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	RET
+
+// func tileHalvesMinx3I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·tileHalvesMinx3I8MM(SB), NOSPLIT, $0-64
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $0, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD R2, R9, R10
+	ADD $0, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	ADD R7, R20, R21
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+	FMOVQ 0(R21), F2
+
+loop29:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1.P 8(R9), V10.D[1]
+	VLD1R.P 8(R10), [V11.D2]
+	FMOVQ 384(R1), F13
+	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
+	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
+	FMOVQ 400(R1), F14
+	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
+	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1.P 8(R9), V10.D[1]
+	VLD1R.P 8(R10), [V11.D2]
+	FMOVQ 512(R1), F13
+	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
+	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
+	FMOVQ 528(R1), F14
+	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
+	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
+	VZIP1 V7.D2, V6.D2, V15.D2
+	VZIP2 V7.D2, V6.D2, V7.D2
+	VORR V15.B16, V15.B16, V6.B16
+	VZIP1 V9.D2, V8.D2, V15.D2
+	VZIP2 V9.D2, V8.D2, V9.D2
+	VORR V15.B16, V15.B16, V8.B16
+	FMOVQ 64(R1), F13
+	WORD $0x4ead9cc3 // mul v3.4s, v6.4s, v13.4s
+	WORD $0x4ead9ce4 // mul v4.4s, v7.4s, v13.4s
+	WORD $0x4ead9d05 // mul v5.4s, v8.4s, v13.4s
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1.P 8(R9), V10.D[1]
+	VLD1R.P 8(R10), [V11.D2]
+	FMOVQ 640(R1), F13
+	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
+	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
+	FMOVQ 656(R1), F14
+	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
+	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1.P 8(R9), V10.D[1]
+	VLD1R.P 8(R10), [V11.D2]
+	FMOVQ 768(R1), F13
+	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
+	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
+	FMOVQ 784(R1), F14
+	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
+	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
+	VZIP1 V7.D2, V6.D2, V15.D2
+	VZIP2 V7.D2, V6.D2, V7.D2
+	VORR V15.B16, V15.B16, V6.B16
+	VZIP1 V9.D2, V8.D2, V15.D2
+	VZIP2 V9.D2, V8.D2, V9.D2
+	VORR V15.B16, V15.B16, V8.B16
+	FMOVQ 128(R1), F13
+	WORD $0x4ead94c3 // mla v3.4s, v6.4s, v13.4s
+	WORD $0x4ead94e4 // mla v4.4s, v7.4s, v13.4s
+	WORD $0x4ead9505 // mla v5.4s, v8.4s, v13.4s
+	FMOVQ.P 16(R8), F10
+	FMOVQ.P 16(R9), F11
+	FMOVQ.P 16(R10), F12
+	FMOVQ 0(R1), F13
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8a91af // fmul v15.4s, v13.4s, v10.s[0]
+	VFMLA V3.S4, V15.S4, V0.S4
+	VDUP V10.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 256(R1), F14
+	FMOVQ 320(R1), F15
+	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
+	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4f8a91ce // fmul v14.4s, v14.4s, v10.s[0]
+	FMOVQ 192(R1), F15
+	VFMLA V15.S4, V14.S4, V0.S4
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4f8b91af // fmul v15.4s, v13.4s, v11.s[0]
+	VFMLA V4.S4, V15.S4, V1.S4
+	VDUP V11.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 256(R1), F14
+	FMOVQ 320(R1), F15
+	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
+	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4f8b91ce // fmul v14.4s, v14.4s, v11.s[0]
+	FMOVQ 192(R1), F15
+	VFMLA V15.S4, V14.S4, V1.S4
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f8c91af // fmul v15.4s, v13.4s, v12.s[0]
+	VFMLA V5.S4, V15.S4, V2.S4
+	VDUP V12.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 256(R1), F14
+	FMOVQ 320(R1), F15
+	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
+	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4f8c91ce // fmul v14.4s, v14.4s, v12.s[0]
+	FMOVQ 192(R1), F15
+	VFMLA V15.S4, V14.S4, V2.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop29
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	FMOVQ F2, 0(R21)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $64, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD R2, R9, R10
+	ADD $16, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	ADD R7, R20, R21
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+	FMOVQ 0(R21), F2
+
+loop30:
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1.P 8(R9), V10.D[1]
+	VLD1R.P 8(R10), [V11.D2]
+	FMOVQ 384(R1), F13
+	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
+	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
+	FMOVQ 400(R1), F14
+	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
+	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1.P 8(R9), V10.D[1]
+	VLD1R.P 8(R10), [V11.D2]
+	FMOVQ 512(R1), F13
+	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
+	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
+	FMOVQ 528(R1), F14
+	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
+	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
+	VZIP1 V7.D2, V6.D2, V15.D2
+	VZIP2 V7.D2, V6.D2, V7.D2
+	VORR V15.B16, V15.B16, V6.B16
+	VZIP1 V9.D2, V8.D2, V15.D2
+	VZIP2 V9.D2, V8.D2, V9.D2
+	VORR V15.B16, V15.B16, V8.B16
+	FMOVQ 16(R1), F13
+	WORD $0x4ead9cc3 // mul v3.4s, v6.4s, v13.4s
+	WORD $0x4ead9ce4 // mul v4.4s, v7.4s, v13.4s
+	WORD $0x4ead9d05 // mul v5.4s, v8.4s, v13.4s
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1.P 8(R9), V10.D[1]
+	VLD1R.P 8(R10), [V11.D2]
+	FMOVQ 640(R1), F13
+	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
+	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
+	FMOVQ 656(R1), F14
+	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
+	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1.P 8(R9), V10.D[1]
+	VLD1R.P 8(R10), [V11.D2]
+	FMOVQ 768(R1), F13
+	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
+	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
+	FMOVQ 784(R1), F14
+	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
+	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
+	VZIP1 V7.D2, V6.D2, V15.D2
+	VZIP2 V7.D2, V6.D2, V7.D2
+	VORR V15.B16, V15.B16, V6.B16
+	VZIP1 V9.D2, V8.D2, V15.D2
+	VZIP2 V9.D2, V8.D2, V9.D2
+	VORR V15.B16, V15.B16, V8.B16
+	FMOVQ 80(R1), F13
+	WORD $0x4ead94c3 // mla v3.4s, v6.4s, v13.4s
+	WORD $0x4ead94e4 // mla v4.4s, v7.4s, v13.4s
+	WORD $0x4ead9505 // mla v5.4s, v8.4s, v13.4s
+	FMOVQ.P 16(R8), F10
+	FMOVQ.P 16(R9), F11
+	FMOVQ.P 16(R10), F12
+	FMOVQ -48(R1), F13
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8a91af // fmul v15.4s, v13.4s, v10.s[0]
+	VFMLA V3.S4, V15.S4, V0.S4
+	VDUP V10.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 208(R1), F14
+	FMOVQ 272(R1), F15
+	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
+	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4f8a91ce // fmul v14.4s, v14.4s, v10.s[0]
+	FMOVQ 144(R1), F15
+	VFMLA V15.S4, V14.S4, V0.S4
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4f8b91af // fmul v15.4s, v13.4s, v11.s[0]
+	VFMLA V4.S4, V15.S4, V1.S4
+	VDUP V11.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 208(R1), F14
+	FMOVQ 272(R1), F15
+	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
+	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4f8b91ce // fmul v14.4s, v14.4s, v11.s[0]
+	FMOVQ 144(R1), F15
+	VFMLA V15.S4, V14.S4, V1.S4
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f8c91af // fmul v15.4s, v13.4s, v12.s[0]
+	VFMLA V5.S4, V15.S4, V2.S4
+	VDUP V12.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 208(R1), F14
+	FMOVQ 272(R1), F15
+	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
+	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4f8c91ce // fmul v14.4s, v14.4s, v12.s[0]
+	FMOVQ 144(R1), F15
+	VFMLA V15.S4, V14.S4, V2.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop30
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	FMOVQ F2, 0(R21)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $32, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD R2, R9, R10
+	ADD $32, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	ADD R7, R20, R21
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+	FMOVQ 0(R21), F2
+
+loop31:
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1.P 8(R9), V10.D[1]
+	VLD1R.P 8(R10), [V11.D2]
+	FMOVQ 384(R1), F13
+	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
+	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
+	FMOVQ 400(R1), F14
+	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
+	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1.P 8(R9), V10.D[1]
+	VLD1R.P 8(R10), [V11.D2]
+	FMOVQ 512(R1), F13
+	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
+	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
+	FMOVQ 528(R1), F14
+	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
+	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
+	VZIP1 V7.D2, V6.D2, V15.D2
+	VZIP2 V7.D2, V6.D2, V7.D2
+	VORR V15.B16, V15.B16, V6.B16
+	VZIP1 V9.D2, V8.D2, V15.D2
+	VZIP2 V9.D2, V8.D2, V9.D2
+	VORR V15.B16, V15.B16, V8.B16
+	FMOVQ 64(R1), F13
+	WORD $0x4ead9cc3 // mul v3.4s, v6.4s, v13.4s
+	WORD $0x4ead9ce4 // mul v4.4s, v7.4s, v13.4s
+	WORD $0x4ead9d05 // mul v5.4s, v8.4s, v13.4s
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1.P 8(R9), V10.D[1]
+	VLD1R.P 8(R10), [V11.D2]
+	FMOVQ 640(R1), F13
+	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
+	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
+	FMOVQ 656(R1), F14
+	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
+	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1.P 8(R9), V10.D[1]
+	VLD1R.P 8(R10), [V11.D2]
+	FMOVQ 768(R1), F13
+	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
+	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
+	FMOVQ 784(R1), F14
+	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
+	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
+	VZIP1 V7.D2, V6.D2, V15.D2
+	VZIP2 V7.D2, V6.D2, V7.D2
+	VORR V15.B16, V15.B16, V6.B16
+	VZIP1 V9.D2, V8.D2, V15.D2
+	VZIP2 V9.D2, V8.D2, V9.D2
+	VORR V15.B16, V15.B16, V8.B16
+	FMOVQ 128(R1), F13
+	WORD $0x4ead94c3 // mla v3.4s, v6.4s, v13.4s
+	WORD $0x4ead94e4 // mla v4.4s, v7.4s, v13.4s
+	WORD $0x4ead9505 // mla v5.4s, v8.4s, v13.4s
+	FMOVQ.P 16(R8), F10
+	FMOVQ.P 16(R9), F11
+	FMOVQ.P 16(R10), F12
+	FMOVQ 0(R1), F13
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8a91af // fmul v15.4s, v13.4s, v10.s[0]
+	VFMLA V3.S4, V15.S4, V0.S4
+	VDUP V10.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 256(R1), F14
+	FMOVQ 320(R1), F15
+	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
+	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4f8a91ce // fmul v14.4s, v14.4s, v10.s[0]
+	FMOVQ 192(R1), F15
+	VFMLA V15.S4, V14.S4, V0.S4
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4f8b91af // fmul v15.4s, v13.4s, v11.s[0]
+	VFMLA V4.S4, V15.S4, V1.S4
+	VDUP V11.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 256(R1), F14
+	FMOVQ 320(R1), F15
+	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
+	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4f8b91ce // fmul v14.4s, v14.4s, v11.s[0]
+	FMOVQ 192(R1), F15
+	VFMLA V15.S4, V14.S4, V1.S4
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f8c91af // fmul v15.4s, v13.4s, v12.s[0]
+	VFMLA V5.S4, V15.S4, V2.S4
+	VDUP V12.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 256(R1), F14
+	FMOVQ 320(R1), F15
+	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
+	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4f8c91ce // fmul v14.4s, v14.4s, v12.s[0]
+	FMOVQ 192(R1), F15
+	VFMLA V15.S4, V14.S4, V2.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop31
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	FMOVQ F2, 0(R21)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $96, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD R2, R9, R10
+	ADD $48, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	ADD R7, R20, R21
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+	FMOVQ 0(R21), F2
+
+loop32:
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1.P 8(R9), V10.D[1]
+	VLD1R.P 8(R10), [V11.D2]
+	FMOVQ 384(R1), F13
+	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
+	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
+	FMOVQ 400(R1), F14
+	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
+	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1.P 8(R9), V10.D[1]
+	VLD1R.P 8(R10), [V11.D2]
+	FMOVQ 512(R1), F13
+	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
+	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
+	FMOVQ 528(R1), F14
+	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
+	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
+	VZIP1 V7.D2, V6.D2, V15.D2
+	VZIP2 V7.D2, V6.D2, V7.D2
+	VORR V15.B16, V15.B16, V6.B16
+	VZIP1 V9.D2, V8.D2, V15.D2
+	VZIP2 V9.D2, V8.D2, V9.D2
+	VORR V15.B16, V15.B16, V8.B16
+	FMOVQ 16(R1), F13
+	WORD $0x4ead9cc3 // mul v3.4s, v6.4s, v13.4s
+	WORD $0x4ead9ce4 // mul v4.4s, v7.4s, v13.4s
+	WORD $0x4ead9d05 // mul v5.4s, v8.4s, v13.4s
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1.P 8(R9), V10.D[1]
+	VLD1R.P 8(R10), [V11.D2]
+	FMOVQ 640(R1), F13
+	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
+	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
+	FMOVQ 656(R1), F14
+	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
+	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1.P 8(R9), V10.D[1]
+	VLD1R.P 8(R10), [V11.D2]
+	FMOVQ 768(R1), F13
+	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
+	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
+	FMOVQ 784(R1), F14
+	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
+	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
+	VZIP1 V7.D2, V6.D2, V15.D2
+	VZIP2 V7.D2, V6.D2, V7.D2
+	VORR V15.B16, V15.B16, V6.B16
+	VZIP1 V9.D2, V8.D2, V15.D2
+	VZIP2 V9.D2, V8.D2, V9.D2
+	VORR V15.B16, V15.B16, V8.B16
+	FMOVQ 80(R1), F13
+	WORD $0x4ead94c3 // mla v3.4s, v6.4s, v13.4s
+	WORD $0x4ead94e4 // mla v4.4s, v7.4s, v13.4s
+	WORD $0x4ead9505 // mla v5.4s, v8.4s, v13.4s
+	FMOVQ.P 16(R8), F10
+	FMOVQ.P 16(R9), F11
+	FMOVQ.P 16(R10), F12
+	FMOVQ -48(R1), F13
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8a91af // fmul v15.4s, v13.4s, v10.s[0]
+	VFMLA V3.S4, V15.S4, V0.S4
+	VDUP V10.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 208(R1), F14
+	FMOVQ 272(R1), F15
+	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
+	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4f8a91ce // fmul v14.4s, v14.4s, v10.s[0]
+	FMOVQ 144(R1), F15
+	VFMLA V15.S4, V14.S4, V0.S4
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4f8b91af // fmul v15.4s, v13.4s, v11.s[0]
+	VFMLA V4.S4, V15.S4, V1.S4
+	VDUP V11.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 208(R1), F14
+	FMOVQ 272(R1), F15
+	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
+	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4f8b91ce // fmul v14.4s, v14.4s, v11.s[0]
+	FMOVQ 144(R1), F15
+	VFMLA V15.S4, V14.S4, V1.S4
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f8c91af // fmul v15.4s, v13.4s, v12.s[0]
+	VFMLA V5.S4, V15.S4, V2.S4
+	VDUP V12.S[3], V7.S4
+	VSHL $16, V7.S4, V6.S4
+	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
+	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
+	FMOVQ 208(R1), F14
+	FMOVQ 272(R1), F15
+	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
+	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4f8c91ce // fmul v14.4s, v14.4s, v12.s[0]
+	FMOVQ 144(R1), F15
+	VFMLA V15.S4, V14.S4, V2.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop32
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	FMOVQ F2, 0(R21)
+	RET
+
+// func tileHalvesMinx4I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·tileHalvesMinx4I8MM(SB), NOSPLIT, $0-64
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $0, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD R2, R9, R10
+	ADD R2, R10, R11
+	ADD $0, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	ADD R7, R20, R21
+	ADD R7, R21, R22
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+	FMOVQ 0(R21), F2
+	FMOVQ 0(R22), F3
+
+loop33:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 384(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 400(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 512(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 528(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VZIP1 V9.D2, V8.D2, V18.D2
+	VZIP2 V9.D2, V8.D2, V9.D2
+	VORR V18.B16, V18.B16, V8.B16
+	VZIP1 V11.D2, V10.D2, V18.D2
+	VZIP2 V11.D2, V10.D2, V11.D2
+	VORR V18.B16, V18.B16, V10.B16
+	FMOVQ 64(R1), F16
+	WORD $0x4eb09d04 // mul v4.4s, v8.4s, v16.4s
+	WORD $0x4eb09d25 // mul v5.4s, v9.4s, v16.4s
+	WORD $0x4eb09d46 // mul v6.4s, v10.4s, v16.4s
+	WORD $0x4eb09d67 // mul v7.4s, v11.4s, v16.4s
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 640(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 656(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 768(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 784(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VZIP1 V9.D2, V8.D2, V18.D2
+	VZIP2 V9.D2, V8.D2, V9.D2
+	VORR V18.B16, V18.B16, V8.B16
+	VZIP1 V11.D2, V10.D2, V18.D2
+	VZIP2 V11.D2, V10.D2, V11.D2
+	VORR V18.B16, V18.B16, V10.B16
+	FMOVQ 128(R1), F16
+	WORD $0x4eb09504 // mla v4.4s, v8.4s, v16.4s
+	WORD $0x4eb09525 // mla v5.4s, v9.4s, v16.4s
+	WORD $0x4eb09546 // mla v6.4s, v10.4s, v16.4s
+	WORD $0x4eb09567 // mla v7.4s, v11.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ.P 16(R10), F14
+	FMOVQ.P 16(R11), F15
+	FMOVQ 0(R1), F16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V4.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
+	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V5.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
+	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4f8e9212 // fmul v18.4s, v16.4s, v14.s[0]
+	VFMLA V6.S4, V18.S4, V2.S4
+	VDUP V14.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
+	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8e9231 // fmul v17.4s, v17.4s, v14.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V2.S4
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4f8f9212 // fmul v18.4s, v16.4s, v15.s[0]
+	VFMLA V7.S4, V18.S4, V3.S4
+	VDUP V15.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
+	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8f9231 // fmul v17.4s, v17.4s, v15.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V3.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop33
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	FMOVQ F2, 0(R21)
+	FMOVQ F3, 0(R22)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $64, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD R2, R9, R10
+	ADD R2, R10, R11
+	ADD $16, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	ADD R7, R20, R21
+	ADD R7, R21, R22
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+	FMOVQ 0(R21), F2
+	FMOVQ 0(R22), F3
+
+loop34:
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 384(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 400(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 512(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 528(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VZIP1 V9.D2, V8.D2, V18.D2
+	VZIP2 V9.D2, V8.D2, V9.D2
+	VORR V18.B16, V18.B16, V8.B16
+	VZIP1 V11.D2, V10.D2, V18.D2
+	VZIP2 V11.D2, V10.D2, V11.D2
+	VORR V18.B16, V18.B16, V10.B16
+	FMOVQ 16(R1), F16
+	WORD $0x4eb09d04 // mul v4.4s, v8.4s, v16.4s
+	WORD $0x4eb09d25 // mul v5.4s, v9.4s, v16.4s
+	WORD $0x4eb09d46 // mul v6.4s, v10.4s, v16.4s
+	WORD $0x4eb09d67 // mul v7.4s, v11.4s, v16.4s
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 640(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 656(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 768(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 784(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VZIP1 V9.D2, V8.D2, V18.D2
+	VZIP2 V9.D2, V8.D2, V9.D2
+	VORR V18.B16, V18.B16, V8.B16
+	VZIP1 V11.D2, V10.D2, V18.D2
+	VZIP2 V11.D2, V10.D2, V11.D2
+	VORR V18.B16, V18.B16, V10.B16
+	FMOVQ 80(R1), F16
+	WORD $0x4eb09504 // mla v4.4s, v8.4s, v16.4s
+	WORD $0x4eb09525 // mla v5.4s, v9.4s, v16.4s
+	WORD $0x4eb09546 // mla v6.4s, v10.4s, v16.4s
+	WORD $0x4eb09567 // mla v7.4s, v11.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ.P 16(R10), F14
+	FMOVQ.P 16(R11), F15
+	FMOVQ -48(R1), F16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V4.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
+	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V5.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
+	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4f8e9212 // fmul v18.4s, v16.4s, v14.s[0]
+	VFMLA V6.S4, V18.S4, V2.S4
+	VDUP V14.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
+	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8e9231 // fmul v17.4s, v17.4s, v14.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V2.S4
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4f8f9212 // fmul v18.4s, v16.4s, v15.s[0]
+	VFMLA V7.S4, V18.S4, V3.S4
+	VDUP V15.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
+	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8f9231 // fmul v17.4s, v17.4s, v15.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V3.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop34
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	FMOVQ F2, 0(R21)
+	FMOVQ F3, 0(R22)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $32, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD R2, R9, R10
+	ADD R2, R10, R11
+	ADD $32, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	ADD R7, R20, R21
+	ADD R7, R21, R22
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+	FMOVQ 0(R21), F2
+	FMOVQ 0(R22), F3
+
+loop35:
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 384(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 400(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 512(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 528(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VZIP1 V9.D2, V8.D2, V18.D2
+	VZIP2 V9.D2, V8.D2, V9.D2
+	VORR V18.B16, V18.B16, V8.B16
+	VZIP1 V11.D2, V10.D2, V18.D2
+	VZIP2 V11.D2, V10.D2, V11.D2
+	VORR V18.B16, V18.B16, V10.B16
+	FMOVQ 64(R1), F16
+	WORD $0x4eb09d04 // mul v4.4s, v8.4s, v16.4s
+	WORD $0x4eb09d25 // mul v5.4s, v9.4s, v16.4s
+	WORD $0x4eb09d46 // mul v6.4s, v10.4s, v16.4s
+	WORD $0x4eb09d67 // mul v7.4s, v11.4s, v16.4s
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 640(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 656(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 768(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 784(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VZIP1 V9.D2, V8.D2, V18.D2
+	VZIP2 V9.D2, V8.D2, V9.D2
+	VORR V18.B16, V18.B16, V8.B16
+	VZIP1 V11.D2, V10.D2, V18.D2
+	VZIP2 V11.D2, V10.D2, V11.D2
+	VORR V18.B16, V18.B16, V10.B16
+	FMOVQ 128(R1), F16
+	WORD $0x4eb09504 // mla v4.4s, v8.4s, v16.4s
+	WORD $0x4eb09525 // mla v5.4s, v9.4s, v16.4s
+	WORD $0x4eb09546 // mla v6.4s, v10.4s, v16.4s
+	WORD $0x4eb09567 // mla v7.4s, v11.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ.P 16(R10), F14
+	FMOVQ.P 16(R11), F15
+	FMOVQ 0(R1), F16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V4.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
+	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V5.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
+	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4f8e9212 // fmul v18.4s, v16.4s, v14.s[0]
+	VFMLA V6.S4, V18.S4, V2.S4
+	VDUP V14.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
+	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8e9231 // fmul v17.4s, v17.4s, v14.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V2.S4
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4f8f9212 // fmul v18.4s, v16.4s, v15.s[0]
+	VFMLA V7.S4, V18.S4, V3.S4
+	VDUP V15.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
+	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8f9231 // fmul v17.4s, v17.4s, v15.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V3.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop35
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	FMOVQ F2, 0(R21)
+	FMOVQ F3, 0(R22)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $96, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD R2, R9, R10
+	ADD R2, R10, R11
+	ADD $48, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	ADD R7, R20, R21
+	ADD R7, R21, R22
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+	FMOVQ 0(R21), F2
+	FMOVQ 0(R22), F3
+
+loop36:
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 384(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 400(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 512(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 528(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VZIP1 V9.D2, V8.D2, V18.D2
+	VZIP2 V9.D2, V8.D2, V9.D2
+	VORR V18.B16, V18.B16, V8.B16
+	VZIP1 V11.D2, V10.D2, V18.D2
+	VZIP2 V11.D2, V10.D2, V11.D2
+	VORR V18.B16, V18.B16, V10.B16
+	FMOVQ 16(R1), F16
+	WORD $0x4eb09d04 // mul v4.4s, v8.4s, v16.4s
+	WORD $0x4eb09d25 // mul v5.4s, v9.4s, v16.4s
+	WORD $0x4eb09d46 // mul v6.4s, v10.4s, v16.4s
+	WORD $0x4eb09d67 // mul v7.4s, v11.4s, v16.4s
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 640(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 656(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 768(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 784(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VZIP1 V9.D2, V8.D2, V18.D2
+	VZIP2 V9.D2, V8.D2, V9.D2
+	VORR V18.B16, V18.B16, V8.B16
+	VZIP1 V11.D2, V10.D2, V18.D2
+	VZIP2 V11.D2, V10.D2, V11.D2
+	VORR V18.B16, V18.B16, V10.B16
+	FMOVQ 80(R1), F16
+	WORD $0x4eb09504 // mla v4.4s, v8.4s, v16.4s
+	WORD $0x4eb09525 // mla v5.4s, v9.4s, v16.4s
+	WORD $0x4eb09546 // mla v6.4s, v10.4s, v16.4s
+	WORD $0x4eb09567 // mla v7.4s, v11.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ.P 16(R10), F14
+	FMOVQ.P 16(R11), F15
+	FMOVQ -48(R1), F16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V4.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
+	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V5.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
+	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4f8e9212 // fmul v18.4s, v16.4s, v14.s[0]
+	VFMLA V6.S4, V18.S4, V2.S4
+	VDUP V14.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
+	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8e9231 // fmul v17.4s, v17.4s, v14.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V2.S4
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4f8f9212 // fmul v18.4s, v16.4s, v15.s[0]
+	VFMLA V7.S4, V18.S4, V3.S4
+	VDUP V15.S[3], V9.S4
+	VSHL $16, V9.S4, V8.S4
+	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
+	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
+	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8f9231 // fmul v17.4s, v17.4s, v15.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V3.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop36
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 0(R20)
 	FMOVQ F2, 0(R21)

@@ -46,23 +46,44 @@ func tileMinx3NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ah
 //go:noescape
 func tileMinx4NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// tileQ6_Kx2NEON adds the products of a panel of n blocks with 2 rows of
+// tileHalvesx2NEON adds the products of a panel of n blocks with 2 rows of
 // activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
 // fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileQ6_Kx2NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func tileHalvesx2NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// tileQ6_Kx3NEON adds the products of a panel of n blocks with 3 rows of
+// tileHalvesx3NEON adds the products of a panel of n blocks with 3 rows of
 // activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
 // fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileQ6_Kx3NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func tileHalvesx3NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// tileQ6_Kx4NEON adds the products of a panel of n blocks with 4 rows of
+// tileHalvesx4NEON adds the products of a panel of n blocks with 4 rows of
 // activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
 // fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func tileQ6_Kx4NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func tileHalvesx4NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileHalvesMinx2NEON adds the products of a panel of n blocks with 2 rows of
+// activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
+// fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileHalvesMinx2NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileHalvesMinx3NEON adds the products of a panel of n blocks with 3 rows of
+// activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
+// fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileHalvesMinx3NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// tileHalvesMinx4NEON adds the products of a panel of n blocks with 4 rows of
+// activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
+// fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func tileHalvesMinx4NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)

@@ -3334,8 +3334,8 @@ loop20:
 	FMOVQ F3, 16(R20)
 	RET
 
-// func tileQ6_Kx2NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·tileQ6_Kx2NEON(SB), NOSPLIT, $0-64
+// func tileHalvesx2NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·tileHalvesx2NEON(SB), NOSPLIT, $0-64
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
 	MOVD y+0(FP), R0
@@ -3793,8 +3793,8 @@ loop24:
 	FMOVQ F1, 0(R20)
 	RET
 
-// func tileQ6_Kx3NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·tileQ6_Kx3NEON(SB), NOSPLIT, $0-64
+// func tileHalvesx3NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·tileHalvesx3NEON(SB), NOSPLIT, $0-64
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
 	MOVD y+0(FP), R0
@@ -4540,8 +4540,8 @@ loop32:
 	FMOVQ F0, 0(R19)
 	RET
 
-// func tileQ6_Kx4NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·tileQ6_Kx4NEON(SB), NOSPLIT, $0-64
+// func tileHalvesx4NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·tileHalvesx4NEON(SB), NOSPLIT, $0-64
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
 	MOVD y+0(FP), R0
@@ -5459,6 +5459,2567 @@ loop40:
 	ADD $704, R1
 	SUBS $1, R3, R3
 	BNE loop40
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	RET
+
+// func tileHalvesMinx2NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·tileHalvesMinx2NEON(SB), NOSPLIT, $0-64
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $0, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $0, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop41:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 384(R1), F16
+	FMOVQ 512(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 400(R1), F16
+	FMOVQ 528(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 64(R1), F16
+	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 640(R1), F16
+	FMOVQ 768(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 656(R1), F16
+	FMOVQ 784(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 128(R1), F16
+	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ 0(R1), F16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V2.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V3.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop41
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $64, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $16, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop42:
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 384(R1), F16
+	FMOVQ 512(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 400(R1), F16
+	FMOVQ 528(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 16(R1), F16
+	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 640(R1), F16
+	FMOVQ 768(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 656(R1), F16
+	FMOVQ 784(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 80(R1), F16
+	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ -48(R1), F16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V2.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V3.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop42
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $32, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $32, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop43:
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 384(R1), F16
+	FMOVQ 512(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 400(R1), F16
+	FMOVQ 528(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 64(R1), F16
+	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 640(R1), F16
+	FMOVQ 768(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 656(R1), F16
+	FMOVQ 784(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 128(R1), F16
+	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ 0(R1), F16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V2.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V3.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop43
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $96, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $48, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop44:
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 384(R1), F16
+	FMOVQ 512(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 400(R1), F16
+	FMOVQ 528(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 16(R1), F16
+	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 640(R1), F16
+	FMOVQ 768(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 656(R1), F16
+	FMOVQ 784(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 80(R1), F16
+	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ -48(R1), F16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V2.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V3.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop44
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	RET
+
+// func tileHalvesMinx3NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·tileHalvesMinx3NEON(SB), NOSPLIT, $0-64
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $0, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $0, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop45:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 384(R1), F16
+	FMOVQ 512(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 400(R1), F16
+	FMOVQ 528(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 64(R1), F16
+	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 640(R1), F16
+	FMOVQ 768(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 656(R1), F16
+	FMOVQ 784(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 128(R1), F16
+	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ 0(R1), F16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V2.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V3.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop45
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $64, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $16, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop46:
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 384(R1), F16
+	FMOVQ 512(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 400(R1), F16
+	FMOVQ 528(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 16(R1), F16
+	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 640(R1), F16
+	FMOVQ 768(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 656(R1), F16
+	FMOVQ 784(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 80(R1), F16
+	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ -48(R1), F16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V2.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V3.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop46
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $32, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $32, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop47:
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 384(R1), F16
+	FMOVQ 512(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 400(R1), F16
+	FMOVQ 528(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 64(R1), F16
+	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 640(R1), F16
+	FMOVQ 768(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 656(R1), F16
+	FMOVQ 784(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 128(R1), F16
+	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ 0(R1), F16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V2.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V3.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop47
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $96, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $48, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop48:
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 384(R1), F16
+	FMOVQ 512(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 400(R1), F16
+	FMOVQ 528(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 16(R1), F16
+	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 640(R1), F16
+	FMOVQ 768(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 656(R1), F16
+	FMOVQ 784(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 80(R1), F16
+	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ -48(R1), F16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V2.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V3.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop48
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $0, R1
+	ADD R2, R4
+	ADD R2, R4
+	MOVD R4, R8
+	ADD $0, R0
+	ADD R7, R0
+	ADD R7, R0
+	MOVD R0, R19
+	FMOVQ 0(R19), F0
+
+loop49:
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1R.P 8(R8), [V7.D2]
+	FMOVQ 384(R1), F8
+	FMOVQ 512(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602942 // saddlp v2.4s, v10.8h
+	WORD $0x4e602963 // saddlp v3.4s, v11.8h
+	FMOVQ 400(R1), F8
+	FMOVQ 528(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602944 // saddlp v4.4s, v10.8h
+	WORD $0x4e602965 // saddlp v5.4s, v11.8h
+	VADDP V3.S4, V2.S4, V2.S4
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V4.S4, V2.S4, V2.S4
+	FMOVQ 64(R1), F8
+	WORD $0x4ea89c41 // mul v1.4s, v2.4s, v8.4s
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1R.P 8(R8), [V7.D2]
+	FMOVQ 640(R1), F8
+	FMOVQ 768(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602942 // saddlp v2.4s, v10.8h
+	WORD $0x4e602963 // saddlp v3.4s, v11.8h
+	FMOVQ 656(R1), F8
+	FMOVQ 784(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602944 // saddlp v4.4s, v10.8h
+	WORD $0x4e602965 // saddlp v5.4s, v11.8h
+	VADDP V3.S4, V2.S4, V2.S4
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V4.S4, V2.S4, V2.S4
+	FMOVQ 128(R1), F8
+	WORD $0x4ea89441 // mla v1.4s, v2.4s, v8.4s
+	FMOVQ.P 16(R8), F6
+	FMOVQ 0(R1), F8
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
+	VFMLA V1.S4, V10.S4, V0.S4
+	VDUP V6.S[3], V3.S4
+	VSHL $16, V3.S4, V2.S4
+	WORD $0x4f300442 // sshr v2.4s, v2.4s, #16
+	WORD $0x4f300463 // sshr v3.4s, v3.4s, #16
+	FMOVQ 256(R1), F9
+	FMOVQ 320(R1), F10
+	WORD $0x4ea29d29 // mul v9.4s, v9.4s, v2.4s
+	WORD $0x4ea39549 // mla v9.4s, v10.4s, v3.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f869129 // fmul v9.4s, v9.4s, v6.s[0]
+	FMOVQ 192(R1), F10
+	VFMLA V10.S4, V9.S4, V0.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop49
+	FMOVQ F0, 0(R19)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $64, R1
+	ADD R2, R4
+	ADD R2, R4
+	MOVD R4, R8
+	ADD $16, R0
+	ADD R7, R0
+	ADD R7, R0
+	MOVD R0, R19
+	FMOVQ 0(R19), F0
+
+loop50:
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1R.P 8(R8), [V7.D2]
+	FMOVQ 384(R1), F8
+	FMOVQ 512(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602942 // saddlp v2.4s, v10.8h
+	WORD $0x4e602963 // saddlp v3.4s, v11.8h
+	FMOVQ 400(R1), F8
+	FMOVQ 528(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602944 // saddlp v4.4s, v10.8h
+	WORD $0x4e602965 // saddlp v5.4s, v11.8h
+	VADDP V3.S4, V2.S4, V2.S4
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V4.S4, V2.S4, V2.S4
+	FMOVQ 16(R1), F8
+	WORD $0x4ea89c41 // mul v1.4s, v2.4s, v8.4s
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1R.P 8(R8), [V7.D2]
+	FMOVQ 640(R1), F8
+	FMOVQ 768(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602942 // saddlp v2.4s, v10.8h
+	WORD $0x4e602963 // saddlp v3.4s, v11.8h
+	FMOVQ 656(R1), F8
+	FMOVQ 784(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602944 // saddlp v4.4s, v10.8h
+	WORD $0x4e602965 // saddlp v5.4s, v11.8h
+	VADDP V3.S4, V2.S4, V2.S4
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V4.S4, V2.S4, V2.S4
+	FMOVQ 80(R1), F8
+	WORD $0x4ea89441 // mla v1.4s, v2.4s, v8.4s
+	FMOVQ.P 16(R8), F6
+	FMOVQ -48(R1), F8
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
+	VFMLA V1.S4, V10.S4, V0.S4
+	VDUP V6.S[3], V3.S4
+	VSHL $16, V3.S4, V2.S4
+	WORD $0x4f300442 // sshr v2.4s, v2.4s, #16
+	WORD $0x4f300463 // sshr v3.4s, v3.4s, #16
+	FMOVQ 208(R1), F9
+	FMOVQ 272(R1), F10
+	WORD $0x4ea29d29 // mul v9.4s, v9.4s, v2.4s
+	WORD $0x4ea39549 // mla v9.4s, v10.4s, v3.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f869129 // fmul v9.4s, v9.4s, v6.s[0]
+	FMOVQ 144(R1), F10
+	VFMLA V10.S4, V9.S4, V0.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop50
+	FMOVQ F0, 0(R19)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $32, R1
+	ADD R2, R4
+	ADD R2, R4
+	MOVD R4, R8
+	ADD $32, R0
+	ADD R7, R0
+	ADD R7, R0
+	MOVD R0, R19
+	FMOVQ 0(R19), F0
+
+loop51:
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1R.P 8(R8), [V7.D2]
+	FMOVQ 384(R1), F8
+	FMOVQ 512(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602942 // saddlp v2.4s, v10.8h
+	WORD $0x4e602963 // saddlp v3.4s, v11.8h
+	FMOVQ 400(R1), F8
+	FMOVQ 528(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602944 // saddlp v4.4s, v10.8h
+	WORD $0x4e602965 // saddlp v5.4s, v11.8h
+	VADDP V3.S4, V2.S4, V2.S4
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V4.S4, V2.S4, V2.S4
+	FMOVQ 64(R1), F8
+	WORD $0x4ea89c41 // mul v1.4s, v2.4s, v8.4s
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1R.P 8(R8), [V7.D2]
+	FMOVQ 640(R1), F8
+	FMOVQ 768(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602942 // saddlp v2.4s, v10.8h
+	WORD $0x4e602963 // saddlp v3.4s, v11.8h
+	FMOVQ 656(R1), F8
+	FMOVQ 784(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602944 // saddlp v4.4s, v10.8h
+	WORD $0x4e602965 // saddlp v5.4s, v11.8h
+	VADDP V3.S4, V2.S4, V2.S4
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V4.S4, V2.S4, V2.S4
+	FMOVQ 128(R1), F8
+	WORD $0x4ea89441 // mla v1.4s, v2.4s, v8.4s
+	FMOVQ.P 16(R8), F6
+	FMOVQ 0(R1), F8
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
+	VFMLA V1.S4, V10.S4, V0.S4
+	VDUP V6.S[3], V3.S4
+	VSHL $16, V3.S4, V2.S4
+	WORD $0x4f300442 // sshr v2.4s, v2.4s, #16
+	WORD $0x4f300463 // sshr v3.4s, v3.4s, #16
+	FMOVQ 256(R1), F9
+	FMOVQ 320(R1), F10
+	WORD $0x4ea29d29 // mul v9.4s, v9.4s, v2.4s
+	WORD $0x4ea39549 // mla v9.4s, v10.4s, v3.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f869129 // fmul v9.4s, v9.4s, v6.s[0]
+	FMOVQ 192(R1), F10
+	VFMLA V10.S4, V9.S4, V0.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop51
+	FMOVQ F0, 0(R19)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $96, R1
+	ADD R2, R4
+	ADD R2, R4
+	MOVD R4, R8
+	ADD $48, R0
+	ADD R7, R0
+	ADD R7, R0
+	MOVD R0, R19
+	FMOVQ 0(R19), F0
+
+loop52:
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1R.P 8(R8), [V7.D2]
+	FMOVQ 384(R1), F8
+	FMOVQ 512(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602942 // saddlp v2.4s, v10.8h
+	WORD $0x4e602963 // saddlp v3.4s, v11.8h
+	FMOVQ 400(R1), F8
+	FMOVQ 528(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602944 // saddlp v4.4s, v10.8h
+	WORD $0x4e602965 // saddlp v5.4s, v11.8h
+	VADDP V3.S4, V2.S4, V2.S4
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V4.S4, V2.S4, V2.S4
+	FMOVQ 16(R1), F8
+	WORD $0x4ea89c41 // mul v1.4s, v2.4s, v8.4s
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1R.P 8(R8), [V7.D2]
+	FMOVQ 640(R1), F8
+	FMOVQ 768(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602942 // saddlp v2.4s, v10.8h
+	WORD $0x4e602963 // saddlp v3.4s, v11.8h
+	FMOVQ 656(R1), F8
+	FMOVQ 784(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602944 // saddlp v4.4s, v10.8h
+	WORD $0x4e602965 // saddlp v5.4s, v11.8h
+	VADDP V3.S4, V2.S4, V2.S4
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V4.S4, V2.S4, V2.S4
+	FMOVQ 80(R1), F8
+	WORD $0x4ea89441 // mla v1.4s, v2.4s, v8.4s
+	FMOVQ.P 16(R8), F6
+	FMOVQ -48(R1), F8
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
+	VFMLA V1.S4, V10.S4, V0.S4
+	VDUP V6.S[3], V3.S4
+	VSHL $16, V3.S4, V2.S4
+	WORD $0x4f300442 // sshr v2.4s, v2.4s, #16
+	WORD $0x4f300463 // sshr v3.4s, v3.4s, #16
+	FMOVQ 208(R1), F9
+	FMOVQ 272(R1), F10
+	WORD $0x4ea29d29 // mul v9.4s, v9.4s, v2.4s
+	WORD $0x4ea39549 // mla v9.4s, v10.4s, v3.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f869129 // fmul v9.4s, v9.4s, v6.s[0]
+	FMOVQ 144(R1), F10
+	VFMLA V10.S4, V9.S4, V0.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop52
+	FMOVQ F0, 0(R19)
+	RET
+
+// func tileHalvesMinx4NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·tileHalvesMinx4NEON(SB), NOSPLIT, $0-64
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $0, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $0, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop53:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 384(R1), F16
+	FMOVQ 512(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 400(R1), F16
+	FMOVQ 528(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 64(R1), F16
+	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 640(R1), F16
+	FMOVQ 768(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 656(R1), F16
+	FMOVQ 784(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 128(R1), F16
+	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ 0(R1), F16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V2.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V3.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop53
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $64, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $16, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop54:
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 384(R1), F16
+	FMOVQ 512(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 400(R1), F16
+	FMOVQ 528(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 16(R1), F16
+	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 640(R1), F16
+	FMOVQ 768(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 656(R1), F16
+	FMOVQ 784(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 80(R1), F16
+	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ -48(R1), F16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V2.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V3.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop54
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $32, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $32, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop55:
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 384(R1), F16
+	FMOVQ 512(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 400(R1), F16
+	FMOVQ 528(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 64(R1), F16
+	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 640(R1), F16
+	FMOVQ 768(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 656(R1), F16
+	FMOVQ 784(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 128(R1), F16
+	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ 0(R1), F16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V2.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V3.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop55
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $96, R1
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $48, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop56:
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 384(R1), F16
+	FMOVQ 512(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 400(R1), F16
+	FMOVQ 528(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 16(R1), F16
+	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 640(R1), F16
+	FMOVQ 768(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 656(R1), F16
+	FMOVQ 784(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 80(R1), F16
+	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ -48(R1), F16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V2.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V3.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop56
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $0, R1
+	ADD R2, R4
+	ADD R2, R4
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $0, R0
+	ADD R7, R0
+	ADD R7, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop57:
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 384(R1), F16
+	FMOVQ 512(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 400(R1), F16
+	FMOVQ 528(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 64(R1), F16
+	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 640(R1), F16
+	FMOVQ 768(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 656(R1), F16
+	FMOVQ 784(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 128(R1), F16
+	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ 0(R1), F16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V2.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V3.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop57
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $64, R1
+	ADD R2, R4
+	ADD R2, R4
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $16, R0
+	ADD R7, R0
+	ADD R7, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop58:
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 384(R1), F16
+	FMOVQ 512(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 400(R1), F16
+	FMOVQ 528(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 16(R1), F16
+	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 640(R1), F16
+	FMOVQ 768(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 656(R1), F16
+	FMOVQ 784(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 80(R1), F16
+	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ -48(R1), F16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V2.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V3.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop58
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $32, R1
+	ADD R2, R4
+	ADD R2, R4
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $32, R0
+	ADD R7, R0
+	ADD R7, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop59:
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 384(R1), F16
+	FMOVQ 512(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 400(R1), F16
+	FMOVQ 528(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 64(R1), F16
+	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 640(R1), F16
+	FMOVQ 768(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 656(R1), F16
+	FMOVQ 784(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 128(R1), F16
+	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ 0(R1), F16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V2.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V3.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 256(R1), F17
+	FMOVQ 320(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 192(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop59
+	FMOVQ F0, 0(R19)
+	FMOVQ F1, 0(R20)
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD panel+16(FP), R1
+	MOVD n+24(FP), R3
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
+	ADD $96, R1
+	ADD R2, R4
+	ADD R2, R4
+	MOVD R4, R8
+	ADD R2, R8, R9
+	ADD $48, R0
+	ADD R7, R0
+	ADD R7, R0
+	MOVD R0, R19
+	ADD R7, R19, R20
+	FMOVQ 0(R19), F0
+	FMOVQ 0(R20), F1
+
+loop60:
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 384(R1), F16
+	FMOVQ 512(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 400(R1), F16
+	FMOVQ 528(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 16(R1), F16
+	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1R.P 8(R8), [V13.D2]
+	VLD1R.P 8(R9), [V14.D2]
+	VLD1R.P 8(R9), [V15.D2]
+	FMOVQ 640(R1), F16
+	FMOVQ 768(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
+	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
+	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
+	FMOVQ 656(R1), F16
+	FMOVQ 784(R1), F17
+	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
+	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
+	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
+	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
+	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
+	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
+	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
+	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
+	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
+	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V6.S4, V4.S4, V4.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V10.S4, V8.S4, V8.S4
+	FMOVQ 80(R1), F16
+	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
+	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ -48(R1), F16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V2.S4, V18.S4, V0.S4
+	VDUP V12.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V0.S4
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V3.S4, V18.S4, V1.S4
+	VDUP V13.S[3], V5.S4
+	VSHL $16, V5.S4, V4.S4
+	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
+	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
+	FMOVQ 208(R1), F17
+	FMOVQ 272(R1), F18
+	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
+	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	FMOVQ 144(R1), F18
+	VFMLA V18.S4, V17.S4, V1.S4
+	ADD $896, R1
+	SUBS $1, R3, R3
+	BNE loop60
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 0(R20)
 	RET

@@ -12,6 +12,12 @@ type blockType struct {
 	codes  int  // where the nibbles or the bytes begin
 	zero   byte
 	bytes  bool // codes are signed bytes
+	table  bool // codes stand for the numbers of IQ4 types
+
+	eight  bool // eight blocks of 32 columns are one of the file: see kinds.go
+	halves bool // scales for 16 columns
+	pairs  bool // minima for 16 columns
+	runs   *runs
 }
 
 var blockTypes = []blockType{
@@ -20,26 +26,18 @@ var blockTypes = []blockType{
 	{name: "Q5_0", size: 22, codes: 6, fifths: 2, zero: 16},
 	{name: "Q5_1", size: 24, codes: 8, fifths: 4, min: true},
 	{name: "Q8_0", size: 34, codes: 2, bytes: true},
+	{name: "IQ4_NL", size: 18, codes: 2, table: true},
 }
-
-// q6 has eight blocks of 32 columns in one of the file: see matq6_k.go.
-var q6 = blockType{name: "Q6_K", size: 210, zero: 32}
-
-const (
-	q6High   = 128
-	q6Scales = 192
-	q6Scale  = 208
-)
 
 // The registers of constants.
 const (
-	nibble   = 5 // 0x0f
-	zero     = 6 // the zero point
-	fifth    = 7 // 0x10
-	bits     = 8 // bit i%8 in byte i
-	byte01   = 9 // indices of the bytes with fifth bits 0-15
-	byte23   = 10
-	upperTwo = 7 // 0x30, of Q6_K
+	nibble  = 5 // 0x0f
+	zero    = 6 // the zero point
+	fifth   = 7 // 0x10
+	bits    = 8 // bit i%8 in byte i
+	byte01  = 9 // indices of the bytes with fifth bits 0-15
+	byte23  = 10
+	numbers = 8 // the table of IQ4 types
 )
 
 // constants fills the registers that unpack needs.
@@ -51,8 +49,12 @@ func (t *blockType) constants(g *gen) {
 	if t.zero != 0 {
 		g.copies(t.zero, zero)
 	}
-	if t.name == q6.name {
-		g.copies(0x30, upperTwo)
+	if t.table {
+		g.p("MOVD $·nonLinear(SB), R7")
+		g.p("FMOVQ (R7), F%d", numbers)
+	}
+	if t.runs != nil {
+		t.runs.constants(g)
 	}
 	if t.fifths != 0 {
 		g.copies(0x10, fifth)
@@ -86,8 +88,22 @@ func (t *blockType) unpack(g *gen, row string, low, high int) {
 			g.v("orr v%d.16b, v%d.16b, v29.16b", v, v)
 		}
 	}
+	if t.table {
+		lookUp(g, low, high)
+	}
 	t.center(g, low, high)
 }
+
+// lookUp replaces codes by what they stand for.
+func lookUp(g *gen, registers ...int) {
+	for _, v := range registers {
+		g.p("VTBL V%d.B16, [V%d.B16], V%d.B16", v, numbers, v)
+	}
+}
+
+// wide reports whether the products of four codes with activations do not fit
+// int16.
+func (t *blockType) wide() bool { return t.bytes || t.table }
 
 // center takes the zero point off.
 func (t *blockType) center(g *gen, low, high int) {
@@ -97,31 +113,6 @@ func (t *blockType) center(g *gen, low, high int) {
 	for _, v := range []int{low, high} {
 		g.v("sub v%d.16b, v%d.16b, v%d.16b", v, v, zero)
 	}
-}
-
-// unpackRun is unpack for the 32 columns of a run of Q6_K.
-func unpackRun(g *gen, run int, row string, low, high int) {
-	half, j := run/4, run%4
-	for i, v := range []int{low, high} {
-		g.p("FMOVQ %d(%s), F%d", 64*half+32*(j%2)+16*i, row, v)
-		if j < 2 {
-			g.v("and v%d.16b, v%d.16b, v%d.16b", v, v, nibble)
-		} else {
-			g.v("ushr v%d.16b, v%d.16b, #4", v, v)
-		}
-		g.p("FMOVQ %d(%s), F28", q6High+32*half+16*i, row)
-		switch j {
-		case 0:
-			g.v("shl v28.16b, v28.16b, #4")
-		case 1:
-			g.v("shl v28.16b, v28.16b, #2")
-		case 3:
-			g.v("ushr v28.16b, v28.16b, #2")
-		}
-		g.v("and v28.16b, v28.16b, v%d.16b", upperTwo)
-		g.v("orr v%d.16b, v%d.16b, v28.16b", v, v)
-	}
-	q6.center(g, low, high)
 }
 
 var eightRows = []string{"R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15"}
@@ -144,40 +135,16 @@ func (t *blockType) loadScales(g *gen, rows []string, scale, min int) {
 	g.v("fcvtl v%d.4s, v%d.4h", min, min)
 }
 
-// loadRunScales sets scale to the scales of four rows of Q6_K. It uses R7.
-func loadRunScales(g *gen, rows []string, scale int) {
-	for i, row := range rows {
-		g.p("ADD $%d, %s, R7", q6Scale, row)
-		g.p("VLD1 (R7), V%d.H[%d]", scale, i)
-	}
-	g.v("fcvtl v%d.4s, v%d.4h", scale, scale)
-}
-
-// transposeScales writes the pairs of int8 scales of each run of 32 columns to
-// memory at R6: rows 0 to 3 side by side, run after run, then rows 4 to 7. It
-// uses V16 to V23.
-func transposeScales(g *gen) {
-	for group := range 2 {
-		for i, row := range eightRows[4*group : 4*group+4] {
-			g.p("FMOVQ %d(%s), F%d", q6Scales, row, 16+i)
-		}
-		for i := range 2 {
-			g.v("zip1 v%d.8h, v%d.8h, v%d.8h", 20+i, 16+2*i, 17+2*i)
-			g.v("zip2 v%d.8h, v%d.8h, v%d.8h", 22+i, 16+2*i, 17+2*i)
-		}
-		for i := range 2 {
-			g.v("zip1 v%d.4s, v%d.4s, v%d.4s", 16+2*i, 20+2*i, 21+2*i)
-			g.v("zip2 v%d.4s, v%d.4s, v%d.4s", 17+2*i, 20+2*i, 21+2*i)
-		}
-		g.p("FSTPQ (F16, F17), %d(R6)", 64*group)
-		g.p("FSTPQ (F18, F19), %d(R6)", 64*group+32)
-	}
-}
-
-// scalePair loads the scales of four rows for the two halves of a run, int32.
-func scalePair(g *gen, run, group, first, second int) {
-	g.p("FMOVD %d(R6), F%d", 64*group+8*run, second)
+// scalePair loads the pairs of bytes of four rows that belong to a run, int32: see
+// transposePairs.
+func scalePair(g *gen, table, run, group, first, second int) {
+	g.p("FMOVD %d(R6), F%d", 128*table+64*group+8*run, second)
 	g.v("sxtl v%d.8h, v%d.8b", second, second)
+	splitPairs(g, first, second)
+}
+
+// splitPairs splits the pairs of int16 in second.
+func splitPairs(g *gen, first, second int) {
 	g.v("shl v%d.4s, v%d.4s, #16", first, second)
 	g.v("sshr v%d.4s, v%d.4s, #16", first, first)
 	g.v("sshr v%d.4s, v%d.4s, #16", second, second)
@@ -199,7 +166,7 @@ func (g *gen) addRows(sum int, v [4]int) {
 
 // describe returns the words for n blocks of the type.
 func (t *blockType) describe() string {
-	if t.name == q6.name {
+	if t.eight {
 		return "n blocks, eight of which are one of the file"
 	}
 	return "n blocks"

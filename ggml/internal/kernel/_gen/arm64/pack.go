@@ -6,7 +6,8 @@ import "fmt"
 //
 //	bytes    0..63   the scales of the rows, float32
 //	bytes   64..127  the minima, if the type has them
-//	bytes   64..191  for Q6_K instead the scales of the halves, int32
+//	bytes   64..191  for types with scales for 16 columns those, int32
+//	bytes  192..383  if they have minima, what these are multiples of, and both
 //	then 4 times 128 codes for eight columns each, int8: rows two by two, eight
 //	codes of the first and eight of the second
 //
@@ -16,7 +17,9 @@ import "fmt"
 // panelHead returns the bytes before the codes.
 func (t *blockType) panelHead() int {
 	switch {
-	case t.name == q6.name:
+	case t.pairs:
+		return 384
+	case t.halves:
 		return 192
 	case t.min:
 		return 128
@@ -54,7 +57,10 @@ func emitPack(g *gen) {
 		})
 		g.end()
 	}
-	emitPackQ6K(g)
+	for _, t := range bigTypes {
+		emitPackBig(g, &t)
+	}
+	emitPackExpanded(g)
 }
 
 func newPack(g *gen, t *blockType, frame int) {
@@ -82,26 +88,91 @@ func packPairs(g *gen, t *blockType, unpack func(row string, low, high int)) {
 	g.p("ADD $%d, R0", t.panelSize())
 }
 
-func emitPackQ6K(g *gen) {
-	t := &q6
-	newPack(g, t, 8*16)
-	g.p("MOVD $scales-128(SP), R6")
+func emitPackBig(g *gen, t *blockType) {
+	newPack(g, t, t.frame())
+	g.p("MOVD $tables-%d(SP), R6", t.frame())
 	g.loop("R3", 8, func() {
-		for group := range 2 {
-			loadRunScales(g, eightRows[4*group:4*group+4], 11+group)
-		}
-		transposeScales(g)
+		t.begin(g)
 		for run := range 8 {
 			g.fetch("R5", "R16", fetchedLines)
 			for group := range 2 {
-				scalePair(g, run, group, 16, 17)
-				g.p("FMOVQ F%d, %d(R0)", 11+group, 16*group)
-				g.p("FMOVQ F16, %d(R0)", 64+16*group)
-				g.p("FMOVQ F17, %d(R0)", 128+16*group)
+				t.packScales(g, run, group)
 			}
-			packPairs(g, t, func(row string, low, high int) { unpackRun(g, run, row, low, high) })
+			packPairs(g, t, func(row string, low, high int) { t.unpackRun(g, run, row, low, high) })
 		}
 		advance(g, t.size)
 	})
 	g.end()
+}
+
+// frame returns the size of the tables.
+func (t *blockType) frame() int { return 128 * t.runs.tables }
+
+// packScales writes the vectors of four rows at the start of the panel's block.
+func (t *blockType) packScales(g *gen, run, group int) {
+	if !t.halves {
+		t.runScale(g, run, group, 16)
+		g.p("FMOVQ F16, %d(R0)", 16*group)
+		if t.min {
+			g.p("FMOVQ F17, %d(R0)", 64+16*group)
+		}
+		return
+	}
+	g.p("FMOVQ F%d, %d(R0)", 11+group, 16*group)
+	for table := range t.runs.tables {
+		scalePair(g, table, run, group, 16, 17)
+		at := 64 + 192*table + 16*group
+		g.p("FMOVQ F16, %d(R0)", at)
+		g.p("FMOVQ F17, %d(R0)", at+64)
+	}
+	if t.pairs {
+		g.p("FMOVQ F%d, %d(R0)", 13+group, panelMin2+16*group)
+	}
+}
+
+// The offsets of vectors of types with minima for 16 columns.
+const (
+	panelMin2 = 192
+	panelMins = 256
+)
+
+// expandedTypes are blocks that were expanded before: see matexpand.go.
+var expandedTypes = []blockType{
+	{name: "Expanded", size: 40, bytes: true},
+	{name: "ExpandedHalves", size: 40, bytes: true, halves: true},
+}
+
+const (
+	expandedD = 32
+	expandedS = 36
+)
+
+func emitPackExpanded(g *gen) {
+	for _, t := range expandedTypes {
+		newPack(g, &t, 0)
+		g.loop("R3", 1, func() {
+			g.fetch("R5", "R16", fetchedLines)
+			for group := range 2 {
+				loadDwords(g, group, expandedD, 16)
+				g.p("FMOVQ F16, %d(R0)", 16*group)
+				if t.halves {
+					loadDwords(g, group, expandedS, 17)
+					splitPairs(g, 16, 17)
+					g.p("FMOVQ F16, %d(R0)", 64+16*group)
+					g.p("FMOVQ F17, %d(R0)", 128+16*group)
+				}
+			}
+			packPairs(g, &t, func(row string, low, high int) { t.unpack(g, row, low, high) })
+			advance(g, t.size)
+		})
+		g.end()
+	}
+}
+
+// loadDwords sets v to the dwords at offset of four rows. It uses R7.
+func loadDwords(g *gen, group, offset, v int) {
+	for i, row := range eightRows[4*group : 4*group+4] {
+		g.p("ADD $%d, %s, R7", offset, row)
+		g.p("VLD1 (R7), V%d.S[%d]", v, i)
+	}
 }

@@ -9,7 +9,8 @@ func emitTiles(g *gen, isa tier) {
 	for _, t := range []blockType{
 		{name: "Plain"},
 		{name: "Min", min: true},
-		q6,
+		{name: "Halves", halves: true},
+		{name: "HalvesMin", halves: true, pairs: true},
 	} {
 		for tokens := 2; tokens <= 4; tokens++ {
 			emitTile(g, isa, &t, tokens)
@@ -20,7 +21,7 @@ func emitTiles(g *gen, isa tier) {
 // tile is a kernel under construction: one pass over the panel.
 //
 //	results, sums, products   from V0 on: float32 results, four rows of a token
-//	                          each; sums of a run of Q6_K in the same order; sums
+//	                          each; sums over scaled halves in the same order; sums
 //	                          of products, pairs of rows of a token or of two
 //	acts, w, tmp              from there on
 //
@@ -28,10 +29,10 @@ func emitTiles(g *gen, isa tier) {
 type tile struct {
 	*gen
 	*blockType
-	isa    tier
-	tokens int
-	first  int // token of the pass
-	pairs  int // of rows in the pass
+	isa      tier
+	tokens   int
+	first    int // token of the pass
+	rowPairs int // of rows in the pass
 
 	sums, products, acts, w, tmp int // first registers
 }
@@ -48,13 +49,13 @@ fetches some lines at ahead and moves ahead by step.`, name, tokens))
 		once = 2
 	}
 	pairs := 4
-	if t.name == q6.name {
+	if t.halves {
 		pairs = 2
 	}
 	fetch := true
 	for first := 0; first < tokens; first += once {
 		for row := 0; row < 16; row += 2 * pairs {
-			p := tile{gen: g, blockType: t, isa: isa, tokens: min(once, tokens-first), first: first, pairs: pairs}
+			p := tile{gen: g, blockType: t, isa: isa, tokens: min(once, tokens-first), first: first, rowPairs: pairs}
 			p.place()
 			p.pass(row, fetch)
 			fetch = false
@@ -64,24 +65,24 @@ fetches some lines at ahead and moves ahead by step.`, name, tokens))
 }
 
 // groups returns how many registers hold the rows of a token.
-func (t *tile) groups() int { return t.pairs / 2 }
+func (t *tile) groups() int { return t.rowPairs / 2 }
 
 // place divides the registers.
 func (t *tile) place() {
 	t.sums = t.tokens * t.groups()
 	t.products = t.sums
-	if t.name == q6.name {
+	if t.halves {
 		t.products += t.sums
 	}
 	switch t.isa {
 	case neon: // a register for each row, columns 16 at a time
-		t.acts = t.products + 2*t.pairs*t.tokens
+		t.acts = t.products + 2*t.rowPairs*t.tokens
 		t.w = t.acts + 2*t.tokens
 	case dotprod:
-		t.acts = t.products + t.pairs*t.tokens
+		t.acts = t.products + t.rowPairs*t.tokens
 		t.w = t.acts + t.tokens
 	case i8mm: // tokens two by two
-		t.acts = t.products + t.pairs*((t.tokens+1)/2)
+		t.acts = t.products + t.rowPairs*((t.tokens+1)/2)
 		t.w = t.acts + t.tokens
 	}
 	t.tmp = t.w + 2
@@ -133,7 +134,7 @@ func (t *tile) result(token, group int) int { return token*t.groups() + group }
 // block adds the products of a block. The pass begins at the given group of
 // four rows of its half of the panel; R1 is moved on by codes of that group.
 func (t *tile) block(group int) {
-	if t.name != q6.name {
+	if !t.halves {
 		t.multiply(0, 4)
 		t.sumUp()
 		t.scale(t.product, group)
@@ -152,7 +153,7 @@ func (t *tile) block(group int) {
 	t.scale(t.runSum, group)
 }
 
-// runSum returns where four rows of a token have the sum of a run of Q6_K.
+// runSum returns where four rows of a token have the sum over scaled halves.
 func (t *tile) runSum(i, g int) int { return t.sums + t.result(i, g) }
 
 // scale adds the sums over a block, which are where sum says, to the results.
@@ -176,8 +177,28 @@ func (t *tile) scale(sum func(i, g int) int, group int) {
 			if t.min {
 				t.v("fmla v%d.4s, v%d.4s, v%d.s[1]", result, t.w+1, d+i)
 			}
+			if t.pairs {
+				t.addMinPairs(d+i, result, group)
+			}
 		}
 	}
+}
+
+// addMinPairs adds the minima for each 16 columns, times the sums of a token's
+// activations, whose scale and sums are in d. It uses two of the products, which
+// have been summed up.
+func (t *tile) addMinPairs(d, result, group int) {
+	first, second, min, other := t.products, t.products+1, t.w+1, t.tmp
+	t.v("dup v%d.4s, v%d.s[3]", second, d)
+	splitPairs(t.gen, first, second)
+	t.p("FMOVQ %d(R1), F%d", panelMins-48*group, min)
+	t.p("FMOVQ %d(R1), F%d", panelMins+64-48*group, other)
+	t.v("mul v%d.4s, v%d.4s, v%d.4s", min, min, first)
+	t.v("mla v%d.4s, v%d.4s, v%d.4s", min, other, second)
+	t.v("scvtf v%d.4s, v%d.4s", min, min)
+	t.v("fmul v%d.4s, v%d.4s, v%d.s[0]", min, min, d)
+	t.p("FMOVQ %d(R1), F%d", panelMin2-48*group, other)
+	t.v("fmla v%d.4s, v%d.4s, v%d.4s", result, min, other)
 }
 
 // multiply sets the products to those of eight columns from number from to
@@ -189,12 +210,12 @@ func (t *tile) multiply(from, to int) {
 			t.multiplyLong(c, c == from)
 		}
 	case dotprod:
-		t.clearProducts(t.pairs * t.tokens)
+		t.clearProducts(t.rowPairs * t.tokens)
 		for c := from; c < to; c++ {
 			t.multiplyDot(c)
 		}
 	case i8mm:
-		t.clearProducts(t.pairs * ((t.tokens + 1) / 2))
+		t.clearProducts(t.rowPairs * ((t.tokens + 1) / 2))
 		for c := from; c < to; c++ {
 			t.multiplyMatrix(c)
 		}
@@ -218,11 +239,11 @@ func (t *tile) multiplyLong(c int, first bool) {
 			t.p("VLD1R.P 8(%s), [V%d.D2]", token(i), t.acts+2*i+part)
 		}
 	}
-	for pair := range t.pairs {
+	for pair := range t.rowPairs {
 		t.p("FMOVQ %d(R1), F%d", t.pairAt(c, pair), t.w)
 		t.p("FMOVQ %d(R1), F%d", t.pairAt(c+1, pair), t.w+1)
 		for i := range t.tokens {
-			product := t.products + 2*(i*t.pairs+pair)
+			product := t.products + 2*(i*t.rowPairs+pair)
 			a := t.acts + 2*i
 			for row, suffix := range []string{"", "2"} {
 				shape := []string{"8b", "16b"}[row]
@@ -240,11 +261,11 @@ func (t *tile) multiplyDot(c int) {
 	for i := range t.tokens {
 		t.p("VLD1R.P 8(%s), [V%d.D2]", token(i), t.acts+i)
 	}
-	for pair := range t.pairs {
+	for pair := range t.rowPairs {
 		w := t.w + pair%2
 		t.p("FMOVQ %d(R1), F%d", t.pairAt(c, pair), w)
 		for i := range t.tokens {
-			t.v("sdot v%d.4s, v%d.16b, v%d.16b", t.products+i*t.pairs+pair, w, t.acts+i)
+			t.v("sdot v%d.4s, v%d.16b, v%d.16b", t.products+i*t.rowPairs+pair, w, t.acts+i)
 		}
 	}
 }
@@ -259,11 +280,11 @@ func (t *tile) multiplyMatrix(c int) {
 			t.p("VLD1.P 8(%s), V%d.D[1]", token(i+1), a)
 		}
 	}
-	for pair := range t.pairs {
+	for pair := range t.rowPairs {
 		w := t.w + pair%2
 		t.p("FMOVQ %d(R1), F%d", t.pairAt(c, pair), w)
 		for i := range (t.tokens + 1) / 2 {
-			t.v("smmla v%d.4s, v%d.16b, v%d.16b", t.products+i*t.pairs+pair, t.acts+i, w)
+			t.v("smmla v%d.4s, v%d.16b, v%d.16b", t.products+i*t.rowPairs+pair, t.acts+i, w)
 		}
 	}
 }
@@ -273,11 +294,11 @@ func (t *tile) multiplyMatrix(c int) {
 func (t *tile) product(i, g int) int {
 	switch t.isa {
 	case neon:
-		return t.products + 2*i*t.pairs + 4*g
+		return t.products + 2*i*t.rowPairs + 4*g
 	case dotprod:
-		return t.products + i*t.pairs + 2*g
+		return t.products + i*t.rowPairs + 2*g
 	}
-	return t.products + i/2*t.pairs + 2*g + i%2
+	return t.products + i/2*t.rowPairs + 2*g + i%2
 }
 
 // sumUp adds up the products of each row of each token.

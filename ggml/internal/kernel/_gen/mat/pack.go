@@ -36,6 +36,13 @@ func emitPack(g *gen) {
 		p.signed(2)
 	})
 	emitPackQ6K(g, "Q6_K", (*pack).subScales)
+	emitPackQ4K(g)
+	emitPackQ5K(g)
+	emitPackQ3K(g, "Q3_K", (*pack).subScales)
+	emitPackQ2K(g, "Q2_K", (*pack).subScales)
+	emitPackIQ4(g, "", 64+1024, (*pack).widen)
+	emitPackExpanded(g, "U5", 64, 512, func(p *pack) { p.expandedBytes(0x10) })
+	emitPackExpanded(g, "S16", 64, 1024, (*pack).expandedWords)
 }
 
 // emitVNNIPack writes the kernels whose panels differ for VPDPBUSD. The kernels
@@ -46,14 +53,20 @@ func emitVNNIPack(g *gen) {
 		p.offset128(2)
 	})
 	emitPackQ6K(g, "Q6_KVNNI", (*pack).floatSubScales)
+	emitPackQ3K(g, "Q3_KVNNI", (*pack).floatSubScales)
+	emitPackQ2K(g, "Q2_KVNNI", (*pack).floatSubScales)
+	emitPackIQ4(g, "VNNI", 64+512, (*pack).store)
+	emitPackExpanded(g, "U8", 64, 512, func(p *pack) { p.expandedBytes(0x80) })
+	emitPackExpanded(g, "Halves", 256, 512, (*pack).expandedHalves)
 }
 
 // pack is a kernel under construction.
 type pack struct {
 	*gen
 	rowGroups
-	out  reg.Register
-	head int // bytes before the codes of a panel block
+	out   reg.Register
+	head  int // bytes before the codes of a panel block
+	block int // where the block of the panel that store writes to begins
 }
 
 // rowGroups addresses eight rows as two groups of four.
@@ -148,24 +161,44 @@ func (p *pack) halves(offset, vector int) {
 // registers with a dword of every row, in the order of rows. dst are four
 // registers, tmp four others.
 func (p *pack) transpose(offset int, dst, tmp []reg.VecPhysical) []reg.VecPhysical {
+	return transpose(p.gen, p.rowGroups, offset, dst, tmp)
+}
+
+func transpose(g *gen, r rowGroups, offset int, dst, tmp []reg.VecPhysical) []reg.VecPhysical {
 	for i, d := range dst {
-		p.VMOVDQU(p.at(i, offset), d.AsX())
-		p.VINSERTI128(Imm(1), p.at(i+4, offset), d, d)
+		g.VMOVDQU(r.at(i, offset), d.AsX())
+		g.VINSERTI128(Imm(1), r.at(i+4, offset), d, d)
 	}
-	p.VPUNPCKLDQ(dst[1], dst[0], tmp[0])
-	p.VPUNPCKLDQ(dst[3], dst[2], tmp[1])
-	p.VPUNPCKHDQ(dst[1], dst[0], tmp[2])
-	p.VPUNPCKHDQ(dst[3], dst[2], tmp[3])
-	p.VPUNPCKLQDQ(tmp[1], tmp[0], dst[0])
-	p.VPUNPCKHQDQ(tmp[1], tmp[0], dst[1])
-	p.VPUNPCKLQDQ(tmp[3], tmp[2], dst[2])
-	p.VPUNPCKHQDQ(tmp[3], tmp[2], dst[3])
+	g.VPUNPCKLDQ(dst[1], dst[0], tmp[0])
+	g.VPUNPCKLDQ(dst[3], dst[2], tmp[1])
+	g.VPUNPCKHDQ(dst[1], dst[0], tmp[2])
+	g.VPUNPCKHDQ(dst[3], dst[2], tmp[3])
+	g.VPUNPCKLQDQ(tmp[1], tmp[0], dst[0])
+	g.VPUNPCKHQDQ(tmp[1], tmp[0], dst[1])
+	g.VPUNPCKLQDQ(tmp[3], tmp[2], dst[2])
+	g.VPUNPCKHQDQ(tmp[3], tmp[2], dst[3])
 	return dst
+}
+
+// dwords gathers the dword at offset of eight rows.
+func dwords(g *gen, r rowGroups, offset int, dst, tmp reg.VecPhysical) {
+	for i, x := range []reg.VecPhysical{dst, tmp} {
+		g.VMOVD(r.at(4*i, offset), x.AsX())
+		for row := 1; row < 4; row++ {
+			g.VPINSRD(Imm(uint64(row)), r.at(4*i+row, offset), x.AsX(), x.AsX())
+		}
+	}
+	g.VINSERTI128(Imm(1), tmp.AsX(), dst, dst)
 }
 
 // store writes codes as dword column g.
 func (p *pack) store(y reg.VecPhysical, g int) {
-	p.VMOVDQU(y, Mem{Base: p.out, Disp: p.head + 64*g})
+	p.VMOVDQU(y, Mem{Base: p.out, Disp: p.block + p.head + 64*g})
+}
+
+// put writes a vector to the block of the panel.
+func (p *pack) put(y reg.VecPhysical, vector int) {
+	p.VMOVUPS(y, Mem{Base: p.out, Disp: p.block + vector})
 }
 
 // nibbles unpacks 16 bytes of nibbles at offset: columns 0-3 from the low, 4-7
@@ -193,13 +226,7 @@ func (p *pack) nibbles(offset int, add func(y reg.VecPhysical, column int)) {
 // fifths collects the words of fifth bits at offset for the calls of fifth in
 // body.
 func (p *pack) fifths(offset int, body func()) {
-	for i, x := range []reg.VecPhysical{reg.Y8, reg.Y9} {
-		p.VMOVD(p.at(4*i, offset), x.AsX())
-		for row := 1; row < 4; row++ {
-			p.VPINSRD(Imm(uint64(row)), p.at(4*i+row, offset), x.AsX(), x.AsX())
-		}
-	}
-	p.VINSERTI128(Imm(1), reg.X9, reg.Y8, reg.Y8)
+	dwords(p.gen, p.rowGroups, offset, reg.Y8, reg.Y9)
 	body()
 }
 
@@ -221,14 +248,24 @@ func (p *pack) fifth(y reg.VecPhysical, column int) {
 func (p *pack) signed(offset int) {
 	for part := range 2 {
 		for i, y := range p.transpose(offset+16*part, ymm(0, 4), ymm(4, 8)) {
-			p.VPSHUFB(p.mask("words01", zeroByte, 0, zeroByte, 1), y, reg.Y4)
-			p.VPSHUFB(p.mask("words23", zeroByte, 2, zeroByte, 3), y, reg.Y5)
-			p.VPSRAW(Imm(8), reg.Y4, reg.Y4)
-			p.VPSRAW(Imm(8), reg.Y5, reg.Y5)
-			p.store(reg.Y4, 8*part+2*i)
-			p.store(reg.Y5, 8*part+2*i+1)
+			p.widen(y, 4*part+i)
 		}
 	}
+}
+
+// widen writes dword column g of signed bytes as two columns of int16 pairs.
+func (p *pack) widen(y reg.VecPhysical, g int) {
+	p.words(y, reg.Y4, reg.Y5)
+	p.store(reg.Y4, 2*g)
+	p.store(reg.Y5, 2*g+1)
+}
+
+// words widens the signed bytes of dwords to two pairs of int16.
+func (p *pack) words(y, first, second reg.VecPhysical) {
+	p.VPSHUFB(p.mask("words01", zeroByte, 0, zeroByte, 1), y, first)
+	p.VPSHUFB(p.mask("words23", zeroByte, 2, zeroByte, 3), y, second)
+	p.VPSRAW(Imm(8), first, first)
+	p.VPSRAW(Imm(8), second, second)
 }
 
 // offset128 makes 32 signed bytes at offset unsigned, with zero point 128.
@@ -242,9 +279,9 @@ func (p *pack) offset128(offset int) {
 }
 
 // emitPackQ6K writes a kernel of Q6_K, a block of which is eight blocks of the
-// panel: see matq6_k.go for the layout. subScales writes the vectors of the
-// scales for 16 columns, and of the zero points.
-func emitPackQ6K(g *gen, name string, subScales func(p *pack, size int)) {
+// panel: see matq6_k.go for the layout. subScales writes the vector of the scales
+// for 16 columns.
+func emitPackQ6K(g *gen, name string, subScales func(p *pack, y reg.VecPhysical, b byte, vector int)) {
 	const size = 256 + 512
 	p := newPack(g, name, 256, "blocks, eight of which are one of the file,")
 	g.SHRQ(Imm(3), reg.RCX)
@@ -255,7 +292,7 @@ func emitPackQ6K(g *gen, name string, subScales func(p *pack, size int)) {
 		for j := range 8 {
 			g.VMOVUPS(reg.Y0, Mem{Base: p.out, Disp: size*j + panelScale})
 		}
-		subScales(p, size)
+		p.zeroScales(p.transpose(192, ymm(0, 4), ymm(4, 8)), size, 5, subScales)
 		for i := range 4 {
 			half, part := i/2, i%2
 			g.fetch(reg.R12, reg.R13, fetchedLines)
@@ -268,40 +305,41 @@ func emitPackQ6K(g *gen, name string, subScales func(p *pack, size int)) {
 	g.end()
 }
 
-// subScales writes the int8 scales of Q6_K as pairs of int16.
-func (p *pack) subScales(size int) {
-	p.eachSubScales(size, func(y reg.VecPhysical, b byte, to Mem) {
-		p.VPSHUFB(p.mask(fmt.Sprintf("words%d%d", b, b), zeroByte, b, zeroByte, b), y, reg.Y4)
-		p.VPSRAW(Imm(8), reg.Y4, reg.Y4)
-		p.VMOVDQU(reg.Y4, to)
-	})
+// subScales writes the int8 scales of some columns, byte b of the dwords in y, as
+// pairs of int16.
+func (p *pack) subScales(y reg.VecPhysical, b byte, vector int) {
+	p.wordPair(y, b, b)
+	p.put(reg.Y4, vector)
 }
 
 // floatSubScales writes them as float32.
-func (p *pack) floatSubScales(size int) {
-	p.eachSubScales(size, func(y reg.VecPhysical, b byte, to Mem) {
-		p.VPSLLD(Imm(24-8*uint64(b)), y, reg.Y4)
-		p.VPSRAD(Imm(24), reg.Y4, reg.Y4)
-		p.VCVTDQ2PS(reg.Y4, reg.Y4)
-		p.VMOVUPS(reg.Y4, to)
-	})
+func (p *pack) floatSubScales(y reg.VecPhysical, b byte, vector int) {
+	p.VPSLLD(Imm(24-8*uint64(b)), y, reg.Y4)
+	p.VPSRAD(Imm(24), reg.Y4, reg.Y4)
+	p.VCVTDQ2PS(reg.Y4, reg.Y4)
+	p.put(reg.Y4, vector)
 }
 
-// eachSubScales writes the zero points of Q6_K, which are pairs of int16, and
-// calls write for the scales of every 16 columns: byte b of the dwords in y.
-func (p *pack) eachSubScales(size int, write func(y reg.VecPhysical, b byte, to Mem)) {
+// wordPair sets Y4 to two signed bytes of the dwords in y as pairs of int16.
+func (p *pack) wordPair(y reg.VecPhysical, first, second byte) {
+	p.VPSHUFB(p.mask(fmt.Sprintf("words%d%d", first, second), zeroByte, first, zeroByte, second), y, reg.Y4)
+	p.VPSRAW(Imm(8), reg.Y4, reg.Y4)
+}
+
+// zeroScales writes the scales of all 16 columns of eight blocks, four to a dword,
+// with write, and their products with the zero point, 1<<zero.
+func (p *pack) zeroScales(scales []reg.VecPhysical, size int, zero uint64, write func(p *pack, y reg.VecPhysical, b byte, vector int)) {
 	p.VPXOR(reg.Y13, reg.Y13, reg.Y13)
-	for i, y := range p.transpose(192, ymm(0, 4), ymm(4, 8)) {
+	for i, y := range scales {
 		for j := range 2 {
 			first, second := byte(2*j), byte(2*j+1)
-			at := func(vector int) Mem { return Mem{Base: p.out, Disp: size*(2*i+j) + vector} }
-			write(y, first, at(panelSub0))
-			write(y, second, at(panelSub1))
-			p.VPSHUFB(p.mask(fmt.Sprintf("words%d%d", first, second), zeroByte, first, zeroByte, second), y, reg.Y4)
-			p.VPSRAW(Imm(8), reg.Y4, reg.Y4)
-			p.VPSLLW(Imm(5), reg.Y4, reg.Y4)
+			p.block = size * (2*i + j)
+			write(p, y, first, panelSub0)
+			write(p, y, second, panelSub1)
+			p.wordPair(y, first, second)
+			p.VPSLLW(Imm(zero), reg.Y4, reg.Y4)
 			p.VPSUBW(reg.Y4, reg.Y13, reg.Y4)
-			p.VMOVDQU(reg.Y4, at(panelZero))
+			p.put(reg.Y4, panelZero)
 		}
 	}
 }
@@ -332,13 +370,17 @@ func (p *pack) sixths(half, part, size int) {
 
 // shiftTo4 sets dst to y with bits from, from+1 of every byte at 4, 5; its
 // other bits are arbitrary.
-func shiftTo4(g *gen, from int, y, dst reg.VecPhysical) {
+func shiftTo4(g *gen, from int, y, dst reg.VecPhysical) { shift(g, from, 4, y, dst) }
+
+// shift sets dst to y with bit from of every byte, and those above, at bit to;
+// other bits are arbitrary.
+func shift(g *gen, from, to int, y, dst reg.VecPhysical) {
 	switch {
-	case from < 4:
-		g.VPSLLW(Imm(uint64(4-from)), y, dst)
-	case from > 4:
-		g.VPSRLW(Imm(uint64(from-4)), y, dst)
-	default:
+	case from < to:
+		g.VPSLLW(Imm(uint64(to-from)), y, dst)
+	case from > to:
+		g.VPSRLW(Imm(uint64(from-to)), y, dst)
+	case y != dst:
 		g.VMOVDQA(y, dst)
 	}
 }

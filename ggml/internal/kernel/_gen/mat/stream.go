@@ -45,6 +45,9 @@ func emitStream(g *gen) {
 		s.addScaled(0, 0)
 	})
 	emitStreamQ6K(g)
+	emitStreamsK(g)
+	emitStreamExpanded(g, "Expanded", false)
+	emitStreamExpanded(g, "ExpandedHalves", true)
 }
 
 // stream is a kernel under construction.

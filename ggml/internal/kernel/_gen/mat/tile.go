@@ -31,9 +31,10 @@ type panel struct {
 const (
 	panelScale = 0
 	panelMin   = 64
-	panelSub0  = 64  // u6: scales of the first 16 columns, each twice, int16
-	panelSub1  = 128 // u6: scales of the second 16 columns
-	panelZero  = 192 // u6: both scales times -32, int16
+	panelSub0  = 64  // u3, u6: scales of the first 16 columns, each twice, int16
+	panelSub1  = 128 // u3, u6: scales of the second 16 columns
+	panelZero  = 192 // u3, u6: both scales times minus the zero point, or both minima, int16
+	panelMin2  = 256 // u3 with minima: what they are multiples of
 )
 
 // The offsets of the fields of actBlock and wideBlock.
@@ -53,6 +54,8 @@ var panels = []panel{
 	{"U5", false, 64, 64 + 512, "codes 0..31 with zero point 16", (*tile).u5},
 	{"U5Min", true, 128, 128 + 512, "codes 0..31 with minima", (*tile).u5},
 	{"U6", false, 256, 256 + 512, "codes 0..63 with zero point 32 and scales for each 16", (*tile).u6},
+	{"U3", false, 256, 256 + 512, "codes 0..7 with zero point 4 and scales for each 16", (*tile).u3},
+	{"U3Min", true, 320, 320 + 512, "codes 0..7 with scales and minima for each 16", (*tile).u3},
 	{"S16", false, 64, 64 + 1024, "int16 weights", (*tile).s16},
 }
 
@@ -239,6 +242,52 @@ func (t *tile) u6() {
 	}
 	for i := range t.tokens {
 		t.scale(i, acc, 0)
+	}
+}
+
+// u3 sums 16 columns in int16, at most 8*7*127 = 7112, before it multiplies with
+// their scale. Two tokens at a time fit the registers.
+func (t *tile) u3() {
+	for from := 0; from < t.tokens; from += 2 {
+		to := min(from+1, t.tokens-1)
+		t.products(0, 3, from, to, low)
+		t.products(4, 7, from, to, high)
+		for i := from; i <= to; i++ {
+			pair := q[0]
+			t.VPBROADCASTD(t.a.at(i, actHalf), pair)
+			for half := range 2 {
+				a, b := low.of(i, half), high.of(i, half)
+				t.VPMADDWD(t.vector(panelSub0, half), a, a)
+				t.VPMADDWD(t.vector(panelSub1, half), b, b)
+				t.VPADDD(b, a, a)
+				t.VPMADDWD(t.vector(panelZero, half), pair, b)
+				if !t.min {
+					t.VPADDD(b, a, a)
+				}
+			}
+			if t.min {
+				t.scaleMinPairs(i)
+			} else {
+				t.scale(i, low, 0)
+			}
+		}
+	}
+}
+
+// scaleMinPairs adds the integer sums of a token, and the sums of its minima times
+// activations, to its results.
+func (t *tile) scaleMinPairs(token int) {
+	d, p := w[0], [2]reg.VecPhysical{w[2], w[3]}
+	t.VBROADCASTSS(t.a.at(token, actD), d)
+	for half := range 2 {
+		a, b := low.of(token, half), high.of(token, half)
+		t.VCVTDQ2PS(a, a)
+		t.VCVTDQ2PS(b, b)
+		t.VMULPS(t.vector(panelScale, half), d, p[half])
+		t.VFMADD213PS(t.y.at(token, 32*half), p[half], a)
+		t.VMULPS(d, b, b)
+		t.VFMADD231PS(t.vector(panelMin2, half), b, a)
+		t.VMOVUPS(a, t.y.at(token, 32*half))
 	}
 }
 

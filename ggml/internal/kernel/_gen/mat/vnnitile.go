@@ -42,7 +42,8 @@ var kinds = []kind{
 	{"U5", "codes with zero point 16", 64, 16, false, 1, (*vnniTile).plain},
 	{"U8", "codes with zero point 128", 64, 128, false, 1, (*vnniTile).plain},
 	{"Min", "codes with minima", 128, 0, true, 1, (*vnniTile).plain},
-	{"U6", "codes with zero point 32 and scales for each 16", 256, 0, false, 2, (*vnniTile).halves},
+	{"U6", "codes with scales for each 16, the zero point in the panel", 256, 0, false, 2, (*vnniTile).halves},
+	{"U6Min", "codes with scales and minima for each 16", 320, 0, true, 2, (*vnniTile).halves},
 }
 
 // rows returns how many rows of activations a tile takes at most.
@@ -303,8 +304,11 @@ func (t *vnniTile) halves(from, to int) {
 	t.read(panelZero, t.vector)
 	for i := from; i < to; i++ {
 		total := t.of(1, i)
-		half := t.all(t.at(i, actHalf), t.act)
 		t.zeroSums(total)
+		if t.min {
+			continue
+		}
+		half := t.all(t.at(i, actHalf), t.act)
 		for v, y := range total {
 			t.dotWords(half, t.vector[v], y)
 			t.VCVTDQ2PS(y, y)
@@ -320,9 +324,47 @@ func (t *vnniTile) halves(from, to int) {
 		}
 	}
 	t.read(panelScale, t.vector)
-	for i := from; i < to; i++ {
-		t.addScaled(i, t.of(1, i))
+	if t.min {
+		t.read(panelMin2, t.code)
 	}
+	for i := from; i < to; i++ {
+		if t.min {
+			t.addMinPairs(i, t.of(1, i))
+		} else {
+			t.addScaled(i, t.of(1, i))
+		}
+	}
+}
+
+// addMinPairs adds the sums of a token to its results, and those of the minima for
+// each 16 columns times its activations.
+func (t *vnniTile) addMinPairs(token int, sums []reg.VecPhysical) {
+	for v, sum := range sums {
+		half := t.all(t.at(token, actHalf), t.act)
+		t.VMOVUPS(Mem{Base: t.w, Disp: panelZero + v*t.size}, t.factor)
+		t.zeroSums([]reg.VecPhysical{t.product})
+		t.dotWords(half, t.factor, t.product)
+		t.VCVTDQ2PS(t.product, t.product)
+		d := t.all(t.at(token, actD), t.act)
+		with(d, t.VMULPS, t.VMULPS_BCST, t.product, t.product)
+		with(d, t.VMULPS, t.VMULPS_BCST, t.vector[v], t.factor)
+		t.onResult(token, v, func(y reg.VecPhysical) {
+			t.VFMADD231PS(sum, t.factor, y)
+			t.VFMADD231PS(t.code[v], t.product, y)
+		})
+	}
+}
+
+// onResult runs add for a register with results of a token, and keeps them.
+func (t *vnniTile) onResult(token, v int, add func(y reg.VecPhysical)) {
+	if t.results {
+		add(t.result(token))
+		return
+	}
+	memory := rows{t.y, t.ldy, t.y3}.at(min(token, 3), v*t.size)
+	t.VMOVUPS(memory, t.loaded)
+	add(t.loaded)
+	t.VMOVUPS(t.loaded, memory)
 }
 
 // addScaled adds the sums of a token to its results.
@@ -333,20 +375,12 @@ func (t *vnniTile) addScaled(token int, sums []reg.VecPhysical) {
 		s = t.all(t.at(token, actS), t.factor)
 	}
 	for v, sum := range sums {
-		y := t.loaded
-		memory := rows{t.y, t.ldy, t.y3}.at(min(token, 3), v*t.size)
-		if t.results {
-			y = t.result(token)
-		} else {
-			t.VMOVUPS(memory, y)
-		}
 		with(d, t.VMULPS, t.VMULPS_BCST, t.vector[v], t.product)
-		t.VFMADD231PS(sum, t.product, y)
-		if t.min {
-			with(s, t.VFMADD231PS, t.VFMADD231PS_BCST, t.code[v], y)
-		}
-		if !t.results {
-			t.VMOVUPS(y, memory)
-		}
+		t.onResult(token, v, func(y reg.VecPhysical) {
+			t.VFMADD231PS(sum, t.product, y)
+			if t.min {
+				with(s, t.VFMADD231PS, t.VFMADD231PS_BCST, t.code[v], y)
+			}
+		})
 	}
 }

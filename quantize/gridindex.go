@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+
+	"mptgo/internal/codebook"
 )
 
-// A codebook finds the points of a grid near given values. To encode, the
+// A gridIndex finds the points of a grid near given values. To encode, the
 // coordinates of points are the odd numbers 2l+1, and l is what grid files pack.
-type codebook struct {
+type gridIndex struct {
 	dims  int
 	width int     // bits of l in a packed point
 	top   int32   // the largest l
@@ -17,19 +19,19 @@ type codebook struct {
 	near  [][]int16
 }
 
-// The codebooks of the types that can be written. Values off the grid are
+// The indices of the types that can be written. Values off the grid are
 // compared with the points at the nearest few distances.
 var (
-	bookIQ2_S   = newCodebook("iq2_s", 8, 3, 1)
-	bookIQ3_XXS = newCodebook("iq3_xxs", 4, 8, 2)
-	bookIQ3_S   = newCodebook("iq3_s", 4, 8, 3)
+	bookIQ2_S   = newGridIndex("iq2_s", 8, 3, 1)
+	bookIQ3_XXS = newGridIndex("iq3_xxs", 4, 8, 2)
+	bookIQ3_S   = newGridIndex("iq3_s", 4, 8, 3)
 )
 
-// newCodebook returns a function that makes a codebook, of points with dims
+// newGridIndex returns a function that makes an index, of points with dims
 // coordinates of the given number of levels, when it is first called.
-func newCodebook(name string, dims, levels, distances int) func() *codebook {
-	return sync.OnceValue(func() *codebook {
-		c := &codebook{dims: dims, width: 16 / dims, top: int32(levels - 1)}
+func newGridIndex(name string, dims, levels, distances int) func() *gridIndex {
+	return sync.OnceValue(func() *gridIndex {
+		c := &gridIndex{dims: dims, width: 16 / dims, top: int32(levels - 1)}
 		if dims == 4 {
 			c.width = 3
 		}
@@ -38,7 +40,7 @@ func newCodebook(name string, dims, levels, distances int) func() *codebook {
 		for u := range c.index {
 			c.index[u] = -1
 		}
-		for i, p := range packedGrid(name) {
+		for i, p := range codebook.Packed(name) {
 			c.index[p] = int16(i)
 			c.odd = append(c.odd, c.coordinates(int(p))...)
 		}
@@ -52,7 +54,7 @@ func newCodebook(name string, dims, levels, distances int) func() *codebook {
 }
 
 // coordinates returns those of the place with the packed number u.
-func (c *codebook) coordinates(u int) []int32 {
+func (c *gridIndex) coordinates(u int) []int32 {
 	at := make([]int32, c.dims)
 	for i := range at {
 		at[i] = 2*int32(u>>(c.width*i)&(1<<c.width-1)) + 1
@@ -62,7 +64,7 @@ func (c *codebook) coordinates(u int) []int32 {
 
 // neighbours returns the points at the least distances from a place, the
 // nearest ones first, and of those the ones with the smallest index.
-func (c *codebook) neighbours(at []int32, distances int) []int16 {
+func (c *gridIndex) neighbours(at []int32, distances int) []int16 {
 	type point struct {
 		index    int16
 		distance int32
@@ -97,7 +99,7 @@ func (c *codebook) neighbours(at []int32, distances int) []int16 {
 // find returns the point nearest to v/scale, of those near the place that v·inv
 // rounds to, and whether that place is on the grid. Root is the square root of
 // the weights.
-func (c *codebook) find(v, root []float32, inv, scale float32) (index int16, on bool) {
+func (c *gridIndex) find(v, root []float32, inv, scale float32) (index int16, on bool) {
 	u := 0
 	for i, x := range v[:c.dims] {
 		l := clamp(nearest(0.5*(float32(inv*x)-1)), 0, c.top)
@@ -122,7 +124,7 @@ func (c *codebook) find(v, root []float32, inv, scale float32) (index int16, on 
 }
 
 // point returns the coordinates of a point.
-func (c *codebook) point(index int16) []int32 {
+func (c *gridIndex) point(index int16) []int32 {
 	i := int(index) * c.dims
 	return c.odd[i : i+c.dims]
 }

@@ -205,3 +205,17 @@ func (o *addLowRank) add(e *Exec, y *Tensor, i, n, c0, c1, worker int) {
 func (o *addLowRank) work(e *Exec) (bytes, macs int64) {
 	return int64(o.l.Bytes() - o.l.bytesA()), int64(o.l.rank) * int64(o.l.out) * int64(e.n)
 }
+
+// Sample returns some of the values of A and B, to tell changes apart.
+func (l *LowRank) Sample() (v []float32) {
+	a := l.table
+	if a == nil {
+		a = l.a.Values()
+	}
+	for _, x := range [][]float32{a, l.b.Values()} {
+		for at := 0; at < len(x); at += len(x)/64 + 1 {
+			v = append(v, x[at])
+		}
+	}
+	return v
+}

@@ -147,3 +147,6 @@ func (c *chains) generic() {
 		}
 	}
 }
+
+// Values returns all values in an order that is the same for equal matrices.
+func (p *Panels) Values() []float32 { return p.data }

@@ -73,7 +73,11 @@ func readConfig(f *gguf.File) (*Config, error) {
 		return nil, err
 	}
 	if kind != "model" {
-		return nil, fmt.Errorf("mpt: %s: a file of type %q (general.type); only a model runs", f.Name(), kind)
+		use := "only a model runs"
+		if kind == "adapter" {
+			use = "not a model: give it with --lora, and its base model with -m"
+		}
+		return nil, fmt.Errorf("mpt: %s: a file of type %q (general.type), %s", f.Name(), kind, use)
 	}
 	c := &Config{}
 	k := keys{f: f}

@@ -31,7 +31,7 @@ func (p *plan) change(o *output, from int, c rowChange) {
 // They are powers of two.
 func (l *layout) changed(o *output, q part, first, from int, c rowChange) part {
 	cols, name := o.row, o.info.Name
-	s := source{typ: gguf.F32, rows: q.rows, rowBytes: 4 * cols}
+	s := source{typ: gguf.F32, rows: q.rows, rowBytes: 4 * cols, origin: max(q.src.typ, q.src.origin)}
 	folded := l.folded || o.folded
 	s.read = func(dst []byte, r0, r1 int) error {
 		rows, err := q.floats(r0, r1, cols)

@@ -46,6 +46,8 @@ type source struct {
 	rows     int
 	rowBytes int
 	read     func(dst []byte, r0, r1 int) error
+
+	origin gguf.Type // before a change made it F32; F32, the zero value, without one
 }
 
 // whole returns all rows of s as they are.

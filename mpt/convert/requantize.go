@@ -97,7 +97,8 @@ func requantizedMeta(f *gguf.File, recipe quantize.Recipe) []gguf.KV {
 // checkRequantize refuses to change the type of a tensor that is quantised already,
 // unless that is allowed, and types that cannot be read.
 func checkRequantize(t output, allow bool) error {
-	from, to := t.parts[0].src.typ, t.info.Type
+	src := t.parts[0].src
+	from, to := max(src.typ, src.origin), t.info.Type
 	if from == to {
 		return nil
 	}

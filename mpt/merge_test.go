@@ -2,6 +2,7 @@ package mpt_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -117,4 +118,34 @@ func testConfiguration(t *testing.T, dir string) {
 			}
 		})
 	}
+}
+
+// Rows of queries that were multiplied by a power of two, for a scale of the scores, have
+// their changes multiplied, too.
+func TestAdapterOfScaledQueries(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "scaled-queries")
+	if err := os.CopyFS(dir, os.DirFS(tiny)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "config.json")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config map[string]any
+	if err := json.Unmarshal(b, &config); err != nil {
+		t.Fatal(err)
+	}
+	config["attn_config"].(map[string]any)["softmax_scale"] = 0.5 // 2/√16
+	if b, err = json.Marshal(config); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := opened(t, converted(t, dir, "F32")).Config().QueryFactor; got != 2 {
+		t.Fatalf("the queries were multiplied by %v", got)
+	}
+	testMerged(t, dir, convert.AdapterFile{Path: loraDir("lora-all"), Scale: 1})
+	testMerged(t, dir, convert.AdapterFile{Path: forgeAdapter(t, dir, false), Scale: 1})
 }

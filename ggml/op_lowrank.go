@@ -57,6 +57,14 @@ func (l *LowRank) SetB(i int, v []float32) { l.b.SetRow(l.from-l.base()+i, v) }
 // Bytes returns the size of A and B in memory.
 func (l *LowRank) Bytes() int { return l.bytesA() + 4*(l.b.Strips()*kernel.StripRows)*l.rank }
 
+// MACs returns how many multiplications A and B take for a row of a batch.
+func (l *LowRank) MACs() int64 {
+	if l.table != nil {
+		return int64(l.rank) * int64(l.out)
+	}
+	return int64(l.rank) * int64(l.in+l.out)
+}
+
 func (l *LowRank) bytesA() int {
 	if l.table != nil {
 		return 4 * len(l.table)

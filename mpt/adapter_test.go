@@ -264,3 +264,16 @@ func TestAdaptersTakeTurns(t *testing.T) {
 		}
 	}
 }
+
+// An adapter of the output matrix works where that is tied to the embedding, which stays.
+func TestAdapterOfTiedHead(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	a := forged{"base_model.model.lm_head.lora_A.weight", []int{2, 64}, make([]float32, 128)}
+	b := forged{"base_model.model.lm_head.lora_B.weight", []int{512, 2}, make([]float32, 1024)}
+	for _, v := range [][]float32{a.values, b.values} {
+		for i := range v {
+			v[i] = float32(r.NormFloat64() / 8)
+		}
+	}
+	testMerged(t, tiny, convert.AdapterFile{Path: forgeFolder(t, map[string]any{"r": 2}, a, b), Scale: 1})
+}

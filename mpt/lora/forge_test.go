@@ -32,7 +32,11 @@ func (x tensor) count() int {
 }
 
 func (x tensor) data() (b []byte) {
-	for i := range x.count() {
+	n := x.count()
+	if len(x.values) == 1 {
+		n = 1
+	}
+	for i := range n {
 		v := 1 + float32(i)/8
 		if x.values != nil {
 			v = x.values[i]
@@ -130,13 +134,18 @@ func toTorch(t testing.TB, dir string, tensors ...tensor) {
 		p.WriteString("ctorch\nFloatStorage\n")
 		text(fmt.Sprint(i))
 		text("cpu")
-		number(x.count())
+		count, strides := x.count(), [2]int{x.shape[1], 1}
+		if x.values != nil { // one value, repeated
+			count, strides = 1, [2]int{}
+		}
+		number(count)
 		p.WriteString("tQK\x00(")
 		number(x.shape[0])
 		number(x.shape[1])
 		p.WriteString("t(")
-		number(x.shape[1])
-		p.WriteString("K\x01t\x89NtR")
+		number(strides[0])
+		number(strides[1])
+		p.WriteString("t\x89NtR")
 		member(fmt.Sprintf("m/data/%d", i), x.data())
 	}
 	p.WriteString("u.")

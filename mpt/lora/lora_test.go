@@ -301,6 +301,9 @@ func TestBrokenFolders(t *testing.T) {
 			t.Errorf("%d bytes less: %v", cut, err)
 		}
 	}
+	repeated := folder(t, map[string]any{}, halvesOf("blocks.0.attn.Wqkv", 8, 6, 18)...)
+	toTorch(t, repeated, tensor{name: base + "wte.lora_embedding_A", shape: []int{8, 1 << 20}, values: []float32{1}})
+	mustRefuse(t, repeated, "is larger than the file", ErrFormat)
 	empty := folder(t, map[string]any{})
 	mustRefuse(t, empty, "there are no tensors of an adapter in it", ErrFormat)
 	if _, err := Open(weights(damage(func(string) {}))); err == nil || !strings.Contains(err.Error(), "name its folder") {

@@ -41,6 +41,9 @@ func TestAdapterSameBits(t *testing.T) {
 		for _, isa := range ggml.Tiers() {
 			for _, threads := range []int{1, 3} {
 				for _, chunk := range []int{1, 7, 200} {
+					if (testing.Short() || isa == "generic") && (threads != 3 || chunk != 7) {
+						continue
+					}
 					m := opened(t, file, mpt.Threads(threads), mpt.ISA(isa), mpt.LoRA(loraDir("lora-all"), 0.5), mpt.LoRA(loraDir("lora-rslora-attn"), -1))
 					got := evalInChunks(t, m, ids, chunk)
 					if want == nil {

@@ -46,6 +46,7 @@ func convertAdapter(ctx context.Context, src, dst string, opt Options) (*Summary
 	if err != nil {
 		return nil, err
 	}
+	noteReaders(p, opt.Logf)
 	return p.write(ctx, dst, opt)
 }
 
@@ -84,6 +85,19 @@ func planAdapter(a *lora.Adapter, typ string) (*plan, error) {
 	}
 	slices.SortStableFunc(p.tensors, byPlace)
 	return p, nil
+}
+
+// noteReaders says which parts of an adapter llama.cpp cannot use.
+func noteReaders(p *plan, logf func(string, ...any)) {
+	for _, t := range p.tensors {
+		switch name := t.info.Name; {
+		case name == "token_embd.weight.lora_a":
+			logf("%s: llama.cpp cannot run an adapter of the embedding with a model whose output matrix is tied to it, as MPT's is", name)
+		case strings.HasSuffix(name, "attn_q.weight.lora_a"), strings.HasSuffix(name, "attn_k.weight.lora_a"), strings.HasSuffix(name, "attn_v.weight.lora_a"):
+			logf("%s: queries, keys and values are not all changed, which llama.cpp cannot do; it will refuse the adapter", name)
+			return
+		}
+	}
 }
 
 // keepType is the type of tensors that are stored as they are.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -170,8 +171,12 @@ func TestAdapterOfSeparateProjections(t *testing.T) {
 		}
 		row, before = row+rows, before+rank
 	}
-	f = mustConvert(t, adapterOf(t, config, ws[:2]...), Options{})
+	var notes []string
+	f = mustConvert(t, adapterOf(t, config, ws[:2]...), Options{Logf: func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }})
 	mustTensor(t, f, "blk.0.attn_q.weight.lora_a")
+	if len(notes) != 1 || !strings.Contains(notes[0], "llama.cpp") {
+		t.Errorf("notes: %q", notes)
+	}
 }
 
 // DoRA and whole tensors are merged by their definitions.

@@ -339,6 +339,15 @@ func TestBadFiles(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) { mustRefuse(t, file(t, c.meta, c.tensors...), c.want, c.is) })
 	}
+	whole := file(t, keys(), a, b)
+	data, err := os.ReadFile(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{3, 40, len(data) / 2, len(data) - 40} {
+		put(t, whole, data[:n])
+		mustRefuse(t, whole, "adapter.gguf", gguf.ErrFormat)
+	}
 	norm := mustOpen(t, file(t, keys(), a, b, tensor{name: "blk.0.attn_norm.weight", shape: []int{6}}))
 	if err := norm.MergeOnly(); err == nil || !strings.Contains(err.Error(), "blk.0.attn_norm.weight") {
 		t.Errorf("a norm that llama.cpp would ignore: %v", err)
@@ -371,4 +380,22 @@ func TestCases(t *testing.T) {
 			t.Errorf("%s: %d pairs, %s", name, len(a.Pairs), a.Format)
 		}
 	}
+}
+
+// No configuration makes the reader panic or loop, and what it accepts has sane numbers.
+func FuzzConfig(f *testing.F) {
+	for _, text := range []string{`{}`, `{"r": 4, "rank_pattern": {"a": 1, "b.*": 2}, "alpha_pattern": {"a": 1, "a": 2}}`, `{"alpha_pattern": {"(": 1}}`,
+		`{"peft_type": "LORA", "use_rslora": true, "init_lora_weights": "pissa", "bias": null}`, `{"rank_pattern": {"x": {"y": [1]}}}`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := parseConfig(b)
+		if err != nil {
+			return
+		}
+		const module = "transformer.blocks.0.attn.Wqkv"
+		if r, a := c.rank(module), c.alpha(module); r < 1 || !finite(a) || a == 0 {
+			t.Errorf("rank %d, alpha %v", r, a)
+		}
+	})
 }

@@ -72,6 +72,9 @@ func testMerged(t *testing.T, base string, uses ...convert.AdapterFile) {
 		folders, files = append(folders, mpt.LoRA(u.Path, u.Scale)), append(files, mpt.LoRA(made, u.Scale))
 	}
 	ids := text(60)
+	if testing.Short() {
+		ids = ids[:12]
+	}
 	for i := range ids {
 		ids[i] %= 120 // in every vocabulary
 	}

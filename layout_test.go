@@ -27,15 +27,16 @@ var may = map[string]string{
 	"mpt/tokenizer":        "gguf",
 	"mpt/checkpoint":       "gguf",
 	"mpt/chat":             "",
-	"mpt/convert":          "gguf quantize mpt/checkpoint mpt/tokenizer",
-	"mpt":                  "gguf quantize ggml sampling mpt/tokenizer",
+	"mpt/lora":             "gguf quantize mpt/checkpoint",
+	"mpt/convert":          "gguf quantize mpt/checkpoint mpt/lora mpt/tokenizer",
+	"mpt":                  "gguf quantize ggml sampling mpt/lora mpt/tokenizer",
 	"mpt/builtin":          "gguf mpt",
 	"bench":                "mpt",
 	"scripts/compare":      "",
 	"scripts/synthetic":    "mpt/convert",
 	"cmd/mpt":              "cmd/internal/cli",
 	"cmd/mpt-quantize":     "cmd/internal/cli",
-	"cmd/internal/cli":     "bench ggml gguf mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/tokenizer quantize sampling",
+	"cmd/internal/cli":     "bench ggml gguf mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/lora mpt/tokenizer quantize sampling",
 }
 
 // The limits of one source file and one function, in lines.

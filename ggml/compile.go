@@ -47,7 +47,7 @@ func joinEpilogues(ops []op) []op {
 		}
 		src := f.source()
 		m := product[src]
-		if m == nil || src.consumers != 1 || src.keep {
+		if m == nil || src.consumers != 1 || src.keep || isWhole(f) && !m.allWhole() {
 			kept = append(kept, o)
 			continue
 		}
@@ -57,6 +57,11 @@ func joinEpilogues(ops []op) []op {
 		product[m.y] = m
 	}
 	return inOrder(kept)
+}
+
+// allWhole reports whether all epilogues of o are such that take all rows together.
+func (o *matMul) allWhole() bool {
+	return len(o.epilogue) == 0 || isWhole(o.epilogue[len(o.epilogue)-1])
 }
 
 // inOrder moves a product behind the operations that compute what its epilogue

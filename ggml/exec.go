@@ -44,6 +44,8 @@ type Batch struct {
 	Tokens []int32 // of every row
 	Pos    int     // position of the first row; the others follow it
 	KV     []*KV   // by layer, with pages for all positions of the batch
+
+	Factors []float32 // of low-rank changes, by the number that these were given
 }
 
 // Run computes the graph for a batch of at most the compiled size. Between

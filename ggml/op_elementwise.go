@@ -14,6 +14,15 @@ type elementwise interface {
 	apply(e *Exec, y []float32, i, c0 int)
 }
 
+// whole is an operation that takes columns [c0, c1) of all rows together, in place, and
+// only so. Of the epilogues of a product such ones come first.
+type whole interface {
+	elementwise
+	applyAll(e *Exec, y *Tensor, c0, c1, worker int)
+}
+
+func isWhole(f elementwise) bool { _, ok := f.(whole); return ok }
+
 type clamp struct {
 	x, y *Tensor
 	c    float32

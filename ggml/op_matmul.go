@@ -80,12 +80,17 @@ func (o *matMul) run(e *Exec, task, worker int) {
 	r0 := task * grain
 	r1 := min(r0+grain, o.w.Rows)
 	e.tier.MatMul(o.y.x, o.y.Cols, &o.w.Weights, &o.x.acts, n, r0, r1, e.exact, &e.scratch[worker].mat)
-	if len(o.epilogue) == 0 {
+	single := o.epilogue
+	for len(single) > 0 && isWhole(single[0]) {
+		single[0].(whole).applyAll(e, o.y, r0, r1, worker)
+		single = single[1:]
+	}
+	if len(single) == 0 {
 		return
 	}
 	for i := range n {
 		part := o.y.row(i)[r0:r1]
-		for _, f := range o.epilogue {
+		for _, f := range single {
 			f.apply(e, part, i, r0)
 		}
 	}

@@ -29,7 +29,14 @@ type costed interface {
 }
 
 func (o *matMul) work(e *Exec) (bytes, macs int64) {
-	return int64(o.w.Bytes()), int64(o.w.Rows) * int64(o.w.Cols) * int64(e.n)
+	bytes, macs = int64(o.w.Bytes()), int64(o.w.Rows)*int64(o.w.Cols)*int64(e.n)
+	for _, f := range o.epilogue {
+		if c, ok := f.(costed); ok {
+			b, m := c.work(e)
+			bytes, macs = bytes+b, macs+m
+		}
+	}
+	return bytes, macs
 }
 
 // work counts what the rows attend to: all positions up to their own, or those in the

@@ -38,6 +38,7 @@ type Config struct {
 	AttnCap      float32     // soft limit of the scores; 0 = none
 	LogitScale   float32     // factor of the logits
 	LogitCap     float32     // soft limit of the logits; 0 = none
+	QueryFactor  float32     // a power of two that the rows of queries were multiplied by when the file was made
 
 	Blocks []Block // by layer
 }
@@ -72,7 +73,11 @@ func readConfig(f *gguf.File) (*Config, error) {
 		return nil, err
 	}
 	if kind != "model" {
-		return nil, fmt.Errorf("mpt: %s: a file of type %q (general.type); only a model runs", f.Name(), kind)
+		use := "only a model runs"
+		if kind == "adapter" {
+			use = "not a model: give it with --lora, and its base model with -m"
+		}
+		return nil, fmt.Errorf("mpt: %s: a file of type %q (general.type), %s", f.Name(), kind, use)
 	}
 	c := &Config{}
 	k := keys{f: f}
@@ -90,6 +95,7 @@ func readConfig(f *gguf.File) (*Config, error) {
 	c.AttnCap = k.floatOr("attn_logit_softcapping", 0)
 	c.LogitScale = k.floatOr("logit_scale", 1)
 	c.LogitCap = k.floatOr("final_logit_softcapping", 0)
+	c.QueryFactor = k.floatOr("ext.query_factor", 1)
 	k.rotary(c)
 	k.blocks(c)
 	k.features(c)

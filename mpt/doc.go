@@ -6,6 +6,9 @@
 // session holds the keys and values of one conversation. [Session.Eval] appends
 // tokens, [Session.Generate] continues them.
 //
+// LoRA adapters run beside the weights: [LoRA] gives them to all sessions of a model,
+// [Model.LoadAdapter] and [Session.SetAdapters] to one.
+//
 // The same model, tokens and seed give the same bits, whatever the number of
 // threads, the size of the batches, and whether a prefix was evaluated, copied
 // with [Session.Fork] or restored from disk.

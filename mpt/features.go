@@ -19,6 +19,7 @@ var knownFeatures = []string{
 // that this version understands.
 var knownExtensions = []string{
 	"ext.features", "ext.max_alibi_bias", "ext.activation", "ext.qk_norm_epsilon", "ext.qk_norm_rms", // here
+	"ext.query_factor", "ext.query_norm_factor", "ext.output_norm_factor", // for changes of the weights
 	"ext.window", "ext.nope", "ext.kv_source", "ext.temperature_scale", "ext.temperature_floor",
 	"ext.eog_token_ids", "ext.normalized_token_ids", // package tokenizer
 }

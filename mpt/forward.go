@@ -8,8 +8,8 @@ import (
 
 // body builds the decoder: from tokens to the residual stream after the last
 // block, [n, D].
-func (m *Model) body(g *ggml.Graph) *ggml.Tensor {
-	x := g.Embed("inp_embd", m.w.wte) // [n, D]
+func (m *Model) body(g *ggml.Graph, adapters []*Adapter) *ggml.Tensor {
+	x := lookUp(g, "inp_embd", m.w.wte, adapters) // [n, D]
 	if m.w.wpe != nil {
 		x = g.AddPositions("inp_pos", x, m.w.wpe)
 	}
@@ -18,7 +18,7 @@ func (m *Model) body(g *ggml.Graph) *ggml.Tensor {
 		angles = g.Angles("rope_angles", m.config.Rotary)
 	}
 	for i := range m.w.layers {
-		b := &block{m, g, i, &m.w.layers[i]}
+		b := &block{m, g, i, &m.w.layers[i], adapters}
 		x = g.Add(b.name("attn_res"), b.attention(g.Norm(b.name("attn_norm"), x, b.w.norm1), angles), x)
 		x = g.Add(b.name("ffn_res"), b.feedForward(g.Norm(b.name("ffn_norm"), x, b.w.norm2)), x)
 	}
@@ -31,13 +31,43 @@ type block struct {
 	g *ggml.Graph
 	i int
 	w *layer
+
+	adapters []*Adapter
 }
 
 func (b *block) name(s string) string { return fmt.Sprintf("blk.%d.%s", b.i, s) }
 
-// linear builds y = x·Wᵀ + b.
+// linear builds y = x·Wᵀ + b, where adapters may change W.
 func (b *block) linear(name string, w linear, x *ggml.Tensor) *ggml.Tensor {
-	return b.g.Bias(b.name(name+"_biased"), b.g.MatMul(b.name(name), w.w, x), w.b)
+	return b.g.Bias(b.name(name+"_biased"), product(b.g, b.name(name), w.w, w.w.Name, x, b.adapters), w.b)
+}
+
+// product builds x·Wᵀ with the changes that adapters have for the matrix of that name.
+func product(g *ggml.Graph, name string, w *ggml.Matrix, matrix string, x *ggml.Tensor, adapters []*Adapter) *ggml.Tensor {
+	var thin []*ggml.Tensor // [n, rank], before the large product, which they become a part of
+	var changes []*ggml.LowRank
+	for i, a := range adapters {
+		for _, l := range a.changes[matrix] {
+			changes = append(changes, l)
+			thin = append(thin, g.Reduce(fmt.Sprintf("%s_lora_a_%d", name, len(thin)), x, l, i))
+		}
+	}
+	y := g.MatMul(name, w, x)
+	for i, l := range changes {
+		y = g.AddLowRank(fmt.Sprintf("%s_lora_%d", name, i), y, thin[i], l)
+	}
+	return y
+}
+
+// lookUp builds the rows of the embedding, with the changes that adapters have for it.
+func lookUp(g *ggml.Graph, name string, w *ggml.Matrix, adapters []*Adapter) *ggml.Tensor {
+	x := g.Embed(name, w)
+	for i, a := range adapters {
+		for _, l := range a.changes["token_embd.weight"] {
+			x = g.AddLowRank(fmt.Sprintf("%s_lora_%d", name, i), x, g.LookUp(fmt.Sprintf("%s_lora_a_%d", name, i), l, i), l)
+		}
+	}
+	return x
 }
 
 // attention maps the normalised residual stream h, [n, D], to what is added to it.
@@ -85,9 +115,10 @@ func (b *block) feedForward(h *ggml.Tensor) *ggml.Tensor {
 
 // head builds the end of the model: from rows of the residual stream to
 // logits, [n, V].
-func (m *Model) head(g *ggml.Graph) (in, logits *ggml.Tensor) {
+func (m *Model) head(g *ggml.Graph, adapters []*Adapter) (in, logits *ggml.Tensor) {
 	in = g.Input("result_embd", m.config.Embedding)
-	logits = g.MatMul("result_output", m.w.output, g.Norm("result_norm", in, m.w.normF))
+	h := g.Norm("result_norm", in, m.w.normF)
+	logits = product(g, "result_output", m.w.output, "output.weight", h, adapters) // of tied embeddings, too
 	if m.config.LogitScale != 1 {
 		logits = g.Scale("result_scaled", logits, m.config.LogitScale)
 	}

@@ -29,6 +29,7 @@ type Model struct {
 	sessions atomic.Int64 // open ones
 	closed   atomic.Bool
 	print    func() [32]byte // identity of the weights, computed once
+	adapters []AdapterUse    // of new sessions
 
 	stopPrefetch func() // ends reading ahead and waits for that
 }
@@ -87,7 +88,10 @@ func (m *Model) load() error {
 		return fmt.Errorf("mpt: %s: %d tokens in the vocabulary, %d rows in token_embd.weight", m.file.Name(), m.tok.Size(), c.Vocab)
 	}
 	m.config, m.slopes = *c, c.slopes()
-	return checkTier(m.opt.isa)
+	if err := checkTier(m.opt.isa); err != nil {
+		return err
+	}
+	return m.loadAdapters()
 }
 
 // checkTier reports whether the CPU can run the named kernels.

@@ -14,6 +14,8 @@ type options struct {
 	exact   bool
 	cache   gguf.Type
 	isa     string
+
+	adapters []adapterFile
 }
 
 // DefaultBatch is the largest number of tokens that are evaluated together.

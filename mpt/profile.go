@@ -2,7 +2,7 @@ package mpt
 
 import "mptgo/ggml"
 
-// Work is how much the evaluation of tokens takes.
+// Work is how much the evaluation of tokens takes, with the adapters of new sessions.
 type Work struct {
 	Bytes         int64 // of matrices, read for every batch; without the looked-up rows of the embedding
 	OutputBytes   int64 // of the output matrix, read once an evaluation, for the logits of its last token
@@ -26,6 +26,16 @@ func (m *Model) Work() Work {
 			}
 			w.Bytes += int64(x.Bytes())
 			w.MACs += int64(x.Rows) * int64(x.Cols)
+		}
+	}
+	for _, u := range m.adapters {
+		for _, list := range u.Adapter.changes {
+			for _, l := range list {
+				if u.Scale != 0 {
+					w.Bytes += int64(l.Bytes())
+					w.MACs += l.MACs()
+				}
+			}
 		}
 	}
 	return w

@@ -2,6 +2,7 @@ package mpt
 
 import (
 	"context"
+	"slices"
 
 	"mptgo/ggml"
 )
@@ -17,21 +18,23 @@ type runner struct {
 	x, in, logits *ggml.Tensor
 	bodyBatch     ggml.Batch
 	headBatch     ggml.Batch
+
+	adapters []*Adapter // that are part of the graph
 }
 
-// newRunner compiles the model's graphs. The caller holds m.mu.
-func (m *Model) newRunner() (*runner, error) {
-	r := &runner{}
+// newRunner compiles the model's graphs with those of adapters. The caller holds m.mu.
+func (m *Model) newRunner(adapters []*Adapter) (*runner, error) {
+	r := &runner{adapters: adapters}
 	opt := ggml.Options{Exact: m.opt.exact, Tier: m.opt.isa}
 	g := ggml.NewGraph()
-	r.x = m.body(g)
+	r.x = m.body(g, adapters)
 	g.Keep(r.x)
 	var err error
 	if r.body, err = ggml.Compile(g, m.pool, m.opt.batch, opt); err != nil {
 		return nil, err
 	}
 	g = ggml.NewGraph()
-	r.in, r.logits = m.head(g)
+	r.in, r.logits = m.head(g, adapters)
 	g.Keep(r.logits)
 	if r.head, err = ggml.Compile(g, m.pool, headBatch, opt); err != nil {
 		return nil, err
@@ -40,16 +43,33 @@ func (m *Model) newRunner() (*runner, error) {
 	return r, nil
 }
 
-// borrow returns an idle runner or, if there is none, a new one.
-func (m *Model) borrow() (*runner, error) {
+// maxOthers is how many idle runners may wait for other adapters than those asked
+// for: whoever tries many keeps the memory of a few.
+const maxOthers = 4
+
+// borrow returns an idle runner for a set of adapters or, if there is none, a new one.
+func (m *Model) borrow(set *adapterSet) (*runner, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if n := len(m.idle); n > 0 {
-		r := m.idle[n-1]
-		m.idle = m.idle[:n-1]
-		return r, nil
+	r, err := m.idleOrNew(set.active)
+	if err != nil {
+		return nil, err
 	}
-	return m.newRunner()
+	r.bodyBatch.Factors, r.headBatch.Factors = set.factors, set.factors
+	return r, nil
+}
+
+func (m *Model) idleOrNew(adapters []*Adapter) (*runner, error) {
+	for i := len(m.idle) - 1; i >= 0; i-- {
+		if r := m.idle[i]; slices.Equal(r.adapters, adapters) {
+			m.idle = slices.Delete(m.idle, i, i+1)
+			return r, nil
+		}
+	}
+	if len(m.idle) >= maxOthers {
+		m.idle = slices.Delete(m.idle, 0, 1)
+	}
+	return m.newRunner(adapters)
 }
 
 func (m *Model) giveBack(r *runner) {
@@ -60,7 +80,7 @@ func (m *Model) giveBack(r *runner) {
 
 // run evaluates ids at position pos; their keys and values go to kv.
 func (r *runner) run(ctx context.Context, ids []int32, pos int, kv []*ggml.KV) error {
-	r.bodyBatch = ggml.Batch{N: len(ids), Tokens: ids, Pos: pos, KV: kv}
+	r.bodyBatch = ggml.Batch{N: len(ids), Tokens: ids, Pos: pos, KV: kv, Factors: r.bodyBatch.Factors}
 	return r.body.Run(ctx, &r.bodyBatch)
 }
 

@@ -18,7 +18,7 @@ func TestRunnersUseTheTier(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer m.Close()
-		r, err := m.newRunner()
+		r, err := m.newRunner(nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ import (
 // A saved session is sessionMagic followed by a zstd stream (with its checksum)
 // of little-endian values:
 //
-//	fingerprint of the model   32 bytes
+//	fingerprint of the model and its adapters   32 bytes
 //	cache type, tokens n       u32, u32
 //	the tokens                 n x i32
 //	1 and the logits, or 0     u8, V x f32
@@ -55,7 +55,7 @@ func (s *Session) Save(w io.Writer) error {
 }
 
 func (s *Session) write(w io.Writer) error {
-	head := sessionHead{s.m.print(), uint32(s.m.opt.cache), uint32(len(s.tokens))}
+	head := sessionHead{s.print(), uint32(s.m.opt.cache), uint32(len(s.tokens))}
 	logits := []float32{}
 	if s.valid {
 		logits = s.logits
@@ -98,8 +98,8 @@ func (s *Session) read(r io.Reader) error {
 		return err
 	}
 	switch {
-	case head.Model != s.m.print():
-		return errors.New("it was saved with another model")
+	case head.Model != s.print():
+		return errors.New("it was saved with another model or other adapters")
 	case head.Cache != uint32(s.m.opt.cache):
 		return fmt.Errorf("its cache is of type %v, this session's of type %v", gguf.Type(head.Cache), s.m.opt.cache)
 	case int64(head.Tokens) > int64(s.context):

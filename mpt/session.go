@@ -9,13 +9,14 @@ import (
 // Session is one sequence of tokens with its keys and values. It serves one
 // goroutine at a time.
 type Session struct {
-	m       *Model
-	context int
-	cache   cache
-	tokens  []int32
-	logits  []float32 // of the last token
-	valid   bool      // logits belong to the last token
-	closed  bool
+	m        *Model
+	context  int
+	adapters adapterSet
+	cache    cache
+	tokens   []int32
+	logits   []float32 // of the last token
+	valid    bool      // logits belong to the last token
+	closed   bool
 }
 
 // NewSession returns an empty session.
@@ -38,10 +39,11 @@ func (m *Model) NewSession(opts ...SessionOption) (*Session, error) {
 	}
 	m.sessions.Add(1)
 	return &Session{
-		m:       m,
-		context: o.context,
-		cache:   m.newCache(),
-		logits:  make([]float32, m.config.Vocab),
+		m:        m,
+		context:  o.context,
+		adapters: newAdapterSet(m.adapters),
+		cache:    m.newCache(),
+		logits:   make([]float32, m.config.Vocab),
 	}, nil
 }
 
@@ -96,7 +98,7 @@ func (s *Session) eval(ctx context.Context, ids []int32, visit func(int, []float
 	if err := s.check(ids); err != nil {
 		return err
 	}
-	r, err := s.m.borrow()
+	r, err := s.m.borrow(&s.adapters)
 	if err != nil {
 		return err
 	}
@@ -243,6 +245,7 @@ func (s *Session) Fork() (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.adapters = s.adapters
 	f.cache = s.cache.fork(len(s.tokens))
 	f.tokens = slices.Clone(s.tokens)
 	copy(f.logits, s.logits)

@@ -39,7 +39,7 @@ func Open(dir string) (*Checkpoint, error) {
 func (c *Checkpoint) open() error {
 	b, err := c.File("config.json")
 	if errors.Is(err, fs.ErrNotExist) && c.isAdapter() {
-		return fmt.Errorf("checkpoint: %s: this is a LoRA adapter, not a model; adapters are not supported yet: %w", c.dir, errors.ErrUnsupported)
+		return fmt.Errorf("checkpoint: %s: this is a LoRA adapter, not a model; what is wanted here is its base model: %w", c.dir, errors.ErrUnsupported)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: a checkpoint is a folder that holds config.json, tokenizer.json and weights", err)

@@ -35,3 +35,7 @@ func isBuffer(name string) bool {
 	last := name[strings.LastIndexByte(name, '.')+1:]
 	return last == "inv_freq" || last == "attn_bias"
 }
+
+// CanonicalName returns the name of a tensor without what wrappers put before it and
+// in today's spelling, such as "blocks.0.attn.Wqkv.weight".
+func CanonicalName(name string) string { return canonical(name) }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"mptgo/gguf"
+	"mptgo/mpt/lora"
 	"mptgo/quantize"
 )
 
@@ -28,6 +29,8 @@ type Options struct {
 	// Logf, if not nil, is told what a user should know although it is no
 	// error: one line per call, without a newline.
 	Logf func(format string, args ...any)
+
+	edit func(p *plan) error // changes the plan before types are chosen
 }
 
 // withDefaults returns the options with those filled in that were left open.
@@ -35,6 +38,9 @@ func (opt Options) withDefaults(recipe quantize.Recipe) Options {
 	opt.Search = recipe.Search(opt.Search)
 	if opt.Threads <= 0 {
 		opt.Threads = runtime.GOMAXPROCS(0)
+	}
+	if opt.edit == nil {
+		opt.edit = func(*plan) error { return nil }
 	}
 	if opt.Logf == nil {
 		opt.Logf = func(string, ...any) {}
@@ -52,13 +58,22 @@ type Summary struct {
 	Underflows  int64             // values that are too small for F16 and became 0
 }
 
-// Convert makes the file dst from src, which is a checkpoint folder or a GGUF file.
+// Convert makes the file dst from src, which is a checkpoint folder or a GGUF file. From a
+// folder with a LoRA adapter of PEFT it makes an adapter file; opt.Type may then be empty,
+// which keeps the types of the adapter.
 //
 // Features of a model that this module does not run are refused by name, in an
 // error that wraps errors.ErrUnsupported. If Convert fails, or ctx is cancelled,
 // it leaves nothing behind; an existing dst is touched only when its replacement
 // is complete.
 func Convert(ctx context.Context, src, dst string, opt Options) (*Summary, error) {
+	if lora.IsFolder(src) {
+		s, err := convertAdapter(ctx, src, dst, opt)
+		if err != nil {
+			return nil, fmt.Errorf("convert: %w", err)
+		}
+		return s, nil
+	}
 	recipe, err := quantize.ParseRecipe(opt.Type)
 	if err != nil {
 		return nil, fmt.Errorf("convert: %w", err)

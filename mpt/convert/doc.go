@@ -1,5 +1,6 @@
-// Package convert makes GGUF files: from a HuggingFace checkpoint folder, or from
-// another GGUF file whose tensors get other types.
+// Package convert makes GGUF files: from a HuggingFace checkpoint folder, from
+// another GGUF file whose tensors get other types, or from a LoRA adapter of PEFT; and it
+// merges adapters into models.
 //
 // A conversion is first planned from headers alone: which tensors the file will
 // hold, of which types, and which rows of the source each is made of. Whatever is

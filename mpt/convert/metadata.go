@@ -37,7 +37,7 @@ func (m *model) metadata(name string, recipe quantize.Recipe, quantized bool) []
 	if c.Attn.ClipQKV != 0 {
 		kv = append(kv, gguf.KV{Key: "mpt.attention.clamp_kqv", Value: float32(c.Attn.ClipQKV)})
 	}
-	return append(kv, m.featureKeys()...)
+	return append(append(kv, m.featureKeys()...), m.scales.keys()...)
 }
 
 // A feature is a part of the family that the usual keys and tensors of the

@@ -33,15 +33,31 @@ func openCheckpoint(dir string, recipe quantize.Recipe, opt Options) (*plan, fun
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := planCheckpoint(ck, recipe, opt.Logf)
+	p, err := planCheckpoint(ck, recipe, opt)
 	if err != nil {
 		ck.Close()
 		return nil, nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	return p, ck.Close, nil
+	return p, func() error { return errors.Join(p.closeAll(), ck.Close()) }, nil
 }
 
-func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, logf func(string, ...any)) (*plan, error) {
+// recipeOf returns the recipe that keeps the type of a checkpoint's weights.
+func recipeOf(ck *checkpoint.Checkpoint) (quantize.Recipe, error) {
+	name := "F32"
+	if t, ok := ck.Tensor("wte.weight"); ok && (t.DType == "F16" || t.DType == "BF16") {
+		name = t.DType
+	}
+	return quantize.ParseRecipe(name)
+}
+
+func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Options) (*plan, error) {
+	logf := opt.Logf
+	if recipe.Name == "" {
+		var err error
+		if recipe, err = recipeOf(ck); err != nil {
+			return nil, err
+		}
+	}
 	m := &model{ck: ck, cfg: ck.Config, logf: logf, taken: map[string]bool{}}
 	if err := m.cfg.Validate(); err != nil {
 		return nil, err
@@ -54,12 +70,17 @@ func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, logf func
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{tensors: m.out}
-	p.assign(recipe, m.cfg.NLayers, logf)
 	name, err := filepath.Abs(ck.Dir())
 	if err != nil {
 		return nil, err
 	}
+	p := &plan{tensors: m.out}
+	dim := m.cfg.HeadDim
+	p.layout = layout{name: filepath.Base(name), queries: m.cfg.NHeads * dim, keys: m.cfg.Attn.KVHeads * dim, scales: m.scales}
+	if err := opt.edit(p); err != nil {
+		return nil, errors.Join(err, p.closeAll())
+	}
+	p.assign(recipe, m.cfg.NLayers, logf)
 	p.meta = append(m.metadata(filepath.Base(name), recipe, p.quantized()), vocab.Meta()...)
 	return p, nil
 }
@@ -168,7 +189,7 @@ func (m *model) matrix(to, from string, rows, cols int) error {
 }
 
 func (m *model) add(name string, typ gguf.Type, ne []int, parts ...part) {
-	m.out = append(m.out, output{gguf.TensorInfo{Name: name, Type: typ, Ne: ne}, ne[0], parts})
+	m.out = append(m.out, output{info: gguf.TensorInfo{Name: name, Type: typ, Ne: ne}, row: ne[0], parts: parts})
 }
 
 // foreign are the tensors, by the end of their names, that show a feature which is

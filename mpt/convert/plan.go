@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"errors"
+
 	"mptgo/gguf"
 	"mptgo/quantize"
 )
@@ -9,6 +11,9 @@ import (
 type plan struct {
 	meta    []gguf.KV
 	tensors []output
+
+	layout layout
+	close  []func() error // files that were opened beside the source
 }
 
 // An output is a tensor of the file and the rows that it is made of.
@@ -16,6 +21,8 @@ type output struct {
 	info  gguf.TensorInfo
 	row   int // the number of values in a row of parts: that of a row of the tensor, or 1 for a vector
 	parts []part
+
+	folded bool // parts hold the values with the factors of the file
 }
 
 // rowBytes returns the size of a row of the tensor, whose type was chosen so that its
@@ -39,10 +46,21 @@ type source struct {
 	rows     int
 	rowBytes int
 	read     func(dst []byte, r0, r1 int) error
+
+	origin gguf.Type // before a change made it F32; F32, the zero value, without one
 }
 
 // whole returns all rows of s as they are.
 func (s source) whole() part { return part{s, 0, s.rows, 1} }
+
+// closeAll closes the files that were opened beside the source.
+func (p *plan) closeAll() (err error) {
+	for _, c := range p.close {
+		err = errors.Join(err, c())
+	}
+	p.close = nil
+	return err
+}
 
 // infos returns the descriptions of the tensors.
 func (p *plan) infos() []gguf.TensorInfo {

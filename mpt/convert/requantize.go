@@ -25,7 +25,7 @@ func openGGUF(path string, recipe quantize.Recipe, opt Options) (*plan, func() e
 		f.Close()
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return p, f.Close, nil
+	return p, func() error { return errors.Join(p.closeAll(), f.Close()) }, nil
 }
 
 func planGGUF(f *gguf.File, recipe quantize.Recipe, opt Options) (*plan, error) {
@@ -33,12 +33,22 @@ func planGGUF(f *gguf.File, recipe quantize.Recipe, opt Options) (*plan, error) 
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{meta: requantizedMeta(f, recipe)}
+	p := &plan{meta: f.ModelMeta()}
+	if p.layout, err = layoutOf(f); err != nil {
+		return nil, err
+	}
 	for _, t := range f.Tensors() {
 		s := source{typ: t.Type, rows: t.Rows(), rowBytes: t.Size() / t.Rows(), read: readMapped(t)}
-		p.tensors = append(p.tensors, output{t.Info(), t.Ne[0], []part{s.whole()}})
+		p.tensors = append(p.tensors, output{info: t.Info(), row: t.Ne[0], parts: []part{s.whole()}})
+	}
+	if err := opt.edit(p); err != nil {
+		return nil, errors.Join(err, p.closeAll())
 	}
 	slices.SortStableFunc(p.tensors, byPlace)
+	if recipe.Name == "" { // types stay
+		return p, nil
+	}
+	p.meta = requantizedMeta(f, recipe)
 	p.assign(recipe, blocks, opt.Logf)
 	for _, t := range p.tensors {
 		if err := checkRequantize(t, opt.AllowRequantize); err != nil {
@@ -87,7 +97,8 @@ func requantizedMeta(f *gguf.File, recipe quantize.Recipe) []gguf.KV {
 // checkRequantize refuses to change the type of a tensor that is quantised already,
 // unless that is allowed, and types that cannot be read.
 func checkRequantize(t output, allow bool) error {
-	from, to := t.parts[0].src.typ, t.info.Type
+	src := t.parts[0].src
+	from, to := max(src.typ, src.origin), t.info.Type
 	if from == to {
 		return nil
 	}

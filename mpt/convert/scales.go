@@ -3,6 +3,7 @@ package convert
 import (
 	"math"
 
+	"mptgo/gguf"
 	"mptgo/mpt/checkpoint"
 )
 
@@ -16,6 +17,24 @@ type scales struct {
 	outputNorm float32 // factor of the last norm, which feeds nothing but the head
 	softmax    float32 // the scale of the scores, 0 if readers' default is right
 	logit      float32 // the scale of the logits, 0 if there is none
+}
+
+// keys returns the factors that were multiplied in, for those who change the weights
+// later.
+func (s scales) keys() (kv []gguf.KV) {
+	for _, x := range []struct {
+		key    string
+		factor float32
+	}{
+		{"mpt.ext.query_factor", s.query},
+		{"mpt.ext.query_norm_factor", s.queryNorm},
+		{"mpt.ext.output_norm_factor", s.outputNorm},
+	} {
+		if x.factor != 1 {
+			kv = append(kv, gguf.KV{Key: x.key, Value: x.factor})
+		}
+	}
+	return kv
 }
 
 // maxShift bounds the powers of two that are multiplied in, so that no weight

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -179,6 +180,9 @@ func (b *benchFlags) subjects() []bench.Subject {
 		name := flags.name()
 		if seen[name] > 1 {
 			name = path
+		}
+		for _, adapter := range flags.lora.given {
+			name += " + " + filepath.Base(adapter)
 		}
 		for _, isa := range isas {
 			flags.isa = isaFlag{isa, b.isa}

@@ -164,6 +164,9 @@ func (f *chatFlags) greet(r *repl, m *mpt.Model) {
 	fmt.Fprintf(r.notes, "%s: %s parameters, %s kernels, %s, chat format %s, context %d.\n",
 		f.model.name(), count(parameters(m)), m.Tier(), plural(m.Threads(), "thread", "threads"),
 		r.talk.format.Name, r.talk.session.ContextSize())
+	if n := len(m.Adapters()); n > 0 {
+		fmt.Fprintf(r.notes, "%s: /lora lists them.\n", plural(n, "LoRA adapter", "LoRA adapters"))
+	}
 	io.WriteString(r.notes, "/help lists the commands, Ctrl-C stops an answer, Ctrl-D ends the chat.\n\n")
 }
 

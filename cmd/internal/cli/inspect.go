@@ -10,12 +10,13 @@ import (
 
 	"mptgo/gguf"
 	"mptgo/mpt/checkpoint"
+	"mptgo/mpt/lora"
 )
 
 const inspectLong = `Print what is in a model: its metadata, its tensors, and how much space they take.
 
-FILE is a GGUF file (the first one, if it is split), a checkpoint folder, or one
-safetensors or torch file.
+FILE is a GGUF file (the first one, if it is split), a checkpoint folder, a LoRA adapter
+(a GGUF file or a folder of PEFT), or one safetensors or torch file.
 
 With --cpu, and without FILE, print what the CPU has: its caches, its extensions
 of the instruction set, and which kernels run on it.`
@@ -66,6 +67,9 @@ func takeInventory(path string) (*inventory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inspect: %w", err)
 	}
+	if info.IsDir() && lora.IsFolder(path) {
+		return adapterInventory(path)
+	}
 	if info.IsDir() {
 		return checkpointInventory(path)
 	}
@@ -83,6 +87,10 @@ func takeInventory(path string) (*inventory, error) {
 	inv := &inventory{File: path, Format: fmt.Sprintf("GGUF version %d", f.Version()), Bytes: f.Size(), Meta: f.Meta()}
 	for _, t := range f.Tensors() {
 		inv.add(t.Name, t.Type.String(), t.Ne, int64(t.Size()))
+	}
+	if isAdapterFile(f) {
+		inv.Format += ", LoRA adapter"
+		inv.explainAdapter(path)
 	}
 	return inv, nil
 }

@@ -25,6 +25,7 @@ type inventory struct {
 	Tensors []tensorRow
 
 	Unsupported []string // features that cannot be converted
+	Notes       []string // what it does, in words
 }
 
 // tensorRow is one tensor. The order of the dimensions is that of the format:
@@ -92,6 +93,9 @@ func (inv *inventory) print(w io.Writer, only inspectParts) error {
 	if all {
 		fmt.Fprintf(out, "%s: %s, %s, %s parameters in %d tensors\n",
 			inv.File, inv.Format, byteSize(inv.Bytes), count(inv.values()), len(inv.Tensors))
+		for _, text := range inv.Notes {
+			fmt.Fprintf(out, "%s\n", text)
+		}
 		for _, feature := range inv.Unsupported {
 			fmt.Fprintf(out, "not supported: %s\n", feature)
 		}
@@ -145,6 +149,9 @@ func (inv *inventory) forJSON(only inspectParts) map[string]any {
 	}
 	if all {
 		out["types"] = inv.types()
+	}
+	if len(inv.Notes) > 0 {
+		out["notes"] = inv.Notes
 	}
 	if len(inv.Unsupported) > 0 {
 		out["unsupported"] = inv.Unsupported

@@ -12,6 +12,7 @@ import (
 	"mptgo/gguf"
 	"mptgo/mpt"
 	"mptgo/mpt/builtin"
+	"mptgo/mpt/lora"
 )
 
 // modelFlags are the flags of the subcommands that run a model.
@@ -22,6 +23,7 @@ type modelFlags struct {
 	exact   bool
 	isa     isaFlag
 	cache   string
+	lora    loraFlag
 }
 
 func (m *modelFlags) add(cmd *cobra.Command) {
@@ -55,6 +57,7 @@ func (m *modelFlags) addEngine(cmd *cobra.Command) {
 	fs.BoolVar(&m.exact, "exact", false, "calculate in float32 throughout: slower, closest to the reference")
 	m.cache = "f16"
 	addChoice(cmd, &m.cache, "cache-type", "", "keep keys and values as `TYPE`", "f16", "f32")
+	m.lora.add(cmd)
 }
 
 // open opens the model that the flags name.
@@ -63,6 +66,15 @@ func (m *modelFlags) open() (*mpt.Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	model, err := m.openWith(opts)
+	if err != nil {
+		return nil, err
+	}
+	m.lora.note(model)
+	return model, nil
+}
+
+func (m *modelFlags) openWith(opts []mpt.Option) (*mpt.Model, error) {
 	if m.path == "" {
 		return builtin.Open(opts...)
 	}
@@ -92,6 +104,10 @@ func (m *modelFlags) options() ([]mpt.Option, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--cache-type: %w", err)
 	}
+	adapters, err := m.lora.options()
+	if err != nil {
+		return nil, err
+	}
 	opts := []mpt.Option{mpt.BatchSize(m.batch), mpt.CacheType(cache), mpt.ISA(isa)}
 	if m.threads > 0 {
 		opts = append(opts, mpt.Threads(m.threads))
@@ -99,7 +115,7 @@ func (m *modelFlags) options() ([]mpt.Option, error) {
 	if m.exact {
 		opts = append(opts, mpt.Exact())
 	}
-	return opts, nil
+	return append(opts, adapters...), nil
 }
 
 // name returns what people call the model.
@@ -115,6 +131,9 @@ func notModel(path string) error {
 	info, err := os.Stat(path)
 	if err != nil || !info.IsDir() {
 		return nil // what else is wrong shows when the file is opened
+	}
+	if lora.IsFolder(path) {
+		return fmt.Errorf("%s: a LoRA adapter, not a model: give it with --lora, and its base model with -m", path)
 	}
 	if _, err := os.Stat(filepath.Join(path, "config.json")); err != nil {
 		return fmt.Errorf("%s: a folder, not a model file: name the .gguf file in it", path)

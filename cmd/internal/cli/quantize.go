@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mptgo/mpt/convert"
+	"mptgo/mpt/lora"
 	"mptgo/quantize"
 )
 
@@ -25,6 +26,10 @@ llama-quantize did it in February 2025. Rows that do not divide into their block
 other types, and a line says so.
 
 OUT appears when it is complete, or not at all.
+
+From the folder of a LoRA adapter that PEFT wrote it makes an adapter file, for --lora and for
+llama.cpp; there --type may be left out, or is F32, F16, BF16 or Q8_0:
+  %[1]s my-adapter/ my-adapter.gguf
 
 To measure a machine before downloading 60 GB, make a model with random weights instead:
   %[1]s --synthetic mpt-30b --type Q4_0 30b.gguf
@@ -107,7 +112,7 @@ func (f *quantizeFlags) checkArgs(cmd *cobra.Command, args []string) error {
 // run makes the file that the last argument names.
 func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	switch {
-	case f.Type == "":
+	case f.Type == "" && !(len(args) == 2 && lora.IsFolder(args[0])):
 		return fmt.Errorf("quantize: no type: add --type with one of %s", strings.Join(recipeNames(), ", "))
 	case f.Threads < 0:
 		return fmt.Errorf("quantize: --threads %d: cannot be negative", f.Threads)

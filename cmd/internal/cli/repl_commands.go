@@ -27,6 +27,7 @@ func chatCommands() []chatCommand {
 		{"/reset", "", "forget the conversation, but not the system prompt", (*repl).reset, nil},
 		{"/system", "[TEXT]", "set the system prompt; without TEXT, show it; - removes it", (*repl).setSystem, nil},
 		{"/set", "[NAME VALUE]", "change how tokens are chosen; alone, show all settings", (*repl).set, settingNames},
+		{"/lora", "[add FILE[:SCALE] | remove N | scale N SCALE]", "change the LoRA adapters in use; alone, list them", (*repl).lora, func(string) []string { return loraWords }},
 		{"/save", "FILE", "write the conversation to FILE", (*repl).save, completeFile},
 		{"/load", "FILE", "go on with the conversation in FILE", (*repl).load, completeFile},
 		{"/tokens", "", "show how full the context is", (*repl).tokens, nil},

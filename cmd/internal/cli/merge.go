@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mptgo/mpt/convert"
+	"mptgo/quantize"
+)
+
+const mergeLong = `Make the GGUF file OUT from the model BASE, a checkpoint folder or a GGUF file, with LoRA
+adapters in its weights. An adapter is a folder that PEFT wrote or a GGUF file; its change is
+multiplied by SCALE.
+
+Examples:
+  mpt merge-lora mpt-7b/ my-adapter/ merged.gguf --type Q4_0
+  mpt merge-lora 7b-f16.gguf style.gguf:0.5 facts.gguf merged.gguf
+
+The weights are changed in float32 and stored as TYPE or, without --type, as the types of BASE.
+Adapters with DoRA or with whole tensors (modules_to_save) can only be used in this way; others
+may also be used with --lora, which needs no new file and leaves quantised weights as they are.
+
+OUT appears when it is complete, or not at all.`
+
+// mergeFlags are the flags of mpt merge-lora.
+type mergeFlags struct {
+	convert.Options
+	search string
+}
+
+func newMerge() *cobra.Command {
+	var f mergeFlags
+	names := recipeNames()
+	cmd := &cobra.Command{
+		Use:   "merge-lora BASE ADAPTER[:SCALE]... OUT.gguf",
+		Short: "Make a model file with LoRA adapters in its weights",
+		Long:  mergeLong,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) < 3 {
+				return fmt.Errorf("%s: %s, want BASE, at least one ADAPTER, and OUT: see %s --help", cmd.Name(), plural(len(args), "argument", "arguments"), cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: interruptible(f.run),
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&f.Type, "type", "", "the `TYPE` of the weights in OUT, one of "+strings.Join(names, ", ")+" (default: as in BASE)")
+	fs.StringVar(&f.search, "search", "auto", "look for codes as ggml's `reference` does, or better; as for mpt quantize")
+	fs.BoolVar(&f.Force, "force", false, "replace OUT if it exists")
+	fs.BoolVar(&f.AllowRequantize, "allow-requantize", false, "accept a BASE whose weights are quantised already, with another --type")
+	fs.IntVarP(&f.Threads, "threads", "t", 0, "work with `N` threads; 0: one per core")
+	cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("search", cobra.FixedCompletions([]string{"auto", "reference", "better"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func (f *mergeFlags) run(cmd *cobra.Command, args []string) (err error) {
+	if f.Threads < 0 {
+		return fmt.Errorf("merge-lora: --threads %d: cannot be negative", f.Threads)
+	}
+	if f.Search, err = quantize.ParseSearch(f.search); err != nil {
+		return err
+	}
+	base, out := args[0], args[len(args)-1]
+	var adapters []convert.AdapterFile
+	for _, text := range args[1 : len(args)-1] {
+		path, scale, err := parseAdapter(text)
+		if err != nil {
+			return fmt.Errorf("merge-lora: %s: %w", text, err)
+		}
+		adapters = append(adapters, convert.AdapterFile{Path: path, Scale: scale})
+	}
+	p := newProgress(cmd.ErrOrStderr(), "merge-lora")
+	f.Progress, f.Logf = p.set, p.logf
+	start := time.Now()
+	sum, err := convert.Merge(cmd.Context(), base, adapters, out, f.Options)
+	p.clear()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s parameters in %d tensors, %s made in %s\n", out, count(sum.Parameters), sum.Tensors,
+		byteSize(sum.Bytes), time.Since(start).Round(100*time.Millisecond))
+	return nil
+}

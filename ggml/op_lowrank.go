@@ -1,0 +1,229 @@
+package ggml
+
+import "mptgo/ggml/internal/kernel"
+
+// LowRank is a change of a weight matrix by the product of two thin ones, with which
+// x·Wᵀ becomes x·Wᵀ + s·(x·Aᵀ)·Bᵀ [Hu et al., "LoRA: Low-Rank Adaptation of Large
+// Language Models", 2021]. A is [rank, in], B [out, rank]; both are kept as float32, in
+// the order in which kernels read them.
+type LowRank struct {
+	rank, in, out int
+	from          int            // the row of W that B begins with
+	scale         float32        // s without the factor of the batch
+	a             *kernel.Panels // [rank, in], or nil, and
+	table         []float32      // [in, rank] for rows that tokens select
+	b             *kernel.Panels // from the first row of the strip on that from is in
+}
+
+// NewLowRank returns a change of out rows from row from on of a matrix with rows of in
+// values. A and B are zero until they are set.
+func NewLowRank(rank, in, out, from int, scale float32) *LowRank {
+	l := newLowRank(rank, in, out, from, scale)
+	l.a = kernel.NewPanels(rank, in)
+	return l
+}
+
+// NewLowRankTable is NewLowRank for a matrix of which tokens select rows: Wᵀ becomes
+// Wᵀ + s·B·A, one column for each of in tokens.
+func NewLowRankTable(rank, in, out int, scale float32) *LowRank {
+	l := newLowRank(rank, in, out, 0, scale)
+	l.table = make([]float32, in*rank)
+	return l
+}
+
+func newLowRank(rank, in, out, from int, scale float32) *LowRank {
+	must(rank > 0 && in > 0 && out > 0 && from >= 0, "low rank %d of %d x %d from row %d", rank, out, in, from)
+	l := &LowRank{rank: rank, in: in, out: out, from: from, scale: scale}
+	l.b = kernel.NewPanels(from-l.base()+out, rank)
+	return l
+}
+
+// base returns the row of W that the rows of b begin with: the padding before from is
+// zero, and strips of b are those of W.
+func (l *LowRank) base() int { return l.from &^ (kernel.StripRows - 1) }
+
+// SetA sets row j of A, or of a table the values of token j.
+func (l *LowRank) SetA(j int, v []float32) {
+	if l.table != nil {
+		copy(l.table[j*l.rank:(j+1)*l.rank], v)
+		return
+	}
+	l.a.SetRow(j, v)
+}
+
+// SetB sets row i of B.
+func (l *LowRank) SetB(i int, v []float32) { l.b.SetRow(l.from-l.base()+i, v) }
+
+// Bytes returns the size of A and B in memory.
+func (l *LowRank) Bytes() int { return l.bytesA() + 4*(l.b.Strips()*kernel.StripRows)*l.rank }
+
+// MACs returns how many multiplications A and B take for a row of a batch.
+func (l *LowRank) MACs() int64 {
+	if l.table != nil {
+		return int64(l.rank) * int64(l.out)
+	}
+	return int64(l.rank) * int64(l.in+l.out)
+}
+
+func (l *LowRank) bytesA() int {
+	if l.table != nil {
+		return 4 * len(l.table)
+	}
+	return 4 * l.a.Strips() * kernel.StripRows * l.in
+}
+
+// The products with A are made in parts of lowRankPart columns, which are added in
+// order: so a long row has work for several threads, in the same way for any number.
+const lowRankPart = 512
+
+// lowRankRows is how many rows of a batch one task takes.
+const lowRankRows = 96
+
+// reduce is z = s·x·Aᵀ: the result lies in the first columns of a row, behind it the
+// parts of the sums.
+type reduce struct {
+	l      *LowRank
+	factor int
+	x, z   *Tensor
+}
+
+// Reduce returns the product of every row of x with A, multiplied with the scale of l
+// and Factors[factor] of the batch. [Graph.AddLowRank] reads it. Each result is the sum of
+// chains of 512 columns, from +0, in order.
+func (g *Graph) Reduce(name string, x *Tensor, l *LowRank, factor int) *Tensor {
+	must(l.a != nil && x.Cols == l.in, "%s: %d columns for a low rank of %d", name, x.Cols, l.in)
+	o := &reduce{l: l, factor: factor, x: x}
+	o.z = g.newTensor(name, o.parts()*o.width())
+	return g.add(o)
+}
+
+func (o *reduce) kind() string      { return "reduce" }
+func (o *reduce) inputs() []*Tensor { return []*Tensor{o.x} }
+func (o *reduce) out() *Tensor      { return o.z }
+
+// parts returns how many parts a sum has, width how many columns each part takes.
+func (o *reduce) parts() int { return (o.l.in + lowRankPart - 1) / lowRankPart }
+func (o *reduce) width() int { return o.l.a.Strips() * kernel.StripRows }
+
+func (o *reduce) steps(e *Exec) []step {
+	blocks := func(n int) int { return (n + lowRankRows - 1) / lowRankRows }
+	tasks := o.parts() * o.l.a.Strips()
+	return []step{
+		{func(n int) int { return blocks(n) * tasks }, func(task, _ int) { o.multiply(e, task/tasks, task%tasks) }},
+		{perRow, func(i, _ int) { o.sum(e, o.z.row(i)) }},
+	}
+}
+
+// multiply computes one part of one strip for a block of rows.
+func (o *reduce) multiply(e *Exec, block, task int) {
+	part, strip := task/o.l.a.Strips(), task%o.l.a.Strips()
+	c0 := part * lowRankPart
+	c1 := min(c0+lowRankPart, o.l.in)
+	i := block * lowRankRows
+	z := o.z.x[i*o.z.Cols+part*o.width()+strip*kernel.StripRows:]
+	e.tier.SetChains(z, o.z.Cols, o.l.a, strip, c0, c1, o.x.x[i*o.x.Cols:], o.x.Cols, min(lowRankRows, e.n-i))
+}
+
+// sum adds the parts of a row.
+func (o *reduce) sum(e *Exec, z []float32) {
+	width := o.width()
+	sum := z[:width]
+	for p := 1; p < o.parts(); p++ {
+		e.tier.Add(sum, z[p*width:(p+1)*width])
+	}
+	e.tier.Scale(sum, o.l.factor(e, o.factor))
+}
+
+// factor returns the scale of a batch.
+func (l *LowRank) factor(e *Exec, i int) float32 { return l.scale * e.batch.Factors[i] }
+
+func (o *reduce) work(e *Exec) (bytes, macs int64) {
+	return int64(o.l.bytesA()), int64(o.l.rank) * int64(o.l.in) * int64(e.n)
+}
+
+// lookUp is reduce for tokens.
+type lookUp struct {
+	l      *LowRank
+	factor int
+	z      *Tensor
+}
+
+// LookUp returns the rows of a table that the tokens of the batch select, scaled as by
+// [Graph.Reduce].
+func (g *Graph) LookUp(name string, l *LowRank, factor int) *Tensor {
+	must(l.table != nil, "%s: not a table", name)
+	return g.add(&lookUp{l, factor, g.newTensor(name, l.rank)})
+}
+
+func (o *lookUp) kind() string      { return "lookup" }
+func (o *lookUp) inputs() []*Tensor { return nil }
+func (o *lookUp) out() *Tensor      { return o.z }
+
+func (o *lookUp) steps(e *Exec) []step {
+	return []step{{perRow, func(i, _ int) {
+		t, z := int(e.batch.Tokens[i]), o.z.row(i)
+		copy(z, o.l.table[t*o.l.rank:])
+		e.tier.Scale(z, o.l.factor(e, o.factor))
+	}}}
+}
+
+// addLowRank is y = x + z·Bᵀ.
+type addLowRank struct {
+	l       *LowRank
+	x, z, y *Tensor
+}
+
+// AddLowRank returns x, a product with W, plus the product of z, which [Graph.Reduce]
+// or [Graph.LookUp] has made, with B.
+func (g *Graph) AddLowRank(name string, x, z *Tensor, l *LowRank) *Tensor {
+	must(l.from+l.out <= x.Cols, "%s: %d columns from %d of %d", name, l.out, l.from, x.Cols)
+	return g.add(&addLowRank{l, x, z, g.newTensor(name, x.Cols)})
+}
+
+func (o *addLowRank) kind() string      { return "low rank" }
+func (o *addLowRank) inputs() []*Tensor { return []*Tensor{o.x, o.z} }
+func (o *addLowRank) out() *Tensor      { return o.y }
+func (o *addLowRank) source() *Tensor   { return o.x }
+
+func (o *addLowRank) steps(e *Exec) []step {
+	return []step{{perRow, func(i, worker int) {
+		copy(o.y.row(i), o.x.row(i))
+		o.add(e, o.y, i, 1, 0, o.y.Cols, worker)
+	}}}
+}
+
+// apply is not called: a product calls applyAll before it comes to single rows.
+func (o *addLowRank) apply(*Exec, []float32, int, int) { panic("ggml: low rank of a part of a row") }
+
+// applyAll adds to columns [c0, c1) of all rows of y, of which c0 begins a strip.
+func (o *addLowRank) applyAll(e *Exec, y *Tensor, c0, c1, worker int) {
+	o.add(e, y, 0, e.n, c0, c1, worker)
+}
+
+// add adds to columns [c0, c1) of n rows of y from row i on.
+func (o *addLowRank) add(e *Exec, y *Tensor, i, n, c0, c1, worker int) {
+	base := o.l.base()
+	r0, r1 := max(c0-base, 0), min(c1-base, o.l.b.Rows)
+	if r0 >= r1 {
+		return
+	}
+	e.tier.AddChains(y.x[i*y.Cols+base:], y.Cols, o.l.b, r0, r1, o.z.x[i*o.z.Cols:], o.z.Cols, n, &e.scratch[worker].mat)
+}
+
+func (o *addLowRank) work(e *Exec) (bytes, macs int64) {
+	return int64(o.l.Bytes() - o.l.bytesA()), int64(o.l.rank) * int64(o.l.out) * int64(e.n)
+}
+
+// Sample returns some of the values of A and B, to tell changes apart.
+func (l *LowRank) Sample() (v []float32) {
+	a := l.table
+	if a == nil {
+		a = l.a.Values()
+	}
+	for _, x := range [][]float32{a, l.b.Values()} {
+		for at := 0; at < len(x); at += len(x)/64 + 1 {
+			v = append(v, x[at])
+		}
+	}
+	return v
+}

@@ -1,0 +1,176 @@
+package ggml
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"mptgo/gguf"
+)
+
+// lowRankCase is a product with two changes, of which the second begins in the middle of
+// the rows, behind a table with one.
+type lowRankCase struct {
+	wte, w     *Matrix
+	fwte, fw   []float32
+	bias       []float32
+	table      *LowRank
+	one, two   *LowRank
+	a, b       [3][]float32 // of table, one, two
+	vocab      int
+	in, out    int
+	from, rows int // of two
+}
+
+const lowRankTest = 5
+
+func newLowRankCase(t testing.TB) *lowRankCase {
+	r := rand.New(rand.NewPCG(7, 7))
+	c := &lowRankCase{vocab: 40, in: 1120, out: 83, from: 21, rows: 37}
+	c.wte, c.fwte = newTestMatrix(t, r, "wte", gguf.Q8_0, c.vocab, c.in)
+	c.w, c.fw = newTestMatrix(t, r, "w", gguf.Q4_0, c.out, c.in)
+	values := func(n int) []float32 {
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = float32(r.NormFloat64() / 4)
+		}
+		return v
+	}
+	c.bias = values(c.out)
+	c.table = NewLowRankTable(lowRankTest, c.vocab, c.in, 0.5)
+	c.one = NewLowRank(lowRankTest, c.in, c.out, 0, 0.25)
+	c.two = NewLowRank(2*lowRankTest+9, c.in, c.rows, c.from, 2)
+	for i, l := range []*LowRank{c.table, c.one, c.two} {
+		c.a[i], c.b[i] = values(l.rank*l.in), values(l.rank*l.out)
+		width := l.in
+		if l.table != nil {
+			width = l.rank
+		}
+		for j := range len(c.a[i]) / width {
+			l.SetA(j, c.a[i][j*width:(j+1)*width])
+		}
+		for j := range l.out {
+			l.SetB(j, c.b[i][j*l.rank:(j+1)*l.rank])
+		}
+	}
+	return c
+}
+
+func (c *lowRankCase) graph() (*Graph, *Tensor) {
+	g := NewGraph()
+	x := g.Embed("x", c.wte)
+	x = g.AddLowRank("changed", x, g.LookUp("z", c.table, 0), c.table)
+	one, two := g.Reduce("one", x, c.one, 1), g.Reduce("two", x, c.two, 2)
+	y := g.MatMul("y", c.w, x)
+	y = g.AddLowRank("y1", y, one, c.one)
+	y = g.AddLowRank("y2", y, two, c.two)
+	y = g.Bias("biased", y, c.bias)
+	g.Keep(y)
+	return g, y
+}
+
+func (c *lowRankCase) reference(token int, factors []float32) []float64 {
+	x := widen(c.fwte[token*c.in : (token+1)*c.in])
+	for i := range x {
+		for j := range lowRankTest {
+			x[i] += 0.5 * float64(factors[0]) * float64(c.b[0][i*lowRankTest+j]) * float64(c.a[0][token*lowRankTest+j])
+		}
+	}
+	y := product(c.fw, x)
+	for k, l := range []*LowRank{c.one, c.two} {
+		for i, v := range product(c.b[k+1], product(c.a[k+1], x)) {
+			y[l.from+i] += float64(l.scale) * float64(factors[k+1]) * v
+		}
+	}
+	for i := range y {
+		y[i] += float64(c.bias[i])
+	}
+	return y
+}
+
+// The sums are right, and the same for any number of workers, size of batches, and
+// kernels.
+func TestLowRank(t *testing.T) {
+	c := newLowRankCase(t)
+	tokens := make([]int32, 101)
+	for i := range tokens {
+		tokens[i] = int32(i * 7 % c.vocab)
+	}
+	factors := []float32{0.5, -1.5, 0.125}
+	var want [][]float32
+	for _, tier := range Tiers() {
+		for _, workers := range []int{1, 3} {
+			for _, batch := range []int{1, 2, 7, 96, 101} {
+				if tier == "generic" && (workers != 3 || batch != 101) {
+					continue // slow
+				}
+				t.Run(fmt.Sprintf("%s/%d/%d", tier, workers, batch), func(t *testing.T) {
+					got := c.run(t, tier, workers, batch, tokens, factors)
+					if want == nil {
+						want = got
+					}
+					for i := range got {
+						if !slices.Equal(got[i], want[i]) {
+							t.Fatalf("row %d: other bits", i)
+						}
+					}
+				})
+			}
+		}
+	}
+	for i, row := range want {
+		for j, v := range c.reference(int(tokens[i]), factors) {
+			// Exact products of sums of 1120 terms of size 1.
+			if math.Abs(v-float64(row[j])) > 1e-4 {
+				t.Fatalf("row %d, column %d: %v, want %v", i, j, row[j], v)
+			}
+		}
+	}
+}
+
+func (c *lowRankCase) run(t *testing.T, tier string, workers, batch int, tokens []int32, factors []float32) (rows [][]float32) {
+	pool := NewPool(workers)
+	defer pool.Close()
+	g, y := c.graph()
+	e, err := Compile(g, pool, batch, Options{Exact: true, Tier: tier})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for part := range slices.Chunk(tokens, batch) {
+		if err := e.Run(context.Background(), &Batch{N: len(part), Tokens: part, Factors: factors}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range part {
+			rows = append(rows, slices.Clone(e.Row(y, i)))
+		}
+	}
+	return rows
+}
+
+// A change that is not the first thing to happen to a product stands for itself.
+func TestLowRankAfterBias(t *testing.T) {
+	c := newLowRankCase(t)
+	g := NewGraph()
+	x := g.Embed("x", c.wte)
+	z := g.Reduce("z", x, c.one, 0)
+	y := g.AddLowRank("y", g.Bias("biased", g.MatMul("w", c.w, x), c.bias), z, c.one)
+	g.Keep(y)
+	pool := NewPool(2)
+	defer pool.Close()
+	e, err := Compile(g, pool, 4, Options{Exact: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Run(context.Background(), &Batch{N: 2, Tokens: []int32{3, 4}, Factors: []float32{1}}); err != nil {
+		t.Fatal(err)
+	}
+	off := c.reference(3, []float32{0, 1, 0})
+	for j, v := range e.Row(y, 0) {
+		if math.Abs(off[j]-float64(v)) > 1e-4 {
+			t.Fatalf("column %d: %v, want %v", j, v, off[j])
+		}
+	}
+}

@@ -1,0 +1,248 @@
+package lora
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+const configName = "adapter_config.json"
+
+// maxConfig bounds the configuration, which lists some modules.
+const maxConfig = 16 << 20
+
+// config is what adapter_config.json says.
+type config struct {
+	Base   string
+	RSLoRA bool
+	DoRA   bool
+
+	r, loraAlpha  float64 // rank and alpha where no pattern matches
+	ranks, alphas []pattern
+	notes         []string
+}
+
+// pattern is a rank or alpha for the modules that match.
+type pattern struct {
+	match *regexp.Regexp
+	value float64
+}
+
+// noEffect are the fields that do not change what a trained adapter computes, or
+// whose effect shows in the tensors.
+var noEffect = []string{
+	"auto_mapping", "revision", "task_type", "inference_mode", "target_modules", "exclude_modules", "layers_to_transform",
+	"layers_pattern", "modules_to_save", "lora_dropout", "loftq_config", "eva_config", "corda_config", "lora_ga_config",
+	"megatron_config", "megatron_core", "qalora_group_size", "peft_version", "runtime_config", "merge_weights", "enable_lora",
+}
+
+// refused are the fields, set to anything but off, that stand for features which are
+// not supported.
+var refused = map[string]string{
+	"lora_bias":               "a bias of B",
+	"trainable_token_indices": "trained tokens of the embedding",
+	"target_parameters":       "changes of single parameters",
+	"alora_invocation_tokens": "activated LoRA",
+	"use_qalora":              "QA-LoRA",
+	"layer_replication":       "replicated layers",
+	"arrow_config":            "Arrow routing",
+	"kasa_config":             "KaSA",
+	"velora_config":           "VeLoRA",
+	"use_bdlora":              "block-diagonal LoRA",
+	"monteclora_config":       "MonteCLoRA",
+	"ensure_weight_tying":     "changes of tied embeddings together",
+}
+
+// residual are the ways to begin the training of an adapter that change the base
+// model, too.
+var residual = []string{"pissa", "olora", "corda", "loftq", "lora_ga"}
+
+func readConfig(dir string) (*config, error) {
+	b, err := readSmall(filepath.Join(dir, configName))
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(filepath.Join(dir, "config.json")); err == nil {
+			return nil, malformed("a checkpoint folder, not an adapter: there is no %s", configName)
+		}
+		return nil, malformed("not an adapter: there is no %s", configName)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := parseConfig(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", configName, err)
+	}
+	return c, nil
+}
+
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err == nil && len(b) > maxConfig {
+		err = malformed("%s is larger than %d bytes", filepath.Base(path), maxConfig)
+	}
+	return b, err
+}
+
+// fields are the fields of a JSON object, with the first error in reading them.
+type fields struct {
+	raw  map[string]json.RawMessage
+	used map[string]bool
+	err  error
+}
+
+// off are the values by which a field says that its feature is not used.
+var off = []string{"null", "false", "0", "0.0", `""`, "{}", "[]"}
+
+// isSet reports whether a field is there and not off.
+func (f *fields) isSet(key string) bool {
+	raw, ok := f.raw[key]
+	return ok && !slices.Contains(off, string(raw))
+}
+
+func (f *fields) fail(format string, args ...any) {
+	if f.err == nil {
+		f.err = fmt.Errorf(format, args...)
+	}
+}
+
+// read decodes a field into v, which keeps its value if the field is missing or null.
+func read[T any](f *fields, key, want string, absent T) T {
+	f.used[key] = true
+	raw, ok := f.raw[key]
+	if !ok || string(raw) == "null" {
+		return absent
+	}
+	v := absent
+	if err := json.Unmarshal(raw, &v); err != nil {
+		f.fail("%w", malformed("%s: %.40s where %s is expected", key, raw, want))
+		return absent
+	}
+	return v
+}
+
+func parseConfig(b []byte) (*config, error) {
+	f := &fields{used: map[string]bool{}}
+	if err := json.Unmarshal(b, &f.raw); err != nil {
+		if bytes.HasPrefix(b, []byte("version https://git-lfs")) {
+			return nil, malformed("this is a git-lfs pointer, not the file itself")
+		}
+		return nil, malformed("not a JSON object: %v", err)
+	}
+	if kind := read(f, "peft_type", "a string", "LORA"); f.err == nil && kind != "LORA" {
+		return nil, fmt.Errorf("peft_type is %q, only LORA is supported: %w", kind, errors.ErrUnsupported)
+	}
+	c := &config{Base: read(f, "base_model_name_or_path", "a string", "")}
+	c.r = read(f, "r", "a number", 8.0)
+	c.loraAlpha = read(f, "lora_alpha", "a number", 8.0)
+	c.RSLoRA = read(f, "use_rslora", "true or false", false)
+	c.DoRA = read(f, "use_dora", "true or false", false)
+	c.ranks = f.patterns("rank_pattern")
+	c.alphas = f.patterns("alpha_pattern")
+	c.init(f)
+	f.refuse()
+	if f.err == nil {
+		f.err = c.check()
+	}
+	return c, f.err
+}
+
+// init notes where the base model may have been changed, too.
+func (c *config) init(f *fields) {
+	how := read[any](f, "init_lora_weights", "true, false or a name", true)
+	name, ok := how.(string)
+	if !ok {
+		return
+	}
+	for _, r := range residual {
+		if strings.HasPrefix(strings.ToLower(name), r) {
+			c.notes = append(c.notes, fmt.Sprintf("init_lora_weights is %q: unless it was converted when it was saved, the adapter fits only the base model that this initialisation left", name))
+		}
+	}
+}
+
+// patterns returns the patterns of a field in the order of the file, which counts.
+func (f *fields) patterns(key string) (list []pattern) {
+	values := read(f, key, "an object of numbers", map[string]float64{})
+	d := json.NewDecoder(bytes.NewReader(f.raw[key]))
+	d.Token()
+	for len(list) < len(values) && d.More() {
+		name, _ := d.Token()
+		d.Token() // a number, as read has seen
+		text, _ := name.(string)
+		match, err := regexp.Compile(`^(?:.*\.)?(?:` + text + `)$`)
+		if err != nil {
+			f.fail("%w", malformed("%s: %q is not a pattern that is understood: %v", key, text, err))
+			return nil
+		}
+		list = append(list, pattern{match, values[text]})
+	}
+	return list
+}
+
+// refuse refuses what would change the result and is not computed.
+func (f *fields) refuse() {
+	if read(f, "fan_in_fan_out", "true or false", false) {
+		f.fail("fan_in_fan_out is set: MPT has no module whose matrix is transposed: %w", errors.ErrUnsupported)
+	}
+	if bias := read(f, "bias", "a string", "none"); f.err == nil && bias != "none" {
+		f.fail("bias is %q: changed biases are not supported: %w", bias, errors.ErrUnsupported)
+	}
+	for _, key := range slices.Sorted(maps.Keys(f.raw)) {
+		switch feature := refused[key]; {
+		case f.used[key] || slices.Contains(noEffect, key) || !f.isSet(key):
+		case feature != "":
+			f.fail("%s (%s) is not supported: %w", feature, key, errors.ErrUnsupported)
+		default:
+			f.fail("%s is set to %.40s, and this version does not know what that does: %w", key, f.raw[key], errors.ErrUnsupported)
+		}
+	}
+}
+
+// maxRank bounds what is believed of a rank.
+const maxRank = 1 << 16
+
+// check checks the numbers.
+func (c *config) check() error {
+	ranks, alphas := []pattern{{nil, c.r}}, []pattern{{nil, c.loraAlpha}}
+	for _, p := range append(ranks, c.ranks...) {
+		if p.value != float64(int(p.value)) || p.value < 1 || p.value > maxRank {
+			return malformed("a rank (r, rank_pattern) of %v", p.value)
+		}
+	}
+	for _, p := range append(alphas, c.alphas...) {
+		if !finite(p.value) || p.value == 0 {
+			return malformed("an alpha (lora_alpha, alpha_pattern) of %v: such an adapter does nothing", p.value)
+		}
+	}
+	return nil
+}
+
+// rank returns the rank that a module has.
+func (c *config) rank(module string) int { return int(first(c.ranks, module, c.r)) }
+
+// alpha returns the alpha of a module.
+func (c *config) alpha(module string) float64 { return first(c.alphas, module, c.loraAlpha) }
+
+// first returns the value of the first pattern that matches.
+func first(list []pattern, module string, absent float64) float64 {
+	for _, p := range list {
+		if p.match.MatchString(module) {
+			return p.value
+		}
+	}
+	return absent
+}

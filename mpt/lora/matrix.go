@@ -1,0 +1,129 @@
+package lora
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"runtime/debug"
+	"sync"
+
+	"mptgo/gguf"
+	"mptgo/mpt/checkpoint"
+	"mptgo/quantize"
+)
+
+// A Matrix is a matrix of an adapter, as it lies in the file.
+type Matrix struct {
+	Name       string // in the file
+	Type       gguf.Type
+	Rows, Cols int
+
+	read func(dst []byte, r0, r1 int) error
+}
+
+// RowBytes returns the size of a row.
+func (m *Matrix) RowBytes() int {
+	n, err := m.Type.RowBytes(m.Cols)
+	if err != nil {
+		panic(err) // checked when the matrix was made
+	}
+	return n
+}
+
+// ReadRows stores rows r0 up to r1, as they are in the file, in dst.
+func (m *Matrix) ReadRows(dst []byte, r0, r1 int) error { return m.read(dst, r0, r1) }
+
+// Floats returns all values, row after row. A value that is infinite or no number is
+// an error.
+func (m *Matrix) Floats() ([]float32, error) {
+	b := make([]byte, m.Rows*m.RowBytes())
+	if err := m.read(b, 0, m.Rows); err != nil {
+		return nil, err
+	}
+	v := make([]float32, m.Rows*m.Cols)
+	if m.Type == gguf.F64 {
+		for i := range v {
+			v[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:])))
+		}
+	} else if err := quantize.DecodeRow(m.Type, v, b); err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Name, err)
+	}
+	for i, x := range v {
+		if x-x != 0 {
+			return nil, malformed("%s: row %d, column %d is %v", m.Name, i/m.Cols, i%m.Cols, x)
+		}
+	}
+	return v, nil
+}
+
+// fromCheckpoint returns a tensor of PEFT's file. A vector counts as one row.
+func fromCheckpoint(t *checkpoint.Tensor) (*Matrix, error) {
+	typ, err := t.Type()
+	if err != nil {
+		return nil, err
+	}
+	m := &Matrix{Name: t.Name, Type: typ, Rows: 1, read: t.ReadRows}
+	switch len(t.Shape) {
+	case 1:
+		m.Cols = t.Shape[0]
+		m.read = func(dst []byte, r0, r1 int) error {
+			if r0 == r1 {
+				return nil
+			}
+			return t.ReadRows(dst, 0, m.Cols)
+		}
+	case 2:
+		m.Rows, m.Cols = t.Shape[0], t.Shape[1]
+	default:
+		return nil, malformed("tensor %s has the shape %v", t.Name, t.Shape)
+	}
+	if m.Rows < 1 || m.Cols < 1 {
+		return nil, malformed("tensor %s has the shape %v", t.Name, t.Shape)
+	}
+	return m, nil
+}
+
+// transposed returns m with rows for columns, as float32. It is read as a whole, when
+// it is first asked for.
+func (m *Matrix) transposed() *Matrix {
+	values := sync.OnceValues(m.Floats)
+	t := &Matrix{Name: m.Name, Type: gguf.F32, Rows: m.Cols, Cols: m.Rows}
+	t.read = func(dst []byte, r0, r1 int) error {
+		v, err := values()
+		if err != nil {
+			return err
+		}
+		for r := r0; r < r1; r++ {
+			for c := range t.Cols {
+				binary.LittleEndian.PutUint32(dst, math.Float32bits(v[c*m.Cols+r]))
+				dst = dst[4:]
+			}
+		}
+		return nil
+	}
+	return t
+}
+
+// fromGGUF returns a tensor of an adapter file. If that has become shorter since it
+// was opened, reading is an error and not a crash.
+func fromGGUF(t *gguf.Tensor) (*Matrix, error) {
+	if len(t.Ne) > 2 {
+		return nil, malformed("tensor %s has %d dimensions", t.Name, len(t.Ne))
+	}
+	if _, ok := quantize.Lookup(t.Type); !ok {
+		return nil, malformed("tensor %s: %v cannot be read", t.Name, t.Type)
+	}
+	m := &Matrix{Name: t.Name, Type: t.Type, Rows: t.Rows(), Cols: t.Ne[0]}
+	size := m.RowBytes()
+	m.read = func(dst []byte, r0, r1 int) (err error) {
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+		defer func() {
+			if fault := recover(); fault != nil {
+				err = fmt.Errorf("tensor %s: the file changed while it was read: %v", t.Name, fault)
+			}
+		}()
+		copy(dst, t.Data()[r0*size:r1*size])
+		return nil
+	}
+	return m, nil
+}

@@ -12,7 +12,7 @@ import (
 )
 
 // write makes a GGUF file of the given metadata and opens it.
-func write(t *testing.T, meta []gguf.KV) *gguf.File {
+func write(t testing.TB, meta []gguf.KV) *gguf.File {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "vocab.gguf")
 	w, err := gguf.Create(path, meta, nil, gguf.Options{})
@@ -121,11 +121,11 @@ func TestFromGGUFRefuses(t *testing.T) {
 		want  string
 	}{
 		{keyModel, nil, keyModel},
-		{keyModel, "llama", "sentencepiece"},
+		{keyModel, "llama", keyScores},
+		{keyModel, "bert", `"bert" is not supported`},
 		{keyPre, "default", `"default"`},
 		{keyTokens, nil, keyTokens},
 		{keyTokens, []int32{1}, keyTokens},
-		{keyTypes, nil, keyTypes},
 		{keyTypes, []int32{1, 1}, "2 token types for 500 tokens"},
 		{keyMerges, nil, keyMerges},
 		{keyMerges, []string{"ab"}, "not a pair"},

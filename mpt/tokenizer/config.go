@@ -127,6 +127,9 @@ func (v *Vocab) apply(c *jsonConfig) error {
 		token jsonToken
 		id    *int
 	}{{"bos_token", c.BOS, &v.BOS}, {"eos_token", c.EOS, &v.EOS}, {"unk_token", c.UNK, &v.UNK}, {"pad_token", c.PAD, &v.PAD}} {
+		if t.id == &v.UNK && v.sentencepiece() {
+			continue // what the model itself makes of unknown text counts
+		}
 		if err := v.setID(t.id, t.token); err != nil {
 			return fmt.Errorf("%s: %w", t.key, err)
 		}

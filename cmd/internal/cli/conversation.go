@@ -62,7 +62,7 @@ func (c *conversation) open(t *turn) error {
 	if err != nil {
 		return err
 	}
-	t.Prompt = c.encode(pieces)
+	t.Prompt = c.encode(pieces, false)
 	return nil
 }
 
@@ -77,15 +77,16 @@ func (c *conversation) follow(t *turn) error {
 	if err != nil {
 		return err
 	}
-	t.Prompt = c.encode(pieces)
+	t.Prompt = c.encode(pieces, true)
 	return nil
 }
 
-// encode returns the tokens of pieces. What looks like a control token in the
-// user's own words stays text.
-func (c *conversation) encode(pieces []chat.Piece) (ids []int32) {
-	for _, p := range pieces {
-		ids = c.tokenizer().AppendEncode(ids, p.Text, tokenizer.EncodeOptions{ParseSpecial: p.Special})
+// encode returns the tokens of pieces, the first of which may continue a text. What
+// looks like a control token in the user's own words stays text.
+func (c *conversation) encode(pieces []chat.Piece, more bool) (ids []int32) {
+	for i, p := range pieces {
+		opt := tokenizer.EncodeOptions{ParseSpecial: p.Special, Continue: i == 0 && more}
+		ids = c.tokenizer().AppendEncode(ids, p.Text, opt)
 	}
 	return ids
 }
@@ -240,9 +241,9 @@ func (c *conversation) answer(ctx context.Context, opt mpt.GenerateOptions, show
 	}
 	last := c.last()
 	last.Answer = text.String()
-	if c.tokenizer().Decode(last.Reply) != last.Answer {
+	if c.tokenizer().DecodeWith(last.Reply, tokenizer.DecodeOptions{}) != last.Answer {
 		// They say more: a stop string, or a part of a character.
-		last.Reply = c.tokenizer().Encode(last.Answer, tokenizer.EncodeOptions{})
+		last.Reply = c.tokenizer().Encode(last.Answer, tokenizer.EncodeOptions{Continue: true})
 	}
 	return n, err
 }

@@ -48,22 +48,31 @@ func (t *jsonToken) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// jsonTemplate is a chat template, or a list of named ones.
-type jsonTemplate string
+// jsonTemplate is a chat template, or a list of named ones, of which that called
+// "default" is the one that is used if none is asked for.
+type jsonTemplate struct {
+	main  string
+	named map[string]string
+}
 
-// UnmarshalJSON takes the template named "default" from a list.
+// UnmarshalJSON accepts both forms.
 func (t *jsonTemplate) UnmarshalJSON(b []byte) error {
 	var named []struct {
 		Name     string `json:"name"`
 		Template string `json:"template"`
 	}
 	if json.Unmarshal(b, &named) != nil {
-		return json.Unmarshal(b, (*string)(t))
+		return json.Unmarshal(b, &t.main)
 	}
 	for _, n := range named {
 		if n.Name == "default" {
-			*t = jsonTemplate(n.Template)
+			t.main = n.Template
+			continue
 		}
+		if t.named == nil {
+			t.named = map[string]string{}
+		}
+		t.named[n.Name] = n.Template
 	}
 	return nil
 }
@@ -137,8 +146,11 @@ func (v *Vocab) apply(c *jsonConfig) error {
 	if c.AddBOS != nil {
 		v.AddBOS = *c.AddBOS
 	}
-	if c.ChatTemplate != "" {
-		v.ChatTemplate = string(c.ChatTemplate)
+	if c.ChatTemplate.main != "" {
+		v.ChatTemplate = c.ChatTemplate.main
+	}
+	if c.ChatTemplate.named != nil {
+		v.Templates = c.ChatTemplate.named
 	}
 	return nil
 }

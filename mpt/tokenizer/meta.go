@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"mptgo/gguf"
@@ -24,6 +25,7 @@ const (
 	keyAddBOS       = "tokenizer.ggml.add_bos_token"
 	keyAddEOS       = "tokenizer.ggml.add_eos_token"
 	keyChatTemplate = "tokenizer.chat_template"
+	keyTemplates    = "tokenizer.chat_templates" // names; each template is under keyChatTemplate.NAME
 
 	// Of sentencepiece models.
 	keyScores      = "tokenizer.ggml.scores"
@@ -64,6 +66,13 @@ func (v *Vocab) Meta() []gguf.KV {
 	}
 	if v.ChatTemplate != "" {
 		kv = append(kv, gguf.KV{Key: keyChatTemplate, Value: v.ChatTemplate})
+	}
+	if len(v.Templates) > 0 {
+		names := slices.Sorted(maps.Keys(v.Templates))
+		kv = append(kv, gguf.KV{Key: keyTemplates, Value: names})
+		for _, name := range names {
+			kv = append(kv, gguf.KV{Key: keyChatTemplate + "." + name, Value: v.Templates[name]})
+		}
 	}
 	return kv
 }
@@ -147,6 +156,12 @@ func vocabFromGGUF(f *gguf.File) (*Vocab, error) {
 		*id.value = getOr(&r, id.key, None)
 	}
 	r.model(v)
+	for _, name := range getOr[[]string](&r, keyTemplates, nil) {
+		if v.Templates == nil {
+			v.Templates = map[string]string{}
+		}
+		v.Templates[name] = get[string](&r, keyChatTemplate+"."+name)
+	}
 	v.EOG = r.eog(v.EOG)
 	if getOr(&r, keyAddEOS, false) {
 		r.fail(fmt.Errorf("%s: tokenizer: %s is true: prompts that end with eos are not supported", f.Name(), keyAddEOS))

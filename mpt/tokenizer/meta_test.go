@@ -41,6 +41,7 @@ func TestMetaRoundTrip(t *testing.T) {
 		"no ids":     func(v *Vocab) { v.BOS, v.EOS, v.UNK = None, None, None },
 		"end":        func(v *Vocab) { v.EOG = []int32{3} },
 		"ends":       func(v *Vocab) { v.EOG = []int32{4, 3, 9} },
+		"templates":  func(v *Vocab) { v.Templates = map[string]string{"rag": "{{ r }}", "tool_use": "{{ t }}"} },
 		"normalized": func(v *Vocab) { v.Normalized = []int32{} },
 		"all": func(v *Vocab) {
 			v.PAD, v.AddBOS, v.ChatTemplate, v.Pre, v.Normalized = 1, true, "{{ x }}", PreGPT2, []int32{1}

@@ -124,6 +124,9 @@ func (t *Tokenizer) ID(text string) (int32, bool) {
 // BOS returns the id that starts a text, or [None].
 func (t *Tokenizer) BOS() int32 { return int32(t.vocab.BOS) }
 
+// UNK returns the id of what has no token, or [None].
+func (t *Tokenizer) UNK() int32 { return int32(t.vocab.UNK) }
+
 // EOS returns the id that ends a text, or [None].
 func (t *Tokenizer) EOS() int32 { return int32(t.vocab.EOS) }
 
@@ -141,3 +144,7 @@ func (t *Tokenizer) IsEOG(id int32) bool { return slices.Contains(t.eogs, id) }
 
 // ChatTemplate returns the Jinja template for conversations, or "".
 func (t *Tokenizer) ChatTemplate() string { return t.vocab.ChatTemplate }
+
+// Templates returns further templates for conversations, by name. The caller must
+// not change the map.
+func (t *Tokenizer) Templates() map[string]string { return t.vocab.Templates }

@@ -77,6 +77,9 @@ type Vocab struct {
 	EOG                []int32 // ids that end a generation, besides EOS
 	AddBOS             bool    // a prompt starts with BOS
 	ChatTemplate       string  // Jinja source, or ""
+
+	// Templates are further chat templates, by name.
+	Templates map[string]string
 }
 
 // Pad adds unused tokens until there is one token for each of the rows of an

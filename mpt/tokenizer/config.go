@@ -100,7 +100,7 @@ func (v *Vocab) Configure(files ...[]byte) error {
 		}
 		bos, eos, unk = bos || c.BOS.named, eos || c.EOS.named, unk || c.UNK.named
 	}
-	if id, ok := v.find("<|endoftext|>"); ok && v.sentencepiece() {
+	if id, ok := v.find(endOfText); ok && v.sentencepiece() {
 		v.EOS = setIf(!eos && v.EOS == None, v.EOS, id)
 	} else if ok {
 		v.BOS = setIf(!bos, v.BOS, id)

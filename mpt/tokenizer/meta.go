@@ -155,6 +155,7 @@ func vocabFromGGUF(f *gguf.File) (*Vocab, error) {
 	for _, id := range v.ids() {
 		*id.value = getOr(&r, id.key, None)
 	}
+	r.defaults(v)
 	r.model(v)
 	for _, name := range getOr[[]string](&r, keyTemplates, nil) {
 		if v.Templates == nil {
@@ -176,6 +177,17 @@ func vocabFromGGUF(f *gguf.File) (*Vocab, error) {
 		v.Types = typesOf(types, v.Tokens)
 	}
 	return v, nil
+}
+
+// defaults gives a file of an MPT model that names neither bos nor eos, as the first
+// ones do not, those of the reference's tokenizer: see [Vocab.Configure].
+func (r *reader) defaults(v *Vocab) {
+	if v.Model != ModelBPE || v.BOS != None || v.EOS != None || getOr(r, "general.architecture", "") != "mpt" {
+		return
+	}
+	if id := slices.Index(v.Tokens, endOfText); id >= 0 {
+		v.BOS, v.EOS = id, id
+	}
 }
 
 // model reads the keys that not all models have. Where they are missing, llama.cpp

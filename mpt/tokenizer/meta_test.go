@@ -38,7 +38,7 @@ func mptMeta(v *Vocab) []gguf.KV {
 func TestMetaRoundTrip(t *testing.T) {
 	for name, change := range map[string]func(v *Vocab){
 		"plain":      func(v *Vocab) {},
-		"no ids":     func(v *Vocab) { v.BOS, v.EOS, v.UNK = None, None, None },
+		"no ids":     func(v *Vocab) { v.BOS, v.UNK, v.PAD = None, None, None },
 		"end":        func(v *Vocab) { v.EOG = []int32{3} },
 		"ends":       func(v *Vocab) { v.EOG = []int32{4, 3, 9} },
 		"templates":  func(v *Vocab) { v.Templates = map[string]string{"rag": "{{ r }}", "tool_use": "{{ t }}"} },

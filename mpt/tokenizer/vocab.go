@@ -188,9 +188,12 @@ func (v *Vocab) validateIDs() error {
 	return nil
 }
 
+// endOfText is the token that ends a text of GPT-NeoX.
+const endOfText = "<|endoftext|>"
+
 // endings are the spellings of tokens that end a generation in any model, the
 // same that llama.cpp knows.
-var endings = []string{"<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<EOT>"}
+var endings = []string{endOfText, "<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<EOT>"}
 
 // eogs returns the ids that end a generation, in increasing order: eos, those
 // listed in EOG, and the control and user-defined tokens spelled like an

@@ -112,7 +112,7 @@ func (j *jinja) render(system string, msgs []Message, prompt bool) ([]Piece, err
 		list[i] = map[string]any{"role": m.Role, "content": hide.apply(m.Content)}
 		size += len(m.Content)
 	}
-	text, err := j.execute(list, prompt, &guard{steps: maxSteps, room: baseRoom + 16*size})
+	text, err := j.execute(list, prompt, newGuard(size))
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"reflect"
 	"strings"
@@ -115,26 +116,27 @@ func TestJinjaRefuses(t *testing.T) {
 func TestJinjaIsBounded(t *testing.T) {
 	const grow = "{% set n = namespace(s='xxxxxxxx', l=[1]) %}{% for i in range(60) %}"
 	for template, want := range map[string]string{
-		"{% set r = range(1000) %}{% for a in r %}{% for b in r %}{% endfor %}{% endfor %}":          errSteps.Error(),
-		"{% for a in range(1000000000) %}{% endfor %}":                                               errSteps.Error(),
-		"{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}":                                         errSteps.Error(),
-		"{% macro f(x) %}{{ f(x ~ x) }}{% endmacro %}{{ f('xxxx') }}":                                errRoom.Error(),
-		"{% macro f(x) %}{{ g(x) }}{% endmacro %}{% macro g(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}": errSteps.Error(),
-		grow + "{% set n.s = n.s ~ n.s %}{% endfor %}":                                               errRoom.Error(),
-		grow + "{% set n.s = n.s + n.s %}{% endfor %}":                                               errRoom.Error(),
-		grow + "{% set n.l = [n.l, n.l] %}{% endfor %}{{ n.l }}":                                     errRoom.Error(),
-		grow + "{% set n.s = n.s.replace('x', n.s) %}{% endfor %}":                                   errRoom.Error(),
-		grow + "{% set n.s = n.s|replace('', n.s) %}{% endfor %}":                                    errRoom.Error(),
-		grow + "{% set n.s = n.s.join(range(1000)) %}{% endfor %}":                                   errRoom.Error(),
-		grow + "{% set n.s %}{{ n.s }}{{ n.s }}{% endset %}{% endfor %}":                             errRoom.Error(),
-		grow + "{% for y in [n.s ~ n.s] %}{% set n.s = y %}{% endfor %}{% endfor %}":                 errRoom.Error(),
-		"{% for a in range(100000) %}xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{% endfor %}":                     errRoom.Error(),
-		"{{ 'x'.center(1000000000) }}":                                                               "center",
-		"{{ 'x'|center(1000000000) }}":                                                               "center",
-		"{{ '%1000000000d'|format(1) }}":                                                             "format",
-		"{{ messages.append(messages) }}":                                                            "append",
-		"{{ 1 % 0 }}":                                                                                "failed",
-		"{{ lipsum() }}":                                                                             "lipsum",
+		"{% set r = range(1000) %}{% for a in r %}{% for b in r %}{% endfor %}{% endfor %}":                    errSteps.Error(),
+		"{% for a in range(1000000000) %}{% endfor %}":                                                         errSteps.Error(),
+		"{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}":                                                   errSteps.Error(),
+		"{% macro f(x) %}{{ f(x ~ x) }}{% endmacro %}{{ f('xxxx') }}":                                          errRoom.Error(),
+		"{% macro f(x) %}{{ g(x) }}{% endmacro %}{% macro g(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}":           errSteps.Error(),
+		grow + "{% set n.s = n.s ~ n.s %}{% endfor %}":                                                         errRoom.Error(),
+		grow + "{% set n.s = n.s + n.s %}{% endfor %}":                                                         errRoom.Error(),
+		grow + "{% set n.l = [n.l, n.l] %}{% endfor %}{{ n.l }}":                                               errRoom.Error(),
+		"{% set n = namespace(l=[1]) %}{% for i in range(100000) %}{% set n.l = [n.l] %}{% endfor %}{{ n.l }}": errRoom.Error(),
+		grow + "{% set n.s = n.s.replace('x', n.s) %}{% endfor %}":                                             errRoom.Error(),
+		grow + "{% set n.s = n.s|replace('', n.s) %}{% endfor %}":                                              errRoom.Error(),
+		grow + "{% set n.s = n.s.join(range(1000)) %}{% endfor %}":                                             errRoom.Error(),
+		grow + "{% set n.s %}{{ n.s }}{{ n.s }}{% endset %}{% endfor %}":                                       errRoom.Error(),
+		grow + "{% for y in [n.s ~ n.s] %}{% set n.s = y %}{% endfor %}{% endfor %}":                           errRoom.Error(),
+		"{% for a in range(100000) %}xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{% endfor %}":                               errRoom.Error(),
+		"{{ 'x'.center(1000000000) }}":                                                                         "center",
+		"{{ 'x'|center(1000000000) }}":                                                                         "center",
+		"{{ '%1000000000d'|format(1) }}":                                                                       "format",
+		"{{ messages.append(messages) }}":                                                                      "append",
+		"{{ 1 % 0 }}":                                                                                          "failed",
+		"{{ lipsum() }}":                                                                                       "lipsum",
 	} {
 		f, err := llamaLike().Jinja(template)
 		if err != nil {
@@ -161,4 +163,18 @@ func FuzzJinja(f *testing.F) {
 		}
 		format.Render([]Message{{User, content}, {Assistant, "b"}, {User, content}}, true)
 	})
+}
+
+// The bound on time stands behind those on steps and sizes.
+func TestGuardHasADeadline(t *testing.T) {
+	g := newGuard(0)
+	g.deadline = time.Now().Add(-time.Second)
+	for name, err := range map[string]error{"step": g.spend(1), "value": g.check("x")} {
+		if err != errSteps {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := g.writer(io.Discard).Write([]byte("x")); err != errSteps {
+		t.Errorf("output: %v", err)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"time"
 
 	"github.com/nikolalohinski/gonja/v2/builtins"
 	controls "github.com/nikolalohinski/gonja/v2/builtins/control_structures"
@@ -17,17 +18,26 @@ import (
 // A template comes with a model from anywhere. While one is rendered a guard counts
 // what it does: the iterations of its loops, and how large its values and its
 // output become. Calls cost much more than iterations, since their number also
-// bounds the depth of recursion.
+// bounds the depth of recursion. Since a step may work on a large text, there is a
+// time by which it must have come to an end as well.
 type guard struct {
-	steps int // left
-	room  int // for the parts of one value, and for the output
+	steps    int // left
+	room     int // for the parts of one value, and for the output
+	deadline time.Time
 }
 
 const (
-	maxSteps = 200000
-	callCost = 1000
-	baseRoom = 1 << 20 // beside what the messages take
+	maxSteps   = 200000
+	callCost   = 1000
+	baseRoom   = 1 << 20 // beside what the messages take
+	maxNesting = 1000    // of values
+	maxTime    = 10 * time.Second
 )
+
+// newGuard returns a guard for messages of that size.
+func newGuard(size int) *guard {
+	return &guard{maxSteps, baseRoom + 16*size, time.Now().Add(maxTime)}
+}
 
 // guardKey is the name of the guard among the variables. No template can spell it.
 const guardKey = " guard"
@@ -39,7 +49,7 @@ var (
 
 // spend takes a number of steps.
 func (g *guard) spend(n int) error {
-	if g.steps -= n; g.steps < 0 {
+	if g.steps -= n; g.steps < 0 || time.Now().After(g.deadline) {
 		return errSteps
 	}
 	return nil
@@ -47,39 +57,43 @@ func (g *guard) spend(n int) error {
 
 // check refuses a value that is too large.
 func (g *guard) check(v any) error {
-	if left := g.room; !measure(reflect.ValueOf(v), &left) {
+	if left := g.room; !measure(reflect.ValueOf(v), &left, 0) {
 		return errRoom
 	}
-	return nil
+	return g.spend(0)
 }
 
-// measure takes the size of v from left, and reports whether that was enough.
-func measure(v reflect.Value, left *int) bool {
+// measure takes the size of v from left, and reports whether that was enough. Depth
+// is how many values v is in.
+func measure(v reflect.Value, left *int, depth int) bool {
 	if x, ok := asValue(v); ok {
 		v = x
 	}
-	*left--
+	if *left--; depth > maxNesting {
+		*left = -1
+		return false
+	}
 	switch v.Kind() {
 	case reflect.String:
 		*left -= v.Len()
 	case reflect.Pointer, reflect.Interface:
-		return *left >= 0 && (v.IsNil() || measure(v.Elem(), left))
+		return *left >= 0 && (v.IsNil() || measure(v.Elem(), left, depth+1))
 	case reflect.Slice, reflect.Array:
 		for i := 0; i < v.Len() && *left >= 0; i++ {
-			measure(v.Index(i), left)
+			measure(v.Index(i), left, depth+1)
 		}
 	case reflect.Map:
 		for it := v.MapRange(); *left >= 0 && it.Next(); {
-			measure(it.Key(), left)
-			measure(it.Value(), left)
+			measure(it.Key(), left, depth+1)
+			measure(it.Value(), left, depth+1)
 		}
 	case reflect.Struct:
 		for i := 0; v.Type() == reflect.TypeFor[exec.Dict]() && i < v.NumField() && *left >= 0; i++ {
-			measure(v.Field(i), left)
+			measure(v.Field(i), left, depth+1)
 		}
 		if v.Type() == reflect.TypeFor[exec.Pair]() {
-			measure(v.Field(0), left)
-			measure(v.Field(1), left)
+			measure(v.Field(0), left, depth+1)
+			measure(v.Field(1), left, depth+1)
 		}
 	}
 	return *left >= 0
@@ -98,16 +112,20 @@ func asValue(v reflect.Value) (reflect.Value, bool) {
 }
 
 // writer returns w with a bound.
-func (g *guard) writer(w io.Writer) io.Writer { return &boundedWriter{w, g.room} }
+func (g *guard) writer(w io.Writer) io.Writer { return &boundedWriter{w, g, g.room} }
 
 type boundedWriter struct {
 	w    io.Writer
+	g    *guard
 	left int
 }
 
 func (b *boundedWriter) Write(p []byte) (int, error) {
 	if b.left -= len(p); b.left < 0 {
 		return 0, errRoom
+	}
+	if err := b.g.spend(0); err != nil {
+		return 0, err
 	}
 	return b.w.Write(p)
 }

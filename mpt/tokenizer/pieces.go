@@ -109,8 +109,11 @@ func (p *pieces) findBytes(v *Vocab) error {
 // rank prepares merges.
 func (p *pieces) rank(v *Vocab) {
 	byScore := make([]int32, 0, len(p.ids))
-	for _, id := range p.ids {
-		byScore = append(byScore, id)
+	for id, text := range v.Tokens { // most files have them in this order
+		if x, ok := p.ids[text]; ok && x == int32(id) {
+			byScore = append(byScore, x)
+			p.joined.addAll(text)
+		}
 	}
 	slices.SortFunc(byScore, func(a, b int32) int { return cmp.Compare(v.Scores[b], v.Scores[a]) })
 	p.ranks = make([]int32, len(v.Tokens))
@@ -120,9 +123,6 @@ func (p *pieces) rank(v *Vocab) {
 			rank++
 		}
 		p.ranks[id] = rank
-	}
-	for text := range p.ids {
-		p.joined.addAll(text)
 	}
 }
 

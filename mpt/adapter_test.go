@@ -182,8 +182,8 @@ func TestAdapterRefused(t *testing.T) {
 	file := converted(t, tiny, "F32")
 	m := opened(t, file)
 	pair := func(module string, in, out int, last float32) string {
-		a := forged{"base_model.model.transformer." + module + ".lora_A.weight", []int{8, in}, make([]float32, 8*in)}
-		b := forged{"base_model.model.transformer." + module + ".lora_B.weight", []int{out, 8}, make([]float32, 8*out)}
+		a := factor("base_model.model.transformer."+module+".lora_A.weight", []int{8, in}, make([]float32, 8*in))
+		b := factor("base_model.model.transformer."+module+".lora_B.weight", []int{out, 8}, make([]float32, 8*out))
 		b.values[8*out-1] = last
 		return forgeFolder(t, map[string]any{"base_model_name_or_path": "mosaicml/mpt-30b"}, a, b)
 	}
@@ -196,7 +196,7 @@ func TestAdapterRefused(t *testing.T) {
 		{"gate", pair("blocks.0.ffn.gate_proj", 64, 256, 1), "blk.0.ffn_gate.weight, which this model does not have"},
 		{"keys", pair("blocks.0.attn.Wk", 64, 32, 1), "its change of blk.0.attn_k.weight is for 32 rows of 64, the model has 64 rows of 64"},
 		{"NaN", pair("blocks.0.attn.Wqkv", 64, 192, nan), "row 191, column 7 is NaN"},
-		{"merge only", forgeFolder(t, map[string]any{}, forged{"norm_f.weight", []int{64}, make([]float32, 64)}), "which can only be merged: mpt merge-lora"},
+		{"merge only", forgeFolder(t, map[string]any{}, factor("norm_f.weight", []int{64}, make([]float32, 64))), "which can only be merged: mpt merge-lora"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := m.LoadAdapter(c.path); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -271,8 +271,8 @@ func TestAdaptersTakeTurns(t *testing.T) {
 // An adapter of the output matrix works where that is tied to the embedding, which stays.
 func TestAdapterOfTiedHead(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))
-	a := forged{"base_model.model.lm_head.lora_A.weight", []int{2, 64}, make([]float32, 128)}
-	b := forged{"base_model.model.lm_head.lora_B.weight", []int{512, 2}, make([]float32, 1024)}
+	a := factor("base_model.model.lm_head.lora_A.weight", []int{2, 64}, make([]float32, 128))
+	b := factor("base_model.model.lm_head.lora_B.weight", []int{512, 2}, make([]float32, 1024))
 	for _, v := range [][]float32{a.values, b.values} {
 		for i := range v {
 			v[i] = float32(r.NormFloat64() / 8)

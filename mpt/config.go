@@ -172,8 +172,8 @@ func (k *keys) integerOr(key string, limit, absent int) int {
 // heads reads the shape of attention.
 func (k *keys) heads(c *Config) {
 	c.Heads = k.integer("attention.head_count", maxWidth)
-	c.KVHeads = k.integerOr("attention.head_count_kv", maxWidth, c.Heads)
-	c.HeadDim = k.integerOr("attention.key_length", maxWidth, c.Embedding/c.Heads)
+	c.HeadDim = max(1, k.integerOr("attention.key_length", maxWidth, c.Embedding/c.Heads))
+	c.KVHeads = k.integerOr("attention.head_count_kv", maxWidth, k.kvHeads(c))
 	if _, ok := k.f.Value("mpt.attention.key_length"); !ok && c.Embedding%c.Heads != 0 {
 		k.fail("%d attention heads do not divide an embedding of %d", c.Heads, c.Embedding)
 	}
@@ -186,6 +186,21 @@ func (k *keys) heads(c *Config) {
 	if c.Heads*c.HeadDim > maxWidth {
 		k.fail("%d heads of %d are wider than %d", c.Heads, c.HeadDim, maxWidth)
 	}
+}
+
+// kvHeads returns the number of heads of keys and values of a file that does not say
+// it: all, or what the shape of the projection tells, since llama.cpp's converter
+// leaves it out for multi-query attention.
+func (k *keys) kvHeads(c *Config) int {
+	t, ok := k.f.Tensor("blk.0.attn_qkv.weight")
+	if !ok {
+		return c.Heads
+	}
+	n := (t.Rows() - c.Heads*c.HeadDim) / (2 * c.HeadDim)
+	if n < 1 || n > c.Heads || c.Heads%n != 0 || c.Heads*c.HeadDim+2*n*c.HeadDim != t.Rows() {
+		return c.Heads // and the shape is refused
+	}
+	return n
 }
 
 // norms reads which norms a model has: the key of the epsilon tells.

@@ -13,11 +13,9 @@ import (
 	"mptgo/mpt/checkpoint"
 )
 
-// A forged is a tensor of a safetensors file.
-type forged struct {
-	name   string
-	shape  []int
-	values []float32
+// factor returns a tensor of float32, such as adapters have.
+func factor(name string, shape []int, values []float32) forged {
+	return forged{name, "F32", shape, values}
 }
 
 // writeSafetensors writes tensors of float32.
@@ -54,7 +52,7 @@ func forgeAdapter(t testing.TB, dir string, embedding bool) string {
 	const rank = 3
 	var tensors []forged
 	add := func(name string, rows, cols int, size float64) {
-		x := forged{name: "base_model.model.transformer." + name, shape: []int{rows, cols}, values: make([]float32, rows*cols)}
+		x := factor("base_model.model.transformer."+name, []int{rows, cols}, make([]float32, rows*cols))
 		for i := range x.values {
 			x.values[i] = float32(r.NormFloat64() * size)
 		}

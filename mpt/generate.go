@@ -36,6 +36,8 @@ type GenerateOptions struct {
 	// the context is full, instead of ending. Only ALiBi models can do it.
 	Shift bool
 	Keep  int
+	// Full is called if a full context ends the generation.
+	Full func()
 }
 
 // Generate continues the session's tokens, which must have been evaluated. It
@@ -88,6 +90,9 @@ func (g *generation) run(ctx context.Context, yield func(Token, error) bool) err
 		}
 		if g.s.Len() == g.s.context {
 			if !g.opt.Shift {
+				if g.opt.Full != nil {
+					g.opt.Full()
+				}
 				break
 			}
 			if err := g.shift(); err != nil {

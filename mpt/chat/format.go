@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -118,8 +119,8 @@ func (f *Format) Render(msgs []Message, prompt bool) ([]Piece, error) {
 // answer, without the token that ended it, stays valid. The answer is the text
 // exactly as the model gave it.
 //
-// It fails if the format does not continue a conversation by adding to it;
-// then all must be rendered anew.
+// It fails with [ErrRewritten] if the format does not continue a conversation by
+// adding to it; then all must be rendered anew.
 func (f *Format) Next(before []Message, answer string, turn ...Message) ([]Piece, error) {
 	old, err := f.Render(before, true)
 	if err != nil {
@@ -135,10 +136,14 @@ func (f *Format) Next(before []Message, answer string, turn ...Message) ([]Piece
 	w.text(answer)
 	rest, ok := cutPrefix(now, w.pieces)
 	if !ok {
-		return nil, fmt.Errorf("chat: %s: the answer changes the prompt before it: render the conversation anew", f.Name)
+		return nil, fmt.Errorf("chat: %s: %w", f.Name, ErrRewritten)
 	}
 	return rest, nil
 }
+
+// ErrRewritten is wrapped by the error of [Format.Next] where a template writes what
+// was said before in another way once there is more.
+var ErrRewritten = errors.New("the answer changes the prompt before it: render the conversation anew")
 
 // cutPrefix returns what follows prefix in pieces.
 func cutPrefix(pieces, prefix []Piece) ([]Piece, bool) {

@@ -23,7 +23,7 @@ const (
 func (c *Config) checkModelType() error {
 	switch t := c.ModelType; {
 	case t == "mpt", c.old(), t == "" && c.claimsMPT():
-		return nil
+		return c.checkArchitectures()
 	case t == "":
 		return malformed("neither model_type nor architectures say that this is an MPT model")
 	case strings.Contains(t, "mpt"):
@@ -31,6 +31,21 @@ func (c *Config) checkModelType() error {
 	default:
 		return fmt.Errorf("model_type %q: only mpt can be read: %w", t, errors.ErrUnsupported)
 	}
+}
+
+// architectures are the classes that the files of language models are for. A file may
+// name none: it says only how the reference loads it.
+var architectures = []string{"MPTForCausalLM", "MptForCausalLM", "MPTModel", "MptModel", "MosaicGPT"}
+
+// checkArchitectures refuses files for other classes: what these compute is not
+// known, even if the rest of the file is as usual.
+func (c *Config) checkArchitectures() error {
+	for _, a := range c.Architectures {
+		if !slices.Contains(architectures, a) {
+			return fmt.Errorf("architectures names %q: only language models can be read (%s): %w", a, strings.Join(architectures, ", "), errors.ErrUnsupported)
+		}
+	}
+	return nil
 }
 
 // old reports whether this is a configuration of MosaicGPT, as MPT was called before

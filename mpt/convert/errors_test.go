@@ -103,7 +103,7 @@ func badSources() []badSource {
 			os.Remove(filepath.Join(dir, "tokenizer.json"))
 			put(t, dir, "tokenizer.model", []byte("x"))
 			return dir
-		}, "tokenizer.model: sentencepiece is not supported yet", unsupported},
+		}, "tokenizer.model: tokenizer: sentencepiece model: not a well-formed", nil},
 		{"more tokens than rows", func(t *testing.T) string {
 			ws := tiny(t)
 			w := find(ws, "wte.weight")

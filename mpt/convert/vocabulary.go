@@ -13,15 +13,8 @@ import (
 // vocabulary reads the tokenizer of the checkpoint, with one token for every row of
 // the embedding.
 func (m *model) vocabulary() (*tokenizer.Vocab, error) {
-	b, err := m.ck.File("tokenizer.json")
+	v, err := ReadVocabulary(m.ck.File, m.logf)
 	if err != nil {
-		return nil, m.noTokenizer(err)
-	}
-	v, err := tokenizer.ParseJSON(b)
-	if err != nil {
-		return nil, err
-	}
-	if err := m.configure(v); err != nil {
 		return nil, err
 	}
 	if err := v.Pad(m.vocab); err != nil {
@@ -34,51 +27,104 @@ func (m *model) vocabulary() (*tokenizer.Vocab, error) {
 	return v, nil
 }
 
-// configure adds what the files beside tokenizer.json say. A template in a file of
+// ReadVocabulary reads the tokenizer of a checkpoint from its files: those of
+// tokenizer.json or of a sentencepiece model, and what the files beside it say.
+// File returns the content of one, or an error that wraps [fs.ErrNotExist]. Logf is
+// told what a user should know although it is no error.
+func ReadVocabulary(file func(name string) ([]byte, error), logf func(string, ...any)) (*tokenizer.Vocab, error) {
+	f := files{file}
+	v, err := f.tokenizer(logf)
+	if err != nil {
+		return nil, err
+	}
+	return v, f.configure(v)
+}
+
+// files are the small files of a checkpoint.
+type files struct {
+	file func(name string) ([]byte, error)
+}
+
+// tokenizer reads the first of the files that a vocabulary may be in. Where there
+// are both kinds, tokenizer.json may be a conversion of the model to steps that are
+// not supported; then the model counts.
+func (f files) tokenizer(logf func(string, ...any)) (*tokenizer.Vocab, error) {
+	b, err := f.file("tokenizer.json")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	missing := err
+	var refused error
+	if b != nil {
+		var v *tokenizer.Vocab
+		if v, refused = tokenizer.ParseJSON(b); refused == nil {
+			return v, nil
+		}
+	}
+	for _, name := range []string{"tokenizer.model", "spiece.model"} {
+		b, err := f.optional(name)
+		if err != nil {
+			return nil, err
+		}
+		if b == nil {
+			continue
+		}
+		if refused != nil {
+			logf("%v: %s is read instead", refused, name)
+		}
+		v, err := tokenizer.ParseSentencepiece(b)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return v, f.added(v)
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	return nil, fmt.Errorf("%w: the vocabulary is in it, or in tokenizer.model or spiece.model", missing)
+}
+
+// added takes the tokens that were added to a sentencepiece model.
+func (f files) added(v *tokenizer.Vocab) error {
+	b, err := f.optional("added_tokens.json")
+	if b == nil {
+		return err
+	}
+	return v.AddTokens(b)
+}
+
+// configure adds what the files beside the vocabulary say. A template in a file of
 // its own replaces that of tokenizer_config.json, as in the reference.
-func (m *model) configure(v *tokenizer.Vocab) error {
-	special, err := m.optional("special_tokens_map.json")
+func (f files) configure(v *tokenizer.Vocab) error {
+	special, err := f.optional("special_tokens_map.json")
 	if err != nil {
 		return err
 	}
-	config, err := m.optional("tokenizer_config.json")
+	config, err := f.optional("tokenizer_config.json")
 	if err != nil {
 		return err
 	}
 	if err := v.Configure(special, config); err != nil {
 		return err
 	}
-	template, err := m.optional("chat_template.jinja")
+	template, err := f.optional("chat_template.jinja")
 	if err != nil {
 		return err
 	}
 	if template != nil {
 		v.ChatTemplate = string(template)
 	}
-	return m.generation(v)
+	return f.generation(v)
 }
 
 // optional returns the content of a file of the checkpoint, or nil if there is no
 // such file.
-func (m *model) optional(name string) ([]byte, error) {
-	b, err := m.ck.File(name)
+func (f files) optional(name string) ([]byte, error) {
+	b, err := f.file(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	return b, err
-}
-
-// noTokenizer explains a tokenizer.json that cannot be read.
-func (m *model) noTokenizer(err error) error {
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for _, name := range []string{"tokenizer.model", "spiece.model"} {
-		if b, _ := m.ck.File(name); b != nil {
-			return fmt.Errorf("the vocabulary is in %s: sentencepiece is not supported yet: %w", name, errors.ErrUnsupported)
-		}
-	}
-	return fmt.Errorf("%w: the vocabulary is in it", err)
 }
 
 // ids is an id, a list of them, or null.
@@ -99,9 +145,9 @@ func (v *ids) UnmarshalJSON(b []byte) error {
 
 // generation adds the ids that end an answer by generation_config.json, and takes
 // from there what the tokenizer's own files leave open.
-func (m *model) generation(v *tokenizer.Vocab) error {
+func (f files) generation(v *tokenizer.Vocab) error {
 	const name = "generation_config.json"
-	b, err := m.optional(name)
+	b, err := f.optional(name)
 	if b == nil {
 		return err
 	}

@@ -1,7 +1,10 @@
 package convert
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"mptgo/internal/check"
@@ -69,5 +72,53 @@ func TestStories(t *testing.T) {
 	}
 	if !slices.Equal(tok.EOGs(), []int32{0, 8191}) || mustGet[string](t, f, "tokenizer.chat_template") == "" {
 		t.Errorf("eog %v", tok.EOGs())
+	}
+}
+
+// Sentencepiece models, under either name, beside a tokenizer.json that is not
+// supported, and with tokens that were added.
+func TestSentencepieceVocabulary(t *testing.T) {
+	for _, c := range []struct{ model, name, beside, want string }{
+		{"bpe", "tokenizer.model", "", "llama"},
+		{"unigram", "spiece.model", "", "t5"},
+		{"bpe", "tokenizer.model", `{"model": {"type": "BPE", "byte_fallback": true}}`, "llama"},
+	} {
+		dir := modified(t, "hf-tiny", nil)
+		model, err := os.ReadFile(filepath.Join("..", "tokenizer", "testdata", "sentencepiece", c.model+".model"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, dir, c.name, model)
+		put(t, dir, "added_tokens.json", []byte(`{"<|im_end|>": 420}`))
+		put(t, dir, "tokenizer_config.json", []byte(`{"pad_token": "<|im_end|>"}`))
+		os.Remove(filepath.Join(dir, "tokenizer.json"))
+		if c.model == "unigram" {
+			os.Remove(filepath.Join(dir, "special_tokens_map.json"))
+		}
+		if c.beside != "" {
+			put(t, dir, "tokenizer.json", []byte(c.beside))
+		}
+		f := mustConvert(t, dir, Options{Type: "Q8_0", Logf: func(format string, args ...any) {
+			if c.beside == "" || !strings.Contains(format, "is read instead") {
+				t.Errorf(format, args...)
+			}
+		}})
+		tok, err := tokenizer.FromGGUF(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := tokenizer.ParseSentencepiece(model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		direct, err := tokenizer.New(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const text = " Once upon  a time <br>\u2603 the"
+		want, got := direct.Encode(text, tokenizer.EncodeOptions{}), tok.Encode(text, tokenizer.EncodeOptions{})
+		if !slices.Equal(got, want) || tok.Size() != 512 || tok.PAD() != 420 || !tok.IsEOG(420) || mustGet[string](t, f, "tokenizer.ggml.model") != c.want {
+			t.Errorf("%s: %v, want %v; size %d, padding %d", c.name, got, want, tok.Size(), tok.PAD())
+		}
 	}
 }

@@ -3,7 +3,6 @@ package tokenizer
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 )
 
 // jsonConfig is what special_tokens_map.json and tokenizer_config.json say
@@ -15,7 +14,9 @@ type jsonConfig struct {
 	PAD            jsonToken            `json:"pad_token"`
 	AddBOS         *bool                `json:"add_bos_token"`
 	AddEOS         bool                 `json:"add_eos_token"`
-	AddPrefixSpace bool                 `json:"add_prefix_space"`
+	AddPrefixSpace *bool                `json:"add_prefix_space"`
+	Legacy         *bool                `json:"legacy"`
+	Additional     []jsonToken          `json:"additional_special_tokens"`
 	ChatTemplate   jsonTemplate         `json:"chat_template"`
 	Added          map[string]jsonAdded `json:"added_tokens_decoder"`
 }
@@ -47,22 +48,31 @@ func (t *jsonToken) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// jsonTemplate is a chat template, or a list of named ones.
-type jsonTemplate string
+// jsonTemplate is a chat template, or a list of named ones, of which that called
+// "default" is the one that is used if none is asked for.
+type jsonTemplate struct {
+	main  string
+	named map[string]string
+}
 
-// UnmarshalJSON takes the template named "default" from a list.
+// UnmarshalJSON accepts both forms.
 func (t *jsonTemplate) UnmarshalJSON(b []byte) error {
 	var named []struct {
 		Name     string `json:"name"`
 		Template string `json:"template"`
 	}
 	if json.Unmarshal(b, &named) != nil {
-		return json.Unmarshal(b, (*string)(t))
+		return json.Unmarshal(b, &t.main)
 	}
 	for _, n := range named {
 		if n.Name == "default" {
-			*t = jsonTemplate(n.Template)
+			t.main = n.Template
+			continue
 		}
+		if t.named == nil {
+			t.named = map[string]string{}
+		}
+		t.named[n.Name] = n.Template
 	}
 	return nil
 }
@@ -74,6 +84,7 @@ func (t *jsonTemplate) UnmarshalJSON(b []byte) error {
 //
 // If no file mentions bos, eos or the unknown token, each is <|endoftext|> where
 // the vocabulary has it: the reference's GPT-NeoX tokenizer has these defaults.
+// Of a sentencepiece model that is so for eos only, if the model names none.
 func (v *Vocab) Configure(files ...[]byte) error {
 	bos, eos, unk := v.BOS != None, v.EOS != None, v.UNK != None
 	for _, b := range files {
@@ -89,7 +100,9 @@ func (v *Vocab) Configure(files ...[]byte) error {
 		}
 		bos, eos, unk = bos || c.BOS.named, eos || c.EOS.named, unk || c.UNK.named
 	}
-	if id, ok := v.find("<|endoftext|>"); ok {
+	if id, ok := v.find(endOfText); ok && v.sentencepiece() {
+		v.EOS = setIf(!eos && v.EOS == None, v.EOS, id)
+	} else if ok {
 		v.BOS = setIf(!bos, v.BOS, id)
 		v.EOS = setIf(!eos, v.EOS, id)
 		v.UNK = setIf(!unk, v.UNK, id)
@@ -106,13 +119,16 @@ func setIf(ok bool, old, id int) int {
 
 // apply sets what one file says.
 func (v *Vocab) apply(c *jsonConfig) error {
-	if c.AddPrefixSpace {
-		return fmt.Errorf("add_prefix_space is not supported")
+	if c.AddPrefixSpace != nil && *c.AddPrefixSpace != v.AddSpacePrefix {
+		return fmt.Errorf("add_prefix_space %v is not supported for this model", *c.AddPrefixSpace)
+	}
+	if c.Legacy != nil && !*c.Legacy && v.AddSpacePrefix {
+		return fmt.Errorf("legacy false is not supported: a space would have to be left out after control tokens")
 	}
 	if c.AddEOS {
 		return fmt.Errorf("add_eos_token is not supported: prompts would end with eos")
 	}
-	if err := v.checkAdded(c.Added); err != nil {
+	if err := v.takeAdded(c); err != nil {
 		return err
 	}
 	for _, t := range []struct {
@@ -120,6 +136,9 @@ func (v *Vocab) apply(c *jsonConfig) error {
 		token jsonToken
 		id    *int
 	}{{"bos_token", c.BOS, &v.BOS}, {"eos_token", c.EOS, &v.EOS}, {"unk_token", c.UNK, &v.UNK}, {"pad_token", c.PAD, &v.PAD}} {
+		if t.id == &v.UNK && v.sentencepiece() {
+			continue // what the model itself makes of unknown text counts
+		}
 		if err := v.setID(t.id, t.token); err != nil {
 			return fmt.Errorf("%s: %w", t.key, err)
 		}
@@ -127,8 +146,11 @@ func (v *Vocab) apply(c *jsonConfig) error {
 	if c.AddBOS != nil {
 		v.AddBOS = *c.AddBOS
 	}
-	if c.ChatTemplate != "" {
-		v.ChatTemplate = string(c.ChatTemplate)
+	if c.ChatTemplate.main != "" {
+		v.ChatTemplate = c.ChatTemplate.main
+	}
+	if c.ChatTemplate.named != nil {
+		v.Templates = c.ChatTemplate.named
 	}
 	return nil
 }
@@ -147,20 +169,5 @@ func (v *Vocab) setID(id *int, t jsonToken) error {
 		return fmt.Errorf("the vocabulary has no token %q", *t.text)
 	}
 	*id = found
-	return nil
-}
-
-// checkAdded compares the added tokens of a configuration, which replace those
-// of the tokenizer.json in the reference, with v.
-func (v *Vocab) checkAdded(added map[string]jsonAdded) error {
-	for key, a := range added {
-		id, err := strconv.Atoi(key)
-		if err != nil || id < 0 || id >= len(v.Tokens) || v.Tokens[id] != a.Content {
-			return fmt.Errorf("added_tokens_decoder: token %s %q is not in tokenizer.json", key, a.Content)
-		}
-		if a.SingleWord || a.LStrip || a.RStrip {
-			return fmt.Errorf("added_tokens_decoder: token %s %q: single_word, lstrip and rstrip are not supported", key, a.Content)
-		}
-	}
 	return nil
 }

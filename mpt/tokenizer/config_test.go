@@ -57,7 +57,7 @@ func TestConfigureRefuses(t *testing.T) {
 		`{"pad_token":{"content":`:                           "configuration",
 		`{"chat_template":7}`:                                "configuration",
 		`{"added_tokens_decoder":{"500":{"content":"<s>"}}}`: `token 500 "<s>" is not in tokenizer.json`,
-		`{"added_tokens_decoder":{"0":{"content":"<s>"}}}`:   `token 0 "<s>"`,
+		`{"added_tokens_decoder":{"0":{"content":"<s>"}}}`:   `token 0 is "<s>" here`,
 		`{"added_tokens_decoder":{"0":{"content":"<|endoftext|>","lstrip":true}}}`:    "lstrip",
 		`{"added_tokens_decoder":{"zero":{"content":"<|endoftext|>","lstrip":true}}}`: "zero",
 	} {

@@ -12,6 +12,11 @@ type EncodeOptions struct {
 	// AddSpecial puts bos first if the vocabulary asks for that. Those of
 	// MosaicML's models do not.
 	AddSpecial bool
+
+	// Continue says that the text goes on with one that is tokens already, and
+	// whose last token is not a control token. The models of sentencepiece put a
+	// space before a text that does not.
+	Continue bool
 }
 
 // Encode returns the ids of text. Ill-formed UTF-8 is read as U+FFFD.
@@ -32,9 +37,13 @@ func (t *Tokenizer) AppendEncode(dst []int32, text string, opt EncodeOptions) []
 	if opt.ParseSpecial {
 		s = &t.parsed
 	}
-	for text != "" {
+	for fresh := !opt.Continue; text != ""; fresh = true {
 		id, start, end := s.raw.find(text)
-		dst = t.appendPlain(dst, text[:start], s.normalized)
+		if t.pieces != nil {
+			dst = t.pieces.appendText(dst, text[:start], fresh)
+		} else {
+			dst = t.appendPlain(dst, text[:start], s.normalized)
+		}
 		if start < end {
 			dst = append(dst, id)
 		}

@@ -219,7 +219,7 @@ func TestAddedTokens(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for name, change := range map[string]func(v *Vocab){
-		"sentencepiece":   func(v *Vocab) { v.Model = "llama" },
+		"0 scores for":    func(v *Vocab) { v.Model = "llama" },
 		`"wordpiece"`:     func(v *Vocab) { v.Model = "wordpiece" },
 		`"llama-bpe"`:     func(v *Vocab) { v.Pre = "llama-bpe" },
 		"token types":     func(v *Vocab) { v.Types = v.Types[1:] },

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"mptgo/gguf"
@@ -24,6 +25,13 @@ const (
 	keyAddBOS       = "tokenizer.ggml.add_bos_token"
 	keyAddEOS       = "tokenizer.ggml.add_eos_token"
 	keyChatTemplate = "tokenizer.chat_template"
+	keyTemplates    = "tokenizer.chat_templates" // names; each template is under keyChatTemplate.NAME
+
+	// Of sentencepiece models.
+	keyScores      = "tokenizer.ggml.scores"
+	keyPrefix      = "tokenizer.ggml.add_space_prefix"
+	keyExtraSpaces = "tokenizer.ggml.remove_extra_whitespaces"
+	keyCharsmap    = "tokenizer.ggml.precompiled_charsmap"
 
 	keyEOG        = "mpt.ext.eog_token_ids"
 	keyNormalized = "mpt.ext.normalized_token_ids"
@@ -44,8 +52,8 @@ func (v *Vocab) Meta() []gguf.KV {
 		{Key: keyPre, Value: v.Pre},
 		{Key: keyTokens, Value: v.Tokens},
 		{Key: keyTypes, Value: types},
-		{Key: keyMerges, Value: v.Merges},
 	}
+	kv = append(kv, v.modelMeta()...)
 	for _, id := range v.ids() {
 		if *id.value != None {
 			kv = append(kv, gguf.KV{Key: id.key, Value: uint32(*id.value)})
@@ -58,6 +66,31 @@ func (v *Vocab) Meta() []gguf.KV {
 	}
 	if v.ChatTemplate != "" {
 		kv = append(kv, gguf.KV{Key: keyChatTemplate, Value: v.ChatTemplate})
+	}
+	if len(v.Templates) > 0 {
+		names := slices.Sorted(maps.Keys(v.Templates))
+		kv = append(kv, gguf.KV{Key: keyTemplates, Value: names})
+		for _, name := range names {
+			kv = append(kv, gguf.KV{Key: keyChatTemplate + "." + name, Value: v.Templates[name]})
+		}
+	}
+	return kv
+}
+
+// modelMeta returns the keys that not all models have. Other readers end a text of
+// a Unigram model with eos unless they are told not to.
+func (v *Vocab) modelMeta() []gguf.KV {
+	if !v.sentencepiece() {
+		return []gguf.KV{{Key: keyMerges, Value: v.Merges}}
+	}
+	kv := []gguf.KV{
+		{Key: keyScores, Value: v.Scores},
+		{Key: keyPrefix, Value: v.AddSpacePrefix},
+		{Key: keyExtraSpaces, Value: v.RemoveExtraSpaces},
+		{Key: keyAddEOS, Value: false},
+	}
+	if len(v.Charsmap) > 0 {
+		kv = append(kv, gguf.KV{Key: keyCharsmap, Value: v.Charsmap})
 	}
 	return kv
 }
@@ -94,7 +127,8 @@ func (v *Vocab) eogMeta() []gguf.KV {
 // FromGGUF returns the tokenizer that the metadata of f describes. Files made
 // by llama.cpp are read as their model's tokenizer.json would be: text is
 // normalised, and [PADn] tokens, which old files call user-defined, are unused.
-// A file without tokenizer.ggml.pre, as old ones are, must be of an MPT model.
+// A file without tokenizer.ggml.pre, as old ones are, must be of an MPT model. Where
+// there are no types of tokens, they follow from the merges and the spelling.
 func FromGGUF(f *gguf.File) (*Tokenizer, error) {
 	v, err := vocabFromGGUF(f)
 	if err != nil {
@@ -114,25 +148,79 @@ func vocabFromGGUF(f *gguf.File) (*Vocab, error) {
 		Model:        get[string](&r, keyModel),
 		Pre:          r.pre(),
 		Tokens:       get[[]string](&r, keyTokens),
-		Merges:       get[[]string](&r, keyMerges),
 		Normalized:   getOr[[]int32](&r, keyNormalized, nil),
 		EOG:          getOr[[]int32](&r, keyEOG, nil),
-		AddBOS:       getOr(&r, keyAddBOS, false),
 		ChatTemplate: getOr(&r, keyChatTemplate, ""),
 	}
 	for _, id := range v.ids() {
 		*id.value = getOr(&r, id.key, None)
 	}
+	r.defaults(v)
+	r.model(v)
+	for _, name := range getOr[[]string](&r, keyTemplates, nil) {
+		if v.Templates == nil {
+			v.Templates = map[string]string{}
+		}
+		v.Templates[name] = get[string](&r, keyChatTemplate+"."+name)
+	}
 	v.EOG = r.eog(v.EOG)
 	if getOr(&r, keyAddEOS, false) {
 		r.fail(fmt.Errorf("%s: tokenizer: %s is true: prompts that end with eos are not supported", f.Name(), keyAddEOS))
 	}
-	types := get[[]int32](&r, keyTypes)
+	types := getOr[[]int32](&r, keyTypes, nil)
 	if r.err != nil {
 		return nil, r.err
 	}
-	v.Types = typesOf(types, v.Tokens)
+	if types == nil {
+		v.guessTypes()
+	} else {
+		v.Types = typesOf(types, v.Tokens)
+	}
 	return v, nil
+}
+
+// defaults gives a file of an MPT model that names neither bos nor eos, as the first
+// ones do not, those of the reference's tokenizer: see [Vocab.Configure].
+func (r *reader) defaults(v *Vocab) {
+	if v.Model != ModelBPE || v.BOS != None || v.EOS != None || getOr(r, "general.architecture", "") != "mpt" {
+		return
+	}
+	if id := slices.Index(v.Tokens, endOfText); id >= 0 {
+		v.BOS, v.EOS = id, id
+	}
+}
+
+// model reads the keys that not all models have. Where they are missing, llama.cpp
+// takes the values that the first models of a kind had.
+func (r *reader) model(v *Vocab) {
+	spm := v.Model == ModelSPM
+	v.AddBOS = getOr(r, keyAddBOS, spm && v.BOS != None)
+	if !v.sentencepiece() {
+		v.Merges = get[[]string](r, keyMerges)
+		return
+	}
+	v.Scores = get[[]float32](r, keyScores)
+	v.AddSpacePrefix = getOr(r, keyPrefix, spm)
+	v.RemoveExtraSpaces = getOr(r, keyExtraSpaces, false)
+	v.Charsmap = r.charsmap()
+}
+
+// charsmap returns the table of replacements, which some writers make an array of
+// signed bytes.
+func (r *reader) charsmap() []byte {
+	v, ok := r.f.Value(keyCharsmap)
+	if !ok {
+		return nil
+	}
+	signed, ok := v.([]int8)
+	if !ok {
+		return get[[]uint8](r, keyCharsmap)
+	}
+	b := make([]byte, len(signed))
+	for i, x := range signed {
+		b[i] = byte(x)
+	}
+	return b
 }
 
 // typesOf returns the types of tokens; padding that is called user-defined is
@@ -176,8 +264,12 @@ func getOr[T gguf.Value](r *reader, key string, absent T) T {
 	return v
 }
 
-// pre returns the pre-tokenizer. Files from before April 2024 do not name it.
+// pre returns the pre-tokenizer. Files from before April 2024 do not name it; for
+// sentencepiece models there is none.
 func (r *reader) pre() string {
+	if model := getOr(r, keyModel, ""); model == ModelSPM || model == ModelUnigram {
+		return getOr(r, keyPre, PreDefault)
+	}
 	if getOr(r, "general.architecture", "") == "mpt" {
 		return getOr(r, keyPre, PreMPT)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // write makes a GGUF file of the given metadata and opens it.
-func write(t *testing.T, meta []gguf.KV) *gguf.File {
+func write(t testing.TB, meta []gguf.KV) *gguf.File {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "vocab.gguf")
 	w, err := gguf.Create(path, meta, nil, gguf.Options{})
@@ -38,9 +38,10 @@ func mptMeta(v *Vocab) []gguf.KV {
 func TestMetaRoundTrip(t *testing.T) {
 	for name, change := range map[string]func(v *Vocab){
 		"plain":      func(v *Vocab) {},
-		"no ids":     func(v *Vocab) { v.BOS, v.EOS, v.UNK = None, None, None },
+		"no ids":     func(v *Vocab) { v.BOS, v.UNK, v.PAD = None, None, None },
 		"end":        func(v *Vocab) { v.EOG = []int32{3} },
 		"ends":       func(v *Vocab) { v.EOG = []int32{4, 3, 9} },
+		"templates":  func(v *Vocab) { v.Templates = map[string]string{"rag": "{{ r }}", "tool_use": "{{ t }}"} },
 		"normalized": func(v *Vocab) { v.Normalized = []int32{} },
 		"all": func(v *Vocab) {
 			v.PAD, v.AddBOS, v.ChatTemplate, v.Pre, v.Normalized = 1, true, "{{ x }}", PreGPT2, []int32{1}
@@ -121,11 +122,11 @@ func TestFromGGUFRefuses(t *testing.T) {
 		want  string
 	}{
 		{keyModel, nil, keyModel},
-		{keyModel, "llama", "sentencepiece"},
+		{keyModel, "llama", keyScores},
+		{keyModel, "bert", `"bert" is not supported`},
 		{keyPre, "default", `"default"`},
 		{keyTokens, nil, keyTokens},
 		{keyTokens, []int32{1}, keyTokens},
-		{keyTypes, nil, keyTypes},
 		{keyTypes, []int32{1, 1}, "2 token types for 500 tokens"},
 		{keyMerges, nil, keyMerges},
 		{keyMerges, []string{"ab"}, "not a pair"},

@@ -11,17 +11,21 @@ type Tokenizer struct {
 	vocab  *Vocab
 	ids    map[string]int32
 	eogs   []int32
-	merges *merges
-	nfc    bool // whether text is normalised
+	merges *merges // of byte-level BPE, or nil
+	pieces *pieces // of a sentencepiece model, or nil
+	nfc    bool    // whether text is normalised to form C
 
 	// What is cut out of a text before and after normalisation: for text whose
 	// control tokens are plain text, and for text in which they are parsed.
 	plain, parsed stages
 
-	// pieces holds the bytes that the tokens contribute to a text, one after
+	// spelled holds the bytes that the tokens contribute to a text, one after
 	// the other; those of token i end at ends[i].
-	pieces []byte
-	ends   []int
+	spelled []byte
+	ends    []int
+
+	// cut holds the user-defined tokens that were added to a sentencepiece model.
+	cut map[int32]bool
 }
 
 // stages are the tokens to look for before and after normalisation.
@@ -33,7 +37,7 @@ func New(v *Vocab) (*Tokenizer, error) {
 	if err := v.validate(); err != nil {
 		return nil, err
 	}
-	t := &Tokenizer{vocab: v, ids: make(map[string]int32, len(v.Tokens)), nfc: v.Pre == PreMPT, eogs: v.eogs()}
+	t := &Tokenizer{vocab: v, ids: make(map[string]int32, len(v.Tokens)), nfc: v.Model == ModelBPE && v.Pre == PreMPT, eogs: v.eogs()}
 	for id, text := range v.Tokens {
 		if twin, ok := t.ids[text]; ok {
 			return nil, fmt.Errorf("tokenizer: tokens %d and %d are both %q", twin, id, text)
@@ -41,7 +45,12 @@ func New(v *Vocab) (*Tokenizer, error) {
 		t.ids[text] = int32(id)
 	}
 	var err error
-	if t.merges, err = newMerges(v, t.ids); err != nil {
+	if v.sentencepiece() {
+		t.pieces, err = newPieces(v)
+	} else {
+		t.merges, err = newMerges(v, t.ids)
+	}
+	if err != nil {
 		return nil, err
 	}
 	t.plain, t.parsed = newStages(v, false), newStages(v, true)
@@ -50,12 +59,10 @@ func New(v *Vocab) (*Tokenizer, error) {
 }
 
 // newStages returns the added tokens of v to look for in a text: the
-// user-defined ones, and the control tokens if they are to be parsed.
+// user-defined ones, and the control tokens if they are to be parsed. The
+// user-defined pieces of a sentencepiece model are left to it.
 func newStages(v *Vocab, parseSpecial bool) stages {
-	late := make(map[int32]bool)
-	for _, id := range v.normalized() {
-		late[id] = true
-	}
+	late := v.isNormalized()
 	s := stages{newTrie(), newTrie()}
 	for i, text := range v.Tokens {
 		id := int32(i)
@@ -63,6 +70,7 @@ func newStages(v *Vocab, parseSpecial bool) stages {
 		case v.Types[id] != UserDefined && (v.Types[id] != Control || !parseSpecial):
 		case !late[id]:
 			s.raw.add(text, id)
+		case v.sentencepiece():
 		case v.Pre == PreMPT:
 			s.normalized.add(nfc(text), id)
 		default:
@@ -72,18 +80,24 @@ func newStages(v *Vocab, parseSpecial bool) stages {
 	return s
 }
 
-// spell fills in pieces.
+// spell fills in spelled.
 func (t *Tokenizer) spell() {
-	t.ends = make([]int, len(t.vocab.Tokens))
+	t.ends, t.cut = make([]int, len(t.vocab.Tokens)), map[int32]bool{}
+	late := t.vocab.isNormalized()
 	for id, text := range t.vocab.Tokens {
-		switch t.vocab.Types[id] {
-		case Normal:
-			t.pieces = appendBytes(t.pieces, text)
-		case Unused:
-		default:
-			t.pieces = append(t.pieces, text...)
+		switch kind := t.vocab.Types[id]; {
+		case kind == Unused && text == padText(id):
+		case t.pieces != nil:
+			t.spelled = append(t.spelled, t.pieces.spell(t.vocab, int32(id), late)...)
+			if kind == UserDefined && !late[int32(id)] {
+				t.cut[int32(id)] = true
+			}
+		case kind == Normal:
+			t.spelled = appendBytes(t.spelled, text)
+		case kind != Unused:
+			t.spelled = append(t.spelled, text...)
 		}
-		t.ends[id] = len(t.pieces)
+		t.ends[id] = len(t.spelled)
 	}
 }
 
@@ -110,6 +124,9 @@ func (t *Tokenizer) ID(text string) (int32, bool) {
 // BOS returns the id that starts a text, or [None].
 func (t *Tokenizer) BOS() int32 { return int32(t.vocab.BOS) }
 
+// UNK returns the id of what has no token, or [None].
+func (t *Tokenizer) UNK() int32 { return int32(t.vocab.UNK) }
+
 // EOS returns the id that ends a text, or [None].
 func (t *Tokenizer) EOS() int32 { return int32(t.vocab.EOS) }
 
@@ -127,3 +144,7 @@ func (t *Tokenizer) IsEOG(id int32) bool { return slices.Contains(t.eogs, id) }
 
 // ChatTemplate returns the Jinja template for conversations, or "".
 func (t *Tokenizer) ChatTemplate() string { return t.vocab.ChatTemplate }
+
+// Templates returns further templates for conversations, by name. The caller must
+// not change the map.
+func (t *Tokenizer) Templates() map[string]string { return t.vocab.Templates }

@@ -12,7 +12,7 @@ type TokenType int32
 
 // The types of tokens. Byte-level BPE has no use for Unknown and Byte.
 const (
-	Normal      TokenType = 1 // made by BPE; its text is in byte-level form
+	Normal      TokenType = 1 // made by BPE or Unigram
 	Unknown     TokenType = 2
 	Control     TokenType = 3 // literal text that is only a token where the caller asks for it
 	UserDefined TokenType = 4 // literal text that is always a token
@@ -32,9 +32,12 @@ func (t TokenType) String() string {
 
 // The values of [Vocab.Model] and [Vocab.Pre] that this package runs.
 const (
-	ModelBPE = "gpt2"  // byte-level BPE
-	PreMPT   = "mpt"   // NFC, then the GPT-2 pattern
-	PreGPT2  = "gpt-2" // the GPT-2 pattern without normalisation
+	ModelBPE     = "gpt2"    // byte-level BPE
+	ModelSPM     = "llama"   // sentencepiece BPE
+	ModelUnigram = "t5"      // sentencepiece Unigram
+	PreMPT       = "mpt"     // NFC, then the GPT-2 pattern
+	PreGPT2      = "gpt-2"   // the GPT-2 pattern without normalisation
+	PreDefault   = "default" // none: of sentencepiece models
 )
 
 // None is the value of an id that a vocabulary does not have.
@@ -46,23 +49,37 @@ type Vocab struct {
 	Pre   string // tokenizer.ggml.pre
 
 	// Tokens and Types are indexed by id. The texts are distinct; those of
-	// normal tokens are in byte-level form (Ġ for a space), others literal.
+	// normal tokens are in byte-level form (Ġ for a space), of sentencepiece
+	// models with ▁ for a space; others are literal.
 	Tokens []string
 	Types  []TokenType
 
 	// Merges are pairs "left right" of token texts; the index is the rank.
 	Merges []string
 
+	// Scores of a sentencepiece model are indexed by id as well.
+	Scores []float32
+
+	// The normaliser of a sentencepiece model: whether a text gets a space before
+	// it, whether spaces at its ends and repeated ones are removed, and its table
+	// of replacements, as compiled by sentencepiece.
+	AddSpacePrefix, RemoveExtraSpaces bool
+	Charsmap                          []byte
+
 	// Normalized lists, in increasing order, the ids of the control and
 	// user-defined tokens that are looked for after normalisation. The others
 	// are cut out of the text before. Nil means all user-defined tokens, as
-	// in every known MPT tokenizer.
+	// in every known MPT tokenizer. Of a sentencepiece model these are its own
+	// user-defined pieces; the others were added to it.
 	Normalized []int32
 
 	BOS, EOS, UNK, PAD int     // ids, or None
 	EOG                []int32 // ids that end a generation, besides EOS
 	AddBOS             bool    // a prompt starts with BOS
 	ChatTemplate       string  // Jinja source, or ""
+
+	// Templates are further chat templates, by name.
+	Templates map[string]string
 }
 
 // Pad adds unused tokens until there is one token for each of the rows of an
@@ -75,8 +92,26 @@ func (v *Vocab) Pad(rows int) error {
 	for id := len(v.Tokens); id < rows; id++ {
 		v.Tokens = append(v.Tokens, padText(id))
 		v.Types = append(v.Types, Unused)
+		if v.sentencepiece() {
+			v.Scores = append(v.Scores, paddingScore)
+		}
 	}
 	return nil
+}
+
+// paddingScore is the score that llama.cpp's converter gives to unused tokens.
+const paddingScore = -10000
+
+// sentencepiece reports whether v is of a sentencepiece model.
+func (v *Vocab) sentencepiece() bool { return v.Model == ModelSPM || v.Model == ModelUnigram }
+
+// isNormalized returns normalized as a set.
+func (v *Vocab) isNormalized() map[int32]bool {
+	set := make(map[int32]bool)
+	for _, id := range v.normalized() {
+		set[id] = true
+	}
+	return set
 }
 
 // padText is the text that llama.cpp's converter gives to the unused token id.
@@ -100,11 +135,11 @@ func (v *Vocab) normalized() []int32 {
 // merges, which are checked when they are resolved.
 func (v *Vocab) validate() error {
 	switch {
-	case v.Model == "llama" || v.Model == "t5":
-		return fmt.Errorf("tokenizer: model %q: sentencepiece vocabularies are not supported yet", v.Model)
-	case v.Model != ModelBPE:
-		return fmt.Errorf("tokenizer: model %q is not supported: MPT models use %q", v.Model, ModelBPE)
-	case v.Pre != PreMPT && v.Pre != PreGPT2:
+	case !v.sentencepiece() && v.Model != ModelBPE:
+		return fmt.Errorf("tokenizer: model %q is not supported: MPT models use %q, %q or %q", v.Model, ModelBPE, ModelSPM, ModelUnigram)
+	case v.sentencepiece() && len(v.Scores) != len(v.Tokens):
+		return fmt.Errorf("tokenizer: %d scores for %d tokens", len(v.Scores), len(v.Tokens))
+	case v.Model == ModelBPE && v.Pre != PreMPT && v.Pre != PreGPT2:
 		return fmt.Errorf("tokenizer: pre-tokenizer %q is not supported: MPT models use %q", v.Pre, PreMPT)
 	case len(v.Types) != len(v.Tokens):
 		return fmt.Errorf("tokenizer: %d token types for %d tokens", len(v.Types), len(v.Tokens))
@@ -153,9 +188,12 @@ func (v *Vocab) validateIDs() error {
 	return nil
 }
 
+// endOfText is the token that ends a text of GPT-NeoX.
+const endOfText = "<|endoftext|>"
+
 // endings are the spellings of tokens that end a generation in any model, the
 // same that llama.cpp knows.
-var endings = []string{"<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<EOT>"}
+var endings = []string{endOfText, "<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<EOT>"}
 
 // eogs returns the ids that end a generation, in increasing order: eos, those
 // listed in EOG, and the control and user-defined tokens spelled like an

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -13,6 +15,7 @@ import (
 
 	"mptgo/mpt"
 	"mptgo/mpt/chat"
+	"mptgo/mpt/tokenizer"
 )
 
 const chatLong = `Talk to a model. Without -m it is the small story model that is built in.
@@ -54,7 +57,8 @@ func newChat() *cobra.Command {
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.template, "chat-template", "", "use the chat format called `NAME` in place of the model's own: "+strings.Join(formatNames(), ", "))
+	fs.StringVar(&f.template, "chat-template", "", "in place of the model's own chat format use that called `NAME|FILE|TEXT`: "+strings.Join(formatNames(), ", ")+
+		"; or one of the model's named templates; or a template in Jinja, from a file or as text")
 	fs.StringVar(&f.system, "system", "", "`TEXT` of the system prompt (default: that of the format)")
 	fs.IntVarP(&f.predict, "predict", "n", -1, "end every answer after `N` tokens; -1: no limit")
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "remember `N` tokens; 0: what the model was trained for")
@@ -151,12 +155,45 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 
 // format returns the chat format that the flags or the model ask for.
 func (f *chatFlags) format(m *mpt.Model) (*chat.Format, error) {
-	if f.template != "" {
-		return chat.Named(f.template)
+	model := chatModel(m)
+	if f.template == "" {
+		return model.Detect()
 	}
+	named, err := chat.Named(f.template)
+	if err == nil {
+		return named, nil
+	}
+	if text, ok := model.Templates[f.template]; ok {
+		return model.Jinja(text)
+	}
+	if strings.Contains(f.template, "{{") || strings.Contains(f.template, "{%") {
+		return model.Jinja(f.template)
+	}
+	text, fileErr := os.ReadFile(f.template)
+	switch {
+	case fileErr == nil:
+		return model.Jinja(string(text))
+	case len(model.Templates) > 0:
+		err = fmt.Errorf("%w; the model's own are %s", err, strings.Join(slices.Sorted(maps.Keys(model.Templates)), ", "))
+	}
+	return nil, fmt.Errorf("--chat-template: %w; nor is it a file (%w) or a template in Jinja", err, fileErr)
+}
+
+// chatModel returns what a model says about conversations.
+func chatModel(m *mpt.Model) *chat.Model {
 	tok := m.Tokenizer()
-	has := func(text string) bool { _, ok := tok.ID(text); return ok }
-	return chat.Detect(tok.ChatTemplate(), has, m.Config().Name)
+	text := func(id int32) string { s, _ := tok.Token(id); return s }
+	c := &chat.Model{
+		Name: m.Config().Name, Template: tok.ChatTemplate(), Templates: tok.Templates(),
+		Has: func(text string) bool { _, ok := tok.ID(text); return ok },
+		BOS: text(tok.BOS()), EOS: text(tok.EOS()), UNK: text(tok.UNK()), PAD: text(tok.PAD()),
+	}
+	for id := range int32(tok.Size()) {
+		if s, typ := tok.Token(id); typ == tokenizer.Control {
+			c.Control = append(c.Control, s)
+		}
+	}
+	return c
 }
 
 // greet says what is running.

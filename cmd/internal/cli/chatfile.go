@@ -116,9 +116,12 @@ func readState(f io.Reader, size int64) (*chatState, error) {
 
 // restore makes the state, and the session that follows it in f, those of r.
 func (s *chatState) restore(r *repl, f io.Reader) error {
-	format, err := chat.Named(s.Format)
-	if err != nil {
-		return err
+	format := r.talk.format
+	if s.Format != format.Name {
+		var err error
+		if format, err = chat.Named(s.Format); err != nil {
+			return fmt.Errorf("%w: start the chat that is to go on with the same --chat-template", err)
+		}
 	}
 	params, err := sampling.Parse(s.Sampling)
 	if err != nil {
@@ -132,6 +135,7 @@ func (s *chatState) restore(r *repl, f io.Reader) error {
 		return err
 	}
 	talk.turns, talk.forgot = s.Turns, r.talk.forgot
+	talk.rewritten = len(s.Turns) > 1 && s.Turns[1].Prompt == nil
 	r.talk, r.params, r.randomSeed = talk, params, s.RandomSeed
 	r.timing = timing{}
 	return nil

@@ -21,6 +21,12 @@ type conversation struct {
 	status  *status         // shows that a long question is being read
 	forgot  func(turns int) // is told that the oldest turns were dropped
 
+	// rewritten says that the format has written what was said before in another
+	// way. From then on all of it is rendered anew with every question: the first
+	// turn's prompt holds everything up to the last answer, and the session keeps
+	// what the two have in common at their beginning.
+	rewritten bool
+
 	evaluated int // tokens of prompts, so far
 }
 
@@ -50,8 +56,11 @@ func (c *conversation) setSystem(system string) error {
 		return err
 	}
 	c.format = f
-	if len(c.turns) == 0 {
+	switch {
+	case len(c.turns) == 0:
 		return nil
+	case c.rewritten:
+		return c.renderAll()
 	}
 	return c.open(&c.turns[0])
 }
@@ -62,30 +71,67 @@ func (c *conversation) open(t *turn) error {
 	if err != nil {
 		return err
 	}
-	t.Prompt = c.encode(pieces)
+	t.Prompt = c.encode(pieces, false)
 	return nil
 }
 
-// follow makes t the turn that follows the others.
-func (c *conversation) follow(t *turn) error {
-	var before []chat.Message
+// messages returns what was said in all turns.
+func (c *conversation) messages() (list []chat.Message) {
 	for _, u := range c.turns {
-		before = append(before, chat.Message{Role: chat.User, Content: u.Question}, chat.Message{Role: chat.Assistant, Content: u.Answer})
+		list = append(list, chat.Message{Role: chat.User, Content: u.Question}, chat.Message{Role: chat.Assistant, Content: u.Answer})
 	}
-	last := len(before) - 1
-	pieces, err := c.format.Next(before[:last], before[last].Content, chat.Message{Role: chat.User, Content: t.Question})
+	return list
+}
+
+// follow makes t the last turn.
+func (c *conversation) follow(t turn) error {
+	if !c.rewritten {
+		before := c.messages()
+		last := len(before) - 1
+		pieces, err := c.format.Next(before[:last], before[last].Content, chat.Message{Role: chat.User, Content: t.Question})
+		if err == nil {
+			t.Prompt = c.encode(pieces, true)
+			c.turns = append(c.turns, t)
+			return nil
+		}
+		if !errors.Is(err, chat.ErrRewritten) {
+			return err
+		}
+		c.rewritten = true
+	}
+	c.turns = append(c.turns, t)
+	err := c.renderAll()
+	if err != nil {
+		c.turns = c.turns[:len(c.turns)-1]
+	}
+	return err
+}
+
+// renderAll puts the tokens of everything before the last answer into the first turn.
+func (c *conversation) renderAll() error {
+	all := c.messages()
+	pieces, err := c.format.Render(all[:len(all)-1], true)
 	if err != nil {
 		return err
 	}
-	t.Prompt = c.encode(pieces)
+	last := c.last()
+	if last.Reply == nil && last.Answer != "" {
+		last.Reply = c.tokenizer().Encode(last.Answer, tokenizer.EncodeOptions{Continue: true})
+	}
+	for i := range len(c.turns) - 1 {
+		c.turns[i].Prompt, c.turns[i].Reply = nil, nil
+	}
+	last.Prompt = nil
+	c.turns[0].Prompt = c.encode(pieces, false)
 	return nil
 }
 
-// encode returns the tokens of pieces. What looks like a control token in the
-// user's own words stays text.
-func (c *conversation) encode(pieces []chat.Piece) (ids []int32) {
-	for _, p := range pieces {
-		ids = c.tokenizer().AppendEncode(ids, p.Text, tokenizer.EncodeOptions{ParseSpecial: p.Special})
+// encode returns the tokens of pieces, the first of which may continue a text. What
+// looks like a control token in the user's own words stays text.
+func (c *conversation) encode(pieces []chat.Piece, more bool) (ids []int32) {
+	for i, p := range pieces {
+		opt := tokenizer.EncodeOptions{ParseSpecial: p.Special, Continue: i == 0 && more}
+		ids = c.tokenizer().AppendEncode(ids, p.Text, opt)
 	}
 	return ids
 }
@@ -102,18 +148,20 @@ func (c *conversation) ask(ctx context.Context, question string) error {
 		return fmt.Errorf("the message and the system prompt take %d tokens, the context holds %d: "+
 			"shorten them or start with a larger --ctx-size", n, most)
 	}
-	if len(c.turns) > 0 {
-		if err := c.follow(&t); err != nil {
-			return err
-		}
+	if len(c.turns) == 0 {
+		c.turns = append(c.turns, t)
+	} else if err := c.follow(t); err != nil {
+		return err
 	}
-	c.turns = append(c.turns, t)
 	err := c.makeRoom(1)
 	if err == nil {
 		err = c.evaluate(ctx)
 	}
 	if err != nil {
 		c.turns = c.turns[:len(c.turns)-1]
+		if c.rewritten && len(c.turns) > 0 {
+			err = errors.Join(err, c.renderAll())
+		}
 	}
 	return err
 }
@@ -130,7 +178,7 @@ func (c *conversation) retry(ctx context.Context) error {
 func (c *conversation) last() *turn { return &c.turns[len(c.turns)-1] }
 
 // reset removes all turns.
-func (c *conversation) reset() { c.turns = nil }
+func (c *conversation) reset() { c.turns, c.rewritten = nil, false }
 
 // tokens returns the tokens of the whole conversation.
 func (c *conversation) tokens() (ids []int32) {
@@ -160,6 +208,10 @@ func (c *conversation) makeRoom(n int) error {
 // stays. Where the session can drop tokens, those of the other turns stay
 // evaluated.
 func (c *conversation) dropOldest() error {
+	if c.rewritten {
+		c.turns = c.turns[1:]
+		return c.renderAll()
+	}
 	before := c.tokens()
 	second := c.turns[1]
 	if err := c.open(&second); err != nil {
@@ -240,9 +292,9 @@ func (c *conversation) answer(ctx context.Context, opt mpt.GenerateOptions, show
 	}
 	last := c.last()
 	last.Answer = text.String()
-	if c.tokenizer().Decode(last.Reply) != last.Answer {
+	if c.tokenizer().DecodeWith(last.Reply, tokenizer.DecodeOptions{}) != last.Answer {
 		// They say more: a stop string, or a part of a character.
-		last.Reply = c.tokenizer().Encode(last.Answer, tokenizer.EncodeOptions{})
+		last.Reply = c.tokenizer().Encode(last.Answer, tokenizer.EncodeOptions{Continue: true})
 	}
 	return n, err
 }

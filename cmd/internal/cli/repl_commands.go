@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -26,7 +27,7 @@ func chatCommands() []chatCommand {
 		{"/regen", "", "answer the last message again", (*repl).regen, nil},
 		{"/reset", "", "forget the conversation, but not the system prompt", (*repl).reset, nil},
 		{"/system", "[TEXT]", "set the system prompt; without TEXT, show it; - removes it", (*repl).setSystem, nil},
-		{"/set", "[NAME VALUE]", "change how tokens are chosen; alone, show all settings", (*repl).set, settingNames},
+		{"/set", "[NAME [VALUE]]", "change how tokens are chosen, or show a setting; alone, show all", (*repl).set, settingNames},
 		{"/lora", "[add FILE[:SCALE] | remove N | scale N SCALE]", "change the LoRA adapters in use; alone, list them", (*repl).lora, func(string) []string { return loraWords }},
 		{"/save", "FILE", "write the conversation to FILE", (*repl).save, completeFile},
 		{"/load", "FILE", "go on with the conversation in FILE", (*repl).load, completeFile},
@@ -94,7 +95,7 @@ func (r *repl) set(_ context.Context, arg string) error {
 	}
 	name, value, ok := strings.Cut(arg, " ")
 	if !ok {
-		return fmt.Errorf("%s: no value: want /set NAME VALUE", name)
+		return r.setting(name)
 	}
 	value = strings.TrimSpace(value)
 	if name == "seed" {
@@ -113,10 +114,24 @@ func (r *repl) set(_ context.Context, arg string) error {
 	return nil
 }
 
-// settings shows all settings.
-func (r *repl) settings() error {
-	t := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
+// setting shows one setting.
+func (r *repl) setting(name string) error {
+	key := strings.ReplaceAll(name, "-", "_")
 	for _, o := range sampling.Options() {
+		if o.Name == key || slices.Contains(o.Also, key) {
+			return r.showSettings(o)
+		}
+	}
+	p := r.params
+	return p.Set(name, "") // says which settings there are
+}
+
+// settings shows all settings.
+func (r *repl) settings() error { return r.showSettings(sampling.Options()...) }
+
+func (r *repl) showSettings(options ...sampling.Option) error {
+	t := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
+	for _, o := range options {
 		value := o.Get(&r.params)
 		if o.Name == "seed" && r.randomSeed {
 			value = "random"

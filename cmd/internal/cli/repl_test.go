@@ -425,14 +425,16 @@ func TestReplSystem(t *testing.T) {
 func TestReplCommands(t *testing.T) {
 	m := openCase(t, "hf-tiny")
 	tests := []struct{ line, out, notes string }{
-		{"/help", "/set [NAME VALUE]", ""},
+		{"/help", "/set [NAME [VALUE]]", ""},
 		{"/set", "temperature; 0:", ""},
 		{"/set temp 0.25", "", ""},
 		{"/set top-k 3", "", ""},
 		{"/set seed random", "", ""},
 		{"/tokens", "0 of 64 tokens, 0 turns\n", ""},
 		{"/quit", "", ""},
-		{"/set temp", "", "mpt: /set: temp: no value: want /set NAME VALUE\n"},
+		{"/set temp", "temp  1.5  temperature", ""},
+		{"/set top-k", "top_k  0  ", ""},
+		{"/set nonsense", "", "mpt: /set: sampling: unknown parameter \"nonsense\""},
 		{"/set temp warm", "", "mpt: /set: sampling: temp: \"warm\" is not a number\n"},
 		{"/set top_p -1", "", "mpt: /set: sampling: top_p is -1: want "},
 		{"/set nonsense 1", "", "mpt: /set: sampling: unknown parameter \"nonsense\""},

@@ -135,21 +135,26 @@ func (f *runFlags) complete(cmd *cobra.Command, s *mpt.Session, ids []int32, p s
 		return err
 	}
 	took.reading, start = time.Since(start), time.Now()
-	took.wrote, err = f.print(cmd.Context(), cmd.OutOrStdout(), s, chain)
+	full := false
+	took.wrote, err = f.print(cmd.Context(), cmd.OutOrStdout(), s, chain, func() { full = true })
 	took.writing = time.Since(start)
+	if full {
+		note(cmd.ErrOrStderr(), "the context of %d tokens is full: make room with --ctx-size, or forget the oldest with --context-shift", s.ContextSize())
+	}
 	if f.verbose {
 		note(cmd.ErrOrStderr(), "%v", took)
 	}
 	return err
 }
 
-// print generates to w and returns the number of tokens.
-func (f *runFlags) print(ctx context.Context, w io.Writer, s *mpt.Session, chain *sampling.Chain) (n int, err error) {
+// print generates to w and returns the number of tokens. It calls full if the
+// context ends the text.
+func (f *runFlags) print(ctx context.Context, w io.Writer, s *mpt.Session, chain *sampling.Chain, full func()) (n int, err error) {
 	if isTerminal(w) {
 		defer fmt.Fprintln(w)
 	}
 	opt := mpt.GenerateOptions{
-		Sampler: chain, MaxTokens: f.predict, Stop: f.stop, Shift: f.shift, IgnoreEOS: f.keepOn, Special: f.prompt.special,
+		Sampler: chain, MaxTokens: f.predict, Stop: f.stop, Shift: f.shift, IgnoreEOS: f.keepOn, Special: f.prompt.special, Full: full,
 	}
 	for t, err := range s.Generate(ctx, opt) {
 		if err != nil {

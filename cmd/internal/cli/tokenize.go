@@ -16,6 +16,7 @@ import (
 
 	"mptgo/gguf"
 	"mptgo/mpt/builtin"
+	"mptgo/mpt/convert"
 	"mptgo/mpt/tokenizer"
 )
 
@@ -56,14 +57,15 @@ func newTokenize() *cobra.Command {
 	}
 	prompt.add(cmd)
 	prompt.addSpecial(cmd)
-	cmd.Flags().VarP((*fileName)(&model), "model", "m", "a GGUF `FILE`, a tokenizer.json or a checkpoint folder (default: the built-in model)")
+	cmd.Flags().VarP((*fileName)(&model), "model", "m", "a GGUF `FILE`, a tokenizer.json, a tokenizer.model or a checkpoint folder (default: the built-in model)")
 	cmd.Flags().BoolVar(&show, "show", false, "print a line with the id and the text of every token instead")
 	cmd.Flags().BoolVar(&jsonl, "jsonl", false, "the input is a text per line, in JSON")
 	return cmd
 }
 
-// openTokenizer reads the tokenizer of a GGUF file, a tokenizer.json, a folder
-// that holds one, or, if path is empty, the built-in model.
+// openTokenizer reads the tokenizer of a GGUF file, a tokenizer.json, a
+// sentencepiece model, a checkpoint folder, or, if path is empty, the built-in
+// model.
 func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 	if path == "" {
 		f, err := builtin.File()
@@ -74,10 +76,13 @@ func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 		return tokenizer.FromGGUF(f)
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "tokenizer.json")
+		return folderTokenizer(path)
 	}
-	if strings.EqualFold(filepath.Ext(path), ".json") {
-		return readTokenizer(path)
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".json":
+		return readTokenizer(path, tokenizer.ParseJSON)
+	case ".model":
+		return readTokenizer(path, tokenizer.ParseSentencepiece)
 	}
 	f, err := gguf.Open(path)
 	if err != nil {
@@ -87,13 +92,23 @@ func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 	return tokenizer.FromGGUF(f)
 }
 
-// readTokenizer reads a tokenizer.json.
-func readTokenizer(path string) (*tokenizer.Tokenizer, error) {
+// folderTokenizer reads the tokenizer of a checkpoint.
+func folderTokenizer(dir string) (*tokenizer.Tokenizer, error) {
+	file := func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, name)) }
+	vocab, err := convert.ReadVocabulary(file, func(string, ...any) {})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return tokenizer.New(vocab)
+}
+
+// readTokenizer reads a file that holds a vocabulary.
+func readTokenizer(path string, parse func([]byte) (*tokenizer.Vocab, error)) (*tokenizer.Tokenizer, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
-	vocab, err := tokenizer.ParseJSON(b)
+	vocab, err := parse(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

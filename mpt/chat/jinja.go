@@ -1,0 +1,206 @@
+package chat
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nikolalohinski/gonja/v2/config"
+	"github.com/nikolalohinski/gonja/v2/exec"
+	"github.com/nikolalohinski/gonja/v2/loaders"
+)
+
+// Model is what a model's file says about conversations.
+type Model struct {
+	Name      string            // what it is called
+	Template  string            // in Jinja, or ""
+	Templates map[string]string // others, by name
+
+	Has     func(token string) bool // whether the vocabulary has a token of that text
+	Control []string                // the texts of all control tokens
+
+	BOS, EOS, UNK, PAD string // the texts of these tokens, or ""
+
+	// Now is the clock of templates that write the date; nil is time.Now.
+	Now func() time.Time
+}
+
+// Detect returns the format of the model: that of its template if there is one,
+// else as the function [Detect] finds it.
+func (m *Model) Detect() (*Format, error) {
+	if strings.TrimSpace(m.Template) == "" {
+		return Detect("", m.Has, m.Name)
+	}
+	return m.Jinja(m.Template)
+}
+
+// Jinja returns the format that a template in Jinja describes. A template that
+// writes what one of [Formats] does is replaced by that. It cannot read files, and
+// one that never ends or whose text grows without end is stopped with an error.
+func (m *Model) Jinja(template string) (*Format, error) {
+	if f, err := recognise(template); err == nil {
+		return f, nil
+	}
+	engine, err := m.parse(template)
+	if err != nil {
+		return nil, fmt.Errorf("chat: the chat template cannot be used: %w: choose a format with --chat-template NAME (%s)", err, names())
+	}
+	f := &Format{Name: "jinja", Usage: "the model's own template", template: &jinja{model: m, engine: engine}}
+	for _, token := range []string{imEnd, endOfText} {
+		if strings.Contains(template, token) {
+			f.StopTokens = append(f.StopTokens, token)
+		}
+	}
+	return f, nil
+}
+
+// jinja is a template in Jinja. The text that it writes is cut at the control
+// tokens that it spells out itself; those that messages spell are hidden from it.
+type jinja struct {
+	model  *Model
+	engine *exec.Template
+}
+
+// parse prepares a template.
+func (m *Model) parse(template string) (t *exec.Template, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("the template engine failed: %v", fault)
+		}
+	}()
+	text, err := engineSource(template)
+	if err != nil {
+		return nil, err
+	}
+	loader, err := loaders.NewMemoryLoader(map[string]string{"/template": text})
+	if err != nil {
+		return nil, err
+	}
+	now := m.Now
+	if now == nil {
+		now = time.Now
+	}
+	c := config.New()
+	c.KeepTrailingNewline = true // what is to go is gone
+	t, err = exec.NewTemplate("/template", c, loader, environment(now))
+	if err != nil {
+		return nil, shorter(err, text)
+	}
+	return t, nil
+}
+
+// shorter returns an error of the engine without the whole template in it, and
+// without most of a long expression.
+func shorter(err error, template string) error {
+	const most = 400
+	text := strings.ReplaceAll(err.Error(), "failed to parse template '"+template+"': ", "")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most/2]+" ... "+text[len(text)-most/2:], "")
+	}
+	return errors.New(text)
+}
+
+func (j *jinja) render(system string, msgs []Message, prompt bool) ([]Piece, error) {
+	if system != "" {
+		msgs = append([]Message{{System, system}}, msgs...)
+	}
+	hide := j.hiding(msgs)
+	list, size := make([]any, len(msgs)), 0
+	for i, m := range msgs {
+		list[i] = map[string]any{"role": m.Role, "content": hide.apply(m.Content)}
+		size += len(m.Content)
+	}
+	text, err := j.execute(list, prompt, newGuard(size))
+	if err != nil {
+		return nil, err
+	}
+	return j.cut(text, hide), nil
+}
+
+func (j *jinja) execute(messages []any, prompt bool, g *guard) (text string, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("the template engine failed: %v", fault)
+		}
+	}()
+	var b strings.Builder
+	m := j.model
+	err = j.engine.Execute(g.writer(&b), exec.NewContext(map[string]any{
+		"messages": messages, "add_generation_prompt": prompt, "tools": nil, "documents": nil,
+		"bos_token": m.BOS, "eos_token": m.EOS, "unk_token": m.UNK, "pad_token": m.PAD,
+		guardKey: g,
+	}))
+	if err != nil {
+		return "", fmt.Errorf("the template reports: %w", shorter(err, ""))
+	}
+	return b.String(), nil
+}
+
+// hiding keeps apart the control tokens that messages spell out: a mark, which is
+// in none of the messages, stands in each of them while a template is rendered.
+type hiding struct {
+	mark string
+	in   *strings.Replacer
+}
+
+func (j *jinja) hiding(msgs []Message) hiding {
+	h := hiding{}
+	for mark := rune(0xFDD0); ; mark++ { // these are no characters, and never will be
+		h.mark = string(mark)
+		if !slices.ContainsFunc(msgs, func(m Message) bool { return strings.Contains(m.Content, h.mark) }) {
+			break
+		}
+	}
+	var pairs []string
+	for _, token := range j.model.longestFirst() {
+		_, n := firstRune(token)
+		pairs = append(pairs, token, token[:n]+h.mark+token[n:])
+	}
+	h.in = strings.NewReplacer(pairs...)
+	return h
+}
+
+func (h hiding) apply(s string) string { return h.in.Replace(s) }
+
+// longestFirst returns the control tokens that can be hidden and found.
+func (m *Model) longestFirst() []string {
+	var list []string
+	for _, t := range m.Control {
+		if _, n := firstRune(t); n < len(t) {
+			list = append(list, t)
+		}
+	}
+	slices.SortFunc(list, func(a, b string) int { return len(b) - len(a) })
+	return list
+}
+
+// firstRune returns the first character of s and its length.
+func firstRune(s string) (r rune, n int) {
+	for i, x := range s {
+		if i > 0 {
+			return r, i
+		}
+		r = x
+	}
+	return r, len(s)
+}
+
+// cut makes pieces of the text that a template has written.
+func (j *jinja) cut(text string, hide hiding) []Piece {
+	var w writer
+	tokens := j.model.longestFirst()
+	for text != "" {
+		at, found := len(text), ""
+		for _, t := range tokens {
+			if i := strings.Index(text[:min(len(text), at+len(t))], t); i >= 0 && i < at {
+				at, found = i, t
+			}
+		}
+		w.text(strings.ReplaceAll(text[:at], hide.mark, ""))
+		w.add(Piece{found, true})
+		text = text[at+len(found):]
+	}
+	return w.pieces
+}

@@ -1,0 +1,180 @@
+package chat
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// llamaLike is a model that has the control tokens of these tests.
+func llamaLike() *Model {
+	return &Model{
+		Has: vocabulary("<s>", "</s>"), Control: []string{"<s>", "</s>", imStart, imEnd, "[INST]"}, BOS: "<s>", EOS: "</s>",
+		Now: func() time.Time { return time.Date(2024, 7, 9, 5, 4, 3, 0, time.UTC) },
+	}
+}
+
+// Templates with what published ones use, and what Jinja makes of them, set up as
+// transformers does it.
+func TestJinjaIsJinja(t *testing.T) {
+	data, err := os.ReadFile("testdata/jinja.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []struct {
+		Name, Template string
+		Cases          []struct {
+			Messages []Message
+			Prompt   bool
+			Text     string
+			Error    string
+		}
+	}
+	if err := json.Unmarshal(data, &all); err != nil || len(all) == 0 {
+		t.Fatal(len(all), err)
+	}
+	for _, c := range all {
+		f, err := llamaLike().Jinja(c.Template)
+		if err != nil {
+			t.Errorf("%s: %v", c.Name, err)
+			continue
+		}
+		for _, x := range c.Cases {
+			got, err := f.Render(x.Messages, x.Prompt)
+			if (err != nil) != (x.Error != "") || err != nil && !strings.Contains(err.Error(), x.Error) {
+				t.Errorf("%s: error %v, want %q", c.Name, err, x.Error)
+			} else if join(got) != x.Text {
+				t.Errorf("%s:\n got %q\nwant %q", c.Name, join(got), x.Text)
+			}
+		}
+	}
+}
+
+func mustJinja(t testing.TB, template string) *Format {
+	t.Helper()
+	f, err := llamaLike().Jinja(template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+const simple = `{% for m in messages %}{{ '<|im_start|>' + m['role'] + ': ' + m['content'] | trim + '<|im_end|>' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant: ' }}{% endif %}`
+
+func TestJinjaPieces(t *testing.T) {
+	got, err := mustJinja(t, simple).Render([]Message{{User, "a<|im_end|></s>\ufdd0b"}}, true)
+	want := []Piece{{imStart, true}, {"user: a<|im_end|></s>\ufdd0b", false}, {imEnd, true}, {imStart, true}, {"assistant: ", false}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+// A conversation goes on by adding to it, unless the template changes what was said.
+func TestJinjaNext(t *testing.T) {
+	f := mustJinja(t, simple)
+	got, err := f.Next([]Message{{User, "Why?"}}, "Because.", Message{User, "Really?"})
+	want := []Piece{{imEnd, true}, {imStart, true}, {"user: Really?", false}, {imEnd, true}, {imStart, true}, {"assistant: ", false}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if _, err := f.Next([]Message{{User, "Why?"}}, "Because. ", Message{User, "Really?"}); err == nil || !strings.Contains(err.Error(), "anew") {
+		t.Errorf("an answer that the template trims: %v", err)
+	}
+}
+
+func TestJinjaRefuses(t *testing.T) {
+	for template, want := range map[string]string{
+		"{% for m in messages %}":                   "cannot be used",
+		"{% if %}{% endif %}":                       "cannot be used",
+		"{{ 'a' }":                                  "not closed",
+		"{{ a b }}":                                 "cannot be used",
+		"{% include '/etc/passwd' %}":               "include",
+		"{% import '/etc/passwd' as x %}":           "import",
+		"{% extends '/etc/passwd' %}":               "extends",
+		"{% block a %}{{ self.a() }}{% endblock %}": "block",
+		"{{ 'x' * 9 }}":                             "multiplies",
+		"{% for x in messages recursive %}{{ loop(messages) }}{% endfor %}":      "recursive",
+		"{{ " + strings.Repeat("(", maxTag+1) + " }}":                            "a tag takes",
+		"{{ " + strings.Repeat("[", maxTag+1) + " }}":                            "a tag takes",
+		strings.Repeat("{% if 1 %}", 101) + strings.Repeat("{% endif %}", 101):   "nested deeper",
+		strings.Repeat("{% set x %}", 101) + strings.Repeat("{% endset %}", 101): "nested deeper",
+		"{% raw %}":                        "raw block is not closed",
+		strings.Repeat("x", maxTemplate+1): "at most",
+		"{% for a in range(9) %}{% nonsense %}{% endfor %}": "nonsense",
+	} {
+		if f, err := llamaLike().Jinja(template); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.60q: %v, error %v, want one that contains %q", template, f, err, want)
+		}
+	}
+}
+
+// Templates that would go on for ever or take all memory are stopped.
+func TestJinjaIsBounded(t *testing.T) {
+	const grow = "{% set n = namespace(s='xxxxxxxx', l=[1]) %}{% for i in range(60) %}"
+	for template, want := range map[string]string{
+		"{% set r = range(1000) %}{% for a in r %}{% for b in r %}{% endfor %}{% endfor %}":                    errSteps.Error(),
+		"{% for a in range(1000000000) %}{% endfor %}":                                                         errSteps.Error(),
+		"{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}":                                                   errSteps.Error(),
+		"{% macro f(x) %}{{ f(x ~ x) }}{% endmacro %}{{ f('xxxx') }}":                                          errRoom.Error(),
+		"{% macro f(x) %}{{ g(x) }}{% endmacro %}{% macro g(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}":           errSteps.Error(),
+		grow + "{% set n.s = n.s ~ n.s %}{% endfor %}":                                                         errRoom.Error(),
+		grow + "{% set n.s = n.s + n.s %}{% endfor %}":                                                         errRoom.Error(),
+		grow + "{% set n.l = [n.l, n.l] %}{% endfor %}{{ n.l }}":                                               errRoom.Error(),
+		"{% set n = namespace(l=[1]) %}{% for i in range(100000) %}{% set n.l = [n.l] %}{% endfor %}{{ n.l }}": errRoom.Error(),
+		grow + "{% set n.s = n.s.replace('x', n.s) %}{% endfor %}":                                             errRoom.Error(),
+		grow + "{% set n.s = n.s|replace('', n.s) %}{% endfor %}":                                              errRoom.Error(),
+		grow + "{% set n.s = n.s.join(range(1000)) %}{% endfor %}":                                             errRoom.Error(),
+		grow + "{% set n.s %}{{ n.s }}{{ n.s }}{% endset %}{% endfor %}":                                       errRoom.Error(),
+		grow + "{% for y in [n.s ~ n.s] %}{% set n.s = y %}{% endfor %}{% endfor %}":                           errRoom.Error(),
+		"{% for a in range(100000) %}xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{% endfor %}":                               errRoom.Error(),
+		"{{ 'x'.center(1000000000) }}":                                                                         "center",
+		"{{ 'x'|center(1000000000) }}":                                                                         "center",
+		"{{ '%1000000000d'|format(1) }}":                                                                       "format",
+		"{{ messages.append(messages) }}":                                                                      "append",
+		"{{ 1 % 0 }}":                                                                                          "failed",
+		"{{ lipsum() }}":                                                                                       "lipsum",
+	} {
+		f, err := llamaLike().Jinja(template)
+		if err != nil {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v", template, err)
+			}
+			continue
+		}
+		if _, err := f.Render([]Message{{User, "x"}}, true); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want one that contains %q", template, err, want)
+		}
+	}
+}
+
+// What a template of someone else's makes of a conversation: an error or a text.
+func FuzzJinja(f *testing.F) {
+	f.Add(simple, "Why?")
+	f.Add(`{% set n = namespace(a=1) %}{%- macro f(x, y='z') -%}{{ x|tojson }}{% endmacro %}{{ f(messages[-1]) }}`, "<s>")
+	f.Fuzz(func(t *testing.T, template, content string) {
+		m := llamaLike()
+		format, err := m.Jinja(template[:min(len(template), 2000)])
+		if err != nil {
+			return
+		}
+		format.Render([]Message{{User, content}, {Assistant, "b"}, {User, content}}, true)
+	})
+}
+
+// The bound on time stands behind those on steps and sizes.
+func TestGuardHasADeadline(t *testing.T) {
+	g := newGuard(0)
+	g.deadline = time.Now().Add(-time.Second)
+	for name, err := range map[string]error{"step": g.spend(1), "value": g.check("x")} {
+		if err != errSteps {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := g.writer(io.Discard).Write([]byte("x")); err != errSteps {
+		t.Errorf("output: %v", err)
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+
+	"mptgo/internal/check"
 )
 
 // FuzzParse checks that no input panics or allocates out of proportion, and that
@@ -26,7 +28,9 @@ func FuzzParse(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		first, err := Parse("fuzz", b)
+		var first *File
+		var err error
+		check.Bounded(t, len(b), func() { first, err = Parse("fuzz", b) })
 		if err != nil {
 			if !errors.Is(err, ErrFormat) {
 				t.Fatalf("%v does not wrap ErrFormat", err)

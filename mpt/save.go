@@ -25,6 +25,10 @@ import (
 // The last byte of the magic is the version of the format.
 const sessionMagic = "MPTSESS\x01"
 
+// maxWindow bounds the memory that a zstd stream may ask for: twice the window that
+// Save uses.
+const maxWindow = 8 << 20
+
 // ErrSession is wrapped by the errors of [Session.Restore] that are the fault
 // of the file.
 var ErrSession = errors.New("not a usable saved session")
@@ -81,7 +85,7 @@ func (s *Session) Restore(r io.Reader) error {
 	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != sessionMagic {
 		return fmt.Errorf("mpt: Restore: %w: it does not begin like one of this version", ErrSession)
 	}
-	z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(64<<20), zstd.WithDecoderConcurrency(1))
+	z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return fmt.Errorf("mpt: Restore: %w", err)
 	}
@@ -105,34 +109,49 @@ func (s *Session) read(r io.Reader) error {
 	case int64(head.Tokens) > int64(s.context):
 		return fmt.Errorf("its %d tokens do not fit into a context of %d: %w", head.Tokens, s.context, ErrContextFull)
 	}
-	n := int(head.Tokens)
-	tokens := make([]int32, n)
+	tokens, err := s.readTokens(r, int(head.Tokens))
+	if err != nil {
+		return err
+	}
 	var valid bool
-	if err := readAll(r, tokens, &valid); err != nil {
+	if err := readAll(r, &valid); err != nil {
 		return err
 	}
 	logits := make([]float32, s.m.config.Vocab)
 	if valid {
+		if len(tokens) == 0 {
+			return errors.New("it has logits, but no token that they would belong to")
+		}
 		if err := readAll(r, logits); err != nil {
 			return err
 		}
 	}
 	c := s.m.newCache()
-	c.prepare(0, n)
-	if err := c.each(n, func(b []byte) error {
-		_, err := io.ReadFull(r, b)
-		return err
-	}); err != nil {
+	if err := c.load(r, len(tokens)); err != nil {
 		return err
 	}
 	if err := atEnd(r); err != nil {
 		return err
 	}
-	if err := s.inVocabulary(tokens); err != nil {
-		return err
-	}
 	s.cache, s.tokens, s.logits, s.valid = c, tokens, logits, valid
 	return nil
+}
+
+// readTokens reads n tokens of the vocabulary, in pieces: n may be a lie.
+func (s *Session) readTokens(r io.Reader, n int) ([]int32, error) {
+	var tokens []int32
+	piece := make([]int32, 1024)
+	for len(tokens) < n {
+		part := piece[:min(len(piece), n-len(tokens))]
+		if err := readAll(r, part); err != nil {
+			return nil, err
+		}
+		if err := s.inVocabulary(part); err != nil {
+			return nil, err
+		}
+		tokens = append(tokens, part...)
+	}
+	return tokens, nil
 }
 
 func readAll(r io.Reader, values ...any) error {
@@ -162,14 +181,45 @@ func atEnd(r io.Reader) error {
 func (c *cache) each(n int, visit func([]byte) error) error {
 	for _, kv := range c.layers {
 		for p := 0; p*ggml.Chunk < n; p++ {
-			used := min(n-p*ggml.Chunk, ggml.Chunk)
-			for h := range kv.Heads {
-				k, v := ggml.PageParts(kv, p, h, used)
-				if err := errors.Join(visit(k), visit(v)); err != nil {
-					return err
-				}
+			if err := eachPart(kv, p, n, visit); err != nil {
+				return err
 			}
 		}
+	}
+	return nil
+}
+
+// eachPart is each for page p of a layer.
+func eachPart(kv *ggml.KV, p, n int, visit func([]byte) error) error {
+	used := min(n-p*ggml.Chunk, ggml.Chunk)
+	for h := range kv.Heads {
+		k, v := ggml.PageParts(kv, p, h, used)
+		if err := visit(k); err != nil {
+			return err
+		}
+		if err := visit(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load fills an empty cache with n positions, as each visits them. Pages are made as
+// their bytes come, so that no number in a file takes memory by itself.
+func (c *cache) load(r io.Reader, n int) error {
+	for _, kv := range c.layers {
+		for p := 0; p*ggml.Chunk < n; p++ {
+			kv.Pages = append(kv.Pages, ggml.NewKVPage(kv))
+			if err := eachPart(kv, p, n, func(b []byte) error {
+				_, err := io.ReadFull(r, b)
+				return err
+			}); err != nil {
+				return err
+			}
+		}
+	}
+	for range (n + ggml.Chunk - 1) / ggml.Chunk {
+		c.owned = append(c.owned, true)
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"mptgo/internal/check"
 )
 
 // mustChain returns a chain for parameters in text form, with words as its
@@ -368,34 +370,39 @@ func FuzzSample(f *testing.F) {
 		if err != nil || len(data) > 1000 {
 			return
 		}
-		c, err := New(p, words(nil))
-		if err != nil {
-			t.Fatalf("valid parameters are refused: %v", err)
-		}
-		special := [...]float32{0, -inf, math.MaxFloat32, -math.MaxFloat32, 1e-45}
-		logits := make([]float32, len(data))
-		for i, b := range data {
-			logits[i] = float32(b)/16 - 8
-			if n := int(b) - 250; n >= 0 && n < len(special) {
-				logits[i] = special[n]
-			}
-		}
-		for range 4 {
-			id, err := c.Sample(logits)
-			if err != nil {
-				return
-			}
-			if id < 0 || int(id) >= len(logits) || math.IsInf(float64(logits[id]), -1) {
-				t.Fatalf("token %d is not possible", id)
-			}
-			for _, x := range c.Candidates() {
-				if !(x.P >= 0 && x.P <= 1) {
-					t.Fatalf("token %d has the probability %v", x.ID, x.P)
-				}
-			}
-			c.Accept(id)
-		}
+		check.Bounded(t, len(params)+len(data), func() { trySample(t, p, data) })
 	})
+}
+
+// trySample makes a chain and chooses tokens by logits made of data.
+func trySample(t *testing.T, p Params, data []byte) {
+	c, err := New(p, words(nil))
+	if err != nil {
+		t.Fatalf("valid parameters are refused: %v", err)
+	}
+	special := [...]float32{0, -inf, math.MaxFloat32, -math.MaxFloat32, 1e-45}
+	logits := make([]float32, len(data))
+	for i, b := range data {
+		logits[i] = float32(b)/16 - 8
+		if n := int(b) - 250; n >= 0 && n < len(special) {
+			logits[i] = special[n]
+		}
+	}
+	for range 4 {
+		id, err := c.Sample(logits)
+		if err != nil {
+			return
+		}
+		if id < 0 || int(id) >= len(logits) || math.IsInf(float64(logits[id]), -1) {
+			t.Fatalf("token %d is not possible", id)
+		}
+		for _, x := range c.Candidates() {
+			if !(x.P >= 0 && x.P <= 1) {
+				t.Fatalf("token %d has the probability %v", x.ID, x.P)
+			}
+		}
+		c.Accept(id)
+	}
 }
 
 func BenchmarkSample(b *testing.B) {

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"mptgo/internal/check"
 )
 
 func TestParse(t *testing.T) {
@@ -117,7 +119,9 @@ func FuzzParse(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		p, err := Parse(s)
+		var p Params
+		var err error
+		check.Bounded(t, len(s), func() { p, err = Parse(s) })
 		if err != nil {
 			return
 		}

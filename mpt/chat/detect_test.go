@@ -213,7 +213,9 @@ func FuzzDetect(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, template string) {
-		form, err := Detect(template, vocabulary(), "")
+		var form *Format
+		var err error
+		check.Bounded(t, len(template), func() { form, err = Detect(template, vocabulary(), "") })
 		if err != nil || strings.TrimSpace(template) == "" {
 			return
 		}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"mptgo/internal/check"
 )
 
 // containsAll reports whether an error mentions all words; for no words it must be
@@ -190,7 +192,9 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte(`{"model_type":"mosaic_gpt","n_layers":4,"alibi":true,"block_overrides":{"order":[{"order":[{"name":"default"},{"name":"a"}],"repeat":2}],"overrides":{"a":{"attn_config":{"reuse_kv_layer_idx":-1,"nope":true}}}}}`))
 	f.Add([]byte(`{"model_type":"mpt","n_heads":0,"attn_config":{"attn_type":"grouped_query_attention","kv_n_heads":0}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := ParseConfig(b)
+		var c *Config
+		var err error
+		check.Bounded(t, len(b), func() { c, err = ParseConfig(b) })
 		if err != nil {
 			return
 		}

@@ -3,6 +3,8 @@ package cli
 import (
 	"bytes"
 	"testing"
+
+	"mptgo/internal/check"
 )
 
 // FuzzReadState feeds any bytes to the reader of saved chats: it may refuse
@@ -14,7 +16,9 @@ func FuzzReadState(f *testing.F) {
 	f.Add([]byte(chatMagic + "\x02\x00\x00\x00{}"))
 	f.Add([]byte(chatMagic + "\x1b\x00\x00\x00" + `{"turns":[{"prompt":[-1]}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := readState(bytes.NewReader(b), int64(len(b)))
+		var s *chatState
+		var err error
+		check.Bounded(t, len(b), func() { s, err = readState(bytes.NewReader(b), int64(len(b))) })
 		if (s == nil) == (err == nil) {
 			t.Fatalf("got %v, %v", s, err)
 		}

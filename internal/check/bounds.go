@@ -30,7 +30,7 @@ func Bounded(t testing.TB, n int, read func()) {
 	if n < smallInput && bytes > maxAllocated {
 		t.Errorf("an input of %d bytes made its reader allocate %d MB", n, bytes>>20)
 	}
-	if busy > maxBusy {
+	if busy > slow*maxBusy {
 		t.Errorf("an input of %d bytes kept its reader busy for %v", n, busy)
 	}
 }

@@ -89,6 +89,11 @@ func (s *storage) part(metadata any) (any, error) {
 	return view{s, int(start), int(n)}, nil
 }
 
+// maxExpansion is how many times larger than the file its tensors may be together.
+// Tied weights, stored once, make it less than two; repetition of elements (a stride
+// of 0) could make terabytes of a kilobyte.
+const maxExpansion = 4
+
 // addTensors adds the tensors of an unpickled object to the container. locate
 // finds the offset of a storage in the file.
 func (t *torchFile) addTensors(object any, locate func(*storage) error) error {
@@ -96,6 +101,7 @@ func (t *torchFile) addTensors(object any, locate func(*storage) error) error {
 	if err != nil {
 		return err
 	}
+	room := maxExpansion * t.c.size
 	for _, it := range d.items {
 		ref, ok := it.value.(*tensorRef)
 		if !ok {
@@ -114,6 +120,9 @@ func (t *torchFile) addTensors(object any, locate func(*storage) error) error {
 		tensor, err := newTensor(t.c, name, ref.of.dtype, ref.shape, offset, ref.strides)
 		if err != nil {
 			return err
+		}
+		if room -= int64(tensor.Bytes()); room < 0 {
+			return malformed("tensor %q of size %v: the tensors are more than %d times as large as the file, which repeats elements", name, ref.shape, maxExpansion)
 		}
 		t.c.tensors = append(t.c.tensors, tensor)
 	}

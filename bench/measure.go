@@ -145,7 +145,7 @@ func (c *cell) measureLoad(ctx context.Context) (s sample, err error) {
 
 // answer evaluates a short prompt in a session of its own.
 func answer(ctx context.Context, m *mpt.Model) error {
-	s, err := m.NewSession()
+	s, err := m.NewSession(mpt.ContextSize(loadPrompt))
 	if err != nil {
 		return err
 	}

@@ -15,20 +15,41 @@ type Options struct {
 // Compile prepares g for batches of up to batch rows. The graph must not be
 // compiled again.
 func Compile(g *Graph, pool *Pool, batch int, opt Options) (*Exec, error) {
-	tier, err := tierNamed(opt.Tier)
+	e, err := prepare(g, batch, opt)
 	if err != nil {
 		return nil, err
 	}
-	e := &Exec{pool: pool, tier: tier, exact: opt.Exact, capacity: batch}
-	e.ops = joinEpilogues(g.ops)
-	e.placeQuantisation()
-	e.placeSorting()
+	e.pool = pool
 	e.plan()
 	e.scratch = make([]scratch, pool.Workers())
 	for _, o := range e.ops {
 		e.nodes = append(e.nodes, node{op: o, steps: o.steps(e)})
 	}
 	return e, nil
+}
+
+// prepare does what comes before the memory of the tensors.
+func prepare(g *Graph, batch int, opt Options) (*Exec, error) {
+	tier, err := tierNamed(opt.Tier)
+	if err != nil {
+		return nil, err
+	}
+	e := &Exec{tier: tier, exact: opt.Exact, capacity: batch}
+	e.ops = joinEpilogues(g.ops)
+	e.placeQuantisation()
+	e.placeSorting()
+	return e, nil
+}
+
+// Measure returns the size of the arena that [Compile] would allocate, [Exec.Bytes].
+// The graph must not be compiled any more.
+func Measure(g *Graph, batch int, opt Options) (int, error) {
+	e, err := prepare(g, batch, opt)
+	if err != nil {
+		return 0, err
+	}
+	_, size := e.layout()
+	return size, nil
 }
 
 // joinEpilogues moves every elementwise operation whose source is a product

@@ -19,11 +19,19 @@ type block struct {
 	size        int
 }
 
-// plan gives every tensor a place in one arena, so that two tensors share
-// memory only if one is dead before the other is computed, and allocates it.
+// plan gives every tensor a place in one arena, and allocates it.
 func (e *Exec) plan() {
-	blocks := e.lifetimes()
-	size := 0
+	blocks, size := e.layout()
+	e.arena = alignedBytes(size)
+	for _, b := range blocks {
+		b.t.place(e.arena[b.offset:b.offset+b.size], e.capacity)
+	}
+}
+
+// layout gives every tensor an offset, so that two tensors share memory only if one
+// is dead before the other is computed, and returns the bytes that they need.
+func (e *Exec) layout() (blocks []*block, size int) {
+	blocks = e.lifetimes()
 	var placed []*block // by offset
 	for _, b := range blocks {
 		b.offset = firstGap(placed, b)
@@ -31,10 +39,7 @@ func (e *Exec) plan() {
 		placed = append(placed, b)
 		sort.Slice(placed, func(i, j int) bool { return placed[i].offset < placed[j].offset })
 	}
-	e.arena = alignedBytes(size)
-	for _, b := range blocks {
-		b.t.place(e.arena[b.offset:b.offset+b.size], e.capacity)
-	}
+	return blocks, size
 }
 
 // lifetimes lists the tensors that need memory, the largest first: small ones

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -25,7 +26,7 @@ func FuzzLoad(f *testing.F) {
 			m.data[i] = make([]byte, len(m.data[i]))
 		}
 		b := m.file(f)
-		f.Add(bytes.TrimRight(b, "\x00"))
+		f.Add(bytes.TrimRight(b, "\x00"), uint32(len(b)))
 	}
 	seed(mini())
 	seed(mini().set("mpt.block_count", uint32(1<<12)))
@@ -33,21 +34,57 @@ func FuzzLoad(f *testing.F) {
 	seed(mini().set("mpt.ext.window", []int32{3}).set("mpt.attn_logit_softcapping", float32(1)).set("mpt.ext.activation", "silu"))
 	seed(mini().set("tokenizer.ggml.merges", []string{"a b"}).set("tokenizer.ggml.add_bos_token", true))
 	zeros := make([]byte, 32<<10)
-	f.Fuzz(func(t *testing.T, head []byte) {
-		check.Bounded(t, len(head)+len(zeros), func() { tryModel(t, append(bytes.Clone(head), zeros...)) })
+	f.Fuzz(func(t *testing.T, head []byte, seed uint32) {
+		b := append(bytes.Clone(head), zeros...)
+		check.Bounded(t, len(b), func() { tryModel(t, b) })
+		// A random change of a byte keeps more of the structure than most mutations of
+		// the fuzzer do. The keys of the model lie before the names of the tokens.
+		r := rand.New(rand.NewPCG(uint64(seed), 0))
+		b[r.IntN(min(len(head)+1, 1000))] ^= byte(1 << r.IntN(8))
+		b[r.IntN(len(head)+1)] ^= byte(1 << r.IntN(8))
+		check.Bounded(t, len(b), func() { tryModel(t, b) })
 	})
 }
 
+// TestFlippedModels runs models with a few bytes of their headers changed.
+func TestFlippedModels(t *testing.T) {
+	b := mini().file(t)
+	r := rand.New(rand.NewPCG(7, 7))
+	n, ran := 3000, 0
+	if testing.Short() {
+		n = 300
+	}
+	for range n {
+		c := bytes.Clone(b)
+		for range 1 + r.IntN(3) {
+			// Half of the changes before the tokens, which take most of the header.
+			at := r.IntN(600)
+			if r.IntN(2) == 0 {
+				at = r.IntN(9000)
+			}
+			c[at] ^= byte(1 << r.IntN(8))
+		}
+		check.Bounded(t, len(c), func() {
+			if tryModel(t, c) {
+				ran++
+			}
+		})
+	}
+	if ran < n/20 || ran > n/2 {
+		t.Errorf("%d of %d models ran: the test sees little", ran, n)
+	}
+}
+
 // tryModel opens a file and, if that goes well, generates with it.
-func tryModel(t *testing.T, b []byte) {
+func tryModel(t *testing.T, b []byte) (ran bool) {
 	m, err := loaded(b)
 	if err != nil {
-		return
+		return false
 	}
 	defer m.Close()
 	s, err := m.NewSession(ContextSize(16))
 	if err != nil {
-		return // learned positions for fewer
+		return false // learned positions for fewer
 	}
 	defer s.Close()
 	ids := m.Tokenizer().Encode("Hello \x00 <|endoftext|>", anyTokens)
@@ -65,6 +102,7 @@ func tryModel(t *testing.T, b []byte) {
 	if err := s.Save(io.Discard); err != nil {
 		t.Fatal(err)
 	}
+	return true
 }
 
 // FuzzRestore restores sessions with any content: compressing it here leads the

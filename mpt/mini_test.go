@@ -128,7 +128,7 @@ func loaded(b []byte, opts ...Option) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Load(f, append([]Option{Threads(1), BatchSize(8)}, opts...)...)
+	return Load(f, append([]Option{Threads(1), BatchSize(8), IgnoreMemory()}, opts...)...)
 }
 
 // open opens m until the end of the test.

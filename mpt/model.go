@@ -8,6 +8,7 @@ import (
 
 	"mptgo/ggml"
 	"mptgo/gguf"
+	"mptgo/internal/sysmem"
 	"mptgo/mpt/tokenizer"
 )
 
@@ -31,6 +32,8 @@ type Model struct {
 	print    func() [32]byte // identity of the weights, computed once
 	adapters []AdapterUse    // of new sessions
 
+	arena func() (int64, error) // bytes of a runner, computed once
+
 	stopPrefetch func() // ends reading ahead and waits for that
 }
 
@@ -48,7 +51,7 @@ func Open(path string, opts ...Option) (*Model, error) {
 // Load is Open for a file that is open already. The model takes it over and
 // closes it, also when Load fails.
 func Load(f *gguf.File, opts ...Option) (*Model, error) {
-	m := &Model{file: f, opt: options{batch: DefaultBatch, cache: gguf.F16}}
+	m := &Model{file: f, opt: options{batch: DefaultBatch, cache: gguf.F16, memory: sysmem.Available}}
 	for _, o := range opts {
 		o(&m.opt)
 	}
@@ -57,6 +60,7 @@ func Load(f *gguf.File, opts ...Option) (*Model, error) {
 		return nil, err
 	}
 	m.print = sync.OnceValue(m.computeFingerprint)
+	m.arena = sync.OnceValues(m.measureArena)
 	m.pool = ggml.NewPool(m.opt.threads)
 	m.prefetch()
 	return m, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"mptgo/gguf"
+	"mptgo/internal/sysmem"
 )
 
 // options are the choices that hold for a model.
@@ -14,6 +15,7 @@ type options struct {
 	exact   bool
 	cache   gguf.Type
 	isa     string
+	memory  func() (sysmem.Limit, bool) // what the system has left; nil: not asked
 
 	adapters []adapterFile
 }
@@ -43,6 +45,10 @@ func CacheType(t gguf.Type) Option { return func(o *options) { o.cache = t } }
 // ISA names the kernels to use, such as "generic" or "avx2"; the default is
 // the fastest that the CPU can run. It does not change any result.
 func ISA(name string) Option { return func(o *options) { o.isa = name } }
+
+// IgnoreMemory makes sessions that need more memory than the system has left; without
+// it, [Model.NewSession] refuses them.
+func IgnoreMemory() Option { return func(o *options) { o.memory = nil } }
 
 func (o *options) validate() error {
 	if o.threads < 0 || o.threads > 1024 {

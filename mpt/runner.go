@@ -25,7 +25,7 @@ type runner struct {
 // newRunner compiles the model's graphs with those of adapters. The caller holds m.mu.
 func (m *Model) newRunner(adapters []*Adapter) (*runner, error) {
 	r := &runner{adapters: adapters}
-	opt := ggml.Options{Exact: m.opt.exact, Tier: m.opt.isa}
+	opt := m.compileOptions()
 	g := ggml.NewGraph()
 	r.x = m.body(g, adapters)
 	g.Keep(r.x)
@@ -41,6 +41,10 @@ func (m *Model) newRunner(adapters []*Adapter) (*runner, error) {
 	}
 	r.profile(m.profiling)
 	return r, nil
+}
+
+func (m *Model) compileOptions() ggml.Options {
+	return ggml.Options{Exact: m.opt.exact, Tier: m.opt.isa}
 }
 
 // maxOthers is how many idle runners may wait for other adapters than those asked

@@ -19,7 +19,8 @@ type Session struct {
 	closed   bool
 }
 
-// NewSession returns an empty session.
+// NewSession returns an empty session. If the model and a full session need more
+// memory than the system has left it fails, with a [*MemoryError].
 func (m *Model) NewSession(opts ...SessionOption) (*Session, error) {
 	if m.closed.Load() {
 		return nil, errClosed
@@ -37,14 +38,22 @@ func (m *Model) NewSession(opts ...SessionOption) (*Session, error) {
 	if m.w.wpe != nil && o.context > m.config.Context {
 		return nil, fmt.Errorf("mpt: a context of %d tokens: this model has learned positions for %d", o.context, m.config.Context)
 	}
+	if err := m.checkMemory(o.context); err != nil {
+		return nil, err
+	}
+	return m.newSession(o.context), nil
+}
+
+// newSession returns a session for so many tokens, which have been checked.
+func (m *Model) newSession(context int) *Session {
 	m.sessions.Add(1)
 	return &Session{
 		m:        m,
-		context:  o.context,
+		context:  context,
 		adapters: newAdapterSet(m.adapters),
 		cache:    m.newCache(),
 		logits:   make([]float32, m.config.Vocab),
-	}, nil
+	}
 }
 
 // Close releases the session's memory. It may be called more than once.
@@ -238,13 +247,10 @@ func (s *Session) Drop(from, to int) error {
 // Fork returns a session with the same tokens. Their keys and values are
 // shared until one of the two changes them, so a fork costs next to nothing.
 func (s *Session) Fork() (*Session, error) {
-	if s.closed {
+	if s.closed || s.m.closed.Load() {
 		return nil, errClosed
 	}
-	f, err := s.m.NewSession(ContextSize(s.context))
-	if err != nil {
-		return nil, err
-	}
+	f := s.m.newSession(s.context)
 	f.adapters = s.adapters
 	f.cache = s.cache.fork(len(s.tokens))
 	f.tokens = slices.Clone(s.tokens)

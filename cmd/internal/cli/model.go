@@ -24,6 +24,7 @@ type modelFlags struct {
 	isa     isaFlag
 	cache   string
 	lora    loraFlag
+	memory  bool // ignore how much there is
 }
 
 func (m *modelFlags) add(cmd *cobra.Command) {
@@ -55,6 +56,7 @@ func (m *modelFlags) addEngine(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.IntVarP(&m.batch, "batch-size", "b", 512, "read the prompt in steps of `N` tokens")
 	fs.BoolVar(&m.exact, "exact", false, "calculate in float32 throughout: slower, closest to the reference")
+	fs.BoolVar(&m.memory, "ignore-memory", false, "start even if the model and its context need more memory than there is")
 	m.cache = "f16"
 	addChoice(cmd, &m.cache, "cache-type", "", "keep keys and values as `TYPE`", "f16", "f32")
 	m.lora.add(cmd)
@@ -114,6 +116,9 @@ func (m *modelFlags) options() ([]mpt.Option, error) {
 	}
 	if m.exact {
 		opts = append(opts, mpt.Exact())
+	}
+	if m.memory {
+		opts = append(opts, mpt.IgnoreMemory())
 	}
 	return append(opts, adapters...), nil
 }

@@ -1,0 +1,105 @@
+package mpt
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"mptgo/ggml"
+	"mptgo/internal/sysmem"
+)
+
+// having makes a model believe that so much memory is left.
+func having(bytes int64) Option {
+	return func(o *options) {
+		o.memory = func() (sysmem.Limit, bool) { return sysmem.Limit{Bytes: bytes, Source: "left in this test"}, true }
+	}
+}
+
+// TestMemoryLimit asks for contexts around what fits, to the byte.
+func TestMemoryLimit(t *testing.T) {
+	m := mini().open(t)
+	arena, err := m.arena()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fixed := m.file.Size() + arena
+	page := m.cacheBytes(1)
+	if page != m.cacheBytes(ggml.Chunk) || 2*page != m.cacheBytes(ggml.Chunk+1) {
+		t.Errorf("the cache does not come in pages of %d", page)
+	}
+	for _, c := range []struct {
+		have    int64
+		context int
+		fits    int // -1: what is asked for
+	}{
+		{fixed + 3*page, 3 * ggml.Chunk, -1},
+		{fixed + 3*page, 3*ggml.Chunk + 1, 3 * ggml.Chunk},
+		{fixed + 3*page - 1, 3 * ggml.Chunk, 2 * ggml.Chunk},
+		{fixed + page, 1 << 20, ggml.Chunk},
+		{fixed + page - 1, 1, 0},
+		{0, 1, 0},
+		{1 << 50, maxContext, -1},
+	} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			s, err := mini().open(t, having(c.have)).NewSession(ContextSize(c.context))
+			if err == nil {
+				s.Close()
+			}
+			if c.fits < 0 {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			var e *MemoryError
+			if !errors.As(err, &e) || e.Fits != c.fits || e.Context != c.context || e.Limit.Bytes != c.have {
+				t.Fatalf("got %v, want %d that fit", err, c.fits)
+			}
+			for _, want := range []string{fmt.Sprintf("a context of %d tokens", c.context), "left in this test", "--ignore-memory"} {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%v lacks %q", err, want)
+				}
+			}
+			if c.fits > 0 {
+				if _, err := mini().open(t, having(c.have)).NewSession(ContextSize(c.fits + 1)); err == nil {
+					t.Errorf("more than %d fit", c.fits)
+				}
+				mini().open(t, having(c.have)).session(t, ContextSize(c.fits))
+			}
+		})
+	}
+	mini().open(t, having(0), IgnoreMemory()).session(t)
+	unknown := func(o *options) { o.memory = func() (sysmem.Limit, bool) { return sysmem.Limit{}, false } }
+	mini().open(t, unknown).session(t)
+}
+
+// TestMemoryEstimate compares the estimate with what is then allocated.
+func TestMemoryEstimate(t *testing.T) {
+	for _, opts := range [][]Option{nil, {Exact()}, {BatchSize(100)}, {BatchSize(1), ISA("generic")}} {
+		m := mini().open(t, opts...)
+		arena, err := m.arena()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := m.newRunner(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := int64(r.body.Bytes() + r.head.Bytes()); got != arena {
+			t.Errorf("%d bytes of activations, %d were announced", got, arena)
+		}
+		c := m.newCache()
+		c.prepare(0, 1000)
+		var bytes int64
+		for _, kv := range c.layers {
+			for _, p := range kv.Pages {
+				bytes += int64(len(p.K) + len(p.V))
+			}
+		}
+		if want := m.cacheBytes(1000); bytes != want {
+			t.Errorf("%d bytes of keys and values, %d were announced", bytes, want)
+		}
+	}
+}

@@ -98,20 +98,31 @@ func mapFile(path string) (mmap.MMap, error) {
 	return m, nil
 }
 
-// parseMapped is parse for a mapping, parts of which may be gone: if another
-// process shortens the file, reading there faults.
+// parseMapped is parse for a mapping.
 func parseMapped(name string, b []byte) (f *File, err error) {
+	if fault := guard(name, func() error { f, err = parse(name, b); return nil }); fault != nil {
+		return nil, fault
+	}
+	return f, err
+}
+
+// Guard calls read, which touches the data of tensors. If part of it is gone (another
+// process has shortened the file, or the disk fails), reading there faults, and Guard
+// returns an error that wraps [ErrFormat].
+func (f *File) Guard(read func() error) error { return guard(f.name, read) }
+
+func guard(name string, read func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		switch e := recover().(type) {
 		case nil:
 		case interface{ Addr() uintptr }: // runtime's error of a fault
-			f, err = nil, &formatError{name, nowhere, "became shorter or unreadable while it was read"}
+			err = &formatError{name, nowhere, "became shorter or unreadable while it was read"}
 		default:
 			panic(e)
 		}
 	}()
-	return parse(name, b)
+	return read()
 }
 
 func unmap(name string, m mmap.MMap) error {

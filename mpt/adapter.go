@@ -280,10 +280,10 @@ func (s *adapterSet) same(t *adapterSet) bool {
 }
 
 // print identifies model and adapters of a session for saved ones.
-func (s *Session) print() [32]byte {
-	model := s.m.print()
-	if len(s.adapters.active) == 0 {
-		return model
+func (s *Session) print() ([32]byte, error) {
+	model, err := s.m.print()
+	if err != nil || len(s.adapters.active) == 0 {
+		return model, err
 	}
 	h := sha256.New()
 	h.Write(model[:])
@@ -291,5 +291,5 @@ func (s *Session) print() [32]byte {
 		h.Write(a.print[:])
 		fmt.Fprintf(h, " %v\n", s.adapters.factors[i])
 	}
-	return [32]byte(h.Sum(nil))
+	return [32]byte(h.Sum(nil)), nil
 }

@@ -123,7 +123,10 @@ func FuzzRestore(f *testing.F) {
 	f.Add(whole.Bytes())
 	// The first 32 bytes are the fingerprint of this model, whose absence would end
 	// every attempt at once.
-	print := m.print()
+	print, err := m.print()
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		content := append(print[:], b[min(len(b), len(print)):]...)
 		for _, file := range [][]byte{b, sessionOf(content)} {
@@ -229,7 +232,10 @@ func TestRestoreHostile(t *testing.T) {
 // gigabytes.
 func TestRestoreBomb(t *testing.T) {
 	m := mini().open(t)
-	print := m.print()
+	print, err := m.print()
+	if err != nil {
+		t.Fatal(err)
+	}
 	zeros := append(append(print[:], 1, 0, 0, 0), make([]byte, 100<<20)...)
 	window := []byte(sessionMagic + "\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00") // frame header: 2^(10+21) bytes
 	const n = 1 << 22

@@ -29,8 +29,8 @@ type Model struct {
 
 	sessions atomic.Int64 // open ones
 	closed   atomic.Bool
-	print    func() [32]byte // identity of the weights, computed once
-	adapters []AdapterUse    // of new sessions
+	print    func() ([32]byte, error) // identity of the weights, computed once
+	adapters []AdapterUse             // of new sessions
 
 	arena func() (int64, error) // bytes of a runner, computed once
 
@@ -59,7 +59,7 @@ func Load(f *gguf.File, opts ...Option) (*Model, error) {
 		f.Close()
 		return nil, err
 	}
-	m.print = sync.OnceValue(m.computeFingerprint)
+	m.print = sync.OnceValues(m.computeFingerprint)
 	m.arena = sync.OnceValues(m.measureArena)
 	m.pool = ggml.NewPool(m.opt.threads)
 	m.prefetch()
@@ -82,7 +82,7 @@ func (m *Model) load() error {
 	if err != nil {
 		return err
 	}
-	if m.w, err = loadWeights(m.file, c); err != nil {
+	if err := m.file.Guard(func() error { m.w, err = loadWeights(m.file, c); return err }); err != nil {
 		return err
 	}
 	if m.tok, err = tokenizer.FromGGUF(m.file); err != nil {

@@ -59,7 +59,11 @@ func (s *Session) Save(w io.Writer) error {
 }
 
 func (s *Session) write(w io.Writer) error {
-	head := sessionHead{s.print(), uint32(s.m.opt.cache), uint32(len(s.tokens))}
+	print, err := s.print()
+	if err != nil {
+		return err
+	}
+	head := sessionHead{print, uint32(s.m.opt.cache), uint32(len(s.tokens))}
 	logits := []float32{}
 	if s.valid {
 		logits = s.logits
@@ -101,8 +105,11 @@ func (s *Session) read(r io.Reader) error {
 	if err := binary.Read(r, binary.LittleEndian, &head); err != nil {
 		return err
 	}
+	print, err := s.print()
 	switch {
-	case head.Model != s.print():
+	case err != nil:
+		return err
+	case head.Model != print:
 		return errors.New("it was saved with another model or other adapters")
 	case head.Cache != uint32(s.m.opt.cache):
 		return fmt.Errorf("its cache is of type %v, this session's of type %v", gguf.Type(head.Cache), s.m.opt.cache)
@@ -228,17 +235,20 @@ func (c *cache) load(r io.Reader, n int) error {
 // different models are not mixed up: it covers the configuration, all tensor
 // names, types and shapes, and a sample of every tensor's data. Reading all of
 // a large file would take longer than the session saves.
-func (m *Model) computeFingerprint() [32]byte {
+func (m *Model) computeFingerprint() (sum [32]byte, err error) {
 	const sample = 256
 	h := sha256.New()
 	fmt.Fprintf(h, "%+v %v\n", m.config, m.opt.exact)
-	for _, t := range m.file.Tensors() {
-		data := t.Data()
-		fmt.Fprintf(h, "%q %v %v %d\n", t.Name, t.Type, t.Ne, len(data))
-		for _, at := range []int{0, len(data) / 2, len(data) - sample} {
-			at = max(at, 0)
-			h.Write(data[at:min(at+sample, len(data))])
+	err = m.file.Guard(func() error {
+		for _, t := range m.file.Tensors() {
+			data := t.Data()
+			fmt.Fprintf(h, "%q %v %v %d\n", t.Name, t.Type, t.Ne, len(data))
+			for _, at := range []int{0, len(data) / 2, len(data) - sample} {
+				at = max(at, 0)
+				h.Write(data[at:min(at+sample, len(data))])
+			}
 		}
-	}
-	return [32]byte(h.Sum(nil))
+		return nil
+	})
+	return [32]byte(h.Sum(nil)), err
 }

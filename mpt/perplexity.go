@@ -46,9 +46,9 @@ func Perplexity(ctx context.Context, m *Model, text string, opt PerplexityOption
 	if err := opt.check(); err != nil {
 		return PerplexityResult{}, fmt.Errorf("mpt: perplexity: %w", err)
 	}
-	ids, err := m.perplexityTokens(text, opt.Documents)
+	ids, err := m.evaluationTokens(text, opt.Documents, tokenizer.EncodeOptions{})
 	if err != nil {
-		return PerplexityResult{}, err
+		return PerplexityResult{}, fmt.Errorf("mpt: perplexity: %w", err)
 	}
 	chunks := len(ids) / opt.Context
 	if chunks == 0 {
@@ -95,18 +95,18 @@ func (o *PerplexityOptions) check() error {
 	return nil
 }
 
-// perplexityTokens tokenises an evaluation text.
-func (m *Model) perplexityTokens(text string, documents bool) ([]int32, error) {
+// evaluationTokens tokenises an evaluation text, one or a list of documents.
+func (m *Model) evaluationTokens(text string, documents bool, opt tokenizer.EncodeOptions) ([]int32, error) {
 	if !documents {
-		return m.tok.Encode(text, tokenizer.EncodeOptions{}), nil
+		return m.tok.Encode(text, opt), nil
 	}
 	end, ok := m.tok.ID(endOfText)
 	if !ok {
-		return nil, fmt.Errorf("mpt: perplexity: the vocabulary has no %s to separate documents", endOfText)
+		return nil, fmt.Errorf("the vocabulary has no %s to separate documents", endOfText)
 	}
 	var ids []int32
 	for _, doc := range splitDocuments(text) {
-		ids = m.tok.AppendEncode(ids, doc, tokenizer.EncodeOptions{})
+		ids = m.tok.AppendEncode(ids, doc, opt)
 		ids = append(ids, end)
 	}
 	return ids, nil

@@ -110,6 +110,9 @@ func (t *Tokenizer) ID(text string) (int32, bool) {
 // BOS returns the id that starts a text, or [None].
 func (t *Tokenizer) BOS() int32 { return int32(t.vocab.BOS) }
 
+// AddsBOS reports whether the vocabulary wants a text to start with [Tokenizer.BOS].
+func (t *Tokenizer) AddsBOS() bool { return t.vocab.AddBOS }
+
 // EOS returns the id that ends a text, or [None].
 func (t *Tokenizer) EOS() int32 { return int32(t.vocab.EOS) }
 

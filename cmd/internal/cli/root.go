@@ -29,6 +29,7 @@ var commands = []struct {
 	{groupTalk, newChat},
 	{groupTalk, newRun},
 	{groupFiles, newQuantize},
+	{groupFiles, newImatrix},
 	{groupFiles, newInspect},
 	{groupMeasure, newBench},
 	{groupMeasure, newPerplexity},

@@ -135,6 +135,22 @@ func (r Recipe) wanted(name string, m ModelInfo) gguf.Type {
 	return r.Base
 }
 
+// NeedsImatrix reports whether a matrix of type t is worthless unless the importance
+// of its columns is known, as llama-quantize sees it: what there is of bits has to
+// go where it counts.
+func (r Recipe) NeedsImatrix(name string, t gguf.Type) bool {
+	ends := name == "token_embd.weight" || name == "output.weight"
+	switch t {
+	case gguf.IQ2_XXS, gguf.IQ2_XS, gguf.IQ2_S, gguf.IQ1_S:
+		return true
+	case gguf.IQ1_M:
+		return !ends
+	case gguf.Q2_K:
+		return r.Name == "Q2_K_S" && name != "token_embd.weight"
+	}
+	return false
+}
+
 // isOutput reports whether a matrix makes the logits.
 func isOutput(name string, m ModelInfo) bool {
 	return name == "output.weight" || m.Tied && name == "token_embd.weight"

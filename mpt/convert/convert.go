@@ -11,6 +11,7 @@ import (
 
 	"mptgo/gguf"
 	"mptgo/quantize"
+	"mptgo/quantize/imatrix"
 )
 
 // Options says how to convert.
@@ -20,6 +21,9 @@ type Options struct {
 	Force           bool            // replace an existing file
 	AllowRequantize bool            // accept a GGUF file whose weights are quantised: quality is lost twice
 	Threads         int             // workers; 0 means one per core
+
+	Imatrix     *imatrix.Matrix // the importance of columns, or nil
+	ImatrixFile string          // where it came from, for the record
 
 	// Progress, if not nil, is told how many of total source bytes are done.
 	// Calls do not overlap and done does not decrease.
@@ -61,6 +65,9 @@ type Summary struct {
 func Convert(ctx context.Context, src, dst string, opt Options) (*Summary, error) {
 	recipe, err := quantize.ParseRecipe(opt.Type)
 	if err != nil {
+		return nil, fmt.Errorf("convert: %w", err)
+	}
+	if err := opt.checkImatrix(recipe); err != nil {
 		return nil, fmt.Errorf("convert: %w", err)
 	}
 	opt = opt.withDefaults(recipe)

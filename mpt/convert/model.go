@@ -33,7 +33,7 @@ func openCheckpoint(dir string, recipe quantize.Recipe, opt Options) (*plan, fun
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := planCheckpoint(ck, recipe, opt.Logf)
+	p, err := planCheckpoint(ck, recipe, opt)
 	if err != nil {
 		ck.Close()
 		return nil, nil, fmt.Errorf("%s: %w", dir, err)
@@ -41,8 +41,8 @@ func openCheckpoint(dir string, recipe quantize.Recipe, opt Options) (*plan, fun
 	return p, ck.Close, nil
 }
 
-func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, logf func(string, ...any)) (*plan, error) {
-	m := &model{ck: ck, cfg: ck.Config, logf: logf, taken: map[string]bool{}}
+func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Options) (*plan, error) {
+	m := &model{ck: ck, cfg: ck.Config, logf: opt.Logf, taken: map[string]bool{}}
 	if err := m.cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -55,12 +55,16 @@ func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, logf func
 		return nil, err
 	}
 	p := &plan{tensors: m.out}
-	p.assign(recipe, m.cfg.NLayers, logf)
+	p.assign(recipe, m.cfg.NLayers, opt)
+	if err := p.weigh(recipe, opt); err != nil {
+		return nil, err
+	}
 	name, err := filepath.Abs(ck.Dir())
 	if err != nil {
 		return nil, err
 	}
 	p.meta = append(m.metadata(filepath.Base(name), recipe, p.quantized()), vocab.Meta()...)
+	p.meta = append(p.meta, opt.imatrixKeys()...)
 	return p, nil
 }
 
@@ -168,7 +172,7 @@ func (m *model) matrix(to, from string, rows, cols int) error {
 }
 
 func (m *model) add(name string, typ gguf.Type, ne []int, parts ...part) {
-	m.out = append(m.out, output{gguf.TensorInfo{Name: name, Type: typ, Ne: ne}, ne[0], parts})
+	m.out = append(m.out, output{info: gguf.TensorInfo{Name: name, Type: typ, Ne: ne}, row: ne[0], parts: parts})
 }
 
 // foreign are the tensors, by the end of their names, that show a feature which is

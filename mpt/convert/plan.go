@@ -16,6 +16,8 @@ type output struct {
 	info  gguf.TensorInfo
 	row   int // the number of values in a row of parts: that of a row of the tensor, or 1 for a vector
 	parts []part
+
+	weights []float32 // the importance of the columns, or nil
 }
 
 // rowBytes returns the size of a row of the tensor, whose type was chosen so that its
@@ -64,8 +66,8 @@ func (p *plan) sourceBytes() (n int64) {
 }
 
 // assign gives every tensor its type by the rules of a recipe.
-func (p *plan) assign(recipe quantize.Recipe, blocks int, logf func(string, ...any)) {
-	info := quantize.ModelInfo{Blocks: blocks, Tied: true}
+func (p *plan) assign(recipe quantize.Recipe, blocks int, opt Options) {
+	info := quantize.ModelInfo{Blocks: blocks, Tied: true, Imatrix: opt.Imatrix != nil}
 	for _, t := range p.tensors {
 		info.Tied = info.Tied && t.info.Name != "output.weight"
 	}
@@ -73,7 +75,7 @@ func (p *plan) assign(recipe quantize.Recipe, blocks int, logf func(string, ...a
 		t := &p.tensors[i]
 		typ, note := recipe.TensorType(t.info.Name, t.info.Ne, t.info.Type, info)
 		if note != "" {
-			logf("%s", note)
+			opt.Logf("%s", note)
 		}
 		t.info.Type = typ
 	}

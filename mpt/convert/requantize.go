@@ -33,13 +33,16 @@ func planGGUF(f *gguf.File, recipe quantize.Recipe, opt Options) (*plan, error) 
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{meta: requantizedMeta(f, recipe)}
+	p := &plan{meta: requantizedMeta(f, recipe, opt)}
 	for _, t := range f.Tensors() {
 		s := source{typ: t.Type, rows: t.Rows(), rowBytes: t.Size() / t.Rows(), read: readMapped(t)}
-		p.tensors = append(p.tensors, output{t.Info(), t.Ne[0], []part{s.whole()}})
+		p.tensors = append(p.tensors, output{info: t.Info(), row: t.Ne[0], parts: []part{s.whole()}})
 	}
 	slices.SortStableFunc(p.tensors, byPlace)
-	p.assign(recipe, blocks, opt.Logf)
+	p.assign(recipe, blocks, opt)
+	if err := p.weigh(recipe, opt); err != nil {
+		return nil, err
+	}
 	for _, t := range p.tensors {
 		if err := checkRequantize(t, opt.AllowRequantize); err != nil {
 			return nil, err
@@ -68,13 +71,13 @@ func checkModel(f *gguf.File) (blocks int, err error) {
 	return gguf.Get[int](f, "mpt.block_count")
 }
 
-// requantizedMeta returns the source's keys in order and, after them, the two that
-// a change of types sets.
-func requantizedMeta(f *gguf.File, recipe quantize.Recipe) []gguf.KV {
-	set := []gguf.KV{
+// requantizedMeta returns the source's keys in order and, after them, those that a
+// change of types sets.
+func requantizedMeta(f *gguf.File, recipe quantize.Recipe, opt Options) []gguf.KV {
+	set := append([]gguf.KV{
 		{Key: "general.quantization_version", Value: quantizationVersion},
 		{Key: "general.file_type", Value: recipe.FileType},
-	}
+	}, opt.imatrixKeys()...)
 	var kv []gguf.KV
 	for _, k := range f.ModelMeta() {
 		if !slices.ContainsFunc(set, func(s gguf.KV) bool { return s.Key == k.Key }) {

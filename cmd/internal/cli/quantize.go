@@ -9,6 +9,7 @@ import (
 
 	"mptgo/mpt/convert"
 	"mptgo/quantize"
+	"mptgo/quantize/imatrix"
 )
 
 const quantizeLong = `Make the GGUF file OUT from SRC: a HuggingFace checkpoint folder (safetensors or
@@ -36,6 +37,7 @@ type quantizeFlags struct {
 	convert.Options
 	search    string
 	reference bool   // search is "reference"
+	imatrix   string // a file
 	shape     string // of a synthetic model; "" for a conversion
 	seed      uint64
 }
@@ -60,6 +62,7 @@ func quantizeCommand(name, path string) *cobra.Command {
 	fs.StringVar(&f.Type, "type", "", "the `TYPE` of the weights in OUT")
 	fs.StringVar(&f.search, "search", "auto", "look for codes as ggml's `reference` does, byte for byte, or better, with a smaller error; auto: better for K and IQ types")
 	fs.BoolVar(&f.reference, "reference", false, "the same as --search reference")
+	fs.StringVar(&f.imatrix, "imatrix", "", "let columns count by the importance matrix in `FILE`, made by mpt imatrix or llama-imatrix")
 	fs.BoolVar(&f.Force, "force", false, "replace OUT if it exists")
 	fs.BoolVar(&f.AllowRequantize, "allow-requantize", false, "accept a SRC whose weights are quantised already; quality is lost twice")
 	fs.IntVarP(&f.Threads, "threads", "t", 0, "work with `N` threads; 0: one per core")
@@ -96,6 +99,8 @@ func (f *quantizeFlags) checkArgs(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("quantize: --seed is for the weights of a synthetic model: add --synthetic, or leave it out")
 	case !given("synthetic"):
 		return wantArgs(2)(cmd, args)
+	case given("imatrix"):
+		return fmt.Errorf("quantize: --imatrix is about a model that has read a text, which --synthetic does not: leave out one of them")
 	case given("allow-requantize"):
 		return fmt.Errorf("quantize: --allow-requantize is about the weights of SRC, which --synthetic does without: leave out one of them")
 	case len(args) == 2:
@@ -115,6 +120,9 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	if err := f.setSearch(cmd.Flags().Changed("search")); err != nil {
 		return err
 	}
+	if err := f.readImatrix(); err != nil {
+		return err
+	}
 	talk, out := cmd.ErrOrStderr(), args[len(args)-1]
 	p := newProgress(talk, "quantize")
 	f.Progress = p.set
@@ -132,6 +140,16 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	fmt.Fprintf(talk, "%s: %s parameters in %d tensors, %s made of %s in %s\n", out, count(sum.Parameters), sum.Tensors,
 		byteSize(sum.Bytes), of, time.Since(start).Round(100*time.Millisecond))
 	return nil
+}
+
+// readImatrix reads the importance matrix, if one is given.
+func (f *quantizeFlags) readImatrix() (err error) {
+	if f.imatrix == "" {
+		return nil
+	}
+	f.Imatrix, err = imatrix.Read(f.imatrix)
+	f.ImatrixFile = f.imatrix
+	return err
 }
 
 // setSearch sets the search from the two flags; given says that --search is there.

@@ -93,13 +93,11 @@ type ModelInfo struct {
 // blocks of the type that the recipe asks for, another type takes its place and
 // note says so; otherwise note is empty.
 func (r Recipe) TensorType(name string, ne []int, src gguf.Type, m ModelInfo) (t gguf.Type, note string) {
-	switch {
-	case isSmall(name, ne):
-		return gguf.F32, ""
-	case !strings.HasSuffix(name, "weight"):
-		return src, ""
-	}
-	want := r.wanted(name, m)
+	return Choices{}.TensorType(r, name, ne, src, m)
+}
+
+// fit returns a type like want whose blocks divide the rows.
+func fit(name string, ne []int, want gguf.Type, m ModelInfo) (t gguf.Type, note string) {
 	t = want
 	if isOutput(name, m) && ne[0]%blockValues(t) != 0 {
 		t = gguf.Q8_0

@@ -25,6 +25,13 @@ type Options struct {
 	Imatrix     *imatrix.Matrix // the importance of columns, or nil
 	ImatrixFile string          // where it came from, for the record
 
+	Choices quantize.Choices // other types than the recipe's for some matrices
+
+	// TargetBPW, if not 0, is how many bits a weight may take on average. Every
+	// matrix then gets a type by the error that it makes there, and the recipe
+	// only gives the file its name.
+	TargetBPW float64
+
 	// Progress, if not nil, is told how many of total source bytes are done.
 	// Calls do not overlap and done does not decrease.
 	Progress func(done, total int64)
@@ -63,7 +70,7 @@ type Summary struct {
 // it leaves nothing behind; an existing dst is touched only when its replacement
 // is complete.
 func Convert(ctx context.Context, src, dst string, opt Options) (*Summary, error) {
-	recipe, err := quantize.ParseRecipe(opt.Type)
+	recipe, err := opt.recipe()
 	if err != nil {
 		return nil, fmt.Errorf("convert: %w", err)
 	}

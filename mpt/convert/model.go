@@ -55,7 +55,9 @@ func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Optio
 		return nil, err
 	}
 	p := &plan{tensors: m.out}
-	p.assign(recipe, m.cfg.NLayers, opt)
+	if err := p.assign(recipe, m.cfg.NLayers, opt); err != nil {
+		return nil, err
+	}
 	if err := p.weigh(recipe, opt); err != nil {
 		return nil, err
 	}

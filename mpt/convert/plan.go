@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"fmt"
+
 	"mptgo/gguf"
 	"mptgo/quantize"
 )
@@ -65,20 +67,37 @@ func (p *plan) sourceBytes() (n int64) {
 	return n
 }
 
-// assign gives every tensor its type by the rules of a recipe.
-func (p *plan) assign(recipe quantize.Recipe, blocks int, opt Options) {
+// assign gives every tensor its type, by the rules of a recipe and by choices, or
+// by the errors that types make.
+func (p *plan) assign(recipe quantize.Recipe, blocks int, opt Options) error {
+	if c, ok := opt.Choices.Unused(p.names()); ok {
+		return fmt.Errorf("no tensor has a name that matches %s: names are like blk.0.ffn_down.weight", c.Name)
+	}
 	info := quantize.ModelInfo{Blocks: blocks, Tied: true, Imatrix: opt.Imatrix != nil}
 	for _, t := range p.tensors {
 		info.Tied = info.Tied && t.info.Name != "output.weight"
 	}
 	for i := range p.tensors {
 		t := &p.tensors[i]
-		typ, note := recipe.TensorType(t.info.Name, t.info.Ne, t.info.Type, info)
+		typ, note := opt.Choices.TensorType(recipe, t.info.Name, t.info.Ne, t.info.Type, info)
 		if note != "" {
 			opt.Logf("%s", note)
 		}
 		t.info.Type = typ
 	}
+	if opt.TargetBPW != 0 {
+		return p.allocate(info, opt)
+	}
+	return nil
+}
+
+// names returns the names of all tensors.
+func (p *plan) names() []string {
+	names := make([]string, len(p.tensors))
+	for i, t := range p.tensors {
+		names[i] = t.info.Name
+	}
+	return names
 }
 
 // quantized reports whether a tensor has a type of blocks.

@@ -39,7 +39,9 @@ func planGGUF(f *gguf.File, recipe quantize.Recipe, opt Options) (*plan, error) 
 		p.tensors = append(p.tensors, output{info: t.Info(), row: t.Ne[0], parts: []part{s.whole()}})
 	}
 	slices.SortStableFunc(p.tensors, byPlace)
-	p.assign(recipe, blocks, opt)
+	if err := p.assign(recipe, blocks, opt); err != nil {
+		return nil, err
+	}
 	if err := p.weigh(recipe, opt); err != nil {
 		return nil, err
 	}

@@ -55,7 +55,9 @@ func planSynthetic(shape Shape, seed uint64, recipe quantize.Recipe, opt Options
 	m := &model{cfg: cfg, logf: opt.Logf, vocab: syntheticRows, scales: newScales(cfg)}
 	m.draw(newNoise(seed, cfg.NLayers))
 	p := &plan{tensors: m.out}
-	p.assign(recipe, cfg.NLayers, opt)
+	if err := p.assign(recipe, cfg.NLayers, opt); err != nil {
+		return nil, err
+	}
 	p.meta = append(m.metadata("synthetic "+shape.Name, recipe, p.quantized()), vocab.Meta()...)
 	return p, nil
 }

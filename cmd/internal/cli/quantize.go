@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/gguf"
 	"mptgo/mpt/convert"
 	"mptgo/quantize"
 	"mptgo/quantize/imatrix"
@@ -38,6 +39,9 @@ type quantizeFlags struct {
 	search    string
 	reference bool   // search is "reference"
 	imatrix   string // a file
+	tensors   []string
+	embedding string // a type, or ""
+	output    string // likewise
 	shape     string // of a synthetic model; "" for a conversion
 	seed      uint64
 }
@@ -63,6 +67,11 @@ func quantizeCommand(name, path string) *cobra.Command {
 	fs.StringVar(&f.search, "search", "auto", "look for codes as ggml's `reference` does, byte for byte, or better, with a smaller error; auto: better for K and IQ types")
 	fs.BoolVar(&f.reference, "reference", false, "the same as --search reference")
 	fs.StringVar(&f.imatrix, "imatrix", "", "let columns count by the importance matrix in `FILE`, made by mpt imatrix or llama-imatrix")
+	fs.StringArrayVar(&f.tensors, "tensor-type", nil, "give the matrices whose names match `REGEX=TYPE` this type; may be given several times, the first match counts")
+	fs.BoolVar(&f.Choices.Pure, "pure", false, "no mix: all matrices get the type that --type is named for")
+	fs.StringVar(&f.output, "output-tensor-type", "", "the `TYPE` of the matrix that makes the logits")
+	fs.StringVar(&f.embedding, "token-embedding-type", "", "the `TYPE` of token_embd.weight")
+	fs.Float64Var(&f.TargetBPW, "target-bpw", 0, "choose the type of each matrix by its error so that a weight takes `X` bits on average; --type only names the file then")
 	fs.BoolVar(&f.Force, "force", false, "replace OUT if it exists")
 	fs.BoolVar(&f.AllowRequantize, "allow-requantize", false, "accept a SRC whose weights are quantised already; quality is lost twice")
 	fs.IntVarP(&f.Threads, "threads", "t", 0, "work with `N` threads; 0: one per core")
@@ -112,7 +121,7 @@ func (f *quantizeFlags) checkArgs(cmd *cobra.Command, args []string) error {
 // run makes the file that the last argument names.
 func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	switch {
-	case f.Type == "":
+	case f.Type == "" && !cmd.Flags().Changed("target-bpw"):
 		return fmt.Errorf("quantize: no type: add --type with one of %s", strings.Join(recipeNames(), ", "))
 	case f.Threads < 0:
 		return fmt.Errorf("quantize: --threads %d: cannot be negative", f.Threads)
@@ -122,6 +131,9 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	if err := f.readImatrix(); err != nil {
 		return err
+	}
+	if err := f.setChoices(cmd); err != nil {
+		return fmt.Errorf("quantize: %w", err)
 	}
 	talk, out := cmd.ErrOrStderr(), args[len(args)-1]
 	p := newProgress(talk, "quantize")
@@ -150,6 +162,34 @@ func (f *quantizeFlags) readImatrix() (err error) {
 	f.Imatrix, err = imatrix.Read(f.imatrix)
 	f.ImatrixFile = f.imatrix
 	return err
+}
+
+// setChoices sets the types of matrices that flags name.
+func (f *quantizeFlags) setChoices(cmd *cobra.Command) error {
+	for _, text := range f.tensors {
+		c, err := quantize.ParseChoice(text)
+		if err != nil {
+			return fmt.Errorf("--tensor-type: %w", err)
+		}
+		f.Choices.Tensors = append(f.Choices.Tensors, c)
+	}
+	for flag, x := range map[string]struct {
+		name string
+		to   **gguf.Type
+	}{"output-tensor-type": {f.output, &f.Choices.Output}, "token-embedding-type": {f.embedding, &f.Choices.Embedding}} {
+		if !cmd.Flags().Changed(flag) {
+			continue
+		}
+		t, err := quantize.ParseWritable(x.name)
+		if err != nil {
+			return fmt.Errorf("--%s: %w", flag, err)
+		}
+		*x.to = &t
+	}
+	if cmd.Flags().Changed("target-bpw") && (f.Choices.Pure || !(f.TargetBPW > 0 && f.TargetBPW <= 32)) {
+		return fmt.Errorf("--target-bpw %v: want a number of bits up to 32, and no --pure", f.TargetBPW)
+	}
+	return nil
 }
 
 // setSearch sets the search from the two flags; given says that --search is there.

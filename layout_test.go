@@ -32,6 +32,7 @@ var may = map[string]string{
 	"mpt/builtin":          "gguf mpt",
 	"bench":                "mpt",
 	"scripts/compare":      "",
+	"scripts/kld":          "gguf",
 	"scripts/synthetic":    "mpt/convert",
 	"cmd/mpt":              "cmd/internal/cli",
 	"cmd/mpt-quantize":     "cmd/internal/cli",

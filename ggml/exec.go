@@ -23,7 +23,7 @@ type Exec struct {
 	batch   *Batch
 	n       int // rows of the running batch
 	profile *profile
-	sums    func(w *Matrix, rows int) []float64 // see SumSquares
+	sums    func(w *Matrix, rows int) Sums // see SumInputs
 }
 
 // node is an operation with its steps.
@@ -71,7 +71,7 @@ func (e *Exec) Run(ctx context.Context, b *Batch) error {
 func (e *Exec) runNode(nd *node) error {
 	defer e.profile.start().stop(e, nd)
 	if o, ok := nd.op.(*matMul); ok && e.sums != nil {
-		if err := e.sumSquares(o); err != nil {
+		if err := e.sumInputs(o); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"mptgo/ggml"
 	"mptgo/mpt/tokenizer"
+	"mptgo/quantize"
 	"mptgo/quantize/imatrix"
 )
 
@@ -24,6 +25,9 @@ type ImatrixOptions struct {
 	// name is token_embd.weight if the embeddings are tied; llama.cpp's program
 	// leaves it out there.
 	Output bool
+	// Products measures how the inputs of neighbouring columns go together, too:
+	// see [imatrix.Entry]. It takes a kilobyte for each column of a matrix.
+	Products bool
 	// Chunk, if set, is called after every chunk, when into holds what was
 	// measured so far. An error ends the collection.
 	Chunk func(done, total int) error
@@ -47,7 +51,7 @@ func CollectImatrix(ctx context.Context, m *Model, text string, into *imatrix.Ma
 		return err
 	}
 	defer s.Close()
-	s.sums = &squareSums{into: into, output: opt.Output}
+	s.sums = &inputSums{into: into, output: opt.Output, products: opt.Products}
 	for i, ids := range chunks {
 		if err := s.measure(ctx, ids); err != nil {
 			return err
@@ -108,35 +112,39 @@ func (s *Session) measure(ctx context.Context, ids []int32) error {
 	return err
 }
 
-// squareSums hands the sums of an importance matrix to the graphs of a session.
-type squareSums struct {
-	into   *imatrix.Matrix
-	output bool
-	err    error // the first one
+// inputSums hands the sums of an importance matrix to the graphs of a session.
+type inputSums struct {
+	into             *imatrix.Matrix
+	output, products bool
+	err              error // the first one
 }
 
 // of returns the sums for the inputs of w, of which there are n more.
-func (q *squareSums) of(w *ggml.Matrix, n int) []float64 {
+func (q *inputSums) of(w *ggml.Matrix, n int) ggml.Sums {
 	e, err := q.into.Entry(w.Name, w.Cols)
 	if err != nil {
 		if q.err == nil {
 			q.err = err
 		}
-		return nil
+		return ggml.Sums{}
 	}
 	e.Rows += int64(n)
-	return e.Sum2
+	if q.products {
+		e.NeedProducts()
+		return ggml.Sums{Squares: e.Sum2, Products: e.Products, Run: quantize.FeedbackRun}
+	}
+	return ggml.Sums{Squares: e.Sum2}
 }
 
-// sumSquares begins to hand the inputs of products to q, or ends it if q is nil.
-func (r *runner) sumSquares(q *squareSums) {
+// sumInputs begins to hand the inputs of products to q, or ends it if q is nil.
+func (r *runner) sumInputs(q *inputSums) {
 	if q == nil {
-		r.body.SumSquares(nil)
-		r.head.SumSquares(nil)
+		r.body.SumInputs(nil)
+		r.head.SumInputs(nil)
 		return
 	}
-	r.body.SumSquares(q.of)
+	r.body.SumInputs(q.of)
 	if q.output {
-		r.head.SumSquares(q.of)
+		r.head.SumInputs(q.of)
 	}
 }

@@ -31,7 +31,7 @@ func collected(t *testing.T, file string, opt mpt.ImatrixOptions, opts ...mpt.Op
 // The sums do not depend on threads, batches or kernels.
 func TestImatrixSame(t *testing.T) {
 	file := converted(t, check.Shared(t, "testdata", "cases", "hf-tiny"), "F16")
-	opt := mpt.ImatrixOptions{Context: 16, Chunks: 3, Output: true}
+	opt := mpt.ImatrixOptions{Context: 16, Chunks: 3, Output: true, Products: true}
 	want := collected(t, file, opt, mpt.Threads(1))
 	if want.Chunks != 3 || len(want.Entries) < 5 {
 		t.Fatalf("%d chunks, entries %v", want.Chunks, want.Names())
@@ -90,6 +90,39 @@ func TestImatrixValues(t *testing.T) {
 	}
 	if _, ok := got.Entries["token_embd.weight"]; ok {
 		t.Error("the output matrix was measured unasked")
+	}
+}
+
+// Products are those of the inputs: on the diagonal they are the squares, and they obey
+// what every sum of products obeys.
+func TestImatrixProducts(t *testing.T) {
+	file := converted(t, stories(t), "F16")
+	m := collected(t, file, mpt.ImatrixOptions{Context: 16, Products: true})
+	plain := collected(t, file, mpt.ImatrixOptions{Context: 16})
+	const run = quantize.FeedbackRun
+	for name, e := range m.Entries {
+		if len(e.Products) != run*len(e.Sum2) || !reflect.DeepEqual(e.Sum2, plain.Entries[name].Sum2) {
+			t.Fatalf("%s: %d products of %d columns, or other squares", name, len(e.Products), len(e.Sum2))
+		}
+		some := 0.
+		for j, v := range e.Sum2 {
+			if d := float64(e.Products[j*run+j%run]); math.Abs(d-v) > 1e-5*v {
+				t.Fatalf("%s: column %d: %v on the diagonal, the squares are %v", name, j, d, v)
+			}
+			for k := range run {
+				p := float64(e.Products[j*run+k])
+				if k < j%run && p != 0 {
+					t.Fatalf("%s: column %d has a product with one before it", name, j)
+				}
+				if most := math.Sqrt(v * e.Sum2[j/run*run+k]); math.Abs(p) > most*(1+1e-5) {
+					t.Fatalf("%s: columns %d and %d: %v, more than %v", name, j, k, p, most)
+				}
+				some += math.Abs(p)
+			}
+		}
+		if some == 0 {
+			t.Errorf("%s: no products", name)
+		}
 	}
 }
 

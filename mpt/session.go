@@ -16,7 +16,7 @@ type Session struct {
 	logits  []float32 // of the last token
 	valid   bool      // logits belong to the last token
 	closed  bool
-	sums    *squareSums // if not nil, adds up what the matrices are multiplied with
+	sums    *inputSums // if not nil, adds up what the matrices are multiplied with
 }
 
 // NewSession returns an empty session.
@@ -103,8 +103,8 @@ func (s *Session) eval(ctx context.Context, ids []int32, visit func(int, []float
 	}
 	defer s.m.giveBack(r)
 	if s.sums != nil {
-		r.sumSquares(s.sums)
-		defer r.sumSquares(nil)
+		r.sumInputs(s.sums)
+		defer r.sumInputs(nil)
 	}
 	for done := 0; done < len(ids); {
 		part := ids[done:min(done+s.m.opt.batch, len(ids))]

@@ -19,7 +19,8 @@ type output struct {
 	row   int // the number of values in a row of parts: that of a row of the tensor, or 1 for a vector
 	parts []part
 
-	weights []float32 // the importance of the columns, or nil
+	weights  []float32                 // the importance of the columns, or nil
+	feedback func() *quantize.Feedback // how their errors are made good, or nil
 }
 
 // rowBytes returns the size of a row of the tensor, whose type was chosen so that its

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"mptgo/gguf"
@@ -70,6 +71,16 @@ func (o *output) weigh(opt Options) error {
 		return fmt.Errorf("tensor %s has %d columns, and the importance matrix %d: it is one of another model", o.info.Name, o.row, len(e.Sum2))
 	}
 	o.weights = e.Weights()
+	if e.Products == nil || opt.Search != quantize.Better {
+		return nil
+	}
+	if len(e.Products) != o.row*quantize.FeedbackRun {
+		return fmt.Errorf("tensor %s: %d products in the importance matrix for %d columns", o.info.Name, len(e.Products), o.row)
+	}
+	o.feedback = sync.OnceValue(func() *quantize.Feedback {
+		f, _ := quantize.NewFeedback(e.Products, o.row) // the size is right
+		return f
+	})
 	return nil
 }
 

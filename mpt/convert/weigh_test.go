@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -59,6 +60,50 @@ func TestImatrixWeights(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestImatrixFeedback: products in an importance matrix make the error of the products
+// smaller, with the better search only.
+func TestImatrixFeedback(t *testing.T) {
+	f := mustConvert(t, caseDir("hf-tiny"), Options{Type: "F32"})
+	const name, run = "blk.0.ffn_up.weight", quantize.FeedbackRun
+	m, plain := forgedImatrix(f), forgedImatrix(f)
+	e := m.Entries[name]
+	e.NeedProducts()
+	for j := range e.Sum2 {
+		for k := j; k < len(e.Sum2); k++ {
+			e.Products[j*run+k] = 0.9 * float32(math.Sqrt(e.Sum2[j]*e.Sum2[k]))
+		}
+		e.Products[j*run+j] = float32(e.Sum2[j])
+	}
+	fault := func(m *imatrix.Matrix, s quantize.Search) (sum float64) {
+		x := mustTensor(t, mustConvert(t, f.Name(), Options{Type: "Q4_0", Search: s, Imatrix: m}), name)
+		got, want := make([]float32, x.Rows()*x.Ne[0]), make([]float32, x.Rows()*x.Ne[0])
+		for _, err := range []error{quantize.DecodeRow(x.Type, got, x.Data()), quantize.DecodeRow(gguf.F32, want, mustTensor(t, f, name).Data())} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := len(e.Sum2); len(got) > 0; got, want = got[n:], want[n:] {
+			for j := range n {
+				for k := j; k < n; k++ {
+					sum += float64(e.Products[j*run+k]) * float64(got[j]-want[j]) * float64(got[k]-want[k])
+				}
+			}
+		}
+		return sum
+	}
+	if with, without := fault(m, quantize.Better), fault(plain, quantize.Better); !(with < 0.75*without) {
+		t.Errorf("error %v, without products %v", with, without)
+	}
+	if with, without := fault(m, quantize.Reference), fault(plain, quantize.Reference); with != without {
+		t.Errorf("the reference search: error %v, without products %v", with, without)
+	}
+	e.Products = e.Products[1:]
+	_, err := Convert(context.Background(), f.Name(), filepath.Join(t.TempDir(), "x.gguf"), Options{Type: "Q4_0", Search: quantize.Better, Imatrix: m})
+	if err == nil || !strings.Contains(err.Error(), "products in the importance matrix for 64 columns") {
+		t.Errorf("too few products: %v", err)
 	}
 }
 

@@ -14,5 +14,6 @@
 //
 // The newer one is a GGUF file of type imatrix with two tensors for every matrix
 // NAME: NAME.in_sum2, the sums of squares, and NAME.counts, how many rows they are
-// sums of. What the older one calls calls is the number of batches.
+// sums of. What the older one calls calls is the number of batches. A third one,
+// NAME.in_prod, is ours: see [Entry].
 package imatrix

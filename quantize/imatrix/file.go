@@ -71,6 +71,7 @@ const (
 	keyChunkSize = "imatrix.chunk_size"
 	sumSuffix    = ".in_sum2"
 	countSuffix  = ".counts"
+	prodSuffix   = ".in_prod" // ours: others pass over what they do not know
 )
 
 func parseGGUF(name string, b []byte) (*Matrix, error) {
@@ -124,6 +125,9 @@ func (m *Matrix) takeTensors(f *gguf.File) error {
 		if err != nil {
 			return fmt.Errorf("imatrix: %w", err)
 		}
+		if err := e.readProducts(f, name); err != nil {
+			return fmt.Errorf("imatrix: %w", err)
+		}
 		if err := e.check(name); err != nil {
 			return err
 		}
@@ -161,6 +165,20 @@ func entryOf(sums, counts *gguf.Tensor) (*Entry, error) {
 	return e, nil
 }
 
+// readProducts reads the products of a matrix if there are any.
+func (e *Entry) readProducts(f *gguf.File, name string) error {
+	t, ok := f.Tensor(name + prodSuffix)
+	if !ok {
+		return nil
+	}
+	if t.Type != gguf.F32 || t.Ne[0] != quantize.FeedbackRun || t.Rows() != len(e.Sum2) {
+		return fmt.Errorf("%s is of type %v and size %v: want F32, %d for each of %d columns: %w",
+			t.Name, t.Type, t.Ne, quantize.FeedbackRun, len(e.Sum2), ErrFormat)
+	}
+	e.NeedProducts()
+	return quantize.DecodeRow(gguf.F32, e.Products, t.Data())
+}
+
 func (m *Matrix) encodeGGUF() ([]byte, error) {
 	meta := []gguf.KV{
 		{Key: "general.type", Value: kind},
@@ -176,6 +194,15 @@ func (m *Matrix) encodeGGUF() ([]byte, error) {
 			gguf.TensorInfo{Name: name + sumSuffix, Type: gguf.F32, Ne: []int{len(e.Sum2), 1}},
 			gguf.TensorInfo{Name: name + countSuffix, Type: gguf.F32, Ne: []int{1, 1}})
 		data = append(data, floats(e.Sum2...), floats(float64(e.Rows)))
+		if e.Products == nil {
+			continue
+		}
+		b := make([]byte, 4*len(e.Products))
+		if err := quantize.EncodeRows(gguf.F32, b, e.Products, quantize.FeedbackRun, nil); err != nil {
+			return nil, fmt.Errorf("imatrix: %s: %w", name, err)
+		}
+		infos = append(infos, gguf.TensorInfo{Name: name + prodSuffix, Type: gguf.F32, Ne: []int{quantize.FeedbackRun, len(e.Sum2)}})
+		data = append(data, b)
 	}
 	return gguf.Encode(meta, infos, data)
 }

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+
+	"mptgo/quantize"
 )
 
 // ErrFormat is wrapped by the errors that are the fault of a file.
@@ -25,6 +27,18 @@ type Matrix struct {
 type Entry struct {
 	Sum2 []float64 // of the squares, by column
 	Rows int64     // how many inputs
+
+	// Products holds, of every column, the sums of the products of its input
+	// with those of the columns of the same run of [quantize.FeedbackRun] from
+	// itself on; 0 before. It is nil if they were not measured.
+	Products []float32
+}
+
+// NeedProducts makes room for products.
+func (e *Entry) NeedProducts() {
+	if e.Products == nil {
+		e.Products = make([]float32, len(e.Sum2)*quantize.FeedbackRun)
+	}
 }
 
 // New returns a matrix without entries for chunks of the given size.
@@ -77,6 +91,12 @@ func (m *Matrix) Add(other *Matrix) error {
 			have.Sum2[i] += v
 		}
 		have.Rows += e.Rows
+		if e.Products != nil {
+			have.NeedProducts()
+		}
+		for i, v := range e.Products {
+			have.Products[i] += v
+		}
 	}
 	for _, d := range other.Datasets {
 		m.AddDataset(d)
@@ -110,6 +130,11 @@ func (e *Entry) check(name string) error {
 	for i, v := range e.Sum2 {
 		if !(v >= 0 && v <= math.MaxFloat64) {
 			return fmt.Errorf("imatrix: %s: column %d: a sum of squares of %v: %w", name, i, v, ErrFormat)
+		}
+	}
+	for i, v := range e.Products {
+		if !(v >= -math.MaxFloat32 && v <= math.MaxFloat32) {
+			return fmt.Errorf("imatrix: %s: column %d: a sum of products of %v: %w", name, i/quantize.FeedbackRun, v, ErrFormat)
 		}
 	}
 	return nil

@@ -44,6 +44,39 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestProducts: products survive the newer kind of file, and sums add up.
+func TestProducts(t *testing.T) {
+	m := sample()
+	e := m.Entries["blk.1.ffn_up.weight"]
+	e.NeedProducts()
+	for i := range e.Products {
+		e.Products[i] = float32(i)
+	}
+	b, err := m.Encode(GGUF)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Parse("test", b)
+	if err != nil || !reflect.DeepEqual(got, m) {
+		t.Fatalf("%v, got %+v, want %+v", err, got, m)
+	}
+	sum := sample()
+	if err := sum.Add(got); err != nil {
+		t.Fatal(err)
+	}
+	if err := sum.Add(got); err != nil || sum.Entries["blk.1.ffn_up.weight"].Products[5] != 10 || sum.Entries["blk.0.ffn_up.weight"].Products != nil {
+		t.Errorf("%v, %+v", err, sum)
+	}
+	e.Products[300] = float32(math.NaN())
+	if _, err := m.Encode(GGUF); err == nil || !strings.Contains(err.Error(), "column 1: a sum of products of NaN") {
+		t.Errorf("not a number: %v", err)
+	}
+	e.Products = e.Products[:256]
+	if b, err = m.Encode(GGUF); err == nil {
+		t.Errorf("products of one column of three: %d bytes", len(b))
+	}
+}
+
 // TestLegacyLayout holds the older kind against its description, byte by byte.
 func TestLegacyLayout(t *testing.T) {
 	m := New(512)

@@ -99,7 +99,7 @@ func (c *cursor) entry(m *Matrix) {
 	m.Entries[name] = e
 }
 
-// encodeLegacy returns m as a file of the older kind.
+// encodeLegacy returns m as a file of the older kind, which has no place for products.
 func (m *Matrix) encodeLegacy() []byte {
 	le := binary.LittleEndian
 	text := func(b []byte, s string) []byte {

@@ -15,7 +15,7 @@ import (
 // and refuses types that are worthless without it.
 func (p *plan) weigh(recipe quantize.Recipe, opt Options) error {
 	var missing []string
-	found := 0
+	found, products := 0, false
 	for i := range p.tensors {
 		t := &p.tensors[i]
 		if !isQuantized(t.info.Type) || !t.converted() {
@@ -26,6 +26,7 @@ func (p *plan) weigh(recipe quantize.Recipe, opt Options) error {
 		}
 		if t.weights != nil {
 			found++
+			products = products || opt.Imatrix.Entries[t.info.Name].Products != nil
 			continue
 		}
 		if recipe.NeedsImatrix(t.info.Name, t.info.Type) {
@@ -33,6 +34,9 @@ func (p *plan) weigh(recipe quantize.Recipe, opt Options) error {
 				"measure it with mpt imatrix, and add --imatrix FILE", t.info.Name, t.info.Type)
 		}
 		missing = append(missing, t.info.Name)
+	}
+	if products && opt.Search != quantize.Better {
+		opt.Logf("the products in the importance matrix are not used: that takes --search better")
 	}
 	if opt.Imatrix == nil || len(missing) == 0 {
 		return nil

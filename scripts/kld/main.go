@@ -1,6 +1,6 @@
 // Kld measures how far quantised files of a model are from the model itself: the
-// divergence of all predictions on a text, for every type, without and with an
-// importance matrix, beside files of the same type that another program has made.
+// divergence of all predictions on a text, for every type, without an importance
+// matrix, with one, and with one that also has products of columns, beside files of the same type that another program has made.
 // It prints a table in Markdown.
 //
 //	go run ./scripts/kld -model F16.gguf -text valid.txt -chunks 60 -imatrix m.dat -peer llama-quantize
@@ -28,9 +28,11 @@ const sixTypes = "Q4_0,Q4_K_M,Q5_K_M,Q6_K,IQ4_NL,IQ4_XS"
 
 // bench is what a run needs.
 type bench struct {
-	dir, mpt, peer, model, text, imatrix string
-	search                               string
-	chunks                               int
+	dir, mpt, peer, model, text string
+	imatrix, products           string
+	search                      string
+	without                     bool
+	chunks                      int
 }
 
 func main() {
@@ -40,6 +42,8 @@ func main() {
 	flag.StringVar(&b.model, "model", "", "the model, a GGUF `FILE` of F16, BF16 or F32")
 	flag.StringVar(&b.text, "text", "", "the text, a `FILE`")
 	flag.StringVar(&b.imatrix, "imatrix", "", "an importance matrix, a `FILE` of the older kind; none: only without")
+	flag.StringVar(&b.products, "products", "", "an importance matrix with products for ours, a GGUF `FILE` of the same text; the peer has -imatrix")
+	flag.BoolVar(&b.without, "without", true, "measure without importance matrix, too")
 	flag.StringVar(&b.peer, "peer", "", "llama-quantize, a `PROGRAM`; none: only ours")
 	flag.StringVar(&b.search, "search", "auto", "the `SEARCH` of ours")
 	flag.IntVar(&b.chunks, "chunks", 60, "evaluate `N` chunks of 512 tokens")
@@ -65,20 +69,22 @@ func (b *bench) run(types []string) (err error) {
 	if _, err := command(b.mpt, b.perplexity(b.model, "--save-logits", b.path("base"))...); err != nil {
 		return err
 	}
-	for _, imatrix := range b.matrices() {
-		if err := b.table(types, imatrix); err != nil {
+	for _, m := range []struct {
+		wanted            bool
+		name, ours, peers string
+	}{
+		{b.without, "", "", ""},
+		{b.imatrix != "" && b.products == "", ", importance", b.imatrix, b.imatrix},
+		{b.products != "", ", importance and products", b.products, b.imatrix},
+	} {
+		if !m.wanted {
+			continue
+		}
+		if err := b.table(types, m.name, m.ours, m.peers); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// matrices returns what to measure with: nothing, and the importance matrix.
-func (b *bench) matrices() []string {
-	if b.imatrix == "" {
-		return []string{""}
-	}
-	return []string{"", b.imatrix}
 }
 
 func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
@@ -88,12 +94,12 @@ func (b *bench) perplexity(model string, more ...string) []string {
 }
 
 // table prints the rows of all types and the mean of their ratios.
-func (b *bench) table(types []string, imatrix string) error {
-	fmt.Printf("\n| type%s | bits | MiB | perplexity | divergence | peer: bits | MiB | perplexity | divergence | ratio |\n", map[bool]string{true: ", importance"}[imatrix != ""])
+func (b *bench) table(types []string, name, ourMatrix, peerMatrix string) error {
+	fmt.Printf("\n| type%s | bits | MiB | perplexity | divergence | peer: bits | MiB | perplexity | divergence | ratio |\n", name)
 	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
 	sum, n, worst := 0., 0, 0.
 	for _, t := range types {
-		ours, err := b.ours(t, imatrix)
+		ours, err := b.ours(t, ourMatrix)
 		if err != nil {
 			return err
 		}
@@ -102,7 +108,7 @@ func (b *bench) table(types []string, imatrix string) error {
 			fmt.Println("| | | | | |")
 			continue
 		}
-		peer, err := b.peers(t, imatrix)
+		peer, err := b.peers(t, peerMatrix)
 		if err != nil {
 			return err
 		}

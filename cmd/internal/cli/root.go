@@ -30,6 +30,7 @@ var commands = []struct {
 	{groupTalk, newRun},
 	{groupFiles, newQuantize},
 	{groupFiles, newMerge},
+	{groupFiles, newImatrix},
 	{groupFiles, newInspect},
 	{groupMeasure, newBench},
 	{groupMeasure, newPerplexity},

@@ -64,8 +64,8 @@ var matAVX2 = matKernels{
 		},
 		gguf.IQ3_S:   expandedU5(expandIQ3_SAVX2),
 		gguf.IQ1_S:   expandedU5(expandIQ1_S),
-		gguf.TQ1_0:   expandedU5(expandTQ1_0),
-		gguf.TQ2_0:   expandedU5(expandTQ2_0),
+		gguf.TQ1_0:   expandedU5(expandTQ1_0AVX2),
+		gguf.TQ2_0:   expandedU5(expandTQ2_0AVX2),
 		gguf.MXFP4:   expandedU5(expandMXFP4),
 		gguf.IQ3_XXS: expandedS16(expandIQ3_XXSAVX2, streamExpanded),
 		gguf.IQ2_XXS: expandedS16(expandIQ2_XXSAVX2, streamExpanded),
@@ -126,13 +126,21 @@ func expandIQ3_SAVX2(dst []expandedBlock, row []byte) {
 	expandAVX2(expandBlocksIQ3_S, 110, pointsIQ3_S(), dst, row)
 }
 
+func expandTQ1_0AVX2(dst []expandedBlock, row []byte) {
+	expandAVX2(expandBlocksTQ1_0, 54, nil, dst, row)
+}
+
+func expandTQ2_0AVX2(dst []expandedBlock, row []byte) {
+	expandAVX2(expandBlocksTQ2_0, 66, nil, dst, row)
+}
+
 func expandAVX2(kernel func(dst, w *byte, n int, grid, masks *uint64), size int, grid []uint64, dst []expandedBlock, row []byte) {
 	n := len(dst) / superBlock
 	if n == 0 {
 		return
 	}
 	_ = row[n*size-1]
-	kernel((*byte)(unsafe.Pointer(&dst[0])), &row[0], n, &grid[0], &evenMasks[0])
+	kernel((*byte)(unsafe.Pointer(&dst[0])), &row[0], n, unsafe.SliceData(grid), &evenMasks[0])
 }
 
 func quantizeAVX2(blocks []actBlock, wide []wideBlock, x []float32) {

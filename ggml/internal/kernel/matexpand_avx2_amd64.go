@@ -33,3 +33,15 @@ func expandBlocksIQ3_XXS(dst *byte, w *byte, n int, grid *uint64, masks *uint64)
 //
 //go:noescape
 func expandBlocksIQ3_S(dst *byte, w *byte, n int, grid *uint64, masks *uint64)
+
+// expandBlocksTQ2_0 expands n blocks of the file to eight times as many at dst. grid are
+// the points of the codebook, and masks those of signs.
+//
+//go:noescape
+func expandBlocksTQ2_0(dst *byte, w *byte, n int, grid *uint64, masks *uint64)
+
+// expandBlocksTQ1_0 expands n blocks of the file to eight times as many at dst. grid are
+// the points of the codebook, and masks those of signs.
+//
+//go:noescape
+func expandBlocksTQ1_0(dst *byte, w *byte, n int, grid *uint64, masks *uint64)

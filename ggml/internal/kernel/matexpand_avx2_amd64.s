@@ -1941,3 +1941,308 @@ loop5:
 	JNE          loop5
 	VZEROUPPER
 	RET
+
+// func expandBlocksTQ2_0(dst *byte, w *byte, n int, grid *uint64, masks *uint64)
+// Requires: AVX, AVX2, F16C
+TEXT ·expandBlocksTQ2_0(SB), NOSPLIT, $0-40
+	MOVQ    dst+0(FP), DI
+	MOVQ    w+8(FP), SI
+	MOVQ    n+16(FP), CX
+	MOVQ    grid+24(FP), R8
+	MOVQ    masks+32(FP), R9
+	VMOVDQU matexpandbits<>+0(SB), Y14
+	VMOVDQU matexpandeighths<>+0(SB), Y15
+
+loop6:
+	MOVWLZX   64(SI), AX
+	VMOVD     AX, X4
+	VCVTPH2PS X4, X4
+	VMOVDQU   (SI), Y0
+	VPAND     matexpandthree<>+0(SB), Y0, Y0
+	VPSUBB    matexpandone<>+0(SB), Y0, Y0
+	VMOVDQU   Y0, (DI)
+	VMOVSS    X4, 32(DI)
+	MOVL      $0x00010001, 36(DI)
+	VMOVDQU   (SI), Y0
+	VPSRLW    $0x02, Y0, Y0
+	VPAND     matexpandthree<>+0(SB), Y0, Y0
+	VPSUBB    matexpandone<>+0(SB), Y0, Y0
+	VMOVDQU   Y0, 40(DI)
+	VMOVSS    X4, 72(DI)
+	MOVL      $0x00010001, 76(DI)
+	VMOVDQU   (SI), Y0
+	VPSRLW    $0x04, Y0, Y0
+	VPAND     matexpandthree<>+0(SB), Y0, Y0
+	VPSUBB    matexpandone<>+0(SB), Y0, Y0
+	VMOVDQU   Y0, 80(DI)
+	VMOVSS    X4, 112(DI)
+	MOVL      $0x00010001, 116(DI)
+	VMOVDQU   (SI), Y0
+	VPSRLW    $0x06, Y0, Y0
+	VPAND     matexpandthree<>+0(SB), Y0, Y0
+	VPSUBB    matexpandone<>+0(SB), Y0, Y0
+	VMOVDQU   Y0, 120(DI)
+	VMOVSS    X4, 152(DI)
+	MOVL      $0x00010001, 156(DI)
+	VMOVDQU   32(SI), Y0
+	VPAND     matexpandthree<>+0(SB), Y0, Y0
+	VPSUBB    matexpandone<>+0(SB), Y0, Y0
+	VMOVDQU   Y0, 160(DI)
+	VMOVSS    X4, 192(DI)
+	MOVL      $0x00010001, 196(DI)
+	VMOVDQU   32(SI), Y0
+	VPSRLW    $0x02, Y0, Y0
+	VPAND     matexpandthree<>+0(SB), Y0, Y0
+	VPSUBB    matexpandone<>+0(SB), Y0, Y0
+	VMOVDQU   Y0, 200(DI)
+	VMOVSS    X4, 232(DI)
+	MOVL      $0x00010001, 236(DI)
+	VMOVDQU   32(SI), Y0
+	VPSRLW    $0x04, Y0, Y0
+	VPAND     matexpandthree<>+0(SB), Y0, Y0
+	VPSUBB    matexpandone<>+0(SB), Y0, Y0
+	VMOVDQU   Y0, 240(DI)
+	VMOVSS    X4, 272(DI)
+	MOVL      $0x00010001, 276(DI)
+	VMOVDQU   32(SI), Y0
+	VPSRLW    $0x06, Y0, Y0
+	VPAND     matexpandthree<>+0(SB), Y0, Y0
+	VPSUBB    matexpandone<>+0(SB), Y0, Y0
+	VMOVDQU   Y0, 280(DI)
+	VMOVSS    X4, 312(DI)
+	MOVL      $0x00010001, 316(DI)
+	ADDQ      $0x00000042, SI
+	ADDQ      $0x00000140, DI
+	DECQ      CX
+	JNE       loop6
+	VZEROUPPER
+	RET
+
+DATA matexpandthree<>+0(SB)/8, $0x0303030303030303
+DATA matexpandthree<>+8(SB)/8, $0x0303030303030303
+DATA matexpandthree<>+16(SB)/8, $0x0303030303030303
+DATA matexpandthree<>+24(SB)/8, $0x0303030303030303
+GLOBL matexpandthree<>(SB), RODATA|NOPTR, $32
+
+DATA matexpandone<>+0(SB)/8, $0x0101010101010101
+DATA matexpandone<>+8(SB)/8, $0x0101010101010101
+DATA matexpandone<>+16(SB)/8, $0x0101010101010101
+DATA matexpandone<>+24(SB)/8, $0x0101010101010101
+GLOBL matexpandone<>(SB), RODATA|NOPTR, $32
+
+// func expandBlocksTQ1_0(dst *byte, w *byte, n int, grid *uint64, masks *uint64)
+// Requires: AVX, AVX2, F16C
+TEXT ·expandBlocksTQ1_0(SB), NOSPLIT, $0-40
+	MOVQ    dst+0(FP), DI
+	MOVQ    w+8(FP), SI
+	MOVQ    n+16(FP), CX
+	MOVQ    grid+24(FP), R8
+	MOVQ    masks+32(FP), R9
+	VMOVDQU matexpandbits<>+0(SB), Y14
+	VMOVDQU matexpandeighths<>+0(SB), Y15
+
+loop7:
+	MOVWLZX        52(SI), AX
+	VMOVD          AX, X4
+	VCVTPH2PS      X4, X4
+	VMOVDQU        (SI), Y0
+	VPSRLW         $0x08, Y0, Y2
+	VPAND          matexpandevenBytes<>+0(SB), Y0, Y0
+	VPMULLW        matexpandpowers0<>+0(SB), Y0, Y0
+	VPAND          matexpandevenBytes<>+0(SB), Y0, Y0
+	VPMULLW        matexpandthrees<>+0(SB), Y0, Y0
+	VPMULLW        matexpandpowers0<>+0(SB), Y2, Y2
+	VPAND          matexpandevenBytes<>+0(SB), Y2, Y2
+	VPMULLW        matexpandthrees<>+0(SB), Y2, Y2
+	VPSRLW         $0x08, Y0, Y0
+	VPAND          matexpandoddBytes<>+0(SB), Y2, Y2
+	VPOR           Y2, Y0, Y0
+	VPSUBB         matexpandone<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, (DI)
+	VMOVSS         X4, 32(DI)
+	MOVL           $0x00010001, 36(DI)
+	VMOVDQU        (SI), Y0
+	VPSRLW         $0x08, Y0, Y2
+	VPAND          matexpandevenBytes<>+0(SB), Y0, Y0
+	VPMULLW        matexpandpowers1<>+0(SB), Y0, Y0
+	VPAND          matexpandevenBytes<>+0(SB), Y0, Y0
+	VPMULLW        matexpandthrees<>+0(SB), Y0, Y0
+	VPMULLW        matexpandpowers1<>+0(SB), Y2, Y2
+	VPAND          matexpandevenBytes<>+0(SB), Y2, Y2
+	VPMULLW        matexpandthrees<>+0(SB), Y2, Y2
+	VPSRLW         $0x08, Y0, Y0
+	VPAND          matexpandoddBytes<>+0(SB), Y2, Y2
+	VPOR           Y2, Y0, Y0
+	VPSUBB         matexpandone<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 40(DI)
+	VMOVSS         X4, 72(DI)
+	MOVL           $0x00010001, 76(DI)
+	VMOVDQU        (SI), Y0
+	VPSRLW         $0x08, Y0, Y2
+	VPAND          matexpandevenBytes<>+0(SB), Y0, Y0
+	VPMULLW        matexpandpowers2<>+0(SB), Y0, Y0
+	VPAND          matexpandevenBytes<>+0(SB), Y0, Y0
+	VPMULLW        matexpandthrees<>+0(SB), Y0, Y0
+	VPMULLW        matexpandpowers2<>+0(SB), Y2, Y2
+	VPAND          matexpandevenBytes<>+0(SB), Y2, Y2
+	VPMULLW        matexpandthrees<>+0(SB), Y2, Y2
+	VPSRLW         $0x08, Y0, Y0
+	VPAND          matexpandoddBytes<>+0(SB), Y2, Y2
+	VPOR           Y2, Y0, Y0
+	VPSUBB         matexpandone<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 80(DI)
+	VMOVSS         X4, 112(DI)
+	MOVL           $0x00010001, 116(DI)
+	VMOVDQU        (SI), Y0
+	VPSRLW         $0x08, Y0, Y2
+	VPAND          matexpandevenBytes<>+0(SB), Y0, Y0
+	VPMULLW        matexpandpowers3<>+0(SB), Y0, Y0
+	VPAND          matexpandevenBytes<>+0(SB), Y0, Y0
+	VPMULLW        matexpandthrees<>+0(SB), Y0, Y0
+	VPMULLW        matexpandpowers3<>+0(SB), Y2, Y2
+	VPAND          matexpandevenBytes<>+0(SB), Y2, Y2
+	VPMULLW        matexpandthrees<>+0(SB), Y2, Y2
+	VPSRLW         $0x08, Y0, Y0
+	VPAND          matexpandoddBytes<>+0(SB), Y2, Y2
+	VPOR           Y2, Y0, Y0
+	VPSUBB         matexpandone<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 120(DI)
+	VMOVSS         X4, 152(DI)
+	MOVL           $0x00010001, 156(DI)
+	VMOVDQU        (SI), Y0
+	VPSRLW         $0x08, Y0, Y2
+	VPAND          matexpandevenBytes<>+0(SB), Y0, Y0
+	VPMULLW        matexpandpowers4<>+0(SB), Y0, Y0
+	VPAND          matexpandevenBytes<>+0(SB), Y0, Y0
+	VPMULLW        matexpandthrees<>+0(SB), Y0, Y0
+	VPMULLW        matexpandpowers4<>+0(SB), Y2, Y2
+	VPAND          matexpandevenBytes<>+0(SB), Y2, Y2
+	VPMULLW        matexpandthrees<>+0(SB), Y2, Y2
+	VPSRLW         $0x08, Y0, Y0
+	VPAND          matexpandoddBytes<>+0(SB), Y2, Y2
+	VPOR           Y2, Y0, Y0
+	VPSUBB         matexpandone<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 160(DI)
+	VMOVSS         X4, 192(DI)
+	MOVL           $0x00010001, 196(DI)
+	VBROADCASTI128 32(SI), Y0
+	VPSRLW         $0x08, Y0, Y2
+	VPAND          matexpandevenBytes<>+0(SB), Y0, Y0
+	VPMULLW        matexpandpowers5<>+0(SB), Y0, Y0
+	VPAND          matexpandevenBytes<>+0(SB), Y0, Y0
+	VPMULLW        matexpandthrees<>+0(SB), Y0, Y0
+	VPMULLW        matexpandpowers5<>+0(SB), Y2, Y2
+	VPAND          matexpandevenBytes<>+0(SB), Y2, Y2
+	VPMULLW        matexpandthrees<>+0(SB), Y2, Y2
+	VPSRLW         $0x08, Y0, Y0
+	VPAND          matexpandoddBytes<>+0(SB), Y2, Y2
+	VPOR           Y2, Y0, Y0
+	VPSUBB         matexpandone<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 200(DI)
+	VMOVSS         X4, 232(DI)
+	MOVL           $0x00010001, 236(DI)
+	VBROADCASTI128 32(SI), Y0
+	VPSRLW         $0x08, Y0, Y2
+	VPAND          matexpandevenBytes<>+0(SB), Y0, Y0
+	VPMULLW        matexpandpowers6<>+0(SB), Y0, Y0
+	VPAND          matexpandevenBytes<>+0(SB), Y0, Y0
+	VPMULLW        matexpandthrees<>+0(SB), Y0, Y0
+	VPMULLW        matexpandpowers6<>+0(SB), Y2, Y2
+	VPAND          matexpandevenBytes<>+0(SB), Y2, Y2
+	VPMULLW        matexpandthrees<>+0(SB), Y2, Y2
+	VPSRLW         $0x08, Y0, Y0
+	VPAND          matexpandoddBytes<>+0(SB), Y2, Y2
+	VPOR           Y2, Y0, Y0
+	VPSUBB         matexpandone<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 240(DI)
+	VMOVSS         X4, 272(DI)
+	MOVL           $0x00010001, 276(DI)
+	VPBROADCASTD   48(SI), Y0
+	VINSERTI128    $0x00, 32(SI), Y0, Y0
+	VPSRLW         $0x08, Y0, Y2
+	VPAND          matexpandevenBytes<>+0(SB), Y0, Y0
+	VPMULLW        matexpandpowers7<>+0(SB), Y0, Y0
+	VPAND          matexpandevenBytes<>+0(SB), Y0, Y0
+	VPMULLW        matexpandthrees<>+0(SB), Y0, Y0
+	VPMULLW        matexpandpowers7<>+0(SB), Y2, Y2
+	VPAND          matexpandevenBytes<>+0(SB), Y2, Y2
+	VPMULLW        matexpandthrees<>+0(SB), Y2, Y2
+	VPSRLW         $0x08, Y0, Y0
+	VPAND          matexpandoddBytes<>+0(SB), Y2, Y2
+	VPOR           Y2, Y0, Y0
+	VPSUBB         matexpandone<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 280(DI)
+	VMOVSS         X4, 312(DI)
+	MOVL           $0x00010001, 316(DI)
+	ADDQ           $0x00000036, SI
+	ADDQ           $0x00000140, DI
+	DECQ           CX
+	JNE            loop7
+	VZEROUPPER
+	RET
+
+DATA matexpandpowers0<>+0(SB)/8, $0x0001000100010001
+DATA matexpandpowers0<>+8(SB)/8, $0x0001000100010001
+DATA matexpandpowers0<>+16(SB)/8, $0x0001000100010001
+DATA matexpandpowers0<>+24(SB)/8, $0x0001000100010001
+GLOBL matexpandpowers0<>(SB), RODATA|NOPTR, $32
+
+DATA matexpandevenBytes<>+0(SB)/8, $0x00ff00ff00ff00ff
+DATA matexpandevenBytes<>+8(SB)/8, $0x00ff00ff00ff00ff
+DATA matexpandevenBytes<>+16(SB)/8, $0x00ff00ff00ff00ff
+DATA matexpandevenBytes<>+24(SB)/8, $0x00ff00ff00ff00ff
+GLOBL matexpandevenBytes<>(SB), RODATA|NOPTR, $32
+
+DATA matexpandthrees<>+0(SB)/8, $0x0003000300030003
+DATA matexpandthrees<>+8(SB)/8, $0x0003000300030003
+DATA matexpandthrees<>+16(SB)/8, $0x0003000300030003
+DATA matexpandthrees<>+24(SB)/8, $0x0003000300030003
+GLOBL matexpandthrees<>(SB), RODATA|NOPTR, $32
+
+DATA matexpandoddBytes<>+0(SB)/8, $0xff00ff00ff00ff00
+DATA matexpandoddBytes<>+8(SB)/8, $0xff00ff00ff00ff00
+DATA matexpandoddBytes<>+16(SB)/8, $0xff00ff00ff00ff00
+DATA matexpandoddBytes<>+24(SB)/8, $0xff00ff00ff00ff00
+GLOBL matexpandoddBytes<>(SB), RODATA|NOPTR, $32
+
+DATA matexpandpowers1<>+0(SB)/8, $0x0003000300030003
+DATA matexpandpowers1<>+8(SB)/8, $0x0003000300030003
+DATA matexpandpowers1<>+16(SB)/8, $0x0003000300030003
+DATA matexpandpowers1<>+24(SB)/8, $0x0003000300030003
+GLOBL matexpandpowers1<>(SB), RODATA|NOPTR, $32
+
+DATA matexpandpowers2<>+0(SB)/8, $0x0009000900090009
+DATA matexpandpowers2<>+8(SB)/8, $0x0009000900090009
+DATA matexpandpowers2<>+16(SB)/8, $0x0009000900090009
+DATA matexpandpowers2<>+24(SB)/8, $0x0009000900090009
+GLOBL matexpandpowers2<>(SB), RODATA|NOPTR, $32
+
+DATA matexpandpowers3<>+0(SB)/8, $0x001b001b001b001b
+DATA matexpandpowers3<>+8(SB)/8, $0x001b001b001b001b
+DATA matexpandpowers3<>+16(SB)/8, $0x001b001b001b001b
+DATA matexpandpowers3<>+24(SB)/8, $0x001b001b001b001b
+GLOBL matexpandpowers3<>(SB), RODATA|NOPTR, $32
+
+DATA matexpandpowers4<>+0(SB)/8, $0x0051005100510051
+DATA matexpandpowers4<>+8(SB)/8, $0x0051005100510051
+DATA matexpandpowers4<>+16(SB)/8, $0x0051005100510051
+DATA matexpandpowers4<>+24(SB)/8, $0x0051005100510051
+GLOBL matexpandpowers4<>(SB), RODATA|NOPTR, $32
+
+DATA matexpandpowers5<>+0(SB)/8, $0x0001000100010001
+DATA matexpandpowers5<>+8(SB)/8, $0x0001000100010001
+DATA matexpandpowers5<>+16(SB)/8, $0x0003000300030003
+DATA matexpandpowers5<>+24(SB)/8, $0x0003000300030003
+GLOBL matexpandpowers5<>(SB), RODATA|NOPTR, $32
+
+DATA matexpandpowers6<>+0(SB)/8, $0x0009000900090009
+DATA matexpandpowers6<>+8(SB)/8, $0x0009000900090009
+DATA matexpandpowers6<>+16(SB)/8, $0x001b001b001b001b
+DATA matexpandpowers6<>+24(SB)/8, $0x001b001b001b001b
+GLOBL matexpandpowers6<>(SB), RODATA|NOPTR, $32
+
+DATA matexpandpowers7<>+0(SB)/8, $0x0051005100510051
+DATA matexpandpowers7<>+8(SB)/8, $0x0051005100510051
+DATA matexpandpowers7<>+16(SB)/8, $0x0003000300010001
+DATA matexpandpowers7<>+24(SB)/8, $0x001b001b00090009
+GLOBL matexpandpowers7<>(SB), RODATA|NOPTR, $32

@@ -92,11 +92,26 @@ func emitExpand(g *gen) {
 		x.ANDL(U32(15), reg.EAX)
 		x.oddScale(j)
 	})
+	emitExpanderAt(g, "TQ2_0", 66, 64, 1, func(x *expander, j int) {
+		x.VMOVDQU(x.at(j/4*32), expandLow)
+		shift(g, j%4*2, 0, expandLow, expandLow)
+		x.VPAND(g.all("three", 3), expandLow, expandLow)
+		x.lessOne(j)
+	})
+	emitExpanderAt(g, "TQ1_0", 54, 52, 1, func(x *expander, j int) {
+		x.digits(j)
+		x.lessOne(j)
+	})
 }
 
-// emitExpander writes the kernel of a type with blocks of size bytes, whose scale
-// counts times factor. block expands the j-th 32 codes.
+// emitExpander writes the kernel of a type with blocks of size bytes, which begin
+// with the scale, to count times factor. block expands the j-th 32 codes.
 func emitExpander(g *gen, typ string, size int, factor float32, block func(x *expander, j int)) {
+	emitExpanderAt(g, typ, size, 0, factor, block)
+}
+
+// emitExpanderAt is emitExpander with the place of the scale.
+func emitExpanderAt(g *gen, typ string, size, scale int, factor float32, block func(x *expander, j int)) {
 	name := "expandBlocks" + typ
 	g.fn(name, "dst *byte, w *byte, n int, grid *uint64, masks *uint64", fmt.Sprintf(`
 %s expands n blocks of the file to eight times as many at dst. grid are
@@ -114,7 +129,7 @@ the points of the codebook, and masks those of signs.`, name))
 	g.VMOVDQU(g.constant("bits", eachBit()), expandBits)
 	g.VMOVDQU(g.constant("eighths", eighths), expandBytes)
 	g.loop(reg.RCX, func() {
-		g.MOVWLZX(x.at(0), reg.EAX)
+		g.MOVWLZX(x.at(scale), reg.EAX)
 		g.VMOVD(reg.EAX, expandD)
 		g.VCVTPH2PS(expandD, expandD)
 		if factor != 1 {
@@ -227,4 +242,66 @@ func (x *expander) oddScales(j, offset int) {
 	x.ORL(reg.EBX, reg.EAX)
 	x.LEAL(Mem{Base: reg.RAX, Index: reg.RAX, Scale: 1, Disp: 0x00010001}, reg.EAX)
 	x.MOVL(reg.EAX, x.field(j, expandedS))
+}
+
+// lessOne stores the codes of block j, less one, with d.
+func (x *expander) lessOne(j int) {
+	x.VPSUBB(x.all("one", 1), expandLow, expandLow)
+	x.VMOVDQU(expandLow, x.field(j, 0))
+	x.VMOVSS(expandD, x.field(j, expandedD))
+	x.MOVL(U32(0x00010001), x.field(j, expandedS))
+}
+
+// digits sets the codes to the j-th 32 ternary digits of a block of TQ1_0: see
+// matternary.go. Every second byte is multiplied at a time, in a word of its own.
+func (x *expander) digits(j int) {
+	low, high := expandLow, signLow
+	switch {
+	case j < 5:
+		x.VMOVDQU(x.at(0), low)
+	case j < 7:
+		x.VBROADCASTI128(x.at(32), low)
+	default:
+		x.VPBROADCASTD(x.at(48), low)
+		x.VINSERTI128(Imm(0), x.at(32), low, low)
+	}
+	power := x.constant(fmt.Sprintf("powers%d", j), digitPowers(j))
+	bytes := x.constant("evenBytes", words(func(int) uint16 { return 0x00ff }))
+	three := x.constant("threes", words(func(int) uint16 { return 3 }))
+	x.VPSRLW(Imm(8), low, high)
+	x.VPAND(bytes, low, low)
+	for _, y := range []reg.VecPhysical{low, high} {
+		x.VPMULLW(power, y, y)
+		x.VPAND(bytes, y, y)
+		x.VPMULLW(three, y, y)
+	}
+	x.VPSRLW(Imm(8), low, low)
+	x.VPAND(x.constant("oddBytes", words(func(int) uint16 { return 0xff00 })), high, high)
+	x.VPOR(high, low, low)
+}
+
+// digitPowers returns what the words of bytes are multiplied with for the j-th 32
+// digits: the power of three of each digit's number.
+func digitPowers(j int) []byte {
+	powers := [5]uint16{1, 3, 9, 27, 81}
+	return words(func(i int) uint16 {
+		switch {
+		case j < 5:
+			return powers[j]
+		case j < 7:
+			return powers[2*(j-5)+i/8]
+		case i < 8:
+			return powers[4]
+		}
+		return powers[(i-8)/2]
+	})
+}
+
+// words returns sixteen words.
+func words(word func(i int) uint16) []byte {
+	var b []byte
+	for i := range 16 {
+		b = append(b, byte(word(i)), byte(word(i)>>8))
+	}
+	return b
 }

@@ -21,7 +21,7 @@ type modelFlags struct {
 	batch   int
 	exact   bool
 	isa     isaFlag
-	cache   string
+	cache   cacheFlags
 }
 
 func (m *modelFlags) add(cmd *cobra.Command) {
@@ -53,8 +53,7 @@ func (m *modelFlags) addEngine(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.IntVarP(&m.batch, "batch-size", "b", 512, "read the prompt in steps of `N` tokens")
 	fs.BoolVar(&m.exact, "exact", false, "calculate in float32 throughout: slower, closest to the reference")
-	m.cache = "f16"
-	addChoice(cmd, &m.cache, "cache-type", "", "keep keys and values as `TYPE`", "f16", "f32")
+	m.cache.add(cmd)
 }
 
 // open opens the model that the flags name.
@@ -88,17 +87,14 @@ func (m *modelFlags) options() ([]mpt.Option, error) {
 	if err != nil {
 		return nil, err
 	}
-	cache, err := gguf.ParseType(m.cache)
-	if err != nil {
-		return nil, fmt.Errorf("--cache-type: %w", err)
-	}
-	opts := []mpt.Option{mpt.BatchSize(m.batch), mpt.CacheType(cache), mpt.ISA(isa)}
+	opts := []mpt.Option{mpt.BatchSize(m.batch), mpt.ISA(isa)}
 	if m.threads > 0 {
 		opts = append(opts, mpt.Threads(m.threads))
 	}
 	if m.exact {
 		opts = append(opts, mpt.Exact())
 	}
+	opts = append(opts, m.cache.options()...)
 	return opts, nil
 }
 

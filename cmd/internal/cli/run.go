@@ -143,6 +143,7 @@ func (f *runFlags) complete(cmd *cobra.Command, s *mpt.Session, ids []int32, p s
 	}
 	if f.verbose {
 		note(cmd.ErrOrStderr(), "%v", took)
+		note(cmd.ErrOrStderr(), "%s", contextMemory(s))
 	}
 	return err
 }

@@ -52,8 +52,8 @@ func newPerplexity() *cobra.Command {
 	fs.BoolVar(&f.opt.Documents, "documents", false, "the text is a list of documents")
 	fs.StringVar(&f.save, "save-logits", "", "write all predictions to `FILE`, to compare other models with")
 	fs.StringVar(&f.base, "kl-divergence", "", "compare the predictions with those in `FILE`, made by --save-logits")
-	f.form = "plain"
-	addChoice(cmd, &f.form, "output", "o", "print `FORMAT`", "plain", "json", "md")
+	f.form = "text"
+	addChoice(cmd, &f.form, "output", "o", "print `FORMAT`", "text", "json", "md")
 	f.model.add(cmd)
 	return cmd
 }

@@ -93,7 +93,7 @@ func TestAttendTiers(t *testing.T) {
 	if testing.Short() {
 		dims = []int{7, 72, 128}
 	}
-	for _, tier := range All()[1:] {
+	for _, tier := range tested()[1:] {
 		for i, typ := range cacheTypes {
 			dims := dims
 			if i >= len(elementTypes) && len(dims) > 2 {
@@ -119,7 +119,7 @@ func TestAttendTiers(t *testing.T) {
 }
 
 func TestAttendHostile(t *testing.T) {
-	for _, tier := range All()[1:] {
+	for _, tier := range tested()[1:] {
 		for _, typ := range cacheTypes {
 			for _, f := range fillers[1:] {
 				for i, at := range attCases[:6] {
@@ -138,13 +138,16 @@ func TestAttendHostile(t *testing.T) {
 // TestAttendSplit computes the same queries in calls of all sizes.
 func TestAttendSplit(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	for _, tier := range All() {
+	for _, tier := range tested() {
 		for i, typ := range append(cacheTypes, cacheTypes...) {
 			c := newHeadCase(t, typ, 40, 500, 23, fillers[0], fillers[0])
 			c.head.Window = i / 2 * 11 // all of it is in the second chunk for some
 			var s AttScratch
 			want := c.attend(tier, 0, c.n, &s)
 			for size := range c.n + 10 {
+				if testing.Short() && size%5 > 1 {
+					continue
+				}
 				var got []float32
 				for i := 0; i < c.n; {
 					next := min(c.n, i+size)
@@ -218,7 +221,7 @@ func (c *headCase) exact(i int) []float64 {
 // format says.
 func TestStoreKV(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
-	for _, tier := range All() {
+	for _, tier := range tested() {
 		for _, typ := range elementTypes {
 			for _, dim := range []int{1, 5, 8, 13, 31, 40, 64, 80} {
 				kv := (cacheType{typ, typ}).cache(3, dim)
@@ -361,8 +364,8 @@ func throughHalf(x float32) float32 {
 }
 
 func TestAttendAllocates(t *testing.T) {
-	for i := range len(All()) * len(cacheTypes) {
-		tier, typ := All()[i/len(cacheTypes)], cacheTypes[i%len(cacheTypes)]
+	for i := range len(tested()) * len(cacheTypes) {
+		tier, typ := tested()[i/len(cacheTypes)], cacheTypes[i%len(cacheTypes)]
 		c := newHeadCase(t, typ, 64, 100, 8, fillers[0], fillers[0])
 		out := make([]float32, 8*64)
 		var s AttScratch
@@ -402,7 +405,7 @@ func TestAttendRefuses(t *testing.T) {
 // BenchmarkAttend reports the speed of one head: in bytes of the cache read for
 // a single query, in operations for a batch.
 func BenchmarkAttend(b *testing.B) {
-	for _, tier := range All() {
+	for _, tier := range tested() {
 		for _, typ := range cacheTypes {
 			for _, dim := range []int{64, 80, 96, 112, 128} {
 				for _, at := range []struct{ pos, n int }{{4095, 1}, {0, 512}, {1536, 512}} {
@@ -442,7 +445,7 @@ func benchmarkAttend(b *testing.B, tier *Tier, typ cacheType, dim, pos, n int) {
 }
 
 func BenchmarkStoreKV(b *testing.B) {
-	for _, tier := range All() {
+	for _, tier := range tested() {
 		for _, typ := range cacheTypes {
 			b.Run(fmt.Sprintf("type=%v/isa=%s", typ, tier.Name), func(b *testing.B) {
 				kv := typ.cache(32, 128)

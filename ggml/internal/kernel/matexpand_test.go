@@ -15,7 +15,7 @@ func eachExpander(f func(name string, typ gguf.Type, expand expandFunc)) {
 			f(fmt.Sprintf("type=%v/isa=go", gguf.Type(typ)), gguf.Type(typ), expand)
 		}
 	}
-	for _, tier := range All()[1:] {
+	for _, tier := range tested()[1:] {
 		for typ, k := range tier.mat.block {
 			if k != nil && k.expand != nil {
 				f(fmt.Sprintf("type=%v/isa=%s", gguf.Type(typ), tier.Name), gguf.Type(typ), k.expand)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -78,9 +79,8 @@ func (s *Session) Restore(r io.Reader) error {
 	if s.closed {
 		return errClosed
 	}
-	magic := make([]byte, len(sessionMagic))
-	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != sessionMagic {
-		return fmt.Errorf("mpt: Restore: %w: it does not begin like one of this version", ErrSession)
+	if err := checkMagic(r); err != nil {
+		return fmt.Errorf("mpt: Restore: %w: %w", ErrSession, err)
 	}
 	z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(64<<20), zstd.WithDecoderConcurrency(1))
 	if err != nil {
@@ -89,6 +89,20 @@ func (s *Session) Restore(r io.Reader) error {
 	defer z.Close()
 	if err := s.read(z); err != nil {
 		return fmt.Errorf("mpt: Restore: %w: %w", ErrSession, err)
+	}
+	return nil
+}
+
+// checkMagic reads the first bytes of a saved session.
+func checkMagic(r io.Reader) error {
+	const version = len(sessionMagic) - 1
+	magic := make([]byte, len(sessionMagic))
+	_, err := io.ReadFull(r, magic)
+	switch {
+	case err != nil || string(magic[:version]) != sessionMagic[:version]:
+		return errors.New("it does not begin like one")
+	case magic[version] != sessionMagic[version]:
+		return fmt.Errorf("it is of version %d of the format, this program's is %d", magic[version], sessionMagic[version])
 	}
 	return nil
 }
@@ -120,13 +134,13 @@ func (s *Session) read(r io.Reader) error {
 		}
 	}
 	c := s.m.newCache()
-	c.prepare(0, n)
 	if err := c.each(n, func(b []byte) error {
 		_, err := io.ReadFull(r, b)
 		return err
 	}); err != nil {
 		return err
 	}
+	c.owned = slices.Repeat([]bool{true}, (n+ggml.Chunk-1)/ggml.Chunk)
 	if err := atEnd(r); err != nil {
 		return err
 	}
@@ -160,11 +174,16 @@ func atEnd(r io.Reader) error {
 }
 
 // each calls visit for the parts of the cache that hold the first n positions,
-// in a fixed order: by layer, page and head, keys before values.
+// in a fixed order: by layer, page and head, keys before values. A page that is missing
+// is made when its turn comes: a file that ends early has not taken the memory for all
+// that it promised.
 func (c *cache) each(n int, visit func([]byte) error) error {
 	for _, kv := range c.layers {
 		for p := 0; p*ggml.Chunk < n; p++ {
 			used := min(n-p*ggml.Chunk, ggml.Chunk)
+			if p == len(kv.Pages) {
+				kv.Pages = append(kv.Pages, ggml.NewKVPage(kv))
+			}
 			for h := range kv.Heads {
 				k, v := ggml.PageParts(kv, p, h, used)
 				if err := errors.Join(visit(k), visit(v)); err != nil {

@@ -39,6 +39,7 @@ func newPerplexity() *cobra.Command {
 				return err
 			}
 			defer m.Close()
+			noteLength(cmd, m, opt.Context)
 			show := newStatus(cmd.ErrOrStderr())
 			opt.Progress = func(done, total int, ppl float64) { show.show("chunk %d of %d: %.4f", done, total, ppl) }
 			r, err := mpt.Perplexity(cmd.Context(), m, text, opt)

@@ -86,9 +86,8 @@ func (s *Session) Restore(r io.Reader) error {
 	if s.closed {
 		return errClosed
 	}
-	magic := make([]byte, len(sessionMagic))
-	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != sessionMagic {
-		return fmt.Errorf("mpt: Restore: %w: it does not begin like one of this version", ErrSession)
+	if err := checkMagic(r); err != nil {
+		return fmt.Errorf("mpt: Restore: %w: %w", ErrSession, err)
 	}
 	z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(1))
 	if err != nil {
@@ -97,6 +96,20 @@ func (s *Session) Restore(r io.Reader) error {
 	defer z.Close()
 	if err := s.read(z); err != nil {
 		return fmt.Errorf("mpt: Restore: %w: %w", ErrSession, err)
+	}
+	return nil
+}
+
+// checkMagic reads the first bytes of a saved session.
+func checkMagic(r io.Reader) error {
+	const version = len(sessionMagic) - 1
+	magic := make([]byte, len(sessionMagic))
+	_, err := io.ReadFull(r, magic)
+	switch {
+	case err != nil || string(magic[:version]) != sessionMagic[:version]:
+		return errors.New("it does not begin like one")
+	case magic[version] != sessionMagic[version]:
+		return fmt.Errorf("it is of version %d of the format, this program's is %d", magic[version], sessionMagic[version])
 	}
 	return nil
 }
@@ -186,7 +199,9 @@ func atEnd(r io.Reader) error {
 }
 
 // each calls visit for the parts of the cache that hold the first n positions,
-// in a fixed order: by layer, page and head, keys before values.
+// in a fixed order: by layer, page and head, keys before values. A page that is missing
+// is made when its turn comes: a file that ends early has not taken the memory for all
+// that it promised.
 func (c *cache) each(n int, visit func([]byte) error) error {
 	for _, kv := range c.layers {
 		for p := 0; p*ggml.Chunk < n; p++ {

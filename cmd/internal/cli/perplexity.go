@@ -74,6 +74,7 @@ func (f *perplexityFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer m.Close()
+	noteLength(cmd, m, f.opt.Context)
 	show := newStatus(cmd.ErrOrStderr())
 	defer show.clear()
 	f.opt.Progress = func(done, total int, ppl float64) { show.show("chunk %d of %d: %.4f", done, total, ppl) }

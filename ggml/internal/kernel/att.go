@@ -27,8 +27,16 @@ type AttScratch struct {
 	partial []float32 // [QueryTile][ValueStride], the outputs of a chunk
 	output  []float32 // [unpackQueries][ValueStride], the outputs so far
 	sums    [unpackQueries]softmax
+	row     []float32 // [Dim], a key or a value
 	plain   plainChunk
 	block   kvBlock
+}
+
+// plainChunk is a decoded chunk of a head: a cache of one head, and its memory.
+type plainChunk struct {
+	kv   KV
+	page KVPage
+	k, v []float32
 }
 
 // unpackQueries is the number of queries that share the decoding of a chunk of a cache
@@ -75,7 +83,8 @@ func (h *Head) FirstChunk(i int) int {
 // Attend computes one head of causal attention for n consecutive queries, the
 // first of them at position pos. Query i is q[i*ldq:][:Dim], its result goes to
 // out[i*ldo:][:Dim]; it sees positions up to pos+i of a head of the cache,
-// which must hold them: all, or the last ones if h has a window.
+// which must hold them: all, or the last ones if h has a window. An element of a block
+// type is scale·code, exactly.
 //
 // For a query at position i, q' = q·Scale, rounded. The keys that it sees are
 // treated in chunks of 512 positions, whose borders are the same for all queries. In
@@ -198,10 +207,12 @@ func (a *attention) attendOne(i int) {
 // scores sets s from first on to the scores of the keys of a page; distance is the
 // position of the page's first key less that of the query.
 func (a *attention) scores(s []float32, first int, q []float32, page *KVPage, distance int) {
+	key := grow(&a.s.row, len(q))
 	for j := first; j < len(s); j++ {
+		a.kv.readKey(key, page, a.KV, j)
 		s[j] = 0
 		for e, x := range q {
-			s[j] = FMA(x, a.kv.key(page, a.KV, e, j), s[j])
+			s[j] = FMA(x, key[e], s[j])
 		}
 	}
 	if a.Cap != 0 {
@@ -234,9 +245,11 @@ func exponentials(s []float32, first int) softmax {
 // its weight.
 func (a *attention) weigh(o, weights []float32, first int, page *KVPage) {
 	clear(o)
+	value := grow(&a.s.row, len(o))
 	for j := first; j < len(weights); j++ {
-		for e := range o {
-			o[e] = FMA(weights[j], a.kv.value(page, a.KV, e, j), o[e])
+		a.kv.readValue(value, page, a.KV, j)
+		for e, v := range value {
+			o[e] = FMA(weights[j], v, o[e])
 		}
 	}
 }

@@ -8,13 +8,6 @@ import "mptgo/gguf"
 // becomes float32 numbers in scratch, in the layout of a cache of F32 with one head, and
 // the queries of a block attend to those. Their running sums lie side by side.
 
-// plainChunk is the memory for that.
-type plainChunk struct {
-	kv   KV
-	page KVPage
-	k, v []float32
-}
-
 // attendDecoded works like attendTiles for a cache of which something is a block type.
 func (a *attention) attendDecoded() {
 	for i := 0; i < a.n; i += unpackQueries {

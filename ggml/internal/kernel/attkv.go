@@ -170,31 +170,42 @@ func (kv *KV) valuesFrom(page *KVPage, head, p int) []byte {
 	return page.V[(head*Chunk+p)*row : (head+1)*Chunk*row]
 }
 
-// key returns element e of the key of a head at position p of a page.
-func (kv *KV) key(page *KVPage, head, e, p int) float32 {
-	tile, lane := kv.keyTile(page, head, p), p%KeyTile
-	if !blocked(kv.KeyType) {
-		return element(kv.KeyType, tile, e*KeyTile+lane)
+// readKey sets dst to the key of a head at position p of a page.
+func (kv *KV) readKey(dst []float32, page *KVPage, head, p int) {
+	tile, lane, typ := kv.keyTile(page, head, p), p%KeyTile, kv.KeyType
+	if !blocked(typ) {
+		for e := range dst {
+			dst[e] = element(typ, tile, e*KeyTile+lane)
+		}
+		return
 	}
-	tile = tile[e/cacheBlock*(scaleBytes+cacheBlock*KeyTile*cacheBits(kv.KeyType)/8):]
-	scale, codes := float16(tile[2*lane:]), tile[scaleBytes:]
-	if kv.KeyType == gguf.Q8_0 {
-		return scale * float32(int8(codes[e%cacheBlock*KeyTile+lane]))
+	for ; len(dst) > 0; dst = dst[min(cacheBlock, len(dst)):] {
+		scale, codes := float16(tile[2*lane:]), tile[scaleBytes:]
+		for e := range min(cacheBlock, len(dst)) {
+			if typ == gguf.Q8_0 {
+				dst[e] = scale * float32(int8(codes[e*KeyTile+lane]))
+			} else {
+				dst[e] = nibble(scale, codes[e/2*KeyTile+lane]>>(e%2*4))
+			}
+		}
+		tile = tile[min(scaleBytes+cacheBlock*KeyTile*cacheBits(typ)/8, len(tile)):]
 	}
-	return nibble(scale, codes[e%cacheBlock/2*KeyTile+lane]>>(e%2*4))
 }
 
-// value returns element e of the value of a head at position p of a page.
-func (kv *KV) value(page *KVPage, head, e, p int) float32 {
-	row := kv.valuesFrom(page, head, p)
-	if !blocked(kv.ValueType) {
-		return element(kv.ValueType, row, e)
+// readValue sets dst to the value of a head at position p of a page.
+func (kv *KV) readValue(dst []float32, page *KVPage, head, p int) {
+	row, typ := kv.valuesFrom(page, head, p), kv.ValueType
+	scales := row[kv.ValueStride()*cacheBits(typ)/8:]
+	for e := range dst {
+		switch typ {
+		case gguf.Q8_0:
+			dst[e] = float16(scales[e/cacheBlock*2:]) * float32(int8(row[e]))
+		case gguf.Q4_0:
+			dst[e] = nibble(float16(scales[e/cacheBlock*2:]), row[e/16*8+e%8]>>(e%16/8*4))
+		default:
+			dst[e] = element(typ, row, e)
+		}
 	}
-	scale := float16(row[kv.ValueStride()*cacheBits(kv.ValueType)/8+e/cacheBlock*2:])
-	if kv.ValueType == gguf.Q8_0 {
-		return scale * float32(int8(row[e]))
-	}
-	return nibble(scale, row[e/16*8+e%8]>>(e%16/8*4))
 }
 
 // nibble returns what the low half of a code of Q4_0 stands for. The product with 8 and

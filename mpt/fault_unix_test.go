@@ -7,22 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"mptgo/gguf"
 )
-
-// onDisk writes m to a file.
-func (m *miniature) onDisk(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "mini.gguf")
-	if err := os.WriteFile(path, m.file(t), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 // cut takes the bytes of a file away, all or those behind the first page.
 func cut(t *testing.T, path string, size int64) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -155,4 +157,14 @@ func (m *Model) session(t testing.TB, opts ...SessionOption) *Session {
 	}
 	t.Cleanup(s.Close)
 	return s
+}
+
+// onDisk writes m to a file.
+func (m *miniature) onDisk(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "mini.gguf")
+	if err := os.WriteFile(path, m.file(t), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -88,6 +88,30 @@ func CheckFinite(t gguf.Type, src []byte) error {
 	return fmt.Errorf("quantize: %v: block %d, values %d to %d: a scale is infinite or NaN", t, b, b*n, b*n+n-1)
 }
 
+// NotFinite counts the blocks of src, whole blocks of type t, that hold a value or a
+// scale which is infinite or NaN; first is the index of the first one, or -1.
+func NotFinite(t gguf.Type, src []byte) (count, first int, err error) {
+	f, err := lookup(t)
+	if err != nil {
+		return 0, -1, err
+	}
+	_, size := t.Block()
+	if len(src)%size != 0 {
+		return 0, -1, fmt.Errorf("quantize: %v: %d bytes are not whole blocks of %d", t, len(src), size)
+	}
+	first = -1
+	for at := 0; ; count++ {
+		b := f.bad(src[at*size:])
+		if b < 0 {
+			return count, first, nil
+		}
+		if first < 0 {
+			first = b
+		}
+		at += b + 1
+	}
+}
+
 // encodeRow encodes one row and checks its values before and after.
 func encodeRow(f *Format, s Search, dst []byte, src, weights []float32, fb *Feedback) error {
 	if i := notFinite(src); i >= 0 {

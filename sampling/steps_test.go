@@ -231,7 +231,8 @@ func TestEdges(t *testing.T) {
 		{"samplers=xtc,xtc_probability=1,xtc_threshold=0.4", []float32{9, 1}, []int32{0, 1}},
 		{"samplers=top_n_sigma,top_nsigma=1", []float32{2, 0}, []int32{0}},
 		{"samplers=top_n_sigma,top_nsigma=2", []float32{2, 0}, []int32{0, 1}},
-		{"samplers=temp;top_k,temp=1e-45,top_k=2", []float32{1, 2, 3}, []int32{0, 1}}, // all overflow alike
+		{"samplers=temp;top_k,temp=1e-45,top_k=2", []float32{1, 2, 3}, []int32{0, 2}}, // what overflows is not made alike
+		{"samplers=temp,temp=1e-45", []float32{-1, -3, -2}, []int32{0, 1, 2}},
 		// Division makes them equal, so that the lower id comes first.
 		{"samplers=top_k;temp;top_n_sigma;xtc,top_k=2,temp=1.9,xtc_probability=1", []float32{1.9999998, 1.9999999}, []int32{1}},
 	} {

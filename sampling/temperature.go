@@ -1,5 +1,7 @@
 package sampling
 
+import "math"
+
 // temperature divides the logits: below 1 it sharpens the distribution, above
 // 1 it flattens it.
 type temperature float32
@@ -12,14 +14,43 @@ func newTemperature(p *Params, _ Vocab) (sampler, error) {
 }
 
 func (t temperature) apply(c *Candidates, _ *memory) {
+	shift := t.shift(c)
 	if c.plain {
 		for i := range c.logits {
-			c.logits[i] /= float32(t)
+			c.logits[i] = (c.logits[i] - shift) / float32(t)
 		}
 		return
 	}
 	for i := range c.list {
-		c.list[i].Logit /= float32(t)
+		c.list[i].Logit = (c.list[i].Logit - shift) / float32(t)
 	}
 	c.changed() // rounding can make neighbours equal
+}
+
+// shift returns what to take off all logits, which changes no probability: nothing,
+// unless the division would make the best one and others infinite, and so alike.
+func (t temperature) shift(c *Candidates) float32 {
+	if t >= 1 {
+		return 0
+	}
+	infinite := func(l float32) bool { return math.IsInf(float64(l/float32(t)), 0) }
+	top := c.top().Logit
+	if !infinite(top) || math.IsInf(float64(top), 0) {
+		return 0
+	}
+	if top < 0 {
+		return top
+	}
+	for i := range c.len() {
+		l := float32(0)
+		if c.plain {
+			l = c.logits[i]
+		} else {
+			l = c.list[i].Logit
+		}
+		if l > 0 && l < top && infinite(l) {
+			return top
+		}
+	}
+	return 0
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mptgo/internal/check"
 )
 
 // llamaLike is a model that has the control tokens of these tests.
@@ -156,12 +158,15 @@ func FuzzJinja(f *testing.F) {
 	f.Add(simple, "Why?")
 	f.Add(`{% set n = namespace(a=1) %}{%- macro f(x, y='z') -%}{{ x|tojson }}{% endmacro %}{{ f(messages[-1]) }}`, "<s>")
 	f.Fuzz(func(t *testing.T, template, content string) {
-		m := llamaLike()
-		format, err := m.Jinja(template[:min(len(template), 2000)])
-		if err != nil {
-			return
-		}
-		format.Render([]Message{{User, content}, {Assistant, "b"}, {User, content}}, true)
+		template = template[:min(len(template), 2000)]
+		check.Bounded(t, len(template)+len(content), func() {
+			m := llamaLike()
+			format, err := m.Jinja(template)
+			if err != nil {
+				return
+			}
+			format.Render([]Message{{User, content}, {Assistant, "b"}, {User, content}}, true)
+		})
 	})
 }
 

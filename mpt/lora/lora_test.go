@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"mptgo/gguf"
+	"mptgo/internal/check"
 )
 
 func mustOpen(t testing.TB, path string) *Adapter {
@@ -389,7 +390,9 @@ func FuzzConfig(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := parseConfig(b)
+		var c *config
+		var err error
+		check.Bounded(t, len(b), func() { c, err = parseConfig(b) })
 		if err != nil {
 			return
 		}

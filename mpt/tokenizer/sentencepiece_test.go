@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"mptgo/internal/check"
 )
 
 // spModels are models that sentencepiece has trained on texts of this project: BPE
@@ -197,21 +199,25 @@ func FuzzParseSentencepiece(f *testing.F) {
 	f.Add(spFile([]byte{3 << 3, 2}, nil, pieces...), "a <b>ab")
 	f.Add(spFile([]byte{3 << 3, 1}, table, pieces...), "a <b>ab")
 	f.Fuzz(func(t *testing.T, model []byte, text string) {
-		v, err := ParseSentencepiece(model)
-		if err != nil {
-			return
-		}
-		tok, err := New(v)
-		if err != nil {
-			return
-		}
 		text = text[:min(len(text), 1000)]
-		for _, id := range tok.Encode(text, parse) {
-			if id < 0 || int(id) >= tok.Size() {
-				t.Fatalf("id %d of %d", id, tok.Size())
-			}
-		}
+		check.Bounded(t, len(model)+len(text), func() { trySentencepiece(t, model, text) })
 	})
+}
+
+func trySentencepiece(t *testing.T, model []byte, text string) {
+	v, err := ParseSentencepiece(model)
+	if err != nil {
+		return
+	}
+	tok, err := New(v)
+	if err != nil {
+		return
+	}
+	for _, id := range tok.Encode(text, parse) {
+		if id < 0 || int(id) >= tok.Size() {
+			t.Fatalf("id %d of %d", id, tok.Size())
+		}
+	}
 }
 
 // The tables of replacements that GGUF files of other programs hold as signed

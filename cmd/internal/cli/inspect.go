@@ -18,6 +18,9 @@ const inspectLong = `Print what is in a model: its metadata, its tensors, and ho
 FILE is a GGUF file (the first one, if it is split), a checkpoint folder, a LoRA adapter
 (a GGUF file or a folder of PEFT), or one safetensors or torch file.
 
+With --check, look at all weights, and fail if there are values, or scales of blocks,
+that are infinite or not a number.
+
 With --cpu, and without FILE, print what the CPU has: its caches, its extensions
 of the instruction set, and which kernels run on it.`
 
@@ -26,6 +29,7 @@ func newInspect() *cobra.Command {
 		only inspectParts
 		out  formatFlag
 		cpu  bool
+		test bool
 		isa  isaFlag
 	)
 	cmd := &cobra.Command{
@@ -42,6 +46,9 @@ func newInspect() *cobra.Command {
 			if cpu {
 				return inspectCPU(cmd, &isa, out)
 			}
+			if test {
+				return inspectWeights(cmd, args[0], out)
+			}
 			inv, err := takeInventory(args[0])
 			if err != nil {
 				return err
@@ -54,10 +61,11 @@ func newInspect() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&only.meta, "meta", false, "only the metadata")
 	cmd.Flags().BoolVar(&only.tensors, "tensors", false, "only the tensors")
+	cmd.Flags().BoolVar(&test, "check", false, "look for weights that are infinite or not a number")
 	cmd.Flags().BoolVar(&cpu, "cpu", false, "show the CPU instead of a file, and the kernels for it")
 	isa.add(cmd)
 	out.add(cmd, "text")
-	cmd.MarkFlagsMutuallyExclusive("cpu", "meta", "tensors")
+	cmd.MarkFlagsMutuallyExclusive("cpu", "check", "meta", "tensors")
 	return cmd
 }
 

@@ -111,7 +111,7 @@ const typeBound = 0.01
 // weights have.
 func TestStoriesTypes(t *testing.T) {
 	if testing.Short() {
-		t.Skip("converts a model six times")
+		t.Skip("converts a model five times")
 	}
 	text, err := os.ReadFile(check.Shared(t, "eval", "valid.txt"))
 	if err != nil {
@@ -125,7 +125,7 @@ func TestStoriesTypes(t *testing.T) {
 		}
 		return r.Perplexity
 	}
-	for _, typ := range []string{"Q2_K", "Q3_K_M", "Q5_K_M", "IQ4_XS", "IQ3_M", "IQ2_M"} {
+	for _, typ := range []string{"Q2_K", "Q3_K_M", "Q5_K_M", "IQ4_XS", "IQ3_M"} {
 		file := converted(t, stories(t), typ)
 		fast, exact := perplexity(file), perplexity(file, mpt.Exact())
 		t.Logf("%s: perplexity %.3f, exact %.3f", typ, fast, exact)

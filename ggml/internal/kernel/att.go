@@ -142,9 +142,10 @@ func (a *attention) check() {
 	case a.ldo < kv.Dim || len(a.out) < (a.n-1)*a.ldo+kv.Dim:
 		panic(fmt.Sprintf("kernel: Attend: %d results of %d, %d apart, in %d values", a.n, kv.Dim, a.ldo, len(a.out)))
 	}
+	k, v := kv.keyBytes(), kv.valueBytes()
 	for _, page := range kv.Pages[:last/Chunk+1] {
-		same("Attend", len(page.K), kv.keyBytes())
-		same("Attend", len(page.V), kv.valueBytes())
+		same("Attend", len(page.K), k)
+		same("Attend", len(page.V), v)
 	}
 }
 

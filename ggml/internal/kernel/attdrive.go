@@ -140,24 +140,36 @@ func computed(rows int) int {
 // keys of a page from first to before last, rounded to whole tiles of keys.
 func (a *attention) scoreTile(page *KVPage, rows, first, last int) {
 	dim, typ, scores := a.kv.Dim, a.kv.KeyType, a.s.scores
-	wide := a.wideTile(typ)
+	tiles, tile := a.kv.headKeys(page, a.KV), a.kv.tileBytes()
 	clear(scores[:computed(rows)*Chunk])
+	if rows == 1 {
+		a.scoreRow(page, first, last)
+		return
+	}
+	wide, half := a.wideTile(typ), 16*cacheBits(typ)/8
 	for p := first &^ (KeyTile - 1); p < last; p += KeyTile {
-		keys := a.kv.keyTile(page, a.KV, p)
-		switch {
-		case rows == 1:
-			ahead := fetchAfter(keys, len(keys)/dim, (last-p)*(len(keys)/KeyTile), a.kv.valuesFrom(page, a.KV, first))
-			if blocked(typ) {
-				a.scoreBlocks(scores[p:], keys, ahead)
-			} else {
-				multiplyRow(typ, &scores[p], &a.s.query[0], keys, KeyTile, dim, KeyTile, ahead)
-			}
-		case wide != nil:
+		keys := tiles[p/KeyTile*tile:][:tile]
+		if wide != nil {
 			wide(&scores[p], Chunk, &a.s.query[0], dim, &keys[0], KeyTile, dim)
-		default:
-			for half := 0; half < KeyTile; half += 16 {
-				multiplyTile(typ, &scores[p+half], Chunk, &a.s.query[0], dim, keys[half*cacheBits(typ)/8:], KeyTile, dim)
-			}
+			continue
+		}
+		multiplyTile(typ, &scores[p], Chunk, &a.s.query[0], dim, keys, KeyTile, dim)
+		multiplyTile(typ, &scores[p+16], Chunk, &a.s.query[0], dim, keys[half:], KeyTile, dim)
+	}
+}
+
+// scoreRow does the same for a lone query.
+func (a *attention) scoreRow(page *KVPage, first, last int) {
+	dim, typ, scores := a.kv.Dim, a.kv.KeyType, a.s.scores
+	tiles, tile := a.kv.headKeys(page, a.KV), a.kv.tileBytes()
+	values, row, position := a.kv.valuesFrom(page, a.KV, first), tile/dim, tile/KeyTile
+	for p := first &^ (KeyTile - 1); p < last; p += KeyTile {
+		keys := tiles[p/KeyTile*tile:][:tile]
+		ahead := fetchAfter(keys, row, (last-p)*position, values)
+		if blocked(typ) {
+			a.scoreBlocks(scores[p:], keys, ahead)
+		} else {
+			multiplyRow(typ, &scores[p], &a.s.query[0], keys, KeyTile, dim, KeyTile, ahead)
 		}
 	}
 }

@@ -313,7 +313,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 	if _, err := os.Stat("/dev/full"); err == nil {
-		for _, line := range []string{"mpt run -p Hello -n 9", "mpt inspect m.gguf", "mpt version", "mpt tokenize -p Hello"} {
+		for _, line := range []string{"mpt run -p Hello -n 9 --temp 0", "mpt inspect m.gguf", "mpt version", "mpt tokenize -p Hello"} {
 			out, err := exec.Command("sh", "-c", fmt.Sprintf("cd %s && exec %s 2>&1 >/dev/full", dir, line)).CombinedOutput()
 			if err == nil || !strings.Contains(string(out), "no space left") {
 				t.Errorf("%s to a full device: %v, %s", line, err, out)

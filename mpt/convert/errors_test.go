@@ -231,8 +231,7 @@ func TestLateFailure(t *testing.T) {
 	empty(t, out)
 }
 
-// TestNoSpace converts a model of 70 TB. Its torch file is small: every row is the
-// same.
+// TestNoSpace converts a model of 27 TB, whose checkpoint is a sparse file.
 func TestNoSpace(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("space is reserved on Linux only")

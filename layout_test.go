@@ -34,6 +34,7 @@ var may = map[string]string{
 	"mpt/builtin":          "gguf mpt",
 	"bench":                "mpt",
 	"scripts/compare":      "",
+	"scripts/mutants":      "",
 	"scripts/synthetic":    "mpt/convert",
 	"cmd/mpt":              "cmd/internal/cli",
 	"cmd/mpt-quantize":     "cmd/internal/cli",

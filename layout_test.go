@@ -22,6 +22,7 @@ var may = map[string]string{
 	"internal/sysmem":      "",
 	"gguf":                 "",
 	"quantize":             "gguf internal/codebook",
+	"quantize/imatrix":     "gguf quantize",
 	"ggml/internal/kernel": "gguf internal/codebook",
 	"ggml":                 "gguf quantize ggml/internal/kernel",
 	"sampling":             "",
@@ -29,16 +30,17 @@ var may = map[string]string{
 	"mpt/checkpoint":       "gguf",
 	"mpt/chat":             "",
 	"mpt/lora":             "gguf quantize mpt/checkpoint",
-	"mpt/convert":          "gguf quantize mpt/checkpoint mpt/lora mpt/tokenizer",
-	"mpt":                  "gguf quantize ggml internal/sysmem sampling mpt/lora mpt/tokenizer",
+	"mpt/convert":          "gguf quantize quantize/imatrix mpt/checkpoint mpt/lora mpt/tokenizer",
+	"mpt":                  "gguf quantize quantize/imatrix ggml internal/sysmem sampling mpt/lora mpt/tokenizer",
 	"mpt/builtin":          "gguf mpt",
 	"bench":                "mpt",
 	"scripts/compare":      "",
 	"scripts/mutants":      "",
+	"scripts/kld":          "gguf",
 	"scripts/synthetic":    "mpt/convert",
 	"cmd/mpt":              "cmd/internal/cli",
 	"cmd/mpt-quantize":     "cmd/internal/cli",
-	"cmd/internal/cli":     "bench ggml gguf mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/lora mpt/tokenizer quantize sampling",
+	"cmd/internal/cli":     "bench ggml gguf mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/lora mpt/tokenizer quantize quantize/imatrix sampling",
 }
 
 // The limits of one source file and one function, in lines.

@@ -23,6 +23,7 @@ type Exec struct {
 	batch   *Batch
 	n       int // rows of the running batch
 	profile *profile
+	sums    func(w *Matrix, rows int) Sums // see SumInputs
 }
 
 // node is an operation with its steps.
@@ -71,6 +72,11 @@ func (e *Exec) Run(ctx context.Context, b *Batch) error {
 // runNode runs the steps of one operation, one after the other.
 func (e *Exec) runNode(nd *node) error {
 	defer e.profile.start().stop(e, nd)
+	if o, ok := nd.op.(*matMul); ok && e.sums != nil {
+		if err := e.sumInputs(o); err != nil {
+			return err
+		}
+	}
 	for _, s := range nd.steps {
 		if err := e.pool.Run(s.tasks(e.n), s.run); err != nil {
 			return err

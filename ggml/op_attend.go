@@ -53,15 +53,15 @@ func (o *attend) steps(e *Exec) []step {
 	if o.Reuse {
 		return []step{run}
 	}
-	return []step{{blocks, func(task, _ int) { o.store(e, task) }}, run}
+	return []step{{blocks, func(task, worker int) { o.store(e, task, worker) }}, run}
 }
 
 // store appends the keys and values of one block of rows.
-func (o *attend) store(e *Exec, task int) {
+func (o *attend) store(e *Exec, task, worker int) {
 	kv, keys, values := e.batch.KV[o.Layer], o.Heads*o.Dim, (o.Heads+o.KVHeads)*o.Dim
 	for i := task * queryBlock; i < min((task+1)*queryBlock, e.n); i++ {
 		row := o.qkv.row(i)
-		e.tier.StoreKV(kv, e.batch.Pos+i, row[keys:values], row[values:])
+		e.tier.StoreKV(kv, e.batch.Pos+i, row[keys:values], row[values:], &e.scratch[worker].att)
 	}
 }
 

@@ -50,8 +50,7 @@ func (o *attend) work(e *Exec) (bytes, macs int64) {
 			pairs += min(p, w)
 		}
 	}
-	size := int64(e.batch.KV[o.Layer].ElementBytes())
-	return int64(2*o.KVHeads*o.Dim) * size * seen, int64(2*o.Heads*o.Dim) * pairs
+	return int64(e.batch.KV[o.Layer].PageBytes()/Chunk) * seen, int64(2*o.Heads*o.Dim) * pairs
 }
 
 // Profile starts (or stops) adding up the time of every operation. It costs a

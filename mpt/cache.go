@@ -14,9 +14,14 @@ type cache struct {
 func (m *Model) newCache() cache {
 	c := cache{layers: make([]*ggml.KV, m.config.caches())}
 	for i := range c.layers {
-		c.layers[i] = &ggml.KV{Type: m.opt.cache, Heads: m.config.KVHeads, Dim: m.config.HeadDim}
+		c.layers[i] = m.layerCache()
 	}
 	return c
+}
+
+// layerCache returns the empty cache of a layer.
+func (m *Model) layerCache() *ggml.KV {
+	return &ggml.KV{KeyType: m.opt.keys, ValueType: m.opt.values, Heads: m.config.KVHeads, Dim: m.config.HeadDim}
 }
 
 // prepare makes positions [from, to) writable.

@@ -197,15 +197,16 @@ func TestRestoreHostile(t *testing.T) {
 		want    string
 	}{
 		{"nothing", nil, "EOF"},
-		{"head only", good[:40], "EOF"},
+		{"head only", good[:44], "EOF"},
 		{"another model", change(0, ^good[0]), "another model"},
-		{"another cache", change(32, 2), "cache is of type Q4_0"},
-		{"a cache of no type", change(32, 255), "cache is of type"},
-		{"more tokens than there are", change(36, 255, 255, 255), "EOF"},
-		{"more tokens than the context", change(36, 255, 255, 255, 255), "do not fit into a context"},
-		{"a token below the vocabulary", change(40, 255, 255, 255, 255), "token -1"},
-		{"a token beyond the vocabulary", change(44, 1, 1), "token 257"},
-		{"logits of no token", append(append(bytes.Clone(good[:36]), 0, 0, 0, 0), good[52:]...), "no token that they would belong to"},
+		{"another cache", change(32, 2), "of the types Q4_0 and F16"},
+		{"another cache of values", change(36, 2), "of the types F16 and Q4_0"},
+		{"a cache of no type", change(32, 255), "of the types type(255) and F16"},
+		{"more tokens than there are", change(40, 255, 255, 255), "EOF"},
+		{"more tokens than the context", change(40, 255, 255, 255, 255), "do not fit into a context"},
+		{"a token below the vocabulary", change(44, 255, 255, 255, 255), "token -1"},
+		{"a token beyond the vocabulary", change(48, 1, 1), "token 257"},
+		{"logits of no token", append(append(bytes.Clone(good[:40]), 0, 0, 0, 0), good[56:]...), "no token that they would belong to"},
 		{"half of the cache", good[:len(good)-100], "EOF"},
 		{"more than a session", append(bytes.Clone(good), 0), "more in it than a session"},
 	} {
@@ -236,10 +237,10 @@ func TestRestoreBomb(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	zeros := append(append(print[:], 1, 0, 0, 0), make([]byte, 100<<20)...)
+	zeros := append(append(print[:], 1, 0, 0, 0, 1, 0, 0, 0), make([]byte, 100<<20)...)
 	window := []byte(sessionMagic + "\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00") // frame header: 2^(10+21) bytes
 	const n = 1 << 22
-	tokens := append(append(print[:], 1, 0, 0, 0, 0, 0, n>>16, 0), make([]byte, 4*n+1)...)
+	tokens := append(append(print[:], 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, n>>16, 0), make([]byte, 4*n+1)...)
 	for _, file := range [][]byte{sessionOf(zeros), sessionOf(tokens), window} {
 		s := m.session(t, ContextSize(maxContext))
 		check.Bounded(t, len(file), func() {
@@ -258,8 +259,8 @@ func TestRestoredNaN(t *testing.T) {
 		t.Fatal(err)
 	}
 	content := contentOf(t, s)
-	for i := range content[40+12+1+4*257:] {
-		content[40+12+1+4*257+i] = 0xff
+	for i := range content[44+12+1+4*257:] {
+		content[44+12+1+4*257+i] = 0xff
 	}
 	if err := s.Restore(bytes.NewReader(sessionOf(content))); err != nil {
 		t.Fatal(err)

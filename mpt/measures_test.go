@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"mptgo/mpt/tokenizer"
 )
 
 // TestPerplexityByHand compares with the definition: each token by the logits of the
@@ -25,7 +27,7 @@ func TestPerplexityByHand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ids, err := m.perplexityTokens(text, documents)
+		ids, err := m.evaluationTokens(text, documents, tokenizer.EncodeOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -51,7 +51,7 @@ func Open(path string, opts ...Option) (*Model, error) {
 // Load is Open for a file that is open already. The model takes it over and
 // closes it, also when Load fails.
 func Load(f *gguf.File, opts ...Option) (*Model, error) {
-	m := &Model{file: f, opt: options{batch: DefaultBatch, cache: gguf.F16, memory: sysmem.Available}}
+	m := &Model{file: f, opt: options{batch: DefaultBatch, keys: gguf.F16, values: gguf.F16, memory: sysmem.Available}}
 	for _, o := range opts {
 		o(&m.opt)
 	}

@@ -3,7 +3,9 @@ package mpt
 import (
 	"errors"
 	"fmt"
+	"slices"
 
+	"mptgo/ggml"
 	"mptgo/gguf"
 	"mptgo/internal/sysmem"
 )
@@ -13,7 +15,8 @@ type options struct {
 	threads int
 	batch   int
 	exact   bool
-	cache   gguf.Type
+	keys    gguf.Type // of the cache
+	values  gguf.Type
 	isa     string
 	memory  func() (sysmem.Limit, bool) // what the system has left; nil: not asked
 
@@ -36,11 +39,24 @@ func BatchSize(n int) Option { return func(o *options) { o.batch = n } }
 
 // Exact computes with float32 activations and a float32 cache: slower, and as
 // close to the reference implementation as float32 gets.
-func Exact() Option { return func(o *options) { o.exact, o.cache = true, gguf.F32 } }
+func Exact() Option {
+	return func(o *options) { o.exact, o.keys, o.values = true, gguf.F32, gguf.F32 }
+}
 
-// CacheType sets the type of cached keys and values, gguf.F16 (the default) or
-// gguf.F32.
-func CacheType(t gguf.Type) Option { return func(o *options) { o.cache = t } }
+// CacheType sets the type of cached keys and values, one of [CacheTypes]; the default is
+// gguf.F16. Types of 8 and 4 bits take about a half and a quarter of the memory of F16,
+// and of the time to read a long context at every token; the results differ a little.
+func CacheType(t gguf.Type) Option { return func(o *options) { o.keys, o.values = t, t } }
+
+// CacheKeyType is [CacheType] for the keys alone.
+func CacheKeyType(t gguf.Type) Option { return func(o *options) { o.keys = t } }
+
+// CacheValueType is [CacheType] for the values alone.
+func CacheValueType(t gguf.Type) Option { return func(o *options) { o.values = t } }
+
+// CacheTypes returns the types that cached keys and values may have, the default first:
+// F16, F32, Q8_0 and Q4_0.
+func CacheTypes() []gguf.Type { return ggml.CacheTypes() }
 
 // ISA names the kernels to use, such as "generic" or "avx2"; the default is
 // the fastest that the CPU can run. It does not change any result.
@@ -57,8 +73,10 @@ func (o *options) validate() error {
 	if o.batch < 1 || o.batch > 1<<16 {
 		return fmt.Errorf("mpt: a batch of %d tokens: want 1 to %d", o.batch, 1<<16)
 	}
-	if o.cache != gguf.F16 && o.cache != gguf.F32 {
-		return fmt.Errorf("mpt: cache type %v: want F16 or F32", o.cache)
+	for _, t := range []gguf.Type{o.keys, o.values} {
+		if !slices.Contains(CacheTypes(), t) {
+			return fmt.Errorf("mpt: cache type %v: want one of %v", t, CacheTypes())
+		}
 	}
 	return nil
 }

@@ -40,43 +40,78 @@ const endOfText = "<|endoftext|>"
 
 // Perplexity measures m on text. A rest that does not fill a chunk is left out.
 func Perplexity(ctx context.Context, m *Model, text string, opt PerplexityOptions) (PerplexityResult, error) {
+	e, err := m.newEvaluation(text, opt)
+	if err != nil {
+		return PerplexityResult{}, err
+	}
+	return e.perplexity(ctx, func(scored) error { return nil })
+}
+
+// evaluation is a text in chunks that a model is measured on.
+type evaluation struct {
+	m      *Model
+	opt    PerplexityOptions
+	ids    []int32 // whole chunks
+	chunks int     // of them to evaluate
+	first  int     // index of the first token of a chunk whose logits are scored
+}
+
+// newEvaluation tokenises and cuts the text.
+func (m *Model) newEvaluation(text string, opt PerplexityOptions) (*evaluation, error) {
 	if opt.Context == 0 {
 		opt.Context = 512
 	}
 	if err := opt.check(); err != nil {
-		return PerplexityResult{}, fmt.Errorf("mpt: perplexity: %w", err)
+		return nil, fmt.Errorf("mpt: perplexity: %w", err)
 	}
-	ids, err := m.perplexityTokens(text, opt.Documents)
+	ids, err := m.evaluationTokens(text, opt.Documents, tokenizer.EncodeOptions{})
 	if err != nil {
-		return PerplexityResult{}, err
+		return nil, fmt.Errorf("mpt: perplexity: %w", err)
 	}
-	chunks := len(ids) / opt.Context
-	if chunks == 0 {
-		return PerplexityResult{}, fmt.Errorf("mpt: perplexity: the text has %d tokens, less than one chunk of %d", len(ids), opt.Context)
+	e := &evaluation{m: m, opt: opt, chunks: len(ids) / opt.Context}
+	if e.chunks == 0 {
+		return nil, fmt.Errorf("mpt: perplexity: the text has %d tokens, less than one chunk of %d", len(ids), opt.Context)
 	}
+	e.ids = ids[:e.chunks*opt.Context]
 	if opt.Chunks > 0 {
-		chunks = min(chunks, opt.Chunks)
+		e.chunks = min(e.chunks, opt.Chunks)
 	}
-	s, err := m.NewSession(ContextSize(opt.Context))
+	if !opt.Documents {
+		e.first = opt.Context / 2
+	}
+	return e, nil
+}
+
+// scored is a token that is predicted.
+type scored struct {
+	logits []float32 // valid during the call
+	id     int32     // the token that comes
+	nll    float64   // -ln p(id)
+}
+
+// perplexity evaluates the chunks and hands every scored token to visit, too.
+func (e *evaluation) perplexity(ctx context.Context, visit func(scored) error) (PerplexityResult, error) {
+	s, err := e.m.NewSession(ContextSize(e.opt.Context))
 	if err != nil {
 		return PerplexityResult{}, err
 	}
 	defer s.Close()
-	first := 0
-	if !opt.Documents {
-		first = opt.Context / 2
-	}
 	var sum nllSum
-	for c := range chunks {
-		if err := sum.chunk(ctx, s, ids[c*opt.Context:(c+1)*opt.Context], first); err != nil {
+	for c := range e.chunks {
+		ids := e.ids[c*e.opt.Context : (c+1)*e.opt.Context]
+		err := s.score(ctx, ids, e.first, func(x scored) error {
+			sum.add(x.nll)
+			return visit(x)
+		})
+		if err != nil {
 			return PerplexityResult{}, err
 		}
-		if opt.Progress != nil {
-			opt.Progress(c+1, chunks, sum.result().Perplexity)
+		if e.opt.Progress != nil {
+			e.opt.Progress(c+1, e.chunks, sum.result().Perplexity)
 		}
 	}
 	r := sum.result()
-	r.Chunks = chunks
+	r.Chunks = e.chunks
 	return r, nil
 }
 
@@ -95,18 +130,18 @@ func (o *PerplexityOptions) check() error {
 	return nil
 }
 
-// perplexityTokens tokenises an evaluation text.
-func (m *Model) perplexityTokens(text string, documents bool) ([]int32, error) {
+// evaluationTokens tokenises an evaluation text, one or a list of documents.
+func (m *Model) evaluationTokens(text string, documents bool, opt tokenizer.EncodeOptions) ([]int32, error) {
 	if !documents {
-		return m.tok.Encode(text, tokenizer.EncodeOptions{}), nil
+		return m.tok.Encode(text, opt), nil
 	}
 	end, ok := m.tok.ID(endOfText)
 	if !ok {
-		return nil, fmt.Errorf("mpt: perplexity: the vocabulary has no %s to separate documents", endOfText)
+		return nil, fmt.Errorf("the vocabulary has no %s to separate documents", endOfText)
 	}
 	var ids []int32
 	for _, doc := range splitDocuments(text) {
-		ids = m.tok.AppendEncode(ids, doc, tokenizer.EncodeOptions{})
+		ids = m.tok.AppendEncode(ids, doc, opt)
 		ids = append(ids, end)
 	}
 	return ids, nil
@@ -134,15 +169,21 @@ func splitDocuments(text string) []string {
 	return docs
 }
 
-// nllSum adds up negative log-likelihoods.
+// nllSum adds up negative log-likelihoods, or other values.
 type nllSum struct {
 	n               int
 	sum, sumSquares float64
 }
 
-// chunk evaluates ids from an empty session and scores the tokens after index
-// first.
-func (a *nllSum) chunk(ctx context.Context, s *Session, ids []int32, first int) error {
+func (a *nllSum) add(nll float64) {
+	a.n++
+	a.sum += nll
+	a.sumSquares += nll * nll
+}
+
+// score evaluates ids from an empty session and visits the predictions of the
+// tokens after index first.
+func (s *Session) score(ctx context.Context, ids []int32, first int, visit func(scored) error) error {
 	if err := s.Reset(); err != nil {
 		return err
 	}
@@ -154,33 +195,38 @@ func (a *nllSum) chunk(ctx context.Context, s *Session, ids []int32, first int) 
 		if math.IsNaN(nll) {
 			return fmt.Errorf("mpt: perplexity: the logits after token %d are not numbers", i)
 		}
-		a.n++
-		a.sum += nll
-		a.sumSquares += nll * nll
-		return nil
+		return visit(scored{logits, ids[i+1], nll})
 	})
 }
 
+func (a *nllSum) mean() float64 { return a.sum / float64(a.n) }
+
+func (a *nllSum) variance() float64 {
+	return max(a.sumSquares/float64(a.n)-a.mean()*a.mean(), 0)
+}
+
+// stdErr returns the standard error of the mean, 0 of a single value.
+func (a *nllSum) stdErr() float64 { return math.Sqrt(a.variance() / float64(max(a.n-1, 1))) }
+
 func (a *nllSum) result() PerplexityResult {
-	n := float64(a.n)
-	mean := a.sum / n
-	r := PerplexityResult{Perplexity: math.Exp(mean), MeanNLL: mean, Tokens: a.n}
-	if a.n > 1 {
-		variance := max(a.sumSquares/n-mean*mean, 0)
-		r.StdErr = r.Perplexity * math.Sqrt(variance/(n-1))
-	}
-	return r
+	ppl := math.Exp(a.mean())
+	return PerplexityResult{Perplexity: ppl, MeanNLL: a.mean(), Tokens: a.n, StdErr: ppl * a.stdErr()}
 }
 
 // negLogSoftmax returns -ln softmax(logits)[id], in float64.
 func negLogSoftmax(logits []float32, id int32) float64 {
+	return logSumExp(logits) - float64(logits[id])
+}
+
+// logSumExp returns ln(sum of exp(x)).
+func logSumExp(x []float32) float64 {
 	top := math.Inf(-1)
-	for _, l := range logits {
-		top = max(top, float64(l))
+	for _, v := range x {
+		top = max(top, float64(v))
 	}
 	sum := 0.0
-	for _, l := range logits {
-		sum += math.Exp(float64(l) - top)
+	for _, v := range x {
+		sum += math.Exp(float64(v) - top)
 	}
-	return top + math.Log(sum) - float64(logits[id])
+	return top + math.Log(sum)
 }

@@ -1,6 +1,9 @@
 package mpt
 
-import "mptgo/ggml"
+import (
+	"mptgo/ggml"
+	"mptgo/gguf"
+)
 
 // Work is how much the evaluation of tokens takes, with the adapters of new sessions.
 type Work struct {
@@ -13,11 +16,11 @@ type Work struct {
 
 // Work returns how much m has to do for a token.
 func (m *Model) Work() Work {
-	c, kv := m.config, ggml.KV{Type: m.opt.cache}
+	c := m.config
 	w := Work{
 		OutputBytes:   int64(m.w.output.Bytes()),
 		OutputMACs:    int64(m.w.output.Rows) * int64(m.w.output.Cols),
-		PositionBytes: int64(c.Layers) * 2 * int64(c.KVHeads*c.HeadDim) * int64(kv.ElementBytes()),
+		PositionBytes: int64(c.Layers) * int64(m.layerCache().PageBytes()/ggml.Chunk),
 	}
 	for _, l := range m.w.layers {
 		for _, x := range []*ggml.Matrix{l.qkv.w, l.out.w, l.up.w, l.gate.w, l.down.w} {
@@ -39,6 +42,16 @@ func (m *Model) Work() Work {
 		}
 	}
 	return w
+}
+
+// CacheType returns the types of cached keys and values.
+func (m *Model) CacheType() (keys, values gguf.Type) { return m.opt.keys, m.opt.values }
+
+// CacheBytes returns the memory that the keys and values of a session of n tokens take:
+// whole pages of [ggml.Chunk] positions for every layer that has keys of its own.
+func (m *Model) CacheBytes(n int) int64 {
+	pages := (n + ggml.Chunk - 1) / ggml.Chunk
+	return int64(m.config.caches()) * int64(pages) * int64(m.layerCache().PageBytes())
 }
 
 // Cost is what the operations of one kind took while a profile ran.

@@ -67,7 +67,11 @@ func TestSameBits(t *testing.T) {
 		file := converted(t, tinyCase, typ)
 		for _, exact := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/exact=%v", typ, exact), func(t *testing.T) {
-				testSameBits(t, file, exact, ids)
+				var opts []mpt.Option
+				if exact {
+					opts = append(opts, mpt.Exact())
+				}
+				testSameBits(t, file, ids, opts...)
 			})
 		}
 	}
@@ -82,7 +86,19 @@ func TestSameBitsMixes(t *testing.T) {
 			if _, err := convert.Synthetic(context.Background(), shape, 1, file, convert.Options{Type: typ}); err != nil {
 				t.Fatal(err)
 			}
-			testSameBits(t, file, false, text(20))
+			var want []float32
+			for _, isa := range ggml.Tiers() {
+				for _, way := range [][2]int{{1, 20}, {3, 7}} {
+					m := opened(t, file, mpt.Threads(way[0]), mpt.ISA(isa))
+					got := evalInChunks(t, m, text(20), way[1])
+					if want == nil {
+						want = got
+					}
+					if !sameBits(got, want) {
+						t.Errorf("%s kernels, %d threads, chunks of %d: other logits", isa, way[0], way[1])
+					}
+				}
+			}
 		})
 	}
 }
@@ -90,7 +106,20 @@ func TestSameBitsMixes(t *testing.T) {
 // mixes hold every type with blocks of 256 that can be written.
 var mixes = []string{"Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K", "IQ4_NL", "IQ4_XS", "IQ3_M", "IQ3_XXS", "IQ2_M", "TQ1_0", "TQ2_0"}
 
-func testSameBits(t *testing.T, file string, exact bool, ids []int32) {
+// The same for every type of cache, and two types of a cache.
+func TestSameBitsOfCaches(t *testing.T) {
+	ids, types := text(541), mpt.CacheTypes()
+	file := converted(t, tinyCase, "Q4_0")
+	for i, keys := range types {
+		for _, values := range []gguf.Type{keys, types[(i+1)%len(types)]} {
+			t.Run(fmt.Sprintf("%v/%v", keys, values), func(t *testing.T) {
+				testSameBits(t, file, ids, mpt.CacheKeyType(keys), mpt.CacheValueType(values))
+			})
+		}
+	}
+}
+
+func testSameBits(t *testing.T, file string, ids []int32, more ...mpt.Option) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8)) // a model starts no more threads than that
 	var want []float32
 	for _, isa := range ggml.Tiers() {
@@ -99,11 +128,7 @@ func testSameBits(t *testing.T, file string, exact bool, ids []int32) {
 				if (testing.Short() || isa == "generic") && (threads != 3 || chunk != 32) {
 					continue
 				}
-				opts := []mpt.Option{mpt.Threads(threads), mpt.ISA(isa)}
-				if exact {
-					opts = append(opts, mpt.Exact())
-				}
-				m := opened(t, file, opts...)
+				m := opened(t, file, append([]mpt.Option{mpt.Threads(threads), mpt.ISA(isa)}, more...)...)
 				got := evalInChunks(t, m, ids, chunk)
 				if want == nil {
 					want = got
@@ -140,7 +165,7 @@ func continued(t *testing.T, s *mpt.Session) []float32 {
 
 func TestSaveRestore(t *testing.T) {
 	file := converted(t, tinyCase, "Q4_0")
-	for _, cacheType := range []gguf.Type{gguf.F16, gguf.F32} {
+	for _, cacheType := range mpt.CacheTypes() {
 		m := opened(t, file, mpt.CacheType(cacheType), mpt.Threads(2))
 		for _, n := range []int{0, 1, 31, 32, 513, 1024} {
 			a := session(t, m, mpt.ContextSize(2000))
@@ -194,6 +219,8 @@ func TestRestoreRefuses(t *testing.T) {
 		"damaged":       {m, flipped, mpt.ContextSize(100)},
 		"other model":   {other, good, mpt.ContextSize(100)},
 		"other cache":   {opened(t, file, mpt.CacheType(gguf.F32)), good, mpt.ContextSize(100)},
+		"other keys":    {opened(t, file, mpt.CacheKeyType(gguf.Q8_0)), good, mpt.ContextSize(100)},
+		"other values":  {opened(t, file, mpt.CacheValueType(gguf.Q8_0)), good, mpt.ContextSize(100)},
 		"small context": {m, good, mpt.ContextSize(39)},
 	} {
 		s := session(t, c.m, c.opt)
@@ -276,7 +303,7 @@ func oneLayer(t *testing.T, file string) string {
 // session with dropped tokens is a session that never saw them, to the bit.
 func TestDropIsNeverSeen(t *testing.T) {
 	file := oneLayer(t, converted(t, tinyCase, "F32"))
-	for _, cacheType := range []gguf.Type{gguf.F16, gguf.F32} {
+	for _, cacheType := range mpt.CacheTypes() {
 		m := opened(t, file, mpt.Threads(2), mpt.CacheType(cacheType))
 		ids := text(1100)
 		for _, r := range [][2]int{{0, 1}, {0, 32}, {40, 277}, {511, 513}, {500, 1099}, {0, 1100}, {7, 7}, {1000, 1100}} {

@@ -17,13 +17,14 @@ import (
 // of little-endian values:
 //
 //	fingerprint of the model and its adapters   32 bytes
-//	cache type, tokens n       u32, u32
+//	types of keys, of values   u32, u32
+//	tokens n                   u32
 //	the tokens                 n x i32
 //	1 and the logits, or 0     u8, V x f32
 //	keys and values            by layer, page and head, as they lie in memory
 //
 // The last byte of the magic is the version of the format.
-const sessionMagic = "MPTSESS\x01"
+const sessionMagic = "MPTSESS\x02"
 
 // maxWindow bounds the memory that a zstd stream may ask for: twice the window that
 // Save uses.
@@ -35,9 +36,9 @@ var ErrSession = errors.New("not a usable saved session")
 
 // sessionHead is the fixed part of a saved session.
 type sessionHead struct {
-	Model  [32]byte
-	Cache  uint32
-	Tokens uint32
+	Model        [32]byte
+	Keys, Values uint32 // types
+	Tokens       uint32
 }
 
 // Save writes the session, compressed.
@@ -63,7 +64,7 @@ func (s *Session) write(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	head := sessionHead{print, uint32(s.m.opt.cache), uint32(len(s.tokens))}
+	head := sessionHead{print, uint32(s.m.opt.keys), uint32(s.m.opt.values), uint32(len(s.tokens))}
 	logits := []float32{}
 	if s.valid {
 		logits = s.logits
@@ -85,9 +86,8 @@ func (s *Session) Restore(r io.Reader) error {
 	if s.closed {
 		return errClosed
 	}
-	magic := make([]byte, len(sessionMagic))
-	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != sessionMagic {
-		return fmt.Errorf("mpt: Restore: %w: it does not begin like one of this version", ErrSession)
+	if err := checkMagic(r); err != nil {
+		return fmt.Errorf("mpt: Restore: %w: %w", ErrSession, err)
 	}
 	z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(1))
 	if err != nil {
@@ -96,6 +96,20 @@ func (s *Session) Restore(r io.Reader) error {
 	defer z.Close()
 	if err := s.read(z); err != nil {
 		return fmt.Errorf("mpt: Restore: %w: %w", ErrSession, err)
+	}
+	return nil
+}
+
+// checkMagic reads the first bytes of a saved session.
+func checkMagic(r io.Reader) error {
+	const version = len(sessionMagic) - 1
+	magic := make([]byte, len(sessionMagic))
+	_, err := io.ReadFull(r, magic)
+	switch {
+	case err != nil || string(magic[:version]) != sessionMagic[:version]:
+		return errors.New("it does not begin like one")
+	case magic[version] != sessionMagic[version]:
+		return fmt.Errorf("it is of version %d of the format, this program's is %d", magic[version], sessionMagic[version])
 	}
 	return nil
 }
@@ -111,8 +125,9 @@ func (s *Session) read(r io.Reader) error {
 		return err
 	case head.Model != print:
 		return errors.New("it was saved with another model or other adapters")
-	case head.Cache != uint32(s.m.opt.cache):
-		return fmt.Errorf("its cache is of type %v, this session's of type %v", gguf.Type(head.Cache), s.m.opt.cache)
+	case head.Keys != uint32(s.m.opt.keys) || head.Values != uint32(s.m.opt.values):
+		return fmt.Errorf("its keys and values are of the types %v and %v, this session's of %v and %v",
+			gguf.Type(head.Keys), gguf.Type(head.Values), s.m.opt.keys, s.m.opt.values)
 	case int64(head.Tokens) > int64(s.context):
 		return fmt.Errorf("its %d tokens do not fit into a context of %d: %w", head.Tokens, s.context, ErrContextFull)
 	}
@@ -184,7 +199,9 @@ func atEnd(r io.Reader) error {
 }
 
 // each calls visit for the parts of the cache that hold the first n positions,
-// in a fixed order: by layer, page and head, keys before values.
+// in a fixed order: by layer, page and head, keys before values. A page that is missing
+// is made when its turn comes: a file that ends early has not taken the memory for all
+// that it promised.
 func (c *cache) each(n int, visit func([]byte) error) error {
 	for _, kv := range c.layers {
 		for p := 0; p*ggml.Chunk < n; p++ {

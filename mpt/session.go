@@ -17,6 +17,7 @@ type Session struct {
 	logits   []float32 // of the last token
 	valid    bool      // logits belong to the last token
 	closed   bool
+	sums     *inputSums // if not nil, adds up what the matrices are multiplied with
 }
 
 // NewSession returns an empty session. If the model and a full session need more
@@ -112,6 +113,10 @@ func (s *Session) eval(ctx context.Context, ids []int32, visit func(int, []float
 		return err
 	}
 	defer s.m.giveBack(r)
+	if s.sums != nil {
+		r.sumInputs(s.sums)
+		defer r.sumInputs(nil)
+	}
 	for done := 0; done < len(ids); {
 		part := ids[done:min(done+s.m.opt.batch, len(ids))]
 		if err := s.batch(ctx, r, part); err != nil {

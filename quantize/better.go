@@ -29,12 +29,13 @@ func ParseSearch(name string) (Search, error) {
 	return 0, fmt.Errorf("quantize: unknown search %q: choose one of auto, reference, better", name)
 }
 
-// encoder returns the function that encodes rows of f.
-func (s Search) encoder(f *Format) func(dst []byte, src, weights []float32) {
+// encode encodes a row as f. Only the better search knows what to do with fb.
+func (s Search) encode(f *Format, dst []byte, src, weights []float32, fb *Feedback) {
 	if s == Better && f.better != nil {
-		return f.better
+		f.better(dst, src, weights, fb)
+		return
 	}
-	return f.Encode
+	f.Encode(dst, src, weights)
 }
 
 // weighBetter sets the weights of the values of a block for the better search.

@@ -6,7 +6,7 @@ import "math"
 // group by itself, then the integers and what they are multiples of together,
 // from sums over the groups, then once more with the codes that follow, and at
 // last the codes for what is stored.
-func (k *scaleMinBlock) fitBetter(x []float32, top, most int32, starts []float32, d, dmin []byte) {
+func (k *scaleMinBlock) fitBetter(x []float32, top, most int32, starts []float32, d, dmin []byte, c *carry) {
 	var groups [16]lineGroup
 	g := groups[:k.n]
 	var a, b float64
@@ -29,18 +29,14 @@ func (k *scaleMinBlock) fitBetter(x []float32, top, most int32, starts []float32
 	k.choose(g, most)
 	putHalf(d, k.d)
 	putHalf(dmin, k.dmin)
-	k.code(g, top)
+	k.code(g, top, c)
 }
 
 // code sets the codes of all values for the scales and minima as they are stored.
-func (k *scaleMinBlock) code(groups []lineGroup, top int32) {
+func (k *scaleMinBlock) code(groups []lineGroup, top int32, c *carry) {
 	for j := range groups {
 		codes := k.codes[j*k.group : (j+1)*k.group]
-		inv := inverse(k.d * float32(k.s[j]))
-		b := -k.dmin * float32(k.m[j])
-		for i, v := range groups[j].x {
-			codes[i] = uint8(lineCode(v, b, inv, top))
-		}
+		c.from(j*k.group).lineCodes(codes, groups[j].x, k.d*float32(k.s[j]), -k.dmin*float32(k.m[j]), top)
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 // converting many pieces of tensors does not allocate. The zero value is ready. It may not be
 // used by two calls at the same time.
 type Scratch struct {
-	Search Search // how Convert looks for codes
+	Search   Search    // how Convert looks for codes
+	Feedback *Feedback // of the rows' columns; nil: an error of a value is not made good
 
 	row []float32
 }
@@ -48,11 +49,14 @@ func Convert(dst []byte, dt gguf.Type, src []byte, st gguf.Type, cols int, weigh
 	if err := checkWeights(dt, cols, weights); err != nil {
 		return err
 	}
+	if f := scratch.Feedback; f != nil && f.cols != cols {
+		return fmt.Errorf("quantize: %v: feedback of %d columns for rows of %d values", dt, f.cols, cols)
+	}
 	from, to := len(src)/rows, len(dst)/rows
 	values := scratch.values(cols)
 	for r := range rows {
 		s, d := src[r*from:(r+1)*from], dst[r*to:(r+1)*to]
-		if err := convertRow(out, scratch.Search, d, in, s, values, weights); err != nil {
+		if err := convertRow(out, scratch, d, in, s, values, weights); err != nil {
 			return fmt.Errorf("quantize: %v to %v: row %d: %w", st, dt, r, err)
 		}
 	}
@@ -81,11 +85,11 @@ func countRows(dst []byte, dt gguf.Type, src []byte, st gguf.Type, cols int) (in
 }
 
 // convertRow converts one row, by the short way where there is one.
-func convertRow(out *Format, search Search, dst []byte, in *Format, src []byte, values, weights []float32) error {
+func convertRow(out *Format, how *Scratch, dst []byte, in *Format, src []byte, values, weights []float32) error {
 	direct := shortcuts[pair{in.Type, out.Type}]
 	if direct == nil {
 		in.Decode(values, src)
-		return encodeRow(out, search, dst, values, weights)
+		return encodeRow(out, how.Search, dst, values, weights, how.Feedback)
 	}
 	if i := in.bad(src); i >= 0 {
 		in.Decode(values, src)

@@ -93,13 +93,11 @@ type ModelInfo struct {
 // blocks of the type that the recipe asks for, another type takes its place and
 // note says so; otherwise note is empty.
 func (r Recipe) TensorType(name string, ne []int, src gguf.Type, m ModelInfo) (t gguf.Type, note string) {
-	switch {
-	case isSmall(name, ne):
-		return gguf.F32, ""
-	case !strings.HasSuffix(name, "weight"):
-		return src, ""
-	}
-	want := r.wanted(name, m)
+	return Choices{}.TensorType(r, name, ne, src, m)
+}
+
+// fit returns a type like want whose blocks divide the rows.
+func fit(name string, ne []int, want gguf.Type, m ModelInfo) (t gguf.Type, note string) {
 	t = want
 	if isOutput(name, m) && ne[0]%blockValues(t) != 0 {
 		t = gguf.Q8_0
@@ -133,6 +131,22 @@ func (r Recipe) wanted(name string, m ModelInfo) gguf.Type {
 		}
 	}
 	return r.Base
+}
+
+// NeedsImatrix reports whether a matrix of type t is worthless unless the importance
+// of its columns is known, as llama-quantize sees it: what there is of bits has to
+// go where it counts.
+func (r Recipe) NeedsImatrix(name string, t gguf.Type) bool {
+	ends := name == "token_embd.weight" || name == "output.weight"
+	switch t {
+	case gguf.IQ2_XXS, gguf.IQ2_XS, gguf.IQ2_S, gguf.IQ1_S:
+		return true
+	case gguf.IQ1_M:
+		return !ends
+	case gguf.Q2_K:
+		return r.Name == "Q2_K_S" && name != "token_embd.weight"
+	}
+	return false
 }
 
 // isOutput reports whether a matrix makes the logits.

@@ -12,6 +12,7 @@ import (
 	"mptgo/gguf"
 	"mptgo/mpt/lora"
 	"mptgo/quantize"
+	"mptgo/quantize/imatrix"
 )
 
 // Options says how to convert.
@@ -21,6 +22,16 @@ type Options struct {
 	Force           bool            // replace an existing file
 	AllowRequantize bool            // accept a GGUF file whose weights are quantised: quality is lost twice
 	Threads         int             // workers; 0 means one per core
+
+	Imatrix     *imatrix.Matrix // the importance of columns, or nil
+	ImatrixFile string          // where it came from, for the record
+
+	Choices quantize.Choices // other types than the recipe's for some matrices
+
+	// TargetBPW, if not 0, is how many bits a weight may take on average. Every
+	// matrix then gets a type by the error that it makes there, and the recipe
+	// only gives the file its name.
+	TargetBPW float64
 
 	// Progress, if not nil, is told how many of total source bytes are done.
 	// Calls do not overlap and done does not decrease.
@@ -74,8 +85,11 @@ func Convert(ctx context.Context, src, dst string, opt Options) (*Summary, error
 		}
 		return s, nil
 	}
-	recipe, err := quantize.ParseRecipe(opt.Type)
+	recipe, err := opt.recipe()
 	if err != nil {
+		return nil, fmt.Errorf("convert: %w", err)
+	}
+	if err := opt.checkImatrix(recipe); err != nil {
 		return nil, fmt.Errorf("convert: %w", err)
 	}
 	opt = opt.withDefaults(recipe)

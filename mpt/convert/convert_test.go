@@ -17,6 +17,7 @@ import (
 	"mptgo/internal/check"
 	"mptgo/mpt/checkpoint"
 	"mptgo/quantize"
+	"mptgo/quantize/imatrix"
 )
 
 var cases = []string{
@@ -163,14 +164,18 @@ func TestRecipes(t *testing.T) {
 	for _, name := range []string{"hf-tiny", "hf-bf16-bin", "hf-f16-bin-sharded", "hf-clip-6heads"} {
 		ck := openCase(t, caseDir(name))
 		for _, r := range quantize.Recipes() {
-			f := mustConvert(t, caseDir(name), Options{Type: r.Name})
+			opt := Options{Type: r.Name, Imatrix: neededImatrix(t, name, r)}
+			f := mustConvert(t, caseDir(name), opt)
 			if got := mustGet[uint32](t, f, "general.file_type"); got != r.FileType {
 				t.Errorf("%s: %s: file type %d", name, r.Name, got)
 			}
 			for _, n := range sourceNames(ck.Config.NLayers) {
 				x := mustTensor(t, f, n[0])
-				want := make([]byte, x.Size())
-				if err := r.Search(quantize.Auto).EncodeRows(x.Type, want, sourceFloats(t, ck, n[1]), x.Ne[0], nil); err != nil {
+				want, weights := make([]byte, x.Size()), []float32(nil)
+				if opt.Imatrix != nil && opt.Imatrix.Entries[n[0]] != nil {
+					weights = opt.Imatrix.Entries[n[0]].Weights()
+				}
+				if err := r.Search(quantize.Auto).EncodeRows(x.Type, want, sourceFloats(t, ck, n[1]), x.Ne[0], weights); err != nil {
 					t.Fatal(err)
 				}
 				if !bytes.Equal(x.Data(), want) {
@@ -179,6 +184,15 @@ func TestRecipes(t *testing.T) {
 			}
 		}
 	}
+}
+
+// neededImatrix returns an importance matrix for a recipe that does not go without.
+func neededImatrix(t *testing.T, name string, r quantize.Recipe) *imatrix.Matrix {
+	t.Helper()
+	if !r.NeedsImatrix("", r.Base) {
+		return nil
+	}
+	return forgedImatrix(mustConvert(t, caseDir(name), Options{Type: "F32"}))
 }
 
 // TestContainers converts the same weights from different containers: the files

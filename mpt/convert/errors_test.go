@@ -231,7 +231,7 @@ func TestLateFailure(t *testing.T) {
 	empty(t, out)
 }
 
-// TestNoSpace converts a model of 27 TB, whose checkpoint is a sparse file.
+// TestNoSpace converts a model that is larger than any disk here.
 func TestNoSpace(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("space is reserved on Linux only")

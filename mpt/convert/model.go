@@ -51,14 +51,13 @@ func recipeOf(ck *checkpoint.Checkpoint) (quantize.Recipe, error) {
 }
 
 func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Options) (*plan, error) {
-	logf := opt.Logf
 	if recipe.Name == "" {
 		var err error
 		if recipe, err = recipeOf(ck); err != nil {
 			return nil, err
 		}
 	}
-	m := &model{ck: ck, cfg: ck.Config, logf: logf, taken: map[string]bool{}}
+	m := &model{ck: ck, cfg: ck.Config, logf: opt.Logf, taken: map[string]bool{}}
 	if err := m.cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -80,8 +79,11 @@ func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Optio
 	if err := opt.edit(p); err != nil {
 		return nil, errors.Join(err, p.closeAll())
 	}
-	p.assign(recipe, m.cfg.NLayers, logf)
+	if err := p.choose(recipe, m.cfg.NLayers, opt); err != nil {
+		return nil, errors.Join(err, p.closeAll())
+	}
 	p.meta = append(m.metadata(filepath.Base(name), recipe, p.quantized()), vocab.Meta()...)
+	p.meta = append(p.meta, opt.imatrixKeys()...)
 	return p, nil
 }
 

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"errors"
+	"fmt"
 
 	"mptgo/gguf"
 	"mptgo/quantize"
@@ -22,7 +23,9 @@ type output struct {
 	row   int // the number of values in a row of parts: that of a row of the tensor, or 1 for a vector
 	parts []part
 
-	folded bool // parts hold the values with the factors of the file
+	folded   bool                      // parts hold the values with the factors of the file
+	weights  []float32                 // the importance of the columns, or nil
+	feedback func() *quantize.Feedback // how their errors are made good, or nil
 }
 
 // rowBytes returns the size of a row of the tensor, whose type was chosen so that its
@@ -81,20 +84,45 @@ func (p *plan) sourceBytes() (n int64) {
 	return n
 }
 
-// assign gives every tensor its type by the rules of a recipe.
-func (p *plan) assign(recipe quantize.Recipe, blocks int, logf func(string, ...any)) {
-	info := quantize.ModelInfo{Blocks: blocks, Tied: true}
+// choose gives every tensor its type and what its codes are chosen by.
+func (p *plan) choose(recipe quantize.Recipe, blocks int, opt Options) error {
+	if err := p.assign(recipe, blocks, opt); err != nil {
+		return err
+	}
+	return p.weigh(recipe, opt)
+}
+
+// assign gives every tensor its type, by the rules of a recipe and by choices, or
+// by the errors that types make.
+func (p *plan) assign(recipe quantize.Recipe, blocks int, opt Options) error {
+	if c, ok := opt.Choices.Unused(p.names()); ok {
+		return fmt.Errorf("no tensor has a name that matches %s: names are like blk.0.ffn_down.weight", c.Name)
+	}
+	info := quantize.ModelInfo{Blocks: blocks, Tied: true, Imatrix: opt.Imatrix != nil}
 	for _, t := range p.tensors {
 		info.Tied = info.Tied && t.info.Name != "output.weight"
 	}
 	for i := range p.tensors {
 		t := &p.tensors[i]
-		typ, note := recipe.TensorType(t.info.Name, t.info.Ne, t.info.Type, info)
+		typ, note := opt.Choices.TensorType(recipe, t.info.Name, t.info.Ne, t.info.Type, info)
 		if note != "" {
-			logf("%s", note)
+			opt.Logf("%s", note)
 		}
 		t.info.Type = typ
 	}
+	if opt.TargetBPW != 0 {
+		return p.allocate(info, opt)
+	}
+	return nil
+}
+
+// names returns the names of all tensors.
+func (p *plan) names() []string {
+	names := make([]string, len(p.tensors))
+	for i, t := range p.tensors {
+		names[i] = t.info.Name
+	}
+	return names
 }
 
 // quantized reports whether a tensor has a type of blocks.

@@ -48,8 +48,10 @@ func planGGUF(f *gguf.File, recipe quantize.Recipe, opt Options) (*plan, error) 
 	if recipe.Name == "" { // types stay
 		return p, nil
 	}
-	p.meta = requantizedMeta(f, recipe)
-	p.assign(recipe, blocks, opt.Logf)
+	p.meta = requantizedMeta(f, recipe, opt)
+	if err := p.choose(recipe, blocks, opt); err != nil {
+		return nil, errors.Join(err, p.closeAll())
+	}
 	for _, t := range p.tensors {
 		if err := checkRequantize(t, opt.AllowRequantize); err != nil {
 			return nil, err
@@ -78,13 +80,13 @@ func checkModel(f *gguf.File) (blocks int, err error) {
 	return gguf.Get[int](f, "mpt.block_count")
 }
 
-// requantizedMeta returns the source's keys in order and, after them, the two that
-// a change of types sets.
-func requantizedMeta(f *gguf.File, recipe quantize.Recipe) []gguf.KV {
-	set := []gguf.KV{
+// requantizedMeta returns the source's keys in order and, after them, those that a
+// change of types sets.
+func requantizedMeta(f *gguf.File, recipe quantize.Recipe, opt Options) []gguf.KV {
+	set := append([]gguf.KV{
 		{Key: "general.quantization_version", Value: quantizationVersion},
 		{Key: "general.file_type", Value: recipe.FileType},
-	}
+	}, opt.imatrixKeys()...)
 	var kv []gguf.KV
 	for _, k := range f.ModelMeta() {
 		if !slices.ContainsFunc(set, func(s gguf.KV) bool { return s.Key == k.Key }) {

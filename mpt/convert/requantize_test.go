@@ -25,8 +25,9 @@ func requantized(t *testing.T, name, first, then string) (f, g *gguf.File) {
 // direct conversion.
 func TestRequantize(t *testing.T) {
 	for _, r := range quantize.Recipes() {
-		_, g := requantized(t, "hf-tiny", "F32", r.Name)
-		want := mustConvert(t, caseDir("hf-tiny"), Options{Type: r.Name})
+		opt := Options{Type: r.Name, Imatrix: neededImatrix(t, "hf-tiny", r)}
+		g := mustConvert(t, mustConvert(t, caseDir("hf-tiny"), Options{Type: "F32"}).Name(), opt)
+		want := mustConvert(t, caseDir("hf-tiny"), opt)
 		for _, x := range want.Tensors() {
 			y := mustTensor(t, g, x.Name)
 			if y.Type != x.Type || !bytes.Equal(x.Data(), y.Data()) {

@@ -29,7 +29,7 @@ func Synthetic(ctx context.Context, shape Shape, seed uint64, dst string, opt Op
 		return nil, fmt.Errorf("convert: %w", err)
 	}
 	opt = opt.withDefaults(recipe)
-	p, err := planSynthetic(shape, seed, recipe, opt.Logf)
+	p, err := planSynthetic(shape, seed, recipe, opt)
 	if err != nil {
 		return nil, fmt.Errorf("convert: %w", err)
 	}
@@ -40,7 +40,7 @@ func Synthetic(ctx context.Context, shape Shape, seed uint64, dst string, opt Op
 	return s, nil
 }
 
-func planSynthetic(shape Shape, seed uint64, recipe quantize.Recipe, logf func(string, ...any)) (*plan, error) {
+func planSynthetic(shape Shape, seed uint64, recipe quantize.Recipe, opt Options) (*plan, error) {
 	cfg, err := shape.config()
 	if err != nil {
 		return nil, err
@@ -52,10 +52,12 @@ func planSynthetic(shape Shape, seed uint64, recipe quantize.Recipe, logf func(s
 	if _, err := tokenizer.New(vocab); err != nil {
 		return nil, err
 	}
-	m := &model{cfg: cfg, logf: logf, vocab: syntheticRows, scales: newScales(cfg)}
+	m := &model{cfg: cfg, logf: opt.Logf, vocab: syntheticRows, scales: newScales(cfg)}
 	m.draw(newNoise(seed, cfg.NLayers))
 	p := &plan{tensors: m.out}
-	p.assign(recipe, cfg.NLayers, logf)
+	if err := p.assign(recipe, cfg.NLayers, opt); err != nil {
+		return nil, err
+	}
 	p.meta = append(m.metadata("synthetic "+shape.Name, recipe, p.quantized()), vocab.Meta()...)
 	return p, nil
 }

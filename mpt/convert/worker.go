@@ -40,7 +40,11 @@ func (k *worker) convert(t task, out *output) ([]byte, error) {
 		return src, checkCopy(typ, src)
 	}
 	dst := grow(&k.dst, t.rows*int(out.rowBytes()))
-	if err := quantize.Convert(dst, info.Type, src, typ, out.row, nil, &k.scratch); err != nil {
+	k.scratch.Feedback = nil
+	if out.feedback != nil {
+		k.scratch.Feedback = out.feedback()
+	}
+	if err := quantize.Convert(dst, info.Type, src, typ, out.row, out.weights, &k.scratch); err != nil {
 		return nil, err
 	}
 	if info.Type == gguf.F16 {

@@ -305,7 +305,7 @@ func TestBrokenFolders(t *testing.T) {
 	}
 	repeated := folder(t, map[string]any{}, halvesOf("blocks.0.attn.Wqkv", 8, 6, 18)...)
 	toTorch(t, repeated, tensor{name: base + "wte.lora_embedding_A", shape: []int{8, 1 << 20}, values: []float32{1}})
-	mustRefuse(t, repeated, "times as large as the file", checkpoint.ErrFormat)
+	mustRefuse(t, repeated, "repeats elements", checkpoint.ErrFormat)
 	empty := folder(t, map[string]any{})
 	mustRefuse(t, empty, "there are no tensors of an adapter in it", ErrFormat)
 	if _, err := Open(weights(damage(func(string) {}))); err == nil || !strings.Contains(err.Error(), "name its folder") {

@@ -127,6 +127,9 @@ func (t *Tokenizer) BOS() int32 { return int32(t.vocab.BOS) }
 // UNK returns the id of what has no token, or [None].
 func (t *Tokenizer) UNK() int32 { return int32(t.vocab.UNK) }
 
+// AddsBOS reports whether the vocabulary wants a text to start with [Tokenizer.BOS].
+func (t *Tokenizer) AddsBOS() bool { return t.vocab.AddBOS }
+
 // EOS returns the id that ends a text, or [None].
 func (t *Tokenizer) EOS() int32 { return int32(t.vocab.EOS) }
 

@@ -114,6 +114,9 @@ func (f *chatFlags) onTerminal(cmd *cobra.Command) error {
 
 // start opens the model and calls run with a loop that lacks only its input.
 func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error) error {
+	if err := checkPredict("chat", f.predict); err != nil {
+		return err
+	}
 	params, err := f.sampling.params(cmd.Flags())
 	if err != nil {
 		return err
@@ -130,7 +133,7 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 	if err != nil {
 		return err
 	}
-	s, err := m.NewSession(mpt.ContextSize(f.context))
+	s, err := newSession(cmd, m, f.context)
 	if err != nil {
 		return err
 	}

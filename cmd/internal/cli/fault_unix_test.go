@@ -167,14 +167,14 @@ func TestKilledSave(t *testing.T) {
 	t.Logf("killed %d times; there was no file %d times, it could be loaded %d", loaded+absent, absent, loaded)
 }
 
-// endless is a command that writes until it is stopped.
-const endless = "mpt run -p 'Once upon a time' -n -1 --ignore-eos --context-shift"
+// endlessRun is a command that writes until it is stopped.
+const endlessRun = "mpt run -p 'Once upon a time' -n -1 --ignore-eos --context-shift"
 
 // TestSignals stops commands with the signals of a terminal and of a service: they
 // say so, end with status 1, and leave no file.
 func TestSignals(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		cmd := command(t.TempDir(), endless)
+		cmd := command(t.TempDir(), endlessRun)
 		var errs bytes.Buffer
 		cmd.Stderr = &errs
 		out, err := cmd.StdoutPipe()
@@ -226,7 +226,7 @@ func TestSignalledConversion(t *testing.T) {
 
 // TestBrokenPipe closes the reading end, as head does: the command ends, quietly.
 func TestBrokenPipe(t *testing.T) {
-	for _, line := range []string{endless, "mpt inspect --tensors " + strings.Repeat("-o json ", 1) + "m.gguf"} {
+	for _, line := range []string{endlessRun, "mpt inspect --tensors " + strings.Repeat("-o json ", 1) + "m.gguf"} {
 		dir := t.TempDir()
 		if strings.Contains(line, "m.gguf") {
 			mustRun(t, dir, "mpt-quantize --synthetic 64,4,400 --type Q8_0 m.gguf")

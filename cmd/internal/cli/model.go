@@ -22,7 +22,7 @@ type modelFlags struct {
 	batch   int
 	exact   bool
 	isa     isaFlag
-	cache   string
+	cache   cacheFlags
 	lora    loraFlag
 	memory  bool // ignore how much there is
 }
@@ -57,8 +57,7 @@ func (m *modelFlags) addEngine(cmd *cobra.Command) {
 	fs.IntVarP(&m.batch, "batch-size", "b", 512, "read the prompt in steps of `N` tokens")
 	fs.BoolVar(&m.exact, "exact", false, "calculate in float32 throughout: slower, closest to the reference")
 	fs.BoolVar(&m.memory, "ignore-memory", false, "start even if the model and its context need more memory than there is")
-	m.cache = "f16"
-	addChoice(cmd, &m.cache, "cache-type", "", "keep keys and values as `TYPE`", "f16", "f32")
+	m.cache.add(cmd)
 	m.lora.add(cmd)
 }
 
@@ -102,15 +101,11 @@ func (m *modelFlags) options() ([]mpt.Option, error) {
 	if err != nil {
 		return nil, err
 	}
-	cache, err := gguf.ParseType(m.cache)
-	if err != nil {
-		return nil, fmt.Errorf("--cache-type: %w", err)
-	}
 	adapters, err := m.lora.options()
 	if err != nil {
 		return nil, err
 	}
-	opts := []mpt.Option{mpt.BatchSize(m.batch), mpt.CacheType(cache), mpt.ISA(isa)}
+	opts := []mpt.Option{mpt.BatchSize(m.batch), mpt.ISA(isa)}
 	if m.threads > 0 {
 		opts = append(opts, mpt.Threads(m.threads))
 	}
@@ -120,6 +115,7 @@ func (m *modelFlags) options() ([]mpt.Option, error) {
 	if m.memory {
 		opts = append(opts, mpt.IgnoreMemory())
 	}
+	opts = append(opts, m.cache.options()...)
 	return append(opts, adapters...), nil
 }
 

@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -15,51 +18,181 @@ the second half of each chunk is scored, given what stands before it in the chun
 
 With --documents the text is a list of documents separated by lines <|endoftext|>.
 Each is trimmed and followed by that token, and in every chunk all tokens but
-the first are scored.`
+the first are scored.
+
+How much a quantised model differs from the original is seen far more clearly by
+comparing all their predictions:
+  mpt perplexity -m 7b-f16.gguf -f text --save-logits 7b.logits
+  mpt perplexity -m 7b-q4.gguf -f text --kl-divergence 7b.logits
+The file takes almost two bytes for each scored token and entry of the vocabulary.`
+
+// perplexityFlags are what a command line says.
+type perplexityFlags struct {
+	model  modelFlags
+	prompt promptFlags
+	opt    mpt.PerplexityOptions
+	save   string
+	base   string
+	form   string
+}
 
 func newPerplexity() *cobra.Command {
-	var (
-		flags  modelFlags
-		prompt promptFlags
-		opt    mpt.PerplexityOptions
-		out    formatFlag
-	)
+	var f perplexityFlags
 	cmd := &cobra.Command{
 		Use:   "perplexity [-m FILE] -f TEXT",
 		Short: "Measure how well a model predicts a text",
 		Long:  perplexityLong,
 		Args:  noArgs,
-		RunE: interruptible(func(cmd *cobra.Command, _ []string) error {
-			text, err := prompt.read(cmd)
-			if err != nil {
-				return err
-			}
-			m, err := flags.open()
-			if err != nil {
-				return err
-			}
-			defer m.Close()
-			show := newStatus(cmd.ErrOrStderr())
-			opt.Progress = func(done, total int, ppl float64) { show.show("chunk %d of %d: %.4f", done, total, ppl) }
-			r, err := mpt.Perplexity(cmd.Context(), m, text, opt)
-			show.clear()
-			if err != nil {
-				return err
-			}
-			if out.json() {
-				return printJSON(cmd, r)
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "perplexity %.4f +/- %.4f (%d tokens in %d chunks of %d)\n",
-				r.Perplexity, r.StdErr, r.Tokens, r.Chunks, opt.Context)
-			return err
-		}),
+		RunE:  interruptible(func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }),
 	}
-	prompt.add(cmd)
+	f.prompt.add(cmd)
 	fs := cmd.Flags()
-	fs.IntVarP(&opt.Context, "ctx-size", "c", 512, "cut the text into chunks of `N` tokens")
-	fs.IntVar(&opt.Chunks, "chunks", 0, "stop after `N` chunks; 0: all")
-	fs.BoolVar(&opt.Documents, "documents", false, "the text is a list of documents")
-	out.add(cmd, "text")
-	flags.add(cmd)
+	fs.IntVarP(&f.opt.Context, "ctx-size", "c", 512, "cut the text into chunks of `N` tokens")
+	fs.IntVar(&f.opt.Chunks, "chunks", 0, "stop after `N` chunks; 0: all")
+	fs.BoolVar(&f.opt.Documents, "documents", false, "the text is a list of documents")
+	fs.StringVar(&f.save, "save-logits", "", "write all predictions to `FILE`, to compare other models with")
+	fs.StringVar(&f.base, "kl-divergence", "", "compare the predictions with those in `FILE`, made by --save-logits")
+	f.form = "text"
+	addChoice(cmd, &f.form, "output", "o", "print `FORMAT`", "text", "json", "md")
+	f.model.add(cmd)
 	return cmd
+}
+
+func (f *perplexityFlags) run(cmd *cobra.Command) error {
+	if err := oneOnly(cmd, "save-logits", "kl-divergence"); err != nil {
+		return err
+	}
+	text, err := f.prompt.read(cmd)
+	if err != nil {
+		return err
+	}
+	if f.save != "" && (sameFile(f.save, f.prompt.file) || sameFile(f.save, f.model.path)) {
+		return fmt.Errorf("perplexity: %s: the output would replace the input: give it another name", f.save)
+	}
+	m, err := f.model.open()
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	noteLength(cmd, m, f.opt.Context)
+	show := newStatus(cmd.ErrOrStderr())
+	defer show.clear()
+	f.opt.Progress = func(done, total int, ppl float64) { show.show("chunk %d of %d: %.4f", done, total, ppl) }
+	if f.base != "" {
+		r, err := f.compare(cmd, m, text)
+		show.clear()
+		if err != nil {
+			return err
+		}
+		return f.printDivergence(cmd, r)
+	}
+	r, err := f.measure(cmd, m, text)
+	show.clear()
+	if err != nil {
+		return err
+	}
+	return f.printPerplexity(cmd, r)
+}
+
+// measure measures the perplexity and saves the logits if that is wanted.
+func (f *perplexityFlags) measure(cmd *cobra.Command, m *mpt.Model, text string) (r mpt.PerplexityResult, err error) {
+	if f.save == "" {
+		return mpt.Perplexity(cmd.Context(), m, text, f.opt)
+	}
+	err = writeFile(f.save, func(w io.Writer) (err error) {
+		r, err = mpt.SaveLogits(cmd.Context(), m, text, w, f.opt)
+		return err
+	})
+	if err != nil {
+		err = fmt.Errorf("perplexity: %s: %w", f.save, err)
+	}
+	return r, err
+}
+
+// compare compares the model with the base.
+func (f *perplexityFlags) compare(cmd *cobra.Command, m *mpt.Model, text string) (r mpt.DivergenceResult, err error) {
+	in, err := os.Open(f.base)
+	if err != nil {
+		return r, fmt.Errorf("perplexity: %w", err)
+	}
+	defer in.Close()
+	r, err = mpt.Divergence(cmd.Context(), m, text, in, f.opt)
+	if errors.Is(err, mpt.ErrLogits) {
+		err = fmt.Errorf("perplexity: %s: %w", f.base, err)
+	}
+	return r, err
+}
+
+func (f *perplexityFlags) printPerplexity(cmd *cobra.Command, r mpt.PerplexityResult) (err error) {
+	out := cmd.OutOrStdout()
+	switch f.form {
+	case "json":
+		return printJSON(cmd, r)
+	case "md":
+		_, err = fmt.Fprintf(out, "| model | perplexity | tokens | chunks |\n|---|---|---|---|\n| %s | %.4f +/- %.4f | %d | %d of %d |\n",
+			f.model.name(), r.Perplexity, r.StdErr, r.Tokens, r.Chunks, f.opt.Context)
+		return err
+	}
+	_, err = fmt.Fprintf(out, "perplexity %.4f +/- %.4f (%d tokens in %d chunks of %d)\n",
+		r.Perplexity, r.StdErr, r.Tokens, r.Chunks, f.opt.Context)
+	return err
+}
+
+func (f *perplexityFlags) printDivergence(cmd *cobra.Command, r mpt.DivergenceResult) error {
+	if f.form == "json" {
+		return printJSON(cmd, r)
+	}
+	line := "%-20s %s\n"
+	if f.form == "md" {
+		line = "| %s | %s |\n"
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "| %s | %d tokens in %d chunks of %d |\n|---|---|\n",
+			f.model.name(), r.Perplexity.Tokens, r.Perplexity.Chunks, f.opt.Context); err != nil {
+			return err
+		}
+	}
+	for _, x := range divergenceLines(r) {
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), line, x[0], x[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// divergenceLines returns what there is to tell, name and figure.
+func divergenceLines(r mpt.DivergenceResult) [][2]string {
+	between := func(format string, v, err float64) string { return fmt.Sprintf(format+" +/- "+format, v, err) }
+	percent := func(v, err float64) string { return fmt.Sprintf("%.3f +/- %.3f %%", 100*v, 100*err) }
+	lines := [][2]string{
+		{"perplexity", between("%.4f", r.Perplexity.Perplexity, r.Perplexity.StdErr)},
+		{"base perplexity", between("%.4f", r.BasePerplexity.Perplexity, r.BasePerplexity.StdErr)},
+		{"ln ppl ratio", between("%.5f", r.LogRatio, r.LogRatioErr)},
+		{"ln ppl correlation", fmt.Sprintf("%.3f %%", 100*r.Correlation)},
+		{"mean divergence", between("%.6f", r.KLD, r.KLDErr)},
+	}
+	for i := len(r.KLDQuantile) - 1; i >= 0; i-- {
+		q := r.KLDQuantile[i]
+		lines = append(lines, [2]string{quantileName(q.Share) + " divergence", fmt.Sprintf("%.6f", q.Value)})
+	}
+	lines = append(lines,
+		[2]string{"same top token", percent(r.SameTop, r.SameTopErr)},
+		[2]string{"mean delta p", fmt.Sprintf("%.3f %%", 100*r.MeanDelta)},
+		[2]string{"rms delta p", percent(r.RMSDelta, r.RMSDeltaErr)})
+	for i := len(r.DeltaP) - 1; i >= 0; i-- {
+		q := r.DeltaP[i]
+		lines = append(lines, [2]string{quantileName(q.Share) + " delta p", fmt.Sprintf("%.3f %%", 100*q.Value)})
+	}
+	return lines
+}
+
+// quantileName returns what people call a quantile.
+func quantileName(share float64) string {
+	switch share {
+	case 0:
+		return "least"
+	case 0.5:
+		return "median"
+	case 1:
+		return "largest"
+	}
+	return fmt.Sprintf("%.4g %%", 100*share)
 }

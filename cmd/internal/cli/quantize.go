@@ -7,9 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/gguf"
 	"mptgo/mpt/convert"
 	"mptgo/mpt/lora"
 	"mptgo/quantize"
+	"mptgo/quantize/imatrix"
 )
 
 const quantizeLong = `Make the GGUF file OUT from SRC: a HuggingFace checkpoint folder (safetensors or
@@ -41,6 +43,10 @@ type quantizeFlags struct {
 	convert.Options
 	search    string
 	reference bool   // search is "reference"
+	imatrix   string // a file
+	tensors   []string
+	embedding string // a type, or ""
+	output    string // likewise
 	shape     string // of a synthetic model; "" for a conversion
 	seed      uint64
 }
@@ -65,6 +71,12 @@ func quantizeCommand(name, path string) *cobra.Command {
 	fs.StringVar(&f.Type, "type", "", "the `TYPE` of the weights in OUT")
 	fs.StringVar(&f.search, "search", "auto", "look for codes as ggml's `reference` does, byte for byte, or better, with a smaller error; auto: better for K and IQ types")
 	fs.BoolVar(&f.reference, "reference", false, "the same as --search reference")
+	fs.StringVar(&f.imatrix, "imatrix", "", "let columns count by the importance matrix in `FILE`, made by mpt imatrix or llama-imatrix")
+	fs.StringArrayVar(&f.tensors, "tensor-type", nil, "give the matrices whose names match `REGEX=TYPE` this type; may be given several times, the first match counts")
+	fs.BoolVar(&f.Choices.Pure, "pure", false, "no mix: all matrices get the type that --type is named for")
+	fs.StringVar(&f.output, "output-tensor-type", "", "the `TYPE` of the matrix that makes the logits")
+	fs.StringVar(&f.embedding, "token-embedding-type", "", "the `TYPE` of token_embd.weight")
+	fs.Float64Var(&f.TargetBPW, "target-bpw", 0, "choose the type of each matrix by its error so that a weight takes `X` bits on average; --type only names the file then")
 	fs.BoolVar(&f.Force, "force", false, "replace OUT if it exists")
 	fs.BoolVar(&f.AllowRequantize, "allow-requantize", false, "accept a SRC whose weights are quantised already; quality is lost twice")
 	fs.IntVarP(&f.Threads, "threads", "t", 0, "work with `N` threads; 0: one per core")
@@ -101,6 +113,8 @@ func (f *quantizeFlags) checkArgs(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("quantize: --seed is for the weights of a synthetic model: add --synthetic, or leave it out")
 	case !given("synthetic"):
 		return wantArgs(2)(cmd, args)
+	case given("imatrix"):
+		return fmt.Errorf("quantize: --imatrix is about a model that has read a text, which --synthetic does not: leave out one of them")
 	case given("allow-requantize"):
 		return fmt.Errorf("quantize: --allow-requantize is about the weights of SRC, which --synthetic does without: leave out one of them")
 	case len(args) == 2:
@@ -112,13 +126,19 @@ func (f *quantizeFlags) checkArgs(cmd *cobra.Command, args []string) error {
 // run makes the file that the last argument names.
 func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	switch {
-	case f.Type == "" && !(len(args) == 2 && lora.IsFolder(args[0])):
+	case f.Type == "" && !cmd.Flags().Changed("target-bpw") && !(len(args) == 2 && lora.IsFolder(args[0])):
 		return fmt.Errorf("quantize: no type: add --type with one of %s", strings.Join(recipeNames(), ", "))
 	case f.Threads < 0:
 		return fmt.Errorf("quantize: --threads %d: cannot be negative", f.Threads)
 	}
 	if err := f.setSearch(cmd.Flags().Changed("search")); err != nil {
 		return err
+	}
+	if err := f.readImatrix(); err != nil {
+		return err
+	}
+	if err := f.setChoices(cmd); err != nil {
+		return fmt.Errorf("quantize: %w", err)
 	}
 	talk, out := cmd.ErrOrStderr(), args[len(args)-1]
 	p := newProgress(talk, "quantize")
@@ -136,6 +156,44 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	fmt.Fprintf(talk, "%s: %s parameters in %d tensors, %s made of %s in %s\n", out, count(sum.Parameters), sum.Tensors,
 		byteSize(sum.Bytes), of, time.Since(start).Round(100*time.Millisecond))
+	return nil
+}
+
+// readImatrix reads the importance matrix, if one is given.
+func (f *quantizeFlags) readImatrix() (err error) {
+	if f.imatrix == "" {
+		return nil
+	}
+	f.Imatrix, err = imatrix.Read(f.imatrix)
+	f.ImatrixFile = f.imatrix
+	return err
+}
+
+// setChoices sets the types of matrices that flags name.
+func (f *quantizeFlags) setChoices(cmd *cobra.Command) error {
+	for _, text := range f.tensors {
+		c, err := quantize.ParseChoice(text)
+		if err != nil {
+			return fmt.Errorf("--tensor-type: %w", err)
+		}
+		f.Choices.Tensors = append(f.Choices.Tensors, c)
+	}
+	for flag, x := range map[string]struct {
+		name string
+		to   **gguf.Type
+	}{"output-tensor-type": {f.output, &f.Choices.Output}, "token-embedding-type": {f.embedding, &f.Choices.Embedding}} {
+		if !cmd.Flags().Changed(flag) {
+			continue
+		}
+		t, err := quantize.ParseWritable(x.name)
+		if err != nil {
+			return fmt.Errorf("--%s: %w", flag, err)
+		}
+		*x.to = &t
+	}
+	if cmd.Flags().Changed("target-bpw") && (f.Choices.Pure || !(f.TargetBPW > 0 && f.TargetBPW <= 32)) {
+		return fmt.Errorf("--target-bpw %v: want a number of bits up to 32, and no --pure", f.TargetBPW)
+	}
 	return nil
 }
 

@@ -17,7 +17,12 @@ import (
 
 const runLong = `Continue a text. The completion, and nothing else, is printed as it comes; the
 prompt is not repeated. It ends after N tokens, with the model's end-of-text token,
-at a string of -r, or when the context is full.
+at a string of -r, or when the context is full. With -n -1 a full context does not end
+it: the older half of the tokens, but not the first ones that --keep names, is forgotten,
+where the model's positions allow that (ALiBi).
+
+With --prompt-cache the state after the prompt is kept in a file. The next run takes from
+it what its prompt has in common with that one, and gives the same text as without it.
 
 Examples:
   mpt run -p "Once upon a time" -n 100
@@ -28,10 +33,12 @@ type runFlags struct {
 	model    modelFlags
 	prompt   promptFlags
 	sampling samplingFlags
+	cache    promptCache
 	predict  int
 	context  int
 	stop     []string
 	shift    bool
+	keep     int
 	keepOn   bool
 	verbose  bool
 }
@@ -48,10 +55,12 @@ func newRun() *cobra.Command {
 	fs := cmd.Flags()
 	f.prompt.add(cmd)
 	f.prompt.addSpecial(cmd)
-	fs.IntVarP(&f.predict, "predict", "n", -1, "stop after `N` tokens; -1: no limit")
+	fs.IntVarP(&f.predict, "predict", "n", untilFull, "stop after `N` tokens; -1: never, -2: when the context is full")
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "room for `N` tokens of prompt and answer; 0: what the model was trained for")
 	fs.StringArrayVarP(&f.stop, "reverse-prompt", "r", nil, "stop at `TEXT`, which is not printed; may be given more than once")
 	fs.BoolVar(&f.shift, "context-shift", false, "when the context is full, forget the oldest tokens and go on")
+	fs.IntVar(&f.keep, "keep", 0, "the first `N` tokens of the prompt are not forgotten; -1: all of it")
+	f.cache.add(fs)
 	fs.BoolVar(&f.keepOn, "ignore-eos", false, "go on after the end-of-text token")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "show the seed and the speed")
 	f.model.add(cmd)
@@ -60,6 +69,9 @@ func newRun() *cobra.Command {
 }
 
 func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
+	if err := f.check(cmd); err != nil {
+		return err
+	}
 	text, err := f.prompt.read(cmd)
 	if err != nil {
 		return err
@@ -80,15 +92,38 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	s, err := m.NewSession(mpt.ContextSize(f.context))
+	s, err := newSession(cmd, m, f.context)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	f.shift = f.shift || f.predict == endless && !cmd.Flags().Changed("context-shift") && s.CanDrop()
 	if err := f.checkRoom(len(ids), s.ContextSize()); err != nil {
 		return err
 	}
 	return f.complete(cmd, s, ids, params, m.Tokenizer())
+}
+
+// The values of -n that are no number of tokens, as in llama.cpp.
+const (
+	endless   = -1
+	untilFull = -2
+)
+
+// checkPredict refuses what is neither those nor a number of tokens.
+func checkPredict(command string, n int) error {
+	if n >= untilFull {
+		return nil
+	}
+	return fmt.Errorf("%s: --predict %d: want a number of tokens, -1 (no limit) or -2 (until the context is full)", command, n)
+}
+
+// check refuses flags that make no sense.
+func (f *runFlags) check(cmd *cobra.Command) error {
+	if f.keep < -1 {
+		return fmt.Errorf("run: --keep %d: want a number of tokens, or -1 for the whole prompt", f.keep)
+	}
+	return errors.Join(checkPredict("run", f.predict), f.cache.check(cmd))
 }
 
 // checkRoom refuses a prompt of n tokens that leaves no room in the context, before
@@ -129,22 +164,58 @@ func (f *runFlags) complete(cmd *cobra.Command, s *mpt.Session, ids []int32, p s
 	for _, id := range ids {
 		chain.Accept(id)
 	}
-	took := timing{seed: p.Seed, read: len(ids)}
-	start := time.Now()
-	if err := readTokens(cmd.Context(), s, ids, newStatus(cmd.ErrOrStderr())); err != nil {
+	reused, err := f.cache.load(s, ids)
+	if err != nil {
 		return err
 	}
-	took.reading, start = time.Since(start), time.Now()
+	took := timing{seed: p.Seed, read: len(ids) - reused}
+	start := time.Now()
+	if err := readTokens(cmd.Context(), s, ids[reused:], newStatus(cmd.ErrOrStderr())); err != nil {
+		return err
+	}
+	took.reading = time.Since(start)
+	if err := f.cache.savePrompt(s); err != nil {
+		return err
+	}
+	start = time.Now()
+	if f.keep < 0 {
+		f.keep = len(ids)
+	}
 	full := false
 	took.wrote, err = f.print(cmd.Context(), cmd.OutOrStdout(), s, chain, func() { full = true })
 	took.writing = time.Since(start)
 	if full {
-		note(cmd.ErrOrStderr(), "the context of %d tokens is full: make room with --ctx-size, or forget the oldest with --context-shift", s.ContextSize())
+		f.noteFull(cmd, s)
+	}
+	if err == nil {
+		err = f.end(cmd, s, len(ids)+took.wrote)
 	}
 	if f.verbose {
+		if f.cache.path != "" {
+			note(cmd.ErrOrStderr(), "%s from the prompt cache", plural(reused, "token", "tokens"))
+		}
 		note(cmd.ErrOrStderr(), "%v", took)
+		note(cmd.ErrOrStderr(), "%s", contextMemory(s))
 	}
 	return err
+}
+
+// noteFull says that a full context has ended the text, and why it is not shifted.
+func (f *runFlags) noteFull(cmd *cobra.Command, s *mpt.Session) {
+	what := "make room with --ctx-size, or forget the oldest with --context-shift"
+	if !s.CanDrop() {
+		what = "make room with --ctx-size; this model's keys depend on their positions, which cannot be shifted"
+	}
+	note(cmd.ErrOrStderr(), "the text ends here: the context of %d tokens is full: %s", s.ContextSize(), what)
+}
+
+// end saves what is to be saved of a session through which n tokens went.
+func (f *runFlags) end(cmd *cobra.Command, s *mpt.Session, n int) error {
+	if n > s.ContextSize() && f.cache.all {
+		note(cmd.ErrOrStderr(), "%s: the answer is not kept: its beginning was forgotten, so the state is that of no prompt", f.cache.path)
+		return nil
+	}
+	return f.cache.saveAll(s)
 }
 
 // print generates to w and returns the number of tokens. It calls full if the
@@ -154,7 +225,7 @@ func (f *runFlags) print(ctx context.Context, w io.Writer, s *mpt.Session, chain
 		defer fmt.Fprintln(w)
 	}
 	opt := mpt.GenerateOptions{
-		Sampler: chain, MaxTokens: f.predict, Stop: f.stop, Shift: f.shift, IgnoreEOS: f.keepOn, Special: f.prompt.special, Full: full,
+		Sampler: chain, MaxTokens: f.predict, Stop: f.stop, Shift: f.shift, Keep: f.keep, IgnoreEOS: f.keepOn, Special: f.prompt.special, Full: full,
 	}
 	for t, err := range s.Generate(ctx, opt) {
 		if err != nil {

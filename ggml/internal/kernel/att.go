@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -25,10 +24,24 @@ var attGeneric = attKernels{storeColumn: storeColumnGeneric, attend: attendGener
 type AttScratch struct {
 	query   []float32 // [QueryTile][Dim], scaled
 	scores  []float32 // [QueryTile][Chunk], then their exponentials
-	partial []float32 // [QueryTile][valueStride], the outputs of a chunk
-	output  []float32 // [QueryTile][valueStride], the outputs so far
-	sums    [QueryTile]softmax
+	partial []float32 // [QueryTile][ValueStride], the outputs of a chunk
+	output  []float32 // [unpackQueries][ValueStride], the outputs so far
+	sums    [unpackQueries]softmax
+	row     []float32 // [Dim], a key or a value
+	plain   plainChunk
+	block   kvBlock
 }
+
+// plainChunk is a decoded chunk of a head: a cache of one head, and its memory.
+type plainChunk struct {
+	kv   KV
+	page KVPage
+	k, v []float32
+}
+
+// unpackQueries is the number of queries that share the decoding of a chunk of a cache
+// of a block type.
+const unpackQueries = 8 * QueryTile
 
 // QueryTile is the number of queries that share the reading of keys and values.
 // Calls for a multiple of it are the fastest; the results do not depend on it.
@@ -70,7 +83,8 @@ func (h *Head) FirstChunk(i int) int {
 // Attend computes one head of causal attention for n consecutive queries, the
 // first of them at position pos. Query i is q[i*ldq:][:Dim], its result goes to
 // out[i*ldo:][:Dim]; it sees positions up to pos+i of a head of the cache,
-// which must hold them: all, or the last ones if h has a window.
+// which must hold them: all, or the last ones if h has a window. An element of a block
+// type is scale·code, exactly.
 //
 // For a query at position i, q' = q·Scale, rounded. The keys that it sees are
 // treated in chunks of 512 positions, whose borders are the same for all queries. In
@@ -94,7 +108,7 @@ func (t *Tier) Attend(out []float32, ldo int, q []float32, ldq, n, pos int, h He
 		return
 	}
 	a.check()
-	s.grow(kv.Dim)
+	s.grow(kv)
 	t.att.attend(a)
 }
 
@@ -106,8 +120,12 @@ type attention struct {
 	n, pos   int
 	kv       *KV
 	s        *AttScratch
-	wide     wideTile // of a tier that has one
-	next     []byte   // keys: what is read after the values of the chunk in work
+
+	wide   func(gguf.Type) wideTile // of a tier that has such
+	next   []byte                   // keys: what is read after the values of the chunk in work
+	output []float32                // of the queries of a tile, in s
+	sums   []softmax
+	plain  *KVPage // the chunk in work, if it had to be decoded
 }
 
 // check panics if an argument is out of range.
@@ -124,18 +142,18 @@ func (a *attention) check() {
 	case a.ldo < kv.Dim || len(a.out) < (a.n-1)*a.ldo+kv.Dim:
 		panic(fmt.Sprintf("kernel: Attend: %d results of %d, %d apart, in %d values", a.n, kv.Dim, a.ldo, len(a.out)))
 	}
-	k, v := pageBytes(kv.Type, kv.Heads, kv.Dim)
+	k, v := kv.keyBytes(), kv.valueBytes()
 	for _, page := range kv.Pages[:last/Chunk+1] {
 		same("Attend", len(page.K), k)
 		same("Attend", len(page.V), v)
 	}
 }
 
-func (s *AttScratch) grow(dim int) {
-	grow(&s.query, QueryTile*dim)
+func (s *AttScratch) grow(kv *KV) {
+	grow(&s.query, QueryTile*kv.Dim)
 	grow(&s.scores, QueryTile*Chunk)
-	grow(&s.partial, QueryTile*valueStride(dim))
-	grow(&s.output, QueryTile*valueStride(dim))
+	grow(&s.partial, QueryTile*kv.ValueStride())
+	grow(&s.output, unpackQueries*kv.ValueStride())
 }
 
 // merge adds a chunk to the state and returns the factors by which the outputs
@@ -190,10 +208,12 @@ func (a *attention) attendOne(i int) {
 // scores sets s from first on to the scores of the keys of a page; distance is the
 // position of the page's first key less that of the query.
 func (a *attention) scores(s []float32, first int, q []float32, page *KVPage, distance int) {
+	key := grow(&a.s.row, len(q))
 	for j := first; j < len(s); j++ {
+		a.kv.readKey(key, page, a.KV, j)
 		s[j] = 0
 		for e, x := range q {
-			s[j] = FMA(x, element(a.kv.Type, page.K, a.kv.KeyOffset(a.KV, e, j)), s[j])
+			s[j] = FMA(x, key[e], s[j])
 		}
 	}
 	if a.Cap != 0 {
@@ -226,18 +246,11 @@ func exponentials(s []float32, first int) softmax {
 // its weight.
 func (a *attention) weigh(o, weights []float32, first int, page *KVPage) {
 	clear(o)
+	value := grow(&a.s.row, len(o))
 	for j := first; j < len(weights); j++ {
-		row := a.kv.ValueOffset(a.KV, j)
-		for e := range o {
-			o[e] = FMA(weights[j], element(a.kv.Type, page.V, row+e), o[e])
+		a.kv.readValue(value, page, a.KV, j)
+		for e, v := range value {
+			o[e] = FMA(weights[j], v, o[e])
 		}
 	}
-}
-
-// element returns element i of numbers of type F16 or F32.
-func element(typ gguf.Type, b []byte, i int) float32 {
-	if typ == gguf.F16 {
-		return float16(b[2*i:])
-	}
-	return math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
 }

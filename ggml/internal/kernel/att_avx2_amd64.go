@@ -46,13 +46,17 @@ func (a *attention) weighRow(partial []float32, r int, page *KVPage, from, to, e
 }
 
 func (a *attention) weighPasses(partial []float32, r int, page *KVPage, from, to, e int, ahead fetch) {
-	stride := a.kv.ValueStride()
+	stride, typ := a.kv.ValueStride(), a.kv.ValueType
 	values := a.kv.valuesFrom(page, a.KV, from)
+	if blocked(typ) {
+		a.weighBlocks(partial, a.s.scores[r*Chunk+from:], values, to-from, ahead)
+		return
+	}
 	passes := (stride - e + 63) / 64
 	ahead.step /= passes
 	for ; passes > 0; passes-- {
 		width := ((stride-e)/8 + passes - 1) / passes * 8
-		a.multiplyRow(&partial[e], &a.s.scores[r*Chunk+from], values[e*a.kv.ElementBytes():], stride, to-from, width, ahead)
+		multiplyRow(typ, &partial[e], &a.s.scores[r*Chunk+from], values[e*cacheBits(typ)/8:], stride, to-from, width, ahead)
 		ahead.next(to - from)
 		e += width
 	}
@@ -60,8 +64,8 @@ func (a *attention) weighPasses(partial []float32, r int, page *KVPage, from, to
 
 // multiplyTile adds to six rows of sixteen columns of c the product of a,
 // [6][k], and b, [k][16]. Strides are in elements.
-func (a *attention) multiplyTile(c *float32, ldc int, x *float32, ldx int, b []byte, ldb, k int) {
-	if a.kv.Type == gguf.F16 {
+func multiplyTile(typ gguf.Type, c *float32, ldc int, x *float32, ldx int, b []byte, ldb, k int) {
+	if typ == gguf.F16 {
 		tileF16AVX2(c, ldc, x, ldx, &b[0], ldb, k)
 	} else {
 		tileF32AVX2(c, ldc, x, ldx, &b[0], ldb, k)
@@ -71,8 +75,8 @@ func (a *attention) multiplyTile(c *float32, ldc int, x *float32, ldx int, b []b
 // multiplyRow adds to width columns of c, a multiple of 8 up to 64, the product
 // of x, [k], and b, [k][width]. For each row of b it fetches some cache lines
 // ahead.
-func (a *attention) multiplyRow(c, x *float32, b []byte, ldb, k, width int, ahead fetch) {
-	if a.kv.Type == gguf.F16 {
+func multiplyRow(typ gguf.Type, c, x *float32, b []byte, ldb, k, width int, ahead fetch) {
+	if typ == gguf.F16 {
 		rowF16AVX2(c, x, &b[0], ldb, k, width, ahead.at, ahead.step)
 	} else {
 		rowF32AVX2(c, x, &b[0], ldb, k, width, ahead.at, ahead.step)

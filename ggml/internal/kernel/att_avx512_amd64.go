@@ -8,11 +8,15 @@ var attAVX512 = attKernels{storeColumn: storeColumnAVX2, attend: attendAVX512}
 
 // attendAVX512 works like attendGeneric.
 func attendAVX512(a attention) {
-	a.wide = wideF32AVX512
-	if a.kv.Type == gguf.F16 {
-		a.wide = wideF16AVX512
-	}
+	a.wide = wideAVX512
 	attendTiles(a)
+}
+
+func wideAVX512(typ gguf.Type) wideTile {
+	if typ == gguf.F16 {
+		return wideF16AVX512
+	}
+	return wideF32AVX512
 }
 
 //go:noescape

@@ -51,20 +51,24 @@ func exponentialsFast(s []float32, n int, slope float32, distance int) softmax {
 // the nearest caches again, since the kernel goes over them several times.
 func (a *attention) weighRow(partial []float32, r int, page *KVPage, from, to, e int) {
 	const near = 128
-	stride := a.kv.ValueStride()
+	stride, typ := a.kv.ValueStride(), a.kv.ValueType
+	if blocked(typ) {
+		a.weighBlocks(partial, a.s.scores[r*Chunk+from:], a.kv.valuesFrom(page, a.KV, from), to-from, a.fetchValues(page, from, to))
+		return
+	}
 	passes := (stride-e)/32 + (stride-e)%32/8
 	for ; from < to; from += near {
 		ahead := a.fetchValues(page, from, to)
 		ahead.step /= passes
-		values := a.kv.valuesFrom(page, a.KV, from)[e*a.kv.ElementBytes():]
-		a.multiplyRow(&partial[e], &a.s.scores[r*Chunk+from], values, stride, min(near, to-from), stride-e, ahead)
+		values := a.kv.valuesFrom(page, a.KV, from)[e*cacheBits(typ)/8:]
+		multiplyRow(typ, &partial[e], &a.s.scores[r*Chunk+from], values, stride, min(near, to-from), stride-e, ahead)
 	}
 }
 
 // multiplyTile adds to six rows of sixteen columns of c the product of x,
 // [6][k], and b, [k][16]. Strides are in elements.
-func (a *attention) multiplyTile(c *float32, ldc int, x *float32, ldx int, b []byte, ldb, k int) {
-	if a.kv.Type == gguf.F16 {
+func multiplyTile(typ gguf.Type, c *float32, ldc int, x *float32, ldx int, b []byte, ldb, k int) {
+	if typ == gguf.F16 {
 		tileF16NEON(c, ldc, x, ldx, &b[0], ldb, k)
 	} else {
 		tileF32NEON(c, ldc, x, ldx, &b[0], ldb, k)
@@ -73,8 +77,8 @@ func (a *attention) multiplyTile(c *float32, ldc int, x *float32, ldx int, b []b
 
 // multiplyRow adds to width columns of c, a multiple of 8, the product of x,
 // [k], and b, [k][width]. For each row of b it fetches some cache lines ahead.
-func (a *attention) multiplyRow(c, x *float32, b []byte, ldb, k, width int, ahead fetch) {
-	if a.kv.Type == gguf.F16 {
+func multiplyRow(typ gguf.Type, c, x *float32, b []byte, ldb, k, width int, ahead fetch) {
+	if typ == gguf.F16 {
 		rowF16NEON(c, x, &b[0], ldb, k, width, ahead.at, ahead.step)
 	} else {
 		rowF32NEON(c, x, &b[0], ldb, k, width, ahead.at, ahead.step)

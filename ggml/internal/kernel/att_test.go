@@ -9,7 +9,23 @@ import (
 	"mptgo/gguf"
 )
 
-var cacheTypes = []gguf.Type{gguf.F16, gguf.F32}
+// cacheType is the types of a cache.
+type cacheType struct{ key, value gguf.Type }
+
+func (c cacheType) String() string { return fmt.Sprintf("%v-%v", c.key, c.value) }
+
+func (c cacheType) cache(heads, dim int) *KV {
+	return &KV{KeyType: c.key, ValueType: c.value, Heads: heads, Dim: dim}
+}
+
+// elementTypes are the types of elements, cacheTypes one cache of each and mixed ones.
+var (
+	elementTypes = CacheTypes[:]
+	cacheTypes   = []cacheType{
+		{gguf.F16, gguf.F16}, {gguf.F32, gguf.F32}, {gguf.Q8_0, gguf.Q8_0}, {gguf.Q4_0, gguf.Q4_0},
+		{gguf.Q8_0, gguf.F16}, {gguf.F16, gguf.Q4_0}, {gguf.Q4_0, gguf.F32}, {gguf.F32, gguf.Q8_0}, {gguf.F16, gguf.F32},
+	}
+)
 
 // headCase is a case of attention: keys and values of two heads, and queries.
 type headCase struct {
@@ -23,27 +39,28 @@ type headCase struct {
 
 // newHeadCase fills a cache, whose memory is guarded, up to the last position
 // that is seen. Later ones hold NaNs, as they may after a cache was truncated.
-func newHeadCase(t testing.TB, typ gguf.Type, dim, pos, n int, keys, values filler) *headCase {
+func newHeadCase(t testing.TB, typ cacheType, dim, pos, n int, keys, values filler) *headCase {
 	r := rand.New(rand.NewPCG(uint64(dim), uint64(pos)))
 	c := &headCase{pos: pos, n: n, ldq: dim + 3, head: Head{KV: 1, Scale: float32(1 / math.Sqrt(float64(dim))), Slope: 0.125}}
-	c.kv = &KV{Type: typ, Heads: 2, Dim: dim}
+	c.kv = typ.cache(2, dim)
+	var s AttScratch
 	nan := make([]float32, 2*dim)
 	for i := range nan {
 		nan[i] = float32(math.NaN())
 	}
 	for p := range (pos + n + Chunk - 1) / Chunk * Chunk {
 		if p%Chunk == 0 {
-			page := NewKVPage(typ, 2, dim)
+			page := c.kv.NewPage()
 			c.kv.Pages = append(c.kv.Pages, &KVPage{K: guarded(t, page.K), V: guarded(t, page.V)})
 		}
 		if p >= pos+n {
-			Generic().StoreKV(c.kv, p, nan, nan)
+			Generic().StoreKV(c.kv, p, nan, nan, &s)
 			continue
 		}
 		k, v := make([]float32, 2*dim), make([]float32, 2*dim)
 		keys.fill(r, k)
 		values.fill(r, v)
-		Generic().StoreKV(c.kv, p, k, v)
+		Generic().StoreKV(c.kv, p, k, v, &s)
 		c.k, c.v = append(c.k, k), append(c.v, v)
 	}
 	c.q = make([]float32, n*c.ldq)
@@ -76,8 +93,12 @@ func TestAttendTiers(t *testing.T) {
 	if testing.Short() {
 		dims = []int{7, 72, 128}
 	}
-	for _, tier := range All()[1:] {
-		for _, typ := range cacheTypes {
+	for _, tier := range tested()[1:] {
+		for i, typ := range cacheTypes {
+			dims := dims
+			if i >= len(elementTypes) && len(dims) > 2 {
+				dims = []int{7, 80} // whatever is left is tested with the types alone
+			}
 			for _, dim := range dims {
 				t.Run(fmt.Sprintf("type=%v/d=%d/isa=%s", typ, dim, tier.Name), func(t *testing.T) {
 					for i, at := range attCases {
@@ -98,7 +119,7 @@ func TestAttendTiers(t *testing.T) {
 }
 
 func TestAttendHostile(t *testing.T) {
-	for _, tier := range All()[1:] {
+	for _, tier := range tested()[1:] {
 		for _, typ := range cacheTypes {
 			for _, f := range fillers[1:] {
 				for i, at := range attCases[:6] {
@@ -117,13 +138,19 @@ func TestAttendHostile(t *testing.T) {
 // TestAttendSplit computes the same queries in calls of all sizes.
 func TestAttendSplit(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	for _, tier := range All() {
-		for i, typ := range append(cacheTypes, cacheTypes...) {
+	for _, tier := range tested() {
+		for i, typ := range cacheTypes {
+			if testing.Short() && i >= len(elementTypes) {
+				break
+			}
 			c := newHeadCase(t, typ, 40, 500, 23, fillers[0], fillers[0])
-			c.head.Window = i / 2 * 11 // all of it is in the second chunk for some
+			c.head.Window = i % 3 * 11 // all of it is in the second chunk for some
 			var s AttScratch
 			want := c.attend(tier, 0, c.n, &s)
 			for size := range c.n + 10 {
+				if testing.Short() && size%5 > 1 {
+					continue
+				}
 				var got []float32
 				for i := 0; i < c.n; {
 					next := min(c.n, i+size)
@@ -146,7 +173,7 @@ func TestAttendSplit(t *testing.T) {
 // one of about 10·δ; 1e-6 is that of scores of size 10.
 func TestAttendMeaning(t *testing.T) {
 	for i, at := range append(attCases, attCases...) {
-		c := newHeadCase(t, gguf.F32, 48, at.pos, at.n, fillers[0], fillers[0])
+		c := newHeadCase(t, cacheTypes[1], 48, at.pos, at.n, fillers[0], fillers[0])
 		v := variants[i%len(variants)]
 		c.head.Window, c.head.Cap = v.window, v.cap
 		got := c.attend(Generic(), 0, at.n, new(AttScratch))
@@ -193,39 +220,144 @@ func (c *headCase) exact(i int) []float64 {
 	return out
 }
 
-// TestStoreKV checks that all tiers write the documented layout.
+// TestStoreKV checks that all tiers write the documented layout, for each type what its
+// format says.
 func TestStoreKV(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
-	for _, tier := range All() {
-		for _, typ := range cacheTypes {
-			for _, dim := range []int{1, 5, 8, 13, 64, 80} {
-				kv := &KV{Type: typ, Heads: 3, Dim: dim, Pages: []*KVPage{NewKVPage(typ, 3, dim), NewKVPage(typ, 3, dim)}}
-				stride := kv.ValueStride()
-				for _, pos := range []int{0, 1, 31, 32, 511, 512, 600, 1023} {
+	for _, tier := range tested() {
+		for _, typ := range elementTypes {
+			for _, dim := range []int{1, 5, 8, 13, 31, 40, 64, 80} {
+				kv := (cacheType{typ, typ}).cache(3, dim)
+				kv.Pages = []*KVPage{kv.NewPage(), kv.NewPage()}
+				var s AttScratch
+				for i, pos := range []int{0, 1, 31, 32, 511, 512, 600, 1023} {
 					k, v := make([]float32, 3*dim), make([]float32, 3*dim)
-					fillers[2].fill(r, k)
-					fillers[2].fill(r, v)
-					tier.StoreKV(kv, pos, k, v)
-					page, p := kv.Pages[pos/512], pos%512
-					for i := range k {
-						h, e := i/dim, i%dim
-						gotK := element(typ, page.K, ((h*16+p/32)*dim+e)*32+p%32)
-						gotV := element(typ, page.V, (h*512+p)*stride+e)
-						want := []float32{k[i], v[i]}
-						if typ == gguf.F16 {
-							want = []float32{throughHalf(k[i]), throughHalf(v[i])}
-						}
-						if !sameFloats([]float32{gotK, gotV}, want) {
-							t.Fatalf("isa=%s, %v, head %d, position %d, element %d: got %v and %v, want %v", tier.Name, typ, h, pos, e, gotK, gotV, want)
+					fillers[i%4].fill(r, k)
+					fillers[i%4].fill(r, v)
+					tier.StoreKV(kv, pos, k, v, &s)
+					for h := range 3 {
+						page, p := kv.Pages[pos/512], pos%512
+						key, value := storedKey(kv, page, h, p), storedValue(kv, page, h, p)
+						if !sameFloats(key, cached(typ, k[h*dim:][:dim])) || !sameFloats(value, cached(typ, v[h*dim:][:dim])) {
+							t.Fatalf("isa=%s, %v, d=%d, head %d, position %d: got %v and %v, want %v and %v", tier.Name, typ, dim, h, pos,
+								key, value, cached(typ, k[h*dim:][:dim]), cached(typ, v[h*dim:][:dim]))
 						}
 					}
-				}
-				if dim%8 != 0 && element(typ, kv.Pages[0].V, dim) != 0 {
-					t.Fatalf("the padding of a value was written")
 				}
 			}
 		}
 	}
+}
+
+// storedKey reads a key as the comment of KVPage says.
+func storedKey(kv *KV, page *KVPage, h, p int) (key []float32) {
+	d := kv.Dim
+	rows, bytes := d*32, map[gguf.Type]int{gguf.F16: 2, gguf.F32: 4, gguf.Q8_0: 1}[kv.KeyType]
+	if kv.KeyType == gguf.Q4_0 {
+		rows, bytes = (d+1)/2*32, 1
+	}
+	size := rows * bytes
+	if bytes == 1 {
+		size += (d + 31) / 32 * 64
+	}
+	tile := page.K[(h*16+p/32)*size:][:size]
+	for e := range d {
+		var x float32
+		switch kv.KeyType {
+		case gguf.Q8_0:
+			b := tile[e/32*(64+32*32):]
+			x = float16(b[p%32*2:]) * float32(int8(b[64+e%32*32+p%32]))
+		case gguf.Q4_0:
+			b := tile[e/32*(64+16*32):]
+			q := b[64+e%32/2*32+p%32]
+			x = float16(b[p%32*2:]) * float32([2]int{int(q & 15), int(q >> 4)}[e%2]-8)
+		default:
+			x = element(kv.KeyType, tile, e*32+p%32)
+		}
+		key = append(key, x)
+	}
+	return key
+}
+
+// storedValue does the same for a value.
+func storedValue(kv *KV, page *KVPage, h, p int) (value []float32) {
+	d := kv.Dim
+	var codes, blocks int
+	switch kv.ValueType {
+	case gguf.F16:
+		codes = (d + 7) / 8 * 16
+	case gguf.F32:
+		codes = (d + 7) / 8 * 32
+	case gguf.Q8_0:
+		codes, blocks = (d+7)/8*8, (d+31)/32
+	case gguf.Q4_0:
+		codes, blocks = (d+15)/16*8, (d+31)/32
+	}
+	size := codes + 2*blocks
+	row := page.V[(h*512+p)*size:][:size]
+	for e := range d {
+		x := float32(0)
+		switch kv.ValueType {
+		case gguf.Q8_0:
+			x = float16(row[codes+e/32*2:]) * float32(int8(row[e]))
+		case gguf.Q4_0:
+			q := row[e/16*8+e%8]
+			x = float16(row[codes+e/32*2:]) * float32([2]int{int(q & 15), int(q >> 4)}[e/8%2]-8)
+		default:
+			x = element(kv.ValueType, row, e)
+		}
+		value = append(value, x)
+	}
+	return value
+}
+
+// cached returns what a cache makes of x.
+func cached(typ gguf.Type, x []float32) (y []float32) {
+	switch typ {
+	case gguf.F32:
+		return x
+	case gguf.F16:
+		for _, x := range x {
+			y = append(y, throughHalf(x))
+		}
+		return y
+	}
+	for ; len(x) > 0; x = x[min(32, len(x)):] {
+		y = append(y, cachedBlock(typ, x[:min(32, len(x))])...)
+	}
+	return y
+}
+
+func cachedBlock(typ gguf.Type, x []float32) (y []float32) {
+	var extreme float32
+	finite := true
+	for _, x := range x {
+		if math.Abs(float64(x)) > math.Abs(float64(extreme)) {
+			extreme = x
+		}
+		finite = finite && !math.IsNaN(float64(x)) && !math.IsInf(float64(x), 0)
+	}
+	top := float32(math.Abs(float64(extreme)))
+	scale, inverse := top/127, 127/top
+	if typ == gguf.Q4_0 {
+		scale = extreme / -8
+		inverse = 1 / scale
+	}
+	d := throughHalf(scale)
+	if !finite || math.IsInf(float64(d), 0) {
+		d = float32(math.NaN())
+	}
+	for _, x := range x {
+		q := float32(math.RoundToEven(float64(x * inverse)))
+		if typ == gguf.Q4_0 {
+			q = float32(min(int(float32(x*inverse)+8.5), 15) - 8)
+		}
+		if d != d || math.IsInf(float64(inverse), 0) {
+			q = 0
+		}
+		y = append(y, d*float32(int(q))) // there is no code of -0
+	}
+	return y
 }
 
 func throughHalf(x float32) float32 {
@@ -235,12 +367,13 @@ func throughHalf(x float32) float32 {
 }
 
 func TestAttendAllocates(t *testing.T) {
-	for _, tier := range All() {
-		c := newHeadCase(t, gguf.F16, 64, 100, 8, fillers[0], fillers[0])
+	for i := range len(tested()) * len(cacheTypes) {
+		tier, typ := tested()[i/len(cacheTypes)], cacheTypes[i%len(cacheTypes)]
+		c := newHeadCase(t, typ, 64, 100, 8, fillers[0], fillers[0])
 		out := make([]float32, 8*64)
 		var s AttScratch
 		if n := testing.AllocsPerRun(3, func() {
-			tier.StoreKV(c.kv, 107, c.k[107], c.v[107])
+			tier.StoreKV(c.kv, 107, c.k[107], c.v[107], &s)
 			tier.Attend(out, 64, c.q, c.ldq, 8, 100, c.head, c.kv, &s)
 		}); n != 0 {
 			t.Errorf("isa=%s: %v allocations", tier.Name, n)
@@ -249,7 +382,7 @@ func TestAttendAllocates(t *testing.T) {
 }
 
 func TestAttendRefuses(t *testing.T) {
-	c := newHeadCase(t, gguf.F16, 8, 0, 2, fillers[0], fillers[0])
+	c := newHeadCase(t, cacheTypes[0], 8, 0, 2, fillers[0], fillers[0])
 	var s AttScratch
 	out := make([]float32, 16)
 	for what, call := range map[string]func(){
@@ -258,8 +391,8 @@ func TestAttendRefuses(t *testing.T) {
 		"a negative window":    func() { Best().Attend(out, 8, c.q, c.ldq, 1, 0, Head{Window: -1}, c.kv, &s) },
 		"a short result":       func() { Best().Attend(out[:15], 8, c.q, c.ldq, 2, 0, Head{}, c.kv, &s) },
 		"short queries":        func() { Best().Attend(out, 8, c.q[:8], 8, 2, 0, Head{}, c.kv, &s) },
-		"a type of no kernel":  func() { NewKVPage(gguf.Q8_0, 1, 8) },
-		"a store past the end": func() { Best().StoreKV(c.kv, Chunk, c.q[:16], c.q[:16]) },
+		"a type of no kernel":  func() { (&KV{KeyType: gguf.F16, ValueType: gguf.Q5_0, Heads: 1, Dim: 8}).NewPage() },
+		"a store past the end": func() { Best().StoreKV(c.kv, Chunk, c.q[:16], c.q[:16], &s) },
 	} {
 		t.Run(what, func(t *testing.T) {
 			defer func() {
@@ -275,7 +408,7 @@ func TestAttendRefuses(t *testing.T) {
 // BenchmarkAttend reports the speed of one head: in bytes of the cache read for
 // a single query, in operations for a batch.
 func BenchmarkAttend(b *testing.B) {
-	for _, tier := range All() {
+	for _, tier := range tested() {
 		for _, typ := range cacheTypes {
 			for _, dim := range []int{64, 80, 96, 112, 128} {
 				for _, at := range []struct{ pos, n int }{{4095, 1}, {0, 512}, {1536, 512}} {
@@ -287,21 +420,21 @@ func BenchmarkAttend(b *testing.B) {
 	}
 }
 
-func benchmarkAttend(b *testing.B, tier *Tier, typ gguf.Type, dim, pos, n int) {
+func benchmarkAttend(b *testing.B, tier *Tier, typ cacheType, dim, pos, n int) {
 	const heads = 16 // more than a cache holds
 	r := rand.New(rand.NewPCG(9, 10))
-	kv := &KV{Type: typ, Heads: heads, Dim: dim}
+	kv := typ.cache(heads, dim)
 	k := make([]float32, heads*dim)
+	var s AttScratch
 	for p := range pos + n {
 		if p%Chunk == 0 {
-			kv.Pages = append(kv.Pages, NewKVPage(typ, heads, dim))
+			kv.Pages = append(kv.Pages, kv.NewPage())
 		}
 		fillers[0].fill(r, k)
-		tier.StoreKV(kv, p, k, k)
+		tier.StoreKV(kv, p, k, k, &s)
 	}
 	q, out := make([]float32, n*dim), make([]float32, n*dim)
 	fillers[0].fill(r, q)
-	var s AttScratch
 	head := 0
 	for b.Loop() {
 		tier.Attend(out, dim, q, dim, n, pos, Head{KV: head, Scale: 0.1, Slope: 0.01}, kv, &s)
@@ -309,21 +442,23 @@ func benchmarkAttend(b *testing.B, tier *Tier, typ gguf.Type, dim, pos, n int) {
 	}
 	pairs := n*pos + n*(n+1)/2
 	if n == 1 {
-		b.SetBytes(int64(2 * pairs * dim * kv.ElementBytes()))
+		b.SetBytes(int64(kv.PageBytes() / heads * pairs / Chunk))
 	}
 	b.ReportMetric(4e-9*float64(pairs*dim*b.N)/b.Elapsed().Seconds(), "GFLOP/s")
 }
 
 func BenchmarkStoreKV(b *testing.B) {
-	for _, tier := range All() {
+	for _, tier := range tested() {
 		for _, typ := range cacheTypes {
 			b.Run(fmt.Sprintf("type=%v/isa=%s", typ, tier.Name), func(b *testing.B) {
-				kv := &KV{Type: typ, Heads: 32, Dim: 128, Pages: []*KVPage{NewKVPage(typ, 32, 128)}}
+				kv := typ.cache(32, 128)
+				kv.Pages = []*KVPage{kv.NewPage()}
+				var s AttScratch
 				k := make([]float32, 32*128)
 				b.SetBytes(2 * 4 * 32 * 128)
 				pos := 0
 				for b.Loop() {
-					tier.StoreKV(kv, pos, k, k)
+					tier.StoreKV(kv, pos, k, k, &s)
 					pos = (pos + 1) % Chunk
 				}
 			})

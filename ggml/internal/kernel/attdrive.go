@@ -2,13 +2,22 @@
 
 package kernel
 
-import "math"
+import (
+	"math"
+
+	"mptgo/gguf"
+)
 
 // The course of attention around the kernels of an architecture, which has
 // multiplyTile, multiplyRow, weighRow, exponentials, and more in a file of its own.
 
 // attendTiles works like attendGeneric.
 func attendTiles(a attention) {
+	if a.n > 1 && (blocked(a.kv.KeyType) || blocked(a.kv.ValueType)) {
+		a.attendDecoded()
+		return
+	}
+	a.output, a.sums = a.s.output, a.s.sums[:]
 	for i := 0; i < a.n; i += QueryTile {
 		a.attendTile(i, min(QueryTile, a.n-i))
 	}
@@ -21,12 +30,25 @@ func (a *attention) attendTile(first, rows int) {
 	for c := a.FirstChunk(at); c*Chunk < at+rows; c++ {
 		a.attendChunk(c, at, rows)
 	}
+	a.finish(first, rows)
+}
+
+// finish stores the results of queries from first on.
+func (a *attention) finish(first, rows int) {
 	stride := a.kv.ValueStride()
 	for r := range rows {
-		output := a.s.output[r*stride:][:stride]
-		scaleFast(output, 1/a.s.sums[r].sum)
+		output := a.output[r*stride:][:stride]
+		scaleFast(output, 1/a.sums[r].sum)
 		copy(a.out[(first+r)*a.ldo:], output[:a.kv.Dim])
 	}
+}
+
+// page returns the keys and values of chunk c.
+func (a *attention) page(c int) *KVPage {
+	if a.plain != nil {
+		return a.plain
+	}
+	return a.kv.Pages[c]
 }
 
 // sight is what the rows of a tile of queries see of a chunk: rows from r0 to before
@@ -54,7 +76,7 @@ func (a *attention) look(c, at, rows int) (s sight) {
 // first of which is at position at.
 func (a *attention) attendChunk(c, at, rows int) {
 	stride := a.kv.ValueStride()
-	page, see := a.kv.Pages[c], a.look(c, at, rows)
+	page, see := a.page(c), a.look(c, at, rows)
 	a.next = a.keysAfter(c, at)
 	if see.r0 >= see.r1 {
 		return
@@ -66,13 +88,13 @@ func (a *attention) attendChunk(c, at, rows int) {
 	}
 	a.weighTile(page, rows, &see)
 	for r := see.r0; r < see.r1; r++ {
-		output, partial := a.s.output[r*stride:][:stride], a.s.partial[r*stride:][:stride]
+		output, partial := a.output[r*stride:][:stride], a.s.partial[r*stride:][:stride]
 		if c == a.FirstChunk(at+r) {
-			a.s.sums[r] = chunk[r]
+			a.sums[r] = chunk[r]
 			copy(output, partial)
 			continue
 		}
-		old, new := a.s.sums[r].merge(chunk[r])
+		old, new := a.sums[r].merge(chunk[r])
 		mergeFast(output, partial, old, new)
 	}
 }
@@ -117,24 +139,47 @@ func computed(rows int) int {
 // scoreTile sets the scratch scores to the products of the queries with the
 // keys of a page from first to before last, rounded to whole tiles of keys.
 func (a *attention) scoreTile(page *KVPage, rows, first, last int) {
-	dim, size, scores := a.kv.Dim, a.kv.ElementBytes(), a.s.scores
+	dim, typ, scores := a.kv.Dim, a.kv.KeyType, a.s.scores
+	tiles, tile := a.kv.headKeys(page, a.KV), a.kv.tileBytes()
 	clear(scores[:computed(rows)*Chunk])
+	if rows == 1 {
+		a.scoreRow(page, first, last)
+		return
+	}
+	wide, half := a.wideTile(typ), 16*cacheBits(typ)/8
 	for p := first &^ (KeyTile - 1); p < last; p += KeyTile {
-		keys := a.kv.keyTile(page, a.KV, p)
-		if rows == 1 {
-			ahead := fetchAfter(keys, KeyTile*size, (last-p)*dim*size, a.kv.valuesFrom(page, a.KV, first))
-			a.multiplyRow(&scores[p], &a.s.query[0], keys, KeyTile, dim, KeyTile, ahead)
+		keys := tiles[p/KeyTile*tile:][:tile]
+		if wide != nil {
+			wide(&scores[p], Chunk, &a.s.query[0], dim, &keys[0], KeyTile, dim)
 			continue
 		}
-		if a.wide != nil {
-			a.wide(&scores[p], Chunk, &a.s.query[0], dim, &keys[0], KeyTile, dim)
-			continue
-		}
-		for half := 0; half < KeyTile; half += 16 {
-			keys := keys[half*size:]
-			a.multiplyTile(&scores[p+half], Chunk, &a.s.query[0], dim, keys, KeyTile, dim)
+		multiplyTile(typ, &scores[p], Chunk, &a.s.query[0], dim, keys, KeyTile, dim)
+		multiplyTile(typ, &scores[p+16], Chunk, &a.s.query[0], dim, keys[half:], KeyTile, dim)
+	}
+}
+
+// scoreRow does the same for a lone query.
+func (a *attention) scoreRow(page *KVPage, first, last int) {
+	dim, typ, scores := a.kv.Dim, a.kv.KeyType, a.s.scores
+	tiles, tile := a.kv.headKeys(page, a.KV), a.kv.tileBytes()
+	values, row, position := a.kv.valuesFrom(page, a.KV, first), tile/dim, tile/KeyTile
+	for p := first &^ (KeyTile - 1); p < last; p += KeyTile {
+		keys := tiles[p/KeyTile*tile:][:tile]
+		ahead := fetchAfter(keys, row, (last-p)*position, values)
+		if blocked(typ) {
+			a.scoreBlocks(scores[p:], keys, ahead)
+		} else {
+			multiplyRow(typ, &scores[p], &a.s.query[0], keys, KeyTile, dim, KeyTile, ahead)
 		}
 	}
+}
+
+// wideTile returns the kernel of wide tiles for a type, nil if there is none.
+func (a *attention) wideTile(typ gguf.Type) wideTile {
+	if a.wide == nil {
+		return nil
+	}
+	return a.wide(typ)
 }
 
 // weighTile sets the scratch outputs of a chunk to the sums of the values, each
@@ -161,14 +206,15 @@ func (a *attention) weighTile(page *KVPage, rows int, see *sight) {
 // weighCommon adds up the values of a page from position from to before to for all
 // queries.
 func (a *attention) weighCommon(page *KVPage, from, to int) {
-	stride := a.kv.ValueStride()
+	stride, typ := a.kv.ValueStride(), a.kv.ValueType
+	size, wide := cacheBits(typ)/8, a.wideTile(typ)
 	values := a.kv.valuesFrom(page, a.KV, from)
 	e := 0
-	for ; a.wide != nil && e+32 <= stride; e += 32 {
-		a.wide(&a.s.partial[e], stride, &a.s.scores[from], Chunk, &values[e*a.kv.ElementBytes()], stride, to-from)
+	for ; wide != nil && e+32 <= stride; e += 32 {
+		wide(&a.s.partial[e], stride, &a.s.scores[from], Chunk, &values[e*size], stride, to-from)
 	}
 	for ; e+16 <= stride; e += 16 {
-		a.multiplyTile(&a.s.partial[e], stride, &a.s.scores[from], Chunk, values[e*a.kv.ElementBytes():], stride, to-from)
+		multiplyTile(typ, &a.s.partial[e], stride, &a.s.scores[from], Chunk, values[e*size:], stride, to-from)
 	}
 	if whole := stride &^ 15; whole < stride {
 		for r := range QueryTile {

@@ -23,13 +23,16 @@ func bytesAt(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(
 // fetchValues returns the walk that goes with the values of a page from position from
 // to before to, a position at a time.
 func (a *attention) fetchValues(page *KVPage, from, to int) fetch {
-	row := a.kv.ValueStride() * a.kv.ElementBytes()
+	row := a.kv.RowBytes()
 	return fetchAfter(a.kv.valuesFrom(page, a.KV, from), row, (to-from)*row, a.next)
 }
 
 // keysAfter returns the keys that come after the values of chunk c for queries from
 // position at on.
 func (a *attention) keysAfter(c, at int) []byte {
+	if a.plain != nil {
+		return nil // it is in the caches
+	}
 	if (c+1)*Chunk <= at {
 		return a.kv.keyTile(a.kv.Pages[c+1], a.KV, 0)
 	}

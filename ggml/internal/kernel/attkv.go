@@ -19,110 +19,248 @@ const KeyTile = 32
 // KV is the cache of the keys and values of one layer. Position p lies in
 // Pages[p/Chunk].
 type KV struct {
-	Type  gguf.Type // of the elements, F16 or F32
-	Heads int       // of keys and values; several query heads may share one
-	Dim   int       // of a head
-	Pages []*KVPage
+	KeyType, ValueType gguf.Type // of the elements: F16, F32, Q8_0 or Q4_0
+	Heads              int       // of keys and values; several query heads may share one
+	Dim                int       // of a head
+	Pages              []*KVPage
 }
 
-// KVPage holds [Chunk] positions of a layer, little-endian. In elements, with d
-// the dimension of a head and dv d rounded up to a multiple of 8:
+// KVPage holds [Chunk] positions of a layer, little-endian. In elements of F16 and
+// F32, with d the dimension of a head and dv d rounded up to a multiple of 8:
 //
 //	K[((h*16 + p/32)*d + e)*32 + p%32]  element e of the key of head h at position p
 //	V[(h*512 + p)*dv + e]               the same of the value
 //
 // The keys of 32 positions are interleaved so that scores are computed side by
 // side. Elements d to dv-1 of the values are 0.
+//
+// Elements of Q8_0 and Q4_0 are a code times the scale of their block; a block is 32
+// neighbouring elements of one position, the last one of a head what is left, so a
+// position has bytes of its own and may be moved. In bytes, a tile of keys is, for each
+// block, the binary16 scales of the 32 positions, and then, of Q8_0, the signed codes of
+// element e at [e%32][p%32], of Q4_0 those of two elements, the even one in the low half
+// of the byte, at [e%32/2][p%32]. A value is its codes and then the scales of its blocks;
+// of Q8_0, dv codes, of Q4_0, dv being a multiple of 16, byte 8i+j has code 16i+j in its
+// low half and 16i+8+j in the other. A code of Q4_0 is 8 more than what it stands for.
 type KVPage struct {
 	K, V []byte
 }
 
-// NewKVPage returns a page of zeros. It panics if typ is not F16 or F32.
-func NewKVPage(typ gguf.Type, heads, dim int) *KVPage {
-	k, v := pageBytes(typ, heads, dim)
-	return &KVPage{K: make([]byte, k), V: make([]byte, v)}
+// NewPage returns a page of zeros. It panics if a type is none of a cache.
+func (kv *KV) NewPage() *KVPage {
+	return &KVPage{K: make([]byte, kv.keyBytes()), V: make([]byte, kv.valueBytes())}
 }
 
 // PageBytes returns the memory that a page of the cache takes.
-func (kv *KV) PageBytes() int {
-	k, v := pageBytes(kv.Type, kv.Heads, kv.Dim)
-	return k + v
-}
+func (kv *KV) PageBytes() int { return kv.keyBytes() + kv.valueBytes() }
 
-func pageBytes(typ gguf.Type, heads, dim int) (k, v int) {
-	size := elementBytes(typ)
-	return heads * Chunk * dim * size, heads * Chunk * valueStride(dim) * size
-}
+func (kv *KV) keyBytes() int   { return kv.Heads * Chunk / KeyTile * kv.tileBytes() }
+func (kv *KV) valueBytes() int { return kv.Heads * Chunk * kv.RowBytes() }
 
 // Clone returns a copy of the page.
 func (p *KVPage) Clone() *KVPage {
 	return &KVPage{K: bytes.Clone(p.K), V: bytes.Clone(p.V)}
 }
 
-// ElementBytes returns the size of an element.
-func (kv *KV) ElementBytes() int { return elementBytes(kv.Type) }
+// CacheTypes are the types that elements of a cache may have, the usual one first.
+var CacheTypes = [...]gguf.Type{gguf.F16, gguf.F32, gguf.Q8_0, gguf.Q4_0}
 
-func elementBytes(typ gguf.Type) int {
+// cacheBits returns the size of an element, of the block types that of a code.
+func cacheBits(typ gguf.Type) int {
 	switch typ {
-	case gguf.F16:
-		return 2
-	case gguf.F32:
+	case gguf.Q4_0:
 		return 4
+	case gguf.Q8_0:
+		return 8
+	case gguf.F16:
+		return 16
+	case gguf.F32:
+		return 32
 	}
-	panic(fmt.Sprintf("kernel: a cache of %v: the types are F16 and F32", typ))
+	panic(fmt.Sprintf("kernel: a cache of %v: the types are F16, F32, Q8_0 and Q4_0", typ))
 }
 
-// KeyOffset returns where element e of the key of a head at position p of a
-// page lies, in elements.
-func (kv *KV) KeyOffset(head, e, p int) int {
-	return ((head*(Chunk/KeyTile)+p/KeyTile)*kv.Dim+e)*KeyTile + p%KeyTile
+// cacheBlocks returns how many blocks with a scale a head has: none of float types.
+func cacheBlocks(typ gguf.Type, dim int) int {
+	if !blocked(typ) {
+		return 0
+	}
+	return (dim + cacheBlock - 1) / cacheBlock
 }
 
-// ValueOffset returns where the value of a head at position p of a page
-// begins, in elements.
-func (kv *KV) ValueOffset(head, p int) int { return (head*Chunk + p) * valueStride(kv.Dim) }
+// cacheBlock is the number of elements that share a scale.
+const cacheBlock = 32
 
-// ValueStride returns the distance between the values of neighbouring
-// positions, in elements.
-func (kv *KV) ValueStride() int { return valueStride(kv.Dim) }
+// blocked reports whether elements of a cache are codes with scales.
+func blocked(typ gguf.Type) bool { return typ == gguf.Q8_0 || typ == gguf.Q4_0 }
+
+// tileBytes returns the size of the keys of 32 positions of a head.
+func (kv *KV) tileBytes() int {
+	rows := kv.Dim
+	if kv.KeyType == gguf.Q4_0 {
+		rows = (rows + 1) &^ 1
+	}
+	return rows*KeyTile*cacheBits(kv.KeyType)/8 + cacheBlocks(kv.KeyType, kv.Dim)*scaleBytes
+}
+
+// scaleBytes is the size of the scales before a block of keys.
+const scaleBytes = 2 * KeyTile
+
+// RowBytes returns the distance between the values of neighbouring positions.
+func (kv *KV) RowBytes() int {
+	return kv.ValueStride()*cacheBits(kv.ValueType)/8 + 2*cacheBlocks(kv.ValueType, kv.Dim)
+}
+
+// MoveKeys copies the keys of a head at n positions of a tile of one page, from src
+// on, to those of a tile of another page, from dst on.
+func (kv *KV) MoveKeys(to *KVPage, dst int, from *KVPage, src, head, n int) {
+	a, b := kv.keyTile(to, head, dst), kv.keyTile(from, head, src)
+	dst, src = dst%KeyTile, src%KeyTile
+	move := func(row, size int) {
+		copy(a[dst*size:(dst+n)*size], b[src*size:])
+		a, b = a[row:], b[row:]
+	}
+	step, size := 1, cacheBits(kv.KeyType)/8
+	if kv.KeyType == gguf.Q4_0 {
+		step, size = 2, 1
+	}
+	for e := 0; e < kv.Dim; e += step {
+		if blocked(kv.KeyType) && e%cacheBlock == 0 {
+			move(scaleBytes, 2)
+		}
+		move(KeyTile*size, size)
+	}
+}
+
+// Parts returns the memory that holds the keys and the values of a head for the first
+// used positions of a page. Keys are stored by whole tiles, so theirs may hold a few
+// positions more.
+func (kv *KV) Parts(page *KVPage, head, used int) (keys, values []byte) {
+	tiles := (used + KeyTile - 1) / KeyTile
+	return kv.headKeys(page, head)[:tiles*kv.tileBytes()], kv.valuesFrom(page, head, 0)[:used*kv.RowBytes()]
+}
+
+// ValueStride returns the number of elements of a value, some zeros at the end
+// included.
+func (kv *KV) ValueStride() int {
+	if kv.ValueType == gguf.Q4_0 {
+		return (kv.Dim + 15) &^ 15
+	}
+	return valueStride(kv.Dim)
+}
 
 func valueStride(dim int) int { return (dim + 7) &^ 7 }
 
 // keyTile returns the keys of a head in the tile of 32 positions that begins at
 // position p of a page.
 func (kv *KV) keyTile(page *KVPage, head, p int) []byte {
-	size := kv.ElementBytes()
-	return page.K[kv.KeyOffset(head, 0, p)*size:][:kv.Dim*KeyTile*size]
+	size := kv.tileBytes()
+	return page.K[(head*(Chunk/KeyTile)+p/KeyTile)*size:][:size]
+}
+
+// headKeys returns the keys of a head in a page.
+func (kv *KV) headKeys(page *KVPage, head int) []byte {
+	size := Chunk / KeyTile * kv.tileBytes()
+	return page.K[head*size:][:size]
 }
 
 // valuesFrom returns the values of a head from position p of a page on.
 func (kv *KV) valuesFrom(page *KVPage, head, p int) []byte {
-	size := kv.ElementBytes()
-	return page.V[kv.ValueOffset(head, p)*size : kv.ValueOffset(head+1, 0)*size]
+	row := kv.RowBytes()
+	return page.V[(head*Chunk+p)*row : (head+1)*Chunk*row]
+}
+
+// readKey sets dst to the key of a head at position p of a page.
+func (kv *KV) readKey(dst []float32, page *KVPage, head, p int) {
+	tile, lane, typ := kv.keyTile(page, head, p), p%KeyTile, kv.KeyType
+	if !blocked(typ) {
+		for e := range dst {
+			dst[e] = element(typ, tile, e*KeyTile+lane)
+		}
+		return
+	}
+	for ; len(dst) > 0; dst = dst[min(cacheBlock, len(dst)):] {
+		scale, codes := float16(tile[2*lane:]), tile[scaleBytes:]
+		for e := range min(cacheBlock, len(dst)) {
+			if typ == gguf.Q8_0 {
+				dst[e] = scale * float32(int8(codes[e*KeyTile+lane]))
+			} else {
+				dst[e] = nibble(scale, codes[e/2*KeyTile+lane]>>(e%2*4))
+			}
+		}
+		tile = tile[min(scaleBytes+cacheBlock*KeyTile*cacheBits(typ)/8, len(tile)):]
+	}
+}
+
+// readValue sets dst to the value of a head at position p of a page.
+func (kv *KV) readValue(dst []float32, page *KVPage, head, p int) {
+	row, typ := kv.valuesFrom(page, head, p), kv.ValueType
+	scales := row[kv.ValueStride()*cacheBits(typ)/8:]
+	for e := range dst {
+		switch typ {
+		case gguf.Q8_0:
+			dst[e] = float16(scales[e/cacheBlock*2:]) * float32(int8(row[e]))
+		case gguf.Q4_0:
+			dst[e] = nibble(float16(scales[e/cacheBlock*2:]), row[e/16*8+e%8]>>(e%16/8*4))
+		default:
+			dst[e] = element(typ, row, e)
+		}
+	}
+}
+
+// nibble returns what the low half of a code of Q4_0 stands for. The product with 8 and
+// the sum are exact.
+func nibble(scale float32, code byte) float32 {
+	return FMA(scale, float32(code&15), float32(scale*-8))
+}
+
+// element returns element i of numbers of type F16 or F32.
+func element(typ gguf.Type, b []byte, i int) float32 {
+	if typ == gguf.F16 {
+		return float16(b[2*i:])
+	}
+	return math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
 }
 
 // StoreKV writes the keys and values of all heads, [Heads][Dim] each, to one
 // position of the cache, whose page must exist. Into a cache of F16, numbers from
-// 65520 on go as infinities.
-func (t *Tier) StoreKV(kv *KV, pos int, k, v []float32) {
+// 65520 on go as infinities. A block of Q8_0 is that of [Tier.QuantizeRow], one of Q4_0
+// has the scale e/-8, e being the first element of the greatest magnitude, and codes
+// min(15, ⌊x·(1/scale)+8.5⌋); scales are rounded to binary16 after the codes were
+// computed. A block whose numbers or scale are not finite has the scale NaN.
+func (t *Tier) StoreKV(kv *KV, pos int, k, v []float32, s *AttScratch) {
 	same("StoreKV", len(k), kv.Heads*kv.Dim)
 	same("StoreKV", len(v), kv.Heads*kv.Dim)
 	if pos < 0 || pos/Chunk >= len(kv.Pages) {
 		panic(fmt.Sprintf("kernel: StoreKV: position %d in a cache of %d pages", pos, len(kv.Pages)))
 	}
 	page, p := kv.Pages[pos/Chunk], pos%Chunk
-	size := kv.ElementBytes()
 	for head := range kv.Heads {
 		row := head * kv.Dim
-		column := page.K[kv.KeyOffset(head, 0, p)*size:]
-		values := kv.valuesFrom(page, head, p)[:kv.Dim*size]
-		if kv.Type == gguf.F16 {
-			t.att.storeColumn(column, k[row:row+kv.Dim])
-			t.vec.f32ToF16(values, v[row:row+kv.Dim])
-		} else {
-			putFloats(column, KeyTile*4, k[row:row+kv.Dim])
-			putFloats(values, 4, v[row:row+kv.Dim])
-		}
+		t.storeKey(kv.KeyType, kv.keyTile(page, head, p), p%KeyTile, k[row:row+kv.Dim], &s.block)
+		t.storeValue(kv, kv.valuesFrom(page, head, p)[:kv.RowBytes()], v[row:row+kv.Dim], &s.block)
+	}
+}
+
+func (t *Tier) storeKey(typ gguf.Type, tile []byte, lane int, src []float32, b *kvBlock) {
+	switch typ {
+	case gguf.F16:
+		t.att.storeColumn(tile[lane*2:], src)
+	case gguf.F32:
+		putFloats(tile[lane*4:], KeyTile*4, src)
+	default:
+		t.storeKeyBlocks(typ, tile, lane, src, b)
+	}
+}
+
+func (t *Tier) storeValue(kv *KV, row []byte, src []float32, b *kvBlock) {
+	switch kv.ValueType {
+	case gguf.F16:
+		t.vec.f32ToF16(row[:2*len(src)], src)
+	case gguf.F32:
+		putFloats(row, 4, src)
+	default:
+		t.storeValueBlocks(kv, row, src, b)
 	}
 }
 

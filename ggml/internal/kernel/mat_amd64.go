@@ -62,15 +62,15 @@ var matAVX2 = matKernels{
 			stream: streamIQ4_XS, pack: packIQ4_XS, panel: 64 + 1024, wide: true,
 			tile: tileFuncs{2: tileS16x2, tileS16x3, tileS16x4},
 		},
-		gguf.IQ3_S:   expandedU5(expandIQ3_S),
+		gguf.IQ3_S:   expandedU5(expandIQ3_SAVX2),
 		gguf.IQ1_S:   expandedU5(expandIQ1_S),
-		gguf.TQ1_0:   expandedU5(expandTQ1_0),
-		gguf.TQ2_0:   expandedU5(expandTQ2_0),
+		gguf.TQ1_0:   expandedU5(expandTQ1_0AVX2),
+		gguf.TQ2_0:   expandedU5(expandTQ2_0AVX2),
 		gguf.MXFP4:   expandedU5(expandMXFP4),
-		gguf.IQ3_XXS: expandedS16(expandIQ3_XXS, streamExpanded),
-		gguf.IQ2_XXS: expandedS16(expandIQ2_XXS, streamExpanded),
-		gguf.IQ2_XS:  expandedS16(expandIQ2_XS, streamExpandedHalves),
-		gguf.IQ2_S:   expandedS16(expandIQ2_S, streamExpandedHalves),
+		gguf.IQ3_XXS: expandedS16(expandIQ3_XXSAVX2, streamExpanded),
+		gguf.IQ2_XXS: expandedS16(expandIQ2_XXSAVX2, streamExpanded),
+		gguf.IQ2_XS:  expandedS16(expandIQ2_XSAVX2, streamExpandedHalves),
+		gguf.IQ2_S:   expandedS16(expandIQ2_SAVX2, streamExpandedHalves),
 		gguf.IQ1_M:   expandedS16(expandIQ1_M, streamExpandedHalves),
 	},
 	float: &floatAVX2,
@@ -101,6 +101,46 @@ var floatAVX2 = floatKernels{
 	fold: fold4,
 	sort: sortLanes,
 	tile: []floatTileFunc{1: tileFloatx1, tileFloatx2, tileFloatx3, tileFloatx4, tileFloatx5, tileFloatx6},
+}
+
+// The expanders of types with blocks of 256, the number of which is a multiple of
+// eight times as many expanded ones.
+
+func expandIQ2_XXSAVX2(dst []expandedBlock, row []byte) {
+	expandAVX2(expandBlocksIQ2_XXS, 66, pointsIQ2_XXS(), dst, row)
+}
+
+func expandIQ2_XSAVX2(dst []expandedBlock, row []byte) {
+	expandAVX2(expandBlocksIQ2_XS, 74, pointsIQ2_XS(), dst, row)
+}
+
+func expandIQ2_SAVX2(dst []expandedBlock, row []byte) {
+	expandAVX2(expandBlocksIQ2_S, 82, pointsIQ2_S(), dst, row)
+}
+
+func expandIQ3_XXSAVX2(dst []expandedBlock, row []byte) {
+	expandAVX2(expandBlocksIQ3_XXS, 98, pointsIQ3_XXS(), dst, row)
+}
+
+func expandIQ3_SAVX2(dst []expandedBlock, row []byte) {
+	expandAVX2(expandBlocksIQ3_S, 110, pointsIQ3_S(), dst, row)
+}
+
+func expandTQ1_0AVX2(dst []expandedBlock, row []byte) {
+	expandAVX2(expandBlocksTQ1_0, 54, nil, dst, row)
+}
+
+func expandTQ2_0AVX2(dst []expandedBlock, row []byte) {
+	expandAVX2(expandBlocksTQ2_0, 66, nil, dst, row)
+}
+
+func expandAVX2(kernel func(dst, w *byte, n int, grid, masks *uint64), size int, grid []uint64, dst []expandedBlock, row []byte) {
+	n := len(dst) / superBlock
+	if n == 0 {
+		return
+	}
+	_ = row[n*size-1]
+	kernel((*byte)(unsafe.Pointer(&dst[0])), &row[0], n, unsafe.SliceData(grid), &evenMasks[0])
 }
 
 func quantizeAVX2(blocks []actBlock, wide []wideBlock, x []float32) {

@@ -78,7 +78,7 @@ func (c matCase) check(t *testing.T, r *rand.Rand, s *MatScratch) {
 	w := c.numbers.weights(t, r, c.typ, c.rows, c.k)
 	a := c.numbers.acts(t, r, c.n, c.k)
 	want := c.mul(t, Generic(), w, a, s)
-	for _, tier := range All()[1:] {
+	for _, tier := range tested()[1:] {
 		got := c.mul(t, tier, w, a, s)
 		for i := range got {
 			if !sameBits(got[i], want[i]) {
@@ -163,7 +163,7 @@ func TestMatMulSplit(t *testing.T) {
 		c.n, c.rows, c.k, c.numbers = n, rows, 512, hostile
 		var s MatScratch
 		w, a := c.numbers.weights(t, r, c.typ, rows, c.k), c.numbers.acts(t, r, n, c.k)
-		for _, tier := range All() {
+		for _, tier := range tested() {
 			want := c.mul(t, tier, w, a, &s)
 			for range 20 {
 				r0 := r.IntN(rows + 1)
@@ -210,7 +210,7 @@ func TestMatMulUnaligned(t *testing.T) {
 			for shift := range 9 {
 				moved := *w
 				moved.Data = append(make([]byte, shift, shift+len(w.Data)), w.Data...)[shift:]
-				for _, tier := range All() {
+				for _, tier := range tested() {
 					if got := c.mul(t, tier, &moved, a, &s); !slices.EqualFunc(got, want, sameBits) {
 						t.Fatalf("%v: %s: %d bytes off: another result", c, tier.Name, shift)
 					}
@@ -227,7 +227,7 @@ func TestMatMulAllocates(t *testing.T) {
 		w, a := plain.weights(t, r, c.typ, 21, c.k), plain.acts(t, r, 9, c.k)
 		y := make([]float32, 9*21)
 		var s MatScratch
-		for _, tier := range All() {
+		for _, tier := range tested() {
 			for _, n := range []int{1, 9} {
 				allocs := testing.AllocsPerRun(5, func() { tier.MatMul(y, 21, w, a, n, 0, 21, c.exact, &s) })
 				if allocs != 0 {
@@ -281,7 +281,7 @@ func TestMatMulRefuses(t *testing.T) {
 
 func TestBalance(t *testing.T) {
 	var mosts []int
-	for _, tier := range All() {
+	for _, tier := range tested() {
 		for _, k := range tier.mat.block {
 			if k != nil {
 				mosts = append(mosts, k.tile.rows())

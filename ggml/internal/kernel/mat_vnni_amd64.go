@@ -70,15 +70,15 @@ func blocksVNNI(panelBytes int, tile vnniTiles) [len(blockTypes)]*blockKernels {
 		gguf.IQ4_NL: {stream: streamIQ4_NL, pack: packIQ4_NLVNNI, tile: tile.zero128, panel: 64 + codes},
 		gguf.IQ4_XS: {stream: streamIQ4_XS, pack: packIQ4_XSVNNI, tile: tile.zero128, panel: 64 + codes},
 
-		gguf.IQ3_S:   tile.expanded(expandIQ3_S),
-		gguf.IQ3_XXS: tile.expanded(expandIQ3_XXS),
-		gguf.IQ2_XXS: tile.expanded(expandIQ2_XXS),
+		gguf.IQ3_S:   tile.expanded(expandIQ3_SAVX2),
+		gguf.IQ3_XXS: tile.expanded(expandIQ3_XXSAVX2),
+		gguf.IQ2_XXS: tile.expanded(expandIQ2_XXSAVX2),
 		gguf.IQ1_S:   tile.expanded(expandIQ1_S),
-		gguf.TQ1_0:   tile.expanded(expandTQ1_0),
-		gguf.TQ2_0:   tile.expanded(expandTQ2_0),
+		gguf.TQ1_0:   tile.expanded(expandTQ1_0AVX2),
+		gguf.TQ2_0:   tile.expanded(expandTQ2_0AVX2),
 		gguf.MXFP4:   tile.expanded(expandMXFP4),
-		gguf.IQ2_XS:  tile.expandedHalves(expandIQ2_XS),
-		gguf.IQ2_S:   tile.expandedHalves(expandIQ2_S),
+		gguf.IQ2_XS:  tile.expandedHalves(expandIQ2_XSAVX2),
+		gguf.IQ2_S:   tile.expandedHalves(expandIQ2_SAVX2),
 		gguf.IQ1_M:   tile.expandedHalves(expandIQ1_M),
 	}
 	for _, k := range kernels {

@@ -68,7 +68,7 @@ func benchMatMul(b *testing.B, tier *Tier, w *Weights, a *Acts, exact bool) {
 
 func BenchmarkQuantizeRow(b *testing.B) {
 	const k = 4096
-	for _, tier := range All() {
+	for _, tier := range tested() {
 		b.Run("isa="+tier.Name, func(b *testing.B) {
 			a := plain.acts(b, rand.New(rand.NewPCG(0, 0)), 1, k)
 			b.SetBytes(4 * k)

@@ -47,9 +47,9 @@ var halfFields = map[gguf.Type][]int{
 	gguf.MXFP4:   nil, // a power of two instead
 }
 
-// scaleBytes says where smaller scales lie, from and to: for sums to reach their
+// smallScales says where smaller scales lie, from and to: for sums to reach their
 // bounds, these must be extreme while the codes are, with another extreme.
-var scaleBytes = map[gguf.Type][2]int{
+var smallScales = map[gguf.Type][2]int{
 	gguf.Q2_K:   {0, 16},
 	gguf.Q3_K:   {96, 108},
 	gguf.Q4_K:   {4, 16},
@@ -126,7 +126,7 @@ func (d data) block(r *rand.Rand, typ gguf.Type, b []byte) {
 		binary.LittleEndian.PutUint16(b, uint16(math.Float32bits(d.float(r))>>16))
 	default:
 		d.bytes(r, b)
-		if at, ok := scaleBytes[typ]; ok {
+		if at, ok := smallScales[typ]; ok {
 			d.bytes(r, b[at[0]:at[1]])
 		}
 		fields, ok := halfFields[typ]

@@ -1,21 +1,34 @@
 package kernel
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
 	"mptgo/gguf"
 )
 
-// TestExpand holds the words of eight weights against the definition.
+// eachExpander runs f for every expander of every tier, and for those in Go.
+func eachExpander(f func(name string, typ gguf.Type, expand expandFunc)) {
+	for typ, expand := range expanders {
+		if expand != nil {
+			f(fmt.Sprintf("type=%v/isa=go", gguf.Type(typ)), gguf.Type(typ), expand)
+		}
+	}
+	for _, tier := range tested()[1:] {
+		for typ, k := range tier.mat.block {
+			if k != nil && k.expand != nil {
+				f(fmt.Sprintf("type=%v/isa=%s", gguf.Type(typ), tier.Name), gguf.Type(typ), k.expand)
+			}
+		}
+	}
+}
+
+// TestExpand holds the expanders against the definition.
 func TestExpand(t *testing.T) {
 	const blocks = 64
-	for typ, expand := range expanders {
-		if expand == nil {
-			continue
-		}
-		typ := gguf.Type(typ)
-		t.Run("type="+typ.String(), func(t *testing.T) {
+	eachExpander(func(name string, typ gguf.Type, expand expandFunc) {
+		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(12, uint64(typ)))
 			for _, d := range []data{plain, hostile, broken} {
 				w := d.weights(t, r, typ, 1, 32*blocks)
@@ -28,7 +41,7 @@ func TestExpand(t *testing.T) {
 				}
 			}
 		})
-	}
+	})
 }
 
 func checkExpanded(t *testing.T, n int, b *expandedBlock, u *unpacked) {
@@ -45,12 +58,8 @@ func checkExpanded(t *testing.T, n int, b *expandedBlock, u *unpacked) {
 
 func BenchmarkExpand(b *testing.B) {
 	const k = 2048
-	for typ, expand := range expanders {
-		if expand == nil {
-			continue
-		}
-		typ := gguf.Type(typ)
-		b.Run("type="+typ.String(), func(b *testing.B) {
+	eachExpander(func(name string, typ gguf.Type, expand expandFunc) {
+		b.Run(name, func(b *testing.B) {
 			w := plain.weights(b, rand.New(rand.NewPCG(0, 0)), typ, 1, k)
 			dst := make([]expandedBlock, k/32)
 			b.SetBytes(k)
@@ -58,5 +67,5 @@ func BenchmarkExpand(b *testing.B) {
 				expand(dst, w.Data)
 			}
 		})
-	}
+	})
 }

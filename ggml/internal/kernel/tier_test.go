@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"os"
 	"reflect"
 	"slices"
 	"testing"
@@ -19,6 +20,17 @@ func TestRequiredTier(t *testing.T) {
 	}
 	check.Tier(t, names)
 	t.Logf("tiers: %v, of %d known", names, len(Known()))
+}
+
+// tested returns the definition and the tiers to test: all that the CPU runs or, in a
+// run that is meant for one, that one. Emulators are slow, and the others have runs of
+// their own.
+func tested() []*Tier {
+	all := All()
+	if os.Getenv(check.RequireTier) == "" || len(all) == 1 {
+		return all
+	}
+	return []*Tier{all[0], all[len(all)-1]}
 }
 
 // TestTiersAreComplete: every tier but the definition says what it needs, in

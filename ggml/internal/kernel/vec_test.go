@@ -76,7 +76,7 @@ func TestVecTiers(t *testing.T) {
 	for n := range 73 {
 		lengths = append(lengths, n)
 	}
-	for _, tier := range All() {
+	for _, tier := range tested() {
 		for _, op := range vecOps {
 			t.Run(op.name+"/isa="+tier.Name, func(t *testing.T) {
 				for _, f := range fillers {
@@ -98,7 +98,7 @@ func TestVecTiers(t *testing.T) {
 // BenchmarkVec works on numbers that stay as they are under the kernels which
 // change them in place; no kernel but LayerNorm depends on their values.
 func BenchmarkVec(b *testing.B) {
-	for _, tier := range All() {
+	for _, tier := range tested() {
 		for _, op := range vecOps {
 			for _, n := range []int{4096, 16384} {
 				b.Run(fmt.Sprintf("op=%s/n=%d/isa=%s", op.name, n, tier.Name), func(b *testing.B) {
@@ -119,7 +119,7 @@ func BenchmarkVec(b *testing.B) {
 }
 
 func TestVecAllocates(t *testing.T) {
-	for _, tier := range All() {
+	for _, tier := range tested() {
 		v := newOperands(1, 101, fillers[0].fill)
 		for _, op := range vecOps {
 			if n := testing.AllocsPerRun(10, func() { op.run(tier, v) }); n != 0 {

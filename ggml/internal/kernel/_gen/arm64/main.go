@@ -20,6 +20,7 @@ var parts = []struct {
 }{
 	{"acts_neon", emitActs},
 	{"attkernels_neon", emitAttention},
+	{"attblocks_neon", emitAttBlocks},
 	{"matfloat_neon", emitFloat},
 	{"matpack_neon", emitPack},
 	{"matstream_neon", func(g *gen) { emitStream(g, neon) }},

@@ -28,6 +28,7 @@ var parts = []struct {
 }{
 	{"acts", "avx2", emitActs},
 	{"matfloat", "avx2", emitFloat},
+	{"matexpand", "avx2", emitExpand},
 	{"matpack", "avx2", emitPack},
 	{"matstream", "avx2", emitStream},
 	{"mattile", "avx2", emitTiles},

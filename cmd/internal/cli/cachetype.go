@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mptgo/gguf"
+	"mptgo/mpt"
+)
+
+// cacheFlags are the types of cached keys and values.
+type cacheFlags struct {
+	both, keys, values cacheType
+}
+
+// add adds the flags. llama.cpp's short forms -ctk and -ctv have three letters, which
+// [shortCacheTypes] makes long ones.
+func (c *cacheFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	words := cacheWords()
+	list := strings.Join(words, ", ") + " (default " + words[0] + ")"
+	fs.VarP(&c.keys, "cache-type-k", "", "-ctk, keep the keys of the context as `TYPE`: "+list)
+	fs.VarP(&c.values, "cache-type-v", "", "-ctv, keep the values of the context as `TYPE`: the same types")
+	fs.VarP(&c.both, "cache-type", "", "keep both as `TYPE`")
+	for _, name := range []string{"cache-type-k", "cache-type-v", "cache-type"} {
+		cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	}
+}
+
+// options returns the flags that were given as options of the engine.
+func (c *cacheFlags) options() (opts []mpt.Option) {
+	for _, o := range []struct {
+		flag   cacheType
+		option func(gguf.Type) mpt.Option
+	}{{c.both, mpt.CacheType}, {c.keys, mpt.CacheKeyType}, {c.values, mpt.CacheValueType}} {
+		if o.flag.given {
+			opts = append(opts, o.option(o.flag.typ))
+		}
+	}
+	return opts
+}
+
+// shortCacheTypes replaces -ctk and -ctv, also with a value behind an equals sign, by the
+// flags they stand for: the parser of flags would take them for -c tk.
+func shortCacheTypes(args []string) []string {
+	args = slices.Clone(args)
+	for i, arg := range args {
+		if arg == "--" {
+			break
+		}
+		name, value, _ := strings.Cut(arg, "=")
+		if name == "-ctk" || name == "-ctv" {
+			args[i] = "--cache-type-" + name[3:] + arg[len(name):len(arg)-len(value)] + value
+		}
+	}
+	return args
+}
+
+// cacheType is the value of such a flag.
+type cacheType struct {
+	typ   gguf.Type
+	given bool
+}
+
+func (c *cacheType) Type() string { return "string" }
+
+func (c *cacheType) String() string {
+	if !c.given {
+		return ""
+	}
+	return strings.ToLower(c.typ.String())
+}
+
+func (c *cacheType) Set(s string) error {
+	for _, t := range mpt.CacheTypes() {
+		if strings.EqualFold(s, t.String()) {
+			c.typ, c.given = t, true
+			return nil
+		}
+	}
+	words := cacheWords()
+	last := len(words) - 1
+	return fmt.Errorf("want %s or %s", strings.Join(words[:last], ", "), words[last])
+}
+
+// contextMemory says how much memory the keys and values of a session take.
+func contextMemory(s *mpt.Session) string {
+	k, v := s.Model().CacheType()
+	return fmt.Sprintf("context of %s in %s keys and %s values: %s", plural(s.Len(), "token", "tokens"),
+		strings.ToLower(k.String()), strings.ToLower(v.String()), byteSize(s.Model().CacheBytes(s.Len())))
+}
+
+// cacheWords returns the types as people write them.
+func cacheWords() (words []string) {
+	for _, t := range mpt.CacheTypes() {
+		words = append(words, strings.ToLower(t.String()))
+	}
+	return words
+}

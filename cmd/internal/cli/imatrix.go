@@ -1,0 +1,219 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"mptgo/mpt"
+	"mptgo/quantize/imatrix"
+)
+
+const imatrixLong = `Measure which columns of a model's matrices matter: the mean squares of what they
+are multiplied with while the model reads a text. mpt quantize --imatrix FILE makes
+better files with it.
+
+Examples:
+  mpt imatrix -m 7b-f16.gguf -f text -o 7b.imatrix
+  mpt imatrix -m 7b-f16.gguf -f text -o 7b.imatrix --in-file 7b.imatrix   go on
+  mpt imatrix --in-file a.imatrix --in-file b.imatrix -o both.gguf        merge
+  mpt imatrix --in-file 7b.imatrix --stats                                look at it
+
+The model should be F16, BF16 or F32. The text should be like what the model will be
+used for; 100 chunks are plenty. The file is one of llama.cpp's: GGUF if its name ends
+in .gguf, which llama.cpp reads since the middle of 2025, and the older kind otherwise.
+It is saved every few chunks, whole each time.`
+
+// imatrixFlags are what a command line says.
+type imatrixFlags struct {
+	model   modelFlags
+	prompt  promptFlags
+	opt     mpt.ImatrixOptions
+	in      []string
+	out     string
+	format  string
+	save    int
+	keep    int
+	stats   bool
+	printed formatFlag
+}
+
+func newImatrix() *cobra.Command {
+	var f imatrixFlags
+	cmd := &cobra.Command{
+		Use:   "imatrix -m FILE -f TEXT -o OUT",
+		Short: "Measure which weights of a model matter",
+		Long:  imatrixLong,
+		Args:  noArgs,
+		RunE:  interruptible(func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }),
+	}
+	fs := cmd.Flags()
+	f.prompt.add(cmd)
+	fs.StringVarP(&f.out, "output", "o", "", "write the importance matrix to `FILE`")
+	fs.StringVar(&f.format, "output-format", "", "write a file of the `KIND` dat or gguf; default: gguf if the name ends so, else dat")
+	fs.StringArrayVar(&f.in, "in-file", nil, "begin with what `FILE` holds; may be given several times. If it is OUT, its chunks of the text are skipped")
+	fs.IntVarP(&f.opt.Context, "ctx-size", "c", 512, "cut the text into chunks of `N` tokens")
+	fs.IntVar(&f.opt.Chunks, "chunks", 0, "stop after `N` chunks; 0: all")
+	fs.IntVar(&f.opt.Skip, "chunk", 0, "leave out the first `N` chunks")
+	fs.BoolVar(&f.opt.Documents, "documents", false, "the text is a list of documents between lines <|endoftext|>")
+	fs.BoolVar(&f.opt.Output, "process-output", false, "measure the matrix that makes the logits, too")
+	fs.BoolVar(&f.opt.Products, "products", false, "measure how neighbouring columns go together, too: much better quantised files, from a GGUF file of 1 KiB a column")
+	fs.IntVar(&f.save, "output-frequency", 10, "save every `N` chunks")
+	fs.IntVar(&f.keep, "save-frequency", 0, "keep a copy OUT.at_CHUNKS every `N` chunks; 0: never")
+	fs.BoolVar(&f.stats, "stats", false, "print figures of every matrix")
+	addChoice(cmd, &f.printed.name, "stats-format", "", "print the figures as `FORMAT`", "text", "json")
+	f.printed.name = "text"
+	f.model.add(cmd)
+	return cmd
+}
+
+func (f *imatrixFlags) run(cmd *cobra.Command) error {
+	text := f.prompt.file != "" || cmd.Flags().Changed("prompt")
+	if err := f.check(text); err != nil {
+		return fmt.Errorf("imatrix: %w", err)
+	}
+	all, err := f.read()
+	if err != nil {
+		return err
+	}
+	if text {
+		if err := f.collect(cmd, all); err != nil {
+			return err
+		}
+	}
+	if f.out != "" {
+		if err := f.write(all, f.out); err != nil {
+			return err
+		}
+	}
+	if f.stats {
+		return f.print(cmd, all)
+	}
+	return nil
+}
+
+// check refuses command lines that leave nothing to do.
+func (f *imatrixFlags) check(text bool) error {
+	switch {
+	case !text && len(f.in) == 0:
+		return errors.New("nothing to measure: give a text with -f FILE, or files to merge with --in-file")
+	case f.out == "" && !f.stats:
+		return errors.New("no output: add -o FILE, or --stats")
+	case f.format != "" && f.format != string(imatrix.DAT) && f.format != string(imatrix.GGUF):
+		return fmt.Errorf("--output-format %s: want dat or gguf", f.format)
+	case f.opt.Products && f.out != "" && f.kind() != imatrix.GGUF:
+		return fmt.Errorf("--products: only a GGUF file has a place for them: give the output a name that ends in .gguf")
+	case f.save < 1:
+		return fmt.Errorf("--output-frequency %d: must be at least 1", f.save)
+	case f.keep < 0:
+		return fmt.Errorf("--save-frequency %d: cannot be negative", f.keep)
+	case f.opt.Context < 1:
+		return fmt.Errorf("--ctx-size %d: must be at least 1", f.opt.Context)
+	case sameFile(f.out, f.prompt.file) || sameFile(f.out, f.model.path):
+		return fmt.Errorf("%s: the output would replace the input: give it another name", f.out)
+	}
+	return nil
+}
+
+// read returns what the input files hold. If one is the output, a run goes on that
+// has been broken off: its chunks are skipped.
+func (f *imatrixFlags) read() (*imatrix.Matrix, error) {
+	all := imatrix.New(f.opt.Context)
+	for _, name := range f.in {
+		m, err := imatrix.Read(name)
+		if errors.Is(err, fs.ErrNotExist) && name == f.out {
+			continue // the first run
+		}
+		if err != nil {
+			return nil, err
+		}
+		m.AssumeChunkSize(f.opt.Context)
+		if sameFile(name, f.out) {
+			f.opt.Skip += m.Chunks
+		}
+		if err := all.Add(m); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return all, nil
+}
+
+// collect measures the text.
+func (f *imatrixFlags) collect(cmd *cobra.Command, all *imatrix.Matrix) error {
+	text, err := f.prompt.read(cmd)
+	if err != nil {
+		return err
+	}
+	m, err := f.model.open()
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if f.prompt.file != "" {
+		all.AddDataset(filepath.Base(f.prompt.file))
+	}
+	show := newStatus(cmd.ErrOrStderr())
+	f.opt.Chunk = func(done, total int) error {
+		show.show("chunk %d of %d", done, total)
+		return f.saveSome(all, done)
+	}
+	err = mpt.CollectImatrix(cmd.Context(), m, text, all, f.opt)
+	show.clear()
+	return err
+}
+
+// saveSome saves what there is after some of the chunks.
+func (f *imatrixFlags) saveSome(all *imatrix.Matrix, done int) error {
+	if f.out == "" {
+		return nil
+	}
+	if f.keep > 0 && done%f.keep == 0 {
+		if err := f.write(all, fmt.Sprintf("%s.at_%d", f.out, all.Chunks)); err != nil {
+			return err
+		}
+	}
+	if done%f.save != 0 {
+		return nil
+	}
+	return f.write(all, f.out)
+}
+
+// kind returns the kind of file to write.
+func (f *imatrixFlags) kind() imatrix.Format {
+	if f.format != "" {
+		return imatrix.Format(f.format)
+	}
+	return imatrix.FormatOf(f.out)
+}
+
+// write writes a file that is there whole or not at all.
+func (f *imatrixFlags) write(all *imatrix.Matrix, name string) error {
+	b, err := all.Encode(f.kind())
+	if err == nil {
+		err = writeFile(name, func(w io.Writer) error { _, err := w.Write(b); return err })
+	}
+	if err != nil {
+		return fmt.Errorf("imatrix: %s: %w", name, err)
+	}
+	return nil
+}
+
+// print prints the figures of all entries.
+func (f *imatrixFlags) print(cmd *cobra.Command, all *imatrix.Matrix) error {
+	stats := all.Stats()
+	if f.printed.json() {
+		return printJSON(cmd, stats)
+	}
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "tensor\tcolumns\trows\tmean\tmin\tmax\ttop 1 %\tzero\tentropy\tlike before\t")
+	for _, s := range stats {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%.4g\t%.4g\t%.4g\t%.1f %%\t%d\t%.3f\t%.3f\t\n", s.Name, s.Columns, s.Rows,
+			s.Mean, s.Min, s.Max, 100*s.TopShare, s.Zero, s.Entropy, s.Similarity)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,27 @@
+//go:build !purego
+
+package kernel
+
+import "mptgo/gguf"
+
+// scoreBlocks adds to the 32 elements of c the products of a lone query with the keys of
+// a tile of a block type, which are decoded before.
+func (a *attention) scoreBlocks(c []float32, keys []byte, ahead fetch) {
+	dim := a.kv.Dim
+	k := grow(&a.s.plain.k, dim*KeyTile+KeyTile)
+	decodeKeys(k, a.kv.KeyType, keys, dim)
+	multiplyRow(gguf.F32, &c[0], &a.s.query[0], floatBytes(k), KeyTile, dim, KeyTile, ahead)
+}
+
+// weighBlocks adds to c the first n values of a block type, each times its weight: a few
+// of them are decoded at a time.
+func (a *attention) weighBlocks(c, weights []float32, values []byte, n int, ahead fetch) {
+	stride := valueStride(a.kv.Dim)
+	v := grow(&a.s.plain.v, KeyTile*stride+8)
+	for at := 0; at < n; at += KeyTile {
+		some := min(KeyTile, n-at)
+		decodeValues(v, a.kv, values[at*a.kv.RowBytes():], some)
+		multiplyRow(gguf.F32, &c[0], &weights[at], floatBytes(v), stride, some, stride, ahead)
+		ahead.next(some * (stride/32 + stride%32/8))
+	}
+}

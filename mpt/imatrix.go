@@ -1,0 +1,150 @@
+package mpt
+
+import (
+	"context"
+	"fmt"
+
+	"mptgo/ggml"
+	"mptgo/mpt/tokenizer"
+	"mptgo/quantize"
+	"mptgo/quantize/imatrix"
+)
+
+// ImatrixOptions are the choices of [CollectImatrix].
+type ImatrixOptions struct {
+	// Context is the number of tokens in a chunk; 0 means 512. Every chunk is
+	// evaluated on its own.
+	Context int
+	// Skip is the number of chunks at the start of the text to leave out.
+	Skip int
+	// Chunks limits how many chunks are evaluated; 0 means all.
+	Chunks int
+	// Documents reads the text as [PerplexityOptions.Documents] does.
+	Documents bool
+	// Output measures the input of the matrix that makes the logits, too. Its
+	// name is token_embd.weight if the embeddings are tied; llama.cpp's program
+	// leaves it out there.
+	Output bool
+	// Products measures how the inputs of neighbouring columns go together, too:
+	// see [imatrix.Entry]. It takes a kilobyte for each column of a matrix.
+	Products bool
+	// Chunk, if set, is called after every chunk, when into holds what was
+	// measured so far. An error ends the collection.
+	Chunk func(done, total int) error
+}
+
+// CollectImatrix evaluates text and adds the squares of the inputs of all matrices
+// to into. If it fails, or ctx is done, the last chunk may be in it in part.
+func CollectImatrix(ctx context.Context, m *Model, text string, into *imatrix.Matrix, opt ImatrixOptions) error {
+	if opt.Context == 0 {
+		opt.Context = 512
+	}
+	if opt.Context < 1 || opt.Chunks < 0 || opt.Skip < 0 {
+		return fmt.Errorf("mpt: imatrix: %d chunks of %d tokens after %d: none may be negative", opt.Chunks, opt.Context, opt.Skip)
+	}
+	chunks, err := m.imatrixChunks(text, opt)
+	if err != nil {
+		return err
+	}
+	s, err := m.NewSession(ContextSize(opt.Context))
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	s.sums = &inputSums{into: into, output: opt.Output, products: opt.Products}
+	for i, ids := range chunks {
+		if err := s.measure(ctx, ids); err != nil {
+			return err
+		}
+		into.Chunks++
+		if opt.Chunk == nil {
+			continue
+		}
+		if err := opt.Chunk(i+1, len(chunks)); err != nil {
+			return err
+		}
+	}
+	return into.Check()
+}
+
+// imatrixChunks returns the tokens of the chunks. Where the vocabulary wants it, the
+// first token of each is replaced by that which starts a text, as in llama.cpp.
+func (m *Model) imatrixChunks(text string, opt ImatrixOptions) ([][]int32, error) {
+	ids, err := m.evaluationTokens(text, opt.Documents, tokenizer.EncodeOptions{AddSpecial: !opt.Documents})
+	if err != nil {
+		return nil, fmt.Errorf("mpt: imatrix: %w", err)
+	}
+	n := len(ids)/opt.Context - opt.Skip
+	if n < 1 {
+		return nil, fmt.Errorf("mpt: imatrix: the text has %d tokens, which is no whole chunk of %d after the first %d",
+			len(ids), opt.Context, opt.Skip)
+	}
+	if opt.Chunks > 0 {
+		n = min(n, opt.Chunks)
+	}
+	chunks := make([][]int32, n)
+	for i := range chunks {
+		at := (opt.Skip + i) * opt.Context
+		chunks[i] = ids[at : at+opt.Context]
+		if m.tok.AddsBOS() {
+			chunks[i][0] = m.tok.BOS()
+		}
+	}
+	return chunks, nil
+}
+
+// measure evaluates one chunk. The logits of all its tokens are computed only if
+// somebody wants to know what they are made of.
+func (s *Session) measure(ctx context.Context, ids []int32) error {
+	if err := s.Reset(); err != nil {
+		return err
+	}
+	s.sums.err = nil
+	var err error
+	if s.sums.output {
+		err = s.EvalAll(ctx, ids, func(int, []float32) error { return nil })
+	} else {
+		err = s.Eval(ctx, ids)
+	}
+	if err == nil {
+		err = s.sums.err
+	}
+	return err
+}
+
+// inputSums hands the sums of an importance matrix to the graphs of a session.
+type inputSums struct {
+	into             *imatrix.Matrix
+	output, products bool
+	err              error // the first one
+}
+
+// of returns the sums for the inputs of w, of which there are n more.
+func (q *inputSums) of(w *ggml.Matrix, n int) ggml.Sums {
+	e, err := q.into.Entry(w.Name, w.Cols)
+	if err != nil {
+		if q.err == nil {
+			q.err = err
+		}
+		return ggml.Sums{}
+	}
+	e.Rows += int64(n)
+	if q.products {
+		e.NeedProducts()
+		return ggml.Sums{Squares: e.Sum2, Products: e.Products, Run: quantize.FeedbackRun}
+	}
+	return ggml.Sums{Squares: e.Sum2}
+}
+
+// sumInputs begins to hand the inputs of products to q, or ends it if q is nil.
+func (r *runner) sumInputs(q *inputSums) {
+	if q == nil {
+		r.body.SumInputs(nil)
+		r.head.SumInputs(nil)
+		return
+	}
+	r.body.SumInputs(q.of)
+	if q.output {
+		r.head.SumInputs(q.of)
+	}
+}

@@ -35,6 +35,7 @@ var may = map[string]string{
 	"mpt/builtin":          "gguf mpt",
 	"bench":                "mpt",
 	"scripts/compare":      "",
+	"scripts/mutants":      "",
 	"scripts/kld":          "gguf",
 	"scripts/synthetic":    "mpt/convert",
 	"cmd/mpt":              "cmd/internal/cli",

@@ -1,0 +1,36 @@
+package main
+
+// mutant is a bug: a text that is once in a file, what takes its place, and the
+// tests that should find it.
+type mutant struct {
+	name, file, from, to string
+	run                  string // of the tests, as go test -run wants it
+}
+
+// mutants are the bugs that published readers of such files had, and those that
+// kernels usually have.
+var mutants = []mutant{
+	{"count-of-nothing", "gguf/decode.go", "case n > d.room()/uint64(min):", "case n > d.room():", "Parse|Advisories"},
+	{"string-past-the-end", "gguf/decode.go", "	case n > d.room():\n		d.failAt(at, \"%s of %d bytes: only", "	case n > d.room()+8:\n		d.failAt(at, \"%s of %d bytes: only", "Parse|Advisories"},
+	{"dimension-zero", "gguf/decode.go", "(v < 1 || v > math.MaxInt)", "(v > math.MaxInt)", "Parse|Advisories"},
+	{"product-wraps", "gguf/tensor.go", "if values > math.MaxInt/v {", "if values < 0 {", "Parse|Advisories"},
+	{"alignment-not-a-power", "gguf/parse.go", "a < 8 || a > maxAlign || a&(a-1) != 0", "a < 8 || a > maxAlign", "Parse|Advisories"},
+	{"offset-plus-size-wraps", "gguf/parse.go", "t.offset > room || uint64(t.size) > room-t.offset", "t.offset+uint64(t.size) > room", "Parse|Advisories"},
+	{"overlap", "gguf/parse.go", "a.offset+uint64(a.size) > b.offset", "a.offset > b.offset", "Parse|Advisories"},
+	{"negative-as-unsigned", "gguf/value.go", "return x >= 0 && !dst.OverflowUint(uint64(x))", "return !dst.OverflowUint(uint64(x))", "Get|Value"},
+	{"header-length-wraps", "mpt/checkpoint/safetensors.go", "if n > maxHeader || int64(n) > c.size-8 {", "if int64(n) > c.size-8 {", "Safetensors"},
+	{"safetensors-overlap", "mpt/checkpoint/safetensors.go", "if s.begin < last.end {", "if s.begin < last.begin {", "Safetensors"},
+	{"view-outside-storage", "mpt/checkpoint/globals.go", "offset < 0 || offset > int64(v.count-last)", "offset < 0 || offset > int64(v.count+last)", "Torch|Strides|Pickle|Hostile"},
+	{"repetition-bomb", "mpt/checkpoint/torch.go", "room < 0 {", "room < -(1 << 62) {", "Hostile"},
+	{"pop-below-mark", "mpt/checkpoint/pickle.go", "if len(u.stack) <= floor {", "if len(u.stack) <= 0*floor {", "Torch|Pickle|Hostile"},
+	{"token-id-one-too-far", "mpt/tokenizer/vocab.go", "if id >= 0 && id < len(v.Tokens) {", "if id >= 0 && id <= len(v.Tokens) {", "."},
+	{"restored-tokens-unchecked", "mpt/save.go", "if err := s.inVocabulary(part); err != nil {", "if err := s.inVocabulary(nil); err != nil {", "Restore"},
+	{"restored-pages-at-once", "mpt/save.go", "c := s.m.newCache()\n", "c := s.m.newCache()\n	c.prepare(0, len(tokens))\n	c = s.m.newCache()\n", "Restore"},
+	{"memory-limit-off-by-one", "mpt/memory.go", "if e.Cache <= room {", "if e.Cache <= room+1 {", "Memory"},
+	{"fault-ends-the-process", "mpt/model.go", "if err := m.file.Guard(func() error { m.w, err = loadWeights(m.file, c); return err }); err != nil {", "if m.w, err = loadWeights(m.file, c); err != nil {", "Truncated"},
+	{"zero-point", "ggml/internal/kernel/matq4_0.go", "u.nibbles(block[2:], 8)", "u.nibbles(block[2:], 7)", "Mat"},
+	{"nibbles-swapped", "ggml/internal/kernel/matq4_0.go", "u.q[16+i] = int16(v>>4) - zero", "u.q[16+i] = int16(v&15) - zero", "Mat"},
+	{"alibi-distance", "ggml/internal/kernel/att.go", "FMA(a.Slope, float32(distance+j), s[j])", "FMA(a.Slope, float32(distance+j+1), s[j])", "Att"},
+	{"temperature-overflows", "sampling/temperature.go", "	if top < 0 {\n		return top\n	}\n", "", "Edges"},
+	{"top-p-one-short", "sampling/topp.go", "if sum >= float64(p) {", "if sum > float64(p) {", "."},
+}

@@ -33,6 +33,9 @@ func savedLogits(t *testing.T, m *mpt.Model, text string, opt mpt.PerplexityOpti
 // TestDivergence holds every figure against one that is computed in another way, from
 // whole rows of logits.
 func TestDivergence(t *testing.T) {
+	if testing.Short() {
+		t.Skip("evaluates a text once for every token of it")
+	}
 	base := opened(t, converted(t, stories(t), "BF16"))
 	m := opened(t, converted(t, stories(t), "Q4_0"))
 	text, err := os.ReadFile(check.Shared(t, "eval", "valid.txt"))
@@ -153,6 +156,9 @@ func correlation(x, y []float64) float64 {
 
 // TestDivergenceOfItself is nearly nothing: what the unit of the file makes.
 func TestDivergenceOfItself(t *testing.T) {
+	if testing.Short() {
+		t.Skip("evaluates a text twice with a model of 29 million weights")
+	}
 	m := opened(t, converted(t, stories(t), "Q4_0"))
 	opt := mpt.PerplexityOptions{Context: 32, Chunks: 4}
 	text := strings.Repeat(imatrixText, 4)

@@ -121,9 +121,10 @@ func checkedHelp(root *cobra.Command) *error {
 }
 
 // note prints a line of talk. What package mpt says begins with the name of the
-// program already.
+// program already, also where a command has put something before it.
 func note(w io.Writer, format string, args ...any) {
-	fmt.Fprintf(w, "mpt: %s\n", strings.TrimPrefix(fmt.Sprintf(format, args...), "mpt: "))
+	text := strings.TrimPrefix(fmt.Sprintf(format, args...), "mpt: ")
+	fmt.Fprintf(w, "mpt: %s\n", strings.ReplaceAll(text, ": mpt: ", ": "))
 }
 
 // keepFlagOrder makes help show the flags of cmd and its subcommands in the order

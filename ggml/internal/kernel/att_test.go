@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
 	"testing"
 
 	"mptgo/gguf"
@@ -445,6 +448,43 @@ func benchmarkAttend(b *testing.B, tier *Tier, typ cacheType, dim, pos, n int) {
 		b.SetBytes(int64(kv.PageBytes() / heads * pairs / Chunk))
 	}
 	b.ReportMetric(4e-9*float64(pairs*dim*b.N)/b.Elapsed().Seconds(), "GFLOP/s")
+}
+
+// BenchmarkAttendCold has lone queries attend to 256 MB of keys and values, which no cache
+// holds, in one and more threads, each with heads of its own.
+func BenchmarkAttendCold(b *testing.B) {
+	const heads, dim, pos = 128, 128, 4095
+	kv := &KV{KeyType: gguf.F16, ValueType: gguf.F16, Heads: heads, Dim: dim}
+	for range (pos + 1) / Chunk {
+		page := kv.NewPage()
+		for _, part := range [][]byte{page.K, page.V} {
+			for i := range part {
+				part[i] = byte(i * 7 >> 3 & 0x3b) // small numbers
+			}
+		}
+		kv.Pages = append(kv.Pages, page)
+	}
+	attend := func(tier *Tier, from, to int) {
+		var s AttScratch
+		q, out := slices.Repeat([]float32{0.5}, dim), make([]float32, dim)
+		for head := from; head < to; head++ {
+			tier.Attend(out, dim, q, dim, 1, pos, Head{KV: head, Scale: 0.1, Slope: 0.01}, kv, &s)
+		}
+	}
+	for _, tier := range tested()[1:] {
+		for threads := 1; threads <= min(8, runtime.GOMAXPROCS(0)); threads *= 2 {
+			b.Run(fmt.Sprintf("threads=%d/isa=%s", threads, tier.Name), func(b *testing.B) {
+				b.SetBytes(int64(kv.PageBytes() * len(kv.Pages)))
+				for b.Loop() {
+					var wg sync.WaitGroup
+					for t := range threads {
+						wg.Go(func() { attend(tier, t*heads/threads, (t+1)*heads/threads) })
+					}
+					wg.Wait()
+				}
+			})
+		}
+	}
 }
 
 func BenchmarkStoreKV(b *testing.B) {

@@ -30,7 +30,7 @@ type pieces struct {
 	// Whether there are pieces of type unused, which take part in merges but not
 	// in the result.
 	ranks  []int32
-	joined runePairs
+	joined *runePairs
 	unused bool
 
 	// Of Unigram: the pieces, and the scores of unknown and of user-defined ones.
@@ -108,6 +108,7 @@ func (p *pieces) findBytes(v *Vocab) error {
 
 // rank prepares merges.
 func (p *pieces) rank(v *Vocab) {
+	p.joined = newRunePairs()
 	byScore := make([]int32, 0, len(p.ids))
 	for id, text := range v.Tokens { // most files have them in this order
 		if x, ok := p.ids[text]; ok && x == int32(id) {

@@ -10,11 +10,10 @@ type runePairs struct {
 	used  int
 }
 
+func newRunePairs() *runePairs { return &runePairs{slots: make([]uint64, 1<<10)} }
+
 // addAll enters the pairs of characters that stand side by side in text.
 func (s *runePairs) addAll(text string) {
-	if s.slots == nil {
-		s.slots = make([]uint64, 1<<10)
-	}
 	last := rune(-1)
 	for _, r := range text {
 		if last >= 0 {

@@ -42,6 +42,24 @@ var matAVX512 = matKernels{
 	float: &floatAVX2,
 }
 
+// matAVX512VBMI needs AVX-512 VBMI besides.
+var matAVX512VBMI = matKernels{quantize: quantizeAVX2, block: blocksVBMI(matAVX512.block), float: &floatAVX2}
+
+// blocksVBMI returns kernels with other ones for decode, where there are.
+func blocksVBMI(kernels [len(blockTypes)]*blockKernels) [len(blockTypes)]*blockKernels {
+	for typ, stream := range map[gguf.Type]streamFunc{
+		gguf.Q4_0: streamQ4_0AVX512,
+		gguf.Q4_1: streamQ4_1AVX512,
+		gguf.Q5_0: streamQ5_0AVX512,
+		gguf.Q5_1: streamQ5_1AVX512,
+	} {
+		k := *kernels[typ]
+		k.stream = stream
+		kernels[typ] = &k
+	}
+	return kernels
+}
+
 // vnniTiles are the tiles of panels of unsigned bytes.
 type vnniTiles struct {
 	zero8, zero16, zero128 tileFuncs // codes with a scale, by zero point

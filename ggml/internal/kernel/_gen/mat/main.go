@@ -35,6 +35,7 @@ var parts = []struct {
 	{"matpack", "vnni", emitVNNIPack},
 	{"mattile", "avxvnni", emitVNNITiles(avxVNNI)},
 	{"mattile", "avx512", emitVNNITiles(avx512)},
+	{"matstream", "avx512", emitStream512},
 }
 
 func main() {

@@ -67,6 +67,13 @@ var (
 )
 
 func newStream(g *gen, typ, unit string) *stream {
+	s := beginStream(g, typ, unit)
+	g.ones16(ones)
+	return s
+}
+
+// beginStream begins the function and loads its parameters.
+func beginStream(g *gen, typ, unit string) *stream {
 	name := "stream" + typ
 	g.fn(name, "y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int", fmt.Sprintf(`
 %s sets y to the products of eight rows of n %s,
@@ -80,7 +87,6 @@ moves ahead by step.`, name, unit))
 	g.load("ahead", s.ahead)
 	g.load("step", s.step)
 	g.VXORPS(result, result, result)
-	g.ones16(ones)
 	return s
 }
 

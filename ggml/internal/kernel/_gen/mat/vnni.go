@@ -23,14 +23,18 @@ func (g *gen) dotBytes(q Op, w, acc reg.VecPhysical) { g.dot("VPDPBUSD", 0x50, q
 func (g *gen) dotWords(q Op, w, acc reg.VecPhysical) { g.dot("VPDPWSSD", 0x52, q, w, acc) }
 
 func (g *gen) dot(mnemonic string, opcode byte, q Op, w, acc reg.VecPhysical) {
-	if m, ok := q.(Mem); ok {
-		g.Instruction(&ir.Instruction{
-			Opcode: mnemonic, Suffixes: []string{"BCST"}, Operands: []Op{m, w, acc},
-			Inputs: []Op{m, w, acc}, Outputs: []Op{acc}, ISA: []string{"AVX512VNNI"},
-		})
+	y, ok := q.(reg.VecPhysical)
+	if !ok || y.Size() == 64 {
+		i := &ir.Instruction{
+			Opcode: mnemonic, Operands: []Op{q, w, acc},
+			Inputs: []Op{q, w, acc}, Outputs: []Op{acc}, ISA: []string{"AVX512VNNI"},
+		}
+		if !ok {
+			i.Suffixes = []string{"BCST"}
+		}
+		g.Instruction(i)
 		return
 	}
-	y := q.(reg.VecPhysical)
 	g.Comment(fmt.Sprintf("%s %s, %s, %s", mnemonic, y.Asm(), w.Asm(), acc.Asm()))
 	code := vex256(opcode, number(y), number(w), number(acc))
 	g.raw("LONG", U32(uint32(code[0])|uint32(code[1])<<8|uint32(code[2])<<16|uint32(code[3])<<24))

@@ -7,13 +7,17 @@ import "mptgo/gguf"
 // matAVXVNNI needs AVX-VNNI besides what matAVX2 needs.
 var matAVXVNNI = matKernels{
 	quantize: quantizeAVX2,
-	block: blocksVNNI(panelBytes, vnniTiles{
+	block: withStreams(blocksVNNI(panelBytes, vnniTiles{
 		zero8:   tileFuncs{2: tileU4x2AVXVNNI, tileU4x3AVXVNNI, tileU4x4AVXVNNI},
 		zero16:  tileFuncs{2: tileU5x2AVXVNNI, tileU5x3AVXVNNI, tileU5x4AVXVNNI},
 		zero128: tileFuncs{2: tileU8x2AVXVNNI, tileU8x3AVXVNNI, tileU8x4AVXVNNI},
 		min:     tileFuncs{2: tileMinx2AVXVNNI, tileMinx3AVXVNNI, tileMinx4AVXVNNI},
 		halves:  tileFuncs{2: tileU6x2AVXVNNI, tileU6x3AVXVNNI, tileU6x4AVXVNNI},
 		minima:  tileFuncs{2: tileU6Minx2AVXVNNI, tileU6Minx3AVXVNNI, tileU6Minx4AVXVNNI},
+	}), map[gguf.Type]streamFunc{
+		gguf.Q4_0: streamQ4_0AVXVNNI, gguf.Q4_1: streamQ4_1AVXVNNI, gguf.Q5_0: streamQ5_0AVXVNNI, gguf.Q5_1: streamQ5_1AVXVNNI,
+		gguf.Q2_K: streamQ2_KAVXVNNI, gguf.Q3_K: streamQ3_KAVXVNNI, gguf.Q4_K: streamQ4_KAVXVNNI, gguf.Q5_K: streamQ5_KAVXVNNI,
+		gguf.IQ4_NL: streamIQ4_NLAVXVNNI, gguf.IQ4_XS: streamIQ4_XSAVXVNNI,
 	}),
 	float: &floatAVX2,
 }
@@ -21,7 +25,7 @@ var matAVXVNNI = matKernels{
 // matAVX512 needs AVX-512 F, BW, VL, DQ and VNNI besides.
 var matAVX512 = matKernels{
 	quantize: quantizeAVX2,
-	block: blocksVNNI(2*panelBytes, vnniTiles{
+	block: withStreams(blocksVNNI(2*panelBytes, vnniTiles{
 		zero8: tileFuncs{2: tileU4x2AVX512, tileU4x3AVX512, tileU4x4AVX512, tileU4x5AVX512, tileU4x6AVX512,
 			tileU4x7AVX512, tileU4x8AVX512, tileU4x9AVX512, tileU4x10AVX512, tileU4x11AVX512,
 			tileU4x12AVX512, tileU4x13AVX512, tileU4x14AVX512},
@@ -38,21 +42,22 @@ var matAVX512 = matKernels{
 			tileU6x7AVX512, tileU6x8AVX512, tileU6x9AVX512},
 		minima: tileFuncs{2: tileU6Minx2AVX512, tileU6Minx3AVX512, tileU6Minx4AVX512, tileU6Minx5AVX512,
 			tileU6Minx6AVX512, tileU6Minx7AVX512, tileU6Minx8AVX512, tileU6Minx9AVX512},
+	}), map[gguf.Type]streamFunc{
+		gguf.Q4_0: streamQ4_0AVX512, gguf.Q4_1: streamQ4_1AVX512, gguf.Q5_0: streamQ5_0AVX512, gguf.Q5_1: streamQ5_1AVX512,
+		gguf.Q2_K: streamQ2_KAVX512, gguf.Q3_K: streamQ3_KAVX512, gguf.Q4_K: streamQ4_KAVX512, gguf.Q5_K: streamQ5_KAVX512,
+		gguf.IQ4_NL: streamIQ4_NLAVX512, gguf.IQ4_XS: streamIQ4_XSAVX512,
 	}),
 	float: &floatAVX2,
 }
 
 // matAVX512VBMI needs AVX-512 VBMI besides.
-var matAVX512VBMI = matKernels{quantize: quantizeAVX2, block: blocksVBMI(matAVX512.block), float: &floatAVX2}
+var matAVX512VBMI = matKernels{quantize: quantizeAVX2, block: withStreams(matAVX512.block, map[gguf.Type]streamFunc{
+	gguf.Q5_0: streamQ5_0VBMI, gguf.Q5_1: streamQ5_1VBMI,
+}), float: &floatAVX2}
 
-// blocksVBMI returns kernels with other ones for decode, where there are.
-func blocksVBMI(kernels [len(blockTypes)]*blockKernels) [len(blockTypes)]*blockKernels {
-	for typ, stream := range map[gguf.Type]streamFunc{
-		gguf.Q4_0: streamQ4_0AVX512,
-		gguf.Q4_1: streamQ4_1AVX512,
-		gguf.Q5_0: streamQ5_0AVX512,
-		gguf.Q5_1: streamQ5_1AVX512,
-	} {
+// withStreams returns the kernels with other ones for decode.
+func withStreams(kernels [len(blockTypes)]*blockKernels, streams map[gguf.Type]streamFunc) [len(blockTypes)]*blockKernels {
+	for typ, stream := range streams {
 		k := *kernels[typ]
 		k.stream = stream
 		kernels[typ] = &k

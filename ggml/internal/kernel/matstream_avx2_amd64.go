@@ -32,20 +32,6 @@ func streamQ5_0(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, 
 //go:noescape
 func streamQ5_1(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 
-// streamQ8_0 sets y to the products of eight rows of n blocks,
-// stride bytes apart, with a. For each block it fetches some lines at ahead and
-// moves ahead by step.
-//
-//go:noescape
-func streamQ8_0(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-
-// streamQ6_K sets y to the products of eight rows of n blocks, eight of which are one of the file,
-// stride bytes apart, with a. For each block it fetches some lines at ahead and
-// moves ahead by step.
-//
-//go:noescape
-func streamQ6_K(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-
 // streamQ4_K sets y to the products of eight rows of n blocks, eight of which are one of the file,
 // stride bytes apart, with a. For each block it fetches some lines at ahead and
 // moves ahead by step.
@@ -87,6 +73,20 @@ func streamIQ4_NL(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr
 //
 //go:noescape
 func streamIQ4_XS(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamQ8_0 sets y to the products of eight rows of n blocks,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamQ8_0(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamQ6_K sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamQ6_K(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 
 // streamExpanded sets y to the products of eight rows of n expanded blocks,
 // stride bytes apart, with a. For each block it fetches some lines at ahead and

@@ -31,3 +31,45 @@ func streamQ5_0AVX512(y *float32, w *byte, stride int, n int, a *byte, ahead uin
 //
 //go:noescape
 func streamQ5_1AVX512(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamQ4_KAVX512 sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamQ4_KAVX512(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamQ5_KAVX512 sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamQ5_KAVX512(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamQ3_KAVX512 sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamQ3_KAVX512(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamQ2_KAVX512 sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamQ2_KAVX512(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamIQ4_NLAVX512 sets y to the products of eight rows of n blocks,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamIQ4_NLAVX512(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+
+// streamIQ4_XSAVX512 sets y to the products of eight rows of n blocks, eight of which are one of the file,
+// stride bytes apart, with a. For each block it fetches some lines at ahead and
+// moves ahead by step.
+//
+//go:noescape
+func streamIQ4_XSAVX512(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)

@@ -5,1181 +5,4476 @@
 #include "textflag.h"
 
 // func streamQ4_0AVX512(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VNNI, FMA3, MMX+
+// Requires: AVX, AVX2, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·streamQ4_0AVX512(SB), NOSPLIT, $0-56
-	MOVQ      w+8(FP), SI
-	MOVQ      stride+16(FP), R8
-	LEAQ      (R8)(R8*2), R9
-	LEAQ      (SI)(R8*4), R10
-	MOVQ      y+0(FP), DI
-	MOVQ      n+24(FP), CX
-	MOVQ      a+32(FP), DX
-	MOVQ      ahead+40(FP), R11
-	MOVQ      step+48(FP), R12
-	VXORPS    Y0, Y0, Y0
-	VMOVDQU64 matstreamcodesQ4_0<>+0(SB), Z16
-	VMOVDQU64 matstreamheadsQ4_0<>+0(SB), Z17
-	VMOVDQU64 matstreamones<>+0(SB), Z18
-	VMOVDQU64 matstreamnibbles<>+0(SB), Z19
-	MOVQ      $0xffff0000ffff0000, AX
-	KMOVQ     AX, K2
-	MOVQ      $0x00000000000000f0, AX
-	KMOVQ     AX, K3
-	MOVQ      $0x000000000000ff00, AX
-	KMOVQ     AX, K4
-	MOVQ      $0x00000000aaaaaaaa, AX
-	KMOVQ     AX, K5
-	MOVQ      $0x000000000000aaaa, AX
-	KMOVQ     AX, K6
-	MOVQ      $0x00000000000000aa, AX
-	KMOVQ     AX, K7
-	CMPQ      CX, $0x04
-	JLT       rest
+	MOVQ         w+8(FP), SI
+	MOVQ         stride+16(FP), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (SI)(R8*4), R10
+	MOVQ         y+0(FP), DI
+	MOVQ         n+24(FP), CX
+	MOVQ         a+32(FP), DX
+	MOVQ         ahead+40(FP), R11
+	MOVQ         step+48(FP), R12
+	VXORPS       Y0, Y0, Y0
+	VPCMPEQW     Y15, Y15, Y15
+	VPSRLW       $0x0f, Y15, Y15
+	MOVL         $0x0f0f0f0f, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
 
-pairs:
-	VMOVDQU64       (SI), Z24
-	VMOVDQU64       (SI)(R8*1), Z25
-	VMOVDQU64       (SI)(R8*2), Z26
-	VMOVDQU64       (SI)(R9*1), Z27
-	VMOVDQU64       (R10), Z28
-	VMOVDQU64       (R10)(R8*1), Z29
-	VMOVDQU64       (R10)(R8*2), Z30
-	VMOVDQU64       (R10)(R9*1), Z31
-	PREFETCHT1      (R11)
-	PREFETCHT1      64(R11)
-	PREFETCHT1      128(R11)
-	PREFETCHT1      192(R11)
-	PREFETCHT1      256(R11)
-	LEAQ            (R11)(R12*2), R11
-	VBROADCASTI64X2 (DX), Z5
-	VBROADCASTI64X2 48(DX), K3, Z5
-	VBROADCASTI64X2 16(DX), Z6
-	VBROADCASTI64X2 64(DX), K3, Z6
-	VPERMB          Z24, Z16, Z8
-	VPERMB          Z28, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPXORD          Z1, Z1, Z1
-	VPDPBUSD        Z5, Z8, Z1
-	VPDPBUSD        Z6, Z9, Z1
-	VPERMB          Z25, Z16, Z8
-	VPERMB          Z29, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPXORD          Z2, Z2, Z2
-	VPDPBUSD        Z5, Z8, Z2
-	VPDPBUSD        Z6, Z9, Z2
-	VPERMB          Z26, Z16, Z8
-	VPERMB          Z30, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPXORD          Z3, Z3, Z3
-	VPDPBUSD        Z5, Z8, Z3
-	VPDPBUSD        Z6, Z9, Z3
-	VPERMB          Z27, Z16, Z8
-	VPERMB          Z31, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPXORD          Z4, Z4, Z4
-	VPDPBUSD        Z5, Z8, Z4
-	VPDPBUSD        Z6, Z9, Z4
-	VPACKSSDW       Z2, Z1, Z1
-	VPMADDWD        Z18, Z1, Z1
-	VPACKSSDW       Z4, Z3, Z3
-	VPMADDWD        Z18, Z3, Z3
-	VPACKSSDW       Z3, Z1, Z1
-	VPMADDWD        Z18, Z1, Z1
-	VCVTDQ2PS       Z1, Z1
-	VPERMW          Z24, Z17, Z10
-	VPERMW          Z25, Z17, K5, Z10
-	VPERMW          Z26, Z17, Z11
-	VPERMW          Z27, Z17, K5, Z11
-	VPERMW          Z28, Z17, Z12
-	VPERMW          Z29, Z17, K5, Z12
-	VPERMW          Z30, Z17, Z13
-	VPERMW          Z31, Z17, K5, Z13
-	VMOVDQA32       Z11, K6, Z10
-	VMOVDQA32       Z13, K6, Z12
-	VMOVDQA64       Z12, K7, Z10
-	VBROADCASTSS    32(DX), Z14
-	VBROADCASTSS    80(DX), K4, Z14
-	VCVTPH2PS       Y10, Z9
-	VMULPS          Z14, Z9, Z9
-	VBROADCASTSS    40(DX), Z15
-	VBROADCASTSS    88(DX), K4, Z15
-	VSUBPS          Z15, Z1, Z1
-	VFMADD231PS     Y1, Y9, Y0
-	VEXTRACTF64X4   $0x01, Z1, Y1
-	VEXTRACTF64X4   $0x01, Z9, Y9
-	VFMADD231PS     Y1, Y9, Y0
-	ADDQ            $0x00000024, SI
-	ADDQ            $0x00000024, R10
-	ADDQ            $0x00000060, DX
-	SUBQ            $0x02, CX
-	CMPQ            CX, $0x04
-	JGE             pairs
-
-rest:
-	MOVQ  $0x0000000fffffffff, AX
-	KMOVQ AX, K1
-	CMPQ  CX, $0x01
-	JNE   limited
-	MOVQ  $0x000000000003ffff, AX
-	KMOVQ AX, K1
-	MOVQ  $0x0000000000000000, AX
-	KMOVQ AX, K3
-	MOVQ  $0x0000000000000000, AX
-	KMOVQ AX, K4
-
-limited:
-	VMOVDQU8.Z      (SI), K1, Z24
-	VMOVDQU8.Z      (SI)(R8*1), K1, Z25
-	VMOVDQU8.Z      (SI)(R8*2), K1, Z26
-	VMOVDQU8.Z      (SI)(R9*1), K1, Z27
-	VMOVDQU8.Z      (R10), K1, Z28
-	VMOVDQU8.Z      (R10)(R8*1), K1, Z29
-	VMOVDQU8.Z      (R10)(R8*2), K1, Z30
-	VMOVDQU8.Z      (R10)(R9*1), K1, Z31
-	PREFETCHT1      (R11)
-	PREFETCHT1      64(R11)
-	PREFETCHT1      128(R11)
-	PREFETCHT1      192(R11)
-	PREFETCHT1      256(R11)
-	LEAQ            (R11)(R12*2), R11
-	VBROADCASTI64X2 (DX), Z5
-	VBROADCASTI64X2 48(DX), K3, Z5
-	VBROADCASTI64X2 16(DX), Z6
-	VBROADCASTI64X2 64(DX), K3, Z6
-	VPERMB          Z24, Z16, Z8
-	VPERMB          Z28, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPXORD          Z1, Z1, Z1
-	VPDPBUSD        Z5, Z8, Z1
-	VPDPBUSD        Z6, Z9, Z1
-	VPERMB          Z25, Z16, Z8
-	VPERMB          Z29, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPXORD          Z2, Z2, Z2
-	VPDPBUSD        Z5, Z8, Z2
-	VPDPBUSD        Z6, Z9, Z2
-	VPERMB          Z26, Z16, Z8
-	VPERMB          Z30, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPXORD          Z3, Z3, Z3
-	VPDPBUSD        Z5, Z8, Z3
-	VPDPBUSD        Z6, Z9, Z3
-	VPERMB          Z27, Z16, Z8
-	VPERMB          Z31, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPXORD          Z4, Z4, Z4
-	VPDPBUSD        Z5, Z8, Z4
-	VPDPBUSD        Z6, Z9, Z4
-	VPACKSSDW       Z2, Z1, Z1
-	VPMADDWD        Z18, Z1, Z1
-	VPACKSSDW       Z4, Z3, Z3
-	VPMADDWD        Z18, Z3, Z3
-	VPACKSSDW       Z3, Z1, Z1
-	VPMADDWD        Z18, Z1, Z1
-	VCVTDQ2PS       Z1, Z1
-	VPERMW          Z24, Z17, Z10
-	VPERMW          Z25, Z17, K5, Z10
-	VPERMW          Z26, Z17, Z11
-	VPERMW          Z27, Z17, K5, Z11
-	VPERMW          Z28, Z17, Z12
-	VPERMW          Z29, Z17, K5, Z12
-	VPERMW          Z30, Z17, Z13
-	VPERMW          Z31, Z17, K5, Z13
-	VMOVDQA32       Z11, K6, Z10
-	VMOVDQA32       Z13, K6, Z12
-	VMOVDQA64       Z12, K7, Z10
-	VBROADCASTSS    32(DX), Z14
-	VBROADCASTSS    80(DX), K4, Z14
-	VCVTPH2PS       Y10, Z9
-	VMULPS          Z14, Z9, Z9
-	VBROADCASTSS    40(DX), Z15
-	VBROADCASTSS    88(DX), K4, Z15
-	VSUBPS          Z15, Z1, Z1
-	VFMADD231PS     Y1, Y9, Y0
-	CMPQ            CX, $0x01
-	JE              end
-	VEXTRACTF64X4   $0x01, Z1, Y1
-	VEXTRACTF64X4   $0x01, Z9, Y9
-	VFMADD231PS     Y1, Y9, Y0
-	ADDQ            $0x00000024, SI
-	ADDQ            $0x00000024, R10
-	ADDQ            $0x00000060, DX
-	SUBQ            $0x02, CX
-	JNE             rest
-
-end:
-	VMOVUPS Y0, (DI)
+loop1:
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	PREFETCHT1     128(R11)
+	ADDQ           R12, R11
+	VBROADCASTI128 (DX), Y5
+	VBROADCASTI128 16(DX), Y6
+	VMOVDQU        2(SI), X8
+	VINSERTI128    $0x01, 2(R10), Y8, Y8
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          Y14, Y8, Y8
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y1, Y1, Y1
+	VPDPBUSD       Y5, Y8, Y1
+	VPDPBUSD       Y6, Y11, Y1
+	VMOVDQU        2(SI)(R8*1), X8
+	VINSERTI128    $0x01, 2(R10)(R8*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          Y14, Y8, Y8
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y5, Y8, Y2
+	VPDPBUSD       Y6, Y11, Y2
+	VMOVDQU        2(SI)(R8*2), X8
+	VINSERTI128    $0x01, 2(R10)(R8*2), Y8, Y8
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          Y14, Y8, Y8
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y5, Y8, Y3
+	VPDPBUSD       Y6, Y11, Y3
+	VMOVDQU        2(SI)(R9*1), X8
+	VINSERTI128    $0x01, 2(R10)(R9*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          Y14, Y8, Y8
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y5, Y8, Y4
+	VPDPBUSD       Y6, Y11, Y4
+	VPACKSSDW      Y2, Y1, Y1
+	VPMADDWD       Y15, Y1, Y1
+	VPACKSSDW      Y4, Y3, Y3
+	VPMADDWD       Y15, Y3, Y3
+	VPACKSSDW      Y3, Y1, Y1
+	VPMADDWD       Y15, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VBROADCASTSS   40(DX), Y8
+	VSUBPS         Y8, Y1, Y1
+	MOVWLZX        (SI)(R9*1), AX
+	SHLQ           $0x10, AX
+	MOVW           (SI)(R8*2), AX
+	SHLQ           $0x10, AX
+	MOVW           (SI)(R8*1), AX
+	SHLQ           $0x10, AX
+	MOVW           (SI), AX
+	MOVWLZX        (R10)(R9*1), BX
+	SHLQ           $0x10, BX
+	MOVW           (R10)(R8*2), BX
+	SHLQ           $0x10, BX
+	MOVW           (R10)(R8*1), BX
+	SHLQ           $0x10, BX
+	MOVW           (R10), BX
+	VMOVQ          AX, X8
+	VPINSRQ        $0x01, BX, X8, X8
+	VCVTPH2PS      X8, Y8
+	VBROADCASTSS   32(DX), Y9
+	VMULPS         Y9, Y8, Y8
+	VFMADD231PS    Y1, Y8, Y0
+	ADDQ           $0x00000012, SI
+	ADDQ           $0x00000012, R10
+	ADDQ           $0x00000030, DX
+	DECQ           CX
+	JNE            loop1
+	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
-
-DATA matstreamcodesQ4_0<>+0(SB)/8, $0x0908070605040302
-DATA matstreamcodesQ4_0<>+8(SB)/8, $0x11100f0e0d0c0b0a
-DATA matstreamcodesQ4_0<>+16(SB)/8, $0x0908070605040302
-DATA matstreamcodesQ4_0<>+24(SB)/8, $0x11100f0e0d0c0b0a
-DATA matstreamcodesQ4_0<>+32(SB)/8, $0x1b1a191817161514
-DATA matstreamcodesQ4_0<>+40(SB)/8, $0x232221201f1e1d1c
-DATA matstreamcodesQ4_0<>+48(SB)/8, $0x1b1a191817161514
-DATA matstreamcodesQ4_0<>+56(SB)/8, $0x232221201f1e1d1c
-GLOBL matstreamcodesQ4_0<>(SB), RODATA|NOPTR, $64
-
-DATA matstreamheadsQ4_0<>+0(SB)/8, $0x0000000000000000
-DATA matstreamheadsQ4_0<>+8(SB)/8, $0x0000000000000000
-DATA matstreamheadsQ4_0<>+16(SB)/8, $0x0009000900090009
-DATA matstreamheadsQ4_0<>+24(SB)/8, $0x0009000900090009
-DATA matstreamheadsQ4_0<>+32(SB)/8, $0x0001000100010001
-DATA matstreamheadsQ4_0<>+40(SB)/8, $0x0001000100010001
-DATA matstreamheadsQ4_0<>+48(SB)/8, $0x000a000a000a000a
-DATA matstreamheadsQ4_0<>+56(SB)/8, $0x000a000a000a000a
-GLOBL matstreamheadsQ4_0<>(SB), RODATA|NOPTR, $64
-
-DATA matstreamones<>+0(SB)/8, $0x0001000100010001
-DATA matstreamones<>+8(SB)/8, $0x0001000100010001
-DATA matstreamones<>+16(SB)/8, $0x0001000100010001
-DATA matstreamones<>+24(SB)/8, $0x0001000100010001
-DATA matstreamones<>+32(SB)/8, $0x0001000100010001
-DATA matstreamones<>+40(SB)/8, $0x0001000100010001
-DATA matstreamones<>+48(SB)/8, $0x0001000100010001
-DATA matstreamones<>+56(SB)/8, $0x0001000100010001
-GLOBL matstreamones<>(SB), RODATA|NOPTR, $64
-
-DATA matstreamnibbles<>+0(SB)/8, $0x0f0f0f0f0f0f0f0f
-DATA matstreamnibbles<>+8(SB)/8, $0x0f0f0f0f0f0f0f0f
-DATA matstreamnibbles<>+16(SB)/8, $0x0f0f0f0f0f0f0f0f
-DATA matstreamnibbles<>+24(SB)/8, $0x0f0f0f0f0f0f0f0f
-DATA matstreamnibbles<>+32(SB)/8, $0x0f0f0f0f0f0f0f0f
-DATA matstreamnibbles<>+40(SB)/8, $0x0f0f0f0f0f0f0f0f
-DATA matstreamnibbles<>+48(SB)/8, $0x0f0f0f0f0f0f0f0f
-DATA matstreamnibbles<>+56(SB)/8, $0x0f0f0f0f0f0f0f0f
-GLOBL matstreamnibbles<>(SB), RODATA|NOPTR, $64
 
 // func streamQ4_1AVX512(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VNNI, FMA3, MMX+
+// Requires: AVX, AVX2, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·streamQ4_1AVX512(SB), NOSPLIT, $0-56
-	MOVQ      w+8(FP), SI
-	MOVQ      stride+16(FP), R8
-	LEAQ      (R8)(R8*2), R9
-	LEAQ      (SI)(R8*4), R10
-	MOVQ      y+0(FP), DI
-	MOVQ      n+24(FP), CX
-	MOVQ      a+32(FP), DX
-	MOVQ      ahead+40(FP), R11
-	MOVQ      step+48(FP), R12
-	VXORPS    Y0, Y0, Y0
-	VMOVDQU64 matstreamcodesQ4_1<>+0(SB), Z16
-	VMOVDQU64 matstreamheadsQ4_1<>+0(SB), Z17
-	VMOVDQU64 matstreamones<>+0(SB), Z18
-	VMOVDQU64 matstreamnibbles<>+0(SB), Z19
-	MOVQ      $0xffff0000ffff0000, AX
-	KMOVQ     AX, K2
-	MOVQ      $0x00000000000000f0, AX
-	KMOVQ     AX, K3
-	MOVQ      $0x000000000000ff00, AX
-	KMOVQ     AX, K4
-	MOVQ      $0x00000000aaaaaaaa, AX
-	KMOVQ     AX, K5
-	MOVQ      $0x000000000000aaaa, AX
-	KMOVQ     AX, K6
-	MOVQ      $0x00000000000000aa, AX
-	KMOVQ     AX, K7
-	CMPQ      CX, $0x04
-	JLT       rest
+	MOVQ         w+8(FP), SI
+	MOVQ         stride+16(FP), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (SI)(R8*4), R10
+	MOVQ         y+0(FP), DI
+	MOVQ         n+24(FP), CX
+	MOVQ         a+32(FP), DX
+	MOVQ         ahead+40(FP), R11
+	MOVQ         step+48(FP), R12
+	VXORPS       Y0, Y0, Y0
+	VPCMPEQW     Y15, Y15, Y15
+	VPSRLW       $0x0f, Y15, Y15
+	MOVL         $0x0f0f0f0f, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
 
-pairs:
-	VMOVDQU64       (SI), Z24
-	VMOVDQU64       (SI)(R8*1), Z25
-	VMOVDQU64       (SI)(R8*2), Z26
-	VMOVDQU64       (SI)(R9*1), Z27
-	VMOVDQU64       (R10), Z28
-	VMOVDQU64       (R10)(R8*1), Z29
-	VMOVDQU64       (R10)(R8*2), Z30
-	VMOVDQU64       (R10)(R9*1), Z31
-	PREFETCHT1      (R11)
-	PREFETCHT1      64(R11)
-	PREFETCHT1      128(R11)
-	PREFETCHT1      192(R11)
-	PREFETCHT1      256(R11)
-	LEAQ            (R11)(R12*2), R11
-	VBROADCASTI64X2 (DX), Z5
-	VBROADCASTI64X2 48(DX), K3, Z5
-	VBROADCASTI64X2 16(DX), Z6
-	VBROADCASTI64X2 64(DX), K3, Z6
-	VPERMB          Z24, Z16, Z8
-	VPERMB          Z28, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPXORD          Z1, Z1, Z1
-	VPDPBUSD        Z5, Z8, Z1
-	VPDPBUSD        Z6, Z9, Z1
-	VPERMB          Z25, Z16, Z8
-	VPERMB          Z29, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPXORD          Z2, Z2, Z2
-	VPDPBUSD        Z5, Z8, Z2
-	VPDPBUSD        Z6, Z9, Z2
-	VPERMB          Z26, Z16, Z8
-	VPERMB          Z30, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPXORD          Z3, Z3, Z3
-	VPDPBUSD        Z5, Z8, Z3
-	VPDPBUSD        Z6, Z9, Z3
-	VPERMB          Z27, Z16, Z8
-	VPERMB          Z31, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPXORD          Z4, Z4, Z4
-	VPDPBUSD        Z5, Z8, Z4
-	VPDPBUSD        Z6, Z9, Z4
-	VPACKSSDW       Z2, Z1, Z1
-	VPMADDWD        Z18, Z1, Z1
-	VPACKSSDW       Z4, Z3, Z3
-	VPMADDWD        Z18, Z3, Z3
-	VPACKSSDW       Z3, Z1, Z1
-	VPMADDWD        Z18, Z1, Z1
-	VCVTDQ2PS       Z1, Z1
-	VPERMW          Z24, Z17, Z10
-	VPERMW          Z25, Z17, K5, Z10
-	VPERMW          Z26, Z17, Z11
-	VPERMW          Z27, Z17, K5, Z11
-	VPERMW          Z28, Z17, Z12
-	VPERMW          Z29, Z17, K5, Z12
-	VPERMW          Z30, Z17, Z13
-	VPERMW          Z31, Z17, K5, Z13
-	VMOVDQA32       Z11, K6, Z10
-	VMOVDQA32       Z13, K6, Z12
-	VMOVDQA64       Z12, K7, Z10
-	VBROADCASTSS    32(DX), Z14
-	VBROADCASTSS    80(DX), K4, Z14
-	VCVTPH2PS       Y10, Z9
-	VMULPS          Z14, Z9, Z9
-	VBROADCASTSS    36(DX), Z15
-	VBROADCASTSS    84(DX), K4, Z15
-	VEXTRACTI64X4   $0x01, Z10, Y10
-	VCVTPH2PS       Y10, Z10
-	VFMADD231PS     Y1, Y9, Y0
-	VFMADD231PS     Y15, Y10, Y0
-	VEXTRACTF64X4   $0x01, Z1, Y1
-	VEXTRACTF64X4   $0x01, Z9, Y9
-	VEXTRACTF64X4   $0x01, Z15, Y15
-	VEXTRACTF64X4   $0x01, Z10, Y10
-	VFMADD231PS     Y1, Y9, Y0
-	VFMADD231PS     Y15, Y10, Y0
-	ADDQ            $0x00000028, SI
-	ADDQ            $0x00000028, R10
-	ADDQ            $0x00000060, DX
-	SUBQ            $0x02, CX
-	CMPQ            CX, $0x04
-	JGE             pairs
-
-rest:
-	MOVQ  $0x000000ffffffffff, AX
-	KMOVQ AX, K1
-	CMPQ  CX, $0x01
-	JNE   limited
-	MOVQ  $0x00000000000fffff, AX
-	KMOVQ AX, K1
-	MOVQ  $0x0000000000000000, AX
-	KMOVQ AX, K3
-	MOVQ  $0x0000000000000000, AX
-	KMOVQ AX, K4
-
-limited:
-	VMOVDQU8.Z      (SI), K1, Z24
-	VMOVDQU8.Z      (SI)(R8*1), K1, Z25
-	VMOVDQU8.Z      (SI)(R8*2), K1, Z26
-	VMOVDQU8.Z      (SI)(R9*1), K1, Z27
-	VMOVDQU8.Z      (R10), K1, Z28
-	VMOVDQU8.Z      (R10)(R8*1), K1, Z29
-	VMOVDQU8.Z      (R10)(R8*2), K1, Z30
-	VMOVDQU8.Z      (R10)(R9*1), K1, Z31
-	PREFETCHT1      (R11)
-	PREFETCHT1      64(R11)
-	PREFETCHT1      128(R11)
-	PREFETCHT1      192(R11)
-	PREFETCHT1      256(R11)
-	LEAQ            (R11)(R12*2), R11
-	VBROADCASTI64X2 (DX), Z5
-	VBROADCASTI64X2 48(DX), K3, Z5
-	VBROADCASTI64X2 16(DX), Z6
-	VBROADCASTI64X2 64(DX), K3, Z6
-	VPERMB          Z24, Z16, Z8
-	VPERMB          Z28, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPXORD          Z1, Z1, Z1
-	VPDPBUSD        Z5, Z8, Z1
-	VPDPBUSD        Z6, Z9, Z1
-	VPERMB          Z25, Z16, Z8
-	VPERMB          Z29, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPXORD          Z2, Z2, Z2
-	VPDPBUSD        Z5, Z8, Z2
-	VPDPBUSD        Z6, Z9, Z2
-	VPERMB          Z26, Z16, Z8
-	VPERMB          Z30, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPXORD          Z3, Z3, Z3
-	VPDPBUSD        Z5, Z8, Z3
-	VPDPBUSD        Z6, Z9, Z3
-	VPERMB          Z27, Z16, Z8
-	VPERMB          Z31, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPXORD          Z4, Z4, Z4
-	VPDPBUSD        Z5, Z8, Z4
-	VPDPBUSD        Z6, Z9, Z4
-	VPACKSSDW       Z2, Z1, Z1
-	VPMADDWD        Z18, Z1, Z1
-	VPACKSSDW       Z4, Z3, Z3
-	VPMADDWD        Z18, Z3, Z3
-	VPACKSSDW       Z3, Z1, Z1
-	VPMADDWD        Z18, Z1, Z1
-	VCVTDQ2PS       Z1, Z1
-	VPERMW          Z24, Z17, Z10
-	VPERMW          Z25, Z17, K5, Z10
-	VPERMW          Z26, Z17, Z11
-	VPERMW          Z27, Z17, K5, Z11
-	VPERMW          Z28, Z17, Z12
-	VPERMW          Z29, Z17, K5, Z12
-	VPERMW          Z30, Z17, Z13
-	VPERMW          Z31, Z17, K5, Z13
-	VMOVDQA32       Z11, K6, Z10
-	VMOVDQA32       Z13, K6, Z12
-	VMOVDQA64       Z12, K7, Z10
-	VBROADCASTSS    32(DX), Z14
-	VBROADCASTSS    80(DX), K4, Z14
-	VCVTPH2PS       Y10, Z9
-	VMULPS          Z14, Z9, Z9
-	VBROADCASTSS    36(DX), Z15
-	VBROADCASTSS    84(DX), K4, Z15
-	VEXTRACTI64X4   $0x01, Z10, Y10
-	VCVTPH2PS       Y10, Z10
-	VFMADD231PS     Y1, Y9, Y0
-	VFMADD231PS     Y15, Y10, Y0
-	CMPQ            CX, $0x01
-	JE              end
-	VEXTRACTF64X4   $0x01, Z1, Y1
-	VEXTRACTF64X4   $0x01, Z9, Y9
-	VEXTRACTF64X4   $0x01, Z15, Y15
-	VEXTRACTF64X4   $0x01, Z10, Y10
-	VFMADD231PS     Y1, Y9, Y0
-	VFMADD231PS     Y15, Y10, Y0
-	ADDQ            $0x00000028, SI
-	ADDQ            $0x00000028, R10
-	ADDQ            $0x00000060, DX
-	SUBQ            $0x02, CX
-	JNE             rest
-
-end:
-	VMOVUPS Y0, (DI)
+loop2:
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	PREFETCHT1     128(R11)
+	ADDQ           R12, R11
+	VBROADCASTI128 (DX), Y5
+	VBROADCASTI128 16(DX), Y6
+	VMOVDQU        4(SI), X8
+	VINSERTI128    $0x01, 4(R10), Y8, Y8
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          Y14, Y8, Y8
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y1, Y1, Y1
+	VPDPBUSD       Y5, Y8, Y1
+	VPDPBUSD       Y6, Y11, Y1
+	VMOVDQU        4(SI)(R8*1), X8
+	VINSERTI128    $0x01, 4(R10)(R8*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          Y14, Y8, Y8
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y5, Y8, Y2
+	VPDPBUSD       Y6, Y11, Y2
+	VMOVDQU        4(SI)(R8*2), X8
+	VINSERTI128    $0x01, 4(R10)(R8*2), Y8, Y8
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          Y14, Y8, Y8
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y5, Y8, Y3
+	VPDPBUSD       Y6, Y11, Y3
+	VMOVDQU        4(SI)(R9*1), X8
+	VINSERTI128    $0x01, 4(R10)(R9*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          Y14, Y8, Y8
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y5, Y8, Y4
+	VPDPBUSD       Y6, Y11, Y4
+	VPACKSSDW      Y2, Y1, Y1
+	VPMADDWD       Y15, Y1, Y1
+	VPACKSSDW      Y4, Y3, Y3
+	VPMADDWD       Y15, Y3, Y3
+	VPACKSSDW      Y3, Y1, Y1
+	VPMADDWD       Y15, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	MOVWLZX        (SI)(R9*1), AX
+	SHLQ           $0x10, AX
+	MOVW           (SI)(R8*2), AX
+	SHLQ           $0x10, AX
+	MOVW           (SI)(R8*1), AX
+	SHLQ           $0x10, AX
+	MOVW           (SI), AX
+	MOVWLZX        (R10)(R9*1), BX
+	SHLQ           $0x10, BX
+	MOVW           (R10)(R8*2), BX
+	SHLQ           $0x10, BX
+	MOVW           (R10)(R8*1), BX
+	SHLQ           $0x10, BX
+	MOVW           (R10), BX
+	VMOVQ          AX, X8
+	VPINSRQ        $0x01, BX, X8, X8
+	VCVTPH2PS      X8, Y8
+	VBROADCASTSS   32(DX), Y9
+	VMULPS         Y9, Y8, Y8
+	VFMADD231PS    Y1, Y8, Y0
+	MOVWLZX        2(SI)(R9*1), AX
+	SHLQ           $0x10, AX
+	MOVW           2(SI)(R8*2), AX
+	SHLQ           $0x10, AX
+	MOVW           2(SI)(R8*1), AX
+	SHLQ           $0x10, AX
+	MOVW           2(SI), AX
+	MOVWLZX        2(R10)(R9*1), BX
+	SHLQ           $0x10, BX
+	MOVW           2(R10)(R8*2), BX
+	SHLQ           $0x10, BX
+	MOVW           2(R10)(R8*1), BX
+	SHLQ           $0x10, BX
+	MOVW           2(R10), BX
+	VMOVQ          AX, X8
+	VPINSRQ        $0x01, BX, X8, X8
+	VCVTPH2PS      X8, Y8
+	VBROADCASTSS   36(DX), Y9
+	VFMADD231PS    Y9, Y8, Y0
+	ADDQ           $0x00000014, SI
+	ADDQ           $0x00000014, R10
+	ADDQ           $0x00000030, DX
+	DECQ           CX
+	JNE            loop2
+	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
-
-DATA matstreamcodesQ4_1<>+0(SB)/8, $0x0b0a090807060504
-DATA matstreamcodesQ4_1<>+8(SB)/8, $0x131211100f0e0d0c
-DATA matstreamcodesQ4_1<>+16(SB)/8, $0x0b0a090807060504
-DATA matstreamcodesQ4_1<>+24(SB)/8, $0x131211100f0e0d0c
-DATA matstreamcodesQ4_1<>+32(SB)/8, $0x1f1e1d1c1b1a1918
-DATA matstreamcodesQ4_1<>+40(SB)/8, $0x2726252423222120
-DATA matstreamcodesQ4_1<>+48(SB)/8, $0x1f1e1d1c1b1a1918
-DATA matstreamcodesQ4_1<>+56(SB)/8, $0x2726252423222120
-GLOBL matstreamcodesQ4_1<>(SB), RODATA|NOPTR, $64
-
-DATA matstreamheadsQ4_1<>+0(SB)/8, $0x0000000000000000
-DATA matstreamheadsQ4_1<>+8(SB)/8, $0x0000000000000000
-DATA matstreamheadsQ4_1<>+16(SB)/8, $0x000a000a000a000a
-DATA matstreamheadsQ4_1<>+24(SB)/8, $0x000a000a000a000a
-DATA matstreamheadsQ4_1<>+32(SB)/8, $0x0001000100010001
-DATA matstreamheadsQ4_1<>+40(SB)/8, $0x0001000100010001
-DATA matstreamheadsQ4_1<>+48(SB)/8, $0x000b000b000b000b
-DATA matstreamheadsQ4_1<>+56(SB)/8, $0x000b000b000b000b
-GLOBL matstreamheadsQ4_1<>(SB), RODATA|NOPTR, $64
 
 // func streamQ5_0AVX512(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VNNI, FMA3, MMX+
+// Requires: AVX, AVX2, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·streamQ5_0AVX512(SB), NOSPLIT, $0-56
-	MOVQ      w+8(FP), SI
-	MOVQ      stride+16(FP), R8
-	LEAQ      (R8)(R8*2), R9
-	LEAQ      (SI)(R8*4), R10
-	MOVQ      y+0(FP), DI
-	MOVQ      n+24(FP), CX
-	MOVQ      a+32(FP), DX
-	MOVQ      ahead+40(FP), R11
-	MOVQ      step+48(FP), R12
-	VXORPS    Y0, Y0, Y0
-	VMOVDQU64 matstreamcodesQ5_0<>+0(SB), Z16
-	VMOVDQU64 matstreamheadsQ5_0<>+0(SB), Z17
-	VMOVDQU64 matstreamones<>+0(SB), Z18
-	VMOVDQU64 matstreamnibbles<>+0(SB), Z19
-	VMOVDQU64 matstreamfifthsQ5_0<>+0(SB), Z20
-	VMOVDQU64 matstreamlow<>+0(SB), Z21
-	VMOVDQU64 matstreamhigh<>+0(SB), Z22
-	VMOVDQU64 matstreamfifth<>+0(SB), Z23
-	MOVQ      $0xffff0000ffff0000, AX
-	KMOVQ     AX, K2
-	MOVQ      $0x00000000000000f0, AX
-	KMOVQ     AX, K3
-	MOVQ      $0x000000000000ff00, AX
-	KMOVQ     AX, K4
-	MOVQ      $0x00000000aaaaaaaa, AX
-	KMOVQ     AX, K5
-	MOVQ      $0x000000000000aaaa, AX
-	KMOVQ     AX, K6
-	MOVQ      $0x00000000000000aa, AX
-	KMOVQ     AX, K7
-	CMPQ      CX, $0x04
-	JLT       rest
+	MOVQ         w+8(FP), SI
+	MOVQ         stride+16(FP), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (SI)(R8*4), R10
+	MOVQ         y+0(FP), DI
+	MOVQ         n+24(FP), CX
+	MOVQ         a+32(FP), DX
+	MOVQ         ahead+40(FP), R11
+	MOVQ         step+48(FP), R12
+	VXORPS       Y0, Y0, Y0
+	VPCMPEQW     Y15, Y15, Y15
+	VPSRLW       $0x0f, Y15, Y15
+	MOVL         $0x10101010, AX
+	VMOVD        AX, X13
+	VPBROADCASTD X13, Y13
+	VMOVDQU      matstreambits<>+0(SB), Y12
+	MOVL         $0x0f0f0f0f, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
 
-pairs:
-	VMOVDQU64       (SI), Z24
-	VMOVDQU64       (SI)(R8*1), Z25
-	VMOVDQU64       (SI)(R8*2), Z26
-	VMOVDQU64       (SI)(R9*1), Z27
-	VMOVDQU64       (R10), Z28
-	VMOVDQU64       (R10)(R8*1), Z29
-	VMOVDQU64       (R10)(R8*2), Z30
-	VMOVDQU64       (R10)(R9*1), Z31
-	PREFETCHT1      (R11)
-	PREFETCHT1      64(R11)
-	PREFETCHT1      128(R11)
-	PREFETCHT1      192(R11)
-	PREFETCHT1      256(R11)
-	PREFETCHT1      320(R11)
-	LEAQ            (R11)(R12*2), R11
-	VBROADCASTI64X2 (DX), Z5
-	VBROADCASTI64X2 48(DX), K3, Z5
-	VBROADCASTI64X2 16(DX), Z6
-	VBROADCASTI64X2 64(DX), K3, Z6
-	VPERMB          Z24, Z16, Z8
-	VPERMB          Z28, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPERMB          Z24, Z20, Z10
-	VPERMB          Z28, Z20, K2, Z10
-	VPMULTISHIFTQB  Z10, Z21, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z8
-	VPMULTISHIFTQB  Z10, Z22, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z9
-	VPXORD          Z1, Z1, Z1
-	VPDPBUSD        Z5, Z8, Z1
-	VPDPBUSD        Z6, Z9, Z1
-	VPERMB          Z25, Z16, Z8
-	VPERMB          Z29, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPERMB          Z25, Z20, Z10
-	VPERMB          Z29, Z20, K2, Z10
-	VPMULTISHIFTQB  Z10, Z21, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z8
-	VPMULTISHIFTQB  Z10, Z22, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z9
-	VPXORD          Z2, Z2, Z2
-	VPDPBUSD        Z5, Z8, Z2
-	VPDPBUSD        Z6, Z9, Z2
-	VPERMB          Z26, Z16, Z8
-	VPERMB          Z30, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPERMB          Z26, Z20, Z10
-	VPERMB          Z30, Z20, K2, Z10
-	VPMULTISHIFTQB  Z10, Z21, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z8
-	VPMULTISHIFTQB  Z10, Z22, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z9
-	VPXORD          Z3, Z3, Z3
-	VPDPBUSD        Z5, Z8, Z3
-	VPDPBUSD        Z6, Z9, Z3
-	VPERMB          Z27, Z16, Z8
-	VPERMB          Z31, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPERMB          Z27, Z20, Z10
-	VPERMB          Z31, Z20, K2, Z10
-	VPMULTISHIFTQB  Z10, Z21, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z8
-	VPMULTISHIFTQB  Z10, Z22, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z9
-	VPXORD          Z4, Z4, Z4
-	VPDPBUSD        Z5, Z8, Z4
-	VPDPBUSD        Z6, Z9, Z4
-	VPACKSSDW       Z2, Z1, Z1
-	VPMADDWD        Z18, Z1, Z1
-	VPACKSSDW       Z4, Z3, Z3
-	VPMADDWD        Z18, Z3, Z3
-	VSHUFPS         $0x88, Z3, Z1, Z2
-	VSHUFPS         $0xdd, Z3, Z1, Z1
-	VPADDD          Z2, Z1, Z1
-	VCVTDQ2PS       Z1, Z1
-	VPERMW          Z24, Z17, Z10
-	VPERMW          Z25, Z17, K5, Z10
-	VPERMW          Z26, Z17, Z11
-	VPERMW          Z27, Z17, K5, Z11
-	VPERMW          Z28, Z17, Z12
-	VPERMW          Z29, Z17, K5, Z12
-	VPERMW          Z30, Z17, Z13
-	VPERMW          Z31, Z17, K5, Z13
-	VMOVDQA32       Z11, K6, Z10
-	VMOVDQA32       Z13, K6, Z12
-	VMOVDQA64       Z12, K7, Z10
-	VBROADCASTSS    32(DX), Z14
-	VBROADCASTSS    80(DX), K4, Z14
-	VCVTPH2PS       Y10, Z9
-	VMULPS          Z14, Z9, Z9
-	VBROADCASTSS    40(DX), Z15
-	VBROADCASTSS    88(DX), K4, Z15
-	VADDPS          Z15, Z15, Z15
-	VSUBPS          Z15, Z1, Z1
-	VFMADD231PS     Y1, Y9, Y0
-	VEXTRACTF64X4   $0x01, Z1, Y1
-	VEXTRACTF64X4   $0x01, Z9, Y9
-	VFMADD231PS     Y1, Y9, Y0
-	ADDQ            $0x0000002c, SI
-	ADDQ            $0x0000002c, R10
-	ADDQ            $0x00000060, DX
-	SUBQ            $0x02, CX
-	CMPQ            CX, $0x04
-	JGE             pairs
-
-rest:
-	MOVQ  $0x00000fffffffffff, AX
-	KMOVQ AX, K1
-	CMPQ  CX, $0x01
-	JNE   limited
-	MOVQ  $0x00000000003fffff, AX
-	KMOVQ AX, K1
-	MOVQ  $0x0000000000000000, AX
-	KMOVQ AX, K3
-	MOVQ  $0x0000000000000000, AX
-	KMOVQ AX, K4
-
-limited:
-	VMOVDQU8.Z      (SI), K1, Z24
-	VMOVDQU8.Z      (SI)(R8*1), K1, Z25
-	VMOVDQU8.Z      (SI)(R8*2), K1, Z26
-	VMOVDQU8.Z      (SI)(R9*1), K1, Z27
-	VMOVDQU8.Z      (R10), K1, Z28
-	VMOVDQU8.Z      (R10)(R8*1), K1, Z29
-	VMOVDQU8.Z      (R10)(R8*2), K1, Z30
-	VMOVDQU8.Z      (R10)(R9*1), K1, Z31
-	PREFETCHT1      (R11)
-	PREFETCHT1      64(R11)
-	PREFETCHT1      128(R11)
-	PREFETCHT1      192(R11)
-	PREFETCHT1      256(R11)
-	PREFETCHT1      320(R11)
-	LEAQ            (R11)(R12*2), R11
-	VBROADCASTI64X2 (DX), Z5
-	VBROADCASTI64X2 48(DX), K3, Z5
-	VBROADCASTI64X2 16(DX), Z6
-	VBROADCASTI64X2 64(DX), K3, Z6
-	VPERMB          Z24, Z16, Z8
-	VPERMB          Z28, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPERMB          Z24, Z20, Z10
-	VPERMB          Z28, Z20, K2, Z10
-	VPMULTISHIFTQB  Z10, Z21, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z8
-	VPMULTISHIFTQB  Z10, Z22, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z9
-	VPXORD          Z1, Z1, Z1
-	VPDPBUSD        Z5, Z8, Z1
-	VPDPBUSD        Z6, Z9, Z1
-	VPERMB          Z25, Z16, Z8
-	VPERMB          Z29, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPERMB          Z25, Z20, Z10
-	VPERMB          Z29, Z20, K2, Z10
-	VPMULTISHIFTQB  Z10, Z21, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z8
-	VPMULTISHIFTQB  Z10, Z22, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z9
-	VPXORD          Z2, Z2, Z2
-	VPDPBUSD        Z5, Z8, Z2
-	VPDPBUSD        Z6, Z9, Z2
-	VPERMB          Z26, Z16, Z8
-	VPERMB          Z30, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPERMB          Z26, Z20, Z10
-	VPERMB          Z30, Z20, K2, Z10
-	VPMULTISHIFTQB  Z10, Z21, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z8
-	VPMULTISHIFTQB  Z10, Z22, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z9
-	VPXORD          Z3, Z3, Z3
-	VPDPBUSD        Z5, Z8, Z3
-	VPDPBUSD        Z6, Z9, Z3
-	VPERMB          Z27, Z16, Z8
-	VPERMB          Z31, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPERMB          Z27, Z20, Z10
-	VPERMB          Z31, Z20, K2, Z10
-	VPMULTISHIFTQB  Z10, Z21, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z8
-	VPMULTISHIFTQB  Z10, Z22, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z9
-	VPXORD          Z4, Z4, Z4
-	VPDPBUSD        Z5, Z8, Z4
-	VPDPBUSD        Z6, Z9, Z4
-	VPACKSSDW       Z2, Z1, Z1
-	VPMADDWD        Z18, Z1, Z1
-	VPACKSSDW       Z4, Z3, Z3
-	VPMADDWD        Z18, Z3, Z3
-	VSHUFPS         $0x88, Z3, Z1, Z2
-	VSHUFPS         $0xdd, Z3, Z1, Z1
-	VPADDD          Z2, Z1, Z1
-	VCVTDQ2PS       Z1, Z1
-	VPERMW          Z24, Z17, Z10
-	VPERMW          Z25, Z17, K5, Z10
-	VPERMW          Z26, Z17, Z11
-	VPERMW          Z27, Z17, K5, Z11
-	VPERMW          Z28, Z17, Z12
-	VPERMW          Z29, Z17, K5, Z12
-	VPERMW          Z30, Z17, Z13
-	VPERMW          Z31, Z17, K5, Z13
-	VMOVDQA32       Z11, K6, Z10
-	VMOVDQA32       Z13, K6, Z12
-	VMOVDQA64       Z12, K7, Z10
-	VBROADCASTSS    32(DX), Z14
-	VBROADCASTSS    80(DX), K4, Z14
-	VCVTPH2PS       Y10, Z9
-	VMULPS          Z14, Z9, Z9
-	VBROADCASTSS    40(DX), Z15
-	VBROADCASTSS    88(DX), K4, Z15
-	VADDPS          Z15, Z15, Z15
-	VSUBPS          Z15, Z1, Z1
-	VFMADD231PS     Y1, Y9, Y0
-	CMPQ            CX, $0x01
-	JE              end
-	VEXTRACTF64X4   $0x01, Z1, Y1
-	VEXTRACTF64X4   $0x01, Z9, Y9
-	VFMADD231PS     Y1, Y9, Y0
-	ADDQ            $0x0000002c, SI
-	ADDQ            $0x0000002c, R10
-	ADDQ            $0x00000060, DX
-	SUBQ            $0x02, CX
-	JNE             rest
-
-end:
-	VMOVUPS Y0, (DI)
+loop3:
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	PREFETCHT1     128(R11)
+	ADDQ           R12, R11
+	VBROADCASTI128 (DX), Y5
+	VBROADCASTI128 16(DX), Y6
+	VMOVDQU        6(SI), X8
+	VINSERTI128    $0x01, 6(R10), Y8, Y8
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          Y14, Y8, Y8
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        2(SI), X9
+	VINSERTI128    $0x01, 2(R10), Y9, Y9
+	VPSHUFB        matstreambyte01<>+0(SB), Y9, Y10
+	VPAND          Y12, Y10, Y10
+	VPCMPEQB       Y12, Y10, Y10
+	VPAND          Y13, Y10, Y10
+	VPOR           Y10, Y8, Y8
+	VPSHUFB        matstreambyte23<>+0(SB), Y9, Y10
+	VPAND          Y12, Y10, Y10
+	VPCMPEQB       Y12, Y10, Y10
+	VPAND          Y13, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y1, Y1, Y1
+	VPDPBUSD       Y5, Y8, Y1
+	VPDPBUSD       Y6, Y11, Y1
+	VMOVDQU        6(SI)(R8*1), X8
+	VINSERTI128    $0x01, 6(R10)(R8*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          Y14, Y8, Y8
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        2(SI)(R8*1), X9
+	VINSERTI128    $0x01, 2(R10)(R8*1), Y9, Y9
+	VPSHUFB        matstreambyte01<>+0(SB), Y9, Y10
+	VPAND          Y12, Y10, Y10
+	VPCMPEQB       Y12, Y10, Y10
+	VPAND          Y13, Y10, Y10
+	VPOR           Y10, Y8, Y8
+	VPSHUFB        matstreambyte23<>+0(SB), Y9, Y10
+	VPAND          Y12, Y10, Y10
+	VPCMPEQB       Y12, Y10, Y10
+	VPAND          Y13, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y5, Y8, Y2
+	VPDPBUSD       Y6, Y11, Y2
+	VMOVDQU        6(SI)(R8*2), X8
+	VINSERTI128    $0x01, 6(R10)(R8*2), Y8, Y8
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          Y14, Y8, Y8
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        2(SI)(R8*2), X9
+	VINSERTI128    $0x01, 2(R10)(R8*2), Y9, Y9
+	VPSHUFB        matstreambyte01<>+0(SB), Y9, Y10
+	VPAND          Y12, Y10, Y10
+	VPCMPEQB       Y12, Y10, Y10
+	VPAND          Y13, Y10, Y10
+	VPOR           Y10, Y8, Y8
+	VPSHUFB        matstreambyte23<>+0(SB), Y9, Y10
+	VPAND          Y12, Y10, Y10
+	VPCMPEQB       Y12, Y10, Y10
+	VPAND          Y13, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y5, Y8, Y3
+	VPDPBUSD       Y6, Y11, Y3
+	VMOVDQU        6(SI)(R9*1), X8
+	VINSERTI128    $0x01, 6(R10)(R9*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          Y14, Y8, Y8
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        2(SI)(R9*1), X9
+	VINSERTI128    $0x01, 2(R10)(R9*1), Y9, Y9
+	VPSHUFB        matstreambyte01<>+0(SB), Y9, Y10
+	VPAND          Y12, Y10, Y10
+	VPCMPEQB       Y12, Y10, Y10
+	VPAND          Y13, Y10, Y10
+	VPOR           Y10, Y8, Y8
+	VPSHUFB        matstreambyte23<>+0(SB), Y9, Y10
+	VPAND          Y12, Y10, Y10
+	VPCMPEQB       Y12, Y10, Y10
+	VPAND          Y13, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y5, Y8, Y4
+	VPDPBUSD       Y6, Y11, Y4
+	VPACKSSDW      Y2, Y1, Y1
+	VPMADDWD       Y15, Y1, Y1
+	VPACKSSDW      Y4, Y3, Y3
+	VPMADDWD       Y15, Y3, Y3
+	VPHADDD        Y3, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VBROADCASTSS   40(DX), Y8
+	VADDPS         Y8, Y8, Y8
+	VSUBPS         Y8, Y1, Y1
+	MOVWLZX        (SI)(R9*1), AX
+	SHLQ           $0x10, AX
+	MOVW           (SI)(R8*2), AX
+	SHLQ           $0x10, AX
+	MOVW           (SI)(R8*1), AX
+	SHLQ           $0x10, AX
+	MOVW           (SI), AX
+	MOVWLZX        (R10)(R9*1), BX
+	SHLQ           $0x10, BX
+	MOVW           (R10)(R8*2), BX
+	SHLQ           $0x10, BX
+	MOVW           (R10)(R8*1), BX
+	SHLQ           $0x10, BX
+	MOVW           (R10), BX
+	VMOVQ          AX, X8
+	VPINSRQ        $0x01, BX, X8, X8
+	VCVTPH2PS      X8, Y8
+	VBROADCASTSS   32(DX), Y9
+	VMULPS         Y9, Y8, Y8
+	VFMADD231PS    Y1, Y8, Y0
+	ADDQ           $0x00000016, SI
+	ADDQ           $0x00000016, R10
+	ADDQ           $0x00000030, DX
+	DECQ           CX
+	JNE            loop3
+	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
 
-DATA matstreamcodesQ5_0<>+0(SB)/8, $0x0d0c0b0a09080706
-DATA matstreamcodesQ5_0<>+8(SB)/8, $0x1514131211100f0e
-DATA matstreamcodesQ5_0<>+16(SB)/8, $0x0d0c0b0a09080706
-DATA matstreamcodesQ5_0<>+24(SB)/8, $0x1514131211100f0e
-DATA matstreamcodesQ5_0<>+32(SB)/8, $0x232221201f1e1d1c
-DATA matstreamcodesQ5_0<>+40(SB)/8, $0x2b2a292827262524
-DATA matstreamcodesQ5_0<>+48(SB)/8, $0x232221201f1e1d1c
-DATA matstreamcodesQ5_0<>+56(SB)/8, $0x2b2a292827262524
-GLOBL matstreamcodesQ5_0<>(SB), RODATA|NOPTR, $64
+DATA matstreambits<>+0(SB)/8, $0x8040201008040201
+DATA matstreambits<>+8(SB)/8, $0x8040201008040201
+DATA matstreambits<>+16(SB)/8, $0x8040201008040201
+DATA matstreambits<>+24(SB)/8, $0x8040201008040201
+GLOBL matstreambits<>(SB), RODATA|NOPTR, $32
 
-DATA matstreamheadsQ5_0<>+0(SB)/8, $0x0000000000000000
-DATA matstreamheadsQ5_0<>+8(SB)/8, $0x0000000000000000
-DATA matstreamheadsQ5_0<>+16(SB)/8, $0x000b000b000b000b
-DATA matstreamheadsQ5_0<>+24(SB)/8, $0x000b000b000b000b
-DATA matstreamheadsQ5_0<>+32(SB)/8, $0x0001000100010001
-DATA matstreamheadsQ5_0<>+40(SB)/8, $0x0001000100010001
-DATA matstreamheadsQ5_0<>+48(SB)/8, $0x000c000c000c000c
-DATA matstreamheadsQ5_0<>+56(SB)/8, $0x000c000c000c000c
-GLOBL matstreamheadsQ5_0<>(SB), RODATA|NOPTR, $64
+DATA matstreambyte01<>+0(SB)/8, $0x0000000000000000
+DATA matstreambyte01<>+8(SB)/8, $0x0101010101010101
+DATA matstreambyte01<>+16(SB)/8, $0x0000000000000000
+DATA matstreambyte01<>+24(SB)/8, $0x0101010101010101
+GLOBL matstreambyte01<>(SB), RODATA|NOPTR, $32
 
-DATA matstreamfifthsQ5_0<>+0(SB)/8, $0x0504030205040302
-DATA matstreamfifthsQ5_0<>+8(SB)/8, $0x0504030205040302
-DATA matstreamfifthsQ5_0<>+16(SB)/8, $0x0504030205040302
-DATA matstreamfifthsQ5_0<>+24(SB)/8, $0x0504030205040302
-DATA matstreamfifthsQ5_0<>+32(SB)/8, $0x1b1a19181b1a1918
-DATA matstreamfifthsQ5_0<>+40(SB)/8, $0x1b1a19181b1a1918
-DATA matstreamfifthsQ5_0<>+48(SB)/8, $0x1b1a19181b1a1918
-DATA matstreamfifthsQ5_0<>+56(SB)/8, $0x1b1a19181b1a1918
-GLOBL matstreamfifthsQ5_0<>(SB), RODATA|NOPTR, $64
-
-DATA matstreamlow<>+0(SB)/8, $0x030201003f3e3d3c
-DATA matstreamlow<>+8(SB)/8, $0x0b0a090807060504
-DATA matstreamlow<>+16(SB)/8, $0x030201003f3e3d3c
-DATA matstreamlow<>+24(SB)/8, $0x0b0a090807060504
-DATA matstreamlow<>+32(SB)/8, $0x030201003f3e3d3c
-DATA matstreamlow<>+40(SB)/8, $0x0b0a090807060504
-DATA matstreamlow<>+48(SB)/8, $0x030201003f3e3d3c
-DATA matstreamlow<>+56(SB)/8, $0x0b0a090807060504
-GLOBL matstreamlow<>(SB), RODATA|NOPTR, $64
-
-DATA matstreamhigh<>+0(SB)/8, $0x131211100f0e0d0c
-DATA matstreamhigh<>+8(SB)/8, $0x1b1a191817161514
-DATA matstreamhigh<>+16(SB)/8, $0x131211100f0e0d0c
-DATA matstreamhigh<>+24(SB)/8, $0x1b1a191817161514
-DATA matstreamhigh<>+32(SB)/8, $0x131211100f0e0d0c
-DATA matstreamhigh<>+40(SB)/8, $0x1b1a191817161514
-DATA matstreamhigh<>+48(SB)/8, $0x131211100f0e0d0c
-DATA matstreamhigh<>+56(SB)/8, $0x1b1a191817161514
-GLOBL matstreamhigh<>(SB), RODATA|NOPTR, $64
-
-DATA matstreamfifth<>+0(SB)/8, $0x1010101010101010
-DATA matstreamfifth<>+8(SB)/8, $0x1010101010101010
-DATA matstreamfifth<>+16(SB)/8, $0x1010101010101010
-DATA matstreamfifth<>+24(SB)/8, $0x1010101010101010
-DATA matstreamfifth<>+32(SB)/8, $0x1010101010101010
-DATA matstreamfifth<>+40(SB)/8, $0x1010101010101010
-DATA matstreamfifth<>+48(SB)/8, $0x1010101010101010
-DATA matstreamfifth<>+56(SB)/8, $0x1010101010101010
-GLOBL matstreamfifth<>(SB), RODATA|NOPTR, $64
+DATA matstreambyte23<>+0(SB)/8, $0x0202020202020202
+DATA matstreambyte23<>+8(SB)/8, $0x0303030303030303
+DATA matstreambyte23<>+16(SB)/8, $0x0202020202020202
+DATA matstreambyte23<>+24(SB)/8, $0x0303030303030303
+GLOBL matstreambyte23<>(SB), RODATA|NOPTR, $32
 
 // func streamQ5_1AVX512(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VNNI, FMA3, MMX+
+// Requires: AVX, AVX2, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·streamQ5_1AVX512(SB), NOSPLIT, $0-56
-	MOVQ      w+8(FP), SI
-	MOVQ      stride+16(FP), R8
-	LEAQ      (R8)(R8*2), R9
-	LEAQ      (SI)(R8*4), R10
-	MOVQ      y+0(FP), DI
-	MOVQ      n+24(FP), CX
-	MOVQ      a+32(FP), DX
-	MOVQ      ahead+40(FP), R11
-	MOVQ      step+48(FP), R12
-	VXORPS    Y0, Y0, Y0
-	VMOVDQU64 matstreamcodesQ5_1<>+0(SB), Z16
-	VMOVDQU64 matstreamheadsQ5_1<>+0(SB), Z17
-	VMOVDQU64 matstreamones<>+0(SB), Z18
-	VMOVDQU64 matstreamnibbles<>+0(SB), Z19
-	VMOVDQU64 matstreamfifthsQ5_1<>+0(SB), Z20
-	VMOVDQU64 matstreamlow<>+0(SB), Z21
-	VMOVDQU64 matstreamhigh<>+0(SB), Z22
-	VMOVDQU64 matstreamfifth<>+0(SB), Z23
-	MOVQ      $0xffff0000ffff0000, AX
-	KMOVQ     AX, K2
-	MOVQ      $0x00000000000000f0, AX
-	KMOVQ     AX, K3
-	MOVQ      $0x000000000000ff00, AX
-	KMOVQ     AX, K4
-	MOVQ      $0x00000000aaaaaaaa, AX
-	KMOVQ     AX, K5
-	MOVQ      $0x000000000000aaaa, AX
-	KMOVQ     AX, K6
-	MOVQ      $0x00000000000000aa, AX
-	KMOVQ     AX, K7
-	CMPQ      CX, $0x04
-	JLT       rest
+	MOVQ         w+8(FP), SI
+	MOVQ         stride+16(FP), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (SI)(R8*4), R10
+	MOVQ         y+0(FP), DI
+	MOVQ         n+24(FP), CX
+	MOVQ         a+32(FP), DX
+	MOVQ         ahead+40(FP), R11
+	MOVQ         step+48(FP), R12
+	VXORPS       Y0, Y0, Y0
+	VPCMPEQW     Y15, Y15, Y15
+	VPSRLW       $0x0f, Y15, Y15
+	MOVL         $0x10101010, AX
+	VMOVD        AX, X13
+	VPBROADCASTD X13, Y13
+	VMOVDQU      matstreambits<>+0(SB), Y12
+	MOVL         $0x0f0f0f0f, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
 
-pairs:
-	VMOVDQU64       (SI), Z24
-	VMOVDQU64       (SI)(R8*1), Z25
-	VMOVDQU64       (SI)(R8*2), Z26
-	VMOVDQU64       (SI)(R9*1), Z27
-	VMOVDQU64       (R10), Z28
-	VMOVDQU64       (R10)(R8*1), Z29
-	VMOVDQU64       (R10)(R8*2), Z30
-	VMOVDQU64       (R10)(R9*1), Z31
-	PREFETCHT1      (R11)
-	PREFETCHT1      64(R11)
-	PREFETCHT1      128(R11)
-	PREFETCHT1      192(R11)
-	PREFETCHT1      256(R11)
-	PREFETCHT1      320(R11)
-	LEAQ            (R11)(R12*2), R11
-	VBROADCASTI64X2 (DX), Z5
-	VBROADCASTI64X2 48(DX), K3, Z5
-	VBROADCASTI64X2 16(DX), Z6
-	VBROADCASTI64X2 64(DX), K3, Z6
-	VPERMB          Z24, Z16, Z8
-	VPERMB          Z28, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPERMB          Z24, Z20, Z10
-	VPERMB          Z28, Z20, K2, Z10
-	VPMULTISHIFTQB  Z10, Z21, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z8
-	VPMULTISHIFTQB  Z10, Z22, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z9
-	VPXORD          Z1, Z1, Z1
-	VPDPBUSD        Z5, Z8, Z1
-	VPDPBUSD        Z6, Z9, Z1
-	VPERMB          Z25, Z16, Z8
-	VPERMB          Z29, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPERMB          Z25, Z20, Z10
-	VPERMB          Z29, Z20, K2, Z10
-	VPMULTISHIFTQB  Z10, Z21, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z8
-	VPMULTISHIFTQB  Z10, Z22, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z9
-	VPXORD          Z2, Z2, Z2
-	VPDPBUSD        Z5, Z8, Z2
-	VPDPBUSD        Z6, Z9, Z2
-	VPERMB          Z26, Z16, Z8
-	VPERMB          Z30, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPERMB          Z26, Z20, Z10
-	VPERMB          Z30, Z20, K2, Z10
-	VPMULTISHIFTQB  Z10, Z21, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z8
-	VPMULTISHIFTQB  Z10, Z22, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z9
-	VPXORD          Z3, Z3, Z3
-	VPDPBUSD        Z5, Z8, Z3
-	VPDPBUSD        Z6, Z9, Z3
-	VPERMB          Z27, Z16, Z8
-	VPERMB          Z31, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPERMB          Z27, Z20, Z10
-	VPERMB          Z31, Z20, K2, Z10
-	VPMULTISHIFTQB  Z10, Z21, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z8
-	VPMULTISHIFTQB  Z10, Z22, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z9
-	VPXORD          Z4, Z4, Z4
-	VPDPBUSD        Z5, Z8, Z4
-	VPDPBUSD        Z6, Z9, Z4
-	VPACKSSDW       Z2, Z1, Z1
-	VPMADDWD        Z18, Z1, Z1
-	VPACKSSDW       Z4, Z3, Z3
-	VPMADDWD        Z18, Z3, Z3
-	VSHUFPS         $0x88, Z3, Z1, Z2
-	VSHUFPS         $0xdd, Z3, Z1, Z1
-	VPADDD          Z2, Z1, Z1
-	VCVTDQ2PS       Z1, Z1
-	VPERMW          Z24, Z17, Z10
-	VPERMW          Z25, Z17, K5, Z10
-	VPERMW          Z26, Z17, Z11
-	VPERMW          Z27, Z17, K5, Z11
-	VPERMW          Z28, Z17, Z12
-	VPERMW          Z29, Z17, K5, Z12
-	VPERMW          Z30, Z17, Z13
-	VPERMW          Z31, Z17, K5, Z13
-	VMOVDQA32       Z11, K6, Z10
-	VMOVDQA32       Z13, K6, Z12
-	VMOVDQA64       Z12, K7, Z10
-	VBROADCASTSS    32(DX), Z14
-	VBROADCASTSS    80(DX), K4, Z14
-	VCVTPH2PS       Y10, Z9
-	VMULPS          Z14, Z9, Z9
-	VBROADCASTSS    36(DX), Z15
-	VBROADCASTSS    84(DX), K4, Z15
-	VEXTRACTI64X4   $0x01, Z10, Y10
-	VCVTPH2PS       Y10, Z10
-	VFMADD231PS     Y1, Y9, Y0
-	VFMADD231PS     Y15, Y10, Y0
-	VEXTRACTF64X4   $0x01, Z1, Y1
-	VEXTRACTF64X4   $0x01, Z9, Y9
-	VEXTRACTF64X4   $0x01, Z15, Y15
-	VEXTRACTF64X4   $0x01, Z10, Y10
-	VFMADD231PS     Y1, Y9, Y0
-	VFMADD231PS     Y15, Y10, Y0
-	ADDQ            $0x00000030, SI
-	ADDQ            $0x00000030, R10
-	ADDQ            $0x00000060, DX
-	SUBQ            $0x02, CX
-	CMPQ            CX, $0x04
-	JGE             pairs
-
-rest:
-	MOVQ  $0x0000ffffffffffff, AX
-	KMOVQ AX, K1
-	CMPQ  CX, $0x01
-	JNE   limited
-	MOVQ  $0x0000000000ffffff, AX
-	KMOVQ AX, K1
-	MOVQ  $0x0000000000000000, AX
-	KMOVQ AX, K3
-	MOVQ  $0x0000000000000000, AX
-	KMOVQ AX, K4
-
-limited:
-	VMOVDQU8.Z      (SI), K1, Z24
-	VMOVDQU8.Z      (SI)(R8*1), K1, Z25
-	VMOVDQU8.Z      (SI)(R8*2), K1, Z26
-	VMOVDQU8.Z      (SI)(R9*1), K1, Z27
-	VMOVDQU8.Z      (R10), K1, Z28
-	VMOVDQU8.Z      (R10)(R8*1), K1, Z29
-	VMOVDQU8.Z      (R10)(R8*2), K1, Z30
-	VMOVDQU8.Z      (R10)(R9*1), K1, Z31
-	PREFETCHT1      (R11)
-	PREFETCHT1      64(R11)
-	PREFETCHT1      128(R11)
-	PREFETCHT1      192(R11)
-	PREFETCHT1      256(R11)
-	PREFETCHT1      320(R11)
-	LEAQ            (R11)(R12*2), R11
-	VBROADCASTI64X2 (DX), Z5
-	VBROADCASTI64X2 48(DX), K3, Z5
-	VBROADCASTI64X2 16(DX), Z6
-	VBROADCASTI64X2 64(DX), K3, Z6
-	VPERMB          Z24, Z16, Z8
-	VPERMB          Z28, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPERMB          Z24, Z20, Z10
-	VPERMB          Z28, Z20, K2, Z10
-	VPMULTISHIFTQB  Z10, Z21, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z8
-	VPMULTISHIFTQB  Z10, Z22, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z9
-	VPXORD          Z1, Z1, Z1
-	VPDPBUSD        Z5, Z8, Z1
-	VPDPBUSD        Z6, Z9, Z1
-	VPERMB          Z25, Z16, Z8
-	VPERMB          Z29, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPERMB          Z25, Z20, Z10
-	VPERMB          Z29, Z20, K2, Z10
-	VPMULTISHIFTQB  Z10, Z21, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z8
-	VPMULTISHIFTQB  Z10, Z22, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z9
-	VPXORD          Z2, Z2, Z2
-	VPDPBUSD        Z5, Z8, Z2
-	VPDPBUSD        Z6, Z9, Z2
-	VPERMB          Z26, Z16, Z8
-	VPERMB          Z30, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPERMB          Z26, Z20, Z10
-	VPERMB          Z30, Z20, K2, Z10
-	VPMULTISHIFTQB  Z10, Z21, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z8
-	VPMULTISHIFTQB  Z10, Z22, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z9
-	VPXORD          Z3, Z3, Z3
-	VPDPBUSD        Z5, Z8, Z3
-	VPDPBUSD        Z6, Z9, Z3
-	VPERMB          Z27, Z16, Z8
-	VPERMB          Z31, Z16, K2, Z8
-	VPSRLW          $0x04, Z8, Z9
-	VPANDD          Z19, Z8, Z8
-	VPANDD          Z19, Z9, Z9
-	VPERMB          Z27, Z20, Z10
-	VPERMB          Z31, Z20, K2, Z10
-	VPMULTISHIFTQB  Z10, Z21, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z8
-	VPMULTISHIFTQB  Z10, Z22, Z11
-	VPTERNLOGD      $0xf8, Z23, Z11, Z9
-	VPXORD          Z4, Z4, Z4
-	VPDPBUSD        Z5, Z8, Z4
-	VPDPBUSD        Z6, Z9, Z4
-	VPACKSSDW       Z2, Z1, Z1
-	VPMADDWD        Z18, Z1, Z1
-	VPACKSSDW       Z4, Z3, Z3
-	VPMADDWD        Z18, Z3, Z3
-	VSHUFPS         $0x88, Z3, Z1, Z2
-	VSHUFPS         $0xdd, Z3, Z1, Z1
-	VPADDD          Z2, Z1, Z1
-	VCVTDQ2PS       Z1, Z1
-	VPERMW          Z24, Z17, Z10
-	VPERMW          Z25, Z17, K5, Z10
-	VPERMW          Z26, Z17, Z11
-	VPERMW          Z27, Z17, K5, Z11
-	VPERMW          Z28, Z17, Z12
-	VPERMW          Z29, Z17, K5, Z12
-	VPERMW          Z30, Z17, Z13
-	VPERMW          Z31, Z17, K5, Z13
-	VMOVDQA32       Z11, K6, Z10
-	VMOVDQA32       Z13, K6, Z12
-	VMOVDQA64       Z12, K7, Z10
-	VBROADCASTSS    32(DX), Z14
-	VBROADCASTSS    80(DX), K4, Z14
-	VCVTPH2PS       Y10, Z9
-	VMULPS          Z14, Z9, Z9
-	VBROADCASTSS    36(DX), Z15
-	VBROADCASTSS    84(DX), K4, Z15
-	VEXTRACTI64X4   $0x01, Z10, Y10
-	VCVTPH2PS       Y10, Z10
-	VFMADD231PS     Y1, Y9, Y0
-	VFMADD231PS     Y15, Y10, Y0
-	CMPQ            CX, $0x01
-	JE              end
-	VEXTRACTF64X4   $0x01, Z1, Y1
-	VEXTRACTF64X4   $0x01, Z9, Y9
-	VEXTRACTF64X4   $0x01, Z15, Y15
-	VEXTRACTF64X4   $0x01, Z10, Y10
-	VFMADD231PS     Y1, Y9, Y0
-	VFMADD231PS     Y15, Y10, Y0
-	ADDQ            $0x00000030, SI
-	ADDQ            $0x00000030, R10
-	ADDQ            $0x00000060, DX
-	SUBQ            $0x02, CX
-	JNE             rest
-
-end:
-	VMOVUPS Y0, (DI)
+loop4:
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	PREFETCHT1     128(R11)
+	ADDQ           R12, R11
+	VBROADCASTI128 (DX), Y5
+	VBROADCASTI128 16(DX), Y6
+	VMOVDQU        8(SI), X8
+	VINSERTI128    $0x01, 8(R10), Y8, Y8
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          Y14, Y8, Y8
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        4(SI), X9
+	VINSERTI128    $0x01, 4(R10), Y9, Y9
+	VPSHUFB        matstreambyte01<>+0(SB), Y9, Y10
+	VPAND          Y12, Y10, Y10
+	VPCMPEQB       Y12, Y10, Y10
+	VPAND          Y13, Y10, Y10
+	VPOR           Y10, Y8, Y8
+	VPSHUFB        matstreambyte23<>+0(SB), Y9, Y10
+	VPAND          Y12, Y10, Y10
+	VPCMPEQB       Y12, Y10, Y10
+	VPAND          Y13, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y1, Y1, Y1
+	VPDPBUSD       Y5, Y8, Y1
+	VPDPBUSD       Y6, Y11, Y1
+	VMOVDQU        8(SI)(R8*1), X8
+	VINSERTI128    $0x01, 8(R10)(R8*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          Y14, Y8, Y8
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        4(SI)(R8*1), X9
+	VINSERTI128    $0x01, 4(R10)(R8*1), Y9, Y9
+	VPSHUFB        matstreambyte01<>+0(SB), Y9, Y10
+	VPAND          Y12, Y10, Y10
+	VPCMPEQB       Y12, Y10, Y10
+	VPAND          Y13, Y10, Y10
+	VPOR           Y10, Y8, Y8
+	VPSHUFB        matstreambyte23<>+0(SB), Y9, Y10
+	VPAND          Y12, Y10, Y10
+	VPCMPEQB       Y12, Y10, Y10
+	VPAND          Y13, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y5, Y8, Y2
+	VPDPBUSD       Y6, Y11, Y2
+	VMOVDQU        8(SI)(R8*2), X8
+	VINSERTI128    $0x01, 8(R10)(R8*2), Y8, Y8
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          Y14, Y8, Y8
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        4(SI)(R8*2), X9
+	VINSERTI128    $0x01, 4(R10)(R8*2), Y9, Y9
+	VPSHUFB        matstreambyte01<>+0(SB), Y9, Y10
+	VPAND          Y12, Y10, Y10
+	VPCMPEQB       Y12, Y10, Y10
+	VPAND          Y13, Y10, Y10
+	VPOR           Y10, Y8, Y8
+	VPSHUFB        matstreambyte23<>+0(SB), Y9, Y10
+	VPAND          Y12, Y10, Y10
+	VPCMPEQB       Y12, Y10, Y10
+	VPAND          Y13, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y5, Y8, Y3
+	VPDPBUSD       Y6, Y11, Y3
+	VMOVDQU        8(SI)(R9*1), X8
+	VINSERTI128    $0x01, 8(R10)(R9*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          Y14, Y8, Y8
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        4(SI)(R9*1), X9
+	VINSERTI128    $0x01, 4(R10)(R9*1), Y9, Y9
+	VPSHUFB        matstreambyte01<>+0(SB), Y9, Y10
+	VPAND          Y12, Y10, Y10
+	VPCMPEQB       Y12, Y10, Y10
+	VPAND          Y13, Y10, Y10
+	VPOR           Y10, Y8, Y8
+	VPSHUFB        matstreambyte23<>+0(SB), Y9, Y10
+	VPAND          Y12, Y10, Y10
+	VPCMPEQB       Y12, Y10, Y10
+	VPAND          Y13, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y5, Y8, Y4
+	VPDPBUSD       Y6, Y11, Y4
+	VPACKSSDW      Y2, Y1, Y1
+	VPMADDWD       Y15, Y1, Y1
+	VPACKSSDW      Y4, Y3, Y3
+	VPMADDWD       Y15, Y3, Y3
+	VPHADDD        Y3, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	MOVWLZX        (SI)(R9*1), AX
+	SHLQ           $0x10, AX
+	MOVW           (SI)(R8*2), AX
+	SHLQ           $0x10, AX
+	MOVW           (SI)(R8*1), AX
+	SHLQ           $0x10, AX
+	MOVW           (SI), AX
+	MOVWLZX        (R10)(R9*1), BX
+	SHLQ           $0x10, BX
+	MOVW           (R10)(R8*2), BX
+	SHLQ           $0x10, BX
+	MOVW           (R10)(R8*1), BX
+	SHLQ           $0x10, BX
+	MOVW           (R10), BX
+	VMOVQ          AX, X8
+	VPINSRQ        $0x01, BX, X8, X8
+	VCVTPH2PS      X8, Y8
+	VBROADCASTSS   32(DX), Y9
+	VMULPS         Y9, Y8, Y8
+	VFMADD231PS    Y1, Y8, Y0
+	MOVWLZX        2(SI)(R9*1), AX
+	SHLQ           $0x10, AX
+	MOVW           2(SI)(R8*2), AX
+	SHLQ           $0x10, AX
+	MOVW           2(SI)(R8*1), AX
+	SHLQ           $0x10, AX
+	MOVW           2(SI), AX
+	MOVWLZX        2(R10)(R9*1), BX
+	SHLQ           $0x10, BX
+	MOVW           2(R10)(R8*2), BX
+	SHLQ           $0x10, BX
+	MOVW           2(R10)(R8*1), BX
+	SHLQ           $0x10, BX
+	MOVW           2(R10), BX
+	VMOVQ          AX, X8
+	VPINSRQ        $0x01, BX, X8, X8
+	VCVTPH2PS      X8, Y8
+	VBROADCASTSS   36(DX), Y9
+	VFMADD231PS    Y9, Y8, Y0
+	ADDQ           $0x00000018, SI
+	ADDQ           $0x00000018, R10
+	ADDQ           $0x00000030, DX
+	DECQ           CX
+	JNE            loop4
+	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
 
-DATA matstreamcodesQ5_1<>+0(SB)/8, $0x0f0e0d0c0b0a0908
-DATA matstreamcodesQ5_1<>+8(SB)/8, $0x1716151413121110
-DATA matstreamcodesQ5_1<>+16(SB)/8, $0x0f0e0d0c0b0a0908
-DATA matstreamcodesQ5_1<>+24(SB)/8, $0x1716151413121110
-DATA matstreamcodesQ5_1<>+32(SB)/8, $0x2726252423222120
-DATA matstreamcodesQ5_1<>+40(SB)/8, $0x2f2e2d2c2b2a2928
-DATA matstreamcodesQ5_1<>+48(SB)/8, $0x2726252423222120
-DATA matstreamcodesQ5_1<>+56(SB)/8, $0x2f2e2d2c2b2a2928
-GLOBL matstreamcodesQ5_1<>(SB), RODATA|NOPTR, $64
+// func streamQ4_KAVX512(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+// Requires: AVX, AVX2, AVX512VNNI, F16C, FMA3, MMX+
+TEXT ·streamQ4_KAVX512(SB), NOSPLIT, $512-56
+	MOVQ         w+8(FP), SI
+	MOVQ         stride+16(FP), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (SI)(R8*4), R10
+	MOVQ         y+0(FP), DI
+	MOVQ         n+24(FP), CX
+	MOVQ         a+32(FP), DX
+	MOVQ         ahead+40(FP), R11
+	MOVQ         step+48(FP), R12
+	VXORPS       Y0, Y0, Y0
+	VPCMPEQW     Y15, Y15, Y15
+	VPSRLW       $0x0f, Y15, Y15
+	SHRQ         $0x03, CX
+	MOVL         $0x0f0f0f0f, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
 
-DATA matstreamheadsQ5_1<>+0(SB)/8, $0x0000000000000000
-DATA matstreamheadsQ5_1<>+8(SB)/8, $0x0000000000000000
-DATA matstreamheadsQ5_1<>+16(SB)/8, $0x000c000c000c000c
-DATA matstreamheadsQ5_1<>+24(SB)/8, $0x000c000c000c000c
-DATA matstreamheadsQ5_1<>+32(SB)/8, $0x0001000100010001
-DATA matstreamheadsQ5_1<>+40(SB)/8, $0x0001000100010001
-DATA matstreamheadsQ5_1<>+48(SB)/8, $0x000d000d000d000d
-DATA matstreamheadsQ5_1<>+56(SB)/8, $0x000d000d000d000d
-GLOBL matstreamheadsQ5_1<>(SB), RODATA|NOPTR, $64
+loop5:
+	VMOVAPS      Y0, Y9
+	MOVWLZX      (SI)(R9*1), AX
+	SHLQ         $0x10, AX
+	MOVW         (SI)(R8*2), AX
+	SHLQ         $0x10, AX
+	MOVW         (SI)(R8*1), AX
+	SHLQ         $0x10, AX
+	MOVW         (SI), AX
+	MOVWLZX      (R10)(R9*1), BX
+	SHLQ         $0x10, BX
+	MOVW         (R10)(R8*2), BX
+	SHLQ         $0x10, BX
+	MOVW         (R10)(R8*1), BX
+	SHLQ         $0x10, BX
+	MOVW         (R10), BX
+	VMOVQ        AX, X13
+	VPINSRQ      $0x01, BX, X13, X13
+	VCVTPH2PS    X13, Y13
+	MOVWLZX      2(SI)(R9*1), AX
+	SHLQ         $0x10, AX
+	MOVW         2(SI)(R8*2), AX
+	SHLQ         $0x10, AX
+	MOVW         2(SI)(R8*1), AX
+	SHLQ         $0x10, AX
+	MOVW         2(SI), AX
+	MOVWLZX      2(R10)(R9*1), BX
+	SHLQ         $0x10, BX
+	MOVW         2(R10)(R8*2), BX
+	SHLQ         $0x10, BX
+	MOVW         2(R10)(R8*1), BX
+	SHLQ         $0x10, BX
+	MOVW         2(R10), BX
+	VMOVQ        AX, X11
+	VPINSRQ      $0x01, BX, X11, X11
+	VCVTPH2PS    X11, Y11
+	VXORPS       matstreamsignBit<>+0(SB), Y11, Y11
+	VMOVDQU      4(SI), X0
+	VINSERTI128  $0x01, 4(R10), Y0, Y0
+	VMOVDQU      4(SI)(R8*1), X1
+	VINSERTI128  $0x01, 4(R10)(R8*1), Y1, Y1
+	VMOVDQU      4(SI)(R8*2), X2
+	VINSERTI128  $0x01, 4(R10)(R8*2), Y2, Y2
+	VMOVDQU      4(SI)(R9*1), X3
+	VINSERTI128  $0x01, 4(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ   Y1, Y0, Y4
+	VPUNPCKLDQ   Y3, Y2, Y5
+	VPUNPCKHDQ   Y1, Y0, Y6
+	VPUNPCKHDQ   Y3, Y2, Y7
+	VPUNPCKLQDQ  Y5, Y4, Y0
+	VPUNPCKHQDQ  Y5, Y4, Y1
+	VPUNPCKLQDQ  Y7, Y6, Y2
+	VPUNPCKHQDQ  Y7, Y6, Y3
+	VPAND        matstreamlow6<>+0(SB), Y0, Y4
+	VPAND        matstreamlow6<>+0(SB), Y1, Y5
+	VPSRLW       $0x02, Y0, Y0
+	VPSRLW       $0x02, Y1, Y1
+	VPAND        matstreamhigh2<>+0(SB), Y0, Y0
+	VPAND        matstreamhigh2<>+0(SB), Y1, Y1
+	VPAND        matstreamlow4<>+0(SB), Y2, Y6
+	VPSRLW       $0x04, Y2, Y2
+	VPAND        matstreamlow4<>+0(SB), Y2, Y7
+	VPOR         Y0, Y6, Y6
+	VPOR         Y1, Y7, Y7
+	VPAND        matstreamlowByte<>+0(SB), Y4, Y0
+	VPAND        matstreamlowByte<>+0(SB), Y5, Y1
+	VCVTDQ2PS    Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y13, Y0, Y0
+	VMULPS       Y11, Y1, Y1
+	VMOVUPS      Y0, (SP)
+	VMOVUPS      Y1, 32(SP)
+	VPSRLD       $0x08, Y4, Y0
+	VPAND        matstreamlowByte<>+0(SB), Y0, Y0
+	VPSRLD       $0x08, Y5, Y1
+	VPAND        matstreamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y13, Y0, Y0
+	VMULPS       Y11, Y1, Y1
+	VMOVUPS      Y0, 64(SP)
+	VMOVUPS      Y1, 96(SP)
+	VPSRLD       $0x10, Y4, Y0
+	VPAND        matstreamlowByte<>+0(SB), Y0, Y0
+	VPSRLD       $0x10, Y5, Y1
+	VPAND        matstreamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y13, Y0, Y0
+	VMULPS       Y11, Y1, Y1
+	VMOVUPS      Y0, 128(SP)
+	VMOVUPS      Y1, 160(SP)
+	VPSRLD       $0x18, Y4, Y0
+	VPSRLD       $0x18, Y5, Y1
+	VCVTDQ2PS    Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y13, Y0, Y0
+	VMULPS       Y11, Y1, Y1
+	VMOVUPS      Y0, 192(SP)
+	VMOVUPS      Y1, 224(SP)
+	VPAND        matstreamlowByte<>+0(SB), Y6, Y0
+	VPAND        matstreamlowByte<>+0(SB), Y7, Y1
+	VCVTDQ2PS    Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y13, Y0, Y0
+	VMULPS       Y11, Y1, Y1
+	VMOVUPS      Y0, 256(SP)
+	VMOVUPS      Y1, 288(SP)
+	VPSRLD       $0x08, Y6, Y0
+	VPAND        matstreamlowByte<>+0(SB), Y0, Y0
+	VPSRLD       $0x08, Y7, Y1
+	VPAND        matstreamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y13, Y0, Y0
+	VMULPS       Y11, Y1, Y1
+	VMOVUPS      Y0, 320(SP)
+	VMOVUPS      Y1, 352(SP)
+	VPSRLD       $0x10, Y6, Y0
+	VPAND        matstreamlowByte<>+0(SB), Y0, Y0
+	VPSRLD       $0x10, Y7, Y1
+	VPAND        matstreamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y13, Y0, Y0
+	VMULPS       Y11, Y1, Y1
+	VMOVUPS      Y0, 384(SP)
+	VMOVUPS      Y1, 416(SP)
+	VPSRLD       $0x18, Y6, Y0
+	VPSRLD       $0x18, Y7, Y1
+	VCVTDQ2PS    Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y13, Y0, Y0
+	VMULPS       Y11, Y1, Y1
+	VMOVUPS      Y0, 448(SP)
+	VMOVUPS      Y1, 480(SP)
+	VMOVAPS      Y9, Y0
+	PREFETCHT1   (R11)
+	PREFETCHT1   64(R11)
+	PREFETCHT1   128(R11)
+	ADDQ         R12, R11
+	VMOVDQU      (DX), Y1
+	VPAND        16(SI), Y14, Y11
+	VPXOR        Y2, Y2, Y2
+	VPDPBUSD     Y1, Y11, Y2
+	VPAND        16(SI)(R8*1), Y14, Y11
+	VPXOR        Y3, Y3, Y3
+	VPDPBUSD     Y1, Y11, Y3
+	VPAND        16(SI)(R8*2), Y14, Y11
+	VPXOR        Y4, Y4, Y4
+	VPDPBUSD     Y1, Y11, Y4
+	VPAND        16(SI)(R9*1), Y14, Y11
+	VPXOR        Y5, Y5, Y5
+	VPDPBUSD     Y1, Y11, Y5
+	VPACKSSDW    Y3, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPACKSSDW    Y5, Y4, Y4
+	VPMADDWD     Y15, Y4, Y4
+	VPACKSSDW    Y4, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPAND        16(R10), Y14, Y11
+	VPXOR        Y6, Y6, Y6
+	VPDPBUSD     Y1, Y11, Y6
+	VPAND        16(R10)(R8*1), Y14, Y11
+	VPXOR        Y7, Y7, Y7
+	VPDPBUSD     Y1, Y11, Y7
+	VPAND        16(R10)(R8*2), Y14, Y11
+	VPXOR        Y8, Y8, Y8
+	VPDPBUSD     Y1, Y11, Y8
+	VPAND        16(R10)(R9*1), Y14, Y11
+	VPXOR        Y9, Y9, Y9
+	VPDPBUSD     Y1, Y11, Y9
+	VPACKSSDW    Y7, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPMADDWD     Y15, Y8, Y8
+	VPACKSSDW    Y8, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPERM2I128   $0x31, Y6, Y2, Y10
+	VPERM2I128   $0x20, Y6, Y2, Y2
+	VPADDD       Y10, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 32(DX), Y11
+	VMULPS       (SP), Y11, Y11
+	VFMADD231PS  Y2, Y11, Y0
+	VBROADCASTSS 36(DX), Y11
+	VFMADD231PS  32(SP), Y11, Y0
+	ADDQ         $0x00000030, DX
+	PREFETCHT1   (R11)
+	PREFETCHT1   64(R11)
+	PREFETCHT1   128(R11)
+	ADDQ         R12, R11
+	VMOVDQU      (DX), Y1
+	VMOVDQU      16(SI), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y2, Y2, Y2
+	VPDPBUSD     Y1, Y11, Y2
+	VMOVDQU      16(SI)(R8*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y3, Y3, Y3
+	VPDPBUSD     Y1, Y11, Y3
+	VMOVDQU      16(SI)(R8*2), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y4, Y4, Y4
+	VPDPBUSD     Y1, Y11, Y4
+	VMOVDQU      16(SI)(R9*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y5, Y5, Y5
+	VPDPBUSD     Y1, Y11, Y5
+	VPACKSSDW    Y3, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPACKSSDW    Y5, Y4, Y4
+	VPMADDWD     Y15, Y4, Y4
+	VPACKSSDW    Y4, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VMOVDQU      16(R10), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y6, Y6, Y6
+	VPDPBUSD     Y1, Y11, Y6
+	VMOVDQU      16(R10)(R8*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y7, Y7, Y7
+	VPDPBUSD     Y1, Y11, Y7
+	VMOVDQU      16(R10)(R8*2), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y8, Y8, Y8
+	VPDPBUSD     Y1, Y11, Y8
+	VMOVDQU      16(R10)(R9*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y9, Y9, Y9
+	VPDPBUSD     Y1, Y11, Y9
+	VPACKSSDW    Y7, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPMADDWD     Y15, Y8, Y8
+	VPACKSSDW    Y8, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPERM2I128   $0x31, Y6, Y2, Y10
+	VPERM2I128   $0x20, Y6, Y2, Y2
+	VPADDD       Y10, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 32(DX), Y11
+	VMULPS       64(SP), Y11, Y11
+	VFMADD231PS  Y2, Y11, Y0
+	VBROADCASTSS 36(DX), Y11
+	VFMADD231PS  96(SP), Y11, Y0
+	ADDQ         $0x00000030, DX
+	PREFETCHT1   (R11)
+	PREFETCHT1   64(R11)
+	PREFETCHT1   128(R11)
+	ADDQ         R12, R11
+	VMOVDQU      (DX), Y1
+	VPAND        48(SI), Y14, Y11
+	VPXOR        Y2, Y2, Y2
+	VPDPBUSD     Y1, Y11, Y2
+	VPAND        48(SI)(R8*1), Y14, Y11
+	VPXOR        Y3, Y3, Y3
+	VPDPBUSD     Y1, Y11, Y3
+	VPAND        48(SI)(R8*2), Y14, Y11
+	VPXOR        Y4, Y4, Y4
+	VPDPBUSD     Y1, Y11, Y4
+	VPAND        48(SI)(R9*1), Y14, Y11
+	VPXOR        Y5, Y5, Y5
+	VPDPBUSD     Y1, Y11, Y5
+	VPACKSSDW    Y3, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPACKSSDW    Y5, Y4, Y4
+	VPMADDWD     Y15, Y4, Y4
+	VPACKSSDW    Y4, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPAND        48(R10), Y14, Y11
+	VPXOR        Y6, Y6, Y6
+	VPDPBUSD     Y1, Y11, Y6
+	VPAND        48(R10)(R8*1), Y14, Y11
+	VPXOR        Y7, Y7, Y7
+	VPDPBUSD     Y1, Y11, Y7
+	VPAND        48(R10)(R8*2), Y14, Y11
+	VPXOR        Y8, Y8, Y8
+	VPDPBUSD     Y1, Y11, Y8
+	VPAND        48(R10)(R9*1), Y14, Y11
+	VPXOR        Y9, Y9, Y9
+	VPDPBUSD     Y1, Y11, Y9
+	VPACKSSDW    Y7, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPMADDWD     Y15, Y8, Y8
+	VPACKSSDW    Y8, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPERM2I128   $0x31, Y6, Y2, Y10
+	VPERM2I128   $0x20, Y6, Y2, Y2
+	VPADDD       Y10, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 32(DX), Y11
+	VMULPS       128(SP), Y11, Y11
+	VFMADD231PS  Y2, Y11, Y0
+	VBROADCASTSS 36(DX), Y11
+	VFMADD231PS  160(SP), Y11, Y0
+	ADDQ         $0x00000030, DX
+	PREFETCHT1   (R11)
+	PREFETCHT1   64(R11)
+	PREFETCHT1   128(R11)
+	ADDQ         R12, R11
+	VMOVDQU      (DX), Y1
+	VMOVDQU      48(SI), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y2, Y2, Y2
+	VPDPBUSD     Y1, Y11, Y2
+	VMOVDQU      48(SI)(R8*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y3, Y3, Y3
+	VPDPBUSD     Y1, Y11, Y3
+	VMOVDQU      48(SI)(R8*2), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y4, Y4, Y4
+	VPDPBUSD     Y1, Y11, Y4
+	VMOVDQU      48(SI)(R9*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y5, Y5, Y5
+	VPDPBUSD     Y1, Y11, Y5
+	VPACKSSDW    Y3, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPACKSSDW    Y5, Y4, Y4
+	VPMADDWD     Y15, Y4, Y4
+	VPACKSSDW    Y4, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VMOVDQU      48(R10), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y6, Y6, Y6
+	VPDPBUSD     Y1, Y11, Y6
+	VMOVDQU      48(R10)(R8*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y7, Y7, Y7
+	VPDPBUSD     Y1, Y11, Y7
+	VMOVDQU      48(R10)(R8*2), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y8, Y8, Y8
+	VPDPBUSD     Y1, Y11, Y8
+	VMOVDQU      48(R10)(R9*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y9, Y9, Y9
+	VPDPBUSD     Y1, Y11, Y9
+	VPACKSSDW    Y7, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPMADDWD     Y15, Y8, Y8
+	VPACKSSDW    Y8, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPERM2I128   $0x31, Y6, Y2, Y10
+	VPERM2I128   $0x20, Y6, Y2, Y2
+	VPADDD       Y10, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 32(DX), Y11
+	VMULPS       192(SP), Y11, Y11
+	VFMADD231PS  Y2, Y11, Y0
+	VBROADCASTSS 36(DX), Y11
+	VFMADD231PS  224(SP), Y11, Y0
+	ADDQ         $0x00000030, DX
+	PREFETCHT1   (R11)
+	PREFETCHT1   64(R11)
+	PREFETCHT1   128(R11)
+	ADDQ         R12, R11
+	VMOVDQU      (DX), Y1
+	VPAND        80(SI), Y14, Y11
+	VPXOR        Y2, Y2, Y2
+	VPDPBUSD     Y1, Y11, Y2
+	VPAND        80(SI)(R8*1), Y14, Y11
+	VPXOR        Y3, Y3, Y3
+	VPDPBUSD     Y1, Y11, Y3
+	VPAND        80(SI)(R8*2), Y14, Y11
+	VPXOR        Y4, Y4, Y4
+	VPDPBUSD     Y1, Y11, Y4
+	VPAND        80(SI)(R9*1), Y14, Y11
+	VPXOR        Y5, Y5, Y5
+	VPDPBUSD     Y1, Y11, Y5
+	VPACKSSDW    Y3, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPACKSSDW    Y5, Y4, Y4
+	VPMADDWD     Y15, Y4, Y4
+	VPACKSSDW    Y4, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPAND        80(R10), Y14, Y11
+	VPXOR        Y6, Y6, Y6
+	VPDPBUSD     Y1, Y11, Y6
+	VPAND        80(R10)(R8*1), Y14, Y11
+	VPXOR        Y7, Y7, Y7
+	VPDPBUSD     Y1, Y11, Y7
+	VPAND        80(R10)(R8*2), Y14, Y11
+	VPXOR        Y8, Y8, Y8
+	VPDPBUSD     Y1, Y11, Y8
+	VPAND        80(R10)(R9*1), Y14, Y11
+	VPXOR        Y9, Y9, Y9
+	VPDPBUSD     Y1, Y11, Y9
+	VPACKSSDW    Y7, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPMADDWD     Y15, Y8, Y8
+	VPACKSSDW    Y8, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPERM2I128   $0x31, Y6, Y2, Y10
+	VPERM2I128   $0x20, Y6, Y2, Y2
+	VPADDD       Y10, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 32(DX), Y11
+	VMULPS       256(SP), Y11, Y11
+	VFMADD231PS  Y2, Y11, Y0
+	VBROADCASTSS 36(DX), Y11
+	VFMADD231PS  288(SP), Y11, Y0
+	ADDQ         $0x00000030, DX
+	PREFETCHT1   (R11)
+	PREFETCHT1   64(R11)
+	PREFETCHT1   128(R11)
+	ADDQ         R12, R11
+	VMOVDQU      (DX), Y1
+	VMOVDQU      80(SI), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y2, Y2, Y2
+	VPDPBUSD     Y1, Y11, Y2
+	VMOVDQU      80(SI)(R8*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y3, Y3, Y3
+	VPDPBUSD     Y1, Y11, Y3
+	VMOVDQU      80(SI)(R8*2), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y4, Y4, Y4
+	VPDPBUSD     Y1, Y11, Y4
+	VMOVDQU      80(SI)(R9*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y5, Y5, Y5
+	VPDPBUSD     Y1, Y11, Y5
+	VPACKSSDW    Y3, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPACKSSDW    Y5, Y4, Y4
+	VPMADDWD     Y15, Y4, Y4
+	VPACKSSDW    Y4, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VMOVDQU      80(R10), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y6, Y6, Y6
+	VPDPBUSD     Y1, Y11, Y6
+	VMOVDQU      80(R10)(R8*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y7, Y7, Y7
+	VPDPBUSD     Y1, Y11, Y7
+	VMOVDQU      80(R10)(R8*2), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y8, Y8, Y8
+	VPDPBUSD     Y1, Y11, Y8
+	VMOVDQU      80(R10)(R9*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y9, Y9, Y9
+	VPDPBUSD     Y1, Y11, Y9
+	VPACKSSDW    Y7, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPMADDWD     Y15, Y8, Y8
+	VPACKSSDW    Y8, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPERM2I128   $0x31, Y6, Y2, Y10
+	VPERM2I128   $0x20, Y6, Y2, Y2
+	VPADDD       Y10, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 32(DX), Y11
+	VMULPS       320(SP), Y11, Y11
+	VFMADD231PS  Y2, Y11, Y0
+	VBROADCASTSS 36(DX), Y11
+	VFMADD231PS  352(SP), Y11, Y0
+	ADDQ         $0x00000030, DX
+	PREFETCHT1   (R11)
+	PREFETCHT1   64(R11)
+	PREFETCHT1   128(R11)
+	ADDQ         R12, R11
+	VMOVDQU      (DX), Y1
+	VPAND        112(SI), Y14, Y11
+	VPXOR        Y2, Y2, Y2
+	VPDPBUSD     Y1, Y11, Y2
+	VPAND        112(SI)(R8*1), Y14, Y11
+	VPXOR        Y3, Y3, Y3
+	VPDPBUSD     Y1, Y11, Y3
+	VPAND        112(SI)(R8*2), Y14, Y11
+	VPXOR        Y4, Y4, Y4
+	VPDPBUSD     Y1, Y11, Y4
+	VPAND        112(SI)(R9*1), Y14, Y11
+	VPXOR        Y5, Y5, Y5
+	VPDPBUSD     Y1, Y11, Y5
+	VPACKSSDW    Y3, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPACKSSDW    Y5, Y4, Y4
+	VPMADDWD     Y15, Y4, Y4
+	VPACKSSDW    Y4, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPAND        112(R10), Y14, Y11
+	VPXOR        Y6, Y6, Y6
+	VPDPBUSD     Y1, Y11, Y6
+	VPAND        112(R10)(R8*1), Y14, Y11
+	VPXOR        Y7, Y7, Y7
+	VPDPBUSD     Y1, Y11, Y7
+	VPAND        112(R10)(R8*2), Y14, Y11
+	VPXOR        Y8, Y8, Y8
+	VPDPBUSD     Y1, Y11, Y8
+	VPAND        112(R10)(R9*1), Y14, Y11
+	VPXOR        Y9, Y9, Y9
+	VPDPBUSD     Y1, Y11, Y9
+	VPACKSSDW    Y7, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPMADDWD     Y15, Y8, Y8
+	VPACKSSDW    Y8, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPERM2I128   $0x31, Y6, Y2, Y10
+	VPERM2I128   $0x20, Y6, Y2, Y2
+	VPADDD       Y10, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 32(DX), Y11
+	VMULPS       384(SP), Y11, Y11
+	VFMADD231PS  Y2, Y11, Y0
+	VBROADCASTSS 36(DX), Y11
+	VFMADD231PS  416(SP), Y11, Y0
+	ADDQ         $0x00000030, DX
+	PREFETCHT1   (R11)
+	PREFETCHT1   64(R11)
+	PREFETCHT1   128(R11)
+	ADDQ         R12, R11
+	VMOVDQU      (DX), Y1
+	VMOVDQU      112(SI), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y2, Y2, Y2
+	VPDPBUSD     Y1, Y11, Y2
+	VMOVDQU      112(SI)(R8*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y3, Y3, Y3
+	VPDPBUSD     Y1, Y11, Y3
+	VMOVDQU      112(SI)(R8*2), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y4, Y4, Y4
+	VPDPBUSD     Y1, Y11, Y4
+	VMOVDQU      112(SI)(R9*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y5, Y5, Y5
+	VPDPBUSD     Y1, Y11, Y5
+	VPACKSSDW    Y3, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPACKSSDW    Y5, Y4, Y4
+	VPMADDWD     Y15, Y4, Y4
+	VPACKSSDW    Y4, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VMOVDQU      112(R10), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y6, Y6, Y6
+	VPDPBUSD     Y1, Y11, Y6
+	VMOVDQU      112(R10)(R8*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y7, Y7, Y7
+	VPDPBUSD     Y1, Y11, Y7
+	VMOVDQU      112(R10)(R8*2), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y8, Y8, Y8
+	VPDPBUSD     Y1, Y11, Y8
+	VMOVDQU      112(R10)(R9*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VPXOR        Y9, Y9, Y9
+	VPDPBUSD     Y1, Y11, Y9
+	VPACKSSDW    Y7, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPMADDWD     Y15, Y8, Y8
+	VPACKSSDW    Y8, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPERM2I128   $0x31, Y6, Y2, Y10
+	VPERM2I128   $0x20, Y6, Y2, Y2
+	VPADDD       Y10, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 32(DX), Y11
+	VMULPS       448(SP), Y11, Y11
+	VFMADD231PS  Y2, Y11, Y0
+	VBROADCASTSS 36(DX), Y11
+	VFMADD231PS  480(SP), Y11, Y0
+	ADDQ         $0x00000030, DX
+	ADDQ         $0x00000090, SI
+	ADDQ         $0x00000090, R10
+	DECQ         CX
+	JNE          loop5
+	VMOVUPS      Y0, (DI)
+	VZEROUPPER
+	RET
 
-DATA matstreamfifthsQ5_1<>+0(SB)/8, $0x0706050407060504
-DATA matstreamfifthsQ5_1<>+8(SB)/8, $0x0706050407060504
-DATA matstreamfifthsQ5_1<>+16(SB)/8, $0x0706050407060504
-DATA matstreamfifthsQ5_1<>+24(SB)/8, $0x0706050407060504
-DATA matstreamfifthsQ5_1<>+32(SB)/8, $0x1f1e1d1c1f1e1d1c
-DATA matstreamfifthsQ5_1<>+40(SB)/8, $0x1f1e1d1c1f1e1d1c
-DATA matstreamfifthsQ5_1<>+48(SB)/8, $0x1f1e1d1c1f1e1d1c
-DATA matstreamfifthsQ5_1<>+56(SB)/8, $0x1f1e1d1c1f1e1d1c
-GLOBL matstreamfifthsQ5_1<>(SB), RODATA|NOPTR, $64
+DATA matstreamsignBit<>+0(SB)/8, $0x8000000080000000
+DATA matstreamsignBit<>+8(SB)/8, $0x8000000080000000
+DATA matstreamsignBit<>+16(SB)/8, $0x8000000080000000
+DATA matstreamsignBit<>+24(SB)/8, $0x8000000080000000
+GLOBL matstreamsignBit<>(SB), RODATA|NOPTR, $32
+
+DATA matstreamlow4<>+0(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA matstreamlow4<>+8(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA matstreamlow4<>+16(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA matstreamlow4<>+24(SB)/8, $0x0f0f0f0f0f0f0f0f
+GLOBL matstreamlow4<>(SB), RODATA|NOPTR, $32
+
+DATA matstreamhigh2<>+0(SB)/8, $0x3030303030303030
+DATA matstreamhigh2<>+8(SB)/8, $0x3030303030303030
+DATA matstreamhigh2<>+16(SB)/8, $0x3030303030303030
+DATA matstreamhigh2<>+24(SB)/8, $0x3030303030303030
+GLOBL matstreamhigh2<>(SB), RODATA|NOPTR, $32
+
+DATA matstreamlow6<>+0(SB)/8, $0x3f3f3f3f3f3f3f3f
+DATA matstreamlow6<>+8(SB)/8, $0x3f3f3f3f3f3f3f3f
+DATA matstreamlow6<>+16(SB)/8, $0x3f3f3f3f3f3f3f3f
+DATA matstreamlow6<>+24(SB)/8, $0x3f3f3f3f3f3f3f3f
+GLOBL matstreamlow6<>(SB), RODATA|NOPTR, $32
+
+DATA matstreamlowByte<>+0(SB)/8, $0x000000ff000000ff
+DATA matstreamlowByte<>+8(SB)/8, $0x000000ff000000ff
+DATA matstreamlowByte<>+16(SB)/8, $0x000000ff000000ff
+DATA matstreamlowByte<>+24(SB)/8, $0x000000ff000000ff
+GLOBL matstreamlowByte<>(SB), RODATA|NOPTR, $32
+
+// func streamQ5_KAVX512(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+// Requires: AVX, AVX2, AVX512VNNI, F16C, FMA3, MMX+
+TEXT ·streamQ5_KAVX512(SB), NOSPLIT, $512-56
+	MOVQ         w+8(FP), SI
+	MOVQ         stride+16(FP), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (SI)(R8*4), R10
+	MOVQ         y+0(FP), DI
+	MOVQ         n+24(FP), CX
+	MOVQ         a+32(FP), DX
+	MOVQ         ahead+40(FP), R11
+	MOVQ         step+48(FP), R12
+	VXORPS       Y0, Y0, Y0
+	VPCMPEQW     Y15, Y15, Y15
+	VPSRLW       $0x0f, Y15, Y15
+	SHRQ         $0x03, CX
+	MOVL         $0x0f0f0f0f, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+	MOVL         $0x10101010, AX
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+
+loop6:
+	VMOVAPS      Y0, Y9
+	MOVWLZX      (SI)(R9*1), AX
+	SHLQ         $0x10, AX
+	MOVW         (SI)(R8*2), AX
+	SHLQ         $0x10, AX
+	MOVW         (SI)(R8*1), AX
+	SHLQ         $0x10, AX
+	MOVW         (SI), AX
+	MOVWLZX      (R10)(R9*1), BX
+	SHLQ         $0x10, BX
+	MOVW         (R10)(R8*2), BX
+	SHLQ         $0x10, BX
+	MOVW         (R10)(R8*1), BX
+	SHLQ         $0x10, BX
+	MOVW         (R10), BX
+	VMOVQ        AX, X13
+	VPINSRQ      $0x01, BX, X13, X13
+	VCVTPH2PS    X13, Y13
+	MOVWLZX      2(SI)(R9*1), AX
+	SHLQ         $0x10, AX
+	MOVW         2(SI)(R8*2), AX
+	SHLQ         $0x10, AX
+	MOVW         2(SI)(R8*1), AX
+	SHLQ         $0x10, AX
+	MOVW         2(SI), AX
+	MOVWLZX      2(R10)(R9*1), BX
+	SHLQ         $0x10, BX
+	MOVW         2(R10)(R8*2), BX
+	SHLQ         $0x10, BX
+	MOVW         2(R10)(R8*1), BX
+	SHLQ         $0x10, BX
+	MOVW         2(R10), BX
+	VMOVQ        AX, X11
+	VPINSRQ      $0x01, BX, X11, X11
+	VCVTPH2PS    X11, Y11
+	VXORPS       matstreamsignBit<>+0(SB), Y11, Y11
+	VMOVDQU      4(SI), X0
+	VINSERTI128  $0x01, 4(R10), Y0, Y0
+	VMOVDQU      4(SI)(R8*1), X1
+	VINSERTI128  $0x01, 4(R10)(R8*1), Y1, Y1
+	VMOVDQU      4(SI)(R8*2), X2
+	VINSERTI128  $0x01, 4(R10)(R8*2), Y2, Y2
+	VMOVDQU      4(SI)(R9*1), X3
+	VINSERTI128  $0x01, 4(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ   Y1, Y0, Y4
+	VPUNPCKLDQ   Y3, Y2, Y5
+	VPUNPCKHDQ   Y1, Y0, Y6
+	VPUNPCKHDQ   Y3, Y2, Y7
+	VPUNPCKLQDQ  Y5, Y4, Y0
+	VPUNPCKHQDQ  Y5, Y4, Y1
+	VPUNPCKLQDQ  Y7, Y6, Y2
+	VPUNPCKHQDQ  Y7, Y6, Y3
+	VPAND        matstreamlow6<>+0(SB), Y0, Y4
+	VPAND        matstreamlow6<>+0(SB), Y1, Y5
+	VPSRLW       $0x02, Y0, Y0
+	VPSRLW       $0x02, Y1, Y1
+	VPAND        matstreamhigh2<>+0(SB), Y0, Y0
+	VPAND        matstreamhigh2<>+0(SB), Y1, Y1
+	VPAND        matstreamlow4<>+0(SB), Y2, Y6
+	VPSRLW       $0x04, Y2, Y2
+	VPAND        matstreamlow4<>+0(SB), Y2, Y7
+	VPOR         Y0, Y6, Y6
+	VPOR         Y1, Y7, Y7
+	VPAND        matstreamlowByte<>+0(SB), Y4, Y0
+	VPAND        matstreamlowByte<>+0(SB), Y5, Y1
+	VCVTDQ2PS    Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y13, Y0, Y0
+	VMULPS       Y11, Y1, Y1
+	VMOVUPS      Y0, (SP)
+	VMOVUPS      Y1, 32(SP)
+	VPSRLD       $0x08, Y4, Y0
+	VPAND        matstreamlowByte<>+0(SB), Y0, Y0
+	VPSRLD       $0x08, Y5, Y1
+	VPAND        matstreamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y13, Y0, Y0
+	VMULPS       Y11, Y1, Y1
+	VMOVUPS      Y0, 64(SP)
+	VMOVUPS      Y1, 96(SP)
+	VPSRLD       $0x10, Y4, Y0
+	VPAND        matstreamlowByte<>+0(SB), Y0, Y0
+	VPSRLD       $0x10, Y5, Y1
+	VPAND        matstreamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y13, Y0, Y0
+	VMULPS       Y11, Y1, Y1
+	VMOVUPS      Y0, 128(SP)
+	VMOVUPS      Y1, 160(SP)
+	VPSRLD       $0x18, Y4, Y0
+	VPSRLD       $0x18, Y5, Y1
+	VCVTDQ2PS    Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y13, Y0, Y0
+	VMULPS       Y11, Y1, Y1
+	VMOVUPS      Y0, 192(SP)
+	VMOVUPS      Y1, 224(SP)
+	VPAND        matstreamlowByte<>+0(SB), Y6, Y0
+	VPAND        matstreamlowByte<>+0(SB), Y7, Y1
+	VCVTDQ2PS    Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y13, Y0, Y0
+	VMULPS       Y11, Y1, Y1
+	VMOVUPS      Y0, 256(SP)
+	VMOVUPS      Y1, 288(SP)
+	VPSRLD       $0x08, Y6, Y0
+	VPAND        matstreamlowByte<>+0(SB), Y0, Y0
+	VPSRLD       $0x08, Y7, Y1
+	VPAND        matstreamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y13, Y0, Y0
+	VMULPS       Y11, Y1, Y1
+	VMOVUPS      Y0, 320(SP)
+	VMOVUPS      Y1, 352(SP)
+	VPSRLD       $0x10, Y6, Y0
+	VPAND        matstreamlowByte<>+0(SB), Y0, Y0
+	VPSRLD       $0x10, Y7, Y1
+	VPAND        matstreamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y13, Y0, Y0
+	VMULPS       Y11, Y1, Y1
+	VMOVUPS      Y0, 384(SP)
+	VMOVUPS      Y1, 416(SP)
+	VPSRLD       $0x18, Y6, Y0
+	VPSRLD       $0x18, Y7, Y1
+	VCVTDQ2PS    Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y13, Y0, Y0
+	VMULPS       Y11, Y1, Y1
+	VMOVUPS      Y0, 448(SP)
+	VMOVUPS      Y1, 480(SP)
+	VMOVAPS      Y9, Y0
+	PREFETCHT1   (R11)
+	PREFETCHT1   64(R11)
+	PREFETCHT1   128(R11)
+	ADDQ         R12, R11
+	VMOVDQU      (DX), Y1
+	VPAND        48(SI), Y14, Y11
+	VMOVDQU      16(SI), Y10
+	VPSLLW       $0x04, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y2, Y2, Y2
+	VPDPBUSD     Y1, Y11, Y2
+	VPAND        48(SI)(R8*1), Y14, Y11
+	VMOVDQU      16(SI)(R8*1), Y10
+	VPSLLW       $0x04, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y3, Y3, Y3
+	VPDPBUSD     Y1, Y11, Y3
+	VPAND        48(SI)(R8*2), Y14, Y11
+	VMOVDQU      16(SI)(R8*2), Y10
+	VPSLLW       $0x04, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y4, Y4, Y4
+	VPDPBUSD     Y1, Y11, Y4
+	VPAND        48(SI)(R9*1), Y14, Y11
+	VMOVDQU      16(SI)(R9*1), Y10
+	VPSLLW       $0x04, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y5, Y5, Y5
+	VPDPBUSD     Y1, Y11, Y5
+	VPACKSSDW    Y3, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPACKSSDW    Y5, Y4, Y4
+	VPMADDWD     Y15, Y4, Y4
+	VPACKSSDW    Y4, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPAND        48(R10), Y14, Y11
+	VMOVDQU      16(R10), Y10
+	VPSLLW       $0x04, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y6, Y6, Y6
+	VPDPBUSD     Y1, Y11, Y6
+	VPAND        48(R10)(R8*1), Y14, Y11
+	VMOVDQU      16(R10)(R8*1), Y10
+	VPSLLW       $0x04, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y7, Y7, Y7
+	VPDPBUSD     Y1, Y11, Y7
+	VPAND        48(R10)(R8*2), Y14, Y11
+	VMOVDQU      16(R10)(R8*2), Y10
+	VPSLLW       $0x04, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y8, Y8, Y8
+	VPDPBUSD     Y1, Y11, Y8
+	VPAND        48(R10)(R9*1), Y14, Y11
+	VMOVDQU      16(R10)(R9*1), Y10
+	VPSLLW       $0x04, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y9, Y9, Y9
+	VPDPBUSD     Y1, Y11, Y9
+	VPACKSSDW    Y7, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPMADDWD     Y15, Y8, Y8
+	VPACKSSDW    Y8, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPERM2I128   $0x31, Y6, Y2, Y10
+	VPERM2I128   $0x20, Y6, Y2, Y2
+	VPADDD       Y10, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 32(DX), Y11
+	VMULPS       (SP), Y11, Y11
+	VFMADD231PS  Y2, Y11, Y0
+	VBROADCASTSS 36(DX), Y11
+	VFMADD231PS  32(SP), Y11, Y0
+	ADDQ         $0x00000030, DX
+	PREFETCHT1   (R11)
+	PREFETCHT1   64(R11)
+	PREFETCHT1   128(R11)
+	ADDQ         R12, R11
+	VMOVDQU      (DX), Y1
+	VMOVDQU      48(SI), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(SI), Y10
+	VPSLLW       $0x03, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y2, Y2, Y2
+	VPDPBUSD     Y1, Y11, Y2
+	VMOVDQU      48(SI)(R8*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(SI)(R8*1), Y10
+	VPSLLW       $0x03, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y3, Y3, Y3
+	VPDPBUSD     Y1, Y11, Y3
+	VMOVDQU      48(SI)(R8*2), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(SI)(R8*2), Y10
+	VPSLLW       $0x03, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y4, Y4, Y4
+	VPDPBUSD     Y1, Y11, Y4
+	VMOVDQU      48(SI)(R9*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(SI)(R9*1), Y10
+	VPSLLW       $0x03, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y5, Y5, Y5
+	VPDPBUSD     Y1, Y11, Y5
+	VPACKSSDW    Y3, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPACKSSDW    Y5, Y4, Y4
+	VPMADDWD     Y15, Y4, Y4
+	VPACKSSDW    Y4, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VMOVDQU      48(R10), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(R10), Y10
+	VPSLLW       $0x03, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y6, Y6, Y6
+	VPDPBUSD     Y1, Y11, Y6
+	VMOVDQU      48(R10)(R8*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(R10)(R8*1), Y10
+	VPSLLW       $0x03, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y7, Y7, Y7
+	VPDPBUSD     Y1, Y11, Y7
+	VMOVDQU      48(R10)(R8*2), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(R10)(R8*2), Y10
+	VPSLLW       $0x03, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y8, Y8, Y8
+	VPDPBUSD     Y1, Y11, Y8
+	VMOVDQU      48(R10)(R9*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(R10)(R9*1), Y10
+	VPSLLW       $0x03, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y9, Y9, Y9
+	VPDPBUSD     Y1, Y11, Y9
+	VPACKSSDW    Y7, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPMADDWD     Y15, Y8, Y8
+	VPACKSSDW    Y8, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPERM2I128   $0x31, Y6, Y2, Y10
+	VPERM2I128   $0x20, Y6, Y2, Y2
+	VPADDD       Y10, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 32(DX), Y11
+	VMULPS       64(SP), Y11, Y11
+	VFMADD231PS  Y2, Y11, Y0
+	VBROADCASTSS 36(DX), Y11
+	VFMADD231PS  96(SP), Y11, Y0
+	ADDQ         $0x00000030, DX
+	PREFETCHT1   (R11)
+	PREFETCHT1   64(R11)
+	PREFETCHT1   128(R11)
+	ADDQ         R12, R11
+	VMOVDQU      (DX), Y1
+	VPAND        80(SI), Y14, Y11
+	VMOVDQU      16(SI), Y10
+	VPSLLW       $0x02, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y2, Y2, Y2
+	VPDPBUSD     Y1, Y11, Y2
+	VPAND        80(SI)(R8*1), Y14, Y11
+	VMOVDQU      16(SI)(R8*1), Y10
+	VPSLLW       $0x02, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y3, Y3, Y3
+	VPDPBUSD     Y1, Y11, Y3
+	VPAND        80(SI)(R8*2), Y14, Y11
+	VMOVDQU      16(SI)(R8*2), Y10
+	VPSLLW       $0x02, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y4, Y4, Y4
+	VPDPBUSD     Y1, Y11, Y4
+	VPAND        80(SI)(R9*1), Y14, Y11
+	VMOVDQU      16(SI)(R9*1), Y10
+	VPSLLW       $0x02, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y5, Y5, Y5
+	VPDPBUSD     Y1, Y11, Y5
+	VPACKSSDW    Y3, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPACKSSDW    Y5, Y4, Y4
+	VPMADDWD     Y15, Y4, Y4
+	VPACKSSDW    Y4, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPAND        80(R10), Y14, Y11
+	VMOVDQU      16(R10), Y10
+	VPSLLW       $0x02, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y6, Y6, Y6
+	VPDPBUSD     Y1, Y11, Y6
+	VPAND        80(R10)(R8*1), Y14, Y11
+	VMOVDQU      16(R10)(R8*1), Y10
+	VPSLLW       $0x02, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y7, Y7, Y7
+	VPDPBUSD     Y1, Y11, Y7
+	VPAND        80(R10)(R8*2), Y14, Y11
+	VMOVDQU      16(R10)(R8*2), Y10
+	VPSLLW       $0x02, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y8, Y8, Y8
+	VPDPBUSD     Y1, Y11, Y8
+	VPAND        80(R10)(R9*1), Y14, Y11
+	VMOVDQU      16(R10)(R9*1), Y10
+	VPSLLW       $0x02, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y9, Y9, Y9
+	VPDPBUSD     Y1, Y11, Y9
+	VPACKSSDW    Y7, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPMADDWD     Y15, Y8, Y8
+	VPACKSSDW    Y8, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPERM2I128   $0x31, Y6, Y2, Y10
+	VPERM2I128   $0x20, Y6, Y2, Y2
+	VPADDD       Y10, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 32(DX), Y11
+	VMULPS       128(SP), Y11, Y11
+	VFMADD231PS  Y2, Y11, Y0
+	VBROADCASTSS 36(DX), Y11
+	VFMADD231PS  160(SP), Y11, Y0
+	ADDQ         $0x00000030, DX
+	PREFETCHT1   (R11)
+	PREFETCHT1   64(R11)
+	PREFETCHT1   128(R11)
+	ADDQ         R12, R11
+	VMOVDQU      (DX), Y1
+	VMOVDQU      80(SI), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(SI), Y10
+	VPSLLW       $0x01, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y2, Y2, Y2
+	VPDPBUSD     Y1, Y11, Y2
+	VMOVDQU      80(SI)(R8*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(SI)(R8*1), Y10
+	VPSLLW       $0x01, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y3, Y3, Y3
+	VPDPBUSD     Y1, Y11, Y3
+	VMOVDQU      80(SI)(R8*2), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(SI)(R8*2), Y10
+	VPSLLW       $0x01, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y4, Y4, Y4
+	VPDPBUSD     Y1, Y11, Y4
+	VMOVDQU      80(SI)(R9*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(SI)(R9*1), Y10
+	VPSLLW       $0x01, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y5, Y5, Y5
+	VPDPBUSD     Y1, Y11, Y5
+	VPACKSSDW    Y3, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPACKSSDW    Y5, Y4, Y4
+	VPMADDWD     Y15, Y4, Y4
+	VPACKSSDW    Y4, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VMOVDQU      80(R10), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(R10), Y10
+	VPSLLW       $0x01, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y6, Y6, Y6
+	VPDPBUSD     Y1, Y11, Y6
+	VMOVDQU      80(R10)(R8*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(R10)(R8*1), Y10
+	VPSLLW       $0x01, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y7, Y7, Y7
+	VPDPBUSD     Y1, Y11, Y7
+	VMOVDQU      80(R10)(R8*2), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(R10)(R8*2), Y10
+	VPSLLW       $0x01, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y8, Y8, Y8
+	VPDPBUSD     Y1, Y11, Y8
+	VMOVDQU      80(R10)(R9*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(R10)(R9*1), Y10
+	VPSLLW       $0x01, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y9, Y9, Y9
+	VPDPBUSD     Y1, Y11, Y9
+	VPACKSSDW    Y7, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPMADDWD     Y15, Y8, Y8
+	VPACKSSDW    Y8, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPERM2I128   $0x31, Y6, Y2, Y10
+	VPERM2I128   $0x20, Y6, Y2, Y2
+	VPADDD       Y10, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 32(DX), Y11
+	VMULPS       192(SP), Y11, Y11
+	VFMADD231PS  Y2, Y11, Y0
+	VBROADCASTSS 36(DX), Y11
+	VFMADD231PS  224(SP), Y11, Y0
+	ADDQ         $0x00000030, DX
+	PREFETCHT1   (R11)
+	PREFETCHT1   64(R11)
+	PREFETCHT1   128(R11)
+	ADDQ         R12, R11
+	VMOVDQU      (DX), Y1
+	VPAND        112(SI), Y14, Y11
+	VPAND        16(SI), Y12, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y2, Y2, Y2
+	VPDPBUSD     Y1, Y11, Y2
+	VPAND        112(SI)(R8*1), Y14, Y11
+	VPAND        16(SI)(R8*1), Y12, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y3, Y3, Y3
+	VPDPBUSD     Y1, Y11, Y3
+	VPAND        112(SI)(R8*2), Y14, Y11
+	VPAND        16(SI)(R8*2), Y12, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y4, Y4, Y4
+	VPDPBUSD     Y1, Y11, Y4
+	VPAND        112(SI)(R9*1), Y14, Y11
+	VPAND        16(SI)(R9*1), Y12, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y5, Y5, Y5
+	VPDPBUSD     Y1, Y11, Y5
+	VPACKSSDW    Y3, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPACKSSDW    Y5, Y4, Y4
+	VPMADDWD     Y15, Y4, Y4
+	VPACKSSDW    Y4, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPAND        112(R10), Y14, Y11
+	VPAND        16(R10), Y12, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y6, Y6, Y6
+	VPDPBUSD     Y1, Y11, Y6
+	VPAND        112(R10)(R8*1), Y14, Y11
+	VPAND        16(R10)(R8*1), Y12, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y7, Y7, Y7
+	VPDPBUSD     Y1, Y11, Y7
+	VPAND        112(R10)(R8*2), Y14, Y11
+	VPAND        16(R10)(R8*2), Y12, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y8, Y8, Y8
+	VPDPBUSD     Y1, Y11, Y8
+	VPAND        112(R10)(R9*1), Y14, Y11
+	VPAND        16(R10)(R9*1), Y12, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y9, Y9, Y9
+	VPDPBUSD     Y1, Y11, Y9
+	VPACKSSDW    Y7, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPMADDWD     Y15, Y8, Y8
+	VPACKSSDW    Y8, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPERM2I128   $0x31, Y6, Y2, Y10
+	VPERM2I128   $0x20, Y6, Y2, Y2
+	VPADDD       Y10, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 32(DX), Y11
+	VMULPS       256(SP), Y11, Y11
+	VFMADD231PS  Y2, Y11, Y0
+	VBROADCASTSS 36(DX), Y11
+	VFMADD231PS  288(SP), Y11, Y0
+	ADDQ         $0x00000030, DX
+	PREFETCHT1   (R11)
+	PREFETCHT1   64(R11)
+	PREFETCHT1   128(R11)
+	ADDQ         R12, R11
+	VMOVDQU      (DX), Y1
+	VMOVDQU      112(SI), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(SI), Y10
+	VPSRLW       $0x01, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y2, Y2, Y2
+	VPDPBUSD     Y1, Y11, Y2
+	VMOVDQU      112(SI)(R8*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(SI)(R8*1), Y10
+	VPSRLW       $0x01, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y3, Y3, Y3
+	VPDPBUSD     Y1, Y11, Y3
+	VMOVDQU      112(SI)(R8*2), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(SI)(R8*2), Y10
+	VPSRLW       $0x01, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y4, Y4, Y4
+	VPDPBUSD     Y1, Y11, Y4
+	VMOVDQU      112(SI)(R9*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(SI)(R9*1), Y10
+	VPSRLW       $0x01, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y5, Y5, Y5
+	VPDPBUSD     Y1, Y11, Y5
+	VPACKSSDW    Y3, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPACKSSDW    Y5, Y4, Y4
+	VPMADDWD     Y15, Y4, Y4
+	VPACKSSDW    Y4, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VMOVDQU      112(R10), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(R10), Y10
+	VPSRLW       $0x01, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y6, Y6, Y6
+	VPDPBUSD     Y1, Y11, Y6
+	VMOVDQU      112(R10)(R8*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(R10)(R8*1), Y10
+	VPSRLW       $0x01, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y7, Y7, Y7
+	VPDPBUSD     Y1, Y11, Y7
+	VMOVDQU      112(R10)(R8*2), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(R10)(R8*2), Y10
+	VPSRLW       $0x01, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y8, Y8, Y8
+	VPDPBUSD     Y1, Y11, Y8
+	VMOVDQU      112(R10)(R9*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(R10)(R9*1), Y10
+	VPSRLW       $0x01, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y9, Y9, Y9
+	VPDPBUSD     Y1, Y11, Y9
+	VPACKSSDW    Y7, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPMADDWD     Y15, Y8, Y8
+	VPACKSSDW    Y8, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPERM2I128   $0x31, Y6, Y2, Y10
+	VPERM2I128   $0x20, Y6, Y2, Y2
+	VPADDD       Y10, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 32(DX), Y11
+	VMULPS       320(SP), Y11, Y11
+	VFMADD231PS  Y2, Y11, Y0
+	VBROADCASTSS 36(DX), Y11
+	VFMADD231PS  352(SP), Y11, Y0
+	ADDQ         $0x00000030, DX
+	PREFETCHT1   (R11)
+	PREFETCHT1   64(R11)
+	PREFETCHT1   128(R11)
+	ADDQ         R12, R11
+	VMOVDQU      (DX), Y1
+	VPAND        144(SI), Y14, Y11
+	VMOVDQU      16(SI), Y10
+	VPSRLW       $0x02, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y2, Y2, Y2
+	VPDPBUSD     Y1, Y11, Y2
+	VPAND        144(SI)(R8*1), Y14, Y11
+	VMOVDQU      16(SI)(R8*1), Y10
+	VPSRLW       $0x02, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y3, Y3, Y3
+	VPDPBUSD     Y1, Y11, Y3
+	VPAND        144(SI)(R8*2), Y14, Y11
+	VMOVDQU      16(SI)(R8*2), Y10
+	VPSRLW       $0x02, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y4, Y4, Y4
+	VPDPBUSD     Y1, Y11, Y4
+	VPAND        144(SI)(R9*1), Y14, Y11
+	VMOVDQU      16(SI)(R9*1), Y10
+	VPSRLW       $0x02, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y5, Y5, Y5
+	VPDPBUSD     Y1, Y11, Y5
+	VPACKSSDW    Y3, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPACKSSDW    Y5, Y4, Y4
+	VPMADDWD     Y15, Y4, Y4
+	VPACKSSDW    Y4, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPAND        144(R10), Y14, Y11
+	VMOVDQU      16(R10), Y10
+	VPSRLW       $0x02, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y6, Y6, Y6
+	VPDPBUSD     Y1, Y11, Y6
+	VPAND        144(R10)(R8*1), Y14, Y11
+	VMOVDQU      16(R10)(R8*1), Y10
+	VPSRLW       $0x02, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y7, Y7, Y7
+	VPDPBUSD     Y1, Y11, Y7
+	VPAND        144(R10)(R8*2), Y14, Y11
+	VMOVDQU      16(R10)(R8*2), Y10
+	VPSRLW       $0x02, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y8, Y8, Y8
+	VPDPBUSD     Y1, Y11, Y8
+	VPAND        144(R10)(R9*1), Y14, Y11
+	VMOVDQU      16(R10)(R9*1), Y10
+	VPSRLW       $0x02, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y9, Y9, Y9
+	VPDPBUSD     Y1, Y11, Y9
+	VPACKSSDW    Y7, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPMADDWD     Y15, Y8, Y8
+	VPACKSSDW    Y8, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPERM2I128   $0x31, Y6, Y2, Y10
+	VPERM2I128   $0x20, Y6, Y2, Y2
+	VPADDD       Y10, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 32(DX), Y11
+	VMULPS       384(SP), Y11, Y11
+	VFMADD231PS  Y2, Y11, Y0
+	VBROADCASTSS 36(DX), Y11
+	VFMADD231PS  416(SP), Y11, Y0
+	ADDQ         $0x00000030, DX
+	PREFETCHT1   (R11)
+	PREFETCHT1   64(R11)
+	PREFETCHT1   128(R11)
+	ADDQ         R12, R11
+	VMOVDQU      (DX), Y1
+	VMOVDQU      144(SI), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(SI), Y10
+	VPSRLW       $0x03, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y2, Y2, Y2
+	VPDPBUSD     Y1, Y11, Y2
+	VMOVDQU      144(SI)(R8*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(SI)(R8*1), Y10
+	VPSRLW       $0x03, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y3, Y3, Y3
+	VPDPBUSD     Y1, Y11, Y3
+	VMOVDQU      144(SI)(R8*2), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(SI)(R8*2), Y10
+	VPSRLW       $0x03, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y4, Y4, Y4
+	VPDPBUSD     Y1, Y11, Y4
+	VMOVDQU      144(SI)(R9*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(SI)(R9*1), Y10
+	VPSRLW       $0x03, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y5, Y5, Y5
+	VPDPBUSD     Y1, Y11, Y5
+	VPACKSSDW    Y3, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VPACKSSDW    Y5, Y4, Y4
+	VPMADDWD     Y15, Y4, Y4
+	VPACKSSDW    Y4, Y2, Y2
+	VPMADDWD     Y15, Y2, Y2
+	VMOVDQU      144(R10), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(R10), Y10
+	VPSRLW       $0x03, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y6, Y6, Y6
+	VPDPBUSD     Y1, Y11, Y6
+	VMOVDQU      144(R10)(R8*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(R10)(R8*1), Y10
+	VPSRLW       $0x03, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y7, Y7, Y7
+	VPDPBUSD     Y1, Y11, Y7
+	VMOVDQU      144(R10)(R8*2), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(R10)(R8*2), Y10
+	VPSRLW       $0x03, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y8, Y8, Y8
+	VPDPBUSD     Y1, Y11, Y8
+	VMOVDQU      144(R10)(R9*1), Y11
+	VPSRLW       $0x04, Y11, Y11
+	VPAND        Y14, Y11, Y11
+	VMOVDQU      16(R10)(R9*1), Y10
+	VPSRLW       $0x03, Y10, Y10
+	VPAND        Y12, Y10, Y10
+	VPOR         Y10, Y11, Y11
+	VPXOR        Y9, Y9, Y9
+	VPDPBUSD     Y1, Y11, Y9
+	VPACKSSDW    Y7, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPMADDWD     Y15, Y8, Y8
+	VPACKSSDW    Y8, Y6, Y6
+	VPMADDWD     Y15, Y6, Y6
+	VPERM2I128   $0x31, Y6, Y2, Y10
+	VPERM2I128   $0x20, Y6, Y2, Y2
+	VPADDD       Y10, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 32(DX), Y11
+	VMULPS       448(SP), Y11, Y11
+	VFMADD231PS  Y2, Y11, Y0
+	VBROADCASTSS 36(DX), Y11
+	VFMADD231PS  480(SP), Y11, Y0
+	ADDQ         $0x00000030, DX
+	ADDQ         $0x000000b0, SI
+	ADDQ         $0x000000b0, R10
+	DECQ         CX
+	JNE          loop6
+	VMOVUPS      Y0, (DI)
+	VZEROUPPER
+	RET
+
+// func streamQ3_KAVX512(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+// Requires: AVX, AVX2, AVX512VNNI, F16C, FMA3, MMX+
+TEXT ·streamQ3_KAVX512(SB), NOSPLIT, $128-56
+	MOVQ         w+8(FP), SI
+	MOVQ         stride+16(FP), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (SI)(R8*4), R10
+	MOVQ         y+0(FP), DI
+	MOVQ         n+24(FP), CX
+	MOVQ         a+32(FP), DX
+	MOVQ         ahead+40(FP), R11
+	MOVQ         step+48(FP), R12
+	VXORPS       Y0, Y0, Y0
+	VPCMPEQW     Y15, Y15, Y15
+	VPSRLW       $0x0f, Y15, Y15
+	SHRQ         $0x03, CX
+	MOVL         $0x03030303, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+	MOVL         $0x04040404, AX
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+
+loop7:
+	VMOVAPS        Y0, Y13
+	VMOVDQU        92(SI), X0
+	VINSERTI128    $0x01, 92(R10), Y0, Y0
+	VMOVDQU        92(SI)(R8*1), X1
+	VINSERTI128    $0x01, 92(R10)(R8*1), Y1, Y1
+	VMOVDQU        92(SI)(R8*2), X2
+	VINSERTI128    $0x01, 92(R10)(R8*2), Y2, Y2
+	VMOVDQU        92(SI)(R9*1), X3
+	VINSERTI128    $0x01, 92(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKLDQ     Y3, Y2, Y5
+	VPUNPCKHDQ     Y1, Y0, Y6
+	VPUNPCKHDQ     Y3, Y2, Y7
+	VPUNPCKLQDQ    Y5, Y4, Y0
+	VPUNPCKHQDQ    Y5, Y4, Y1
+	VPUNPCKLQDQ    Y7, Y6, Y2
+	VPUNPCKHQDQ    Y7, Y6, Y3
+	VPAND          matstreamlow4<>+0(SB), Y1, Y8
+	VPSLLW         $0x04, Y3, Y4
+	VPAND          matstreamhigh2<>+0(SB), Y4, Y4
+	VPOR           Y4, Y8, Y8
+	VPSUBB         matstreamthirtyTwo<>+0(SB), Y8, Y8
+	VPAND          matstreamlow4<>+0(SB), Y2, Y9
+	VPSLLW         $0x02, Y3, Y4
+	VPAND          matstreamhigh2<>+0(SB), Y4, Y4
+	VPOR           Y4, Y9, Y9
+	VPSUBB         matstreamthirtyTwo<>+0(SB), Y9, Y9
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          matstreamlow4<>+0(SB), Y1, Y10
+	VMOVDQA        Y3, Y4
+	VPAND          matstreamhigh2<>+0(SB), Y4, Y4
+	VPOR           Y4, Y10, Y10
+	VPSUBB         matstreamthirtyTwo<>+0(SB), Y10, Y10
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          matstreamlow4<>+0(SB), Y2, Y11
+	VPSRLW         $0x02, Y3, Y4
+	VPAND          matstreamhigh2<>+0(SB), Y4, Y4
+	VPOR           Y4, Y11, Y11
+	VPSUBB         matstreamthirtyTwo<>+0(SB), Y11, Y11
+	VMOVDQU        Y8, (SP)
+	VMOVDQU        Y9, 32(SP)
+	VMOVDQU        Y10, 64(SP)
+	VMOVDQU        Y11, 96(SP)
+	VMOVAPS        Y13, Y0
+	MOVWLZX        108(SI)(R9*1), AX
+	SHLQ           $0x10, AX
+	MOVW           108(SI)(R8*2), AX
+	SHLQ           $0x10, AX
+	MOVW           108(SI)(R8*1), AX
+	SHLQ           $0x10, AX
+	MOVW           108(SI), AX
+	MOVWLZX        108(R10)(R9*1), BX
+	SHLQ           $0x10, BX
+	MOVW           108(R10)(R8*2), BX
+	SHLQ           $0x10, BX
+	MOVW           108(R10)(R8*1), BX
+	SHLQ           $0x10, BX
+	MOVW           108(R10), BX
+	VMOVQ          AX, X13
+	VPINSRQ        $0x01, BX, X13, X13
+	VCVTPH2PS      X13, Y13
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	ADDQ           R12, R11
+	VMOVDQU        (DX), Y1
+	VPAND          32(SI), Y14, Y11
+	VMOVDQU        (SI), Y10
+	VPSLLW         $0x02, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y1, Y11, Y2
+	VPAND          32(SI)(R8*1), Y14, Y11
+	VMOVDQU        (SI)(R8*1), Y10
+	VPSLLW         $0x02, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y1, Y11, Y3
+	VPAND          32(SI)(R8*2), Y14, Y11
+	VMOVDQU        (SI)(R8*2), Y10
+	VPSLLW         $0x02, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y1, Y11, Y4
+	VPAND          32(SI)(R9*1), Y14, Y11
+	VMOVDQU        (SI)(R9*1), Y10
+	VPSLLW         $0x02, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y5, Y5, Y5
+	VPDPBUSD       Y1, Y11, Y5
+	VPACKSSDW      Y3, Y2, Y2
+	VPMADDWD       Y15, Y2, Y2
+	VPACKSSDW      Y5, Y4, Y4
+	VPMADDWD       Y15, Y4, Y4
+	VPACKSSDW      Y4, Y2, Y2
+	VBROADCASTI128 (SP), Y10
+	VPSHUFB        matstreamrowScales01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y2, Y2
+	VPAND          32(R10), Y14, Y11
+	VMOVDQU        (R10), Y10
+	VPSLLW         $0x02, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y6, Y6, Y6
+	VPDPBUSD       Y1, Y11, Y6
+	VPAND          32(R10)(R8*1), Y14, Y11
+	VMOVDQU        (R10)(R8*1), Y10
+	VPSLLW         $0x02, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y7, Y7, Y7
+	VPDPBUSD       Y1, Y11, Y7
+	VPAND          32(R10)(R8*2), Y14, Y11
+	VMOVDQU        (R10)(R8*2), Y10
+	VPSLLW         $0x02, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y8, Y8, Y8
+	VPDPBUSD       Y1, Y11, Y8
+	VPAND          32(R10)(R9*1), Y14, Y11
+	VMOVDQU        (R10)(R9*1), Y10
+	VPSLLW         $0x02, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y9, Y9, Y9
+	VPDPBUSD       Y1, Y11, Y9
+	VPACKSSDW      Y7, Y6, Y6
+	VPMADDWD       Y15, Y6, Y6
+	VPACKSSDW      Y9, Y8, Y8
+	VPMADDWD       Y15, Y8, Y8
+	VPACKSSDW      Y8, Y6, Y6
+	VBROADCASTI128 16(SP), Y10
+	VPSHUFB        matstreamrowScales01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y6, Y6
+	VPERM2I128     $0x31, Y6, Y2, Y10
+	VPERM2I128     $0x20, Y6, Y2, Y2
+	VPADDD         Y10, Y2, Y2
+	VMOVDQU        (SP), Y10
+	VPSHUFB        matstreampair01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPBROADCASTD   44(DX), Y11
+	VPMADDWD       Y11, Y10, Y10
+	VPSLLD         $0x02, Y10, Y10
+	VPSUBD         Y10, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y13, Y11, Y11
+	VFMADD231PS    Y2, Y11, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	ADDQ           R12, R11
+	VMOVDQU        (DX), Y1
+	VMOVDQU        32(SI), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI), Y10
+	VPSLLW         $0x01, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y1, Y11, Y2
+	VMOVDQU        32(SI)(R8*1), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI)(R8*1), Y10
+	VPSLLW         $0x01, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y1, Y11, Y3
+	VMOVDQU        32(SI)(R8*2), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI)(R8*2), Y10
+	VPSLLW         $0x01, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y1, Y11, Y4
+	VMOVDQU        32(SI)(R9*1), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI)(R9*1), Y10
+	VPSLLW         $0x01, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y5, Y5, Y5
+	VPDPBUSD       Y1, Y11, Y5
+	VPACKSSDW      Y3, Y2, Y2
+	VPMADDWD       Y15, Y2, Y2
+	VPACKSSDW      Y5, Y4, Y4
+	VPMADDWD       Y15, Y4, Y4
+	VPACKSSDW      Y4, Y2, Y2
+	VBROADCASTI128 (SP), Y10
+	VPSHUFB        matstreamrowScales23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y2, Y2
+	VMOVDQU        32(R10), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10), Y10
+	VPSLLW         $0x01, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y6, Y6, Y6
+	VPDPBUSD       Y1, Y11, Y6
+	VMOVDQU        32(R10)(R8*1), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10)(R8*1), Y10
+	VPSLLW         $0x01, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y7, Y7, Y7
+	VPDPBUSD       Y1, Y11, Y7
+	VMOVDQU        32(R10)(R8*2), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10)(R8*2), Y10
+	VPSLLW         $0x01, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y8, Y8, Y8
+	VPDPBUSD       Y1, Y11, Y8
+	VMOVDQU        32(R10)(R9*1), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10)(R9*1), Y10
+	VPSLLW         $0x01, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y9, Y9, Y9
+	VPDPBUSD       Y1, Y11, Y9
+	VPACKSSDW      Y7, Y6, Y6
+	VPMADDWD       Y15, Y6, Y6
+	VPACKSSDW      Y9, Y8, Y8
+	VPMADDWD       Y15, Y8, Y8
+	VPACKSSDW      Y8, Y6, Y6
+	VBROADCASTI128 16(SP), Y10
+	VPSHUFB        matstreamrowScales23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y6, Y6
+	VPERM2I128     $0x31, Y6, Y2, Y10
+	VPERM2I128     $0x20, Y6, Y2, Y2
+	VPADDD         Y10, Y2, Y2
+	VMOVDQU        (SP), Y10
+	VPSHUFB        matstreampair23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPBROADCASTD   44(DX), Y11
+	VPMADDWD       Y11, Y10, Y10
+	VPSLLD         $0x02, Y10, Y10
+	VPSUBD         Y10, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y13, Y11, Y11
+	VFMADD231PS    Y2, Y11, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	ADDQ           R12, R11
+	VMOVDQU        (DX), Y1
+	VMOVDQU        32(SI), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPAND          (SI), Y12, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y1, Y11, Y2
+	VMOVDQU        32(SI)(R8*1), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPAND          (SI)(R8*1), Y12, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y1, Y11, Y3
+	VMOVDQU        32(SI)(R8*2), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPAND          (SI)(R8*2), Y12, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y1, Y11, Y4
+	VMOVDQU        32(SI)(R9*1), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPAND          (SI)(R9*1), Y12, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y5, Y5, Y5
+	VPDPBUSD       Y1, Y11, Y5
+	VPACKSSDW      Y3, Y2, Y2
+	VPMADDWD       Y15, Y2, Y2
+	VPACKSSDW      Y5, Y4, Y4
+	VPMADDWD       Y15, Y4, Y4
+	VPACKSSDW      Y4, Y2, Y2
+	VBROADCASTI128 32(SP), Y10
+	VPSHUFB        matstreamrowScales01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y2, Y2
+	VMOVDQU        32(R10), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPAND          (R10), Y12, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y6, Y6, Y6
+	VPDPBUSD       Y1, Y11, Y6
+	VMOVDQU        32(R10)(R8*1), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPAND          (R10)(R8*1), Y12, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y7, Y7, Y7
+	VPDPBUSD       Y1, Y11, Y7
+	VMOVDQU        32(R10)(R8*2), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPAND          (R10)(R8*2), Y12, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y8, Y8, Y8
+	VPDPBUSD       Y1, Y11, Y8
+	VMOVDQU        32(R10)(R9*1), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPAND          (R10)(R9*1), Y12, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y9, Y9, Y9
+	VPDPBUSD       Y1, Y11, Y9
+	VPACKSSDW      Y7, Y6, Y6
+	VPMADDWD       Y15, Y6, Y6
+	VPACKSSDW      Y9, Y8, Y8
+	VPMADDWD       Y15, Y8, Y8
+	VPACKSSDW      Y8, Y6, Y6
+	VBROADCASTI128 48(SP), Y10
+	VPSHUFB        matstreamrowScales01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y6, Y6
+	VPERM2I128     $0x31, Y6, Y2, Y10
+	VPERM2I128     $0x20, Y6, Y2, Y2
+	VPADDD         Y10, Y2, Y2
+	VMOVDQU        32(SP), Y10
+	VPSHUFB        matstreampair01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPBROADCASTD   44(DX), Y11
+	VPMADDWD       Y11, Y10, Y10
+	VPSLLD         $0x02, Y10, Y10
+	VPSUBD         Y10, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y13, Y11, Y11
+	VFMADD231PS    Y2, Y11, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	ADDQ           R12, R11
+	VMOVDQU        (DX), Y1
+	VMOVDQU        32(SI), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI), Y10
+	VPSRLW         $0x01, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y1, Y11, Y2
+	VMOVDQU        32(SI)(R8*1), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI)(R8*1), Y10
+	VPSRLW         $0x01, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y1, Y11, Y3
+	VMOVDQU        32(SI)(R8*2), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI)(R8*2), Y10
+	VPSRLW         $0x01, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y1, Y11, Y4
+	VMOVDQU        32(SI)(R9*1), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI)(R9*1), Y10
+	VPSRLW         $0x01, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y5, Y5, Y5
+	VPDPBUSD       Y1, Y11, Y5
+	VPACKSSDW      Y3, Y2, Y2
+	VPMADDWD       Y15, Y2, Y2
+	VPACKSSDW      Y5, Y4, Y4
+	VPMADDWD       Y15, Y4, Y4
+	VPACKSSDW      Y4, Y2, Y2
+	VBROADCASTI128 32(SP), Y10
+	VPSHUFB        matstreamrowScales23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y2, Y2
+	VMOVDQU        32(R10), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10), Y10
+	VPSRLW         $0x01, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y6, Y6, Y6
+	VPDPBUSD       Y1, Y11, Y6
+	VMOVDQU        32(R10)(R8*1), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10)(R8*1), Y10
+	VPSRLW         $0x01, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y7, Y7, Y7
+	VPDPBUSD       Y1, Y11, Y7
+	VMOVDQU        32(R10)(R8*2), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10)(R8*2), Y10
+	VPSRLW         $0x01, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y8, Y8, Y8
+	VPDPBUSD       Y1, Y11, Y8
+	VMOVDQU        32(R10)(R9*1), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10)(R9*1), Y10
+	VPSRLW         $0x01, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y9, Y9, Y9
+	VPDPBUSD       Y1, Y11, Y9
+	VPACKSSDW      Y7, Y6, Y6
+	VPMADDWD       Y15, Y6, Y6
+	VPACKSSDW      Y9, Y8, Y8
+	VPMADDWD       Y15, Y8, Y8
+	VPACKSSDW      Y8, Y6, Y6
+	VBROADCASTI128 48(SP), Y10
+	VPSHUFB        matstreamrowScales23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y6, Y6
+	VPERM2I128     $0x31, Y6, Y2, Y10
+	VPERM2I128     $0x20, Y6, Y2, Y2
+	VPADDD         Y10, Y2, Y2
+	VMOVDQU        32(SP), Y10
+	VPSHUFB        matstreampair23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPBROADCASTD   44(DX), Y11
+	VPMADDWD       Y11, Y10, Y10
+	VPSLLD         $0x02, Y10, Y10
+	VPSUBD         Y10, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y13, Y11, Y11
+	VFMADD231PS    Y2, Y11, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	ADDQ           R12, R11
+	VMOVDQU        (DX), Y1
+	VPAND          64(SI), Y14, Y11
+	VMOVDQU        (SI), Y10
+	VPSRLW         $0x02, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y1, Y11, Y2
+	VPAND          64(SI)(R8*1), Y14, Y11
+	VMOVDQU        (SI)(R8*1), Y10
+	VPSRLW         $0x02, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y1, Y11, Y3
+	VPAND          64(SI)(R8*2), Y14, Y11
+	VMOVDQU        (SI)(R8*2), Y10
+	VPSRLW         $0x02, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y1, Y11, Y4
+	VPAND          64(SI)(R9*1), Y14, Y11
+	VMOVDQU        (SI)(R9*1), Y10
+	VPSRLW         $0x02, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y5, Y5, Y5
+	VPDPBUSD       Y1, Y11, Y5
+	VPACKSSDW      Y3, Y2, Y2
+	VPMADDWD       Y15, Y2, Y2
+	VPACKSSDW      Y5, Y4, Y4
+	VPMADDWD       Y15, Y4, Y4
+	VPACKSSDW      Y4, Y2, Y2
+	VBROADCASTI128 64(SP), Y10
+	VPSHUFB        matstreamrowScales01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y2, Y2
+	VPAND          64(R10), Y14, Y11
+	VMOVDQU        (R10), Y10
+	VPSRLW         $0x02, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y6, Y6, Y6
+	VPDPBUSD       Y1, Y11, Y6
+	VPAND          64(R10)(R8*1), Y14, Y11
+	VMOVDQU        (R10)(R8*1), Y10
+	VPSRLW         $0x02, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y7, Y7, Y7
+	VPDPBUSD       Y1, Y11, Y7
+	VPAND          64(R10)(R8*2), Y14, Y11
+	VMOVDQU        (R10)(R8*2), Y10
+	VPSRLW         $0x02, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y8, Y8, Y8
+	VPDPBUSD       Y1, Y11, Y8
+	VPAND          64(R10)(R9*1), Y14, Y11
+	VMOVDQU        (R10)(R9*1), Y10
+	VPSRLW         $0x02, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y9, Y9, Y9
+	VPDPBUSD       Y1, Y11, Y9
+	VPACKSSDW      Y7, Y6, Y6
+	VPMADDWD       Y15, Y6, Y6
+	VPACKSSDW      Y9, Y8, Y8
+	VPMADDWD       Y15, Y8, Y8
+	VPACKSSDW      Y8, Y6, Y6
+	VBROADCASTI128 80(SP), Y10
+	VPSHUFB        matstreamrowScales01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y6, Y6
+	VPERM2I128     $0x31, Y6, Y2, Y10
+	VPERM2I128     $0x20, Y6, Y2, Y2
+	VPADDD         Y10, Y2, Y2
+	VMOVDQU        64(SP), Y10
+	VPSHUFB        matstreampair01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPBROADCASTD   44(DX), Y11
+	VPMADDWD       Y11, Y10, Y10
+	VPSLLD         $0x02, Y10, Y10
+	VPSUBD         Y10, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y13, Y11, Y11
+	VFMADD231PS    Y2, Y11, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	ADDQ           R12, R11
+	VMOVDQU        (DX), Y1
+	VMOVDQU        64(SI), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI), Y10
+	VPSRLW         $0x03, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y1, Y11, Y2
+	VMOVDQU        64(SI)(R8*1), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI)(R8*1), Y10
+	VPSRLW         $0x03, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y1, Y11, Y3
+	VMOVDQU        64(SI)(R8*2), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI)(R8*2), Y10
+	VPSRLW         $0x03, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y1, Y11, Y4
+	VMOVDQU        64(SI)(R9*1), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI)(R9*1), Y10
+	VPSRLW         $0x03, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y5, Y5, Y5
+	VPDPBUSD       Y1, Y11, Y5
+	VPACKSSDW      Y3, Y2, Y2
+	VPMADDWD       Y15, Y2, Y2
+	VPACKSSDW      Y5, Y4, Y4
+	VPMADDWD       Y15, Y4, Y4
+	VPACKSSDW      Y4, Y2, Y2
+	VBROADCASTI128 64(SP), Y10
+	VPSHUFB        matstreamrowScales23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y2, Y2
+	VMOVDQU        64(R10), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10), Y10
+	VPSRLW         $0x03, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y6, Y6, Y6
+	VPDPBUSD       Y1, Y11, Y6
+	VMOVDQU        64(R10)(R8*1), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10)(R8*1), Y10
+	VPSRLW         $0x03, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y7, Y7, Y7
+	VPDPBUSD       Y1, Y11, Y7
+	VMOVDQU        64(R10)(R8*2), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10)(R8*2), Y10
+	VPSRLW         $0x03, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y8, Y8, Y8
+	VPDPBUSD       Y1, Y11, Y8
+	VMOVDQU        64(R10)(R9*1), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10)(R9*1), Y10
+	VPSRLW         $0x03, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y9, Y9, Y9
+	VPDPBUSD       Y1, Y11, Y9
+	VPACKSSDW      Y7, Y6, Y6
+	VPMADDWD       Y15, Y6, Y6
+	VPACKSSDW      Y9, Y8, Y8
+	VPMADDWD       Y15, Y8, Y8
+	VPACKSSDW      Y8, Y6, Y6
+	VBROADCASTI128 80(SP), Y10
+	VPSHUFB        matstreamrowScales23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y6, Y6
+	VPERM2I128     $0x31, Y6, Y2, Y10
+	VPERM2I128     $0x20, Y6, Y2, Y2
+	VPADDD         Y10, Y2, Y2
+	VMOVDQU        64(SP), Y10
+	VPSHUFB        matstreampair23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPBROADCASTD   44(DX), Y11
+	VPMADDWD       Y11, Y10, Y10
+	VPSLLD         $0x02, Y10, Y10
+	VPSUBD         Y10, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y13, Y11, Y11
+	VFMADD231PS    Y2, Y11, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	ADDQ           R12, R11
+	VMOVDQU        (DX), Y1
+	VMOVDQU        64(SI), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI), Y10
+	VPSRLW         $0x04, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y1, Y11, Y2
+	VMOVDQU        64(SI)(R8*1), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI)(R8*1), Y10
+	VPSRLW         $0x04, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y1, Y11, Y3
+	VMOVDQU        64(SI)(R8*2), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI)(R8*2), Y10
+	VPSRLW         $0x04, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y1, Y11, Y4
+	VMOVDQU        64(SI)(R9*1), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI)(R9*1), Y10
+	VPSRLW         $0x04, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y5, Y5, Y5
+	VPDPBUSD       Y1, Y11, Y5
+	VPACKSSDW      Y3, Y2, Y2
+	VPMADDWD       Y15, Y2, Y2
+	VPACKSSDW      Y5, Y4, Y4
+	VPMADDWD       Y15, Y4, Y4
+	VPACKSSDW      Y4, Y2, Y2
+	VBROADCASTI128 96(SP), Y10
+	VPSHUFB        matstreamrowScales01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y2, Y2
+	VMOVDQU        64(R10), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10), Y10
+	VPSRLW         $0x04, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y6, Y6, Y6
+	VPDPBUSD       Y1, Y11, Y6
+	VMOVDQU        64(R10)(R8*1), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10)(R8*1), Y10
+	VPSRLW         $0x04, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y7, Y7, Y7
+	VPDPBUSD       Y1, Y11, Y7
+	VMOVDQU        64(R10)(R8*2), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10)(R8*2), Y10
+	VPSRLW         $0x04, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y8, Y8, Y8
+	VPDPBUSD       Y1, Y11, Y8
+	VMOVDQU        64(R10)(R9*1), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10)(R9*1), Y10
+	VPSRLW         $0x04, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y9, Y9, Y9
+	VPDPBUSD       Y1, Y11, Y9
+	VPACKSSDW      Y7, Y6, Y6
+	VPMADDWD       Y15, Y6, Y6
+	VPACKSSDW      Y9, Y8, Y8
+	VPMADDWD       Y15, Y8, Y8
+	VPACKSSDW      Y8, Y6, Y6
+	VBROADCASTI128 112(SP), Y10
+	VPSHUFB        matstreamrowScales01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y6, Y6
+	VPERM2I128     $0x31, Y6, Y2, Y10
+	VPERM2I128     $0x20, Y6, Y2, Y2
+	VPADDD         Y10, Y2, Y2
+	VMOVDQU        96(SP), Y10
+	VPSHUFB        matstreampair01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPBROADCASTD   44(DX), Y11
+	VPMADDWD       Y11, Y10, Y10
+	VPSLLD         $0x02, Y10, Y10
+	VPSUBD         Y10, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y13, Y11, Y11
+	VFMADD231PS    Y2, Y11, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	ADDQ           R12, R11
+	VMOVDQU        (DX), Y1
+	VMOVDQU        64(SI), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI), Y10
+	VPSRLW         $0x05, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y1, Y11, Y2
+	VMOVDQU        64(SI)(R8*1), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI)(R8*1), Y10
+	VPSRLW         $0x05, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y1, Y11, Y3
+	VMOVDQU        64(SI)(R8*2), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI)(R8*2), Y10
+	VPSRLW         $0x05, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y1, Y11, Y4
+	VMOVDQU        64(SI)(R9*1), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (SI)(R9*1), Y10
+	VPSRLW         $0x05, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y5, Y5, Y5
+	VPDPBUSD       Y1, Y11, Y5
+	VPACKSSDW      Y3, Y2, Y2
+	VPMADDWD       Y15, Y2, Y2
+	VPACKSSDW      Y5, Y4, Y4
+	VPMADDWD       Y15, Y4, Y4
+	VPACKSSDW      Y4, Y2, Y2
+	VBROADCASTI128 96(SP), Y10
+	VPSHUFB        matstreamrowScales23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y2, Y2
+	VMOVDQU        64(R10), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10), Y10
+	VPSRLW         $0x05, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y6, Y6, Y6
+	VPDPBUSD       Y1, Y11, Y6
+	VMOVDQU        64(R10)(R8*1), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10)(R8*1), Y10
+	VPSRLW         $0x05, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y7, Y7, Y7
+	VPDPBUSD       Y1, Y11, Y7
+	VMOVDQU        64(R10)(R8*2), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10)(R8*2), Y10
+	VPSRLW         $0x05, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y8, Y8, Y8
+	VPDPBUSD       Y1, Y11, Y8
+	VMOVDQU        64(R10)(R9*1), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VMOVDQU        (R10)(R9*1), Y10
+	VPSRLW         $0x05, Y10, Y10
+	VPAND          Y12, Y10, Y10
+	VPOR           Y10, Y11, Y11
+	VPXOR          Y9, Y9, Y9
+	VPDPBUSD       Y1, Y11, Y9
+	VPACKSSDW      Y7, Y6, Y6
+	VPMADDWD       Y15, Y6, Y6
+	VPACKSSDW      Y9, Y8, Y8
+	VPMADDWD       Y15, Y8, Y8
+	VPACKSSDW      Y8, Y6, Y6
+	VBROADCASTI128 112(SP), Y10
+	VPSHUFB        matstreamrowScales23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y6, Y6
+	VPERM2I128     $0x31, Y6, Y2, Y10
+	VPERM2I128     $0x20, Y6, Y2, Y2
+	VPADDD         Y10, Y2, Y2
+	VMOVDQU        96(SP), Y10
+	VPSHUFB        matstreampair23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPBROADCASTD   44(DX), Y11
+	VPMADDWD       Y11, Y10, Y10
+	VPSLLD         $0x02, Y10, Y10
+	VPSUBD         Y10, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y13, Y11, Y11
+	VFMADD231PS    Y2, Y11, Y0
+	ADDQ           $0x00000030, DX
+	ADDQ           $0x0000006e, SI
+	ADDQ           $0x0000006e, R10
+	DECQ           CX
+	JNE            loop7
+	VMOVUPS        Y0, (DI)
+	VZEROUPPER
+	RET
+
+DATA matstreamthirtyTwo<>+0(SB)/8, $0x2020202020202020
+DATA matstreamthirtyTwo<>+8(SB)/8, $0x2020202020202020
+DATA matstreamthirtyTwo<>+16(SB)/8, $0x2020202020202020
+DATA matstreamthirtyTwo<>+24(SB)/8, $0x2020202020202020
+GLOBL matstreamthirtyTwo<>(SB), RODATA|NOPTR, $32
+
+DATA matstreamrowScales01<>+0(SB)/8, $0x0480048000800080
+DATA matstreamrowScales01<>+8(SB)/8, $0x0c800c8008800880
+DATA matstreamrowScales01<>+16(SB)/8, $0x0580058001800180
+DATA matstreamrowScales01<>+24(SB)/8, $0x0d800d8009800980
+GLOBL matstreamrowScales01<>(SB), RODATA|NOPTR, $32
+
+DATA matstreampair01<>+0(SB)/8, $0x0580048001800080
+DATA matstreampair01<>+8(SB)/8, $0x0d800c8009800880
+DATA matstreampair01<>+16(SB)/8, $0x0580048001800080
+DATA matstreampair01<>+24(SB)/8, $0x0d800c8009800880
+GLOBL matstreampair01<>(SB), RODATA|NOPTR, $32
+
+DATA matstreamrowScales23<>+0(SB)/8, $0x0680068002800280
+DATA matstreamrowScales23<>+8(SB)/8, $0x0e800e800a800a80
+DATA matstreamrowScales23<>+16(SB)/8, $0x0780078003800380
+DATA matstreamrowScales23<>+24(SB)/8, $0x0f800f800b800b80
+GLOBL matstreamrowScales23<>(SB), RODATA|NOPTR, $32
+
+DATA matstreampair23<>+0(SB)/8, $0x0780068003800280
+DATA matstreampair23<>+8(SB)/8, $0x0f800e800b800a80
+DATA matstreampair23<>+16(SB)/8, $0x0780068003800280
+DATA matstreampair23<>+24(SB)/8, $0x0f800e800b800a80
+GLOBL matstreampair23<>(SB), RODATA|NOPTR, $32
+
+// func streamQ2_KAVX512(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+// Requires: AVX, AVX2, AVX512VNNI, F16C, FMA3, MMX+
+TEXT ·streamQ2_KAVX512(SB), NOSPLIT, $256-56
+	MOVQ         w+8(FP), SI
+	MOVQ         stride+16(FP), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (SI)(R8*4), R10
+	MOVQ         y+0(FP), DI
+	MOVQ         n+24(FP), CX
+	MOVQ         a+32(FP), DX
+	MOVQ         ahead+40(FP), R11
+	MOVQ         step+48(FP), R12
+	VXORPS       Y0, Y0, Y0
+	VPCMPEQW     Y15, Y15, Y15
+	VPSRLW       $0x0f, Y15, Y15
+	SHRQ         $0x03, CX
+	MOVL         $0x03030303, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+
+loop8:
+	MOVWLZX        80(SI)(R9*1), AX
+	SHLQ           $0x10, AX
+	MOVW           80(SI)(R8*2), AX
+	SHLQ           $0x10, AX
+	MOVW           80(SI)(R8*1), AX
+	SHLQ           $0x10, AX
+	MOVW           80(SI), AX
+	MOVWLZX        80(R10)(R9*1), BX
+	SHLQ           $0x10, BX
+	MOVW           80(R10)(R8*2), BX
+	SHLQ           $0x10, BX
+	MOVW           80(R10)(R8*1), BX
+	SHLQ           $0x10, BX
+	MOVW           80(R10), BX
+	VMOVQ          AX, X13
+	VPINSRQ        $0x01, BX, X13, X13
+	VCVTPH2PS      X13, Y13
+	MOVWLZX        82(SI)(R9*1), AX
+	SHLQ           $0x10, AX
+	MOVW           82(SI)(R8*2), AX
+	SHLQ           $0x10, AX
+	MOVW           82(SI)(R8*1), AX
+	SHLQ           $0x10, AX
+	MOVW           82(SI), AX
+	MOVWLZX        82(R10)(R9*1), BX
+	SHLQ           $0x10, BX
+	MOVW           82(R10)(R8*2), BX
+	SHLQ           $0x10, BX
+	MOVW           82(R10)(R8*1), BX
+	SHLQ           $0x10, BX
+	MOVW           82(R10), BX
+	VMOVQ          AX, X12
+	VPINSRQ        $0x01, BX, X12, X12
+	VCVTPH2PS      X12, Y12
+	VXORPS         matstreamsignBit<>+0(SB), Y12, Y12
+	VMOVDQU        (SI), X2
+	VINSERTI128    $0x01, (R10), Y2, Y2
+	VMOVDQU        (SI)(R8*1), X3
+	VINSERTI128    $0x01, (R10)(R8*1), Y3, Y3
+	VMOVDQU        (SI)(R8*2), X4
+	VINSERTI128    $0x01, (R10)(R8*2), Y4, Y4
+	VMOVDQU        (SI)(R9*1), X5
+	VINSERTI128    $0x01, (R10)(R9*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKLDQ     Y5, Y4, Y7
+	VPUNPCKHDQ     Y3, Y2, Y8
+	VPUNPCKHDQ     Y5, Y4, Y9
+	VPUNPCKLQDQ    Y7, Y6, Y2
+	VPUNPCKHQDQ    Y7, Y6, Y3
+	VPUNPCKLQDQ    Y9, Y8, Y4
+	VPUNPCKHQDQ    Y9, Y8, Y5
+	VPAND          matstreamlow4<>+0(SB), Y2, Y10
+	VMOVDQU        Y10, (SP)
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          matstreamlow4<>+0(SB), Y2, Y2
+	VMOVDQU        Y2, 128(SP)
+	VPAND          matstreamlow4<>+0(SB), Y3, Y10
+	VMOVDQU        Y10, 32(SP)
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          matstreamlow4<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, 160(SP)
+	VPAND          matstreamlow4<>+0(SB), Y4, Y10
+	VMOVDQU        Y10, 64(SP)
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          matstreamlow4<>+0(SB), Y4, Y4
+	VMOVDQU        Y4, 192(SP)
+	VPAND          matstreamlow4<>+0(SB), Y5, Y10
+	VMOVDQU        Y10, 96(SP)
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          matstreamlow4<>+0(SB), Y5, Y5
+	VMOVDQU        Y5, 224(SP)
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	ADDQ           R12, R11
+	VMOVDQU        (DX), Y1
+	VPAND          16(SI), Y14, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y1, Y11, Y2
+	VPAND          16(SI)(R8*1), Y14, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y1, Y11, Y3
+	VPAND          16(SI)(R8*2), Y14, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y1, Y11, Y4
+	VPAND          16(SI)(R9*1), Y14, Y11
+	VPXOR          Y5, Y5, Y5
+	VPDPBUSD       Y1, Y11, Y5
+	VPACKSSDW      Y3, Y2, Y2
+	VPMADDWD       Y15, Y2, Y2
+	VPACKSSDW      Y5, Y4, Y4
+	VPMADDWD       Y15, Y4, Y4
+	VPACKSSDW      Y4, Y2, Y2
+	VBROADCASTI128 (SP), Y10
+	VPSHUFB        matstreamrowScales01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y2, Y2
+	VPAND          16(R10), Y14, Y11
+	VPXOR          Y6, Y6, Y6
+	VPDPBUSD       Y1, Y11, Y6
+	VPAND          16(R10)(R8*1), Y14, Y11
+	VPXOR          Y7, Y7, Y7
+	VPDPBUSD       Y1, Y11, Y7
+	VPAND          16(R10)(R8*2), Y14, Y11
+	VPXOR          Y8, Y8, Y8
+	VPDPBUSD       Y1, Y11, Y8
+	VPAND          16(R10)(R9*1), Y14, Y11
+	VPXOR          Y9, Y9, Y9
+	VPDPBUSD       Y1, Y11, Y9
+	VPACKSSDW      Y7, Y6, Y6
+	VPMADDWD       Y15, Y6, Y6
+	VPACKSSDW      Y9, Y8, Y8
+	VPMADDWD       Y15, Y8, Y8
+	VPACKSSDW      Y8, Y6, Y6
+	VBROADCASTI128 16(SP), Y10
+	VPSHUFB        matstreamrowScales01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y6, Y6
+	VPERM2I128     $0x31, Y6, Y2, Y10
+	VPERM2I128     $0x20, Y6, Y2, Y2
+	VPADDD         Y10, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y13, Y11, Y11
+	VFMADD231PS    Y2, Y11, Y0
+	VMOVDQU        128(SP), Y10
+	VPSHUFB        matstreampair01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPBROADCASTD   44(DX), Y11
+	VPMADDWD       Y11, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y11, Y10, Y10
+	VFMADD231PS    Y10, Y12, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	ADDQ           R12, R11
+	VMOVDQU        (DX), Y1
+	VMOVDQU        16(SI), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y1, Y11, Y2
+	VMOVDQU        16(SI)(R8*1), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y1, Y11, Y3
+	VMOVDQU        16(SI)(R8*2), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y1, Y11, Y4
+	VMOVDQU        16(SI)(R9*1), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y5, Y5, Y5
+	VPDPBUSD       Y1, Y11, Y5
+	VPACKSSDW      Y3, Y2, Y2
+	VPMADDWD       Y15, Y2, Y2
+	VPACKSSDW      Y5, Y4, Y4
+	VPMADDWD       Y15, Y4, Y4
+	VPACKSSDW      Y4, Y2, Y2
+	VBROADCASTI128 (SP), Y10
+	VPSHUFB        matstreamrowScales23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y2, Y2
+	VMOVDQU        16(R10), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y6, Y6, Y6
+	VPDPBUSD       Y1, Y11, Y6
+	VMOVDQU        16(R10)(R8*1), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y7, Y7, Y7
+	VPDPBUSD       Y1, Y11, Y7
+	VMOVDQU        16(R10)(R8*2), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y8, Y8, Y8
+	VPDPBUSD       Y1, Y11, Y8
+	VMOVDQU        16(R10)(R9*1), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y9, Y9, Y9
+	VPDPBUSD       Y1, Y11, Y9
+	VPACKSSDW      Y7, Y6, Y6
+	VPMADDWD       Y15, Y6, Y6
+	VPACKSSDW      Y9, Y8, Y8
+	VPMADDWD       Y15, Y8, Y8
+	VPACKSSDW      Y8, Y6, Y6
+	VBROADCASTI128 16(SP), Y10
+	VPSHUFB        matstreamrowScales23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y6, Y6
+	VPERM2I128     $0x31, Y6, Y2, Y10
+	VPERM2I128     $0x20, Y6, Y2, Y2
+	VPADDD         Y10, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y13, Y11, Y11
+	VFMADD231PS    Y2, Y11, Y0
+	VMOVDQU        128(SP), Y10
+	VPSHUFB        matstreampair23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPBROADCASTD   44(DX), Y11
+	VPMADDWD       Y11, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y11, Y10, Y10
+	VFMADD231PS    Y10, Y12, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	ADDQ           R12, R11
+	VMOVDQU        (DX), Y1
+	VMOVDQU        16(SI), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y1, Y11, Y2
+	VMOVDQU        16(SI)(R8*1), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y1, Y11, Y3
+	VMOVDQU        16(SI)(R8*2), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y1, Y11, Y4
+	VMOVDQU        16(SI)(R9*1), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y5, Y5, Y5
+	VPDPBUSD       Y1, Y11, Y5
+	VPACKSSDW      Y3, Y2, Y2
+	VPMADDWD       Y15, Y2, Y2
+	VPACKSSDW      Y5, Y4, Y4
+	VPMADDWD       Y15, Y4, Y4
+	VPACKSSDW      Y4, Y2, Y2
+	VBROADCASTI128 32(SP), Y10
+	VPSHUFB        matstreamrowScales01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y2, Y2
+	VMOVDQU        16(R10), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y6, Y6, Y6
+	VPDPBUSD       Y1, Y11, Y6
+	VMOVDQU        16(R10)(R8*1), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y7, Y7, Y7
+	VPDPBUSD       Y1, Y11, Y7
+	VMOVDQU        16(R10)(R8*2), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y8, Y8, Y8
+	VPDPBUSD       Y1, Y11, Y8
+	VMOVDQU        16(R10)(R9*1), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y9, Y9, Y9
+	VPDPBUSD       Y1, Y11, Y9
+	VPACKSSDW      Y7, Y6, Y6
+	VPMADDWD       Y15, Y6, Y6
+	VPACKSSDW      Y9, Y8, Y8
+	VPMADDWD       Y15, Y8, Y8
+	VPACKSSDW      Y8, Y6, Y6
+	VBROADCASTI128 48(SP), Y10
+	VPSHUFB        matstreamrowScales01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y6, Y6
+	VPERM2I128     $0x31, Y6, Y2, Y10
+	VPERM2I128     $0x20, Y6, Y2, Y2
+	VPADDD         Y10, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y13, Y11, Y11
+	VFMADD231PS    Y2, Y11, Y0
+	VMOVDQU        160(SP), Y10
+	VPSHUFB        matstreampair01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPBROADCASTD   44(DX), Y11
+	VPMADDWD       Y11, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y11, Y10, Y10
+	VFMADD231PS    Y10, Y12, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	ADDQ           R12, R11
+	VMOVDQU        (DX), Y1
+	VMOVDQU        16(SI), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y1, Y11, Y2
+	VMOVDQU        16(SI)(R8*1), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y1, Y11, Y3
+	VMOVDQU        16(SI)(R8*2), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y1, Y11, Y4
+	VMOVDQU        16(SI)(R9*1), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y5, Y5, Y5
+	VPDPBUSD       Y1, Y11, Y5
+	VPACKSSDW      Y3, Y2, Y2
+	VPMADDWD       Y15, Y2, Y2
+	VPACKSSDW      Y5, Y4, Y4
+	VPMADDWD       Y15, Y4, Y4
+	VPACKSSDW      Y4, Y2, Y2
+	VBROADCASTI128 32(SP), Y10
+	VPSHUFB        matstreamrowScales23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y2, Y2
+	VMOVDQU        16(R10), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y6, Y6, Y6
+	VPDPBUSD       Y1, Y11, Y6
+	VMOVDQU        16(R10)(R8*1), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y7, Y7, Y7
+	VPDPBUSD       Y1, Y11, Y7
+	VMOVDQU        16(R10)(R8*2), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y8, Y8, Y8
+	VPDPBUSD       Y1, Y11, Y8
+	VMOVDQU        16(R10)(R9*1), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y9, Y9, Y9
+	VPDPBUSD       Y1, Y11, Y9
+	VPACKSSDW      Y7, Y6, Y6
+	VPMADDWD       Y15, Y6, Y6
+	VPACKSSDW      Y9, Y8, Y8
+	VPMADDWD       Y15, Y8, Y8
+	VPACKSSDW      Y8, Y6, Y6
+	VBROADCASTI128 48(SP), Y10
+	VPSHUFB        matstreamrowScales23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y6, Y6
+	VPERM2I128     $0x31, Y6, Y2, Y10
+	VPERM2I128     $0x20, Y6, Y2, Y2
+	VPADDD         Y10, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y13, Y11, Y11
+	VFMADD231PS    Y2, Y11, Y0
+	VMOVDQU        160(SP), Y10
+	VPSHUFB        matstreampair23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPBROADCASTD   44(DX), Y11
+	VPMADDWD       Y11, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y11, Y10, Y10
+	VFMADD231PS    Y10, Y12, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	ADDQ           R12, R11
+	VMOVDQU        (DX), Y1
+	VPAND          48(SI), Y14, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y1, Y11, Y2
+	VPAND          48(SI)(R8*1), Y14, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y1, Y11, Y3
+	VPAND          48(SI)(R8*2), Y14, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y1, Y11, Y4
+	VPAND          48(SI)(R9*1), Y14, Y11
+	VPXOR          Y5, Y5, Y5
+	VPDPBUSD       Y1, Y11, Y5
+	VPACKSSDW      Y3, Y2, Y2
+	VPMADDWD       Y15, Y2, Y2
+	VPACKSSDW      Y5, Y4, Y4
+	VPMADDWD       Y15, Y4, Y4
+	VPACKSSDW      Y4, Y2, Y2
+	VBROADCASTI128 64(SP), Y10
+	VPSHUFB        matstreamrowScales01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y2, Y2
+	VPAND          48(R10), Y14, Y11
+	VPXOR          Y6, Y6, Y6
+	VPDPBUSD       Y1, Y11, Y6
+	VPAND          48(R10)(R8*1), Y14, Y11
+	VPXOR          Y7, Y7, Y7
+	VPDPBUSD       Y1, Y11, Y7
+	VPAND          48(R10)(R8*2), Y14, Y11
+	VPXOR          Y8, Y8, Y8
+	VPDPBUSD       Y1, Y11, Y8
+	VPAND          48(R10)(R9*1), Y14, Y11
+	VPXOR          Y9, Y9, Y9
+	VPDPBUSD       Y1, Y11, Y9
+	VPACKSSDW      Y7, Y6, Y6
+	VPMADDWD       Y15, Y6, Y6
+	VPACKSSDW      Y9, Y8, Y8
+	VPMADDWD       Y15, Y8, Y8
+	VPACKSSDW      Y8, Y6, Y6
+	VBROADCASTI128 80(SP), Y10
+	VPSHUFB        matstreamrowScales01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y6, Y6
+	VPERM2I128     $0x31, Y6, Y2, Y10
+	VPERM2I128     $0x20, Y6, Y2, Y2
+	VPADDD         Y10, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y13, Y11, Y11
+	VFMADD231PS    Y2, Y11, Y0
+	VMOVDQU        192(SP), Y10
+	VPSHUFB        matstreampair01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPBROADCASTD   44(DX), Y11
+	VPMADDWD       Y11, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y11, Y10, Y10
+	VFMADD231PS    Y10, Y12, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	ADDQ           R12, R11
+	VMOVDQU        (DX), Y1
+	VMOVDQU        48(SI), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y1, Y11, Y2
+	VMOVDQU        48(SI)(R8*1), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y1, Y11, Y3
+	VMOVDQU        48(SI)(R8*2), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y1, Y11, Y4
+	VMOVDQU        48(SI)(R9*1), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y5, Y5, Y5
+	VPDPBUSD       Y1, Y11, Y5
+	VPACKSSDW      Y3, Y2, Y2
+	VPMADDWD       Y15, Y2, Y2
+	VPACKSSDW      Y5, Y4, Y4
+	VPMADDWD       Y15, Y4, Y4
+	VPACKSSDW      Y4, Y2, Y2
+	VBROADCASTI128 64(SP), Y10
+	VPSHUFB        matstreamrowScales23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y2, Y2
+	VMOVDQU        48(R10), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y6, Y6, Y6
+	VPDPBUSD       Y1, Y11, Y6
+	VMOVDQU        48(R10)(R8*1), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y7, Y7, Y7
+	VPDPBUSD       Y1, Y11, Y7
+	VMOVDQU        48(R10)(R8*2), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y8, Y8, Y8
+	VPDPBUSD       Y1, Y11, Y8
+	VMOVDQU        48(R10)(R9*1), Y11
+	VPSRLW         $0x02, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y9, Y9, Y9
+	VPDPBUSD       Y1, Y11, Y9
+	VPACKSSDW      Y7, Y6, Y6
+	VPMADDWD       Y15, Y6, Y6
+	VPACKSSDW      Y9, Y8, Y8
+	VPMADDWD       Y15, Y8, Y8
+	VPACKSSDW      Y8, Y6, Y6
+	VBROADCASTI128 80(SP), Y10
+	VPSHUFB        matstreamrowScales23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y6, Y6
+	VPERM2I128     $0x31, Y6, Y2, Y10
+	VPERM2I128     $0x20, Y6, Y2, Y2
+	VPADDD         Y10, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y13, Y11, Y11
+	VFMADD231PS    Y2, Y11, Y0
+	VMOVDQU        192(SP), Y10
+	VPSHUFB        matstreampair23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPBROADCASTD   44(DX), Y11
+	VPMADDWD       Y11, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y11, Y10, Y10
+	VFMADD231PS    Y10, Y12, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	ADDQ           R12, R11
+	VMOVDQU        (DX), Y1
+	VMOVDQU        48(SI), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y1, Y11, Y2
+	VMOVDQU        48(SI)(R8*1), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y1, Y11, Y3
+	VMOVDQU        48(SI)(R8*2), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y1, Y11, Y4
+	VMOVDQU        48(SI)(R9*1), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y5, Y5, Y5
+	VPDPBUSD       Y1, Y11, Y5
+	VPACKSSDW      Y3, Y2, Y2
+	VPMADDWD       Y15, Y2, Y2
+	VPACKSSDW      Y5, Y4, Y4
+	VPMADDWD       Y15, Y4, Y4
+	VPACKSSDW      Y4, Y2, Y2
+	VBROADCASTI128 96(SP), Y10
+	VPSHUFB        matstreamrowScales01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y2, Y2
+	VMOVDQU        48(R10), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y6, Y6, Y6
+	VPDPBUSD       Y1, Y11, Y6
+	VMOVDQU        48(R10)(R8*1), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y7, Y7, Y7
+	VPDPBUSD       Y1, Y11, Y7
+	VMOVDQU        48(R10)(R8*2), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y8, Y8, Y8
+	VPDPBUSD       Y1, Y11, Y8
+	VMOVDQU        48(R10)(R9*1), Y11
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y9, Y9, Y9
+	VPDPBUSD       Y1, Y11, Y9
+	VPACKSSDW      Y7, Y6, Y6
+	VPMADDWD       Y15, Y6, Y6
+	VPACKSSDW      Y9, Y8, Y8
+	VPMADDWD       Y15, Y8, Y8
+	VPACKSSDW      Y8, Y6, Y6
+	VBROADCASTI128 112(SP), Y10
+	VPSHUFB        matstreamrowScales01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y6, Y6
+	VPERM2I128     $0x31, Y6, Y2, Y10
+	VPERM2I128     $0x20, Y6, Y2, Y2
+	VPADDD         Y10, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y13, Y11, Y11
+	VFMADD231PS    Y2, Y11, Y0
+	VMOVDQU        224(SP), Y10
+	VPSHUFB        matstreampair01<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPBROADCASTD   44(DX), Y11
+	VPMADDWD       Y11, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y11, Y10, Y10
+	VFMADD231PS    Y10, Y12, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	ADDQ           R12, R11
+	VMOVDQU        (DX), Y1
+	VMOVDQU        48(SI), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y1, Y11, Y2
+	VMOVDQU        48(SI)(R8*1), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y1, Y11, Y3
+	VMOVDQU        48(SI)(R8*2), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y1, Y11, Y4
+	VMOVDQU        48(SI)(R9*1), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y5, Y5, Y5
+	VPDPBUSD       Y1, Y11, Y5
+	VPACKSSDW      Y3, Y2, Y2
+	VPMADDWD       Y15, Y2, Y2
+	VPACKSSDW      Y5, Y4, Y4
+	VPMADDWD       Y15, Y4, Y4
+	VPACKSSDW      Y4, Y2, Y2
+	VBROADCASTI128 96(SP), Y10
+	VPSHUFB        matstreamrowScales23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y2, Y2
+	VMOVDQU        48(R10), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y6, Y6, Y6
+	VPDPBUSD       Y1, Y11, Y6
+	VMOVDQU        48(R10)(R8*1), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y7, Y7, Y7
+	VPDPBUSD       Y1, Y11, Y7
+	VMOVDQU        48(R10)(R8*2), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y8, Y8, Y8
+	VPDPBUSD       Y1, Y11, Y8
+	VMOVDQU        48(R10)(R9*1), Y11
+	VPSRLW         $0x06, Y11, Y11
+	VPAND          Y14, Y11, Y11
+	VPXOR          Y9, Y9, Y9
+	VPDPBUSD       Y1, Y11, Y9
+	VPACKSSDW      Y7, Y6, Y6
+	VPMADDWD       Y15, Y6, Y6
+	VPACKSSDW      Y9, Y8, Y8
+	VPMADDWD       Y15, Y8, Y8
+	VPACKSSDW      Y8, Y6, Y6
+	VBROADCASTI128 112(SP), Y10
+	VPSHUFB        matstreamrowScales23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPMADDWD       Y10, Y6, Y6
+	VPERM2I128     $0x31, Y6, Y2, Y10
+	VPERM2I128     $0x20, Y6, Y2, Y2
+	VPADDD         Y10, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y13, Y11, Y11
+	VFMADD231PS    Y2, Y11, Y0
+	VMOVDQU        224(SP), Y10
+	VPSHUFB        matstreampair23<>+0(SB), Y10, Y10
+	VPSRAW         $0x08, Y10, Y10
+	VPBROADCASTD   44(DX), Y11
+	VPMADDWD       Y11, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   32(DX), Y11
+	VMULPS         Y11, Y10, Y10
+	VFMADD231PS    Y10, Y12, Y0
+	ADDQ           $0x00000030, DX
+	ADDQ           $0x00000054, SI
+	ADDQ           $0x00000054, R10
+	DECQ           CX
+	JNE            loop8
+	VMOVUPS        Y0, (DI)
+	VZEROUPPER
+	RET
+
+// func streamIQ4_NLAVX512(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+// Requires: AVX, AVX2, AVX512VNNI, F16C, FMA3, MMX+
+TEXT ·streamIQ4_NLAVX512(SB), NOSPLIT, $0-56
+	MOVQ           w+8(FP), SI
+	MOVQ           stride+16(FP), R8
+	LEAQ           (R8)(R8*2), R9
+	LEAQ           (SI)(R8*4), R10
+	MOVQ           y+0(FP), DI
+	MOVQ           n+24(FP), CX
+	MOVQ           a+32(FP), DX
+	MOVQ           ahead+40(FP), R11
+	MOVQ           step+48(FP), R12
+	VXORPS         Y0, Y0, Y0
+	VPCMPEQW       Y15, Y15, Y15
+	VPSRLW         $0x0f, Y15, Y15
+	MOVL           $0x0f0f0f0f, AX
+	VMOVD          AX, X14
+	VPBROADCASTD   X14, Y14
+	VBROADCASTI128 ·nonLinearVNNI+0(SB), Y13
+
+loop9:
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	PREFETCHT1     128(R11)
+	ADDQ           R12, R11
+	VBROADCASTI128 (DX), Y5
+	VBROADCASTI128 16(DX), Y6
+	VMOVDQU        2(SI), X8
+	VINSERTI128    $0x01, 2(R10), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y1, Y1, Y1
+	VPDPBUSD       Y5, Y8, Y1
+	VPDPBUSD       Y6, Y9, Y1
+	VMOVDQU        2(SI)(R8*1), X8
+	VINSERTI128    $0x01, 2(R10)(R8*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y5, Y8, Y2
+	VPDPBUSD       Y6, Y9, Y2
+	VMOVDQU        2(SI)(R8*2), X8
+	VINSERTI128    $0x01, 2(R10)(R8*2), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y5, Y8, Y3
+	VPDPBUSD       Y6, Y9, Y3
+	VMOVDQU        2(SI)(R9*1), X8
+	VINSERTI128    $0x01, 2(R10)(R9*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y5, Y8, Y4
+	VPDPBUSD       Y6, Y9, Y4
+	VPHADDD        Y2, Y1, Y1
+	VPHADDD        Y4, Y3, Y3
+	VPHADDD        Y3, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VBROADCASTSS   40(DX), Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VSUBPS         Y8, Y1, Y1
+	MOVWLZX        (SI)(R9*1), AX
+	SHLQ           $0x10, AX
+	MOVW           (SI)(R8*2), AX
+	SHLQ           $0x10, AX
+	MOVW           (SI)(R8*1), AX
+	SHLQ           $0x10, AX
+	MOVW           (SI), AX
+	MOVWLZX        (R10)(R9*1), BX
+	SHLQ           $0x10, BX
+	MOVW           (R10)(R8*2), BX
+	SHLQ           $0x10, BX
+	MOVW           (R10)(R8*1), BX
+	SHLQ           $0x10, BX
+	MOVW           (R10), BX
+	VMOVQ          AX, X8
+	VPINSRQ        $0x01, BX, X8, X8
+	VCVTPH2PS      X8, Y8
+	VBROADCASTSS   32(DX), Y9
+	VMULPS         Y9, Y8, Y8
+	VFMADD231PS    Y1, Y8, Y0
+	ADDQ           $0x00000012, SI
+	ADDQ           $0x00000012, R10
+	ADDQ           $0x00000030, DX
+	DECQ           CX
+	JNE            loop9
+	VMOVUPS        Y0, (DI)
+	VZEROUPPER
+	RET
+
+// func streamIQ4_XSAVX512(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
+// Requires: AVX, AVX2, AVX512VNNI, F16C, FMA3, MMX+
+TEXT ·streamIQ4_XSAVX512(SB), NOSPLIT, $256-56
+	MOVQ           w+8(FP), SI
+	MOVQ           stride+16(FP), R8
+	LEAQ           (R8)(R8*2), R9
+	LEAQ           (SI)(R8*4), R10
+	MOVQ           y+0(FP), DI
+	MOVQ           n+24(FP), CX
+	MOVQ           a+32(FP), DX
+	MOVQ           ahead+40(FP), R11
+	MOVQ           step+48(FP), R12
+	VXORPS         Y0, Y0, Y0
+	VPCMPEQW       Y15, Y15, Y15
+	VPSRLW         $0x0f, Y15, Y15
+	SHRQ           $0x03, CX
+	MOVL           $0x0f0f0f0f, AX
+	VMOVD          AX, X14
+	VPBROADCASTD   X14, Y14
+	VBROADCASTI128 ·nonLinearVNNI+0(SB), Y13
+
+loop10:
+	VMOVAPS        Y0, Y12
+	VMOVD          (SI), X2
+	VPINSRD        $0x01, (SI)(R8*1), X2, X2
+	VPINSRD        $0x02, (SI)(R8*2), X2, X2
+	VPINSRD        $0x03, (SI)(R9*1), X2, X2
+	VMOVD          (R10), X4
+	VPINSRD        $0x01, (R10)(R8*1), X4, X4
+	VPINSRD        $0x02, (R10)(R8*2), X4, X4
+	VPINSRD        $0x03, (R10)(R9*1), X4, X4
+	VINSERTI128    $0x01, X4, Y2, Y2
+	VMOVD          4(SI), X1
+	VPINSRD        $0x01, 4(SI)(R8*1), X1, X1
+	VPINSRD        $0x02, 4(SI)(R8*2), X1, X1
+	VPINSRD        $0x03, 4(SI)(R9*1), X1, X1
+	VMOVD          4(R10), X4
+	VPINSRD        $0x01, 4(R10)(R8*1), X4, X4
+	VPINSRD        $0x02, 4(R10)(R8*2), X4, X4
+	VPINSRD        $0x03, 4(R10)(R9*1), X4, X4
+	VINSERTI128    $0x01, X4, Y1, Y1
+	MOVWLZX        (SI)(R9*1), AX
+	SHLQ           $0x10, AX
+	MOVW           (SI)(R8*2), AX
+	SHLQ           $0x10, AX
+	MOVW           (SI)(R8*1), AX
+	SHLQ           $0x10, AX
+	MOVW           (SI), AX
+	MOVWLZX        (R10)(R9*1), BX
+	SHLQ           $0x10, BX
+	MOVW           (R10)(R8*2), BX
+	SHLQ           $0x10, BX
+	MOVW           (R10)(R8*1), BX
+	SHLQ           $0x10, BX
+	MOVW           (R10), BX
+	VMOVQ          AX, X0
+	VPINSRQ        $0x01, BX, X0, X0
+	VCVTPH2PS      X0, Y0
+	VPAND          matstreamdword0f<>+0(SB), Y1, Y3
+	VPSRLD         $0x0c, Y2, Y4
+	VPAND          matstreamdword30<>+0(SB), Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VPSUBD         matstreamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         Y0, Y3, Y3
+	VMOVUPS        Y3, (SP)
+	VPSRLD         $0x04, Y1, Y3
+	VPAND          matstreamdword0f<>+0(SB), Y3, Y3
+	VPSRLD         $0x0e, Y2, Y4
+	VPAND          matstreamdword30<>+0(SB), Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VPSUBD         matstreamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         Y0, Y3, Y3
+	VMOVUPS        Y3, 32(SP)
+	VPSRLD         $0x08, Y1, Y3
+	VPAND          matstreamdword0f<>+0(SB), Y3, Y3
+	VPSRLD         $0x10, Y2, Y4
+	VPAND          matstreamdword30<>+0(SB), Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VPSUBD         matstreamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         Y0, Y3, Y3
+	VMOVUPS        Y3, 64(SP)
+	VPSRLD         $0x0c, Y1, Y3
+	VPAND          matstreamdword0f<>+0(SB), Y3, Y3
+	VPSRLD         $0x12, Y2, Y4
+	VPAND          matstreamdword30<>+0(SB), Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VPSUBD         matstreamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         Y0, Y3, Y3
+	VMOVUPS        Y3, 96(SP)
+	VPSRLD         $0x10, Y1, Y3
+	VPAND          matstreamdword0f<>+0(SB), Y3, Y3
+	VPSRLD         $0x14, Y2, Y4
+	VPAND          matstreamdword30<>+0(SB), Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VPSUBD         matstreamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         Y0, Y3, Y3
+	VMOVUPS        Y3, 128(SP)
+	VPSRLD         $0x14, Y1, Y3
+	VPAND          matstreamdword0f<>+0(SB), Y3, Y3
+	VPSRLD         $0x16, Y2, Y4
+	VPAND          matstreamdword30<>+0(SB), Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VPSUBD         matstreamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         Y0, Y3, Y3
+	VMOVUPS        Y3, 160(SP)
+	VPSRLD         $0x18, Y1, Y3
+	VPAND          matstreamdword0f<>+0(SB), Y3, Y3
+	VPSRLD         $0x18, Y2, Y4
+	VPAND          matstreamdword30<>+0(SB), Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VPSUBD         matstreamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         Y0, Y3, Y3
+	VMOVUPS        Y3, 192(SP)
+	VPSRLD         $0x1c, Y1, Y3
+	VPAND          matstreamdword0f<>+0(SB), Y3, Y3
+	VPSRLD         $0x1a, Y2, Y4
+	VPAND          matstreamdword30<>+0(SB), Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VPSUBD         matstreamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         Y0, Y3, Y3
+	VMOVUPS        Y3, 224(SP)
+	VMOVAPS        Y12, Y0
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	PREFETCHT1     128(R11)
+	ADDQ           R12, R11
+	VBROADCASTI128 (DX), Y5
+	VBROADCASTI128 16(DX), Y6
+	VMOVDQU        8(SI), X8
+	VINSERTI128    $0x01, 8(R10), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y1, Y1, Y1
+	VPDPBUSD       Y5, Y8, Y1
+	VPDPBUSD       Y6, Y9, Y1
+	VMOVDQU        8(SI)(R8*1), X8
+	VINSERTI128    $0x01, 8(R10)(R8*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y5, Y8, Y2
+	VPDPBUSD       Y6, Y9, Y2
+	VMOVDQU        8(SI)(R8*2), X8
+	VINSERTI128    $0x01, 8(R10)(R8*2), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y5, Y8, Y3
+	VPDPBUSD       Y6, Y9, Y3
+	VMOVDQU        8(SI)(R9*1), X8
+	VINSERTI128    $0x01, 8(R10)(R9*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y5, Y8, Y4
+	VPDPBUSD       Y6, Y9, Y4
+	VPHADDD        Y2, Y1, Y1
+	VPHADDD        Y4, Y3, Y3
+	VPHADDD        Y3, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VBROADCASTSS   40(DX), Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VSUBPS         Y8, Y1, Y1
+	VBROADCASTSS   32(DX), Y9
+	VMULPS         (SP), Y9, Y9
+	VFMADD231PS    Y1, Y9, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	PREFETCHT1     128(R11)
+	ADDQ           R12, R11
+	VBROADCASTI128 (DX), Y5
+	VBROADCASTI128 16(DX), Y6
+	VMOVDQU        24(SI), X8
+	VINSERTI128    $0x01, 24(R10), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y1, Y1, Y1
+	VPDPBUSD       Y5, Y8, Y1
+	VPDPBUSD       Y6, Y9, Y1
+	VMOVDQU        24(SI)(R8*1), X8
+	VINSERTI128    $0x01, 24(R10)(R8*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y5, Y8, Y2
+	VPDPBUSD       Y6, Y9, Y2
+	VMOVDQU        24(SI)(R8*2), X8
+	VINSERTI128    $0x01, 24(R10)(R8*2), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y5, Y8, Y3
+	VPDPBUSD       Y6, Y9, Y3
+	VMOVDQU        24(SI)(R9*1), X8
+	VINSERTI128    $0x01, 24(R10)(R9*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y5, Y8, Y4
+	VPDPBUSD       Y6, Y9, Y4
+	VPHADDD        Y2, Y1, Y1
+	VPHADDD        Y4, Y3, Y3
+	VPHADDD        Y3, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VBROADCASTSS   40(DX), Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VSUBPS         Y8, Y1, Y1
+	VBROADCASTSS   32(DX), Y9
+	VMULPS         32(SP), Y9, Y9
+	VFMADD231PS    Y1, Y9, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	PREFETCHT1     128(R11)
+	ADDQ           R12, R11
+	VBROADCASTI128 (DX), Y5
+	VBROADCASTI128 16(DX), Y6
+	VMOVDQU        40(SI), X8
+	VINSERTI128    $0x01, 40(R10), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y1, Y1, Y1
+	VPDPBUSD       Y5, Y8, Y1
+	VPDPBUSD       Y6, Y9, Y1
+	VMOVDQU        40(SI)(R8*1), X8
+	VINSERTI128    $0x01, 40(R10)(R8*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y5, Y8, Y2
+	VPDPBUSD       Y6, Y9, Y2
+	VMOVDQU        40(SI)(R8*2), X8
+	VINSERTI128    $0x01, 40(R10)(R8*2), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y5, Y8, Y3
+	VPDPBUSD       Y6, Y9, Y3
+	VMOVDQU        40(SI)(R9*1), X8
+	VINSERTI128    $0x01, 40(R10)(R9*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y5, Y8, Y4
+	VPDPBUSD       Y6, Y9, Y4
+	VPHADDD        Y2, Y1, Y1
+	VPHADDD        Y4, Y3, Y3
+	VPHADDD        Y3, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VBROADCASTSS   40(DX), Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VSUBPS         Y8, Y1, Y1
+	VBROADCASTSS   32(DX), Y9
+	VMULPS         64(SP), Y9, Y9
+	VFMADD231PS    Y1, Y9, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	PREFETCHT1     128(R11)
+	ADDQ           R12, R11
+	VBROADCASTI128 (DX), Y5
+	VBROADCASTI128 16(DX), Y6
+	VMOVDQU        56(SI), X8
+	VINSERTI128    $0x01, 56(R10), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y1, Y1, Y1
+	VPDPBUSD       Y5, Y8, Y1
+	VPDPBUSD       Y6, Y9, Y1
+	VMOVDQU        56(SI)(R8*1), X8
+	VINSERTI128    $0x01, 56(R10)(R8*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y5, Y8, Y2
+	VPDPBUSD       Y6, Y9, Y2
+	VMOVDQU        56(SI)(R8*2), X8
+	VINSERTI128    $0x01, 56(R10)(R8*2), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y5, Y8, Y3
+	VPDPBUSD       Y6, Y9, Y3
+	VMOVDQU        56(SI)(R9*1), X8
+	VINSERTI128    $0x01, 56(R10)(R9*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y5, Y8, Y4
+	VPDPBUSD       Y6, Y9, Y4
+	VPHADDD        Y2, Y1, Y1
+	VPHADDD        Y4, Y3, Y3
+	VPHADDD        Y3, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VBROADCASTSS   40(DX), Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VSUBPS         Y8, Y1, Y1
+	VBROADCASTSS   32(DX), Y9
+	VMULPS         96(SP), Y9, Y9
+	VFMADD231PS    Y1, Y9, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	PREFETCHT1     128(R11)
+	ADDQ           R12, R11
+	VBROADCASTI128 (DX), Y5
+	VBROADCASTI128 16(DX), Y6
+	VMOVDQU        72(SI), X8
+	VINSERTI128    $0x01, 72(R10), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y1, Y1, Y1
+	VPDPBUSD       Y5, Y8, Y1
+	VPDPBUSD       Y6, Y9, Y1
+	VMOVDQU        72(SI)(R8*1), X8
+	VINSERTI128    $0x01, 72(R10)(R8*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y5, Y8, Y2
+	VPDPBUSD       Y6, Y9, Y2
+	VMOVDQU        72(SI)(R8*2), X8
+	VINSERTI128    $0x01, 72(R10)(R8*2), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y5, Y8, Y3
+	VPDPBUSD       Y6, Y9, Y3
+	VMOVDQU        72(SI)(R9*1), X8
+	VINSERTI128    $0x01, 72(R10)(R9*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y5, Y8, Y4
+	VPDPBUSD       Y6, Y9, Y4
+	VPHADDD        Y2, Y1, Y1
+	VPHADDD        Y4, Y3, Y3
+	VPHADDD        Y3, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VBROADCASTSS   40(DX), Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VSUBPS         Y8, Y1, Y1
+	VBROADCASTSS   32(DX), Y9
+	VMULPS         128(SP), Y9, Y9
+	VFMADD231PS    Y1, Y9, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	PREFETCHT1     128(R11)
+	ADDQ           R12, R11
+	VBROADCASTI128 (DX), Y5
+	VBROADCASTI128 16(DX), Y6
+	VMOVDQU        88(SI), X8
+	VINSERTI128    $0x01, 88(R10), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y1, Y1, Y1
+	VPDPBUSD       Y5, Y8, Y1
+	VPDPBUSD       Y6, Y9, Y1
+	VMOVDQU        88(SI)(R8*1), X8
+	VINSERTI128    $0x01, 88(R10)(R8*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y5, Y8, Y2
+	VPDPBUSD       Y6, Y9, Y2
+	VMOVDQU        88(SI)(R8*2), X8
+	VINSERTI128    $0x01, 88(R10)(R8*2), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y5, Y8, Y3
+	VPDPBUSD       Y6, Y9, Y3
+	VMOVDQU        88(SI)(R9*1), X8
+	VINSERTI128    $0x01, 88(R10)(R9*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y5, Y8, Y4
+	VPDPBUSD       Y6, Y9, Y4
+	VPHADDD        Y2, Y1, Y1
+	VPHADDD        Y4, Y3, Y3
+	VPHADDD        Y3, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VBROADCASTSS   40(DX), Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VSUBPS         Y8, Y1, Y1
+	VBROADCASTSS   32(DX), Y9
+	VMULPS         160(SP), Y9, Y9
+	VFMADD231PS    Y1, Y9, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	PREFETCHT1     128(R11)
+	ADDQ           R12, R11
+	VBROADCASTI128 (DX), Y5
+	VBROADCASTI128 16(DX), Y6
+	VMOVDQU        104(SI), X8
+	VINSERTI128    $0x01, 104(R10), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y1, Y1, Y1
+	VPDPBUSD       Y5, Y8, Y1
+	VPDPBUSD       Y6, Y9, Y1
+	VMOVDQU        104(SI)(R8*1), X8
+	VINSERTI128    $0x01, 104(R10)(R8*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y5, Y8, Y2
+	VPDPBUSD       Y6, Y9, Y2
+	VMOVDQU        104(SI)(R8*2), X8
+	VINSERTI128    $0x01, 104(R10)(R8*2), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y5, Y8, Y3
+	VPDPBUSD       Y6, Y9, Y3
+	VMOVDQU        104(SI)(R9*1), X8
+	VINSERTI128    $0x01, 104(R10)(R9*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y5, Y8, Y4
+	VPDPBUSD       Y6, Y9, Y4
+	VPHADDD        Y2, Y1, Y1
+	VPHADDD        Y4, Y3, Y3
+	VPHADDD        Y3, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VBROADCASTSS   40(DX), Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VSUBPS         Y8, Y1, Y1
+	VBROADCASTSS   32(DX), Y9
+	VMULPS         192(SP), Y9, Y9
+	VFMADD231PS    Y1, Y9, Y0
+	ADDQ           $0x00000030, DX
+	PREFETCHT1     (R11)
+	PREFETCHT1     64(R11)
+	PREFETCHT1     128(R11)
+	ADDQ           R12, R11
+	VBROADCASTI128 (DX), Y5
+	VBROADCASTI128 16(DX), Y6
+	VMOVDQU        120(SI), X8
+	VINSERTI128    $0x01, 120(R10), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y1, Y1, Y1
+	VPDPBUSD       Y5, Y8, Y1
+	VPDPBUSD       Y6, Y9, Y1
+	VMOVDQU        120(SI)(R8*1), X8
+	VINSERTI128    $0x01, 120(R10)(R8*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y2, Y2, Y2
+	VPDPBUSD       Y5, Y8, Y2
+	VPDPBUSD       Y6, Y9, Y2
+	VMOVDQU        120(SI)(R8*2), X8
+	VINSERTI128    $0x01, 120(R10)(R8*2), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y3, Y3, Y3
+	VPDPBUSD       Y5, Y8, Y3
+	VPDPBUSD       Y6, Y9, Y3
+	VMOVDQU        120(SI)(R9*1), X8
+	VINSERTI128    $0x01, 120(R10)(R9*1), Y8, Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y14, Y8, Y8
+	VPSHUFB        Y8, Y13, Y8
+	VPAND          Y14, Y9, Y9
+	VPSHUFB        Y9, Y13, Y9
+	VPXOR          Y4, Y4, Y4
+	VPDPBUSD       Y5, Y8, Y4
+	VPDPBUSD       Y6, Y9, Y4
+	VPHADDD        Y2, Y1, Y1
+	VPHADDD        Y4, Y3, Y3
+	VPHADDD        Y3, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VBROADCASTSS   40(DX), Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VADDPS         Y8, Y8, Y8
+	VSUBPS         Y8, Y1, Y1
+	VBROADCASTSS   32(DX), Y9
+	VMULPS         224(SP), Y9, Y9
+	VFMADD231PS    Y1, Y9, Y0
+	ADDQ           $0x00000030, DX
+	ADDQ           $0x00000088, SI
+	ADDQ           $0x00000088, R10
+	DECQ           CX
+	JNE            loop10
+	VMOVUPS        Y0, (DI)
+	VZEROUPPER
+	RET
+
+DATA matstreamdword0f<>+0(SB)/8, $0x0000000f0000000f
+DATA matstreamdword0f<>+8(SB)/8, $0x0000000f0000000f
+DATA matstreamdword0f<>+16(SB)/8, $0x0000000f0000000f
+DATA matstreamdword0f<>+24(SB)/8, $0x0000000f0000000f
+GLOBL matstreamdword0f<>(SB), RODATA|NOPTR, $32
+
+DATA matstreamdword30<>+0(SB)/8, $0x0000003000000030
+DATA matstreamdword30<>+8(SB)/8, $0x0000003000000030
+DATA matstreamdword30<>+16(SB)/8, $0x0000003000000030
+DATA matstreamdword30<>+24(SB)/8, $0x0000003000000030
+GLOBL matstreamdword30<>(SB), RODATA|NOPTR, $32
+
+DATA matstreamdword32<>+0(SB)/8, $0x0000002000000020
+DATA matstreamdword32<>+8(SB)/8, $0x0000002000000020
+DATA matstreamdword32<>+16(SB)/8, $0x0000002000000020
+DATA matstreamdword32<>+24(SB)/8, $0x0000002000000020
+GLOBL matstreamdword32<>(SB), RODATA|NOPTR, $32

@@ -78,7 +78,7 @@ func (p *pack) expandedHalves() {
 // emitStreamExpanded writes the kernels of expanded blocks with one scale for 32
 // columns, or one for each 16. A register holds the 32 columns of a row.
 func emitStreamExpanded(g *gen, name string, halves bool) {
-	s := newStream(g, name, "expanded blocks")
+	s := newStream(g, streamTier{}, name, "expanded blocks")
 	g.loop(s.n, func() {
 		s.fetch(128)
 		s.VMOVDQU(Mem{Base: s.a}, rowAct)

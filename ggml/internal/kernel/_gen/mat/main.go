@@ -33,9 +33,11 @@ var parts = []struct {
 	{"matstream", "avx2", emitStream},
 	{"mattile", "avx2", emitTiles},
 	{"matpack", "vnni", emitVNNIPack},
+	{"matstream", "avxvnni", emitStreamTier(streamTier{"AVXVNNI"})},
 	{"mattile", "avxvnni", emitVNNITiles(avxVNNI)},
 	{"mattile", "avx512", emitVNNITiles(avx512)},
-	{"matstream", "avx512", emitStream512},
+	{"matstream", "avx512", emitStreamTier(streamTier{"AVX512"})},
+	{"matstream", "vbmi", emitStreamVBMI},
 }
 
 func main() {
@@ -52,7 +54,7 @@ func main() {
 
 // write generates one part: NAME_ISA_amd64.s and NAME_ISA_amd64.go in dir.
 func write(dir, name, isa string, emit func(*gen)) error {
-	g := &gen{Context: build.NewContext(), prefix: name, constants: map[string]operand.Mem{}}
+	g := &gen{Context: build.NewContext(), prefix: name, constants: map[string]operand.Mem{}, evex: isa == "avx512" || isa == "vbmi"}
 	g.ConstraintExpr("!purego")
 	emit(g)
 	file, err := g.Result()
@@ -84,6 +86,7 @@ type gen struct {
 	prefix    string // of the names of constants
 	constants map[string]operand.Mem
 	labels    int
+	evex      bool // AVX-512 is there
 }
 
 // fn begins a function. Its comment becomes that of the declaration.

@@ -17,37 +17,56 @@ import (
 // share of the next strip, which lies in one piece.
 
 func emitStream(g *gen) {
-	emitStreamBlocks(g, "Q4_0", 18, func(s *stream) {
-		s.loadActs()
-		s.sumNibbles(2, nil)
-		s.addScaled(0, 8)
-	})
-	emitStreamBlocks(g, "Q4_1", 20, func(s *stream) {
-		s.loadActs()
-		s.sumNibbles(4, nil)
-		s.addScaled(0, 0)
-		s.addMin(2)
-	})
-	emitStreamBlocks(g, "Q5_0", 22, func(s *stream) {
-		s.loadActs()
-		s.sumNibbles(6, s.fifths(2))
-		s.addScaled(0, 16)
-	})
-	emitStreamBlocks(g, "Q5_1", 24, func(s *stream) {
-		s.loadActs()
-		s.sumNibbles(8, s.fifths(4))
-		s.addScaled(0, 0)
-		s.addMin(2)
-	})
-	emitStreamBlocks(g, "Q8_0", 34, func(s *stream) {
+	emitStreamTier(streamTier{})(g)
+	emitStreamBlocks(g, streamTier{}, "Q8_0", 34, func(s *stream) {
 		s.loadActs()
 		s.sumSigned(2)
 		s.addScaled(0, 0)
 	})
 	emitStreamQ6K(g)
-	emitStreamsK(g)
 	emitStreamExpanded(g, "Expanded", false)
 	emitStreamExpanded(g, "ExpandedHalves", true)
+}
+
+// streamTier says what a kernel multiplies with: VPDPBUSD if it is named, else
+// VPMADDUBSW.
+type streamTier struct{ name string }
+
+func (t streamTier) vnni() bool { return t.name != "" }
+
+// emitStreamTier writes the kernels that VPDPBUSD makes faster.
+func emitStreamTier(t streamTier) func(*gen) {
+	return func(g *gen) {
+		emitStreamNibbles(g, t)
+		emitStreamsK(g, t)
+		emitStreamIQ4(g, t)
+	}
+}
+
+// emitStreamNibbles writes the kernels of types with nibbles and no table.
+func emitStreamNibbles(g *gen, t streamTier) {
+	emitStreamBlocks(g, t, "Q4_0", 18, func(s *stream) {
+		s.loadActs()
+		s.sumNibbles(2, nil)
+		s.addScaled(0, 8)
+	})
+	emitStreamBlocks(g, t, "Q4_1", 20, func(s *stream) {
+		s.loadActs()
+		s.sumNibbles(4, nil)
+		s.addScaled(0, 0)
+		s.addMin(2)
+	})
+	emitStreamBlocks(g, t, "Q5_0", 22, func(s *stream) {
+		s.loadActs()
+		s.sumNibbles(6, s.fifths(2))
+		s.addScaled(0, 16)
+	})
+	emitStreamBlocks(g, t, "Q5_1", 24, func(s *stream) {
+		s.loadActs()
+		s.sumNibbles(8, s.fifths(4))
+		s.addScaled(0, 0)
+		s.addMin(2)
+	})
 }
 
 // stream is a kernel under construction.
@@ -55,6 +74,7 @@ type stream struct {
 	*gen
 	rowGroups
 	y, a, n, ahead, step reg.GPPhysical
+	streamTier
 }
 
 // The registers of all stream kernels. Y1 to Y4 take the sums of rows 0 and 4,
@@ -66,8 +86,9 @@ var (
 	actHigh  = reg.Y6 // activations 16-31
 )
 
-func newStream(g *gen, typ, unit string) *stream {
-	s := beginStream(g, typ, unit)
+func newStream(g *gen, t streamTier, typ, unit string) *stream {
+	s := beginStream(g, typ+t.name, unit)
+	s.streamTier = t
 	g.ones16(ones)
 	return s
 }
@@ -90,8 +111,8 @@ moves ahead by step.`, name, unit))
 	return s
 }
 
-func emitStreamBlocks(g *gen, typ string, size int, body func(*stream)) {
-	s := newStream(g, typ, "blocks")
+func emitStreamBlocks(g *gen, t streamTier, typ string, size int, body func(*stream)) {
+	s := newStream(g, t, typ, "blocks")
 	switch typ {
 	case "Q5_0", "Q5_1":
 		g.bytes(0x10101010, fifthValue, reg.EAX)
@@ -99,6 +120,8 @@ func emitStreamBlocks(g *gen, typ string, size int, body func(*stream)) {
 		fallthrough
 	case "Q4_0", "Q4_1":
 		g.bytes(0x0f0f0f0f, streamMask, reg.EAX)
+	case "IQ4_NL":
+		s.loadTable()
 	}
 	g.loop(s.n, func() {
 		s.fetch(8 * size)
@@ -141,7 +164,7 @@ func (s *stream) loadPair(r, offset int, y reg.VecPhysical) {
 func (s *stream) sumNibbles(offset int, add func(r int, low, high reg.VecPhysical)) {
 	sum := ymm(1, 5)
 	for r := range 4 {
-		low, high := reg.Y8, sum[r]
+		low, high := reg.Y8, reg.Y11
 		s.loadPair(r, offset, low)
 		s.VPSRLW(Imm(4), low, high)
 		s.VPAND(streamMask, low, low)
@@ -149,10 +172,7 @@ func (s *stream) sumNibbles(offset int, add func(r int, low, high reg.VecPhysica
 		if add != nil {
 			add(r, low, high)
 		}
-		s.VPMADDUBSW(actLow, low, low)
-		s.VPMADDUBSW(actHigh, high, high)
-		s.VPADDW(low, high, high)
-		s.VPMADDWD(ones, high, high)
+		s.multiply(low, high, sum[r])
 	}
 	s.foldPacked(sum[0], sum[1])
 	s.foldPacked(sum[2], sum[3])
@@ -161,6 +181,21 @@ func (s *stream) sumNibbles(offset int, add func(r int, low, high reg.VecPhysica
 		return
 	}
 	s.foldPacked(sum[0], sum[2])
+}
+
+// multiply sets sum to the products of codes and activations, eight in a lane of
+// int32.
+func (s *stream) multiply(low, high, sum reg.VecPhysical) {
+	if s.vnni() {
+		s.VPXOR(sum, sum, sum)
+		s.dotBytes(actLow, low, sum)
+		s.dotBytes(actHigh, high, sum)
+		return
+	}
+	s.VPMADDUBSW(actLow, low, low)
+	s.VPMADDUBSW(actHigh, high, high)
+	s.VPADDW(low, high, high) // four products fit int16
+	s.VPMADDWD(ones, high, sum)
 }
 
 // foldPacked adds neighbouring int32 of a, then of b, into a. The values must
@@ -229,23 +264,30 @@ func (s *stream) sumSigned(offset int) {
 	s.VPHADDD(sum[2], sum[0], blockSum)
 }
 
-// addScaled adds the block sums, less the zero point of 0, 8 or 16, to the
+// addScaled adds the block sums, less the zero point of 0, 8, 16 or 128, to the
 // result, with the scale at offset.
 func (s *stream) addScaled(offset, zero int) {
 	s.VCVTDQ2PS(blockSum, blockSum)
-	if zero != 0 {
-		z := reg.Y8
-		s.VBROADCASTSS(Mem{Base: s.a, Disp: actZero8}, z)
-		if zero == 16 {
-			s.VADDPS(z, z, z)
-		}
-		s.VSUBPS(z, blockSum, blockSum)
-	}
+	s.subtractZero(zero)
 	scale, d := reg.Y8, reg.Y9
 	halfVector(s.gen, s.rowGroups, offset, scale)
 	s.VBROADCASTSS(Mem{Base: s.a, Disp: actD}, d)
 	s.VMULPS(d, scale, scale)
 	s.VFMADD231PS(blockSum, scale, result)
+}
+
+// subtractZero takes a zero point times the sum of the activations off the block
+// sums, which are exact integers in float32.
+func (s *stream) subtractZero(zero int) {
+	if zero == 0 {
+		return
+	}
+	z := reg.Y8
+	s.VBROADCASTSS(Mem{Base: s.a, Disp: actZero8}, z)
+	for ; zero > 8; zero /= 2 {
+		s.VADDPS(z, z, z)
+	}
+	s.VSUBPS(z, blockSum, blockSum)
 }
 
 // addMin adds the minima at offset times the sum of the activations.

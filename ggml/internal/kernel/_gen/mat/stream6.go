@@ -24,7 +24,7 @@ var (
 )
 
 func emitStreamQ6K(g *gen) {
-	s := newStream(g, "Q6_K", "blocks, eight of which are one of the file")
+	s := newStream(g, streamTier{}, "Q6_K", "blocks, eight of which are one of the file")
 	g.SHRQ(Imm(3), s.n)
 	scales := g.AllocLocal(8 * 16)
 	g.bytes(0x0f0f0f0f, streamMask, reg.EAX)

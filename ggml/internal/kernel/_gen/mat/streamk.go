@@ -20,8 +20,8 @@ var (
 
 // emitStreamK writes a kernel whose blocks have size bytes. begin unpacks the
 // scales of a block, run adds the products of 32 columns.
-func emitStreamK(g *gen, name string, size int, setup func(s *stream) (begin func(), run func(j int))) {
-	s := newStream(g, name, eightBlocksRow)
+func emitStreamK(g *gen, t streamTier, name string, size int, setup func(s *stream) (begin func(), run func(j int))) {
+	s := newStream(g, t, name, eightBlocksRow)
 	g.SHRQ(Imm(3), s.n)
 	begin, run := setup(s)
 	g.loop(s.n, func() {
@@ -38,8 +38,8 @@ func emitStreamK(g *gen, name string, size int, setup func(s *stream) (begin fun
 	g.end()
 }
 
-func emitStreamsK(g *gen) {
-	emitStreamK(g, "Q4_K", q4Size, func(s *stream) (func(), func(int)) {
+func emitStreamsK(g *gen, t streamTier) {
+	emitStreamK(g, t, "Q4_K", q4Size, func(s *stream) (func(), func(int)) {
 		scales := s.AllocLocal(8 * 64)
 		s.bytes(0x0f0f0f0f, streamMask, reg.EAX)
 		return func() { s.scaleMins(scales) }, func(j int) {
@@ -47,7 +47,7 @@ func emitStreamsK(g *gen) {
 			s.addScaleMin(scales.Offset(64 * j))
 		}
 	})
-	emitStreamK(g, "Q5_K", q5Size, func(s *stream) (func(), func(int)) {
+	emitStreamK(g, t, "Q5_K", q5Size, func(s *stream) (func(), func(int)) {
 		scales := s.AllocLocal(8 * 64)
 		s.bytes(0x0f0f0f0f, streamMask, reg.EAX)
 		s.bytes(0x10101010, reg.Y12, reg.EAX)
@@ -60,7 +60,7 @@ func emitStreamsK(g *gen) {
 			s.addScaleMin(scales.Offset(64 * j))
 		}
 	})
-	emitStreamK(g, "Q3_K", q3Size, func(s *stream) (func(), func(int)) {
+	emitStreamK(g, t, "Q3_K", q3Size, func(s *stream) (func(), func(int)) {
 		scales := s.AllocLocal(4 * 32)
 		s.bytes(0x03030303, streamMask, reg.EAX)
 		s.bytes(0x04040404, reg.Y12, reg.EAX)
@@ -86,7 +86,7 @@ func emitStreamsK(g *gen) {
 			s.addSums(reg.Y2, rowWeight)
 		}
 	})
-	emitStreamK(g, "Q2_K", q2Size, func(s *stream) (func(), func(int)) {
+	emitStreamK(g, t, "Q2_K", q2Size, func(s *stream) (func(), func(int)) {
 		scales, mins := s.AllocLocal(4*32), s.AllocLocal(4*32)
 		min := reg.Y12
 		s.bytes(0x03030303, streamMask, reg.EAX)
@@ -112,7 +112,6 @@ func emitStreamsK(g *gen) {
 			s.VFMADD231PS(reg.Y10, min, result)
 		}
 	})
-	emitStreamIQ4(g)
 }
 
 // scaleMins writes the scales and minima of Q4_K or Q5_K to memory: a vector of
@@ -182,6 +181,12 @@ func (s *stream) sumRows(load func(row int, y reg.VecPhysical)) {
 // each row in either half.
 func (s *stream) eightProducts(row int, y []reg.VecPhysical, load func(row int, y reg.VecPhysical)) {
 	for i, sum := range y {
+		if s.vnni() {
+			load(row+i, reg.Y11)
+			s.VPXOR(sum, sum, sum)
+			s.dotBytes(rowAct, reg.Y11, sum)
+			continue
+		}
 		load(row+i, sum)
 		s.VPMADDUBSW(rowAct, sum, sum)
 		s.VPMADDWD(ones, sum, sum)
@@ -265,27 +270,17 @@ func (s *stream) addScaleMin(scales Mem) {
 
 // emitStreamIQ4 writes the kernels of IQ4_NL and IQ4_XS. As with Q4_0 rows r and
 // r+4 share a register.
-func emitStreamIQ4(g *gen) {
-	table := reg.Y13
-	s := newStream(g, "IQ4_NL", "blocks")
-	g.bytes(0x0f0f0f0f, streamMask, reg.EAX)
-	g.VBROADCASTI128(goTable("nonLinear"), table)
-	g.loop(s.n, func() {
-		s.fetch(8 * 18)
+func emitStreamIQ4(g *gen, t streamTier) {
+	emitStreamBlocks(g, t, "IQ4_NL", 18, func(s *stream) {
 		s.loadActs()
-		s.sumTable(2, table)
-		s.addScaled(0, 0)
-		s.advance(g, 18)
-		g.ADDQ(U32(actSize), s.a)
+		s.sumTable(2)
+		s.addScaled(0, s.tableZero())
 	})
-	g.VMOVUPS(result, Mem{Base: s.y})
-	g.end()
 
-	s = newStream(g, "IQ4_XS", eightBlocksRow)
+	s := newStream(g, t, "IQ4_XS", eightBlocksRow)
 	scales := s.AllocLocal(8 * 32)
 	g.SHRQ(Imm(3), s.n)
-	g.bytes(0x0f0f0f0f, streamMask, reg.EAX)
-	g.VBROADCASTI128(goTable("nonLinear"), table)
+	s.loadTable()
 	g.loop(s.n, func() {
 		g.VMOVAPS(result, reg.Y12)
 		scalesIQ4XS(g, s.rowGroups, func(j int, y reg.VecPhysical) { g.VMOVUPS(y, scales.Offset(32*j)) })
@@ -293,8 +288,9 @@ func emitStreamIQ4(g *gen) {
 		for j := range 8 {
 			s.fetch(iq4xsSize)
 			s.loadActs()
-			s.sumTable(8+16*j, table)
+			s.sumTable(8 + 16*j)
 			g.VCVTDQ2PS(blockSum, blockSum)
+			s.subtractZero(s.tableZero())
 			g.VBROADCASTSS(Mem{Base: s.a, Disp: actD}, reg.Y9)
 			g.VMULPS(scales.Offset(32*j), reg.Y9, reg.Y9)
 			g.VFMADD231PS(blockSum, reg.Y9, result)
@@ -306,27 +302,59 @@ func emitStreamIQ4(g *gen) {
 	g.end()
 }
 
-// sumTable sets blockSum to the sums over what 32 nibbles at offset stand for. As
-// in sumSigned the sign moves to the activation: two products are at most
-// 2*127*127 = 32258.
-func (s *stream) sumTable(offset int, table reg.VecPhysical) {
+// streamTable is what the nibbles of IQ4 types stand for. VPDPBUSD needs it
+// unsigned.
+var streamTable = reg.Y13
+
+func (s *stream) loadTable() {
+	name := "nonLinear"
+	if s.vnni() {
+		name += "VNNI"
+	}
+	s.bytes(0x0f0f0f0f, streamMask, reg.EAX)
+	s.VBROADCASTI128(goTable(name), streamTable)
+}
+
+// tableZero returns what stands for zero in the table.
+func (s *stream) tableZero() int {
+	if s.vnni() {
+		return 128
+	}
+	return 0
+}
+
+// sumTable sets blockSum to the sums over what 32 nibbles at offset stand for.
+func (s *stream) sumTable(offset int) {
 	sum := ymm(1, 5)
 	for r := range 4 {
-		low, high, size := reg.Y8, reg.Y9, reg.Y10
+		low, high := reg.Y8, reg.Y9
 		s.loadPair(r, offset, low)
 		s.VPSRLW(Imm(4), low, high)
-		for i, w := range []reg.VecPhysical{low, high} {
-			p := []reg.VecPhysical{sum[r], reg.Y11}[i]
+		for _, w := range []reg.VecPhysical{low, high} {
 			s.VPAND(streamMask, w, w)
-			s.VPSHUFB(w, table, w)
-			s.VPABSB(w, size)
-			s.VPSIGNB(w, []reg.VecPhysical{actLow, actHigh}[i], w)
-			s.VPMADDUBSW(w, size, p)
-			s.VPMADDWD(ones, p, p)
+			s.VPSHUFB(w, streamTable, w)
 		}
-		s.VPADDD(reg.Y11, sum[r], sum[r])
+		s.multiplyTable(low, high, sum[r])
 	}
 	s.VPHADDD(sum[1], sum[0], sum[0])
 	s.VPHADDD(sum[3], sum[2], sum[2])
 	s.VPHADDD(sum[2], sum[0], blockSum)
+}
+
+// multiplyTable sets sum to the products of entries of the table and activations.
+// As in sumSigned the sign moves to the activation where VPDPBUSD is not there: two
+// products are at most 2*127*127 = 32258.
+func (s *stream) multiplyTable(low, high, sum reg.VecPhysical) {
+	if s.vnni() {
+		s.multiply(low, high, sum)
+		return
+	}
+	size, p := reg.Y10, []reg.VecPhysical{sum, reg.Y11}
+	for i, w := range []reg.VecPhysical{low, high} {
+		s.VPABSB(w, size)
+		s.VPSIGNB(w, []reg.VecPhysical{actLow, actHigh}[i], w)
+		s.VPMADDUBSW(w, size, p[i])
+		s.VPMADDWD(ones, p[i], p[i])
+	}
+	s.VPADDD(p[1], sum, sum)
 }

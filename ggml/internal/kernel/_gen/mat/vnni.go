@@ -13,7 +13,8 @@ import (
 // Sums of 32 products of bytes are far from the end of int32: they are exact.
 //
 // avo knows neither, and Go's assembler only the form with an EVEX prefix, of
-// AVX-512. The form with a VEX prefix, of AVX-VNNI, is put together here.
+// AVX-512. The form with a VEX prefix, of AVX-VNNI, is put together here: parts
+// that need AVX-512 anyway set evex.
 
 // dotBytes adds the products of the bytes of w, unsigned, with those of q to
 // acc. Where q is memory, the dword there is meant, for all lanes.
@@ -24,7 +25,7 @@ func (g *gen) dotWords(q Op, w, acc reg.VecPhysical) { g.dot("VPDPWSSD", 0x52, q
 
 func (g *gen) dot(mnemonic string, opcode byte, q Op, w, acc reg.VecPhysical) {
 	y, ok := q.(reg.VecPhysical)
-	if !ok || y.Size() == 64 {
+	if !ok || g.evex {
 		i := &ir.Instruction{
 			Opcode: mnemonic, Operands: []Op{q, w, acc},
 			Inputs: []Op{q, w, acc}, Outputs: []Op{acc}, ISA: []string{"AVX512VNNI"},

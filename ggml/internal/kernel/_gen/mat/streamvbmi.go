@@ -5,39 +5,33 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The stream kernels with AVX-512 multiply two blocks of eight rows at a time.
+// The stream kernels with AVX-512 VBMI multiply two blocks of eight rows at a time.
 // What lies in many places, scales, codes and fifth bits, is put side by side by
-// VPERMB and VPERMW, straight from memory: a core that collects the words one by
-// one spends more time on that than on the products, and then memory waits for it.
+// VPERMB and VPERMW. For codes of four bits that is no faster than half as wide
+// registers, of which three can be worked on in a cycle instead of two.
 //
 // The quarters of a register are row r and row r+4 of the first block, then of the
 // second; after the sums, rows 0-3 and 4-7 of the first block, then of the second.
 
-func emitStream512(g *gen) {
-	for _, t := range []stream512Type{
-		{name: "Q4_0", size: 18, codes: 2, zero: 8},
-		{name: "Q4_1", size: 20, codes: 4, min: true},
-		{name: "Q5_0", size: 22, codes: 6, fifthBits: 2, zero: 16},
-		{name: "Q5_1", size: 24, codes: 8, fifthBits: 4, min: true},
-	} {
-		emitStream512Type(g, t)
-	}
+func emitStreamVBMI(g *gen) {
+	emitStreamFive(g, fiveBits{name: "Q5_0", size: 22, codes: 6, fifths: 2})
+	emitStreamFive(g, fiveBits{name: "Q5_1", size: 24, codes: 8, fifths: 4, min: true})
 }
 
-// stream512Type is a type of blocks of 32 nibbles that begin with a scale.
-type stream512Type struct {
-	name      string
-	size      int  // bytes of a block
-	codes     int  // offset of the nibbles
-	fifthBits int  // offset of the fifth bits, 0 if there are none
-	zero      int  // zero point
-	min       bool // has a minimum, after the scale
+// fiveBits is a type of blocks of 32 codes of five bits that begin with a scale. It
+// has a minimum after that, or zero point 16.
+type fiveBits struct {
+	name   string
+	size   int // bytes of a block
+	codes  int // offset of the nibbles
+	fifths int // offset of the fifth bits
+	min    bool
 }
 
-// stream512 is a kernel under construction.
-type stream512 struct {
+// streamFive is a kernel under construction.
+type streamFive struct {
 	*stream
-	stream512Type
+	fiveBits
 }
 
 // The registers: Y0 is the result, Z1 to Z4 take the sums of row pairs, Z8 to Z13
@@ -63,8 +57,8 @@ var (
 	oddFours     = reg.K7 // of words
 )
 
-func emitStream512Type(g *gen, t stream512Type) {
-	s := &stream512{beginStream(g, t.name+"AVX512", "blocks"), t}
+func emitStreamFive(g *gen, t fiveBits) {
+	s := &streamFive{beginStream(g, t.name+"VBMI", "blocks"), t}
 	s.indices()
 	s.masks()
 	g.CMPQ(s.n, Imm(4))
@@ -97,14 +91,14 @@ func emitStream512Type(g *gen, t stream512Type) {
 }
 
 // next moves on by n blocks and leaves the flags of those that are left.
-func (s *stream512) next(n int) {
+func (s *streamFive) next(n int) {
 	s.advance(s.gen, n*s.size)
 	s.ADDQ(U32(n*actSize), s.a)
 	s.SUBQ(Imm(uint64(n)), s.n)
 }
 
 // indices loads the registers that say what lies where.
-func (s *stream512) indices() {
+func (s *streamFive) indices() {
 	first := func(i int) int { return i / 32 * s.size } // byte of the block of byte i
 	s.vector("codes"+s.name, codeIndex, func(i int) int { return first(i) + s.codes + i%16 })
 	s.vector("heads"+s.name, headIndex, func(i int) int {
@@ -116,19 +110,16 @@ func (s *stream512) indices() {
 	})
 	s.vector("ones", ones512, func(i int) int { return 1 - i%2 })
 	s.vector("nibbles", nibbles512, func(int) int { return 0x0f })
-	if s.fifthBits == 0 {
-		return
-	}
 	// Of the fifth bits, which fill each word of 64 bits twice, byte i takes the
 	// eight that begin four before its own.
-	s.vector("fifths"+s.name, fifthIndex, func(i int) int { return first(i) + s.fifthBits + i%4 })
+	s.vector("fifths"+s.name, fifthIndex, func(i int) int { return first(i) + s.fiveBits.fifths + i%4 })
 	s.vector("low", lowFifths, func(i int) int { return (i%16 + 60) % 64 })
 	s.vector("high", highFifths, func(i int) int { return i%16 + 12 })
 	s.vector("fifth", fifthMask, func(int) int { return 0x10 })
 }
 
 // vector loads a constant whose byte i is at(i).
-func (s *stream512) vector(name string, dst reg.VecPhysical, at func(i int) int) {
+func (s *streamFive) vector(name string, dst reg.VecPhysical, at func(i int) int) {
 	b := make([]byte, 64)
 	for i := range b {
 		b[i] = byte(at(i))
@@ -137,7 +128,7 @@ func (s *stream512) vector(name string, dst reg.VecPhysical, at func(i int) int)
 }
 
 // masks sets the masks that do not change, but for the last block.
-func (s *stream512) masks() {
+func (s *streamFive) masks() {
 	s.mask(oddQuarters, 0xffff0000ffff0000)
 	s.mask(secondFours, 0xf0)
 	s.mask(secondFloats, 0xff00)
@@ -146,14 +137,14 @@ func (s *stream512) masks() {
 	s.mask(oddFours, 0xaa)
 }
 
-func (s *stream512) mask(k reg.Register, bits uint64) {
+func (s *streamFive) mask(k reg.Register, bits uint64) {
 	s.MOVQ(U64(bits), reg.RAX)
 	s.KMOVQ(reg.RAX, k)
 }
 
 // limit sets the masks so that no more is read than the blocks that are left, and
 // no more of them than two.
-func (s *stream512) limit() {
+func (s *streamFive) limit() {
 	s.mask(rowBytes, 1<<(2*s.size)-1)
 	s.CMPQ(s.n, Imm(1))
 	s.JNE(LabelRef("limited"))
@@ -165,7 +156,7 @@ func (s *stream512) limit() {
 
 // products sets Z1 to the sums over both blocks, Z9 to their scales, and Z10 to
 // their minima, if there are any.
-func (s *stream512) products() {
+func (s *streamFive) products() {
 	for i := range (16*s.size + 63) / 64 {
 		s.PREFETCHT1(Mem{Base: s.ahead, Disp: 64 * i})
 	}
@@ -183,44 +174,38 @@ func (s *stream512) products() {
 }
 
 // gather sets y to the bytes of rows r and r+4 that index names.
-func (s *stream512) gather(r int, index, y reg.VecPhysical) {
+func (s *streamFive) gather(r int, index, y reg.VecPhysical) {
 	s.VPERMB(fileRow[r], index, y)
 	s.VPERMB(fileRow[r+4], index, oddQuarters, y)
 }
 
 // sumPair sets Z1 to Z4 to the sums of rows r and r+4. A 32-bit lane gets eight
-// products: 15240 at most for nibbles and 31496 for five bits.
-func (s *stream512) sumPair(r int) {
+// products: 8*31*127 = 31496 at most.
+func (s *streamFive) sumPair(r int) {
 	low, high, sum := reg.Z8, reg.Z9, []reg.VecPhysical{reg.Z1, reg.Z2, reg.Z3, reg.Z4}[r]
 	s.gather(r, codeIndex, low)
 	s.VPSRLW(Imm(4), low, high)
 	s.VPANDD(nibbles512, low, low)
 	s.VPANDD(nibbles512, high, high)
-	if s.fifthBits != 0 {
-		bits, shifted := reg.Z10, reg.Z11
-		s.gather(r, fifthIndex, bits)
-		s.VPMULTISHIFTQB(bits, lowFifths, shifted)
-		s.VPTERNLOGD(U8(0xf8), fifthMask, shifted, low) // low | shifted & mask
-		s.VPMULTISHIFTQB(bits, highFifths, shifted)
-		s.VPTERNLOGD(U8(0xf8), fifthMask, shifted, high)
-	}
+	bits, shifted := reg.Z10, reg.Z11
+	s.gather(r, fifthIndex, bits)
+	s.VPMULTISHIFTQB(bits, lowFifths, shifted)
+	s.VPTERNLOGD(U8(0xf8), fifthMask, shifted, low) // low | shifted & mask
+	s.VPMULTISHIFTQB(bits, highFifths, shifted)
+	s.VPTERNLOGD(U8(0xf8), fifthMask, shifted, high)
 	s.VPXORD(sum, sum, sum)
 	s.dotBytes(actLow512, low, sum)
 	s.dotBytes(actHigh512, high, sum)
 }
 
 // fold adds up the lanes of each quarter of Z1 to Z4 into Z1.
-func (s *stream512) fold() {
+func (s *streamFive) fold() {
 	fold := func(a, b reg.VecPhysical) { // as in foldPacked
 		s.VPACKSSDW(b, a, a)
 		s.VPMADDWD(ones512, a, a)
 	}
 	fold(reg.Z1, reg.Z2)
 	fold(reg.Z3, reg.Z4)
-	if s.fifthBits == 0 {
-		fold(reg.Z1, reg.Z3)
-		return
-	}
 	s.VSHUFPS(Imm(0x88), reg.Z3, reg.Z1, reg.Z2)
 	s.VSHUFPS(Imm(0xdd), reg.Z3, reg.Z1, reg.Z1)
 	s.VPADDD(reg.Z2, reg.Z1, reg.Z1)
@@ -228,7 +213,7 @@ func (s *stream512) fold() {
 
 // heads sets Z9 to the scales, times those of the activations, and Z10 to the
 // minima. It takes the zero point off the sums.
-func (s *stream512) heads() {
+func (s *streamFive) heads() {
 	word := []reg.VecPhysical{reg.Z10, reg.Z11, reg.Z12, reg.Z13}
 	for i, w := range word {
 		s.VPERMW(fileRow[2*i], headIndex, w)
@@ -240,29 +225,25 @@ func (s *stream512) heads() {
 	s.perBlock(actD, actScale)
 	s.VCVTPH2PS(reg.Y10, reg.Z9)
 	s.VMULPS(actScale, reg.Z9, reg.Z9)
-	switch {
-	case s.min:
+	if s.min {
 		s.perBlock(actS, actOffset)
 		s.VEXTRACTI64X4(Imm(1), reg.Z10, reg.Y10)
 		s.VCVTPH2PS(reg.Y10, reg.Z10)
-	case s.zero == 16:
-		s.perBlock(actZero8, actOffset)
-		s.VADDPS(actOffset, actOffset, actOffset)
-		s.VSUBPS(actOffset, reg.Z1, reg.Z1)
-	default:
-		s.perBlock(actZero8, actOffset)
-		s.VSUBPS(actOffset, reg.Z1, reg.Z1)
+		return
 	}
+	s.perBlock(actZero8, actOffset)
+	s.VADDPS(actOffset, actOffset, actOffset)
+	s.VSUBPS(actOffset, reg.Z1, reg.Z1)
 }
 
 // perBlock sets the halves of y to a number of both blocks of activations.
-func (s *stream512) perBlock(offset int, y reg.VecPhysical) {
+func (s *streamFive) perBlock(offset int, y reg.VecPhysical) {
 	s.VBROADCASTSS(Mem{Base: s.a, Disp: offset}, y)
 	s.VBROADCASTSS(Mem{Base: s.a, Disp: actSize + offset}, secondFloats, y)
 }
 
 // addBlock adds what the lower halves say to the result.
-func (s *stream512) addBlock() {
+func (s *streamFive) addBlock() {
 	s.VFMADD231PS(reg.Y1, reg.Y9, result)
 	if s.min {
 		s.VFMADD231PS(actOffset.AsY(), reg.Y10, result)
@@ -270,7 +251,7 @@ func (s *stream512) addBlock() {
 }
 
 // addSecondBlock does it for the upper halves.
-func (s *stream512) addSecondBlock() {
+func (s *streamFive) addSecondBlock() {
 	halves := []reg.VecPhysical{reg.Z1, reg.Z9}
 	if s.min {
 		halves = append(halves, actOffset, reg.Z10)

@@ -52,6 +52,22 @@ func mini() *miniature {
 	return m
 }
 
+// miniAdapter returns a LoRA adapter for it, of rank 4.
+func miniAdapter() *miniature {
+	m := &miniature{meta: map[string]any{
+		"general.architecture": Architecture, "general.type": "adapter",
+		"adapter.type": "lora", "adapter.lora.alpha": float32(4),
+	}}
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, t := range []gguf.TensorInfo{
+		{Name: "blk.0.attn_qkv.weight.lora_a", Type: gguf.F32, Ne: []int{32, 4}},
+		{Name: "blk.0.attn_qkv.weight.lora_b", Type: gguf.F32, Ne: []int{4, 96}},
+	} {
+		m.add(t, weightsFor(r, t))
+	}
+	return m
+}
+
 // byteTokens returns the texts of the tokens of single bytes, which GPT-2 shifts to
 // where they can be printed.
 func byteTokens() []string {

@@ -20,15 +20,20 @@ import (
 // task is what one session does: a text to read, a continuation, and what it has to
 // come to, whoever else is at work.
 type task struct {
-	ids    []int32
-	wanted int
-	seed   uint64
-	result string
+	ids      []int32
+	wanted   int
+	seed     uint64
+	adapters []AdapterUse
+	result   string
 }
 
 // tasks returns n tasks of different lengths, with their results one by one.
 func tasks(t *testing.T, m *Model, n int) []task {
 	t.Helper()
+	adapter, err := m.LoadAdapter(miniAdapter().onDisk(t))
+	if err != nil {
+		t.Fatal(err)
+	}
 	r := rand.New(rand.NewPCG(1, uint64(n)))
 	list := make([]task, n)
 	for i := range list {
@@ -37,7 +42,9 @@ func tasks(t *testing.T, m *Model, n int) []task {
 		for k := range x.ids {
 			x.ids[k] = int32(r.IntN(m.Config().Vocab))
 		}
-		var err error
+		if i%3 == 0 {
+			x.adapters = []AdapterUse{{adapter, float32(i)}}
+		}
 		if x.result, err = x.do(context.Background(), m, 512, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -53,6 +60,9 @@ func (x *task) do(ctx context.Context, m *Model, piece int, step func()) (string
 		return "", err
 	}
 	defer func() { s.Close() }()
+	if err := s.SetAdapters(x.adapters...); err != nil {
+		return "", err
+	}
 	for ids := range slices.Chunk(x.ids, piece) {
 		if err := s.Eval(ctx, ids); err != nil {
 			return "", err
@@ -125,8 +135,9 @@ func soak(t *testing.T, m *Model, list []task, workers int, long time.Duration) 
 }
 
 // TestSoak has many sessions of one model at work at once, of different lengths, some
-// cancelled at any moment: the results are those of one after the other, to the bit,
-// and in the end neither goroutines nor mappings are left. MPTGO_SOAK is how long it
+// with adapters, some cancelled at any moment: the results are those of one after the
+// other, to the bit, and in the end neither memory, goroutines nor mappings are left.
+// MPTGO_SOAK is how long it
 // goes on, such as 10m; see scripts/soak.
 func TestSoak(t *testing.T) {
 	long := 2 * time.Second
@@ -145,6 +156,8 @@ func TestSoak(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := tasks(t, m, 12)
+	soak(t, m, list, 8, long/10) // caches of the runtime fill
+	memory := heap()
 	if n := mappings("mini.gguf"); runtime.GOOS == "linux" && n != maps+1 {
 		t.Errorf("%d mappings of an open file, %d before", n, maps)
 	}
@@ -152,6 +165,9 @@ func TestSoak(t *testing.T) {
 	t.Logf("%d sessions in %v, %d cancelled", done+cancelled, long, cancelled)
 	if done == 0 {
 		t.Error("no session came to its end")
+	}
+	if grown := heap() - memory; grown > 4<<20 {
+		t.Errorf("%d bytes more are in use after %d sessions", grown, done+cancelled)
 	}
 	if err := m.Close(); err != nil {
 		t.Error(err)
@@ -168,6 +184,14 @@ func TestSoak(t *testing.T) {
 	if n := runtime.NumGoroutine(); n > goroutines {
 		t.Errorf("%d goroutines are left, %d before", n, goroutines)
 	}
+}
+
+// heap returns how many bytes are in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // TestOpenAndClose opens models and closes them, whole and broken ones.

@@ -78,10 +78,13 @@ func (s *state) line(n int) {
 func (x *unary) eval(s *state, sc *scope) any {
 	defer s.line(x.line)
 	v := x.x.eval(s, sc)
-	if x.op == "+" {
-		return arithmetic("+", int64(0), v)
+	switch f, ok := v.(float64); {
+	case x.op == "-" && ok:
+		return -f // also of zero
+	case ok:
+		return f
 	}
-	return arithmetic("-", int64(0), v)
+	return arithmetic(x.op, int64(0), v)
 }
 
 func (x *binary) eval(s *state, sc *scope) any {

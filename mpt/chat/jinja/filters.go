@@ -53,7 +53,7 @@ func newFilters() map[string]filterFunc {
 		}),
 		"tojson":    filterJSON,
 		"trim":      func(s *state, v any, a *args) any { return strip(s.str(v), a, true, true) },
-		"upper":     onText(func(t string) any { return strings.ToUpper(t) }),
+		"upper":     onText(func(t string) any { return upper(t) }),
 		"wordcount": onText(func(t string) any { return int64(len(wordsOf(t))) }),
 	}
 	maps.Copy(filters, listFilters)

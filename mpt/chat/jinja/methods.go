@@ -115,7 +115,7 @@ var characters = map[string]func(rune) bool{
 }
 
 var textMethods = map[string]func(s *state, t string, a *args) any{
-	"upper":      func(_ *state, t string, _ *args) any { return strings.ToUpper(t) },
+	"upper":      func(_ *state, t string, _ *args) any { return upper(t) },
 	"lower":      func(_ *state, t string, _ *args) any { return strings.ToLower(t) },
 	"capitalize": func(_ *state, t string, _ *args) any { return capitalized(t) },
 	"title": func(_ *state, t string, _ *args) any {
@@ -198,6 +198,9 @@ func (s *state) centred(t string, width int) string {
 	left := n/2 + n&width&1
 	return strings.Repeat(" ", left) + t + strings.Repeat(" ", n-left)
 }
+
+// upper writes a text in capitals, of which ß takes two.
+func upper(t string) string { return strings.ReplaceAll(strings.ToUpper(t), "ß", "SS") }
 
 func capitalized(t string) string {
 	_, n := utf8.DecodeRuneInString(t)

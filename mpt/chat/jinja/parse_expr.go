@@ -186,6 +186,9 @@ func (p *parser) nameOrConst(t token) expr {
 }
 
 func (p *parser) number(s string) expr {
+	if len(s) > 1 && s[0] == '0' && strings.Trim(s, "0_") != "" && s[1] != '.' && s[1]|0x20 != 'e' || strings.Contains(s, "__") {
+		p.fail("the number %s is not supported", s)
+	}
 	s = strings.ReplaceAll(s, "_", "")
 	if strings.ContainsAny(s, ".eE") {
 		x, err := strconv.ParseFloat(s, 64)

@@ -145,7 +145,7 @@ func (s *chatState) restore(r *repl, f io.Reader) error {
 func (s *chatState) check(vocab int) error {
 	for i, t := range s.Turns {
 		if err := checkIDs([][]int32{t.Prompt, t.Reply}, vocab); err != nil {
-			return fmt.Errorf("damaged: turn %d: %w", i, err)
+			return fmt.Errorf("of another model, or damaged: turn %d: %w", i, err)
 		}
 	}
 	return nil

@@ -129,6 +129,9 @@ func (s *state) equalAt(a, b any, depth int) bool {
 		return b == nil
 	case string:
 		y, ok := b.(string)
+		if ok && len(x) == len(y) {
+			s.spend(len(x) / 256)
+		}
 		return ok && x == y
 	case markup:
 		fail("%s cannot be compared", typeName(a))
@@ -147,7 +150,7 @@ func (s *state) equalAt(a, b any, depth int) bool {
 			return false
 		}
 		for i, k := range x.keys {
-			if v, ok := y.get(k); !ok || !s.equalAt(x.values[i], v, depth+1) {
+			if v, ok := y.get(s, k); !ok || !s.equalAt(x.values[i], v, depth+1) {
 				return false
 			}
 		}
@@ -195,6 +198,7 @@ func (s *state) order(a, b any, depth int) (c int, nan bool) {
 	}
 	if x, ok := a.(string); ok {
 		if y, ok := b.(string); ok {
+			s.spend(min(len(x), len(y)) / 256)
 			return strings.Compare(x, y), false
 		}
 	}
@@ -234,7 +238,7 @@ func (s *state) contains(in, v any) bool {
 		s.spend(1 + len(x)/64)
 		return strings.Contains(x, t)
 	case *dict:
-		_, ok := x.get(v)
+		_, ok := x.get(s, v)
 		return ok
 	}
 	for _, y := range s.each(in) {

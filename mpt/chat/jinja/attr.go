@@ -36,7 +36,7 @@ func (s *state) attribute(v any, name string) any {
 		fail("%s has a method %q in Python, which is not supported", typeName(v), name)
 	}
 	if d, ok := v.(*dict); ok {
-		if y, ok := d.get(name); ok {
+		if y, ok := d.get(s, name); ok {
 			return y
 		}
 	}
@@ -61,10 +61,10 @@ func (s *state) item(v, at any) any {
 		fail("%s is undefined, and has no items", u.what)
 	}
 	if d, ok := v.(*dict); ok {
-		if !hashable(at) {
+		if !s.hashable(at, 0) {
 			return &undefined{"an item"} // as where there is none: Jinja catches the error
 		}
-		if y, ok := d.get(at); ok {
+		if y, ok := d.get(s, at); ok {
 			return y
 		}
 	}
@@ -139,7 +139,7 @@ func (s *state) slice(v any, x *sliceExpr, sc *scope) any {
 	case string:
 		r := s.runes(x)
 		var b strings.Builder
-		for _, i := range sliced(len(r), from, to, step) {
+		for _, i := range s.sliced(len(r), from, to, step) {
 			b.WriteRune(r[i])
 		}
 		s.made(b.Len())
@@ -153,7 +153,7 @@ func (s *state) slice(v any, x *sliceExpr, sc *scope) any {
 }
 
 func (s *state) picked(items []any, from, to, step any) []any {
-	at := sliced(len(items), from, to, step)
+	at := s.sliced(len(items), from, to, step)
 	s.made(16 * len(at))
 	some := make([]any, len(at))
 	for i, j := range at {
@@ -163,7 +163,7 @@ func (s *state) picked(items []any, from, to, step any) []any {
 }
 
 // sliced returns the indices that a slice of n items takes.
-func sliced(n int, from, to, step any) (at []int) {
+func (s *state) sliced(n int, from, to, step any) (at []int) {
 	number := func(v any, absent int) int {
 		switch x := v.(type) {
 		case nil:
@@ -198,6 +198,7 @@ func sliced(n int, from, to, step any) (at []int) {
 	if by < 0 {
 		first, last = clip(from, high), clip(to, low)
 	}
+	s.made(8 * max(0, (last-first)/by))
 	for i := first; by > 0 && i < last || by < 0 && i > last; i += by {
 		at = append(at, i)
 	}

@@ -53,7 +53,7 @@ func dictOf(s *state, a *args) any {
 	case nil:
 	case *dict:
 		for i, k := range x.keys {
-			d.set(k, x.values[i])
+			d.set(s, k, x.values[i])
 		}
 	default:
 		for _, pair := range s.each(x) {
@@ -61,11 +61,11 @@ func dictOf(s *state, a *args) any {
 			if len(kv) != 2 {
 				fail("dict: an item is no pair")
 			}
-			d.set(kv[0], kv[1])
+			d.set(s, kv[0], kv[1])
 		}
 	}
 	for i, name := range a.names {
-		d.set(name, a.named[i])
+		d.set(s, name, a.named[i])
 	}
 	a.names, a.named = nil, nil
 	a.done()

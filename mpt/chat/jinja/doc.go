@@ -59,15 +59,15 @@ func Parse(source string) (t *Template, err error) {
 func (t *Template) Render(vars map[string]any, limits Limits) (text string, err error) {
 	defer catch(&err)
 	s := &state{library: all, steps: limits.Steps, room: limits.Bytes}
-	globals := &scope{vars: map[string]any{}}
+	globals := &scope{}
 	for name, v := range builtins {
-		globals.vars[name] = v
+		globals.set(name, v)
 	}
 	for name, v := range vars {
-		globals.vars[name] = fromGo(v)
+		globals.set(name, s.fromGo(v))
 	}
 	var out strings.Builder
-	s.run(t.body, &scope{parent: globals, vars: map[string]any{}}, &out)
+	s.run(t.body, globals.inner(), &out)
 	return out.String(), nil
 }
 

@@ -30,7 +30,7 @@ func (x *tupleExpr) eval(s *state, sc *scope) any { return &tuple{s.values(x.ite
 func (x *dictExpr) eval(s *state, sc *scope) any {
 	d := newDict()
 	for i, k := range x.keys {
-		d.set(k.eval(s, sc), x.values[i].eval(s, sc))
+		d.set(s, k.eval(s, sc), x.values[i].eval(s, sc))
 	}
 	s.made(64 * len(x.keys))
 	return d
@@ -244,7 +244,7 @@ func (s *state) filter(name string, v any, a *args) any {
 	if m, ok := v.(markup); ok {
 		fail("%s cannot be filtered", typeName(m))
 	}
-	s.spend(2)
+	s.costOf(v)
 	v = f(s, v, a)
 	a.done()
 	return v
@@ -263,8 +263,16 @@ func (s *state) test(name string, v any, a *args) bool {
 	if f == nil {
 		fail("the test %q is not supported", name)
 	}
-	s.spend(2)
+	s.costOf(v)
 	ok := f(s, v, a)
 	a.done()
 	return ok
+}
+
+// costOf spends what it takes to look at all of a text.
+func (s *state) costOf(v any) {
+	s.spend(2)
+	if t, ok := v.(string); ok {
+		s.spend(len(t) / 64)
+	}
 }

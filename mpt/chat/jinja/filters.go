@@ -52,7 +52,7 @@ func newFilters() map[string]filterFunc {
 			return titled(t, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("-({[<", r) })
 		}),
 		"tojson":    filterJSON,
-		"trim":      func(s *state, v any, a *args) any { return strip(s.str(v), a, true, true) },
+		"trim":      func(s *state, v any, a *args) any { return s.strip(s.str(v), a, true, true) },
 		"upper":     onText(func(t string) any { return upper(t) }),
 		"wordcount": onText(func(t string) any { return int64(len(wordsOf(t))) }),
 	}
@@ -195,8 +195,9 @@ func filterRound(_ *state, v any, a *args) any {
 }
 
 // folded returns what values are compared by: texts without their case.
-func folded(v any, caseSensitive bool) any {
+func (s *state) folded(v any, caseSensitive bool) any {
 	if t, ok := v.(string); ok && !caseSensitive {
+		s.made(len(t))
 		return strings.ToLower(t)
 	}
 	return v

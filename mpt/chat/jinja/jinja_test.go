@@ -158,11 +158,47 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// Templates that try to take long or much within the limits.
+func TestHostile(t *testing.T) {
+	const big = "{% set b = 'a' * 1000000 %}{% set l = [b] * 10000 %}{% set c = b ~ '' %}{% set n = namespace(t=(1,)) %}"
+	const often = "{% for i in range(200000) %}"
+	for i, body := range []string{
+		"{{ b | trim }}", "{{ b.strip('b' * 10000 ~ 'a') | length }}", "{{ b is upper }}", "{{ b == c }}", "{{ b < c }}", "{{ l == l }}",
+		"{{ b in c }}", "{{ b in l }}", "{{ {b: 1} }}", "{{ {c: 1}[b] }}", "{{ l | unique | list | length }}", "{{ l | sort | length }}", "{{ l | max | length }}",
+		"{{ l | map('upper') | list | length }}", "{{ l | join | length }}", "{{ b.split('a') | length }}", "{{ b.startswith(c) }}", "{{ b.find('b') }}",
+		"{{ b.replace('a', 'b') | length }}", "{{ b | replace('', b) | length }}", "{{ b[::-1] | length }}", "{{ b[-1] }}", "{{ b | int }}", "{{ b | tojson | length }}",
+		"{{ l | tojson | length }}", "{{ l | string | length }}", "{{ b | title | length }}", "{{ '%s%s' % (b, b) }}", "{{ '{0}{0}'.format(b) | length }}",
+		"{% set n.t = (n.t, n.t) %}{{ {n.t: 1} | length }}", "{% set n.t = (n.t, n.t) %}{{ n.t == (n.t, n.t) }}", "{% set n.t = (n.t, n.t) %}{{ n.t | string | length }}",
+		"{% set n.t = (n.t, n.t) %}{{ {}[n.t] }}", "{% set n.t = [n.t, n.t] %}{{ n.t | tojson | length }}", "{% set n.t = [n.t, n.t] %}{{ n.t < n.t }}", "{{ b | wordcount }}",
+		"{% for x in l %}{% for y in l %}{% endfor %}{% endfor %}", "{% set x %}{{ b }}{% endset %}", "{{ b | indent | length }}", "{{ l | groupby(0) | length }}", "{{ b | list | length }}",
+		"{{ l | batch(1) | list | length }}", "{{ range(100000) | list | length }}", "{{ l | sum(start='') | length }}", "{{ (b, ) * 1000 | length }}", "{{ b | reverse | length }}",
+		"{{ b.count('a') }}", "{{ b.center(2000000) | length }}", "{{ b.partition('b') | length }}", "{{ b.isalpha() }}", "{{ b | capitalize | length }}", "{{ b.splitlines() | length }}",
+	} {
+		if testing.Short() && i%6 > 0 {
+			continue
+		}
+		tmpl, err := Parse(big + often + body + "{% endfor %}")
+		if err != nil {
+			t.Errorf("%s: %v", body, err)
+			continue
+		}
+		check.Bounded(t, 1, func() {
+			_, err = render(tmpl, [][2]string{{"user", "x"}}, true)
+		})
+		if err == nil {
+			t.Errorf("%s: it came to an end", body)
+		}
+		if t.Failed() {
+			t.Fatal(body)
+		}
+	}
+}
+
 // Values that are equal are one key, and none else.
 func TestKeys(t *testing.T) {
-	d := newDict()
+	s, d := &state{steps: 1000, room: 1000}, newDict()
 	for _, k := range []any{int64(1), true, 1.0, "1", nil, &tuple{[]any{int64(1), "a"}}, &tuple{[]any{true, "a"}}, &tuple{[]any{"1", "a"}}} {
-		d.set(k, k)
+		d.set(s, k, k)
 	}
 	if len(d.keys) != 5 {
 		t.Errorf("%d keys, not 5: %v", len(d.keys), d.keys)

@@ -85,7 +85,7 @@ func (w *jsonWriter) object(d *dict, nl string, depth int) {
 	w.elements("{", "}", len(keys), nl, func(i int, nl string) {
 		w.key(keys[i])
 		w.b.WriteString(w.colon)
-		v, _ := d.get(keys[i])
+		v, _ := d.get(w.s, keys[i])
 		w.value(v, nl, depth+1)
 	})
 }
@@ -128,9 +128,10 @@ func (w *jsonWriter) text(t string) {
 	w.s.made(len(t))
 	w.b.WriteByte('"')
 	for _, r := range t {
-		switch short, ok := map[rune]string{'"': `\"`, '\\': `\\`, '\n': `\n`, '\r': `\r`, '\t': `\t`, '\b': `\b`, '\f': `\f`}[r]; {
-		case ok:
-			w.b.WriteString(short)
+		switch i := strings.IndexRune("\"\\\n\r\t\b\f", r); {
+		case i >= 0:
+			w.b.WriteByte('\\')
+			w.b.WriteByte("\"\\nrtbf"[i])
 		case r < 0x20 || w.ascii && r >= 0x7f && r < 0x10000 && r != 0x7f:
 			fmt.Fprintf(&w.b, `\u%04x`, r)
 		case w.ascii && r >= 0x10000:

@@ -151,7 +151,7 @@ func filterSort(s *state, v any, a *args) any {
 		if path != nil {
 			x = s.dotted(x, path)
 		}
-		return folded(x, fold)
+		return s.folded(x, fold)
 	}))
 }
 
@@ -166,7 +166,7 @@ func filterDictSort(s *state, v any, a *args) any {
 	if !ok {
 		fail("dictsort: by is neither key nor value")
 	}
-	return s.newList(s.sorted(s.pairs(d).items, reverse, func(x any) any { return folded(x.(*tuple).items[place], fold) }))
+	return s.newList(s.sorted(s.pairs(d).items, reverse, func(x any) any { return s.folded(x.(*tuple).items[place], fold) }))
 }
 
 func filterUnique(s *state, v any, a *args) any {
@@ -175,7 +175,7 @@ func filterUnique(s *state, v any, a *args) any {
 	items := s.each(v)
 	for i, x := range s.attributes(items, path) {
 		s.spend(1)
-		if h := hash(folded(x, fold)); !seen[h] {
+		if h := s.hash(s.folded(x, fold), 0); !seen[h] {
 			seen[h] = true
 			out = append(out, items[i])
 		}
@@ -193,7 +193,7 @@ func (s *state) extreme(v any, a *args, largest bool) any {
 	best := 0
 	keys := s.attributes(items, path)
 	for i := range keys {
-		c, _ := s.order(folded(keys[i], fold), folded(keys[best], fold), 0)
+		c, _ := s.order(s.folded(keys[i], fold), s.folded(keys[best], fold), 0)
 		if largest && c > 0 || !largest && c < 0 {
 			best = i
 		}
@@ -268,7 +268,7 @@ func filterGroupBy(s *state, v any, a *args) any {
 		if isUndefined(k) && absent != nil {
 			k = absent
 		}
-		return folded(k, fold)
+		return s.folded(k, fold)
 	}
 	var out []any
 	var last *list

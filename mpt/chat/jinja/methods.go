@@ -63,8 +63,8 @@ func newMethods() map[string]map[string]methodFunc {
 }
 
 var dictMethods = map[string]methodFunc{
-	"get": func(_ *state, self any, a *args) any {
-		if v, ok := self.(*dict).get(a.take("key")); ok {
+	"get": func(s *state, self any, a *args) any {
+		if v, ok := self.(*dict).get(s, a.take("key")); ok {
 			a.or("default", nil)
 			return v
 		}
@@ -131,9 +131,9 @@ var textMethods = map[string]func(s *state, t string, a *args) any{
 	},
 	"isupper":    func(_ *state, t string, _ *args) any { return t == strings.ToUpper(t) && t != strings.ToLower(t) },
 	"islower":    func(_ *state, t string, _ *args) any { return t == strings.ToLower(t) && t != strings.ToUpper(t) },
-	"strip":      func(_ *state, t string, a *args) any { return strip(t, a, true, true) },
-	"lstrip":     func(_ *state, t string, a *args) any { return strip(t, a, true, false) },
-	"rstrip":     func(_ *state, t string, a *args) any { return strip(t, a, false, true) },
+	"strip":      func(s *state, t string, a *args) any { return s.strip(t, a, true, true) },
+	"lstrip":     func(s *state, t string, a *args) any { return s.strip(t, a, true, false) },
+	"rstrip":     func(s *state, t string, a *args) any { return s.strip(t, a, false, true) },
 	"startswith": func(s *state, t string, a *args) any { return affix(s, t, a, strings.HasPrefix) },
 	"endswith":   func(s *state, t string, a *args) any { return affix(s, t, a, strings.HasSuffix) },
 	"removeprefix": func(_ *state, t string, a *args) any {
@@ -220,14 +220,19 @@ func titled(t string, between func(rune) bool) string {
 }
 
 // strip removes white space, or the characters of the argument.
-func strip(t string, a *args, left, right bool) string {
+func (s *state) strip(t string, a *args, left, right bool) string {
 	is := unicode.IsSpace
 	if v, ok := a.optional("chars"); ok && v != nil {
 		set, ok := v.(string)
 		if !ok {
 			fail("the characters to remove are %s", typeName(v))
 		}
-		is = func(r rune) bool { return strings.ContainsRune(set, r) }
+		s.made(4 * len(set))
+		chars := map[rune]bool{}
+		for _, r := range set {
+			chars[r] = true
+		}
+		is = func(r rune) bool { return chars[r] }
 	}
 	if left {
 		t = strings.TrimLeftFunc(t, is)
@@ -250,6 +255,7 @@ func affix(s *state, t string, a *args, has func(s, affix string) bool) bool {
 		if !ok {
 			fail("a beginning or end of a text is %s", typeName(v))
 		}
+		s.spend(1 + len(o)/256)
 		if has(t, o) {
 			return true
 		}

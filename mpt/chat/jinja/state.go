@@ -44,18 +44,52 @@ func (s *state) enter() func() {
 }
 
 // scope holds variables. What is not in it may be in the one around it; what is set
-// in it is gone when it ends.
+// in it is gone when it ends. Most hold a few, and are made for each pass of a loop.
 type scope struct {
 	parent *scope
-	vars   map[string]any
+	few    []binding
+	many   map[string]any // of more than maxFew, in the place of few
 }
 
-func (sc *scope) inner() *scope { return &scope{parent: sc, vars: map[string]any{}} }
+type binding struct {
+	name  string
+	value any
+}
+
+const maxFew = 8
+
+func (sc *scope) inner() *scope { return &scope{parent: sc} }
+
+func (sc *scope) set(name string, v any) {
+	if sc.many != nil {
+		sc.many[name] = v
+		return
+	}
+	for i := range sc.few {
+		if sc.few[i].name == name {
+			sc.few[i].value = v
+			return
+		}
+	}
+	if sc.few = append(sc.few, binding{name, v}); len(sc.few) <= maxFew {
+		return
+	}
+	sc.many = map[string]any{}
+	for _, b := range sc.few {
+		sc.many[b.name] = b.value
+	}
+	sc.few = nil
+}
 
 func (sc *scope) get(name string) any {
 	for ; sc != nil; sc = sc.parent {
-		if v, ok := sc.vars[name]; ok {
+		if v, ok := sc.many[name]; ok {
 			return v
+		}
+		for _, b := range sc.few {
+			if b.name == name {
+				return b.value
+			}
 		}
 	}
 	return &undefined{"'" + name + "'"}
@@ -64,7 +98,7 @@ func (sc *scope) get(name string) any {
 // assign gives the names of a target the value, or its parts.
 func (sc *scope) assign(s *state, t target, v any) {
 	if !t.several {
-		sc.vars[t.names[0]] = v
+		sc.set(t.names[0], v)
 		return
 	}
 	items := s.each(v)
@@ -72,7 +106,7 @@ func (sc *scope) assign(s *state, t target, v any) {
 		fail("%d values for %d names", len(items), len(t.names))
 	}
 	for i, n := range t.names {
-		sc.vars[n] = items[i]
+		sc.set(n, items[i])
 	}
 }
 
@@ -132,7 +166,7 @@ func (x *setStmt) run(s *state, sc *scope, _ *strings.Builder) jump {
 		inner := sc.inner()
 		var t string
 		t, j = s.text(x.body, inner)
-		inner.vars[captured] = t
+		inner.set(captured, t)
 		v = x.value.eval(s, inner)
 	} else {
 		v = x.value.eval(s, sc)
@@ -157,7 +191,7 @@ func (*capture) eval(_ *state, sc *scope) any { return sc.get(captured) }
 func (x *filterStmt) run(s *state, sc *scope, out *strings.Builder) jump {
 	inner := sc.inner()
 	t, j := s.text(x.body, inner)
-	inner.vars[captured] = t
+	inner.set(captured, t)
 	t = s.str(x.filter.eval(s, inner))
 	s.made(len(t))
 	out.WriteString(t)
@@ -167,7 +201,7 @@ func (x *filterStmt) run(s *state, sc *scope, out *strings.Builder) jump {
 func (x *withStmt) run(s *state, sc *scope, out *strings.Builder) jump {
 	inner := sc.inner()
 	for i, v := range x.values {
-		inner.vars[x.names[i]] = v.eval(s, sc)
+		inner.set(x.names[i], v.eval(s, sc))
 	}
 	return s.run(x.body, inner, out)
 }
@@ -201,7 +235,7 @@ func (x *forStmt) over(s *state, sc *scope, v any, depth int, out *strings.Build
 	for l.index = range items {
 		s.spend(1)
 		inner := sc.inner()
-		inner.vars["loop"] = l
+		inner.set("loop", l)
 		inner.assign(s, x.target, items[l.index])
 		if s.run(x.body, inner, out) == breaks {
 			break
@@ -293,7 +327,7 @@ type macro struct {
 }
 
 func (x *macroStmt) run(_ *state, sc *scope, _ *strings.Builder) jump {
-	sc.vars[x.def.name] = &macro{x.def, sc}
+	sc.set(x.def.name, &macro{x.def, sc})
 	return onward
 }
 
@@ -319,17 +353,17 @@ func (m *macro) call(s *state, a *args) any {
 		default:
 			v = &undefined{"parameter '" + name + "'"}
 		}
-		inner.vars[name] = v
+		inner.set(name, v)
 	}
 	if caller, ok := a.named1("caller"); ok {
-		inner.vars["caller"] = caller
+		inner.set("caller", caller)
 	}
-	inner.vars["varargs"] = &tuple{a.list[a.next:]}
+	inner.set("varargs", &tuple{a.list[a.next:]})
 	rest := newDict()
 	for i, name := range a.names {
-		rest.set(name, a.named[i])
+		rest.set(s, name, a.named[i])
 	}
-	inner.vars["kwargs"] = rest
+	inner.set("kwargs", rest)
 	switch {
 	case a.next < len(a.list) && !m.def.uses["varargs"]:
 		fail("macro %s takes %d arguments, not %d", m.def.name, len(m.def.params), len(a.list))

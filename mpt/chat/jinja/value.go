@@ -50,8 +50,8 @@ type dict struct {
 func newDict() *dict { return &dict{at: map[any]int{}} }
 
 // set gives key a value, while the dict is made.
-func (d *dict) set(key, value any) {
-	h := hash(key)
+func (d *dict) set(s *state, key, value any) {
+	h := s.hash(key, 0)
 	if i, ok := d.at[h]; ok {
 		d.values[i] = value
 		return
@@ -60,8 +60,8 @@ func (d *dict) set(key, value any) {
 	d.keys, d.values = append(d.keys, key), append(d.values, value)
 }
 
-func (d *dict) get(key any) (any, bool) {
-	i, ok := d.at[hash(key)]
+func (d *dict) get(s *state, key any) (any, bool) {
+	i, ok := d.at[s.hash(key, 0)]
 	if !ok {
 		return nil, false
 	}
@@ -69,7 +69,10 @@ func (d *dict) get(key any) (any, bool) {
 }
 
 // hash returns what is equal for keys that are equal: 1, 1.0 and true are.
-func hash(key any) any {
+func (s *state) hash(key any, depth int) any {
+	if s.spend(1); depth > maxDepth {
+		fail("a value is nested deeper than %d", maxDepth)
+	}
 	switch k := key.(type) {
 	case bool:
 		return float64(asInt(k))
@@ -80,11 +83,14 @@ func hash(key any) any {
 	case *tuple:
 		var b strings.Builder
 		for _, x := range k.items {
-			h := fmt.Sprintf("%T %v", hash(x), hash(x))
+			h := fmt.Sprintf("%T %[1]v", s.hash(x, depth+1))
 			fmt.Fprintf(&b, "%d %s,", len(h), h)
+			s.made(2 * len(h))
 		}
 		return [1]string{b.String()}
-	case nil, float64, string:
+	case string:
+		s.spend(len(k) / 64)
+	case nil, float64, *undefined:
 	default:
 		fail("%s cannot be the key of a dict", typeName(key))
 	}
@@ -92,37 +98,38 @@ func hash(key any) any {
 }
 
 // hashable reports whether a value can be a key.
-func hashable(v any) bool {
+func (s *state) hashable(v any, depth int) bool {
+	s.spend(1)
 	switch x := v.(type) {
 	case *tuple:
-		return !slices.ContainsFunc(x.items, func(v any) bool { return !hashable(v) })
-	case nil, bool, int64, float64, string:
+		return depth <= maxDepth && !slices.ContainsFunc(x.items, func(v any) bool { return !s.hashable(v, depth+1) })
+	case nil, bool, int64, float64, string, *undefined:
 		return true
 	}
 	return false
 }
 
 // fromGo returns what stands for a value of Go.
-func fromGo(v any) any {
+func (s *state) fromGo(v any) any {
 	switch x := v.(type) {
 	case int:
 		return int64(x)
 	case []any:
 		l := &list{make([]any, len(x))}
 		for i, v := range x {
-			l.items[i] = fromGo(v)
+			l.items[i] = s.fromGo(v)
 		}
 		return l
 	case [][2]any:
 		d := newDict()
 		for _, kv := range x {
-			d.set(kv[0], fromGo(kv[1]))
+			d.set(s, kv[0], s.fromGo(kv[1]))
 		}
 		return d
 	case map[string]any:
 		d := newDict()
 		for _, k := range slices.Sorted(maps.Keys(x)) {
-			d.set(k, fromGo(x[k]))
+			d.set(s, k, s.fromGo(x[k]))
 		}
 		return d
 	}

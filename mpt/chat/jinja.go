@@ -50,6 +50,7 @@ func (m *Model) Jinja(template string) (*Format, error) {
 			f.StopTokens = append(f.StopTokens, token)
 		}
 	}
+	f.addEnds()
 	return f, nil
 }
 

@@ -28,7 +28,7 @@ type config struct {
 
 	r, loraAlpha  float64 // rank and alpha where no pattern matches
 	ranks, alphas []pattern
-	saved         []string  // the modules that the file should hold as a whole
+	saved         []string // the modules that the file should hold as a whole
 	notes         []string
 }
 

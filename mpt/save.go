@@ -106,6 +106,8 @@ func checkMagic(r io.Reader) error {
 	magic := make([]byte, len(sessionMagic))
 	_, err := io.ReadFull(r, magic)
 	switch {
+	case err != nil && err != io.EOF && err != io.ErrUnexpectedEOF:
+		return err
 	case err != nil || string(magic[:version]) != sessionMagic[:version]:
 		return errors.New("it does not begin like one")
 	case magic[version] != sessionMagic[version]:

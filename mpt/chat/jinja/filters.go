@@ -49,7 +49,7 @@ func newFilters() map[string]filterFunc {
 		"safe":    func(s *state, v any, _ *args) any { return markup(s.str(v)) },
 		"string":  func(s *state, v any, _ *args) any { return s.str(v) },
 		"title": onText(func(t string) any {
-			return titled(t, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("-({[<", r) })
+			return titled(t, func(r rune) bool { return isSpace(r) || strings.ContainsRune("-({[<", r) })
 		}),
 		"tojson":    filterJSON,
 		"trim":      func(s *state, v any, a *args) any { return s.strip(s.str(v), a, true, true) },

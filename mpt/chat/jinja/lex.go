@@ -29,6 +29,9 @@ type token struct {
 	line int
 }
 
+// isSpace reports whether Python takes r for white space.
+func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
+
 // white are the characters that Python's strip removes and that occur in templates.
 const white = " \t\n\r\v\f"
 
@@ -106,9 +109,9 @@ func (l *lexer) before(s string, open, sign byte) {
 	begin := strings.LastIndexByte(s, '\n') + 1
 	switch {
 	case sign == '-':
-		s = strings.TrimRightFunc(s, unicode.IsSpace)
+		s = strings.TrimRightFunc(s, isSpace)
 	case sign == '+' || open == '{':
-	case (begin > 0 || l.lineStart) && strings.TrimFunc(s[begin:], unicode.IsSpace) == "":
+	case (begin > 0 || l.lineStart) && strings.TrimFunc(s[begin:], isSpace) == "":
 		s = s[:begin]
 	}
 	l.text(s)
@@ -116,7 +119,7 @@ func (l *lexer) before(s string, open, sign byte) {
 
 func (l *lexer) text(s string) {
 	if l.trim {
-		s = strings.TrimLeftFunc(s, unicode.IsSpace)
+		s = strings.TrimLeftFunc(s, isSpace)
 		l.trim = false
 	}
 	if s != "" {
@@ -134,7 +137,7 @@ func (l *lexer) end(sign byte, newLine bool) {
 		l.lineStart = true
 	}
 	if l.trim {
-		l.lineStart = strings.HasSuffix(l.rest[:len(l.rest)-len(strings.TrimLeftFunc(l.rest, unicode.IsSpace))], "\n")
+		l.lineStart = strings.HasSuffix(l.rest[:len(l.rest)-len(strings.TrimLeftFunc(l.rest, isSpace))], "\n")
 	}
 }
 

@@ -110,7 +110,7 @@ var characters = map[string]func(rune) bool{
 	"isalpha": unicode.IsLetter,
 	"isdigit": unicode.IsDigit, "isdecimal": unicode.IsDigit, "isnumeric": unicode.IsNumber,
 	"isalnum": func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) },
-	"isspace": unicode.IsSpace,
+	"isspace": isSpace,
 	"isascii": func(r rune) bool { return r < 0x80 },
 }
 
@@ -221,7 +221,7 @@ func titled(t string, between func(rune) bool) string {
 
 // strip removes white space, or the characters of the argument.
 func (s *state) strip(t string, a *args, left, right bool) string {
-	is := unicode.IsSpace
+	is := isSpace
 	if v, ok := a.optional("chars"); ok && v != nil {
 		set, ok := v.(string)
 		if !ok {
@@ -350,11 +350,11 @@ func split(t string, a *args) []string {
 	case sep != "":
 		return strings.SplitN(t, sep, most)
 	case most < 0:
-		return strings.Fields(t)
+		return strings.FieldsFunc(t, isSpace)
 	}
 	var parts []string
-	for t = strings.TrimLeftFunc(t, unicode.IsSpace); t != "" && len(parts)+1 < most; t = strings.TrimLeftFunc(t, unicode.IsSpace) {
-		n := strings.IndexFunc(t, unicode.IsSpace)
+	for t = strings.TrimLeftFunc(t, isSpace); t != "" && len(parts)+1 < most; t = strings.TrimLeftFunc(t, isSpace) {
+		n := strings.IndexFunc(t, isSpace)
 		if n < 0 {
 			n = len(t)
 		}
@@ -372,7 +372,7 @@ func rsplit(t string, a *args) []string {
 		if most >= 0 {
 			fail("rsplit with a count, but without a separator, is not supported")
 		}
-		return strings.Fields(t)
+		return strings.FieldsFunc(t, isSpace)
 	}
 	parts := strings.Split(t, sep)
 	if n := len(parts) - most + 1; most >= 0 && n > 1 {
@@ -381,10 +381,18 @@ func rsplit(t string, a *args) []string {
 	return parts
 }
 
-func splitLines(t string) []string {
-	t = strings.ReplaceAll(strings.ReplaceAll(t, "\r\n", "\n"), "\r", "\n")
-	if t == "" {
-		return nil
+// lineEnds are what ends a line in Python, beside \r\n.
+const lineEnds = "\n\r\v\f\x1c\x1d\x1e\u0085\u2028\u2029"
+
+func splitLines(t string) (lines []string) {
+	t = strings.ReplaceAll(t, "\r\n", "\n")
+	for t != "" {
+		n := strings.IndexAny(t, lineEnds)
+		if n < 0 {
+			return append(lines, t)
+		}
+		_, size := utf8.DecodeRuneInString(t[n:])
+		lines, t = append(lines, t[:n]), t[n+size:]
 	}
-	return strings.Split(strings.TrimSuffix(t, "\n"), "\n")
+	return lines
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"mptgo/mpt/tokenizer"
@@ -27,10 +28,12 @@ type GenerateOptions struct {
 	// Stop ends the generation when one of the strings appears in its text.
 	// The text before it is still yielded.
 	Stop []string
+	// StopTokens end the generation as an end-of-text token does.
+	StopTokens []int32
 	// Special shows control tokens such as <|im_end|> as text. Without it they
 	// are part of the session but not of the text.
 	Special bool
-	// IgnoreEOS goes on after an end-of-text token.
+	// IgnoreEOS goes on after an end-of-text token and after StopTokens.
 	IgnoreEOS bool
 	// Shift drops the older half of the tokens, but not the first Keep, when
 	// the context is full, instead of ending. Only ALiBi models can do it.
@@ -85,7 +88,7 @@ func (g *generation) run(ctx context.Context, yield func(Token, error) bool) err
 		if err != nil {
 			return err
 		}
-		if g.s.m.tok.IsEOG(id) && !g.opt.IgnoreEOS {
+		if !g.opt.IgnoreEOS && (g.s.m.tok.IsEOG(id) || slices.Contains(g.opt.StopTokens, id)) {
 			break
 		}
 		if g.s.Len() == g.s.context {

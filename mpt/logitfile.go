@@ -135,7 +135,10 @@ type logitReader struct {
 // vocabulary, context, rule and tokens. It limits e to the chunks of the file.
 func newLogitReader(r io.Reader, e *evaluation) (*logitReader, error) {
 	magic := make([]byte, len(logitMagic))
-	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != logitMagic {
+	switch _, err := io.ReadFull(r, magic); {
+	case err != nil && err != io.EOF && err != io.ErrUnexpectedEOF:
+		return nil, err
+	case err != nil || string(magic) != logitMagic:
 		return nil, errors.New("it does not begin like one of this version")
 	}
 	z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(64<<20), zstd.WithDecoderConcurrency(1))

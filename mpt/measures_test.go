@@ -3,6 +3,7 @@ package mpt
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,6 +103,31 @@ func TestStops(t *testing.T) {
 	// A beginning of a stop that does not go on is not lost.
 	if got := text(whole[len(whole)-3:]+"never", whole[10:12]+"never"); got != whole {
 		t.Errorf("%q, want %q", got, whole)
+	}
+}
+
+// A stop token ends a generation before it, unless such ends are ignored.
+func TestStopTokens(t *testing.T) {
+	m := mini().open(t)
+	ids := func(opt GenerateOptions) (out []int32) {
+		opt.MaxTokens = 12
+		for tok, err := range evaluated(t, m, 72).Generate(context.Background(), opt) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tok.ID >= 0 {
+				out = append(out, tok.ID)
+			}
+		}
+		return out
+	}
+	whole := ids(GenerateOptions{IgnoreEOS: true})
+	stop := whole[5]
+	if got, want := ids(GenerateOptions{StopTokens: []int32{300, stop}}), whole[:slices.Index(whole, stop)]; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v of %v", got, want, whole)
+	}
+	if got := ids(GenerateOptions{StopTokens: []int32{stop}, IgnoreEOS: true}); !slices.Equal(got, whole) {
+		t.Errorf("%v, want %v", got, whole)
 	}
 }
 

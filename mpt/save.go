@@ -106,6 +106,8 @@ func checkMagic(r io.Reader) error {
 	magic := make([]byte, len(sessionMagic))
 	_, err := io.ReadFull(r, magic)
 	switch {
+	case err != nil && err != io.EOF && err != io.ErrUnexpectedEOF:
+		return err
 	case err != nil || string(magic[:version]) != sessionMagic[:version]:
 		return errors.New("it does not begin like one")
 	case magic[version] != sessionMagic[version]:
@@ -124,7 +126,7 @@ func (s *Session) read(r io.Reader) error {
 	case err != nil:
 		return err
 	case head.Model != print:
-		return errors.New("it was saved with another model or other adapters")
+		return errors.New("it was saved with another model or other adapters, or only one of the two is exact")
 	case head.Keys != uint32(s.m.opt.keys) || head.Values != uint32(s.m.opt.values):
 		return fmt.Errorf("its keys and values are of the types %v and %v, this session's of %v and %v",
 			gguf.Type(head.Keys), gguf.Type(head.Values), s.m.opt.keys, s.m.opt.values)

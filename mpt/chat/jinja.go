@@ -1,15 +1,12 @@
 package chat
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/nikolalohinski/gonja/v2/config"
-	"github.com/nikolalohinski/gonja/v2/exec"
-	"github.com/nikolalohinski/gonja/v2/loaders"
+	"mptgo/mpt/chat/jinja"
 )
 
 // Model is what a model's file says about conversations.
@@ -43,99 +40,74 @@ func (m *Model) Jinja(template string) (*Format, error) {
 	if f, err := recognise(template); err == nil {
 		return f, nil
 	}
-	engine, err := m.parse(template)
+	parsed, err := jinja.Parse(template)
 	if err != nil {
 		return nil, fmt.Errorf("chat: the chat template cannot be used: %w: choose a format with --chat-template NAME (%s)", err, names())
 	}
-	f := &Format{Name: "jinja", Usage: "the model's own template", template: &jinja{model: m, engine: engine}}
+	f := &Format{Name: "jinja", Usage: "the model's own template", template: &program{model: m, template: parsed}}
 	for _, token := range []string{imEnd, endOfText} {
 		if strings.Contains(template, token) {
 			f.StopTokens = append(f.StopTokens, token)
 		}
 	}
+	f.addEnds()
 	return f, nil
 }
 
-// jinja is a template in Jinja. The text that it writes is cut at the control
+// program is a template in Jinja. The text that it writes is cut at the control
 // tokens that it spells out itself; those that messages spell are hidden from it.
-type jinja struct {
-	model  *Model
-	engine *exec.Template
+type program struct {
+	model    *Model
+	template *jinja.Template
 }
 
-// parse prepares a template.
-func (m *Model) parse(template string) (t *exec.Template, err error) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			err = fmt.Errorf("the template engine failed: %v", fault)
-		}
-	}()
-	text, err := engineSource(template)
-	if err != nil {
-		return nil, err
-	}
-	loader, err := loaders.NewMemoryLoader(map[string]string{"/template": text})
-	if err != nil {
-		return nil, err
-	}
-	now := m.Now
-	if now == nil {
-		now = time.Now
-	}
-	c := config.New()
-	c.KeepTrailingNewline = true // what is to go is gone
-	t, err = exec.NewTemplate("/template", c, loader, environment(now))
-	if err != nil {
-		return nil, shorter(err, text)
-	}
-	return t, nil
-}
-
-// shorter returns an error of the engine without the whole template in it, and
-// without most of a long expression.
-func shorter(err error, template string) error {
-	const most = 400
-	text := strings.ReplaceAll(err.Error(), "failed to parse template '"+template+"': ", "")
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most/2]+" ... "+text[len(text)-most/2:], "")
-	}
-	return errors.New(text)
-}
-
-func (j *jinja) render(system string, msgs []Message, prompt bool) ([]Piece, error) {
+func (p *program) render(system string, msgs []Message, prompt bool) ([]Piece, error) {
 	if system != "" {
 		msgs = append([]Message{{System, system}}, msgs...)
 	}
-	hide := j.hiding(msgs)
+	hide := p.hiding(msgs)
 	list, size := make([]any, len(msgs)), 0
 	for i, m := range msgs {
-		list[i] = map[string]any{"role": m.Role, "content": hide.apply(m.Content)}
+		list[i] = [][2]any{{"role", m.Role}, {"content", hide.apply(m.Content)}}
 		size += len(m.Content)
 	}
-	text, err := j.execute(list, prompt, newGuard(size))
+	m := p.model
+	text, err := p.execute(map[string]any{
+		"messages": list, "add_generation_prompt": prompt, "tools": nil, "documents": nil,
+		"bos_token": m.BOS, "eos_token": m.EOS, "unk_token": m.UNK, "pad_token": m.PAD,
+		"strftime_now": jinja.GoFunc(m.strftime),
+	}, limits(len(msgs), size))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the template reports: %w", err)
 	}
-	return j.cut(text, hide), nil
+	return p.cut(text, hide), nil
 }
 
-func (j *jinja) execute(messages []any, prompt bool, g *guard) (text string, err error) {
+// execute runs the template. Should a strange one find a fault in the interpreter,
+// that is an error too.
+func (p *program) execute(vars map[string]any, limits jinja.Limits) (text string, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			err = fmt.Errorf("the template engine failed: %v", fault)
+			err = fmt.Errorf("the interpreter failed: %v", fault)
 		}
 	}()
-	var b strings.Builder
-	m := j.model
-	err = j.engine.Execute(g.writer(&b), exec.NewContext(map[string]any{
-		"messages": messages, "add_generation_prompt": prompt, "tools": nil, "documents": nil,
-		"bos_token": m.BOS, "eos_token": m.EOS, "unk_token": m.UNK, "pad_token": m.PAD,
-		guardKey: g,
-	}))
-	if err != nil {
-		return "", fmt.Errorf("the template reports: %w", shorter(err, ""))
+	return p.template.Render(vars, limits)
+}
+
+// limits returns what a template may do with messages of that number and size
+// together: far more than the published ones, whose work grows with the number or,
+// where they look at all messages for each, with its square.
+func limits(messages, size int) jinja.Limits {
+	return jinja.Limits{Steps: 1<<19 + 1<<12*messages, Bytes: 32<<20 + 64*size}
+}
+
+// strftime is the function strftime_now of templates.
+func (m *Model) strftime(format string) (string, error) {
+	now := time.Now
+	if m.Now != nil {
+		now = m.Now
 	}
-	return b.String(), nil
+	return strftime(now(), format)
 }
 
 // hiding keeps apart the control tokens that messages spell out: a mark, which is
@@ -145,7 +117,7 @@ type hiding struct {
 	in   *strings.Replacer
 }
 
-func (j *jinja) hiding(msgs []Message) hiding {
+func (p *program) hiding(msgs []Message) hiding {
 	h := hiding{}
 	for mark := rune(0xFDD0); ; mark++ { // these are no characters, and never will be
 		h.mark = string(mark)
@@ -154,7 +126,7 @@ func (j *jinja) hiding(msgs []Message) hiding {
 		}
 	}
 	var pairs []string
-	for _, token := range j.model.longestFirst() {
+	for _, token := range p.model.longestFirst() {
 		_, n := firstRune(token)
 		pairs = append(pairs, token, token[:n]+h.mark+token[n:])
 	}
@@ -188,9 +160,9 @@ func firstRune(s string) (r rune, n int) {
 }
 
 // cut makes pieces of the text that a template has written.
-func (j *jinja) cut(text string, hide hiding) []Piece {
+func (p *program) cut(text string, hide hiding) []Piece {
 	var w writer
-	tokens := j.model.longestFirst()
+	tokens := p.model.longestFirst()
 	for text != "" {
 		at, found := len(text), ""
 		for _, t := range tokens {

@@ -2,7 +2,6 @@ package chat
 
 import (
 	"encoding/json"
-	"io"
 	"os"
 	"reflect"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"mptgo/internal/check"
+	"mptgo/mpt/chat/jinja"
 )
 
 // llamaLike is a model that has the control tokens of these tests.
@@ -92,20 +92,20 @@ func TestJinjaRefuses(t *testing.T) {
 	for template, want := range map[string]string{
 		"{% for m in messages %}":                   "cannot be used",
 		"{% if %}{% endif %}":                       "cannot be used",
-		"{{ 'a' }":                                  "not closed",
+		"{{ 'a' }":                                  "unexpected",
 		"{{ a b }}":                                 "cannot be used",
 		"{% include '/etc/passwd' %}":               "include",
 		"{% import '/etc/passwd' as x %}":           "import",
 		"{% extends '/etc/passwd' %}":               "extends",
 		"{% block a %}{{ self.a() }}{% endblock %}": "block",
-		"{{ 'x' * 9 }}":                             "multiplies",
-		"{% for x in messages recursive %}{{ loop(messages) }}{% endfor %}":      "recursive",
-		"{{ " + strings.Repeat("(", maxTag+1) + " }}":                            "a tag takes",
-		"{{ " + strings.Repeat("[", maxTag+1) + " }}":                            "a tag takes",
-		strings.Repeat("{% if 1 %}", 101) + strings.Repeat("{% endif %}", 101):   "nested deeper",
-		strings.Repeat("{% set x %}", 101) + strings.Repeat("{% endset %}", 101): "nested deeper",
-		"{% raw %}":                        "raw block is not closed",
-		strings.Repeat("x", maxTemplate+1): "at most",
+		"{{ " + strings.Repeat("(", 101) + "1" + strings.Repeat(")", 101) + " }}": "nested deeper",
+		"{{ " + strings.Repeat("[", 101) + strings.Repeat("]", 101) + " }}":       "nested deeper",
+		"{{ " + strings.Repeat("not ", 101) + " x }}":                             "nested deeper",
+		"{{ " + strings.Repeat("-", 101) + " 1 }}":                                "nested deeper",
+		strings.Repeat("{% if 1 %}", 101) + strings.Repeat("{% endif %}", 101):    "nested deeper",
+		strings.Repeat("{% set x %}", 101) + strings.Repeat("{% endset %}", 101):  "nested deeper",
+		"{% raw %}":                    "raw block is not closed",
+		strings.Repeat("x", 256<<10+1): "at most",
 		"{% for a in range(9) %}{% nonsense %}{% endfor %}": "nonsense",
 	} {
 		if f, err := llamaLike().Jinja(template); err == nil || !strings.Contains(err.Error(), want) {
@@ -118,27 +118,33 @@ func TestJinjaRefuses(t *testing.T) {
 func TestJinjaIsBounded(t *testing.T) {
 	const grow = "{% set n = namespace(s='xxxxxxxx', l=[1]) %}{% for i in range(60) %}"
 	for template, want := range map[string]string{
-		"{% set r = range(1000) %}{% for a in r %}{% for b in r %}{% endfor %}{% endfor %}":                    errSteps.Error(),
-		"{% for a in range(1000000000) %}{% endfor %}":                                                         errSteps.Error(),
-		"{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}":                                                   errSteps.Error(),
-		"{% macro f(x) %}{{ f(x ~ x) }}{% endmacro %}{{ f('xxxx') }}":                                          errRoom.Error(),
-		"{% macro f(x) %}{{ g(x) }}{% endmacro %}{% macro g(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}":           errSteps.Error(),
-		grow + "{% set n.s = n.s ~ n.s %}{% endfor %}":                                                         errRoom.Error(),
-		grow + "{% set n.s = n.s + n.s %}{% endfor %}":                                                         errRoom.Error(),
-		grow + "{% set n.l = [n.l, n.l] %}{% endfor %}{{ n.l }}":                                               errRoom.Error(),
-		"{% set n = namespace(l=[1]) %}{% for i in range(100000) %}{% set n.l = [n.l] %}{% endfor %}{{ n.l }}": errRoom.Error(),
-		grow + "{% set n.s = n.s.replace('x', n.s) %}{% endfor %}":                                             errRoom.Error(),
-		grow + "{% set n.s = n.s|replace('', n.s) %}{% endfor %}":                                              errRoom.Error(),
-		grow + "{% set n.s = n.s.join(range(1000)) %}{% endfor %}":                                             errRoom.Error(),
-		grow + "{% set n.s %}{{ n.s }}{{ n.s }}{% endset %}{% endfor %}":                                       errRoom.Error(),
-		grow + "{% for y in [n.s ~ n.s] %}{% set n.s = y %}{% endfor %}{% endfor %}":                           errRoom.Error(),
-		"{% for a in range(100000) %}xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{% endfor %}":                               errRoom.Error(),
-		"{{ 'x'.center(1000000000) }}":                                                                         "center",
-		"{{ 'x'|center(1000000000) }}":                                                                         "center",
-		"{{ '%1000000000d'|format(1) }}":                                                                       "format",
-		"{{ messages.append(messages) }}":                                                                      "append",
-		"{{ 1 % 0 }}":                                                                                          "failed",
-		"{{ lipsum() }}":                                                                                       "lipsum",
+		"{% set r = range(1000) %}{% for a in r %}{% for b in r %}{% endfor %}{% endfor %}":                    jinja.ErrSteps.Error(),
+		"{% for a in range(1000000000) %}{% endfor %}":                                                         jinja.ErrSteps.Error(),
+		"{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}":                                                   jinja.ErrSteps.Error(),
+		"{% macro f(x) %}{{ f(x ~ x) }}{% endmacro %}{{ f('xxxx') }}":                                          jinja.ErrRoom.Error(),
+		"{% macro f(x) %}{{ g(x) }}{% endmacro %}{% macro g(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}":           jinja.ErrSteps.Error(),
+		grow + "{% set n.s = n.s ~ n.s %}{% endfor %}":                                                         jinja.ErrRoom.Error(),
+		grow + "{% set n.s = n.s + n.s %}{% endfor %}":                                                         jinja.ErrRoom.Error(),
+		grow + "{% set n.l = [n.l, n.l] %}{% endfor %}{{ n.l }}":                                               jinja.ErrSteps.Error(),
+		"{% set n = namespace(l=[1]) %}{% for i in range(100000) %}{% set n.l = [n.l] %}{% endfor %}{{ n.l }}": "nested deeper",
+		grow + "{% set n.s = n.s.replace('x', n.s) %}{% endfor %}":                                             jinja.ErrRoom.Error(),
+		grow + "{% set n.s = n.s|replace('', n.s) %}{% endfor %}":                                              jinja.ErrRoom.Error(),
+		grow + "{% set n.s = n.s.join(n.s) %}{% endfor %}":                                                     jinja.ErrRoom.Error(),
+		grow + "{% set n.s %}{{ n.s }}{{ n.s }}{% endset %}{% endfor %}":                                       jinja.ErrRoom.Error(),
+		grow + "{% for y in [n.s ~ n.s] %}{% set n.s = y %}{% endfor %}{% endfor %}":                           jinja.ErrRoom.Error(),
+		"{% for a in range(100000000) %}xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{% endfor %}":                            jinja.ErrSteps.Error(),
+		"{% for a in range(100000) %}{{ '%999d' % 1 }}{% endfor %}":                                            jinja.ErrRoom.Error(),
+		"{{ 'x' * 1000000000 }}":   jinja.ErrRoom.Error(),
+		"{{ [1] * 1000000000 }}":   jinja.ErrRoom.Error(),
+		"{{ (2 ** 62) * 4 }}":      "64 bits",
+		"{{ 2 ** 1000000000000 }}": "64 bits",
+		"{% for x in [messages] recursive %}{{ loop([messages]) }}{% endfor %}": jinja.ErrSteps.Error(),
+		"{{ 'x'.center(1000000000) }}":                                          jinja.ErrRoom.Error(),
+		"{{ 'x'|center(1000000000) }}":                                          jinja.ErrRoom.Error(),
+		"{{ '%1000000000d'|format(1) }}":                                        "format",
+		"{{ messages.append(messages) }}":                                       "append",
+		"{{ 1 % 0 }}":                                                           "division by zero",
+		"{{ lipsum() }}":                                                        "lipsum",
 	} {
 		f, err := llamaLike().Jinja(template)
 		if err != nil {
@@ -168,18 +174,4 @@ func FuzzJinja(f *testing.F) {
 			format.Render([]Message{{User, content}, {Assistant, "b"}, {User, content}}, true)
 		})
 	})
-}
-
-// The bound on time stands behind those on steps and sizes.
-func TestGuardHasADeadline(t *testing.T) {
-	g := newGuard(0)
-	g.deadline = time.Now().Add(-time.Second)
-	for name, err := range map[string]error{"step": g.spend(1), "value": g.check("x")} {
-		if err != errSteps {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if _, err := g.writer(io.Discard).Write([]byte("x")); err != errSteps {
-		t.Errorf("output: %v", err)
-	}
 }

@@ -28,6 +28,7 @@ type config struct {
 
 	r, loraAlpha  float64 // rank and alpha where no pattern matches
 	ranks, alphas []pattern
+	saved         []string // the modules that the file should hold as a whole
 	notes         []string
 }
 
@@ -41,7 +42,7 @@ type pattern struct {
 // whose effect shows in the tensors.
 var noEffect = []string{
 	"auto_mapping", "revision", "task_type", "inference_mode", "target_modules", "exclude_modules", "layers_to_transform",
-	"layers_pattern", "modules_to_save", "lora_dropout", "loftq_config", "eva_config", "corda_config", "lora_ga_config",
+	"layers_pattern", "lora_dropout", "loftq_config", "eva_config", "corda_config", "lora_ga_config",
 	"megatron_config", "megatron_core", "qalora_group_size", "peft_version", "runtime_config", "merge_weights", "enable_lora",
 }
 
@@ -150,6 +151,7 @@ func parseConfig(b []byte) (*config, error) {
 	c.loraAlpha = read(f, "lora_alpha", "a number", 8.0)
 	c.RSLoRA = read(f, "use_rslora", "true or false", false)
 	c.DoRA = read(f, "use_dora", "true or false", false)
+	c.saved = read(f, "modules_to_save", "a list of names", []string(nil))
 	c.ranks = f.patterns("rank_pattern")
 	c.alphas = f.patterns("alpha_pattern")
 	c.init(f)

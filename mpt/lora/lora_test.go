@@ -189,6 +189,17 @@ func TestMergeOnly(t *testing.T) {
 	}
 }
 
+// Modules that the configuration promises and the file does not hold are spoken of.
+func TestModulesToSave(t *testing.T) {
+	tensors := append(halvesOf("blocks.0.attn.Wqkv", 8, 6, 18), tensor{name: base + "norm_f.weight", shape: []int{6}})
+	for name, want := range map[string]int{"norm_f": 0, "wte": 1, "Wqkv": 1, "norm": 1} {
+		a := mustOpen(t, folder(t, map[string]any{"modules_to_save": []string{name}}, tensors...))
+		if len(a.Notes) != want || want > 0 && !strings.Contains(a.Notes[0], fmt.Sprintf("modules_to_save names %q", name)) {
+			t.Errorf("%s: %q", name, a.Notes)
+		}
+	}
+}
+
 // An initialisation that changes the base model is spoken of.
 func TestNotes(t *testing.T) {
 	for how, want := range map[any]int{true: 0, "gaussian": 0, "mica": 0, "pissa": 1, "pissa_niter_4": 1, "olora": 1, "loftq": 1, "corda": 1, "CorDA": 1} {

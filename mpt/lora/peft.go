@@ -91,7 +91,22 @@ func (a *Adapter) readPEFT(f *checkpoint.Container, c *config) error {
 		a.Pairs = append(a.Pairs, p)
 	}
 	a.Whole = r.whole
+	for _, name := range c.saved {
+		if !holds(f, name) {
+			a.Notes = append(a.Notes, fmt.Sprintf("modules_to_save names %q, but the file has no tensor of it: as trained, the adapter may have changed more than this", name))
+		}
+	}
 	return nil
+}
+
+// holds reports whether a file has a tensor of a module of that name.
+func holds(f *checkpoint.Container, module string) bool {
+	for _, t := range f.Tensors() {
+		if !strings.Contains(t.Name, ".lora_") && strings.Contains("."+t.Name, "."+module+".") {
+			return true
+		}
+	}
+	return false
 }
 
 // add takes one tensor.

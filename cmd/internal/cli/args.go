@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // wantArgs is cobra.ExactArgs with an error that says of which command, and where to look.
@@ -82,4 +85,26 @@ func newHelp() *cobra.Command {
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 	}
+}
+
+// plainFlagError returns err, which the flags of cmd caused, in plain words where it
+// comes from package strconv.
+func plainFlagError(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	var number *strconv.NumError
+	if !errors.As(err, &invalid) || !errors.As(err, &number) {
+		return err
+	}
+	what := map[string]string{"ParseFloat": "a number", "ParseBool": "true or false", "ParseUint": "a whole number of at least 0"}[number.Func]
+	if what == "" {
+		what = "a whole number"
+	}
+	name := "--" + invalid.GetFlag().Name
+	if short := invalid.GetFlag().Shorthand; short != "" {
+		name = "-" + short + ", " + name
+	}
+	if errors.Is(number, strconv.ErrRange) {
+		return fmt.Errorf("%s: %s: %q is out of range", cmd.Name(), name, number.Num)
+	}
+	return fmt.Errorf("%s: %s: %q is not %s", cmd.Name(), name, number.Num, what)
 }

@@ -57,7 +57,7 @@ func newChat() *cobra.Command {
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.template, "chat-template", "", "in place of the model's own chat format use that called `NAME|FILE|TEXT`: "+strings.Join(formatNames(), ", ")+
+	fs.StringVar(&f.template, "chat-template", "", "`NAME|FILE|TEXT` in place of the model's own chat format: one of "+strings.Join(formatNames(), ", ")+
 		"; or one of the model's named templates; or a template in Jinja, from a file or as text")
 	fs.StringVar(&f.system, "system", "", "`TEXT` of the system prompt (default: that of the format)")
 	fs.IntVarP(&f.predict, "predict", "n", -1, "end every answer after `N` tokens; -1: no limit")

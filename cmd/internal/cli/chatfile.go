@@ -63,7 +63,10 @@ func replaceable(path string) error {
 
 func readMagic(r io.Reader) error {
 	magic := make([]byte, len(chatMagic))
-	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != chatMagic {
+	switch _, err := io.ReadFull(r, magic); {
+	case err != nil && err != io.EOF && err != io.ErrUnexpectedEOF:
+		return err
+	case err != nil || string(magic) != chatMagic:
 		return errors.New("not a chat that was saved by this version")
 	}
 	return nil
@@ -145,7 +148,7 @@ func (s *chatState) restore(r *repl, f io.Reader) error {
 func (s *chatState) check(vocab int) error {
 	for i, t := range s.Turns {
 		if err := checkIDs([][]int32{t.Prompt, t.Reply}, vocab); err != nil {
-			return fmt.Errorf("damaged: turn %d: %w", i, err)
+			return fmt.Errorf("of another model, or damaged: turn %d: %w", i, err)
 		}
 	}
 	return nil

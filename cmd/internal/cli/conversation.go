@@ -256,22 +256,23 @@ func commonPrefix(a, b []int32) int {
 	return n
 }
 
-// stops returns the texts that end an answer. Tokens that do so by themselves
-// are not among them.
-func (c *conversation) stops() []string {
+// stops returns the tokens and the texts that end an answer.
+func (c *conversation) stops() (ids []int32, texts []string) {
 	tok := c.tokenizer()
-	_, texts := c.format.StopsFor(func(text string) bool {
-		id, ok := tok.ID(text)
-		return ok && tok.IsEOG(id)
-	})
-	return texts
+	tokens, texts := c.format.StopsFor(func(text string) bool { _, ok := tok.ID(text); return ok })
+	for _, t := range tokens {
+		id, _ := tok.ID(t)
+		ids = append(ids, id)
+	}
+	return ids, texts
 }
 
 // answer generates the answer of the last turn and hands its text, as it
 // comes, to show. It returns the number of tokens. An answer that ends early,
 // because ctx is done for instance, is kept as far as it got.
 func (c *conversation) answer(ctx context.Context, opt mpt.GenerateOptions, show func(string) error) (n int, err error) {
-	opt.Stop = append(c.stops(), opt.Stop...)
+	ids, texts := c.stops()
+	opt.StopTokens, opt.Stop = ids, append(texts, opt.Stop...)
 	var text strings.Builder
 	for t, e := range c.session.Generate(ctx, opt) {
 		if err = e; err != nil {

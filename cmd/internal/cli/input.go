@@ -11,7 +11,7 @@ import (
 // lineReader reads what the user types.
 type lineReader interface {
 	// ReadLine shows the prompt, where there is someone to see it, and returns
-	// a line without its end. It returns io.EOF after the last line, and
+	// a line without its end, or several that were pasted. It returns io.EOF after the last line, and
 	// errInterrupt with what was typed so far if Ctrl-C was pressed.
 	ReadLine(prompt string) (string, error)
 }
@@ -28,7 +28,8 @@ const (
 const quotes = `"""`
 
 // readInput reads one input: a line, lines that end in a backslash and the one
-// after them, or a block between """ and """. Only a plain line can be a command.
+// after them, a block between """ and """, or lines that were pasted together. Only a
+// plain line can be a command.
 func readInput(in lineReader) (text string, plain bool, err error) {
 	line, err := in.ReadLine(firstPrompt)
 	if err != nil {
@@ -38,7 +39,7 @@ func readInput(in lineReader) (text string, plain bool, err error) {
 		text, err = readBlock(in, rest)
 		return text, false, err
 	}
-	plain = true
+	plain = !strings.Contains(line, "\n")
 	for {
 		head, more := strings.CutSuffix(line, `\`)
 		text += head

@@ -33,6 +33,9 @@ func newLogits() *cobra.Command {
 		Long:  logitsLong,
 		Args:  noArgs,
 		RunE: interruptible(func(cmd *cobra.Command, _ []string) error {
+			if ids == "" || out == "" {
+				return fmt.Errorf("logits: give token ids with --tokens-file FILE, and the output with -o FILE: see %s --help", cmd.CommandPath())
+			}
 			lists, err := readIDs(cmd, ids)
 			if err != nil {
 				return err
@@ -57,8 +60,6 @@ func newLogits() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&ids, "tokens-file", "", "read the lists of ids from `FILE`, or from standard input if it is -")
 	cmd.Flags().StringVarP(&out, "output", "o", "", "write the logits to `FILE`")
-	cmd.MarkFlagRequired("tokens-file")
-	cmd.MarkFlagRequired("output")
 	flags.add(cmd)
 	return cmd
 }

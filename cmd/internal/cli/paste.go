@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -12,20 +13,31 @@ import (
 // for every character: a pasted text of 100 KB would take it minutes. Text that
 // arrives in one piece goes to readline as one character, pasteMark, and OnChange puts
 // the text in its place.
+//
+// A terminal that is asked to tells where a pasted text begins and ends. Such a text
+// may have several lines: they are one input, with newLineMark between them.
 type paste struct {
 	r    io.Reader
-	rest []byte // of a character that has not arrived as a whole
+	rest []byte // of a character or a mark of the terminal that has not arrived as a whole
 	out  []byte // for readline
 	err  error  // comes after out
 	esc  bool   // the last byte of out, or before it, begins an escape sequence
+
+	inside bool   // of a pasted text
+	pasted []byte // of which this has arrived
 
 	mu   sync.Mutex
 	held []string // the texts of the marks that are on their way
 }
 
 const (
-	pasteMark = '\uFDD0' // no text has it: it is not a character
-	pasteMin  = 16       // shorter pieces may be typed, and are drawn fast enough
+	pasteMark   = '\uFDD0' // no text has these: they are not characters
+	newLineMark = '\uFDD1'
+	pasteMin    = 16 // shorter pieces may be typed, and are drawn fast enough
+
+	// What a terminal is asked, and what it then puts around a pasted text.
+	pasteOn, pasteOff     = "\x1b[?2004h", "\x1b[?2004l"
+	pasteBegin, pasteEnds = "\x1b[200~", "\x1b[201~"
 )
 
 func newPaste(r io.Reader) *paste { return &paste{r: r} }
@@ -48,7 +60,74 @@ func (p *paste) Read(b []byte) (int, error) {
 
 // take makes out of what has arrived.
 func (p *paste) take(piece []byte) {
-	p.rest = nil
+	for p.rest = nil; len(piece) > 0; {
+		if p.inside {
+			piece = p.takePasted(piece)
+			continue
+		}
+		before, after, found := bytes.Cut(piece, []byte(pasteBegin))
+		if p.inside = found; found {
+			p.takeTyped(before)
+			piece = after
+			continue
+		}
+		n := len(piece) - beginOf(pasteBegin, piece)
+		p.takeTyped(piece[:n])
+		p.rest = append(p.rest, piece[n:]...)
+		return
+	}
+}
+
+// takePasted takes what belongs to a pasted text, and returns what follows it.
+func (p *paste) takePasted(piece []byte) []byte {
+	before, after, found := bytes.Cut(piece, []byte(pasteEnds))
+	if !found && p.err == nil {
+		n := len(piece) - beginOf(pasteEnds, piece)
+		p.pasted = append(p.pasted, piece[:n]...)
+		p.rest = bytes.Clone(piece[n:])
+		return nil
+	}
+	text := oneLine(append(p.pasted, before...))
+	p.inside, p.pasted = false, nil
+	if text != "" {
+		p.hold(text)
+	}
+	return after
+}
+
+// beginOf returns the length of the beginning of mark that piece ends with. To hold
+// back an escape alone harms nobody: readline waits for what follows it, too.
+func beginOf(mark string, piece []byte) int {
+	for n := len(mark) - 1; n > 0; n-- {
+		if bytes.HasSuffix(piece, []byte(mark[:n])) {
+			return n
+		}
+	}
+	return 0
+}
+
+// oneLine returns a pasted text with marks for its new lines and without control
+// characters.
+func oneLine(pasted []byte) string {
+	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(unmarked(strings.ToValidUTF8(string(pasted), string(utf8.RuneError))))
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n':
+			return newLineMark
+		case isControl(r) && r != '\t':
+			return -1
+		}
+		return r
+	}, strings.TrimRight(text, "\n"))
+}
+
+// unmarked returns a text without the characters that stand for something else here.
+func unmarked(s string) string {
+	return strings.NewReplacer(string(pasteMark), string(utf8.RuneError), string(newLineMark), string(utf8.RuneError)).Replace(s)
+}
+
+// takeTyped takes what is no pasted text, as far as the terminal says.
+func (p *paste) takeTyped(piece []byte) {
 	if tail := incompleteTail(piece); tail > 0 && p.err == nil {
 		p.rest = bytes.Clone(piece[len(piece)-tail:])
 		piece = piece[:len(piece)-tail]
@@ -70,15 +149,34 @@ func (p *paste) take(piece []byte) {
 
 // text passes on a text without control characters.
 func (p *paste) text(s string) {
-	s = strings.ReplaceAll(s, string(pasteMark), string(utf8.RuneError))
+	s = unmarked(s)
 	if p.esc || utf8.RuneCountInString(s) < pasteMin {
 		p.out = append(p.out, s...)
 		return
 	}
+	p.hold(s)
+}
+
+// hold keeps a text for OnChange.
+func (p *paste) hold(s string) {
 	p.mu.Lock()
 	p.held = append(p.held, s)
 	p.mu.Unlock()
 	p.out = utf8.AppendRune(p.out, pasteMark)
+}
+
+// Paint implements readline.Painter: it shows where a new line is.
+func (*paste) Paint(line []rune, _ int) []rune {
+	shown := slices.Clone(line)
+	for i, r := range shown {
+		switch r {
+		case newLineMark:
+			shown[i] = '↵'
+		case pasteMark: // for a moment, before OnChange
+			shown[i] = ' '
+		}
+	}
+	return shown
 }
 
 // OnChange implements readline.Listener.

@@ -72,6 +72,40 @@ func TestPaste(t *testing.T) {
 	}
 }
 
+// A terminal says where a pasted text begins and ends: its lines are one.
+func TestBracketedPaste(t *testing.T) {
+	const begin, end = "\x1b[200~", "\x1b[201~"
+	long := strings.Repeat("a line\r", 1600)
+	for name, c := range map[string]struct {
+		in    pieces
+		want  string
+		drawn int
+	}{
+		"lines":             {pieces{begin + "one\rtwo\r\nthree\nfour" + end + "\r"}, "one↵two↵three↵four\r", 2},
+		"one line":          {pieces{"a", begin + "b" + end, "c"}, "abc", 3},
+		"last new lines":    {pieces{begin + "one\r\r\n" + end}, "one", 1},
+		"nothing":           {pieces{begin + end + begin + "\r" + end + "x"}, "x", 1},
+		"twice":             {pieces{begin + "a\rb" + end + begin + "c" + end}, "a↵bc", 2},
+		"typed around":      {pieces{"é" + begin + "a\rb" + end + "ü\x1b[D"}, "éa↵bü\x1b[D", 6},
+		"cut everywhere":    {strings.Split(begin+"é\r2"+end+"x", ""), "é↵2x", 2},
+		"cut in the marks":  {pieces{"\x1b[2", "00~a\rb\x1b", "[201~c"}, "a↵bc", 2},
+		"another key":       {pieces{"\x1b[2", "~a"}, "\x1b[2~a", 5},
+		"escape":            {pieces{"\x1b", "[A"}, "\x1b[A", 3},
+		"controls":          {pieces{begin + "a\x1b[31mb\x03\tc\x7f" + end}, "a[31mb\tc", 1},
+		"long":              {pieces{begin + long[:4000], long[4000:8000], long[8000:] + end}, strings.Repeat("a line↵", 1599) + "a line", 1},
+		"marks in it":       {pieces{begin + "a\ufdd1\ufdd0b" + end}, "a\ufffd\ufffdb", 1},
+		"not UTF-8":         {pieces{begin + "a\xffb" + end}, "a\ufffdb", 1},
+		"begins within one": {pieces{begin + "a" + begin + "b" + end}, "a[200~b", 1},
+		"ends without one":  {pieces{"a" + end}, "a" + end, 7},
+	} {
+		p := newPaste(&c.in)
+		got, drawn := edit(t, p)
+		if got = string(p.Paint([]rune(got), 0)); got != c.want || drawn != c.drawn {
+			t.Errorf("%s: %d characters drawn, want %d; got %q, want %q", name, drawn, c.drawn, got, c.want)
+		}
+	}
+}
+
 // A paste that readline did not put into the line does not come out later.
 func TestPasteElsewhere(t *testing.T) {
 	p := newPaste(&pieces{"the first text of a length", "the second text of a length"})

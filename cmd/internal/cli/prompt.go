@@ -19,7 +19,7 @@ type promptFlags struct {
 
 func (p *promptFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVarP(&p.text, "prompt", "p", "", "the text itself")
+	fs.StringVarP(&p.text, "prompt", "p", "", "the `TEXT` itself")
 	fs.StringVarP(&p.file, "file", "f", "", "read the text from `FILE` (default: standard input)")
 	fs.BoolVarP(&p.escape, "escape", "e", false, `replace \n, \r, \t, \", \' and \\ in the text of -p`)
 }

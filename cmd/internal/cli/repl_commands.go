@@ -38,7 +38,8 @@ func chatCommands() []chatCommand {
 }
 
 const chatKeys = `
-A line that ends in \ goes on in the next; """ begins and ends a text of several lines.
+A line that ends in \ goes on in the next; """ begins and ends a text of several lines;
+lines that are pasted together are one message.
 Ctrl-C stops an answer, Ctrl-D ends the chat.
 `
 

@@ -126,6 +126,25 @@ func TestReplTokensSpellTheFormat(t *testing.T) {
 	}
 }
 
+// An answer ends with a stop token of the format, also if the model knows nothing of it,
+// and the next turn follows.
+func TestReplStopTokens(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	r, sc := newRepl(t, m, "chatml", 200, "Hello")
+	run(t, r)
+	whole, reply := sc.out.String(), slices.Clone(r.talk.turns[0].Reply)
+	at := slices.IndexFunc(reply, func(id int32) bool { return slices.Index(reply, id) >= 2 })
+	stop, _ := m.Tokenizer().Token(reply[at])
+
+	r, sc = newRepl(t, m, "chatml", 200, "Hello", "More")
+	r.talk.format.StopTokens = append(slices.Clone(r.talk.format.StopTokens), stop)
+	run(t, r)
+	if got := r.talk.turns[0].Reply; !slices.Equal(got, reply[:at]) {
+		t.Errorf("the reply is %v, want %v of %v (%q of %q)", got, reply[:at], reply, sc.out.String(), whole)
+	}
+	checkSession(t, r)
+}
+
 func TestReplRegen(t *testing.T) {
 	m := openCase(t, "hf-tiny")
 	chat := func(lines ...string) []turn {

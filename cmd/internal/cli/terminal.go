@@ -7,13 +7,17 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/chzyer/readline"
 )
 
 // terminal reads lines from a terminal, with editing, history and completion.
-type terminal struct{ rl *readline.Instance }
+type terminal struct {
+	rl  *readline.Instance
+	off string // what the terminal is told at the end
+}
 
 // newTerminal returns the terminal of the process. It gives up when ctx is done;
 // close must be called at the end.
@@ -26,6 +30,7 @@ func newTerminal(ctx context.Context, notes io.Writer) (*terminal, error) {
 	rl, err := readline.NewEx(&readline.Config{
 		Stdin:             readline.NewCancelableStdin(in),
 		Listener:          in,
+		Painter:           in,
 		HistoryFile:       history,
 		HistorySearchFold: true,
 		AutoComplete:      completer{},
@@ -36,7 +41,12 @@ func newTerminal(ctx context.Context, notes io.Writer) (*terminal, error) {
 		return nil, fmt.Errorf("chat: terminal: %w", err)
 	}
 	context.AfterFunc(ctx, func() { rl.Close() })
-	return &terminal{rl}, nil
+	t := &terminal{rl: rl}
+	if term := os.Getenv("TERM"); term != "" && term != "dumb" && runtime.GOOS != "windows" {
+		io.WriteString(os.Stdout, pasteOn)
+		t.off = pasteOff
+	}
+	return t, nil
 }
 
 // ReadLine implements lineReader.
@@ -46,10 +56,13 @@ func (t *terminal) ReadLine(prompt string) (string, error) {
 	if errors.Is(err, readline.ErrInterrupt) {
 		err = errInterrupt
 	}
-	return line, err
+	return strings.ReplaceAll(line, string(newLineMark), "\n"), err
 }
 
-func (t *terminal) close() { t.rl.Close() }
+func (t *terminal) close() {
+	io.WriteString(os.Stdout, t.off)
+	t.rl.Close()
+}
 
 // historyFile returns the name of the file with what was typed before, in a
 // folder that exists.

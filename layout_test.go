@@ -24,7 +24,7 @@ var may = map[string]string{
 	"quantize":             "gguf internal/codebook",
 	"quantize/imatrix":     "gguf quantize",
 	"ggml/internal/kernel": "gguf internal/codebook",
-	"ggml":                 "gguf quantize ggml/internal/kernel",
+	"ggml":                 "gguf quantize internal/sysmem ggml/internal/kernel",
 	"sampling":             "",
 	"mpt/tokenizer":        "gguf",
 	"mpt/checkpoint":       "gguf",

@@ -53,7 +53,7 @@ func planGGUF(f *gguf.File, recipe quantize.Recipe, opt Options) (*plan, error) 
 	}
 	for _, t := range p.tensors {
 		if err := checkRequantize(t, opt.AllowRequantize); err != nil {
-			return nil, err
+			return nil, errors.Join(err, p.closeAll())
 		}
 	}
 	return p, nil

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -103,7 +104,7 @@ func TestImports(t *testing.T) {
 		for _, imp := range s.file.Imports {
 			name := strings.Trim(imp.Path.Value, `"`)
 			ours, ok := strings.CutPrefix(name, "mptgo/")
-			if ok && !contains(strings.Fields(allowed), ours) {
+			if ok && !slices.Contains(strings.Fields(allowed), ours) {
 				t.Errorf("%s imports %s, which package %s may not", s.path, name, path.Join("mptgo", s.pkg))
 			}
 			if name == "C" {
@@ -152,13 +153,4 @@ func TestEveryPackageHasAComment(t *testing.T) {
 			t.Errorf("package %q has no comment", pkg)
 		}
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }

@@ -77,7 +77,8 @@ func joinEpilogues(ops []op) []op {
 		m.y.op = m
 		product[m.y] = m
 	}
-	return inOrder(kept)
+	checkOrder(kept)
+	return kept
 }
 
 // allWhole reports whether all epilogues of o are such that take all rows together.
@@ -85,10 +86,9 @@ func (o *matMul) allWhole() bool {
 	return len(o.epilogue) == 0 || isWhole(o.epilogue[len(o.epilogue)-1])
 }
 
-// inOrder moves a product behind the operations that compute what its epilogue
-// reads. A residual is always older than the product in a decoder, so this is
-// a check rather than a sort.
-func inOrder(ops []op) []op {
+// checkOrder panics if an operation reads what is computed after it. What the epilogue of
+// a product reads must be older than the product: residuals and gates in a decoder are.
+func checkOrder(ops []op) {
 	computed := map[*Tensor]bool{}
 	for _, o := range ops {
 		for _, in := range o.inputs() {
@@ -96,7 +96,6 @@ func inOrder(ops []op) []op {
 		}
 		computed[o.out()] = true
 	}
-	return ops
 }
 
 // placeQuantisation decides who quantises the inputs of products with block

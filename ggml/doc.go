@@ -19,6 +19,7 @@
 // to that. [Compile] joins neighbouring operations (matrix product with bias,
 // clamp, GELU and residual; norm with the quantisation of its result), gives
 // every tensor a place in one arena according to its lifetime, and turns each
-// operation into steps. A step is a number of independent tasks; the workers
-// take them from a shared counter and meet after the last.
+// operation into steps. A step is a number of independent tasks; each worker has a
+// run of neighbouring ones, takes over from others when it has done its own, and
+// all meet after the last.
 package ggml

@@ -1,6 +1,8 @@
 package ggml
 
 import (
+	"math"
+
 	"mptgo/ggml/internal/kernel"
 	"mptgo/quantize"
 )
@@ -59,6 +61,6 @@ func (o *temper) steps(e *Exec) []step {
 }
 
 func (o *temper) factor(p int) float32 {
-	periods := float64(int(float64(p+1) / o.floor))
+	periods := math.Floor(float64(p+1) / o.floor) // no int: there may be too many, and CPUs differ in what comes of that
 	return float32(1 + float64(o.scale*kernel.Log64(1+periods)))
 }

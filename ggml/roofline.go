@@ -1,14 +1,12 @@
 package ggml
 
 import (
-	"bytes"
 	"context"
-	"os"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"mptgo/ggml/internal/kernel"
+	"mptgo/internal/sysmem"
 )
 
 // Roofline is what a machine can do at most with a number of threads.
@@ -37,7 +35,7 @@ func MeasureRoofline(ctx context.Context, threads int) (Roofline, error) {
 	defer pool.Close()
 	r := Roofline{Threads: pool.Workers(), Loops: kernel.RooflineLoops()}
 	defer debug.FreeOSMemory() // what was read is garbage now, and much
-	memory := touched(rooflineBytes())
+	memory := touched(rooflineBytes(sysmem.Available, kernel.LastLevelCache()))
 	tasks := len(memory) / readTaskBytes
 	for _, fetch := range []bool{false, true} {
 		read := func(task, _ int) { kernel.Read(memory[task*readTaskBytes:][:readTaskBytes], fetch) }
@@ -88,30 +86,15 @@ func touched(n int) []byte {
 	return b
 }
 
-// rooflineBytes returns how much memory to read: more than the caches hold and
-// no more than the machine can spare, in whole tasks.
-func rooflineBytes() int {
+// rooflineBytes returns how much memory to read: more than the caches hold and no more
+// than half of what the process may still take, in whole tasks. A container may have
+// much less than the machine.
+func rooflineBytes(left func() (sysmem.Limit, bool), cache int) int {
 	const least, unknown = 64 << 20, 1 << 30
-	free := availableMemory()
-	if free == 0 {
-		free = unknown
+	half := int64(unknown / 2)
+	if l, ok := left(); ok {
+		half = l.Bytes / 2
 	}
-	n := min(max(1<<30, 4*kernel.LastLevelCache()), free/2)
-	return max(n, least) / readTaskBytes * readTaskBytes
-}
-
-// availableMemory returns the memory that can be had without swapping, as Linux
-// tells it, or 0.
-func availableMemory() int {
-	info, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := bytes.Cut(info, []byte("MemAvailable:"))
-	line, _, _ := bytes.Cut(rest, []byte("kB"))
-	kib, err := strconv.Atoi(string(bytes.TrimSpace(line)))
-	if err != nil {
-		return 0
-	}
-	return kib << 10
+	n := min(int64(max(1<<30, 4*cache)), half)
+	return int(max(n, least)) / readTaskBytes * readTaskBytes
 }

@@ -4,15 +4,32 @@ import (
 	"context"
 	"errors"
 	"testing"
+
+	"mptgo/internal/sysmem"
 )
 
+// TestRooflineBytes: four times the largest cache or more, but no more than half of what
+// is left, in whole tasks.
 func TestRooflineBytes(t *testing.T) {
-	n := rooflineBytes()
-	if n < readTaskBytes || n%readTaskBytes != 0 {
-		t.Errorf("%d bytes to read: want whole tasks of %d", n, readTaskBytes)
+	left := func(n int64, ok bool) func() (sysmem.Limit, bool) {
+		return func() (sysmem.Limit, bool) { return sysmem.Limit{Bytes: n}, ok }
 	}
-	if free := availableMemory(); free < 0 || free > 256<<20 && n > free {
-		t.Errorf("%d bytes to read, %d free", n, free)
+	for _, c := range []struct {
+		name  string
+		left  func() (sysmem.Limit, bool)
+		cache int
+		want  int
+	}{
+		{"much memory", left(64<<30, true), 32 << 20, 1 << 30},
+		{"a large cache", left(64<<30, true), 512 << 20, 2 << 30},
+		{"a small container", left(500<<20, true), 32 << 20, 250 << 20},
+		{"whole tasks", left(301<<20, true), 32 << 20, 150 << 20},
+		{"next to nothing", left(1<<20, true), 32 << 20, 64 << 20},
+		{"nobody knows", left(0, false), 0, 512 << 20},
+	} {
+		if got := rooflineBytes(c.left, c.cache); got != c.want {
+			t.Errorf("%s: %d bytes to read, want %d", c.name, got, c.want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package gguf
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"slices"
 )
@@ -13,6 +14,7 @@ type Tensor struct {
 	Type Type
 	Ne   []int // 1 to 4 dimensions; Ne[0], the fastest varying, is the length of a row
 
+	file string // that it lies in
 	size int
 	data []byte
 }
@@ -32,6 +34,26 @@ func (t *Tensor) Rows() int {
 		n *= v
 	}
 	return n
+}
+
+// RowBytes returns the number of bytes in a row.
+func (t *Tensor) RowBytes() int { return t.size / t.Rows() }
+
+// ReadRows copies rows r0 to before r1 to dst, whose length must be r1-r0 times
+// [Tensor.RowBytes]. If part of the file is gone, which would be a fault where
+// [Tensor.Data] is read, that is an error: see [File.Guard].
+func (t *Tensor) ReadRows(dst []byte, r0, r1 int) error {
+	size := t.RowBytes()
+	switch {
+	case r0 < 0 || r1 < r0 || r1 > t.Rows() || len(dst) != (r1-r0)*size:
+		return fmt.Errorf("gguf: %s: tensor %q: rows %d to %d of %d into %d bytes: out of range", t.file, t.Name, r0, r1, t.Rows(), len(dst))
+	case t.data == nil:
+		return fmt.Errorf("gguf: %s: tensor %q: %w", t.file, t.Name, fs.ErrClosed)
+	}
+	return guard(t.file, func() error {
+		copy(dst, t.data[r0*size:r1*size])
+		return nil
+	})
 }
 
 // Info returns what a file that holds a copy of t says about it.

@@ -85,6 +85,9 @@ func (c *cache) drop(pool *ggml.Pool, from, to, n int) error {
 	err := pool.Run(len(c.layers), func(layer, _ int) {
 		ggml.MovePositions(c.layers[layer], from, to, n-to)
 	})
+	if err != nil {
+		return err // the session still counts n positions
+	}
 	c.truncate(n - (to - from))
-	return err
+	return nil
 }

@@ -3,12 +3,15 @@ package mpt_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"math"
 	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/zstd"
 
 	"mptgo/internal/check"
 	"mptgo/mpt"
@@ -200,4 +203,29 @@ func TestDamagedLogits(t *testing.T) {
 	if err := try(whole); err == nil || !strings.Contains(err.Error(), "it holds 2 chunks, not the 3 that were asked for") {
 		t.Errorf("more chunks than there are: %v", err)
 	}
+	opt.Chunks = 0
+	if err := try(withoutChunks(t, whole)); !errors.Is(err, mpt.ErrLogits) || !strings.Contains(err.Error(), "it holds no chunks") {
+		t.Errorf("no chunks: %v", err)
+	}
+}
+
+// withoutChunks returns a file of logits that says that it holds none.
+func withoutChunks(t *testing.T, file []byte) []byte {
+	t.Helper()
+	const magic, count = 8, 32 + 3*4
+	d, err := zstd.NewReader(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	b, err := d.DecodeAll(file[magic:], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary.LittleEndian.PutUint32(b[count:], 0)
+	e, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e.EncodeAll(b, bytes.Clone(file[:magic]))
 }

@@ -1,5 +1,6 @@
-// Package mpt runs MosaicML's MPT language models: decoder-only transformers
-// with ALiBi attention, a GELU feed-forward layer and tied embeddings.
+// Package mpt runs MosaicML's MPT language models: decoder-only transformers, most of
+// them with ALiBi attention, a GELU feed-forward layer and tied embeddings. What else
+// the family's training code can express runs as well or is refused by name.
 //
 // [Open] maps a GGUF file (made with mpt-quantize) into memory. A [Model] is
 // immutable and serves any number of [Session] values at the same time; each

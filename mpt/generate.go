@@ -14,7 +14,7 @@ import (
 
 // Token is one step of a generation.
 type Token struct {
-	ID   int32
+	ID   int32  // -1 at the end, for text that was held back until then
 	Text string // what became readable with this token: whole UTF-8, may be empty
 }
 

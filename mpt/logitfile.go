@@ -170,6 +170,8 @@ func (l *logitReader) start(e *evaluation) error {
 		return fmt.Errorf("its chunks have %d tokens, not %d: use the same context size", h.Context, want.Context)
 	case h.First != want.First:
 		return errors.New("it was made by the other rule: use --documents for both or for none")
+	case h.Chunks == 0:
+		return errors.New("it holds no chunks, so there is nothing to compare with")
 	case e.opt.Chunks > int(h.Chunks):
 		return fmt.Errorf("it holds %d chunks, not the %d that were asked for", h.Chunks, e.opt.Chunks)
 	case int64(h.Chunks)*int64(h.Context) > int64(len(e.ids)):

@@ -44,25 +44,15 @@ func (m *Model) checkMemory(context int) error {
 	if err != nil {
 		return err
 	}
-	e := &MemoryError{Context: context, Weights: m.file.Size(), Activations: arena, Limit: limit, Cache: m.cacheBytes(context)}
+	e := &MemoryError{Context: context, Weights: m.file.Size(), Activations: arena, Limit: limit, Cache: m.CacheBytes(context)}
 	room := limit.Bytes - e.Weights - e.Activations
 	if e.Cache <= room {
 		return nil
 	}
-	if page := m.cacheBytes(ggml.Chunk); room >= page {
+	if page := m.CacheBytes(ggml.Chunk); room >= page {
 		e.Fits = int(room/page) * ggml.Chunk
 	}
 	return e
-}
-
-// cacheBytes returns the memory of the keys and values of n tokens, which comes in
-// pages.
-func (m *Model) cacheBytes(n int) (bytes int64) {
-	pages := int64(n+ggml.Chunk-1) / ggml.Chunk
-	for _, kv := range m.newCache().layers {
-		bytes += pages * int64(kv.PageBytes())
-	}
-	return bytes
 }
 
 // measureArena returns the memory that a runner takes.

@@ -25,8 +25,8 @@ func TestMemoryLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	fixed := m.file.Size() + arena
-	page := m.cacheBytes(1)
-	if page != m.cacheBytes(ggml.Chunk) || 2*page != m.cacheBytes(ggml.Chunk+1) {
+	page := m.CacheBytes(1)
+	if page != m.CacheBytes(ggml.Chunk) || 2*page != m.CacheBytes(ggml.Chunk+1) {
 		t.Errorf("the cache does not come in pages of %d", page)
 	}
 	for _, c := range []struct {
@@ -98,7 +98,7 @@ func TestMemoryEstimate(t *testing.T) {
 				bytes += int64(len(p.K) + len(p.V))
 			}
 		}
-		if want := m.cacheBytes(1000); bytes != want {
+		if want := m.CacheBytes(1000); bytes != want {
 			t.Errorf("%d bytes of keys and values, %d were announced", bytes, want)
 		}
 	}

@@ -1,7 +1,6 @@
 package mpt
 
 import (
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -114,16 +113,6 @@ func (m *miniature) set(key string, value any) *miniature {
 		delete(m.meta, key)
 	}
 	return m
-}
-
-// tensor returns the data of the tensor with the given name.
-func (m *miniature) tensor(name string) []byte {
-	for i, t := range m.tensors {
-		if t.Name == name {
-			return m.data[i]
-		}
-	}
-	panic(fmt.Sprintf("no tensor %q", name))
 }
 
 // file returns the model as a file.

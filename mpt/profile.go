@@ -50,8 +50,8 @@ func (m *Model) CacheType() (keys, values gguf.Type) { return m.opt.keys, m.opt.
 // CacheBytes returns the memory that the keys and values of a session of n tokens take:
 // whole pages of [ggml.Chunk] positions for every layer that has keys of its own.
 func (m *Model) CacheBytes(n int) int64 {
-	pages := (n + ggml.Chunk - 1) / ggml.Chunk
-	return int64(m.config.caches()) * int64(pages) * int64(m.layerCache().PageBytes())
+	pages := (int64(n) + ggml.Chunk - 1) / ggml.Chunk
+	return int64(m.config.caches()) * pages * int64(m.layerCache().PageBytes())
 }
 
 // Cost is what the operations of one kind took while a profile ran.

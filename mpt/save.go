@@ -201,9 +201,7 @@ func atEnd(r io.Reader) error {
 }
 
 // each calls visit for the parts of the cache that hold the first n positions,
-// in a fixed order: by layer, page and head, keys before values. A page that is missing
-// is made when its turn comes: a file that ends early has not taken the memory for all
-// that it promised.
+// in a fixed order: by layer, page and head, keys before values.
 func (c *cache) each(n int, visit func([]byte) error) error {
 	for _, kv := range c.layers {
 		for p := 0; p*ggml.Chunk < n; p++ {
@@ -231,7 +229,8 @@ func eachPart(kv *ggml.KV, p, n int, visit func([]byte) error) error {
 }
 
 // load fills an empty cache with n positions, as each visits them. Pages are made as
-// their bytes come, so that no number in a file takes memory by itself.
+// their bytes come: a file that ends early has not taken the memory for all that it
+// promised.
 func (c *cache) load(r io.Reader, n int) error {
 	for _, kv := range c.layers {
 		for p := 0; p*ggml.Chunk < n; p++ {

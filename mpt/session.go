@@ -90,9 +90,10 @@ func (s *Session) Logits() []float32 {
 	return s.logits
 }
 
-// Eval appends tokens. If it fails, for example because ctx is done, the
-// session holds the tokens before and perhaps the first of the new ones:
-// [Session.Len] tells.
+// Eval appends tokens. Tokens that are not in the vocabulary or do not fit into the
+// context ([ErrContextFull]) are refused before anything is evaluated. If it fails
+// later, for example because ctx is done, the session holds the tokens before and
+// perhaps the first of the new ones: [Session.Len] tells.
 func (s *Session) Eval(ctx context.Context, ids []int32) error {
 	return s.eval(ctx, ids, nil)
 }

@@ -122,7 +122,11 @@ func TestCheckFinite(t *testing.T) {
 // and encoding.
 func TestConvert(t *testing.T) {
 	const cols = 512
-	golden := readFloats(t, "testdata/input.f32")
+	all := readFloats(t, "testdata/input.f32")
+	var golden []float32 // every sixth row: some types take long
+	for at := 0; at < len(all); at += 6 * cols {
+		golden = append(golden, all[at:at+cols]...)
+	}
 	var scratch Scratch
 	for _, from := range Formats() {
 		if from.Encode == nil {

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -61,7 +62,7 @@ func groups(fsys fs.FS) (all []group) {
 		}
 		g := group{"sys/fs/cgroup", "memory.max", "memory.current", []string{"inactive_file", "active_file"}}
 		if parts[1] != "" {
-			if !contains(strings.Split(parts[1], ","), "memory") {
+			if !slices.Contains(strings.Split(parts[1], ","), "memory") {
 				continue
 			}
 			g = group{"sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", []string{"total_inactive_file", "total_active_file"}}
@@ -116,13 +117,4 @@ func field(fsys fs.FS, file, name string) (int64, bool) {
 		}
 	}
 	return 0, false
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }

@@ -117,6 +117,7 @@ func TestConfigErrors(t *testing.T) {
 		{`{"model_type": "mpt", "attn_config": {"rope": true, "rope_impl": "hf", "rope_hf_config": {"type": "llama3", "factor": 8}}}`, "original_max_position_embeddings 0"},
 		{`{"model_type": "mpt", "attn_config": {"sliding_window_size": -2}}`, "sliding_window_size: -2 is below -1"},
 		{`{"model_type": "mpt", "attn_config": {"attn_temperature_tuning": {"attn_scales": 1}}}`, "attn_temperature_tuning.attn_scales: this field is not known"},
+		{`{"model_type": "mpt", "attn_config": {"attn_temperature_tuning": {"100%d": 1}}}`, "attn_temperature_tuning.100%d: this field is not known"},
 		{`{"model_type": "mpt", "block_overrides": {}}`, "block_overrides.order: it is missing"},
 		{`{"model_type": "mpt", "block_overrides": {"order": [{"name": "default"}]}}`, "does not name 24 layers"},
 		{`{"model_type": "mpt", "block_overrides": {"order": [{"repeat": 24}]}}`, "does not name 24 layers"},

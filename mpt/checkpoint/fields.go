@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -37,7 +38,7 @@ func (f *fields) take(key string) (raw json.RawMessage, ok bool) {
 
 func (f *fields) fail(key, format string, args ...any) {
 	if *f.err == nil {
-		*f.err = malformed(f.where+key+": "+format, args...)
+		*f.err = malformed("%s%s: %s", f.where, key, fmt.Sprintf(format, args...)) // a key of the file may look like a format
 	}
 }
 

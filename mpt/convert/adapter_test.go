@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -238,6 +240,53 @@ func TestMergeFoldedScales(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A file need not say how many heads of keys there are: the size of the fused matrix does.
+func TestMergeWithoutKeyHeads(t *testing.T) {
+	ws := tiny(t)
+	for i := range ws {
+		if w := &ws[i]; strings.HasSuffix(w.name, "attn.Wqkv.weight") {
+			rows := 64 + 2*16 // 4 heads of 16, one of keys and one of values
+			w.data, w.shape = w.data[:rows*len(w.data)/w.shape[0]], []int{rows, w.shape[1]}
+		}
+	}
+	base := mustConvert(t, forged(t, ws, map[string]any{"attn_config": map[string]any{"alibi": true, "attn_type": "multiquery_attention"}}), Options{Type: "F32"})
+	silent := filepath.Join(t.TempDir(), "silent.gguf")
+	put(t, filepath.Dir(silent), filepath.Base(silent), encodedWithout(t, base, "mpt.attention.head_count_kv"))
+	r := rand.New(rand.NewPCG(1, 1))
+	dir := adapterOf(t, map[string]any{}, random(r, "blocks.0.attn.Wv.lora_A.weight", 1, 8, 64), random(r, "blocks.0.attn.Wv.lora_B.weight", 1, 16, 8))
+	const name = "blk.0.attn_qkv.weight"
+	var merged [2][]byte
+	for i, from := range []string{base.Name(), silent} {
+		dst := filepath.Join(t.TempDir(), "merged.gguf")
+		if _, err := Merge(context.Background(), from, []AdapterFile{{dir, 1}}, dst, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		merged[i] = mustTensor(t, mustOpen(t, dst), name).Data()
+	}
+	if !bytes.Equal(merged[0], merged[1]) {
+		t.Error("the merged models differ")
+	}
+	values := 80 * 64 * 4 // of queries and keys, before those of the values
+	if plain := mustTensor(t, base, name).Data(); !bytes.Equal(merged[0][:values], plain[:values]) || bytes.Equal(merged[0][values:], plain[values:]) {
+		t.Error("other rows than those of the values are changed")
+	}
+}
+
+// encodedWithout returns a model file like f without one of its keys.
+func encodedWithout(t testing.TB, f *gguf.File, key string) []byte {
+	t.Helper()
+	var infos []gguf.TensorInfo
+	var data [][]byte
+	for _, x := range f.Tensors() {
+		infos, data = append(infos, x.Info()), append(data, x.Data())
+	}
+	b, err := gguf.Encode(slices.DeleteFunc(f.ModelMeta(), func(kv gguf.KV) bool { return kv.Key == key }), infos, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // Without a type a merged model has those of its base.

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -193,10 +194,7 @@ func relativeErrorOf(x []float32, t gguf.Type, cols int, weights []float32, sear
 // bits.
 func hull(all []option) []option {
 	slices.SortFunc(all, func(a, b option) int {
-		if a.bits != b.bits {
-			return int(math.Copysign(1, a.bits-b.bits))
-		}
-		return int(math.Copysign(1, a.error-b.error))
+		return cmp.Or(cmp.Compare(a.bits, b.bits), cmp.Compare(a.error, b.error))
 	})
 	var kept []option
 	for _, o := range all {

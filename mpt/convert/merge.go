@@ -67,7 +67,6 @@ func merge(ctx context.Context, base string, adapters []AdapterFile, dst string,
 type layout struct {
 	name    string
 	queries int // rows of queries in the fused projection
-	keys    int // and of keys, and of values
 	scales  scales
 	folded  bool // sources hold the weights with the scales multiplied in
 }
@@ -87,9 +86,7 @@ func layoutOf(f *gguf.File) (l layout, err error) {
 	}
 	l.name, err = gguf.GetOr(f, "general.name", "")
 	heads := max(integer("attention.head_count", 1), 1)
-	keyHeads := integer("attention.head_count_kv", heads)
-	dim := integer("attention.key_length", integer("embedding_length", 0)/heads)
-	l.queries, l.keys = heads*dim, keyHeads*dim
+	l.queries = heads * integer("attention.key_length", integer("embedding_length", 0)/heads)
 	l.scales = scales{query: factor("query_factor"), queryNorm: factor("query_norm_factor"), outputNorm: factor("output_norm_factor")}
 	return l, err
 }
@@ -208,14 +205,22 @@ func (p *plan) place(a *lora.Adapter, target string, rows, cols int, table bool)
 	return o, from, nil
 }
 
-// within returns the rows of the fused projection that stand for a separate one.
+// within returns the rows of the fused projection that stand for a separate one. How
+// many are keys follows from its size: llama.cpp's converter does not say it where all
+// queries share them.
 func (p *plan) within(target string) (o *output, from, rows int) {
+	queries := p.layout.queries
 	for i, end := range []string{"attn_q.weight", "attn_k.weight", "attn_v.weight"} {
-		if s, ok := strings.CutSuffix(target, end); ok {
-			from = []int{0, p.layout.queries, p.layout.queries + p.layout.keys}[i]
-			rows = []int{p.layout.queries, p.layout.keys, p.layout.keys}[i]
-			return p.find(s + "attn_qkv.weight"), from, rows
+		s, ok := strings.CutSuffix(target, end)
+		if !ok {
+			continue
 		}
+		o = p.find(s + "attn_qkv.weight")
+		if o == nil || len(o.info.Ne) != 2 || queries < 1 || queries > o.info.Ne[1] {
+			return nil, 0, 0
+		}
+		keys := (o.info.Ne[1] - queries) / 2
+		return o, []int{0, queries, queries + keys}[i], []int{queries, keys, keys}[i]
 	}
 	return nil, 0, 0
 }

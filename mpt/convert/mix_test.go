@@ -14,9 +14,8 @@ import (
 	"mptgo/quantize/imatrix"
 )
 
-// TestMixesOfStories converts a block of a trained model by mixes that hold all
-// types with blocks of 256 between them, and bounds the error of every matrix by
-// its type.
+// TestMixesOfStories converts rows of a trained model by mixes that hold all types with
+// blocks of 256 between them, and bounds the error of every matrix by its type.
 func TestMixesOfStories(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -43,7 +42,7 @@ func TestMixesOfStories(t *testing.T) {
 			if err := quantize.DecodeRow(x.Type, got, x.Data()); err != nil {
 				t.Fatal(err)
 			}
-			if e := relativeError(got, want); !(e <= bound[x.Type]) {
+			if e := relativeError(got, want[:len(got)]); !(e <= bound[x.Type]) {
 				t.Errorf("%s: %s (%v): error %.3f, at most %v", name, x.Name, x.Type, e, bound[x.Type])
 			}
 		}
@@ -55,7 +54,11 @@ func TestMixesOfStories(t *testing.T) {
 	}
 }
 
-// convertOne converts block 1 of a checkpoint alone.
+// someRows is how many rows of a matrix are converted: rows are encoded by themselves,
+// and all of them take ten times as long to say the same.
+const someRows = 32
+
+// convertOne converts the beginnings of the matrices of block 1 of a checkpoint.
 func convertOne(t *testing.T, dir, name string) *gguf.File {
 	t.Helper()
 	recipe, err := quantize.ParseRecipe(name)
@@ -72,6 +75,11 @@ func convertOne(t *testing.T, dir, name string) *gguf.File {
 	}
 	defer done()
 	p.tensors = slices.DeleteFunc(p.tensors, func(o output) bool { return blockOf(o.info.Name) != 1 })
+	for _, o := range p.tensors {
+		if len(o.info.Ne) == 2 {
+			o.info.Ne[1], o.parts[0].rows = someRows, someRows
+		}
+	}
 	if _, err := p.write(context.Background(), dst, opt); err != nil {
 		t.Fatal(err)
 	}

@@ -74,8 +74,7 @@ func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Optio
 		return nil, err
 	}
 	p := &plan{tensors: m.out}
-	dim := m.cfg.HeadDim
-	p.layout = layout{name: filepath.Base(name), queries: m.cfg.NHeads * dim, keys: m.cfg.Attn.KVHeads * dim, scales: m.scales}
+	p.layout = layout{name: filepath.Base(name), queries: m.cfg.NHeads * m.cfg.HeadDim, scales: m.scales}
 	if err := opt.edit(p); err != nil {
 		return nil, errors.Join(err, p.closeAll())
 	}

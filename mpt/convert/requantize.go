@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,7 +37,7 @@ func planGGUF(f *gguf.File, recipe quantize.Recipe, opt Options) (*plan, error) 
 		return nil, err
 	}
 	for _, t := range f.Tensors() {
-		s := source{typ: t.Type, rows: t.Rows(), rowBytes: t.Size() / t.Rows(), read: readMapped(t)}
+		s := source{typ: t.Type, rows: t.Rows(), rowBytes: t.RowBytes(), read: t.ReadRows}
 		p.tensors = append(p.tensors, output{info: t.Info(), row: t.Ne[0], parts: []part{s.whole()}})
 	}
 	if err := opt.edit(p); err != nil {
@@ -54,7 +53,7 @@ func planGGUF(f *gguf.File, recipe quantize.Recipe, opt Options) (*plan, error) 
 	}
 	for _, t := range p.tensors {
 		if err := checkRequantize(t, opt.AllowRequantize); err != nil {
-			return nil, err
+			return nil, errors.Join(err, p.closeAll())
 		}
 	}
 	return p, nil
@@ -129,20 +128,4 @@ func blockOf(name string) int {
 		return i
 	}
 	return -1
-}
-
-// readMapped returns a function that copies rows of a mapped tensor. If the file has
-// become shorter since it was opened, that is an error and not a crash.
-func readMapped(t *gguf.Tensor) func(dst []byte, r0, r1 int) error {
-	size := t.Size() / t.Rows()
-	return func(dst []byte, r0, r1 int) (err error) {
-		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-		defer func() {
-			if fault := recover(); fault != nil {
-				err = fmt.Errorf("tensor %s: the file changed while it was read: %v", t.Name, fault)
-			}
-		}()
-		copy(dst, t.Data()[r0*size:r1*size])
-		return nil
-	}
 }

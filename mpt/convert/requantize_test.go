@@ -125,6 +125,27 @@ func TestRequantizeQuantized(t *testing.T) {
 	}
 }
 
+// TestRefusedPlanClosesFiles: what a merge has opened beside the source is closed if the
+// types are refused.
+func TestRefusedPlanClosesFiles(t *testing.T) {
+	f := mustConvert(t, caseDir("hf-tiny"), Options{Type: "Q8_0"})
+	recipe, err := quantize.ParseRecipe("Q4_0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := false
+	opt := Options{edit: func(p *plan) error {
+		p.close = append(p.close, func() error { closed = true; return nil })
+		return nil
+	}}
+	if _, err := planGGUF(f, recipe, opt.withDefaults(recipe)); err == nil {
+		t.Fatal("requantising without being asked")
+	}
+	if !closed {
+		t.Error("a file of the plan stays open")
+	}
+}
+
 // TestSplit joins a model that lies in two files.
 func TestSplit(t *testing.T) {
 	f := mustConvert(t, caseDir("hf-tiny"), Options{Type: "F16"})

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"runtime/debug"
 	"sync"
 
 	"mptgo/gguf"
@@ -104,8 +103,7 @@ func (m *Matrix) transposed() *Matrix {
 	return t
 }
 
-// fromGGUF returns a tensor of an adapter file. If that has become shorter since it
-// was opened, reading is an error and not a crash.
+// fromGGUF returns a tensor of an adapter file.
 func fromGGUF(t *gguf.Tensor) (*Matrix, error) {
 	if len(t.Ne) > 2 {
 		return nil, malformed("tensor %s has %d dimensions", t.Name, len(t.Ne))
@@ -113,17 +111,5 @@ func fromGGUF(t *gguf.Tensor) (*Matrix, error) {
 	if _, ok := quantize.Lookup(t.Type); !ok {
 		return nil, malformed("tensor %s: %v cannot be read", t.Name, t.Type)
 	}
-	m := &Matrix{Name: t.Name, Type: t.Type, Rows: t.Rows(), Cols: t.Ne[0]}
-	size := m.RowBytes()
-	m.read = func(dst []byte, r0, r1 int) (err error) {
-		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-		defer func() {
-			if fault := recover(); fault != nil {
-				err = fmt.Errorf("tensor %s: the file changed while it was read: %v", t.Name, fault)
-			}
-		}()
-		copy(dst, t.Data()[r0*size:r1*size])
-		return nil
-	}
-	return m, nil
+	return &Matrix{Name: t.Name, Type: t.Type, Rows: t.Rows(), Cols: t.Ne[0], read: t.ReadRows}, nil
 }

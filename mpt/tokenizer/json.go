@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -208,10 +209,13 @@ func (a *jsonAdded) check(vocab map[string]int, limit int) error {
 	if id, ok := vocab[a.Content]; ok && id != a.ID {
 		return fmt.Errorf("id %d, but the model's vocabulary says %d", a.ID, id)
 	}
-	for what, set := range map[string]bool{"single_word": a.SingleWord, "lstrip": a.LStrip, "rstrip": a.RStrip} {
-		if set {
-			return fmt.Errorf("%s is not supported", what)
-		}
+	switch {
+	case a.SingleWord:
+		return errors.New("single_word is not supported")
+	case a.LStrip:
+		return errors.New("lstrip is not supported")
+	case a.RStrip:
+		return errors.New("rstrip is not supported")
 	}
 	return nil
 }

@@ -165,9 +165,12 @@ func (v *Vocab) validateIDs() error {
 		}
 		return fmt.Errorf("tokenizer: %s id %d is outside the vocabulary of %d tokens", what, id, len(v.Tokens))
 	}
-	for what, id := range map[string]int{"bos": v.BOS, "eos": v.EOS, "unknown": v.UNK, "padding": v.PAD} {
-		if id != None {
-			if err := check(what, id); err != nil {
+	for _, special := range []struct {
+		what string
+		id   int
+	}{{"bos", v.BOS}, {"eos", v.EOS}, {"unknown", v.UNK}, {"padding", v.PAD}} {
+		if special.id != None {
+			if err := check(special.what, special.id); err != nil {
 				return err
 			}
 		}

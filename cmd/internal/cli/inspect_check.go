@@ -92,7 +92,7 @@ func (c *weightCheck) gguf(ctx context.Context, path string) error {
 	defer f.Close()
 	return f.Guard(func() error {
 		for _, t := range f.Tensors() {
-			row := t.Size() / t.Rows()
+			row := t.RowBytes()
 			read := func(r0, r1 int) ([]byte, error) { return t.Data()[r0*row : r1*row], nil }
 			if err := c.tensor(ctx, t.Name, t.Type, t.Rows(), row, read); err != nil {
 				return err

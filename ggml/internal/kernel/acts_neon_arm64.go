@@ -4,7 +4,7 @@
 
 package kernel
 
-// quantizeActsNEON works like quantizeGeneric on n blocks.
+// quantizeActs works like quantizeGeneric on n blocks.
 //
 //go:noescape
-func quantizeActsNEON(blocks *byte, wide *byte, x *float32, n int)
+func quantizeActs(blocks *byte, wide *byte, x *float32, n int)

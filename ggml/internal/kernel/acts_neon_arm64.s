@@ -4,8 +4,8 @@
 
 #include "textflag.h"
 
-// func quantizeActsNEON(blocks *byte, wide *byte, x *float32, n int)
-TEXT ·quantizeActsNEON(SB), NOSPLIT, $0-32
+// func quantizeActs(blocks *byte, wide *byte, x *float32, n int)
+TEXT ·quantizeActs(SB), NOSPLIT, $0-32
 	MOVD blocks+0(FP), R0
 	MOVD wide+8(FP), R1
 	MOVD x+16(FP), R2

@@ -2,29 +2,7 @@
 
 package kernel
 
-import "mptgo/gguf"
-
-var attAVX2 = attKernels{storeColumn: storeColumnAVX2, attend: attendTiles}
-
-// storeColumnAVX2 works like storeColumnGeneric.
-func storeColumnAVX2(dst []byte, src []float32) {
-	whole := 0
-	for k := whole8(len(src)); k > 0; k = whole8(len(src) - whole) {
-		storeColumnx8AVX2(&dst[whole*KeyTile*2], &src[whole], k)
-		whole += k
-	}
-	if whole < len(src) {
-		storeColumnGeneric(dst[whole*KeyTile*2:], src[whole:])
-	}
-}
-
-func scaleFast(x []float32, s float32)   { scaleAVX2(x, s) }
-func softcapFast(x []float32, c float32) { softcapAVX2(x, c) }
-
-// mergeFast sets output to output·old + partial·new, the second product rounded.
-func mergeFast(output, partial []float32, old, new float32) {
-	mergeAVX2(&output[0], &partial[0], len(output), old, new)
-}
+var attAVX2 = attKernels{storeColumn: storeColumnFast, attend: attendTiles}
 
 // exponentialsFast adds slope·(distance+j) to the first n scores of a chunk, and
 // works on them like exponentials.
@@ -62,38 +40,17 @@ func (a *attention) weighPasses(partial []float32, r int, page *KVPage, from, to
 	}
 }
 
-// multiplyTile adds to six rows of sixteen columns of c the product of a,
-// [6][k], and b, [k][16]. Strides are in elements.
-func multiplyTile(typ gguf.Type, c *float32, ldc int, x *float32, ldx int, b []byte, ldb, k int) {
-	if typ == gguf.F16 {
-		tileF16AVX2(c, ldc, x, ldx, &b[0], ldb, k)
-	} else {
-		tileF32AVX2(c, ldc, x, ldx, &b[0], ldb, k)
-	}
-}
-
-// multiplyRow adds to width columns of c, a multiple of 8 up to 64, the product
-// of x, [k], and b, [k][width]. For each row of b it fetches some cache lines
-// ahead.
-func multiplyRow(typ gguf.Type, c, x *float32, b []byte, ldb, k, width int, ahead fetch) {
-	if typ == gguf.F16 {
-		rowF16AVX2(c, x, &b[0], ldb, k, width, ahead.at, ahead.step)
-	} else {
-		rowF32AVX2(c, x, &b[0], ldb, k, width, ahead.at, ahead.step)
-	}
-}
+//go:noescape
+func tileF16(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
 
 //go:noescape
-func tileF16AVX2(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
+func tileF32(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
 
 //go:noescape
-func tileF32AVX2(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
+func rowF16(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
 
 //go:noescape
-func rowF16AVX2(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
-
-//go:noescape
-func rowF32AVX2(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
+func rowF32(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
 
 // exponentialsAVX2 adds slope·(distance+j) to the first n scores, 1 to Chunk,
 // and works on them like exponentials; sum gets its lanes. Scores up to the next
@@ -102,10 +59,10 @@ func rowF32AVX2(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step i
 //go:noescape
 func exponentialsAVX2(sum *[16]float32, s *float32, n int, slope float32, distance int) (max float32)
 
-// mergeAVX2 sets output to output·old + partial·new, the second product rounded.
+// mergex8 sets output to output·old + partial·new, the second product rounded.
 //
 //go:noescape
-func mergeAVX2(output, partial *float32, n int, old, new float32)
+func mergex8(output, partial *float32, n int, old, new float32)
 
 //go:noescape
-func storeColumnx8AVX2(dst *byte, src *float32, n int)
+func storeColumnx8(dst *byte, src *float32, n int)

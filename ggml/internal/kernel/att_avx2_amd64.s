@@ -149,8 +149,8 @@ loop: \
 	VZEROUPPER            \
 	RET
 
-// func tileF16AVX2(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
-TEXT ·tileF16AVX2(SB), NOSPLIT, $0-56
+// func tileF16(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
+TEXT ·tileF16(SB), NOSPLIT, $0-56
 	TILE_START(1)
 
 loop:
@@ -162,8 +162,8 @@ loop:
 	TILE_END
 	RET
 
-// func tileF32AVX2(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
-TEXT ·tileF32AVX2(SB), NOSPLIT, $0-56
+// func tileF32(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
+TEXT ·tileF32(SB), NOSPLIT, $0-56
 	TILE_START(2)
 
 loop:
@@ -175,8 +175,8 @@ loop:
 	TILE_END
 	RET
 
-// func rowF16AVX2(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
-TEXT ·rowF16AVX2(SB), NOSPLIT, $0-64
+// func rowF16(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
+TEXT ·rowF16(SB), NOSPLIT, $0-64
 	ROW_START(1)
 	ROW(row1, loop1, EACH1, ROW_F16, FETCH_F16)
 	ROW(row2, loop2, EACH2, ROW_F16, FETCH_F16)
@@ -187,8 +187,8 @@ TEXT ·rowF16AVX2(SB), NOSPLIT, $0-64
 	ROW(row7, loop7, EACH7, ROW_F16, FETCH_F16)
 	ROW(row8, loop8, EACH8, ROW_F16, FETCH_F16)
 
-// func rowF32AVX2(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
-TEXT ·rowF32AVX2(SB), NOSPLIT, $0-64
+// func rowF32(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
+TEXT ·rowF32(SB), NOSPLIT, $0-64
 	ROW_START(2)
 	ROW(row1, loop1, EACH1, ROW_F32, FETCH_F32)
 	ROW(row2, loop2, EACH2, ROW_F32, FETCH_F32)
@@ -294,8 +294,8 @@ GLOBL minusInf<>(SB), RODATA|NOPTR, $4
 DATA sixteen<>+0(SB)/4, $16
 GLOBL sixteen<>(SB), RODATA|NOPTR, $4
 
-// func mergeAVX2(output, partial *float32, n int, old, new float32)
-TEXT ·mergeAVX2(SB), NOSPLIT, $0-32
+// func mergex8(output, partial *float32, n int, old, new float32)
+TEXT ·mergex8(SB), NOSPLIT, $0-32
 	MOVQ         output+0(FP), DI
 	MOVQ         partial+8(FP), SI
 	MOVQ         n+16(FP), CX
@@ -314,8 +314,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func storeColumnx8AVX2(dst *byte, src *float32, n int)
-TEXT ·storeColumnx8AVX2(SB), NOSPLIT, $0-24
+// func storeColumnx8(dst *byte, src *float32, n int)
+TEXT ·storeColumnx8(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX

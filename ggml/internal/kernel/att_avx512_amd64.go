@@ -4,7 +4,7 @@ package kernel
 
 import "mptgo/gguf"
 
-var attAVX512 = attKernels{storeColumn: storeColumnAVX2, attend: attendAVX512}
+var attAVX512 = attKernels{storeColumn: storeColumnFast, attend: attendAVX512}
 
 // attendAVX512 works like attendGeneric.
 func attendAVX512(a attention) {

@@ -8,8 +8,9 @@ import (
 	"mptgo/gguf"
 )
 
-// The course of attention around the kernels of an architecture, which has
-// multiplyTile, multiplyRow, weighRow, exponentials, and more in a file of its own.
+// The course of attention around the kernels of an architecture, which has tileF16,
+// rowF16 and the same for F32, storeColumnx8, mergex8, exponentialsFast, weighRow, and
+// those of caches of block types.
 
 // attendTiles works like attendGeneric.
 func attendTiles(a attention) {
@@ -220,5 +221,42 @@ func (a *attention) weighCommon(page *KVPage, from, to int) {
 		for r := range QueryTile {
 			a.weighRow(a.s.partial[r*stride:], r, page, from, to, whole)
 		}
+	}
+}
+
+// storeColumnFast works like storeColumnGeneric.
+func storeColumnFast(dst []byte, src []float32) {
+	whole := 0
+	for k := whole8(len(src)); k > 0; k = whole8(len(src) - whole) {
+		storeColumnx8(&dst[whole*KeyTile*2], &src[whole], k)
+		whole += k
+	}
+	if whole < len(src) {
+		storeColumnGeneric(dst[whole*KeyTile*2:], src[whole:])
+	}
+}
+
+// mergeFast sets output to output·old + partial·new, the second product rounded.
+func mergeFast(output, partial []float32, old, new float32) {
+	mergex8(&output[0], &partial[0], len(output), old, new)
+}
+
+// multiplyTile adds to six rows of sixteen columns of c the product of x, [6][k], and
+// b, [k][16]. Strides are in elements.
+func multiplyTile(typ gguf.Type, c *float32, ldc int, x *float32, ldx int, b []byte, ldb, k int) {
+	if typ == gguf.F16 {
+		tileF16(c, ldc, x, ldx, &b[0], ldb, k)
+	} else {
+		tileF32(c, ldc, x, ldx, &b[0], ldb, k)
+	}
+}
+
+// multiplyRow adds to width columns of c, a multiple of 8, with AVX2 up to 64, the product
+// of x, [k], and b, [k][width]. For each row of b it fetches some cache lines ahead.
+func multiplyRow(typ gguf.Type, c, x *float32, b []byte, ldb, k, width int, ahead fetch) {
+	if typ == gguf.F16 {
+		rowF16(c, x, &b[0], ldb, k, width, ahead.at, ahead.step)
+	} else {
+		rowF32(c, x, &b[0], ldb, k, width, ahead.at, ahead.step)
 	}
 }

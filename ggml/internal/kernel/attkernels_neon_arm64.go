@@ -4,31 +4,31 @@
 
 package kernel
 
-// tileF16NEON adds to six rows of sixteen columns of c the product of a, [6][k], and
+// tileF16 adds to six rows of sixteen columns of c the product of a, [6][k], and
 // b, [k][16]. Strides are in elements.
 //
 //go:noescape
-func tileF16NEON(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
+func tileF16(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
 
-// rowF16NEON adds to width columns of c, a multiple of 8, the product of a, [k], and
+// rowF16 adds to width columns of c, a multiple of 8, the product of a, [k], and
 // b, [k][width]. Strides are in elements. For each row, and each 32 columns or
 // eight of the last, it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func rowF16NEON(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
+func rowF16(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
 
-// tileF32NEON adds to six rows of sixteen columns of c the product of a, [6][k], and
+// tileF32 adds to six rows of sixteen columns of c the product of a, [6][k], and
 // b, [k][16]. Strides are in elements.
 //
 //go:noescape
-func tileF32NEON(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
+func tileF32(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
 
-// rowF32NEON adds to width columns of c, a multiple of 8, the product of a, [k], and
+// rowF32 adds to width columns of c, a multiple of 8, the product of a, [k], and
 // b, [k][width]. Strides are in elements. For each row, and each 32 columns or
 // eight of the last, it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func rowF32NEON(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
+func rowF32(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
 
 // biasx8NEON adds slope·(distance+j) to each of n scores, with one rounding after
 // that of distance+j.
@@ -47,12 +47,12 @@ func topx8NEON(s *float32, n int) (top float32)
 //go:noescape
 func exponentialsx16NEON(sum *[16]float32, s *float32, n int, top float32)
 
-// mergex8NEON sets output to output·old + partial·new, the second product rounded.
+// mergex8 sets output to output·old + partial·new, the second product rounded.
 //
 //go:noescape
-func mergex8NEON(output, partial *float32, n int, old, new float32)
+func mergex8(output, partial *float32, n int, old, new float32)
 
-// storeColumnx8NEON works like storeColumnGeneric.
+// storeColumnx8 works like storeColumnGeneric.
 //
 //go:noescape
-func storeColumnx8NEON(dst *byte, src *float32, n int)
+func storeColumnx8(dst *byte, src *float32, n int)

@@ -4,8 +4,8 @@
 
 #include "textflag.h"
 
-// func tileF16NEON(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
-TEXT ·tileF16NEON(SB), NOSPLIT, $0-56
+// func tileF16(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
+TEXT ·tileF16(SB), NOSPLIT, $0-56
 	MOVD c+0(FP), R0
 	MOVD ldc+8(FP), R6
 	MOVD a+16(FP), R1
@@ -249,8 +249,8 @@ end3:
 	FSTPQ (F22, F23), 32(R24)
 	RET
 
-// func rowF16NEON(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
-TEXT ·rowF16NEON(SB), NOSPLIT, $0-64
+// func rowF16(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
+TEXT ·rowF16(SB), NOSPLIT, $0-64
 	MOVD c+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD b+16(FP), R5
@@ -354,8 +354,8 @@ loop10:
 end8:
 	RET
 
-// func tileF32NEON(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
-TEXT ·tileF32NEON(SB), NOSPLIT, $0-56
+// func tileF32(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
+TEXT ·tileF32(SB), NOSPLIT, $0-56
 	MOVD c+0(FP), R0
 	MOVD ldc+8(FP), R6
 	MOVD a+16(FP), R1
@@ -579,8 +579,8 @@ end13:
 	FSTPQ (F22, F23), 32(R24)
 	RET
 
-// func rowF32NEON(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
-TEXT ·rowF32NEON(SB), NOSPLIT, $0-64
+// func rowF32(c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int)
+TEXT ·rowF32(SB), NOSPLIT, $0-64
 	MOVD c+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD b+16(FP), R5
@@ -880,8 +880,8 @@ loop23:
 	FSTPQ (F14, F15), 32(R0)
 	RET
 
-// func mergex8NEON(output, partial *float32, n int, old, new float32)
-TEXT ·mergex8NEON(SB), NOSPLIT, $0-32
+// func mergex8(output, partial *float32, n int, old, new float32)
+TEXT ·mergex8(SB), NOSPLIT, $0-32
 	MOVD output+0(FP), R0
 	MOVD partial+8(FP), R1
 	MOVD n+16(FP), R4
@@ -902,8 +902,8 @@ loop24:
 	BNE loop24
 	RET
 
-// func storeColumnx8NEON(dst *byte, src *float32, n int)
-TEXT ·storeColumnx8NEON(SB), NOSPLIT, $0-24
+// func storeColumnx8(dst *byte, src *float32, n int)
+TEXT ·storeColumnx8(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), R0
 	MOVD src+8(FP), R1
 	MOVD n+16(FP), R4

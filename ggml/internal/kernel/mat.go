@@ -156,7 +156,6 @@ type product struct {
 	w      Weights
 	row    int // bytes of a row of w
 	a      *Acts
-	first  int // row of a, other than 0 in parts of float products only
 	n      int
 	r0, r1 int
 	s      *MatScratch

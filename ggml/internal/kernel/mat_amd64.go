@@ -12,7 +12,7 @@ import (
 
 // matAVX2 needs AVX2, FMA3 and F16C.
 var matAVX2 = matKernels{
-	quantize: quantizeAVX2,
+	quantize: quantizeFast,
 	block: [len(blockTypes)]*blockKernels{
 		gguf.Q4_0: {
 			stream: streamQ4_0, pack: packQ4_0, panel: 64 + 512,
@@ -141,10 +141,4 @@ func expandAVX2(kernel func(dst, w *byte, n int, grid, masks *uint64), size int,
 	}
 	_ = row[n*size-1]
 	kernel((*byte)(unsafe.Pointer(&dst[0])), &row[0], n, unsafe.SliceData(grid), &evenMasks[0])
-}
-
-func quantizeAVX2(blocks []actBlock, wide []wideBlock, x []float32) {
-	_ = x[len(blocks)*actBlockLen-1]
-	_ = wide[len(blocks)-1]
-	quantizeActs((*byte)(unsafe.Pointer(&blocks[0])), (*byte)(unsafe.Pointer(&wide[0])), &x[0], len(blocks))
 }

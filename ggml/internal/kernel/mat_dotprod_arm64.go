@@ -6,7 +6,7 @@ import "mptgo/gguf"
 
 // matDotProd needs SDOT.
 var matDotProd = matKernels{
-	quantize: quantizeNEON,
+	quantize: quantizeFast,
 	block: blocksNEON(streamsDotProd, streamExpandedDotProd, streamExpandedHalvesDotProd, blockTiles{
 		plain:     tileFuncs{2: tilePlainx2DotProd, tilePlainx3DotProd, tilePlainx4DotProd},
 		min:       tileFuncs{2: tileMinx2DotProd, tileMinx3DotProd, tileMinx4DotProd},

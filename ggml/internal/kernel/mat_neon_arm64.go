@@ -2,14 +2,10 @@
 
 package kernel
 
-import (
-	"unsafe"
-
-	"mptgo/gguf"
-)
+import "mptgo/gguf"
 
 var matNEON = matKernels{
-	quantize: quantizeNEON,
+	quantize: quantizeFast,
 	block: blocksNEON(
 		blockStreams{
 			gguf.Q4_0: streamQ4_0NEON, gguf.Q4_1: streamQ4_1NEON, gguf.Q5_0: streamQ5_0NEON,
@@ -48,6 +44,9 @@ type blockTiles struct {
 	halvesMin tileFuncs // and minima for each half
 }
 
+// scaledHalves are the types whose expanded blocks have scales other than 1.
+var scaledHalves = [len(blockTypes)]bool{gguf.IQ2_XS: true, gguf.IQ2_S: true, gguf.IQ1_M: true}
+
 // blocksNEON returns the kernels of a tier. All have the same panels, which the
 // NEON kernels pack. expanded and halves are the kernels of rows that were expanded.
 func blocksNEON(stream blockStreams, expanded, halves streamFunc, tile blockTiles) [len(blockTypes)]*blockKernels {
@@ -82,11 +81,4 @@ func blocksNEON(stream blockStreams, expanded, halves streamFunc, tile blockTile
 		}
 	}
 	return kernels
-}
-
-// quantizeNEON works like quantizeGeneric.
-func quantizeNEON(blocks []actBlock, wide []wideBlock, x []float32) {
-	_ = x[len(blocks)*actBlockLen-1]
-	_ = wide[len(blocks)-1]
-	quantizeActsNEON((*byte)(unsafe.Pointer(&blocks[0])), (*byte)(unsafe.Pointer(&wide[0])), &x[0], len(blocks))
 }

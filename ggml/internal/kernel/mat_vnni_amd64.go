@@ -6,7 +6,7 @@ import "mptgo/gguf"
 
 // matAVXVNNI needs AVX-VNNI besides what matAVX2 needs.
 var matAVXVNNI = matKernels{
-	quantize: quantizeAVX2,
+	quantize: quantizeFast,
 	block: withStreams(blocksVNNI(panelBytes, vnniTiles{
 		zero8:   tileFuncs{2: tileU4x2AVXVNNI, tileU4x3AVXVNNI, tileU4x4AVXVNNI},
 		zero16:  tileFuncs{2: tileU5x2AVXVNNI, tileU5x3AVXVNNI, tileU5x4AVXVNNI},
@@ -24,7 +24,7 @@ var matAVXVNNI = matKernels{
 
 // matAVX512 needs AVX-512 F, BW, VL, DQ and VNNI besides.
 var matAVX512 = matKernels{
-	quantize: quantizeAVX2,
+	quantize: quantizeFast,
 	block: withStreams(blocksVNNI(2*panelBytes, vnniTiles{
 		zero8: tileFuncs{2: tileU4x2AVX512, tileU4x3AVX512, tileU4x4AVX512, tileU4x5AVX512, tileU4x6AVX512,
 			tileU4x7AVX512, tileU4x8AVX512, tileU4x9AVX512, tileU4x10AVX512, tileU4x11AVX512,
@@ -51,7 +51,7 @@ var matAVX512 = matKernels{
 }
 
 // matAVX512VBMI needs AVX-512 VBMI besides.
-var matAVX512VBMI = matKernels{quantize: quantizeAVX2, block: withStreams(matAVX512.block, map[gguf.Type]streamFunc{
+var matAVX512VBMI = matKernels{quantize: quantizeFast, block: withStreams(matAVX512.block, map[gguf.Type]streamFunc{
 	gguf.Q5_0: streamQ5_0VBMI, gguf.Q5_1: streamQ5_1VBMI,
 }), float: &floatAVX2}
 

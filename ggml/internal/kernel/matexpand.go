@@ -40,9 +40,6 @@ var expanders = [len(blockTypes)]expandFunc{
 	gguf.MXFP4:   expandMXFP4,
 }
 
-// scaledHalves are the types whose expanded blocks have scales other than 1.
-var scaledHalves = [len(blockTypes)]bool{gguf.IQ2_XS: true, gguf.IQ2_S: true, gguf.IQ1_M: true}
-
 // expanded returns the first n blocks of 32 of some rows of w, which are row bytes
 // apart, expanded, and the bytes of a row of them.
 func (p *product) expanded(expand expandFunc, w []byte, rows, n int) (strip []byte, row int) {

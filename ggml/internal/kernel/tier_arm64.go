@@ -8,8 +8,8 @@ import "github.com/klauspost/cpuid/v2"
 // block types.
 func init() {
 	tiers = append(tiers,
-		Tier{Name: "neon", needs: []cpuid.FeatureID{cpuid.ASIMD}, mat: matNEON, vec: vecNEON, att: attNEON},
-		Tier{Name: "dotprod", needs: []cpuid.FeatureID{cpuid.ASIMD, cpuid.ASIMDDP}, mat: matDotProd, vec: vecNEON, att: attNEON},
-		Tier{Name: "i8mm", needs: []cpuid.FeatureID{cpuid.ASIMD, cpuid.ASIMDDP, cpuid.I8MM}, mat: matI8MM, vec: vecNEON, att: attNEON},
+		Tier{Name: "neon", needs: []cpuid.FeatureID{cpuid.ASIMD}, mat: matNEON, vec: vecFast, att: attNEON},
+		Tier{Name: "dotprod", needs: []cpuid.FeatureID{cpuid.ASIMD, cpuid.ASIMDDP}, mat: matDotProd, vec: vecFast, att: attNEON},
+		Tier{Name: "i8mm", needs: []cpuid.FeatureID{cpuid.ASIMD, cpuid.ASIMDDP, cpuid.I8MM}, mat: matI8MM, vec: vecFast, att: attNEON},
 	)
 }

@@ -56,6 +56,9 @@ func TestTiersAreComplete(t *testing.T) {
 		if i > 0 {
 			matComplete(t, tier)
 		}
+		if got := len(tier.Missing()) == 0; got != tier.runs() {
+			t.Errorf("%s: nothing is missing: %v, it runs: %v", tier.Name, got, tier.runs())
+		}
 	}
 }
 

@@ -6,10 +6,10 @@
 // In all of them: DI, SI, DX, R8  the vectors in the order of the arguments,
 // CX  elements left, a multiple of what one round takes.
 
-// func sumx16AVX2(sum *[16]float32, x *float32, n int)
+// func sumx16(sum *[16]float32, x *float32, n int)
 //
 // Y0, Y1  the lanes
-TEXT ·sumx16AVX2(SB), NOSPLIT, $0-24
+TEXT ·sumx16(SB), NOSPLIT, $0-24
 	MOVQ    sum+0(FP), DI
 	MOVQ    x+8(FP), SI
 	MOVQ    n+16(FP), CX
@@ -28,10 +28,10 @@ loop:
 	VZEROUPPER
 	RET
 
-// func squaresx16AVX2(sum *[16]float32, x *float32, n int, mean float32)
+// func squaresx16(sum *[16]float32, x *float32, n int, mean float32)
 //
 // Y0, Y1  the lanes   Y2, Y3  differences   Y4  mean
-TEXT ·squaresx16AVX2(SB), NOSPLIT, $0-28
+TEXT ·squaresx16(SB), NOSPLIT, $0-28
 	MOVQ         sum+0(FP), DI
 	MOVQ         x+8(FP), SI
 	MOVQ         n+16(FP), CX
@@ -55,10 +55,10 @@ loop:
 	VZEROUPPER
 	RET
 
-// func normx8AVX2(y, x, w *float32, n int, mean, inv float32)
+// func normx8(y, x, w *float32, n int, mean, inv float32)
 //
 // Y4  mean   Y5  inv
-TEXT ·normx8AVX2(SB), NOSPLIT, $0-40
+TEXT ·normx8(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), DI
 	MOVQ         x+8(FP), SI
 	MOVQ         w+16(FP), DX
@@ -80,10 +80,10 @@ loop:
 	VZEROUPPER
 	RET
 
-// func normBiasx8AVX2(y, x, w, b *float32, n int, mean, inv float32)
+// func normBiasx8(y, x, w, b *float32, n int, mean, inv float32)
 //
 // Y4  mean   Y5  inv
-TEXT ·normBiasx8AVX2(SB), NOSPLIT, $0-48
+TEXT ·normBiasx8(SB), NOSPLIT, $0-48
 	MOVQ         y+0(FP), DI
 	MOVQ         x+8(FP), SI
 	MOVQ         w+16(FP), DX
@@ -108,10 +108,10 @@ loop:
 	VZEROUPPER
 	RET
 
-// func expx8AVX2(y, x *float32, n int)
+// func expx8(y, x *float32, n int)
 //
 // Y0 x   Y1 e^x   Y2, Y3 temporary   Y6..Y15 see EXP_CONSTANTS
-TEXT ·expx8AVX2(SB), NOSPLIT, $0-24
+TEXT ·expx8(SB), NOSPLIT, $0-24
 	MOVQ y+0(FP), DI
 	MOVQ x+8(FP), SI
 	MOVQ n+16(FP), CX
@@ -133,11 +133,11 @@ loop:
 	VBROADCASTSS ·tailPoly+(4*k)(SB), Y3 \
 	VFMADD213PS  Y3, Y1, Y2
 
-// func gelux8AVX2(x *float32, n int)
+// func gelux8(x *float32, n int)
 //
 // Y0 x, relu(x)   Y1 |x|   Y2 log2 Q(|x|), its fraction   Y3 temporary, Q
 // Y4 roundBias + exponent of Q   Y5 sign bits   Y6..Y15 see EXP_CONSTANTS
-TEXT ·gelux8AVX2(SB), NOSPLIT, $0-16
+TEXT ·gelux8(SB), NOSPLIT, $0-16
 	MOVQ x+0(FP), DI
 	MOVQ n+8(FP), CX
 	EXP_CONSTANTS
@@ -178,8 +178,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func addx8AVX2(y, x *float32, n int)
-TEXT ·addx8AVX2(SB), NOSPLIT, $0-24
+// func addx8(y, x *float32, n int)
+TEXT ·addx8(SB), NOSPLIT, $0-24
 	MOVQ y+0(FP), DI
 	MOVQ x+8(FP), SI
 	MOVQ n+16(FP), CX
@@ -195,8 +195,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func scalex8AVX2(x *float32, n int, s float32)
-TEXT ·scalex8AVX2(SB), NOSPLIT, $0-20
+// func scalex8(x *float32, n int, s float32)
+TEXT ·scalex8(SB), NOSPLIT, $0-20
 	MOVQ         x+0(FP), DI
 	MOVQ         n+8(FP), CX
 	VBROADCASTSS s+16(FP), Y1
@@ -210,10 +210,10 @@ loop:
 	VZEROUPPER
 	RET
 
-// func clampx8AVX2(x *float32, n int, c float32)
+// func clampx8(x *float32, n int, c float32)
 //
 // Y1  c   Y2  -c; MIN and MAX return their last operand, x, if it is NaN.
-TEXT ·clampx8AVX2(SB), NOSPLIT, $0-20
+TEXT ·clampx8(SB), NOSPLIT, $0-20
 	MOVQ         x+0(FP), DI
 	MOVQ         n+8(FP), CX
 	VBROADCASTSS c+16(FP), Y1
@@ -231,8 +231,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func encodeF16x8AVX2(dst *byte, src *float32, n int)
-TEXT ·encodeF16x8AVX2(SB), NOSPLIT, $0-24
+// func encodeF16x8(dst *byte, src *float32, n int)
+TEXT ·encodeF16x8(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX
@@ -247,8 +247,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func decodeF16x8AVX2(dst *float32, src *byte, n int)
-TEXT ·decodeF16x8AVX2(SB), NOSPLIT, $0-24
+// func decodeF16x8(dst *float32, src *byte, n int)
+TEXT ·decodeF16x8(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX
@@ -263,8 +263,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func decodeBF16x8AVX2(dst *float32, src *byte, n int)
-TEXT ·decodeBF16x8AVX2(SB), NOSPLIT, $0-24
+// func decodeBF16x8(dst *float32, src *byte, n int)
+TEXT ·decodeBF16x8(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX

@@ -76,7 +76,7 @@ func TestVecTiers(t *testing.T) {
 	for n := range 73 {
 		lengths = append(lengths, n)
 	}
-	for _, tier := range tested() {
+	for _, tier := range tested()[1:] {
 		for _, op := range vecOps {
 			t.Run(op.name+"/isa="+tier.Name, func(t *testing.T) {
 				for _, f := range fillers {

@@ -4,62 +4,62 @@
 
 package kernel
 
-// sumx16NEON works like sumGeneric.
+// sumx16 works like sumGeneric.
 //
 //go:noescape
-func sumx16NEON(sum *[16]float32, x *float32, n int)
+func sumx16(sum *[16]float32, x *float32, n int)
 
-// squaresx16NEON works like squaresGeneric.
+// squaresx16 works like squaresGeneric.
 //
 //go:noescape
-func squaresx16NEON(sum *[16]float32, x *float32, n int, mean float32)
+func squaresx16(sum *[16]float32, x *float32, n int, mean float32)
 
-// normx8NEON works like normGeneric without a bias.
+// normx8 works like normGeneric without a bias.
 //
 //go:noescape
-func normx8NEON(y, x, w *float32, n int, mean, inv float32)
+func normx8(y, x, w *float32, n int, mean, inv float32)
 
-// normBiasx8NEON works like normGeneric.
+// normBiasx8 works like normGeneric.
 //
 //go:noescape
-func normBiasx8NEON(y, x, w, b *float32, n int, mean, inv float32)
+func normBiasx8(y, x, w, b *float32, n int, mean, inv float32)
 
-// expx8NEON works like expGeneric.
+// expx8 works like expGeneric.
 //
 //go:noescape
-func expx8NEON(y, x *float32, n int)
+func expx8(y, x *float32, n int)
 
-// gelux8NEON works like geluGeneric.
+// gelux8 works like geluGeneric.
 //
 //go:noescape
-func gelux8NEON(x *float32, n int)
+func gelux8(x *float32, n int)
 
-// addx8NEON works like addGeneric.
+// addx8 works like addGeneric.
 //
 //go:noescape
-func addx8NEON(y, x *float32, n int)
+func addx8(y, x *float32, n int)
 
-// scalex8NEON works like scaleGeneric.
+// scalex8 works like scaleGeneric.
 //
 //go:noescape
-func scalex8NEON(x *float32, n int, s float32)
+func scalex8(x *float32, n int, s float32)
 
-// clampx8NEON works like clampGeneric.
+// clampx8 works like clampGeneric.
 //
 //go:noescape
-func clampx8NEON(x *float32, n int, c float32)
+func clampx8(x *float32, n int, c float32)
 
-// encodeF16x8NEON works like encodeF16.
+// encodeF16x8 works like encodeF16.
 //
 //go:noescape
-func encodeF16x8NEON(dst *byte, src *float32, n int)
+func encodeF16x8(dst *byte, src *float32, n int)
 
-// decodeF16x8NEON works like decodeF16.
+// decodeF16x8 works like decodeF16.
 //
 //go:noescape
-func decodeF16x8NEON(dst *float32, src *byte, n int)
+func decodeF16x8(dst *float32, src *byte, n int)
 
-// decodeBF16x8NEON works like decodeBF16.
+// decodeBF16x8 works like decodeBF16.
 //
 //go:noescape
-func decodeBF16x8NEON(dst *float32, src *byte, n int)
+func decodeBF16x8(dst *float32, src *byte, n int)

@@ -4,8 +4,8 @@
 
 #include "textflag.h"
 
-// func sumx16NEON(sum *[16]float32, x *float32, n int)
-TEXT ·sumx16NEON(SB), NOSPLIT, $0-24
+// func sumx16(sum *[16]float32, x *float32, n int)
+TEXT ·sumx16(SB), NOSPLIT, $0-24
 	MOVD sum+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R4
@@ -25,8 +25,8 @@ loop1:
 	FSTPQ (F2, F3), 32(R0)
 	RET
 
-// func squaresx16NEON(sum *[16]float32, x *float32, n int, mean float32)
-TEXT ·squaresx16NEON(SB), NOSPLIT, $0-28
+// func squaresx16(sum *[16]float32, x *float32, n int, mean float32)
+TEXT ·squaresx16(SB), NOSPLIT, $0-28
 	MOVD sum+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R4
@@ -52,8 +52,8 @@ loop2:
 	FSTPQ (F2, F3), 32(R0)
 	RET
 
-// func normx8NEON(y, x, w *float32, n int, mean, inv float32)
-TEXT ·normx8NEON(SB), NOSPLIT, $0-40
+// func normx8(y, x, w *float32, n int, mean, inv float32)
+TEXT ·normx8(SB), NOSPLIT, $0-40
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD w+16(FP), R2
@@ -77,8 +77,8 @@ loop3:
 	BNE loop3
 	RET
 
-// func normBiasx8NEON(y, x, w, b *float32, n int, mean, inv float32)
-TEXT ·normBiasx8NEON(SB), NOSPLIT, $0-48
+// func normBiasx8(y, x, w, b *float32, n int, mean, inv float32)
+TEXT ·normBiasx8(SB), NOSPLIT, $0-48
 	MOVD b+24(FP), R3
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
@@ -104,8 +104,8 @@ loop4:
 	BNE loop4
 	RET
 
-// func expx8NEON(y, x *float32, n int)
-TEXT ·expx8NEON(SB), NOSPLIT, $0-24
+// func expx8(y, x *float32, n int)
+TEXT ·expx8(SB), NOSPLIT, $0-24
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R4
@@ -186,8 +186,8 @@ loop5:
 	BNE loop5
 	RET
 
-// func gelux8NEON(x *float32, n int)
-TEXT ·gelux8NEON(SB), NOSPLIT, $0-16
+// func gelux8(x *float32, n int)
+TEXT ·gelux8(SB), NOSPLIT, $0-16
 	MOVD x+0(FP), R0
 	MOVD n+8(FP), R4
 	MOVD $·mathTable(SB), R5
@@ -326,8 +326,8 @@ loop6:
 	BNE loop6
 	RET
 
-// func addx8NEON(y, x *float32, n int)
-TEXT ·addx8NEON(SB), NOSPLIT, $0-24
+// func addx8(y, x *float32, n int)
+TEXT ·addx8(SB), NOSPLIT, $0-24
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R4
@@ -342,8 +342,8 @@ loop7:
 	BNE loop7
 	RET
 
-// func scalex8NEON(x *float32, n int, s float32)
-TEXT ·scalex8NEON(SB), NOSPLIT, $0-20
+// func scalex8(x *float32, n int, s float32)
+TEXT ·scalex8(SB), NOSPLIT, $0-20
 	MOVD x+0(FP), R0
 	MOVD n+8(FP), R4
 	FMOVS s+16(FP), F16
@@ -358,8 +358,8 @@ loop8:
 	BNE loop8
 	RET
 
-// func clampx8NEON(x *float32, n int, c float32)
-TEXT ·clampx8NEON(SB), NOSPLIT, $0-20
+// func clampx8(x *float32, n int, c float32)
+TEXT ·clampx8(SB), NOSPLIT, $0-20
 	MOVD x+0(FP), R0
 	MOVD n+8(FP), R4
 	FMOVS c+16(FP), F16
@@ -381,8 +381,8 @@ loop9:
 	BNE loop9
 	RET
 
-// func encodeF16x8NEON(dst *byte, src *float32, n int)
-TEXT ·encodeF16x8NEON(SB), NOSPLIT, $0-24
+// func encodeF16x8(dst *byte, src *float32, n int)
+TEXT ·encodeF16x8(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), R0
 	MOVD src+8(FP), R1
 	MOVD n+16(FP), R4
@@ -396,8 +396,8 @@ loop10:
 	BNE loop10
 	RET
 
-// func decodeF16x8NEON(dst *float32, src *byte, n int)
-TEXT ·decodeF16x8NEON(SB), NOSPLIT, $0-24
+// func decodeF16x8(dst *float32, src *byte, n int)
+TEXT ·decodeF16x8(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), R0
 	MOVD src+8(FP), R1
 	MOVD n+16(FP), R4
@@ -411,8 +411,8 @@ loop11:
 	BNE loop11
 	RET
 
-// func decodeBF16x8NEON(dst *float32, src *byte, n int)
-TEXT ·decodeBF16x8NEON(SB), NOSPLIT, $0-24
+// func decodeBF16x8(dst *float32, src *byte, n int)
+TEXT ·decodeBF16x8(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), R0
 	MOVD src+8(FP), R1
 	MOVD n+16(FP), R4

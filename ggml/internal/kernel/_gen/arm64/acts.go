@@ -16,8 +16,8 @@ const (
 //	V0..V7  a block   F16  its largest magnitude   F17  127/F16   F18  the scale
 //	F30  127   F31  8   R5  the bits of +Inf
 func emitActs(g *gen) {
-	g.fn("quantizeActsNEON", "blocks *byte, wide *byte, x *float32, n int", 0, `
-quantizeActsNEON works like quantizeGeneric on n blocks.`)
+	g.fn("quantizeActs", "blocks *byte, wide *byte, x *float32, n int", 0, `
+quantizeActs works like quantizeGeneric on n blocks.`)
 	g.load("blocks wide x n", "R0", "R1", "R2", "R3")
 	g.p("MOVD $0x42fe0000, R4")
 	g.p("FMOVS R4, F30")

@@ -38,7 +38,7 @@ func columns(g *gen, typ string, column, v int) {
 //	V30, V31  a part of a row of B        R2  B   R3  bytes to its next row
 //	R4  rows of B left
 func emitAttTile(g *gen, typ string) {
-	name := "tile" + typ + "NEON"
+	name := "tile" + typ
 	g.fn(name, "c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int", 0, fmt.Sprintf(`
 %s adds to six rows of sixteen columns of c the product of a, [6][k], and
 b, [k][16]. Strides are in elements.`, name))
@@ -91,7 +91,7 @@ b, [k][16]. Strides are in elements.`, name))
 //	R0  C   R1, R7  A   R5, R2  B   R3  bytes to its next row
 //	R6  rows of B   R8  those left   R4  columns left   R9  what to fetch   R10  step
 func emitAttRow(g *gen, typ string) {
-	name := "row" + typ + "NEON"
+	name := "row" + typ
 	g.fn(name, "c, a *float32, b *byte, ldb, k, width int, ahead uintptr, step int", 0, fmt.Sprintf(`
 %s adds to width columns of c, a multiple of 8, the product of a, [k], and
 b, [k][width]. Strides are in elements. For each row, and each 32 columns or
@@ -193,8 +193,8 @@ of sum.`)
 }
 
 func emitMerge(g *gen) {
-	g.fn("mergex8NEON", "output, partial *float32, n int, old, new float32", 0, `
-mergex8NEON sets output to output·old + partial·new, the second product rounded.`)
+	g.fn("mergex8", "output, partial *float32, n int, old, new float32", 0, `
+mergex8 sets output to output·old + partial·new, the second product rounded.`)
 	g.load("output partial n", "R0", "R1", "R4")
 	g.loadFloat("old", 16)
 	g.loadFloat("new", 17)
@@ -212,7 +212,7 @@ mergex8NEON sets output to output·old + partial·new, the second product rounde
 const keyRow = 64
 
 func emitStoreColumn(g *gen) {
-	g.fn("storeColumnx8NEON", "dst *byte, src *float32, n int", 0, "storeColumnx8NEON works like storeColumnGeneric.")
+	g.fn("storeColumnx8", "dst *byte, src *float32, n int", 0, "storeColumnx8 works like storeColumnGeneric.")
 	g.load("dst src n", "R0", "R1", "R4")
 	g.p("MOVD $%d, R2", keyRow)
 	g.loop("R4", 8, func() {

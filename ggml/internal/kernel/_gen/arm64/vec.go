@@ -5,8 +5,8 @@ package main
 //	R0, R1, R2, R3  the vectors in the order of the arguments   R4  elements left
 func emitVec(g *gen) {
 	emitSums(g)
-	emitNorm(g, "normx8NEON", false)
-	emitNorm(g, "normBiasx8NEON", true)
+	emitNorm(g, "normx8", false)
+	emitNorm(g, "normBiasx8", true)
 	emitExp(g)
 	emitGELU(g)
 	emitArithmetic(g)
@@ -48,7 +48,7 @@ func emitSums(g *gen) {
 		g.p("FSTPQ (F2, F3), 32(R0)")
 		g.end()
 	}
-	g.fn("sumx16NEON", "sum *[16]float32, x *float32, n int", 0, "sumx16NEON works like sumGeneric.")
+	g.fn("sumx16", "sum *[16]float32, x *float32, n int", 0, "sumx16 works like sumGeneric.")
 	g.load("sum x n", "R0", "R1", "R4")
 	lanes(func() {
 		g.load16P("R1", 4)
@@ -56,7 +56,7 @@ func emitSums(g *gen) {
 			g.v("fadd v%d.4s, v%d.4s, v%d.4s", i, i, 4+i)
 		}
 	})
-	g.fn("squaresx16NEON", "sum *[16]float32, x *float32, n int, mean float32", 0, "squaresx16NEON works like squaresGeneric.")
+	g.fn("squaresx16", "sum *[16]float32, x *float32, n int, mean float32", 0, "squaresx16 works like squaresGeneric.")
 	g.load("sum x n", "R0", "R1", "R4")
 	g.loadFloat("mean", 16)
 	lanes(func() {
@@ -157,7 +157,7 @@ func expReduced(g *gen, biased, r, y, tmp int) {
 }
 
 func emitExp(g *gen) {
-	g.fn("expx8NEON", "y, x *float32, n int", 0, "expx8NEON works like expGeneric.")
+	g.fn("expx8", "y, x *float32, n int", 0, "expx8 works like expGeneric.")
 	g.load("y x n", "R0", "R1", "R4")
 	expConstants(g)
 	g.loop("R4", 8, func() {
@@ -173,7 +173,7 @@ func emitExp(g *gen) {
 //	V0, V1  x   V2, V3  |x|   V4, V5  log2 Q(|x|), its fraction   V6, V7  Q
 //	V8, V9, V12, V13  temporary   V10, V11  roundBias + exponent of Q
 func emitGELU(g *gen) {
-	g.fn("gelux8NEON", "x *float32, n int", 0, "gelux8NEON works like geluGeneric.")
+	g.fn("gelux8", "x *float32, n int", 0, "gelux8 works like geluGeneric.")
 	g.load("x n", "R0", "R4")
 	expConstants(g)
 	g.loop("R4", 8, func() {
@@ -213,7 +213,7 @@ func emitGELU(g *gen) {
 }
 
 func emitArithmetic(g *gen) {
-	g.fn("addx8NEON", "y, x *float32, n int", 0, "addx8NEON works like addGeneric.")
+	g.fn("addx8", "y, x *float32, n int", 0, "addx8 works like addGeneric.")
 	g.load("y x n", "R0", "R1", "R4")
 	g.loop("R4", 8, func() {
 		g.load8("R0", 0)
@@ -223,7 +223,7 @@ func emitArithmetic(g *gen) {
 	})
 	g.end()
 
-	g.fn("scalex8NEON", "x *float32, n int, s float32", 0, "scalex8NEON works like scaleGeneric.")
+	g.fn("scalex8", "x *float32, n int, s float32", 0, "scalex8 works like scaleGeneric.")
 	g.load("x n", "R0", "R4")
 	g.loadFloat("s", 16)
 	g.loop("R4", 8, func() {
@@ -233,7 +233,7 @@ func emitArithmetic(g *gen) {
 	})
 	g.end()
 
-	g.fn("clampx8NEON", "x *float32, n int, c float32", 0, "clampx8NEON works like clampGeneric.")
+	g.fn("clampx8", "x *float32, n int, c float32", 0, "clampx8 works like clampGeneric.")
 	g.load("x n", "R0", "R4")
 	g.loadFloat("c", 16)
 	g.v("fneg v17.4s, v16.4s")
@@ -251,7 +251,7 @@ func emitArithmetic(g *gen) {
 }
 
 func emitHalf(g *gen) {
-	g.fn("encodeF16x8NEON", "dst *byte, src *float32, n int", 0, "encodeF16x8NEON works like encodeF16.")
+	g.fn("encodeF16x8", "dst *byte, src *float32, n int", 0, "encodeF16x8 works like encodeF16.")
 	g.load("dst src n", "R0", "R1", "R4")
 	g.loop("R4", 8, func() {
 		g.load8P("R1", 0)
@@ -261,7 +261,7 @@ func emitHalf(g *gen) {
 	g.end()
 
 	for _, typ := range []string{"F16", "BF16"} {
-		name := "decode" + typ + "x8NEON"
+		name := "decode" + typ + "x8"
 		g.fn(name, "dst *float32, src *byte, n int", 0, name+" works like decode"+typ+".")
 		g.load("dst src n", "R0", "R1", "R4")
 		g.loop("R4", 8, func() {

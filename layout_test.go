@@ -37,6 +37,7 @@ var may = map[string]string{
 	"mpt/builtin":          "gguf mpt",
 	"bench":                "mpt",
 	"scripts/compare":      "",
+	"scripts/corpus":       "",
 	"scripts/mutants":      "",
 	"scripts/kld":          "gguf",
 	"scripts/synthetic":    "mpt/convert",

@@ -142,6 +142,30 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
+// In a branch of an if, what is not there matters only where it is reached; what is
+// false has no items for map and select.
+func TestUnreached(t *testing.T) {
+	for template, want := range map[string]string{
+		"{% if false %}{{ 1 | nope }}{% elif 1 is nope %}{% endif %}":                                                                     `the test "nope" is not supported`,
+		"{% if false %}{{ 1 | nope }}{{ 1 is nope }}{% endif %}x":                                                                         "x",
+		"{% if true %}{{ 1 | nope }}{% endif %}":                                                                                          `the filter "nope" is not supported`,
+		"{{ none | map('upper') | list }}{{ 0 | select | list }}{{ false | rejectattr('x') | list }}{{ '' | map(attribute='x') | list }}": "[][][][]",
+	} {
+		tmpl, err := Parse(template)
+		if err != nil {
+			t.Errorf("%s: %v", template, err)
+			continue
+		}
+		text, err := render(tmpl, nil, true)
+		if err != nil {
+			text = err.Error()
+		}
+		if !strings.Contains(text, want) {
+			t.Errorf("%s: %q, want %q", template, text, want)
+		}
+	}
+}
+
 func TestLimits(t *testing.T) {
 	tmpl, err := Parse("{% for a in 'abcdefgh' %}{{ a ~ a }}{% endfor %}")
 	if err != nil {

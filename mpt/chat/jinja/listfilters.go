@@ -85,6 +85,9 @@ func (s *state) attributes(items []any, path any) []any {
 }
 
 func filterMap(s *state, v any, a *args) any {
+	if !truth(v) {
+		return s.nothing(a)
+	}
 	items := s.each(v)
 	out := make([]any, len(items))
 	if path, ok := a.named1("attribute"); ok {
@@ -104,6 +107,13 @@ func filterMap(s *state, v any, a *args) any {
 	return s.newList(out)
 }
 
+// nothing is what map, select and their like make of all that is false, none and 0
+// included; their arguments do not matter then.
+func (s *state) nothing(a *args) any {
+	a.rest()
+	return s.newList(nil)
+}
+
 // rest takes all arguments that are left, and returns a function that makes a copy of
 // them.
 func (a *args) rest() func() *args {
@@ -114,6 +124,9 @@ func (a *args) rest() func() *args {
 
 // chosen returns the items for which a test, or their truth, is as wanted.
 func (s *state) chosen(v any, a *args, byAttribute, want bool) any {
+	if !truth(v) {
+		return s.nothing(a)
+	}
 	items := s.each(v)
 	of := func(v any) any { return v }
 	if byAttribute {

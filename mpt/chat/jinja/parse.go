@@ -94,6 +94,8 @@ func (p *parser) statement() stmt {
 func (p *parser) ifStmt() stmt {
 	s := &ifStmt{cond: p.tuple(p.expr)}
 	p.want(tagEnd, "%}")
+	p.branches++
+	defer func() { p.branches-- }()
 	s.yes = p.body("elif", "else", "endif")
 	switch {
 	case p.tagged("elif"):

@@ -9,11 +9,12 @@ import (
 
 // parser reads tokens. Its methods are Jinja's grammar, from what binds least.
 type parser struct {
-	tokens []token
-	i      int
-	depth  int
-	loops  int             // that are open, for break and continue
-	uses   map[string]bool // the variables of the macro that is read
+	tokens   []token
+	i        int
+	depth    int
+	loops    int             // that are open, for break and continue
+	uses     map[string]bool // the variables of the macro that is read
+	branches int             // of if, that are open: filters and tests that are not there may stand in those that are not taken
 }
 
 // maxDepth bounds how deep blocks and expressions are nested: the parser and the
@@ -358,7 +359,7 @@ func (p *parser) filters(x expr) expr {
 // filter reads the name of a filter and its arguments.
 func (p *parser) filter(x expr) expr {
 	f := &filterExpr{x: x, name: p.name(), line: p.at().line}
-	if all.filters[f.name] == nil {
+	if all.filters[f.name] == nil && p.branches == 0 {
 		p.i--
 		p.fail("the filter %q is not supported", f.name)
 	}
@@ -371,7 +372,7 @@ func (p *parser) filter(x expr) expr {
 func (p *parser) test(x expr) expr {
 	negated := p.skip(name, "not")
 	t := &testExpr{x: x, name: p.name(), line: p.at().line}
-	if all.tests[t.name] == nil {
+	if all.tests[t.name] == nil && p.branches == 0 {
 		p.i--
 		p.fail("the test %q is not supported", t.name)
 	}

@@ -2,6 +2,8 @@
 
 package kernel
 
+import "unsafe"
+
 var vecAVX2 = vecKernels{
 	layerNorm: layerNormAVX2,
 	rmsNorm:   rmsNormAVX2,
@@ -15,6 +17,12 @@ var vecAVX2 = vecKernels{
 	f32ToF16:  f32ToF16AVX2,
 	f16ToF32:  f16ToF32AVX2,
 	bf16ToF32: bf16ToF32AVX2,
+	gram:      gramAVX2,
+}
+
+// gramAVX2 works like gramGeneric.
+func gramAVX2(c []float32, ldc int, a, b []float32, ldb, k int) {
+	tileF32AVX2(&c[0], ldc, &a[0], k, (*byte)(unsafe.Pointer(&b[0])), ldb, k)
 }
 
 // span is the number of elements that one call of an assembly function takes

@@ -2,6 +2,8 @@
 
 package kernel
 
+import "unsafe"
+
 var vecNEON = vecKernels{
 	layerNorm: layerNormNEON,
 	rmsNorm:   rmsNormNEON,
@@ -15,6 +17,12 @@ var vecNEON = vecKernels{
 	f32ToF16:  f32ToF16NEON,
 	f16ToF32:  f16ToF32NEON,
 	bf16ToF32: bf16ToF32NEON,
+	gram:      gramNEON,
+}
+
+// gramNEON works like gramGeneric.
+func gramNEON(c []float32, ldc int, a, b []float32, ldb, k int) {
+	tileF32NEON(&c[0], ldc, &a[0], k, (*byte)(unsafe.Pointer(&b[0])), ldb, k)
 }
 
 // span is the number of elements that one call of an assembly function takes

@@ -267,12 +267,12 @@ func TestRefusedTensors(t *testing.T) {
 		return out
 	}
 	for want, b := range map[string][]byte{
-		"mixtures of experts": encode(gguf.TensorInfo{Name: "w.in_sum2", Type: gguf.F32, Ne: []int{4, 2}}, gguf.TensorInfo{Name: "w.counts", Type: gguf.F32, Ne: []int{1, 2}}),
-		"want F32":            encode(gguf.TensorInfo{Name: "w.in_sum2", Type: gguf.F16, Ne: []int{4}}, gguf.TensorInfo{Name: "w.counts", Type: gguf.F32, Ne: []int{1}}),
+		"mixtures of experts":                    encode(gguf.TensorInfo{Name: "w.in_sum2", Type: gguf.F32, Ne: []int{4, 2}}, gguf.TensorInfo{Name: "w.counts", Type: gguf.F32, Ne: []int{1, 2}}),
+		"want F32":                               encode(gguf.TensorInfo{Name: "w.in_sum2", Type: gguf.F16, Ne: []int{4}}, gguf.TensorInfo{Name: "w.counts", Type: gguf.F32, Ne: []int{1}}),
 		"for each of 4 columns so many or fewer": products(gguf.F32, 5, 4),
 		"is of type F16 and size [4 4]":          products(gguf.F16, 4, 4),
 		"is of type F32 and size [2 3]":          products(gguf.F32, 2, 3),
-		"and one count":       encode(gguf.TensorInfo{Name: "w.in_sum2", Type: gguf.F32, Ne: []int{4}}, gguf.TensorInfo{Name: "w.counts", Type: gguf.F32, Ne: []int{4}}),
+		"and one count":                          encode(gguf.TensorInfo{Name: "w.in_sum2", Type: gguf.F32, Ne: []int{4}}, gguf.TensorInfo{Name: "w.counts", Type: gguf.F32, Ne: []int{4}}),
 	} {
 		if _, err := Parse("test", b); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

@@ -40,6 +40,8 @@ const damping = 0.2
 func NewFeedback(t gguf.Type, products []float32, cols, run int) (*Feedback, error) {
 	block := blockValues(t)
 	switch {
+	case block%4 != 0: // see owe
+		return nil, fmt.Errorf("quantize: %v has no blocks in which values could make good each other's errors", t)
 	case cols < 1 || run < 1 || run > cols || len(products) != cols*run:
 		return nil, fmt.Errorf("quantize: %d products of inputs for %d columns in runs of %d", len(products), cols, run)
 	case cols%block != 0 || run < cols && run%block != 0:

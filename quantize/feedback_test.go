@@ -2,6 +2,8 @@ package quantize
 
 import (
 	"bytes"
+	"fmt"
+	"hash/fnv"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -217,7 +219,7 @@ func TestFeedbackRefuses(t *testing.T) {
 		cols, run int
 		products  int
 	}{
-		{gguf.Q4_0, 3, 3, 5}, {gguf.Q4_0, 32, 64, 32 * 64}, {gguf.Q4_K, 512, 128, 512 * 128}, {gguf.Q4_K, 128, 128, 128 * 128}, {gguf.Q4_0, 0, 0, 0},
+		{gguf.Q4_0, 3, 3, 5}, {gguf.Q4_0, 32, 64, 32 * 64}, {gguf.Q4_K, 512, 128, 512 * 128}, {gguf.Q4_K, 128, 128, 128 * 128}, {gguf.Q4_0, 0, 0, 0}, {gguf.F16, 32, 32, 32 * 32},
 	} {
 		if _, err := NewFeedback(c.typ, make([]float32, c.products), c.cols, c.run); err == nil {
 			t.Errorf("%+v is accepted", c)
@@ -239,4 +241,37 @@ func floatsAsBytes(x []float32) []byte {
 		panic(err)
 	}
 	return b
+}
+
+// TestFeedbackGolden: the same bytes on every CPU.
+func TestFeedbackGolden(t *testing.T) {
+	const cols, run, rows = 512, 256, 300
+	r := rand.New(rand.NewPCG(21, 22))
+	products, in := make([]float32, cols*run), make([]int, cols)
+	for range rows { // integers, whose sums are exact
+		for j := range in {
+			in[j] = r.IntN(7) - 3
+			if j > 0 {
+				in[j] += in[j-1] / 2
+			}
+		}
+		for j := range in {
+			for k := j; k < j/run*run+run; k++ {
+				products[j*run+k%run] += float32(in[j] * in[k])
+			}
+		}
+	}
+	x, h := readFloats(t, "testdata/input.f32")[:cols], fnv.New64a()
+	for _, format := range Formats() {
+		if n, _ := format.Type.Block(); format.Encode == nil || n == 1 {
+			continue
+		}
+		size, _ := format.Type.RowBytes(cols)
+		b := make([]byte, size)
+		Better.encode(format, b, x, nil, feedback(t, format.Type, products, cols))
+		h.Write(b)
+	}
+	if got := fmt.Sprintf("%x", h.Sum64()); got != "4646f90ddd4991fa" {
+		t.Errorf("other bytes: %s", got)
+	}
 }

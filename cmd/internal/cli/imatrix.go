@@ -29,8 +29,10 @@ Examples:
 The model should be F16, BF16 or F32. The text should be like what the model will be
 used for; 100 chunks are plenty. With --self the model writes the text: %[1]d chunks, unless
 --chunks says otherwise, each token drawn with the probability that the model gives it.
-What it writes depends on the model and --seed alone. The file is one of llama.cpp's: GGUF if its name ends
-in .gguf, which llama.cpp reads since the middle of 2025, and the older kind otherwise.
+What it writes depends on the model and --seed alone.
+
+The file is one of llama.cpp's: GGUF if its name ends in .gguf, which llama.cpp reads
+since the middle of 2025, and the older kind otherwise.
 It is saved every few chunks, whole each time.`
 
 // imatrixFlags are what a command line says.
@@ -72,7 +74,7 @@ func newImatrix() *cobra.Command {
 	fs.IntVar(&f.opt.Skip, "chunk", 0, "leave out the first `N` chunks")
 	fs.BoolVar(&f.opt.Documents, "documents", false, "the text is a list of documents between lines <|endoftext|>")
 	fs.BoolVar(&f.opt.Output, "process-output", false, "measure the matrix that makes the logits, too")
-	fs.StringVar(&f.products, "products", "", "measure how columns go together within runs of `N`, too: much better quantised files with --search better, from a GGUF file of 4 N bytes a column. A multiple of 256; without =N as long as 1 GiB of memory allows")
+	fs.StringVar(&f.products, "products", "", "measure how columns go together, too, within runs of `N` (--products=N) or of as many as fit in 1 GiB: much better files with --search better")
 	fs.Lookup("products").NoOptDefVal = "auto"
 	fs.IntVar(&f.save, "output-frequency", 10, "save every `N` chunks")
 	fs.IntVar(&f.keep, "save-frequency", 0, "keep a copy OUT.at_CHUNKS every `N` chunks; 0: never")

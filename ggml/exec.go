@@ -36,6 +36,8 @@ type node struct {
 type scratch struct {
 	mat kernel.MatScratch
 	att kernel.AttScratch
+
+	gram gramScratch // of SumInputs
 }
 
 // Batch is the input of a run. For a graph without [Graph.Embed] and
@@ -46,7 +48,27 @@ type Batch struct {
 	Pos    int     // position of the first row; the others follow it
 	KV     []*KV   // by layer, with pages for all positions of the batch
 
+	// Sequences, if set, says that every row is of a sequence of its own, all of them
+	// at position Pos. They are the caches of each, and KV is not used.
+	Sequences [][]*KV
+
 	Factors []float32 // of low-rank changes, by the number that these were given
+}
+
+// pos returns the position of row i.
+func (b *Batch) pos(i int) int {
+	if b.Sequences != nil {
+		return b.Pos
+	}
+	return b.Pos + i
+}
+
+// kv returns the cache that row i belongs to.
+func (b *Batch) kv(i, layer int) *KV {
+	if b.Sequences != nil {
+		return b.Sequences[i][layer]
+	}
+	return b.KV[layer]
 }
 
 // Run computes the graph for a batch of at most the compiled size. Between

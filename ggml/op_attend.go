@@ -58,10 +58,10 @@ func (o *attend) steps(e *Exec) []step {
 
 // store appends the keys and values of one block of rows.
 func (o *attend) store(e *Exec, task, worker int) {
-	kv, keys, values := e.batch.KV[o.Layer], o.Heads*o.Dim, (o.Heads+o.KVHeads)*o.Dim
+	keys, values := o.Heads*o.Dim, (o.Heads+o.KVHeads)*o.Dim
 	for i := task * queryBlock; i < min((task+1)*queryBlock, e.n); i++ {
 		row := o.qkv.row(i)
-		e.tier.StoreKV(kv, e.batch.Pos+i, row[keys:values], row[values:], &e.scratch[worker].att)
+		e.tier.StoreKV(e.batch.kv(i, o.Layer), e.batch.pos(i), row[keys:values], row[values:], &e.scratch[worker].att)
 	}
 }
 
@@ -77,9 +77,19 @@ func (o *attend) run(e *Exec, task, worker int) {
 	if o.Slopes != nil {
 		h.Slope = o.Slopes[head]
 	}
-	c := head * o.Dim
-	e.tier.Attend(o.y.x[i*o.y.Cols+c:], o.y.Cols, o.qkv.x[i*o.qkv.Cols+c:], o.qkv.Cols, n, e.batch.Pos+i, h,
-		e.batch.KV[o.Layer], &e.scratch[worker].att)
+	attend := func(i, n int) {
+		c := head * o.Dim
+		e.tier.Attend(o.y.x[i*o.y.Cols+c:], o.y.Cols, o.qkv.x[i*o.qkv.Cols+c:], o.qkv.Cols, n, e.batch.pos(i), h,
+			e.batch.kv(i, o.Layer), &e.scratch[worker].att)
+	}
+	if e.batch.Sequences == nil {
+		attend(i, n)
+		return
+	}
+	for ; n > 0; n-- {
+		attend(i, 1)
+		i++
+	}
 }
 
 // KV is the cache of one layer's keys and values, KVPage a part of it for

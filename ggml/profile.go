@@ -50,7 +50,14 @@ func (o *attend) work(e *Exec) (bytes, macs int64) {
 			pairs += min(p, w)
 		}
 	}
-	return int64(e.batch.KV[o.Layer].PageBytes()/Chunk) * seen, int64(2*o.Heads*o.Dim) * pairs
+	if e.batch.Sequences != nil { // each row sees positions of its own
+		seen = n * (pos + 1)
+		if w := int64(o.Window); w > 0 {
+			seen = n * min(pos+1, w)
+		}
+		pairs = seen
+	}
+	return int64(e.batch.kv(0, o.Layer).PageBytes()/Chunk) * seen, int64(2*o.Heads*o.Dim) * pairs
 }
 
 // Profile starts (or stops) adding up the time of every operation. It costs a

@@ -1,5 +1,7 @@
 package ggml
 
+import "mptgo/ggml/internal/kernel"
+
 // Sums are what [Exec.SumInputs] adds the inputs of a product to.
 type Sums struct {
 	Squares []float64 // of each column
@@ -22,7 +24,7 @@ func (e *Exec) SumInputs(sums func(w *Matrix, rows int) Sums) { e.sums = sums }
 // How many columns a task adds up.
 const (
 	squareColumns  = 64
-	productColumns = 4
+	productColumns = kernel.GramRows
 )
 
 // sumInputs adds the input of a product.
@@ -40,10 +42,8 @@ func (e *Exec) sumInputs(o *matMul) error {
 		return err
 	}
 	must(len(s.Products) == cols*s.Run, "%s: %d sums of products for %d columns", o.w.Name, len(s.Products), cols)
-	return e.pool.Run((cols+productColumns-1)/productColumns, func(task, _ int) {
-		for j := task * productColumns; j < min((task+1)*productColumns, cols); j++ {
-			e.sumProducts(o.x, s, j)
-		}
+	return e.pool.Run((cols+productColumns-1)/productColumns, func(task, worker int) {
+		e.sumProducts(o.x, s, task*productColumns, worker)
 	})
 }
 
@@ -57,16 +57,76 @@ func (e *Exec) sumSquares(x *Tensor, sum []float64, from int) {
 	}
 }
 
-// sumProducts adds the products of column j with the rest of its run.
-func (e *Exec) sumProducts(x *Tensor, s Sums, j int) {
-	at := j / s.Run * s.Run
-	end := min(at+s.Run, x.Cols)
-	sum := s.Products[j*s.Run+j-at:][:end-j]
-	for i := range e.n {
-		row := x.row(i)[j:end]
-		v := row[0]
-		for k, w := range row {
-			sum[k] += float32(v * w)
+// sumProducts adds the products of some columns from the given one on, each with the
+// rest of its run, as tiles of columns from the start of the run. Tiles across the
+// diagonal or the end, of the run or of the columns, are added to aside.
+func (e *Exec) sumProducts(x *Tensor, s Sums, from, worker int) {
+	to := min(from+kernel.GramRows, x.Cols)
+	k := &e.scratch[worker].gram
+	for at := from / s.Run * s.Run; at < to; at += s.Run {
+		// More than one run only if its columns are fewer than a tile has rows.
+		first, last, end := max(from, at), min(to, at+s.Run), min(at+s.Run, x.Cols)
+		for row := 0; row < e.n; row += gramBatch {
+			g := gramPart{k, x, s, at, end, first, last, row, min(gramBatch, e.n-row)}
+			g.gather()
+			for col := at + (first-at)/kernel.GramColumns*kernel.GramColumns; col < end; col += kernel.GramColumns {
+				g.tile(e.tier, col)
+			}
 		}
+	}
+}
+
+// gramBatch is how many rows are added at a time: few enough for the tiles' inputs to
+// stay in the nearest caches.
+const gramBatch = 128
+
+// gramScratch is the memory of one worker.
+type gramScratch struct {
+	a [kernel.GramRows * gramBatch]float32          // columns, each without gaps
+	b [gramBatch * kernel.GramColumns]float32       // rows of a tile at an end
+	c [kernel.GramRows * kernel.GramColumns]float32 // its sums
+}
+
+// gramPart is what is added at a time: products of the columns first to before last of
+// the run from at to before end, over n rows of x from row on.
+type gramPart struct {
+	*gramScratch
+	x                    *Tensor
+	s                    Sums
+	at, end, first, last int
+	row, n               int
+}
+
+// gather copies the columns.
+func (g *gramPart) gather() {
+	for t := range g.n {
+		row := g.x.row(g.row + t)
+		for j := g.first; j < g.last; j++ {
+			g.a[(j-g.first)*g.n+t] = row[j]
+		}
+	}
+}
+
+// tile adds to the tile of sums that begins with column col.
+func (g *gramPart) tile(t *kernel.Tier, col int) {
+	a := g.a[:kernel.GramRows*g.n]
+	if col >= g.last && col+kernel.GramColumns <= g.end && g.last-g.first == kernel.GramRows {
+		c := g.s.Products[g.first*g.s.Run+col-g.at:][:(kernel.GramRows-1)*g.s.Run+kernel.GramColumns]
+		b := g.x.x[g.row*g.x.Cols+col:][:(g.n-1)*g.x.Cols+kernel.GramColumns]
+		t.AddGram(c, g.s.Run, a, b, g.x.Cols, g.n)
+		return
+	}
+	width := min(kernel.GramColumns, g.end-col)
+	for i := range g.n {
+		copy(g.b[i*kernel.GramColumns:], g.x.row(g.row + i)[col:col+width])
+	}
+	sums := func(j int) []float32 { return g.s.Products[j*g.s.Run+col-g.at:][:width] }
+	for j := g.first; j < g.last; j++ {
+		copy(g.c[(j-g.first)*kernel.GramColumns:], sums(j))
+	}
+	t.AddGram(g.c[:], kernel.GramColumns, a, g.b[:g.n*kernel.GramColumns], kernel.GramColumns, g.n)
+	for j := g.first; j < g.last; j++ {
+		skip := min(max(j-col, 0), width)
+		copy(sums(j)[skip:], g.c[(j-g.first)*kernel.GramColumns+skip:][:width-skip])
 	}
 }

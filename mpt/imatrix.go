@@ -6,7 +6,6 @@ import (
 
 	"mptgo/ggml"
 	"mptgo/mpt/tokenizer"
-	"mptgo/quantize"
 	"mptgo/quantize/imatrix"
 )
 
@@ -26,8 +25,13 @@ type ImatrixOptions struct {
 	// leaves it out there.
 	Output bool
 	// Products measures how the inputs of neighbouring columns go together, too:
-	// see [imatrix.Entry]. It takes a kilobyte for each column of a matrix.
+	// see [imatrix.Entry]. It takes four bytes for each column of a run, of each
+	// column of a matrix.
 	Products bool
+	// Run is how many columns form a run of which products are measured: a multiple
+	// of 256, or 0, which means all columns if that takes no more than
+	// [ProductBytes], and otherwise the longest power of two that does not.
+	Run int
 	// Chunk, if set, is called after every chunk, when into holds what was
 	// measured so far. An error ends the collection.
 	Chunk func(done, total int) error
@@ -36,14 +40,30 @@ type ImatrixOptions struct {
 // CollectImatrix evaluates text and adds the squares of the inputs of all matrices
 // to into. If it fails, or ctx is done, the last chunk may be in it in part.
 func CollectImatrix(ctx context.Context, m *Model, text string, into *imatrix.Matrix, opt ImatrixOptions) error {
-	if opt.Context == 0 {
-		opt.Context = 512
-	}
-	if opt.Context < 1 || opt.Chunks < 0 || opt.Skip < 0 {
-		return fmt.Errorf("mpt: imatrix: %d chunks of %d tokens after %d: none may be negative", opt.Chunks, opt.Context, opt.Skip)
+	if err := opt.check(); err != nil {
+		return err
 	}
 	chunks, err := m.imatrixChunks(text, opt)
 	if err != nil {
+		return err
+	}
+	return m.collect(ctx, chunks, into, opt)
+}
+
+// check sets what is not chosen and refuses what cannot be.
+func (o *ImatrixOptions) check() error {
+	if o.Context == 0 {
+		o.Context = 512
+	}
+	if o.Context < 1 || o.Chunks < 0 || o.Skip < 0 {
+		return fmt.Errorf("mpt: imatrix: %d chunks of %d tokens after %d: none may be negative", o.Chunks, o.Context, o.Skip)
+	}
+	return nil
+}
+
+// collect evaluates chunks and adds what it measures to into.
+func (m *Model) collect(ctx context.Context, chunks [][]int32, into *imatrix.Matrix, opt ImatrixOptions) error {
+	if err := m.setRun(&opt); err != nil {
 		return err
 	}
 	s, err := m.NewSession(ContextSize(opt.Context))
@@ -51,7 +71,7 @@ func CollectImatrix(ctx context.Context, m *Model, text string, into *imatrix.Ma
 		return err
 	}
 	defer s.Close()
-	s.sums = &inputSums{into: into, output: opt.Output, products: opt.Products}
+	s.sums = &inputSums{into: into, output: opt.Output, products: opt.Products, run: opt.Run}
 	for i, ids := range chunks {
 		if err := s.measure(ctx, ids); err != nil {
 			return err
@@ -116,6 +136,7 @@ func (s *Session) measure(ctx context.Context, ids []int32) error {
 type inputSums struct {
 	into             *imatrix.Matrix
 	output, products bool
+	run              int   // of products
 	err              error // the first one
 }
 
@@ -130,8 +151,10 @@ func (q *inputSums) of(w *ggml.Matrix, n int) ggml.Sums {
 	}
 	e.Rows += int64(n)
 	if q.products {
-		e.NeedProducts()
-		return ggml.Sums{Squares: e.Sum2, Products: e.Products, Run: quantize.FeedbackRun}
+		if err := e.NeedProducts(q.run); err != nil && q.err == nil {
+			q.err = fmt.Errorf("mpt: imatrix: %s: %w", w.Name, err)
+		}
+		return ggml.Sums{Squares: e.Sum2, Products: e.Products, Run: e.Run}
 	}
 	return ggml.Sums{Squares: e.Sum2}
 }

@@ -97,31 +97,30 @@ func TestImatrixValues(t *testing.T) {
 // what every sum of products obeys.
 func TestImatrixProducts(t *testing.T) {
 	file := converted(t, stories(t), "F16")
-	m := collected(t, file, mpt.ImatrixOptions{Context: 16, Products: true})
 	plain := collected(t, file, mpt.ImatrixOptions{Context: 16})
-	const run = quantize.FeedbackRun
-	for name, e := range m.Entries {
-		if len(e.Products) != run*len(e.Sum2) || !reflect.DeepEqual(e.Sum2, plain.Entries[name].Sum2) {
-			t.Fatalf("%s: %d products of %d columns, or other squares", name, len(e.Products), len(e.Sum2))
+	whole := collected(t, file, mpt.ImatrixOptions{Context: 16, Products: true})
+	parts := collected(t, file, mpt.ImatrixOptions{Context: 16, Products: true, Run: 768})
+	for name, e := range whole.Entries {
+		cols, part := len(e.Sum2), parts.Entries[name]
+		if e.Run != cols || !reflect.DeepEqual(e.Sum2, plain.Entries[name].Sum2) {
+			t.Fatalf("%s: runs of %d of %d columns, or other squares", name, e.Run, cols)
 		}
-		some := 0.
+		if part.Run != min(cols, 768) || len(part.Products) != cols*part.Run {
+			t.Fatalf("%s: %d products in runs of %d", name, len(part.Products), part.Run)
+		}
 		for j, v := range e.Sum2 {
-			if d := float64(e.Products[j*run+j%run]); math.Abs(d-v) > 1e-5*v {
+			if d := float64(e.Products[j*cols+j]); math.Abs(d-v) > 1e-5*v {
 				t.Fatalf("%s: column %d: %v on the diagonal, the squares are %v", name, j, d, v)
 			}
-			for k := range run {
-				p := float64(e.Products[j*run+k])
-				if k < j%run && p != 0 {
-					t.Fatalf("%s: column %d has a product with one before it", name, j)
+			for k := range cols {
+				p := float64(e.Products[j*cols+k])
+				if most := math.Sqrt(v * e.Sum2[k]); (k < j) != (p == 0) || math.Abs(p) > most*(1+1e-5) {
+					t.Fatalf("%s: columns %d and %d: %v, at most %v", name, j, k, p, most)
 				}
-				if most := math.Sqrt(v * e.Sum2[j/run*run+k]); math.Abs(p) > most*(1+1e-5) {
-					t.Fatalf("%s: columns %d and %d: %v, more than %v", name, j, k, p, most)
+				if at := j / part.Run * part.Run; k >= at && k < at+part.Run && float64(part.Products[j*part.Run+k-at]) != p {
+					t.Fatalf("%s: columns %d and %d: another product in a shorter run", name, j, k)
 				}
-				some += math.Abs(p)
 			}
-		}
-		if some == 0 {
-			t.Errorf("%s: no products", name)
 		}
 	}
 }
@@ -141,6 +140,43 @@ func TestImatrixContinues(t *testing.T) {
 				t.Fatalf("%s: column %d: %v, want %v", name, j, got.Entries[name].Sum2[j], v)
 			}
 		}
+	}
+}
+
+// What a model writes does not depend on how much is written at once, nor on threads, and
+// is what it writes in a session of its own.
+func TestImatrixSelf(t *testing.T) {
+	file := converted(t, stories(t), "F16")
+	self := func(seed uint64, opt mpt.ImatrixOptions, opts ...mpt.Option) *imatrix.Matrix {
+		t.Helper()
+		m := imatrix.New(opt.Context)
+		opt.Context = 12
+		if err := mpt.CollectImatrixSelf(context.Background(), opened(t, file, opts...), seed, m, opt, nil); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	want := self(5, mpt.ImatrixOptions{Chunks: 3})
+	if want.Chunks != 3 || len(want.Entries) != 32 || want.Entries["blk.0.attn_qkv.weight"].Rows != 36 {
+		t.Fatalf("%d chunks, %d entries", want.Chunks, len(want.Entries))
+	}
+	if got := self(5, mpt.ImatrixOptions{Chunks: 3}, mpt.Threads(1), mpt.BatchSize(2)); !reflect.DeepEqual(got, want) {
+		t.Error("other sums when two chunks are written at once")
+	}
+	if got := self(6, mpt.ImatrixOptions{Chunks: 3}); reflect.DeepEqual(got, want) {
+		t.Error("another seed has the same sums")
+	}
+	first := self(5, mpt.ImatrixOptions{Chunks: 1})
+	if err := first.Add(self(5, mpt.ImatrixOptions{Chunks: 2, Skip: 1})); err != nil {
+		t.Fatal(err)
+	}
+	a, b := first.Entries["blk.7.ffn_down.weight"], want.Entries["blk.7.ffn_down.weight"]
+	if a.Rows != b.Rows || math.Abs(a.Sum2[9]-b.Sum2[9]) > 1e-9*b.Sum2[9] {
+		t.Error("chunks after the first one are others")
+	}
+	err := mpt.CollectImatrixSelf(context.Background(), opened(t, file), 1, imatrix.New(8), mpt.ImatrixOptions{Products: true, Run: 100}, nil)
+	if err == nil || !strings.Contains(err.Error(), "runs of 100 columns: want a multiple of 256") {
+		t.Errorf("runs of 100: %v", err)
 	}
 }
 

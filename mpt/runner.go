@@ -88,6 +88,12 @@ func (r *runner) run(ctx context.Context, ids []int32, pos int, kv []*ggml.KV) e
 	return r.body.Run(ctx, &r.bodyBatch)
 }
 
+// runSequences evaluates one token of each of several sequences, all at position pos.
+func (r *runner) runSequences(ctx context.Context, ids []int32, pos int, kv [][]*ggml.KV) error {
+	r.bodyBatch = ggml.Batch{N: len(ids), Tokens: ids, Pos: pos, Sequences: kv, Factors: r.bodyBatch.Factors}
+	return r.body.Run(ctx, &r.bodyBatch)
+}
+
 // project computes the logits of n rows of the last run from row i on, n at
 // most headBatch. Row k of the result is r.head.Row(r.logits, k).
 func (r *runner) project(ctx context.Context, i, n int) error {

@@ -31,8 +31,12 @@ func ParseSearch(name string) (Search, error) {
 
 // encode encodes a row as f. Only the better search knows what to do with fb.
 func (s Search) encode(f *Format, dst []byte, src, weights []float32, fb *Feedback) {
-	if s == Better && f.better != nil {
-		f.better(dst, src, weights, fb)
+	switch {
+	case s == Better && fb != nil:
+		fb.encode(f, dst, src)
+		return
+	case s == Better && f.better != nil:
+		f.better(dst, src, weights)
 		return
 	}
 	f.Encode(dst, src, weights)

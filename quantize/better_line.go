@@ -114,13 +114,21 @@ var startsLine = startsAt(-1.2, 1.5, 1, 0, 0.15)
 
 // betterLine sets the codes of one group that is a block to 0..top and returns
 // the scale and the minimum as they will be stored.
-func betterLine(codes *[32]uint8, x, importance []float32, top int32, c *carry) (d, m float32) {
+func betterLine(codes *[32]uint8, x, importance []float32, top int32) (d, m float32) {
 	var w [32]float32
 	weighBetter(w[:], x, importance)
 	g := lineGroup{free: true}
 	g.set(x, w[:])
 	g.fit(top, startsLine)
 	d, m = storedHalf(g.a), storedHalf(g.b)
-	c.lineCodes(codes[:], x, d, m, top)
+	lineCodes(codes[:], x, d, m, top)
 	return d, m
+}
+
+// lineCodes sets codes to 0..top for values a·code + b.
+func lineCodes(codes []uint8, x []float32, a, b float32, top int32) {
+	inv := inverse(a)
+	for i := range codes {
+		codes[i] = uint8(lineCode(x[i], b, inv, top))
+	}
 }

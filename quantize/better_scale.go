@@ -234,14 +234,22 @@ func fitSingle(x, w []float32, top int32, starts []float32) float32 {
 
 // singleCodes is fitSingle for codes that are integers; it sets them to
 // 0..2·top-1.
-func singleCodes(codes []uint8, x, w []float32, top int32, starts []float32, c *carry) float32 {
+func singleCodes(codes []uint8, x, w []float32, top int32, starts []float32) float32 {
 	d := fitSingle(x, w, top, starts)
-	c.integerCodes(codes, x, d, top)
+	integerCodes(codes, x, d, top)
 	return d
 }
 
 // code sets the codes of group j, of the values x, to 0..2·top-1 for the scale
 // as it is stored.
-func (k *scaleBlock) code(codes []uint8, x []float32, j int, top int32, c *carry) {
-	c.integerCodes(codes, x, k.d*float32(k.s[j]), top)
+func (k *scaleBlock) code(codes []uint8, x []float32, j int, top int32) {
+	integerCodes(codes, x, k.d*float32(k.s[j]), top)
+}
+
+// integerCodes sets codes to 0..2·top-1 for values d·(code-top).
+func integerCodes(codes []uint8, x []float32, d float32, top int32) {
+	id := inverse(d)
+	for i := range codes {
+		codes[i] = uint8(clamp(nearest(float32(x[i]*id)), -top, top-1) + top)
+	}
 }

@@ -6,7 +6,7 @@ import "math"
 // group by itself, then the integers and what they are multiples of together,
 // from sums over the groups, then once more with the codes that follow, and at
 // last the codes for what is stored.
-func (k *scaleMinBlock) fitBetter(x []float32, top, most int32, starts []float32, d, dmin []byte, c *carry) {
+func (k *scaleMinBlock) fitBetter(x []float32, top, most int32, starts []float32, d, dmin []byte) {
 	var groups [16]lineGroup
 	g := groups[:k.n]
 	var a, b float64
@@ -29,14 +29,14 @@ func (k *scaleMinBlock) fitBetter(x []float32, top, most int32, starts []float32
 	k.choose(g, most)
 	putHalf(d, k.d)
 	putHalf(dmin, k.dmin)
-	k.code(g, top, c)
+	k.code(g, top)
 }
 
 // code sets the codes of all values for the scales and minima as they are stored.
-func (k *scaleMinBlock) code(groups []lineGroup, top int32, c *carry) {
+func (k *scaleMinBlock) code(groups []lineGroup, top int32) {
 	for j := range groups {
 		codes := k.codes[j*k.group : (j+1)*k.group]
-		c.from(j*k.group).lineCodes(codes, groups[j].x, k.d*float32(k.s[j]), -k.dmin*float32(k.m[j]), top)
+		lineCodes(codes, groups[j].x, k.d*float32(k.s[j]), -k.dmin*float32(k.m[j]), top)
 	}
 }
 

@@ -49,8 +49,8 @@ func Convert(dst []byte, dt gguf.Type, src []byte, st gguf.Type, cols int, weigh
 	if err := checkWeights(dt, cols, weights); err != nil {
 		return err
 	}
-	if f := scratch.Feedback; f != nil && f.cols != cols {
-		return fmt.Errorf("quantize: %v: feedback of %d columns for rows of %d values", dt, f.cols, cols)
+	if f := scratch.Feedback; f != nil && (f.cols != cols || f.block != blockValues(dt)) {
+		return fmt.Errorf("quantize: %v: feedback of %d columns in blocks of %d for rows of %d values", dt, f.cols, f.block, cols)
 	}
 	from, to := len(src)/rows, len(dst)/rows
 	values := scratch.values(cols)

@@ -21,8 +21,12 @@ type Format struct {
 	Decode func(dst []float32, src []byte)
 
 	// better is Encode with a search for codes that make a smaller error, nil
-	// for types that have none. F may be nil.
-	better func(dst []byte, src, weights []float32, f *Feedback)
+	// for types that have none.
+	better func(dst []byte, src, weights []float32)
+
+	// grid is how blocks are improved with a [Feedback], nil for types whose values
+	// are not chosen one by one.
+	grid *grid
 
 	// bad returns the index of the first block in src that stands for a value
 	// that is not finite, or -1.

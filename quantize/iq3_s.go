@@ -18,12 +18,12 @@ var iq3_S = Format{
 	Type:   gguf.IQ3_S,
 	Encode: blockEncoder(gguf.IQ3_S, encodeIQ3_S),
 	Decode: decoder(gguf.IQ3_S, decodeIQ3_S),
-	better: betterEncoder(gguf.IQ3_S, betterIQ3_S),
+	better: blockEncoder(gguf.IQ3_S, betterIQ3_S),
 	bad:    badHalves(gguf.IQ3_S, 0),
 }
 
 // betterIQ3_S is the reference's search without its mistake.
-func betterIQ3_S(b []byte, x, importance []float32, _ *carry) { writeIQ3_S(b, x, importance, false) }
+func betterIQ3_S(b []byte, x, importance []float32) { writeIQ3_S(b, x, importance, false) }
 
 func decodeIQ3_S(x []float32, b []byte) {
 	d, grid := half(b[0:]), codebook.IQ3_S()

@@ -14,17 +14,18 @@ var iq4_NL = Format{
 	Type:   gguf.IQ4_NL,
 	Encode: blockEncoder(gguf.IQ4_NL, encodeIQ4_NL),
 	Decode: decoder(gguf.IQ4_NL, decodeIQ4_NL),
-	better: betterEncoder(gguf.IQ4_NL, betterIQ4_NL),
+	better: blockEncoder(gguf.IQ4_NL, betterIQ4_NL),
+	grid:   gridIQ4_NL,
 	bad:    badHalves(gguf.IQ4_NL, 0),
 }
 
-func betterIQ4_NL(b []byte, x, importance []float32, c *carry) {
+func betterIQ4_NL(b []byte, x, importance []float32) {
 	var w [32]float32
 	weighBetter(w[:], x, importance)
 	d := fitSingle(x, w[:], 0, startsTable)
 	putHalf(b, d)
 	var codes [32]uint8
-	c.tableCodes(codes[:], x, d)
+	nearestNonLinear(codes[:], x, inverse(d))
 	packNibbles((*[16]byte)(b[2:]), &codes)
 }
 

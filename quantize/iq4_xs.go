@@ -18,11 +18,12 @@ var iq4_XS = Format{
 	Type:   gguf.IQ4_XS,
 	Encode: blockEncoder(gguf.IQ4_XS, encodeIQ4_XS),
 	Decode: decoder(gguf.IQ4_XS, decodeIQ4_XS),
-	better: betterEncoder(gguf.IQ4_XS, betterIQ4_XS),
+	better: blockEncoder(gguf.IQ4_XS, betterIQ4_XS),
+	grid:   gridIQ4_XS,
 	bad:    badHalves(gguf.IQ4_XS, 0),
 }
 
-func betterIQ4_XS(b []byte, x, importance []float32, c *carry) {
+func betterIQ4_XS(b []byte, x, importance []float32) {
 	var w [256]float32
 	weighBetter(w[:], x, importance)
 	var k scaleBlock
@@ -32,7 +33,7 @@ func betterIQ4_XS(b []byte, x, importance []float32, c *carry) {
 	for j := range ints {
 		ints[j] = uint8(k.s[j] + 32)
 		var codes [32]uint8
-		c.from(32*j).tableCodes(codes[:], x[32*j:32*j+32], k.d*float32(k.s[j]))
+		nearestNonLinear(codes[:], x[32*j:32*j+32], inverse(k.d*float32(k.s[j])))
 		packNibbles((*[16]byte)(b[8+16*j:]), &codes)
 	}
 	packScalesIQ4_XS(b[2:8], &ints)

@@ -14,7 +14,8 @@ var q2_K = Format{
 	Type:   gguf.Q2_K,
 	Encode: blockEncoder(gguf.Q2_K, encodeQ2_K),
 	Decode: decoder(gguf.Q2_K, decodeQ2_K),
-	better: betterEncoder(gguf.Q2_K, betterQ2_K),
+	better: blockEncoder(gguf.Q2_K, betterQ2_K),
+	grid:   gridQ2_K,
 	bad:    badHalves(gguf.Q2_K, 80, 82),
 }
 
@@ -48,10 +49,10 @@ func (k *scaleMinBlock) packTwo(b []byte) {
 
 var startsQ2_K = []float32{-0.8, -0.5, -0.2, 0, 0.3, 0.6, 1}
 
-func betterQ2_K(b []byte, x, importance []float32, c *carry) {
+func betterQ2_K(b []byte, x, importance []float32) {
 	k := scaleMinBlock{group: 16, n: 16}
 	weighBetter(k.w[:], x, importance)
-	k.fitBetter(x, 3, 15, startsQ2_K, b[80:], b[82:], c)
+	k.fitBetter(x, 3, 15, startsQ2_K, b[80:], b[82:])
 	k.packTwo(b)
 }
 

@@ -15,7 +15,8 @@ var q3_K = Format{
 	Type:   gguf.Q3_K,
 	Encode: blockEncoder(gguf.Q3_K, encodeQ3_K),
 	Decode: decoder(gguf.Q3_K, decodeQ3_K),
-	better: betterEncoder(gguf.Q3_K, betterQ3_K),
+	better: blockEncoder(gguf.Q3_K, betterQ3_K),
+	grid:   gridQ3_K,
 	bad:    badHalves(gguf.Q3_K, 108),
 }
 
@@ -86,7 +87,7 @@ func packThree(b []byte, codes *[256]uint8, s *[16]uint8) {
 
 var startsQ3_K = startsInteger(4)
 
-func betterQ3_K(b []byte, x, importance []float32, c *carry) {
+func betterQ3_K(b []byte, x, importance []float32) {
 	var w [256]float32
 	weighBetter(w[:], x, importance)
 	var k scaleBlock
@@ -96,7 +97,7 @@ func betterQ3_K(b []byte, x, importance []float32, c *carry) {
 	var ints [16]uint8
 	for j, s := range k.s {
 		ints[j] = uint8(s + 32)
-		k.code(codes[16*j:16*j+16], x[16*j:], j, 4, c.from(16*j))
+		k.code(codes[16*j:16*j+16], x[16*j:], j, 4)
 	}
 	packThree(b, &codes, &ints)
 }

@@ -10,7 +10,8 @@ var q4_0 = Format{
 	Type:   gguf.Q4_0,
 	Encode: encoder(gguf.Q4_0, encodeQ4_0, fitQ4_0),
 	Decode: decoder(gguf.Q4_0, decodeQ4_0),
-	better: betterEncoder(gguf.Q4_0, betterQ4_0),
+	better: blockEncoder(gguf.Q4_0, betterQ4_0),
+	grid:   gridQ4_0,
 	bad:    badHalves(gguf.Q4_0, 0),
 }
 
@@ -36,11 +37,11 @@ func fitQ4_0(b []byte, x, w []float32) {
 
 var startsQ4_0 = startsInteger(8)
 
-func betterQ4_0(b []byte, x, importance []float32, c *carry) {
+func betterQ4_0(b []byte, x, importance []float32) {
 	var w [32]float32
 	weighBetter(w[:], x, importance)
 	var codes [32]uint8
-	putHalf(b, singleCodes(codes[:], x, w[:], 8, startsQ4_0, c))
+	putHalf(b, singleCodes(codes[:], x, w[:], 8, startsQ4_0))
 	packNibbles((*[16]byte)(b[2:]), &codes)
 }
 

@@ -12,7 +12,8 @@ var q4_1 = Format{
 	Type:   gguf.Q4_1,
 	Encode: encoder(gguf.Q4_1, encodeQ4_1, fitQ4_1),
 	Decode: decoder(gguf.Q4_1, decodeQ4_1),
-	better: betterEncoder(gguf.Q4_1, betterQ4_1),
+	better: blockEncoder(gguf.Q4_1, betterQ4_1),
+	grid:   gridQ4_1,
 	bad:    badHalves(gguf.Q4_1, 0, 2),
 }
 
@@ -38,9 +39,9 @@ func fitQ4_1(b []byte, x, w []float32) {
 	packNibbles((*[16]byte)(b[4:]), &codes)
 }
 
-func betterQ4_1(b []byte, x, importance []float32, c *carry) {
+func betterQ4_1(b []byte, x, importance []float32) {
 	var codes [32]uint8
-	d, m := betterLine(&codes, x, importance, 15, c)
+	d, m := betterLine(&codes, x, importance, 15)
 	putHalf(b, d)
 	putHalf(b[2:], m)
 	packNibbles((*[16]byte)(b[4:]), &codes)

@@ -14,7 +14,8 @@ var q4_K = Format{
 	Type:   gguf.Q4_K,
 	Encode: blockEncoder(gguf.Q4_K, encodeQ4_K),
 	Decode: decoder(gguf.Q4_K, decodeQ4_K),
-	better: betterEncoder(gguf.Q4_K, betterQ4_K),
+	better: blockEncoder(gguf.Q4_K, betterQ4_K),
+	grid:   gridQ4_K,
 	bad:    badHalves(gguf.Q4_K, 0, 2),
 }
 
@@ -57,10 +58,10 @@ func fitSixBit(x, importance []float32, top int32, s sweep) *scaleMinBlock {
 // startsSixBit are the starts of the better search for Q4_K and Q5_K.
 var startsSixBit = []float32{-1, -0.6, -0.3, 0, 0.3, 0.6, 1, 1.4}
 
-func betterQ4_K(b []byte, x, importance []float32, c *carry) {
+func betterQ4_K(b []byte, x, importance []float32) {
 	k := scaleMinBlock{group: 32, n: 8}
 	weighBetter(k.w[:], x, importance)
-	k.fitBetter(x, 15, 63, startsSixBit, b, b[2:], c)
+	k.fitBetter(x, 15, 63, startsSixBit, b, b[2:])
 	k.packFour(b)
 }
 

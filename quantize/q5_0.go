@@ -15,7 +15,8 @@ var q5_0 = Format{
 	Type:   gguf.Q5_0,
 	Encode: encoder(gguf.Q5_0, encodeQ5_0, fitQ5_0),
 	Decode: decoder(gguf.Q5_0, decodeQ5_0),
-	better: betterEncoder(gguf.Q5_0, betterQ5_0),
+	better: blockEncoder(gguf.Q5_0, betterQ5_0),
+	grid:   gridQ5_0,
 	bad:    badHalves(gguf.Q5_0, 0),
 }
 
@@ -38,11 +39,11 @@ func fitQ5_0(b []byte, x, w []float32) {
 
 var startsQ5_0 = startsInteger(16)
 
-func betterQ5_0(b []byte, x, importance []float32, c *carry) {
+func betterQ5_0(b []byte, x, importance []float32) {
 	var w [32]float32
 	weighBetter(w[:], x, importance)
 	var codes [32]uint8
-	putHalf(b, singleCodes(codes[:], x, w[:], 16, startsQ5_0, c))
+	putHalf(b, singleCodes(codes[:], x, w[:], 16, startsQ5_0))
 	packFive((*[20]byte)(b[2:]), &codes)
 }
 

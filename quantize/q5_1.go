@@ -13,7 +13,8 @@ var q5_1 = Format{
 	Type:   gguf.Q5_1,
 	Encode: encoder(gguf.Q5_1, encodeQ5_1, fitQ5_1),
 	Decode: decoder(gguf.Q5_1, decodeQ5_1),
-	better: betterEncoder(gguf.Q5_1, betterQ5_1),
+	better: blockEncoder(gguf.Q5_1, betterQ5_1),
+	grid:   gridQ5_1,
 	bad:    badHalves(gguf.Q5_1, 0, 2),
 }
 
@@ -38,9 +39,9 @@ func fitQ5_1(b []byte, x, w []float32) {
 	packFive((*[20]byte)(b[4:]), &codes)
 }
 
-func betterQ5_1(b []byte, x, importance []float32, c *carry) {
+func betterQ5_1(b []byte, x, importance []float32) {
 	var codes [32]uint8
-	d, m := betterLine(&codes, x, importance, 31, c)
+	d, m := betterLine(&codes, x, importance, 31)
 	putHalf(b, d)
 	putHalf(b[2:], m)
 	packFive((*[20]byte)(b[4:]), &codes)

@@ -16,7 +16,8 @@ var q5_K = Format{
 	Type:   gguf.Q5_K,
 	Encode: blockEncoder(gguf.Q5_K, encodeQ5_K),
 	Decode: decoder(gguf.Q5_K, decodeQ5_K),
-	better: betterEncoder(gguf.Q5_K, betterQ5_K),
+	better: blockEncoder(gguf.Q5_K, betterQ5_K),
+	grid:   gridQ5_K,
 	bad:    badHalves(gguf.Q5_K, 0, 2),
 }
 
@@ -40,10 +41,10 @@ func (k *scaleMinBlock) packFive(b []byte) {
 	packPlane((*[128]byte)(b[48:]), &k.codes)
 }
 
-func betterQ5_K(b []byte, x, importance []float32, c *carry) {
+func betterQ5_K(b []byte, x, importance []float32) {
 	k := scaleMinBlock{group: 32, n: 8}
 	weighBetter(k.w[:], x, importance)
-	k.fitBetter(x, 31, 63, startsSixBit, b, b[2:], c)
+	k.fitBetter(x, 31, 63, startsSixBit, b, b[2:])
 	k.packFive(b)
 }
 

@@ -32,7 +32,8 @@ var q6_K = Format{
 		}
 	},
 	Decode: decoder(gguf.Q6_K, decodeQ6_K),
-	better: betterEncoder(gguf.Q6_K, betterQ6_K),
+	better: blockEncoder(gguf.Q6_K, betterQ6_K),
+	grid:   gridQ6_K,
 	bad:    badHalves(gguf.Q6_K, 208),
 }
 
@@ -68,7 +69,7 @@ func encodeQ6_K(b []byte, x, w []float32) {
 // startsQ6_K are few: with so many codes they make little difference.
 var startsQ6_K = []float32{-32, -32.6, -31.5, 31, 31.4}
 
-func betterQ6_K(b []byte, x, importance []float32, c *carry) {
+func betterQ6_K(b []byte, x, importance []float32) {
 	var w [256]float32
 	weighBetter(w[:], x, importance)
 	var k scaleBlock
@@ -77,7 +78,7 @@ func betterQ6_K(b []byte, x, importance []float32, c *carry) {
 	var codes [256]uint8
 	for j, s := range k.s {
 		b[192+j] = byte(s)
-		k.code(codes[16*j:16*j+16], x[16*j:], j, 32, c.from(16*j))
+		k.code(codes[16*j:16*j+16], x[16*j:], j, 32)
 	}
 	packSix((*[192]byte)(b), &codes)
 }

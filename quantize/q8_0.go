@@ -14,7 +14,8 @@ var q8_0 = Format{
 	Type:   gguf.Q8_0,
 	Encode: encoder(gguf.Q8_0, encodeQ8_0, nil),
 	Decode: decoder(gguf.Q8_0, decodeQ8_0),
-	better: betterEncoder(gguf.Q8_0, betterQ8_0),
+	better: blockEncoder(gguf.Q8_0, betterQ8_0),
+	grid:   gridQ8_0,
 	bad:    badHalves(gguf.Q8_0, 0),
 }
 
@@ -30,11 +31,11 @@ func encodeQ8_0(b []byte, x []float32) {
 
 var startsQ8_0 = startsInteger(128)
 
-func betterQ8_0(b []byte, x, importance []float32, c *carry) {
+func betterQ8_0(b []byte, x, importance []float32) {
 	var w [32]float32
 	weighBetter(w[:], x, importance)
 	var codes [32]uint8
-	putHalf(b, singleCodes(codes[:], x, w[:], 128, startsQ8_0, c))
+	putHalf(b, singleCodes(codes[:], x, w[:], 128, startsQ8_0))
 	for i, q := range codes {
 		b[2+i] = q - 128
 	}

@@ -23,9 +23,9 @@ type output struct {
 	row   int // the number of values in a row of parts: that of a row of the tensor, or 1 for a vector
 	parts []part
 
-	folded   bool                      // parts hold the values with the factors of the file
-	weights  []float32                 // the importance of the columns, or nil
-	feedback func() *quantize.Feedback // how their errors are made good, or nil
+	folded   bool      // parts hold the values with the factors of the file
+	weights  []float32 // the importance of the columns, or nil
+	feedback *feedback // how their errors are made good, or nil
 }
 
 // rowBytes returns the size of a row of the tensor, whose type was chosen so that its

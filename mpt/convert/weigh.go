@@ -9,6 +9,7 @@ import (
 
 	"mptgo/gguf"
 	"mptgo/quantize"
+	"mptgo/quantize/imatrix"
 )
 
 // weigh gives every matrix that is to be quantised the importance of its columns,
@@ -75,17 +76,62 @@ func (o *output) weigh(opt Options) error {
 		return fmt.Errorf("tensor %s has %d columns, and the importance matrix %d: it is one of another model", o.info.Name, o.row, len(e.Sum2))
 	}
 	o.weights = e.Weights()
-	if e.Products == nil || opt.Search != quantize.Better {
+	// A matrix that makes the logits and is looked up, too, must not have larger errors of
+	// its values for the sake of its products: measured, that costs more than it gains.
+	if e.Products == nil || opt.Search != quantize.Better || o.info.Name == "token_embd.weight" {
 		return nil
 	}
-	if len(e.Products) != o.row*quantize.FeedbackRun {
-		return fmt.Errorf("tensor %s: %d products in the importance matrix for %d columns", o.info.Name, len(e.Products), o.row)
+	if len(e.Products) != o.row*e.Run {
+		return fmt.Errorf("tensor %s: %d products in the importance matrix for %d columns in runs of %d", o.info.Name, len(e.Products), o.row, e.Run)
 	}
-	o.feedback = sync.OnceValue(func() *quantize.Feedback {
-		f, _ := quantize.NewFeedback(e.Products, o.row) // the size is right
-		return f
-	})
+	if n, _ := o.info.Type.Block(); e.Run < o.row && e.Run%n != 0 {
+		return fmt.Errorf("tensor %s: the products in the importance matrix are of runs of %d columns, and %v has blocks of %d: "+
+			"measure it with runs of a multiple of 256", o.info.Name, e.Run, o.info.Type, n)
+	}
+	o.feedback = &feedback{entry: e, typ: o.info.Type, cols: o.row}
+	for _, q := range o.parts {
+		o.feedback.rows += q.rows
+	}
 	return nil
+}
+
+// feedback is made when the first rows of its tensor need it, and forgotten after the
+// last ones: it takes as much memory as the products.
+type feedback struct {
+	entry      *imatrix.Entry
+	typ        gguf.Type
+	cols, rows int
+
+	mu   sync.Mutex
+	done int // rows
+	made *quantize.Feedback
+}
+
+// get returns it.
+func (f *feedback) get() (*quantize.Feedback, error) {
+	if f == nil {
+		return nil, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.made != nil {
+		return f.made, nil
+	}
+	made, err := quantize.NewFeedback(f.typ, f.entry.Products, f.cols, f.entry.Run)
+	f.made = made
+	return made, err
+}
+
+// used says that n more rows are done.
+func (f *feedback) used(n int) {
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done += n; f.done == f.rows {
+		f.made = nil
+	}
 }
 
 // checkImatrix refuses an importance matrix whose values cannot be used, and

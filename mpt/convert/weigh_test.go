@@ -67,10 +67,13 @@ func TestImatrixWeights(t *testing.T) {
 // smaller, with the better search only.
 func TestImatrixFeedback(t *testing.T) {
 	f := mustConvert(t, caseDir("hf-tiny"), Options{Type: "F32"})
-	const name, run = "blk.0.ffn_up.weight", quantize.FeedbackRun
+	const name = "blk.0.ffn_up.weight"
 	m, plain := forgedImatrix(f), forgedImatrix(f)
 	e := m.Entries[name]
-	e.NeedProducts()
+	if err := e.NeedProducts(0); err != nil {
+		t.Fatal(err)
+	}
+	run := e.Run
 	for j := range e.Sum2 {
 		for k := j; k < len(e.Sum2); k++ {
 			e.Products[j*run+k] = 0.9 * float32(math.Sqrt(e.Sum2[j]*e.Sum2[k]))
@@ -100,8 +103,17 @@ func TestImatrixFeedback(t *testing.T) {
 	if with, without := fault(m, quantize.Reference), fault(plain, quantize.Reference); with != without {
 		t.Errorf("the reference search: error %v, without products %v", with, without)
 	}
-	e.Products = e.Products[1:]
+	e.Products, e.Run = e.Products[:32*len(e.Sum2)], 32
+	if _, err := Convert(context.Background(), f.Name(), filepath.Join(t.TempDir(), "x.gguf"), Options{Type: "Q4_0", Search: quantize.Better, Imatrix: m}); err != nil {
+		t.Errorf("runs of 32 columns: %v", err)
+	}
+	e.Products, e.Run = e.Products[:16*len(e.Sum2)], 16
 	_, err := Convert(context.Background(), f.Name(), filepath.Join(t.TempDir(), "x.gguf"), Options{Type: "Q4_0", Search: quantize.Better, Imatrix: m})
+	if err == nil || !strings.Contains(err.Error(), "of runs of 16 columns, and Q4_0 has blocks of 32") {
+		t.Errorf("runs of 16 columns: %v", err)
+	}
+	e.Products = e.Products[1:]
+	_, err = Convert(context.Background(), f.Name(), filepath.Join(t.TempDir(), "x.gguf"), Options{Type: "Q4_0", Search: quantize.Better, Imatrix: m})
 	if err == nil || !strings.Contains(err.Error(), "products in the importance matrix for 64 columns") {
 		t.Errorf("too few products: %v", err)
 	}

@@ -40,10 +40,11 @@ func (k *worker) convert(t task, out *output) ([]byte, error) {
 		return src, checkCopy(typ, src)
 	}
 	dst := grow(&k.dst, t.rows*int(out.rowBytes()))
-	k.scratch.Feedback = nil
-	if out.feedback != nil {
-		k.scratch.Feedback = out.feedback()
+	var err error
+	if k.scratch.Feedback, err = out.feedback.get(); err != nil {
+		return nil, err
 	}
+	defer out.feedback.used(t.rows)
 	if err := quantize.Convert(dst, info.Type, src, typ, out.row, out.weights, &k.scratch); err != nil {
 		return nil, err
 	}

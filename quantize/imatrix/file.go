@@ -171,11 +171,13 @@ func (e *Entry) readProducts(f *gguf.File, name string) error {
 	if !ok {
 		return nil
 	}
-	if t.Type != gguf.F32 || t.Ne[0] != quantize.FeedbackRun || t.Rows() != len(e.Sum2) {
-		return fmt.Errorf("%s is of type %v and size %v: want F32, %d for each of %d columns: %w",
-			t.Name, t.Type, t.Ne, quantize.FeedbackRun, len(e.Sum2), ErrFormat)
+	if t.Type != gguf.F32 || t.Ne[0] > len(e.Sum2) || t.Rows() != len(e.Sum2) {
+		return fmt.Errorf("%s is of type %v and size %v: want F32, for each of %d columns so many or fewer: %w",
+			t.Name, t.Type, t.Ne, len(e.Sum2), ErrFormat)
 	}
-	e.NeedProducts()
+	if err := e.NeedProducts(t.Ne[0]); err != nil {
+		return fmt.Errorf("%s: %w", t.Name, err)
+	}
 	return quantize.DecodeRow(gguf.F32, e.Products, t.Data())
 }
 
@@ -198,10 +200,10 @@ func (m *Matrix) encodeGGUF() ([]byte, error) {
 			continue
 		}
 		b := make([]byte, 4*len(e.Products))
-		if err := quantize.EncodeRows(gguf.F32, b, e.Products, quantize.FeedbackRun, nil); err != nil {
+		if err := quantize.EncodeRows(gguf.F32, b, e.Products, e.Run, nil); err != nil {
 			return nil, fmt.Errorf("imatrix: %s: %w", name, err)
 		}
-		infos = append(infos, gguf.TensorInfo{Name: name + prodSuffix, Type: gguf.F32, Ne: []int{quantize.FeedbackRun, len(e.Sum2)}})
+		infos = append(infos, gguf.TensorInfo{Name: name + prodSuffix, Type: gguf.F32, Ne: []int{e.Run, len(e.Sum2)}})
 		data = append(data, b)
 	}
 	return gguf.Encode(meta, infos, data)

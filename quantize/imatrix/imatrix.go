@@ -6,8 +6,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-
-	"mptgo/quantize"
 )
 
 // ErrFormat is wrapped by the errors that are the fault of a file.
@@ -28,17 +26,26 @@ type Entry struct {
 	Sum2 []float64 // of the squares, by column
 	Rows int64     // how many inputs
 
-	// Products holds, of every column, the sums of the products of its input
-	// with those of the columns of the same run of [quantize.FeedbackRun] from
-	// itself on; 0 before. It is nil if they were not measured.
+	// Products holds Run sums for every column: of the products of its input with
+	// those of the columns of the same run of Run columns from itself on; 0 before.
+	// It is nil if they were not measured.
 	Products []float32
+	Run      int
 }
 
-// NeedProducts makes room for products.
-func (e *Entry) NeedProducts() {
-	if e.Products == nil {
-		e.Products = make([]float32, len(e.Sum2)*quantize.FeedbackRun)
+// NeedProducts makes room for products within runs of so many columns, 0 for all that
+// there are. Those that are measured already keep their runs.
+func (e *Entry) NeedProducts(run int) error {
+	if run == 0 || run > len(e.Sum2) {
+		run = len(e.Sum2)
 	}
+	if e.Products == nil {
+		e.Products, e.Run = make([]float32, len(e.Sum2)*run), run
+	}
+	if e.Run != run {
+		return fmt.Errorf("products of runs of %d columns, and of %d before", run, e.Run)
+	}
+	return nil
 }
 
 // New returns a matrix without entries for chunks of the given size.
@@ -84,6 +91,9 @@ func (m *Matrix) Add(other *Matrix) error {
 		if have := m.Entries[name]; have != nil && len(have.Sum2) != len(e.Sum2) {
 			return fmt.Errorf("imatrix: %s has %d columns in one file and %d in another: of different models?", name, len(have.Sum2), len(e.Sum2))
 		}
+		if have := m.Entries[name]; have != nil && have.Run != 0 && e.Run != 0 && have.Run != e.Run {
+			return fmt.Errorf("imatrix: %s has products of runs of %d columns in one file and of %d in another", name, have.Run, e.Run)
+		}
 	}
 	for name, e := range other.Entries {
 		have, _ := m.Entry(name, len(e.Sum2)) // checked
@@ -92,7 +102,7 @@ func (m *Matrix) Add(other *Matrix) error {
 		}
 		have.Rows += e.Rows
 		if e.Products != nil {
-			have.NeedProducts()
+			have.NeedProducts(e.Run) // checked, too
 		}
 		for i, v := range e.Products {
 			have.Products[i] += v
@@ -134,7 +144,7 @@ func (e *Entry) check(name string) error {
 	}
 	for i, v := range e.Products {
 		if !(v >= -math.MaxFloat32 && v <= math.MaxFloat32) {
-			return fmt.Errorf("imatrix: %s: column %d: a sum of products of %v: %w", name, i/quantize.FeedbackRun, v, ErrFormat)
+			return fmt.Errorf("imatrix: %s: column %d: a sum of products of %v: %w", name, i/e.Run, v, ErrFormat)
 		}
 	}
 	return nil

@@ -49,7 +49,12 @@ func TestRoundTrip(t *testing.T) {
 func TestProducts(t *testing.T) {
 	m := sample()
 	e := m.Entries["blk.1.ffn_up.weight"]
-	e.NeedProducts()
+	if err := e.NeedProducts(2); err != nil || len(e.Products) != 6 || e.Run != 2 {
+		t.Fatalf("%v: %d products", err, len(e.Products))
+	}
+	if err := e.NeedProducts(3); err == nil || err.Error() != "products of runs of 3 columns, and of 2 before" {
+		t.Errorf("other runs: %v", err)
+	}
 	for i := range e.Products {
 		e.Products[i] = float32(i)
 	}
@@ -68,11 +73,18 @@ func TestProducts(t *testing.T) {
 	if err := sum.Add(got); err != nil || sum.Entries["blk.1.ffn_up.weight"].Products[5] != 10 || sum.Entries["blk.0.ffn_up.weight"].Products != nil {
 		t.Errorf("%v, %+v", err, sum)
 	}
-	e.Products[300] = float32(math.NaN())
+	other := sample()
+	if err := other.Entries["blk.1.ffn_up.weight"].NeedProducts(0); err != nil {
+		t.Fatal(err)
+	}
+	if err := sum.Add(other); err == nil || !strings.Contains(err.Error(), "of runs of 2 columns in one file and of 3 in another") {
+		t.Errorf("other runs: %v", err)
+	}
+	e.Products[3] = float32(math.NaN())
 	if _, err := m.Encode(GGUF); err == nil || !strings.Contains(err.Error(), "column 1: a sum of products of NaN") {
 		t.Errorf("not a number: %v", err)
 	}
-	e.Products = e.Products[:256]
+	e.Products = e.Products[:2]
 	if b, err = m.Encode(GGUF); err == nil {
 		t.Errorf("products of one column of three: %d bytes", len(b))
 	}
@@ -236,10 +248,31 @@ func TestRefusedTensors(t *testing.T) {
 		}
 		return out
 	}
+	// products are run x cols of a matrix of 4 columns.
+	products := func(typ gguf.Type, run, cols int) []byte {
+		infos := []gguf.TensorInfo{
+			{Name: "w.in_sum2", Type: gguf.F32, Ne: []int{4, 1}},
+			{Name: "w.counts", Type: gguf.F32, Ne: []int{1, 1}},
+			{Name: "w.in_prod", Type: typ, Ne: []int{run, cols}},
+		}
+		var data [][]byte
+		for _, info := range infos {
+			n, _ := info.Size()
+			data = append(data, make([]byte, n))
+		}
+		out, err := gguf.Encode([]gguf.KV{{Key: "general.type", Value: "imatrix"}}, infos, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
 	for want, b := range map[string][]byte{
-		"mixtures of experts": encode(gguf.TensorInfo{Name: "w.in_sum2", Type: gguf.F32, Ne: []int{4, 2}}, gguf.TensorInfo{Name: "w.counts", Type: gguf.F32, Ne: []int{1, 2}}),
-		"want F32":            encode(gguf.TensorInfo{Name: "w.in_sum2", Type: gguf.F16, Ne: []int{4}}, gguf.TensorInfo{Name: "w.counts", Type: gguf.F32, Ne: []int{1}}),
-		"and one count":       encode(gguf.TensorInfo{Name: "w.in_sum2", Type: gguf.F32, Ne: []int{4}}, gguf.TensorInfo{Name: "w.counts", Type: gguf.F32, Ne: []int{4}}),
+		"mixtures of experts":                    encode(gguf.TensorInfo{Name: "w.in_sum2", Type: gguf.F32, Ne: []int{4, 2}}, gguf.TensorInfo{Name: "w.counts", Type: gguf.F32, Ne: []int{1, 2}}),
+		"want F32":                               encode(gguf.TensorInfo{Name: "w.in_sum2", Type: gguf.F16, Ne: []int{4}}, gguf.TensorInfo{Name: "w.counts", Type: gguf.F32, Ne: []int{1}}),
+		"for each of 4 columns so many or fewer": products(gguf.F32, 5, 4),
+		"is of type F16 and size [4 4]":          products(gguf.F16, 4, 4),
+		"is of type F32 and size [2 3]":          products(gguf.F32, 2, 3),
+		"and one count":                          encode(gguf.TensorInfo{Name: "w.in_sum2", Type: gguf.F32, Ne: []int{4}}, gguf.TensorInfo{Name: "w.counts", Type: gguf.F32, Ne: []int{4}}),
 	} {
 		if _, err := Parse("test", b); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

@@ -42,7 +42,7 @@ func main() {
 	flag.StringVar(&b.model, "model", "", "the model, a GGUF `FILE` of F16, BF16 or F32")
 	flag.StringVar(&b.text, "text", "", "the text, a `FILE`")
 	flag.StringVar(&b.imatrix, "imatrix", "", "an importance matrix, a `FILE` of the older kind; none: only without")
-	flag.StringVar(&b.products, "products", "", "an importance matrix with products for ours, a GGUF `FILE` of the same text; the peer has -imatrix")
+	flag.StringVar(&b.products, "products", "", "an importance matrix with products for ours, a GGUF `FILE` of the same text or of none; the peer has -imatrix, if that is given")
 	flag.BoolVar(&b.without, "without", true, "measure without importance matrix, too")
 	flag.StringVar(&b.peer, "peer", "", "llama-quantize, a `PROGRAM`; none: only ours")
 	flag.StringVar(&b.search, "search", "auto", "the `SEARCH` of ours")

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"strconv"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -20,27 +21,36 @@ better files with it.
 
 Examples:
   mpt imatrix -m 7b-f16.gguf -f text -o 7b.imatrix
+  mpt imatrix -m 7b-f16.gguf --self --products -o 7b-imatrix.gguf         without a text
   mpt imatrix -m 7b-f16.gguf -f text -o 7b.imatrix --in-file 7b.imatrix   go on
   mpt imatrix --in-file a.imatrix --in-file b.imatrix -o both.gguf        merge
   mpt imatrix --in-file 7b.imatrix --stats                                look at it
 
 The model should be F16, BF16 or F32. The text should be like what the model will be
-used for; 100 chunks are plenty. The file is one of llama.cpp's: GGUF if its name ends
-in .gguf, which llama.cpp reads since the middle of 2025, and the older kind otherwise.
+used for; 100 chunks are plenty. With --self the model writes the text: %[1]d chunks, unless
+--chunks says otherwise, each token drawn with the probability that the model gives it.
+What it writes depends on the model and --seed alone.
+
+The file is one of llama.cpp's: GGUF if its name ends in .gguf, which llama.cpp reads
+since the middle of 2025, and the older kind otherwise.
 It is saved every few chunks, whole each time.`
 
 // imatrixFlags are what a command line says.
 type imatrixFlags struct {
-	model   modelFlags
-	prompt  promptFlags
-	opt     mpt.ImatrixOptions
-	in      []string
-	out     string
-	format  string
-	save    int
-	keep    int
-	stats   bool
-	printed formatFlag
+	model  modelFlags
+	prompt promptFlags
+	opt    mpt.ImatrixOptions
+	in     []string
+	out    string
+	format string
+	save   int
+	keep   int
+	self   bool
+	seed   uint64
+
+	products string // "", "auto" or a number
+	stats    bool
+	printed  formatFlag
 }
 
 func newImatrix() *cobra.Command {
@@ -48,12 +58,14 @@ func newImatrix() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "imatrix -m FILE -f TEXT -o OUT",
 		Short: "Measure which weights of a model matter",
-		Long:  imatrixLong,
+		Long:  fmt.Sprintf(imatrixLong, mpt.SelfChunks),
 		Args:  noArgs,
 		RunE:  interruptible(func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }),
 	}
 	fs := cmd.Flags()
 	f.prompt.add(cmd)
+	fs.BoolVar(&f.self, "self", false, "without a text: the model writes one itself")
+	fs.Uint64Var(&f.seed, "seed", 1, "draw what the model writes with the seed `N`")
 	fs.StringVarP(&f.out, "output", "o", "", "write the importance matrix to `FILE`")
 	fs.StringVar(&f.format, "output-format", "", "write a file of the `KIND` dat or gguf; default: gguf if the name ends so, else dat")
 	fs.StringArrayVar(&f.in, "in-file", nil, "begin with what `FILE` holds; may be given several times. If it is OUT, its chunks of the text are skipped")
@@ -62,7 +74,8 @@ func newImatrix() *cobra.Command {
 	fs.IntVar(&f.opt.Skip, "chunk", 0, "leave out the first `N` chunks")
 	fs.BoolVar(&f.opt.Documents, "documents", false, "the text is a list of documents between lines <|endoftext|>")
 	fs.BoolVar(&f.opt.Output, "process-output", false, "measure the matrix that makes the logits, too")
-	fs.BoolVar(&f.opt.Products, "products", false, "measure how neighbouring columns go together, too: much better quantised files, from a GGUF file of 1 KiB a column")
+	fs.StringVar(&f.products, "products", "", "measure how columns go together, too, within runs of `N` (--products=N) or of as many as fit in 1 GiB: much better files with --search better")
+	fs.Lookup("products").NoOptDefVal = "auto"
 	fs.IntVar(&f.save, "output-frequency", 10, "save every `N` chunks")
 	fs.IntVar(&f.keep, "save-frequency", 0, "keep a copy OUT.at_CHUNKS every `N` chunks; 0: never")
 	fs.BoolVar(&f.stats, "stats", false, "print figures of every matrix")
@@ -74,14 +87,21 @@ func newImatrix() *cobra.Command {
 
 func (f *imatrixFlags) run(cmd *cobra.Command) error {
 	text := f.prompt.file != "" || cmd.Flags().Changed("prompt")
-	if err := f.check(text); err != nil {
+	err := f.checkSelf(cmd, text)
+	if err == nil {
+		err = f.setProducts()
+	}
+	if err == nil {
+		err = f.check(text || f.self)
+	}
+	if err != nil {
 		return fmt.Errorf("imatrix: %w", err)
 	}
 	all, err := f.read()
 	if err != nil {
 		return err
 	}
-	if text {
+	if text || f.self {
 		if err := f.collect(cmd, all); err != nil {
 			return err
 		}
@@ -101,7 +121,7 @@ func (f *imatrixFlags) run(cmd *cobra.Command) error {
 func (f *imatrixFlags) check(text bool) error {
 	switch {
 	case !text && len(f.in) == 0:
-		return errors.New("nothing to measure: give a text with -f FILE, or files to merge with --in-file")
+		return errors.New("nothing to measure: give a text with -f FILE, --self, or files to merge with --in-file")
 	case f.out == "" && !f.stats:
 		return errors.New("no output: add -o FILE, or --stats")
 	case f.format != "" && f.format != string(imatrix.DAT) && f.format != string(imatrix.GGUF):
@@ -117,6 +137,36 @@ func (f *imatrixFlags) check(text bool) error {
 	case sameFile(f.out, f.prompt.file) || sameFile(f.out, f.model.path):
 		return fmt.Errorf("%s: the output would replace the input: give it another name", f.out)
 	}
+	return nil
+}
+
+// checkSelf refuses what does not go with a text that the model writes, or without it.
+func (f *imatrixFlags) checkSelf(cmd *cobra.Command, text bool) error {
+	switch {
+	case f.self && text:
+		return errors.New("--self is for when there is no text: leave out one of them")
+	case f.self && f.opt.Documents:
+		return errors.New("--documents is about a text, which --self does without: leave out one of them")
+	case !f.self && cmd.Flags().Changed("seed"):
+		return errors.New("--seed is for what the model writes: add --self, or leave it out")
+	}
+	return nil
+}
+
+// setProducts sets the options that --products names.
+func (f *imatrixFlags) setProducts() error {
+	if f.products == "" {
+		return nil
+	}
+	f.opt.Products = true
+	if f.products == "auto" {
+		return nil
+	}
+	n, err := strconv.Atoi(f.products)
+	if err != nil || n < 1 || n%256 != 0 {
+		return fmt.Errorf("--products=%s: want a number of columns, a multiple of 256, or --products alone", f.products)
+	}
+	f.opt.Run = n
 	return nil
 }
 
@@ -145,9 +195,12 @@ func (f *imatrixFlags) read() (*imatrix.Matrix, error) {
 
 // collect measures the text.
 func (f *imatrixFlags) collect(cmd *cobra.Command, all *imatrix.Matrix) error {
-	text, err := f.prompt.read(cmd)
-	if err != nil {
-		return err
+	var text string
+	if !f.self {
+		var err error
+		if text, err = f.prompt.read(cmd); err != nil {
+			return err
+		}
 	}
 	m, err := f.model.open()
 	if err != nil {
@@ -162,10 +215,20 @@ func (f *imatrixFlags) collect(cmd *cobra.Command, all *imatrix.Matrix) error {
 		show.show("chunk %d of %d", done, total)
 		return f.saveSome(all, done)
 	}
-	err = mpt.CollectImatrix(cmd.Context(), m, text, all, f.opt)
+	if f.self {
+		all.AddDataset(selfDataset)
+		err = mpt.CollectImatrixSelf(cmd.Context(), m, f.seed, all, f.opt, func(done, total int) {
+			show.show("written %d of %d tokens", done, total)
+		})
+	} else {
+		err = mpt.CollectImatrix(cmd.Context(), m, text, all, f.opt)
+	}
 	show.clear()
 	return err
 }
+
+// selfDataset is the name of the text that a model writes itself.
+const selfDataset = "written by the model itself"
 
 // saveSome saves what there is after some of the chunks.
 func (f *imatrixFlags) saveSome(all *imatrix.Matrix, done int) error {

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// vecKernels are the kernels of a tier that work on one or two vectors.
+// vecKernels are the kernels of a tier that work on one or two vectors, and gram.
 type vecKernels struct {
 	layerNorm func(y, x, w, b []float32, eps float32)
 	rmsNorm   func(y, x, w []float32, eps float32)
@@ -19,6 +19,7 @@ type vecKernels struct {
 	f32ToF16  func(dst []byte, src []float32)
 	f16ToF32  func(dst []float32, src []byte)
 	bf16ToF32 func(dst []float32, src []byte)
+	gram      gramTile
 }
 
 var vecGeneric = vecKernels{
@@ -34,6 +35,7 @@ var vecGeneric = vecKernels{
 	f32ToF16:  encodeF16,
 	f16ToF32:  decodeF16,
 	bf16ToF32: decodeBF16,
+	gram:      gramGeneric,
 }
 
 // LayerNorm sets y to (x-mean)/√(variance+eps)·w + b, where mean and variance

@@ -2,6 +2,8 @@
 
 package kernel
 
+import "unsafe"
+
 // The kernels of vectors, around those that an architecture has for a number of elements
 // that fills its registers: sumx16, squaresx16, normx8, normBiasx8, expx8, gelux8, addx8,
 // scalex8, clampx8, encodeF16x8, decodeF16x8 and decodeBF16x8. They work like the generic
@@ -20,6 +22,12 @@ var vecFast = vecKernels{
 	f32ToF16:  f32ToF16Fast,
 	f16ToF32:  f16ToF32Fast,
 	bf16ToF32: bf16ToF32Fast,
+	gram:      gramFast,
+}
+
+// gramFast works like gramGeneric.
+func gramFast(c []float32, ldc int, a, b []float32, ldb, k int) {
+	tileF32(&c[0], ldc, &a[0], k, (*byte)(unsafe.Pointer(&b[0])), ldb, k)
 }
 
 // span is the number of elements that one call of an assembly function takes

@@ -1,0 +1,192 @@
+package quantize
+
+import "mptgo/internal/codebook"
+
+// A descent improves the codes and scales of a block of a row with a [Feedback]: from
+// those that a search for the block by itself has found, step by step, as long as
+// what the error of the block costs becomes less.
+type descent struct {
+	f    *Feedback
+	grid *grid
+	at   int       // the block's first column
+	z    []float32 // what its values had best be
+
+	k    gridBlock
+	v, g [256]float32 // the values, and the cost's matrix times z-v
+}
+
+// A grid is the form of the blocks of a type with scales: a value of group j is
+// d·s[j]·T(code) - dmin·m[j].
+type grid struct {
+	group  int       // values in a group
+	levels []float32 // T, ascending
+	table  bool      // T are the entries of [codebook.NonLinear], not integers
+
+	least, most int32 // of s; both are 1 if there is only d
+	low, high   int32 // of m; both are 1 if there is only dmin, 0 if there is none
+
+	open  func(k *gridBlock, b []byte)
+	close func(b []byte, k *gridBlock)
+}
+
+// A gridBlock is what a block of a grid holds.
+type gridBlock struct {
+	d, dmin float32
+	s, m    [16]int32
+	codes   [256]uint8
+}
+
+// integers returns the levels from..to.
+func integers(from, to int) []float32 {
+	var x []float32
+	for i := from; i <= to; i++ {
+		x = append(x, float32(i))
+	}
+	return x
+}
+
+// nonLinear are the levels of the types with that table.
+var nonLinear = func() (x []float32) {
+	for _, v := range codebook.NonLinear {
+		x = append(x, float32(v))
+	}
+	return x
+}()
+
+func (k *gridBlock) scale(j int) float32 { return float32(k.d * float32(k.s[j])) }
+func (k *gridBlock) least(j int) float32 { return -float32(k.dmin * float32(k.m[j])) }
+
+// block encodes the block that begins with column at, whose values had best be z.
+func (d *descent) block(f *Format, b []byte, at int) {
+	d.at = at
+	d.start(f, b)
+	if d.grid == nil {
+		return
+	}
+	for j := range d.k.s {
+		d.k.s[j], d.k.m[j] = d.grid.least, d.grid.low
+	}
+	d.grid.open(&d.k, b)
+	d.round()
+	d.differentiate()
+	d.descend()
+	for range refits {
+		d.refit()
+		d.descend()
+	}
+	d.grid.close(b, &d.k)
+}
+
+// start encodes the block by itself. An error of a value weighs what it costs if values
+// after it make it good, or by itself where they will not.
+func (d *descent) start(f *Format, b []byte) {
+	w := d.f.weights[d.at : d.at+len(d.z)]
+	if d.grid == nil {
+		w = d.v[:len(d.z)]
+		for i := range w {
+			w[i] = d.costRow(i)[i]
+		}
+	}
+	if f.better != nil {
+		f.better(b, d.z, w)
+	} else {
+		f.Encode(b, d.z, w)
+	}
+}
+
+// refits is how often scales are chosen again for the codes.
+const refits = 2
+
+// round sets the codes, each to what is best after those before it.
+func (d *descent) round() {
+	var owed [256]float32
+	n := len(d.z)
+	for i := range n {
+		j := i / d.grid.group
+		c := d.code(d.z[i]+float32(owed[i]*d.f.inverse[d.at+i]), d.k.scale(j), d.k.least(j))
+		d.k.codes[i], d.v[i] = c, d.value(j, c)
+		e := d.z[i] - d.v[i]
+		row := d.f.row(d.at, i)[i+1:]
+		rest := owed[i+1 : n]
+		for l, v := range row {
+			rest[l] += float32(e * v)
+		}
+	}
+}
+
+// code returns the code whose value a·T(code)+b is nearest to x.
+func (d *descent) code(x, a, b float32) uint8 {
+	inv := inverse(a)
+	if d.grid.table {
+		return nonLinearCode(float32(inv * x))
+	}
+	zero := int32(d.grid.levels[0])
+	return uint8(clamp(nearest(float32((x-b)*inv)), zero, zero+int32(len(d.grid.levels))-1) - zero)
+}
+
+// value returns the value that a code in group j stands for.
+func (d *descent) value(j int, code uint8) float32 {
+	return float32(d.k.scale(j)*d.grid.levels[code]) + d.k.least(j)
+}
+
+// costRow returns row i of the matrix of the block's cost.
+func (d *descent) costRow(i int) []float32 {
+	return d.f.cost[(d.at+i)*d.f.block:][:d.f.block]
+}
+
+// differentiate sets g.
+func (d *descent) differentiate() {
+	n := len(d.z)
+	clear(d.g[:n])
+	for i := range n {
+		d.move(i, d.v[i]-d.z[i])
+	}
+}
+
+// move takes into g that value i grows by dv.
+func (d *descent) move(i int, dv float32) {
+	g := d.g[:len(d.z)]
+	for l, v := range d.costRow(i) {
+		g[l] -= float32(dv * v)
+	}
+}
+
+// descend changes codes by one as long as that pays.
+func (d *descent) descend() {
+	for range descents {
+		changed := false
+		for i := range d.z {
+			for d.step(i) {
+				changed = true
+			}
+		}
+		if !changed {
+			return
+		}
+	}
+}
+
+// descents is how often descend goes over the codes at most.
+const descents = 8
+
+// step changes code i by one if that pays.
+func (d *descent) step(i int) bool {
+	j, c := i/d.grid.group, int(d.k.codes[i])
+	if (d.g[i] > 0) == (d.k.scale(j) > 0) {
+		c++
+	} else {
+		c--
+	}
+	if c < 0 || c >= len(d.grid.levels) {
+		return false
+	}
+	v := d.value(j, uint8(c))
+	dv := v - d.v[i]
+	// The cost of (z-v)ᵀS(z-v) changes by dv²S[i][i] - 2·dv·g[i].
+	if !(float32(dv*dv)*d.costRow(i)[i] < 0.9999*float32(2*dv*d.g[i])) {
+		return false
+	}
+	d.k.codes[i], d.v[i] = uint8(c), v
+	d.move(i, dv)
+	return true
+}

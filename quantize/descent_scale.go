@@ -1,0 +1,143 @@
+package quantize
+
+import "math"
+
+// groupSums are sums over the values of a group, with S the matrix of the cost, T the
+// levels of its codes, g the derivative.
+type groupSums struct {
+	tt, t1, oo float64 // TᵀST, TᵀS1, 1ᵀS1
+	tg, og     float64 // Tᵀg, 1ᵀg
+}
+
+// change returns how much the cost changes if the scale grows by a and what is added
+// by b.
+func (s *groupSums) change(a, b float64) float64 {
+	return float64(a*(float64(a*s.tt)+2*float64(b*s.t1)-2*s.tg)) + float64(b*(float64(b*s.oo)-2*s.og))
+}
+
+// refit sets the scales to the best ones for the codes: those of the groups, one after
+// the other, then what they are multiples of.
+func (d *descent) refit() {
+	n := len(d.z) / d.grid.group
+	if d.grid.most > d.grid.least {
+		for j := range n {
+			d.refitGroup(j)
+		}
+	}
+	d.refitBlock()
+}
+
+// sums returns the sums of group j.
+func (d *descent) sums(j int) (s groupSums) {
+	from, to := j*d.grid.group, (j+1)*d.grid.group
+	for i := from; i < to; i++ {
+		t, st, so := float64(d.grid.levels[d.k.codes[i]]), 0., 0.
+		for l, v := range d.costRow(i)[from:to] {
+			st += float64(float64(v) * float64(d.grid.levels[d.k.codes[from+l]]))
+			so += float64(v)
+		}
+		s.tt += float64(t * st)
+		s.t1 += float64(t * so)
+		s.oo += so
+		s.tg += float64(t * float64(d.g[i]))
+		s.og += float64(d.g[i])
+	}
+	return s
+}
+
+// best returns the change of the scale and of what is added that lowers the cost most;
+// the latter is 0 if there is nothing to add.
+func (s *groupSums) best(added bool) (a, b float64) {
+	det := float64(s.tt*s.oo) - float64(s.t1*s.t1)
+	if added && det > 1e-9*s.tt*s.oo {
+		return (float64(s.oo*s.tg) - float64(s.t1*s.og)) / det, (float64(s.tt*s.og) - float64(s.t1*s.tg)) / det
+	}
+	if s.tt > 0 {
+		a = s.tg / s.tt
+	}
+	return a, 0
+}
+
+// refitGroup chooses the integers of group j again: the scale near the best one, each
+// with the minimum that goes with it.
+func (d *descent) refitGroup(j int) {
+	g, s := d.grid, d.sums(j)
+	scale, added := float64(d.k.scale(j)), float64(d.k.least(j))
+	da, _ := s.best(g.high > g.low)
+	near := toInteger((scale+da)/float64(d.k.d), g.least, g.most, d.k.s[j])
+	least, bestS, bestM := 0., d.k.s[j], d.k.m[j]
+	for _, c := range [4]int32{near, near - 1, near + 1, d.k.s[j]} {
+		c, m := clamp(c, g.least, g.most), d.k.m[j]
+		da := float64(d.k.d*float32(c)) - scale
+		if g.high > g.low {
+			b := added + (s.og-float64(da*s.t1))/s.oo
+			m = toInteger(-b/float64(d.k.dmin), g.low, g.high, m)
+		}
+		if e := s.change(da, -float64(d.k.dmin*float32(m))-added); e < least {
+			least, bestS, bestM = e, c, m
+		}
+	}
+	if bestS != d.k.s[j] || bestM != d.k.m[j] {
+		d.k.s[j], d.k.m[j] = bestS, bestM
+		d.recompute(j)
+	}
+}
+
+// toInteger returns the integer from low to high that is nearest to x, or other if x is
+// not a number.
+func toInteger(x float64, low, high, other int32) int32 {
+	if x != x {
+		return other
+	}
+	return int32(math.RoundToEven(max(min(x, float64(high)), float64(low))))
+}
+
+// recompute sets the values of group j after its scales have changed.
+func (d *descent) recompute(j int) {
+	for i := j * d.grid.group; i < (j+1)*d.grid.group; i++ {
+		v := d.value(j, d.k.codes[i])
+		if dv := v - d.v[i]; dv != 0 {
+			d.v[i] = v
+			d.move(i, dv)
+		}
+	}
+}
+
+// refitBlock chooses d and dmin again.
+func (d *descent) refitBlock() {
+	s := d.blockSums()
+	if !(s.tt > 0) {
+		return
+	}
+	da, db := s.best(s.oo > 0)
+	scale, least := storedHalf(float64(d.k.d)+da), storedHalf(float64(d.k.dmin)-db)
+	if !(s.change(float64(scale)-float64(d.k.d), float64(d.k.dmin)-float64(least)) < 0) {
+		return
+	}
+	d.k.d, d.k.dmin = scale, least
+	for j := range len(d.z) / d.grid.group {
+		d.recompute(j)
+	}
+}
+
+// blockSums returns the sums over the block for a change of d and -dmin.
+func (d *descent) blockSums() (s groupSums) {
+	var t, o [256]float32 // what a value grows by with each of them
+	for i := range d.z {
+		j := i / d.grid.group
+		t[i], o[i] = float32(d.k.s[j])*d.grid.levels[d.k.codes[i]], float32(d.k.m[j])
+	}
+	for i := range d.z {
+		st, so := 0., 0.
+		for l, v := range d.costRow(i) {
+			st += float64(float64(v) * float64(t[l]))
+			so += float64(float64(v) * float64(o[l]))
+		}
+		s.tt += float64(float64(t[i]) * st)
+		s.t1 += float64(float64(t[i]) * so)
+		s.oo += float64(float64(o[i]) * so)
+		s.tg += float64(float64(t[i]) * float64(d.g[i]))
+		s.og += float64(float64(o[i]) * float64(d.g[i]))
+	}
+	return s
+}

@@ -18,7 +18,7 @@ import (
 // Options says how to convert.
 type Options struct {
 	Type            string          // the name of a recipe, such as "F16" or "Q4_0": see quantize.Recipes
-	Search          quantize.Search // how to look for codes; Auto: what the recipe prefers
+	Search          quantize.Search // how to look for codes; Auto: what the recipe prefers, or Better to use the products in Imatrix
 	Force           bool            // replace an existing file
 	AllowRequantize bool            // accept a GGUF file whose weights are quantised: quality is lost twice
 	Threads         int             // workers; 0 means one per core
@@ -46,6 +46,9 @@ type Options struct {
 
 // withDefaults returns the options with those filled in that were left open.
 func (opt Options) withDefaults(recipe quantize.Recipe) Options {
+	if opt.Search == quantize.Auto && opt.Imatrix != nil && opt.Imatrix.HasProducts() {
+		opt.Search = quantize.Better // who measured them wants them used
+	}
 	opt.Search = recipe.Search(opt.Search)
 	if opt.Threads <= 0 {
 		opt.Threads = runtime.GOMAXPROCS(0)

@@ -85,6 +85,16 @@ func (m *Matrix) Entry(name string, cols int) (*Entry, error) {
 	return e, nil
 }
 
+// HasProducts reports whether products were measured of any matrix.
+func (m *Matrix) HasProducts() bool {
+	for _, e := range m.Entries {
+		if e.Products != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // Add adds everything that other has measured. If it fails m is as before.
 func (m *Matrix) Add(other *Matrix) error {
 	for name, e := range other.Entries {

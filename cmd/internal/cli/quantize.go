@@ -69,7 +69,7 @@ func quantizeCommand(name, path string) *cobra.Command {
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&f.Type, "type", "", "the `TYPE` of the weights in OUT")
-	fs.StringVar(&f.search, "search", "auto", "`HOW` to look for codes: reference, as ggml does it, byte for byte; better, with a smaller error; auto, better for K and IQ types")
+	fs.StringVar(&f.search, "search", "auto", "`HOW` to look for codes: reference, as ggml does it, byte for byte; better, with a smaller error; auto, better for K and IQ types and where the importance matrix has products")
 	fs.BoolVar(&f.reference, "reference", false, "the same as --search reference")
 	fs.StringVar(&f.imatrix, "imatrix", "", "let columns count by the importance matrix in `FILE`, made by mpt imatrix or llama-imatrix")
 	fs.StringArrayVar(&f.tensors, "tensor-type", nil, "`REGEX=TYPE` gives the matrices whose names match REGEX that type; may be given several times, the first match counts")

@@ -126,6 +126,9 @@ var combinations = map[string]string{
 
 // Whatever MPT's training code can express together, and not only one by one.
 func TestCombinations(t *testing.T) {
+	if check.Race {
+		t.Skip("its sessions run one after the other")
+	}
 	for name, fields := range combinations {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

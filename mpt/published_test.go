@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"mptgo/gguf"
+	"mptgo/internal/check"
 	"mptgo/mpt"
 	"mptgo/mpt/chat"
 	"mptgo/mpt/convert"
@@ -173,6 +174,9 @@ func (p *published) writeTokenizer(t *testing.T, dir string) {
 
 // Every published checkpoint: from its files to a chat.
 func TestPublishedCheckpoints(t *testing.T) {
+	if check.Race {
+		t.Skip("its sessions run one after the other")
+	}
 	for _, p := range publishedModels {
 		t.Run(p.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), p.name)

@@ -2,4 +2,6 @@
 
 package check
 
+const Race = false
+
 const slow = 1

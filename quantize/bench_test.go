@@ -69,3 +69,38 @@ func BenchmarkConvert(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkFeedback counts bytes of float32, in rows whose products are known over
+// their whole length.
+func BenchmarkFeedback(b *testing.B) {
+	const cols = 2048
+	products := make([]float32, cols*cols)
+	r := rand.New(rand.NewPCG(1, 1))
+	src := make([]float32, rowsTogether*cols)
+	for i := range src {
+		src[i] = float32(r.NormFloat64() * 0.05)
+	}
+	for i := range cols {
+		products[i*cols+i] = 1 + r.Float32()
+		for k := i + 1; k < cols; k++ {
+			products[i*cols+k] = float32(r.NormFloat64() * 0.01)
+		}
+	}
+	for _, f := range Formats() {
+		if f.Encode == nil || f.grid == nil {
+			continue
+		}
+		fb, err := NewFeedback(f.Type, products, cols, cols)
+		if err != nil {
+			b.Fatal(err)
+		}
+		size, _ := f.Type.RowBytes(cols)
+		dst := make([]byte, rowsTogether*size)
+		b.Run(fmt.Sprintf("type=%v", f.Type), func(b *testing.B) {
+			b.SetBytes(4 * rowsTogether * cols)
+			for b.Loop() {
+				fb.encode(f, dst, src)
+			}
+		})
+	}
+}

@@ -29,13 +29,9 @@ func ParseSearch(name string) (Search, error) {
 	return 0, fmt.Errorf("quantize: unknown search %q: choose one of auto, reference, better", name)
 }
 
-// encode encodes a row as f. Only the better search knows what to do with fb.
-func (s Search) encode(f *Format, dst []byte, src, weights []float32, fb *Feedback) {
-	switch {
-	case s == Better && fb != nil:
-		fb.encode(f, dst, src)
-		return
-	case s == Better && f.better != nil:
+// encode encodes a row as f.
+func (s Search) encode(f *Format, dst []byte, src, weights []float32) {
+	if s == Better && f.better != nil {
 		f.better(dst, src, weights)
 		return
 	}

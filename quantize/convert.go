@@ -52,6 +52,9 @@ func Convert(dst []byte, dt gguf.Type, src []byte, st gguf.Type, cols int, weigh
 	if f := scratch.Feedback; f != nil && (f.cols != cols || f.block != blockValues(dt)) {
 		return fmt.Errorf("quantize: %v: feedback of %d columns in blocks of %d for rows of %d values", dt, f.cols, f.block, cols)
 	}
+	if scratch.Feedback != nil && scratch.Search == Better {
+		return convertTogether(out, scratch, dst, in, src, rows)
+	}
 	from, to := len(src)/rows, len(dst)/rows
 	values := scratch.values(cols)
 	for r := range rows {
@@ -84,12 +87,33 @@ func countRows(dst []byte, dt gguf.Type, src []byte, st gguf.Type, cols int) (in
 	return rows, nil
 }
 
+// convertTogether converts rows with feedback, some at a time.
+func convertTogether(out *Format, how *Scratch, dst []byte, in *Format, src []byte, rows int) error {
+	from, to, cols := len(src)/rows, len(dst)/rows, how.Feedback.cols
+	values := how.values(min(rows, rowsTogether) * cols)
+	for r := 0; r < rows; r += rowsTogether {
+		n := min(rowsTogether, rows-r)
+		part := values[:n*cols]
+		in.Decode(part, src[r*from:(r+n)*from])
+		if i := notFinite(part); i >= 0 {
+			return fmt.Errorf("quantize: %v to %v: row %d: %w", in.Type, out.Type, r+i/cols, notFiniteError(part[i/cols*cols:], i%cols))
+		}
+		d := dst[r*to : (r+n)*to]
+		how.Feedback.encode(out, d, part)
+		if b := out.bad(d); b >= 0 {
+			_, size := out.Type.Block()
+			return fmt.Errorf("quantize: %v to %v: row %d: %w", in.Type, out.Type, r+b*size/to, tooLarge(out.Type, b%(to/size)))
+		}
+	}
+	return nil
+}
+
 // convertRow converts one row, by the short way where there is one.
 func convertRow(out *Format, how *Scratch, dst []byte, in *Format, src []byte, values, weights []float32) error {
 	direct := shortcuts[pair{in.Type, out.Type}]
 	if direct == nil {
 		in.Decode(values, src)
-		return encodeRow(out, how.Search, dst, values, weights, how.Feedback)
+		return encodeRow(out, how.Search, dst, values, weights)
 	}
 	if i := in.bad(src); i >= 0 {
 		in.Decode(values, src)

@@ -1,6 +1,9 @@
 package quantize
 
-import "mptgo/internal/codebook"
+import (
+	"mptgo/internal/codebook"
+	"mptgo/quantize/internal/vec"
+)
 
 // A descent improves the codes and scales of a block of a row with a [Feedback]: from
 // those that a search for the block by itself has found, step by step, as long as
@@ -105,12 +108,7 @@ func (d *descent) round() {
 		j := i / d.grid.group
 		c := d.code(d.z[i]+float32(owed[i]*d.f.inverse[d.at+i]), d.k.scale(j), d.k.least(j))
 		d.k.codes[i], d.v[i] = c, d.value(j, c)
-		e := d.z[i] - d.v[i]
-		row := d.f.row(d.at, i)[i+1:]
-		rest := owed[i+1 : n]
-		for l, v := range row {
-			rest[l] += float32(e * v)
-		}
+		vec.AddScaled(owed[i+1:n], d.z[i]-d.v[i], d.f.row(d.at, i)[i+1:])
 	}
 }
 
@@ -145,10 +143,7 @@ func (d *descent) differentiate() {
 
 // move takes into g that value i grows by dv.
 func (d *descent) move(i int, dv float32) {
-	g := d.g[:len(d.z)]
-	for l, v := range d.costRow(i) {
-		g[l] -= float32(dv * v)
-	}
+	vec.AddScaled(d.g[:len(d.z)], -dv, d.costRow(i))
 }
 
 // descend changes codes by one as long as that pays.

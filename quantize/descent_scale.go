@@ -1,6 +1,10 @@
 package quantize
 
-import "math"
+import (
+	"math"
+
+	"mptgo/quantize/internal/vec"
+)
 
 // groupSums are sums over the values of a group, with S the matrix of the cost, T the
 // levels of its codes, g the derivative.
@@ -122,22 +126,21 @@ func (d *descent) refitBlock() {
 
 // blockSums returns the sums over the block for a change of d and -dmin.
 func (d *descent) blockSums() (s groupSums) {
-	var t, o [256]float32 // what a value grows by with each of them
-	for i := range d.z {
+	n := len(d.z)
+	var grows [4 * 256]float32 // by how much a value grows with each of them, and two zeros
+	for i := range n {
 		j := i / d.grid.group
-		t[i], o[i] = float32(d.k.s[j])*d.grid.levels[d.k.codes[i]], float32(d.k.m[j])
+		grows[4*i], grows[4*i+1] = float32(d.k.s[j])*d.grid.levels[d.k.codes[i]], float32(d.k.m[j])
 	}
-	for i := range d.z {
-		st, so := 0., 0.
-		for l, v := range d.costRow(i) {
-			st += float64(float64(v) * float64(t[l]))
-			so += float64(float64(v) * float64(o[l]))
-		}
-		s.tt += float64(float64(t[i]) * st)
-		s.t1 += float64(float64(t[i]) * so)
-		s.oo += float64(float64(o[i]) * so)
-		s.tg += float64(float64(t[i]) * float64(d.g[i]))
-		s.og += float64(float64(o[i]) * float64(d.g[i]))
+	var costs [4 * 256]float32 // the cost's matrix times each of them
+	vec.AddProducts(costs[:], n, n, grows[:4*n], d.f.cost[d.at*n:], n)
+	for i := range n {
+		t, o, st, so := float64(grows[4*i]), float64(grows[4*i+1]), float64(costs[i]), float64(costs[n+i])
+		s.tt += float64(t * st)
+		s.t1 += float64(t * so)
+		s.oo += float64(o * so)
+		s.tg += float64(t * float64(d.g[i]))
+		s.og += float64(o * float64(d.g[i]))
 	}
 	return s
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"mptgo/gguf"
+	"mptgo/quantize/internal/vec"
 )
 
 // Feedback says how the error that a value makes is made good by the values after it.
@@ -22,7 +23,9 @@ import (
 // first, then its codes and scales: see [descent].
 type Feedback struct {
 	cols, run, block int
+	ld               int       // values from one row of factor to the next
 	factor           []float32 // [cols][run]: R, the rows of each run
+	own              []float32 // [cols][block]: of them the columns of each block alone
 	cost             []float32 // [cols][block]: R·Rᵀ of the columns of each block alone
 	inverse          []float32 // [cols]: 1/R[k][k]
 	weights          []float32 // [cols]: R[k][k]²
@@ -40,7 +43,7 @@ const damping = 0.2
 func NewFeedback(t gguf.Type, products []float32, cols, run int) (*Feedback, error) {
 	block := blockValues(t)
 	switch {
-	case block%4 != 0: // see owe
+	case block%errorsTogether != 0:
 		return nil, fmt.Errorf("quantize: %v has no blocks in which values could make good each other's errors", t)
 	case cols < 1 || run < 1 || run > cols || len(products) != cols*run:
 		return nil, fmt.Errorf("quantize: %d products of inputs for %d columns in runs of %d", len(products), cols, run)
@@ -48,18 +51,22 @@ func NewFeedback(t gguf.Type, products []float32, cols, run int) (*Feedback, err
 		return nil, fmt.Errorf("quantize: products of inputs within runs of %d of %d columns: %v has blocks of %d", run, cols, t, block)
 	}
 	f := &Feedback{
-		cols: cols, run: run, block: block,
-		factor: make([]float32, len(products)), cost: make([]float32, cols*block),
+		cols: cols, run: run, block: block, ld: run + gap,
+		own: make([]float32, cols*block), cost: make([]float32, cols*block),
 		inverse: make([]float32, cols), weights: make([]float32, cols),
 	}
+	f.factor = make([]float32, cols*f.ld)
 	for at := 0; at < cols; at += run {
 		f.setFactor(products[at*run:], at, min(run, cols-at))
 	}
 	for at := 0; at < cols; at += block {
-		f.setCost(at)
+		f.setBlock(at)
 	}
 	return f, nil
 }
+
+// gap keeps rows of a power of two of values from all falling on the same lines of a cache.
+const gap = 16
 
 // setFactor fills the rows of the run of n columns that begins with column at.
 func (f *Feedback) setFactor(products []float32, at, n int) {
@@ -81,9 +88,9 @@ func (f *Feedback) setFactor(products []float32, at, n int) {
 	for j := range n {
 		// Only ratios count; the mean keeps numbers from being too small or large.
 		for k := j; k < n; k++ {
-			f.factor[(at+j)*f.run+k] = float32(r[j*n+k] / math.Sqrt(mean))
+			f.factor[(at+j)*f.ld+k] = float32(r[j*n+k] / math.Sqrt(mean))
 		}
-		d := f.factor[(at+j)*f.run+j]
+		d := f.factor[(at+j)*f.ld+j]
 		f.inverse[at+j], f.weights[at+j] = 1/d, d*d
 	}
 }
@@ -102,72 +109,63 @@ func splitUpper(h []float64, n int) {
 		}
 		for i := range to {
 			for j := max(i, from); j < to; j++ {
-				h[i*n+j] -= dot64(h[i*n+to:(i+1)*n], h[j*n+to:(j+1)*n])
+				h[i*n+j] -= vec.Dot(h[i*n+to:(i+1)*n], h[j*n+to:(j+1)*n])
 			}
 		}
 		for j := to - 1; j >= from; j-- {
 			row := h[j*n+j : j*n+to]
-			row[0] = math.Sqrt(max(row[0]-dot64(row[1:], row[1:]), least[j-from]))
+			row[0] = math.Sqrt(max(row[0]-vec.Dot(row[1:], row[1:]), least[j-from]))
 			for i := range j {
-				h[i*n+j] = (h[i*n+j] - dot64(h[i*n+j+1:i*n+to], row[1:])) / row[0]
+				h[i*n+j] = (h[i*n+j] - vec.Dot(h[i*n+j+1:i*n+to], row[1:])) / row[0]
 			}
 		}
 	}
 }
 
-// dot64 returns the product of two vectors, summed in four lanes.
-func dot64(x, y []float64) float64 {
-	var a, b, c, d float64
-	y = y[:len(x)]
-	i := 0
-	for ; i+4 <= len(x); i += 4 {
-		a += float64(x[i] * y[i])
-		b += float64(x[i+1] * y[i+1])
-		c += float64(x[i+2] * y[i+2])
-		d += float64(x[i+3] * y[i+3])
+// setBlock fills what the block that begins with column at has of its own.
+func (f *Feedback) setBlock(at int) {
+	for j := range f.block {
+		copy(f.own[(at+j)*f.block:][:f.block], f.factor[(at+j)*f.ld+at%f.run:])
 	}
-	for ; i < len(x); i++ {
-		a += float64(x[i] * y[i])
-	}
-	return (a + b) + (c + d)
-}
-
-// setCost fills the rows of the block that begins with column at.
-func (f *Feedback) setCost(at int) {
 	for j := range f.block {
 		for k := j; k < f.block; k++ {
-			x, y := f.row(at, j)[k:], f.row(at, k)[k:]
-			sum := 0.
-			for l, v := range x {
-				sum += float64(float64(v) * float64(y[l]))
-			}
-			f.cost[(at+j)*f.block+k], f.cost[(at+k)*f.block+j] = float32(sum), float32(sum)
+			sum := float32(vec.DotWide(f.row(at, j)[k:], f.row(at, k)[k:]))
+			f.cost[(at+j)*f.block+k], f.cost[(at+k)*f.block+j] = sum, sum
 		}
 	}
 }
 
 // row returns row j of R for the block that begins with column at.
 func (f *Feedback) row(at, j int) []float32 {
-	return f.factor[(at+j)*f.run+at%f.run:][:f.block]
+	return f.own[(at+j)*f.block:][:f.block]
 }
 
-// encode encodes a row, block by block. Plain encodes a block by itself, with weights
-// for its values; what it returns is improved if the type has a grid.
+// rowsTogether is how many rows are encoded at a time, so that what a block needs of R and
+// its cost is read from the nearer caches for all of them.
+const rowsTogether = 8
+
+// encode encodes rows, block by block. A search encodes a block by itself, with weights
+// for its values; what it returns is improved if the type has a grid. No row has to do
+// with the others.
 func (f *Feedback) encode(format *Format, dst []byte, src []float32) {
+	rows := len(src) / f.cols
 	n, size := format.Type.Block()
-	owed := make([]float32, f.run) // Rᵀ·e of the columns that are done
+	length := len(dst) / rows
+	e := newErrors(f, rows)
 	values := make([]float32, n)
 	d := descent{f: f, grid: format.grid, z: make([]float32, n)}
-	for at := 0; at < len(src); at += n {
-		x, in := src[at:at+n], at%f.run
-		if in == 0 {
-			clear(owed)
+	for at := 0; at < f.cols; at += n {
+		if at%f.run == 0 {
+			clear(e.owed)
 		}
-		f.settle(d.z, x, owed[in:in+n], at)
-		d.block(format, dst[:size], at)
-		format.Decode(values, dst[:size])
-		f.owe(owed, x, values, at)
-		dst = dst[size:]
+		for r := range rows {
+			x, b := src[r*f.cols+at:][:n], dst[r*length+at/n*size:][:size]
+			f.settle(d.z, x, e.owedBy(r, at), at)
+			d.block(format, b, at)
+			format.Decode(values, b)
+			e.set(r, x, values)
+		}
+		e.owe(at)
 	}
 }
 
@@ -177,25 +175,50 @@ func (f *Feedback) settle(z, x, owed []float32, at int) {
 	for j := range z {
 		e := float32(owed[j] * f.inverse[at+j])
 		z[j] = x[j] + e
-		for k, v := range f.row(at, j)[j+1:] {
-			owed[j+1+k] -= float32(e * v)
-		}
+		vec.AddScaled(owed[j+1:], -e, f.row(at, j)[j+1:])
 	}
 }
 
-// owe adds the errors of a block to what its run owes.
-func (f *Feedback) owe(owed, x, values []float32, at int) {
-	in := at % f.run
-	rest := owed[min(in+f.block, f.run):min(f.run, f.cols-at+in)]
-	if len(rest) == 0 {
+// rowErrors are those of the rows that are encoded together, in fours.
+type rowErrors struct {
+	f    *Feedback
+	owed []float32 // [rows][ld]: Rᵀ·e of the columns of the run that are done
+	e    []float32 // [rows/4][block][4]: of a block
+}
+
+func newErrors(f *Feedback, rows int) *rowErrors {
+	rows = (rows + 3) / 4 * 4
+	return &rowErrors{f: f, owed: make([]float32, rows*f.ld), e: make([]float32, rows*f.block)}
+}
+
+// owedBy returns what row r owes at the block at column at.
+func (e *rowErrors) owedBy(r, at int) []float32 {
+	return e.owed[r*e.f.ld+at%e.f.run:][:e.f.block]
+}
+
+// set sets the errors of row r: what the block should be less what it is.
+func (e *rowErrors) set(r int, x, values []float32) {
+	to := e.e[r/4*4*e.f.block+r%4:]
+	for j, v := range x {
+		to[4*j] = v - values[j]
+	}
+}
+
+// errorsTogether is how many columns' errors are added at a time.
+const errorsTogether = 8
+
+// owe adds the errors of the block at column at to what the run owes.
+func (e *rowErrors) owe(at int) {
+	f := e.f
+	from := at%f.run + f.block
+	n := min(f.run, f.cols-at+at%f.run) - from
+	if n <= 0 {
 		return
 	}
-	row := func(j int) []float32 { return f.factor[(at+j)*f.run+in+f.block:][:len(rest)] }
-	for j := 0; j < len(x); j += 4 {
-		e0, e1, e2, e3 := x[j]-values[j], x[j+1]-values[j+1], x[j+2]-values[j+2], x[j+3]-values[j+3]
-		r0, r1, r2, r3 := row(j), row(j+1), row(j+2), row(j+3)
-		for k := range rest {
-			rest[k] += (float32(e0*r0[k]) + float32(e1*r1[k])) + (float32(e2*r2[k]) + float32(e3*r3[k]))
+	for j := 0; j < f.block; j += errorsTogether {
+		r := f.factor[(at+j)*f.ld+from:]
+		for row := 0; row*f.ld < len(e.owed); row += 4 {
+			vec.AddProducts(e.owed[row*f.ld+from:], f.ld, n, e.e[row*f.block+4*j:][:4*errorsTogether], r, f.ld)
 		}
 	}
 }

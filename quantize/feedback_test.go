@@ -2,10 +2,12 @@ package quantize
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"mptgo/gguf"
@@ -80,7 +82,11 @@ func costs(t *testing.T, typ gguf.Type, cols int, products, weights []float32, f
 		}
 		before := bytes.Clone(floatsAsBytes(x))
 		for fb, sum := range map[*Feedback]*float64{nil: &without, f: &with} {
-			Better.encode(format, b, x, weights, fb)
+			if fb != nil {
+				fb.encode(format, b, x)
+			} else {
+				Better.encode(format, b, x, weights)
+			}
 			format.Decode(y, b)
 			*sum += outputError(products, x, y)
 		}
@@ -153,7 +159,7 @@ func TestFeedbackFactor(t *testing.T) {
 	}
 	for j := range cols {
 		for k := range cols {
-			if k < j && f.factor[j*cols+k] != 0 {
+			if k < j && f.factor[j*f.ld+k] != 0 {
 				t.Fatalf("row %d, column %d is not 0", j, k)
 			}
 			if k < j {
@@ -161,7 +167,7 @@ func TestFeedbackFactor(t *testing.T) {
 			}
 			got, want := 0., float64(products[j*256+k])/mean
 			for l := range cols {
-				got += float64(f.factor[j*cols+l]) * float64(f.factor[k*cols+l])
+				got += float64(f.factor[j*f.ld+l]) * float64(f.factor[k*f.ld+l])
 			}
 			if j == k {
 				want += damping
@@ -191,12 +197,13 @@ func TestFeedbackSettle(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := rand.New(rand.NewPCG(9, 9))
-	x, v, owed := make([]float32, cols), make([]float32, cols), make([]float32, cols)
+	x, v, e := make([]float32, cols), make([]float32, cols), newErrors(f, 1)
 	for i := range x {
 		x[i], v[i] = float32(r.NormFloat64()), float32(r.NormFloat64())
 	}
-	f.owe(owed, x[:block], v[:block], 0)
-	f.settle(v[block:], x[block:], owed[block:], block)
+	e.set(0, x[:block], v[:block])
+	e.owe(0)
+	f.settle(v[block:], x[block:], e.owedBy(0, block), block)
 	for k := block; k < cols; k++ {
 		slope, size := 0., 0.
 		for j := range cols {
@@ -268,10 +275,49 @@ func TestFeedbackGolden(t *testing.T) {
 		}
 		size, _ := format.Type.RowBytes(cols)
 		b := make([]byte, size)
-		Better.encode(format, b, x, nil, feedback(t, format.Type, products, cols))
+		feedback(t, format.Type, products, cols).encode(format, b, x)
 		h.Write(b)
 	}
 	if got := fmt.Sprintf("%x", h.Sum64()); got != "4646f90ddd4991fa" {
 		t.Errorf("other bytes: %s", got)
+	}
+}
+
+// TestFeedbackTogether: however many rows are encoded together, each becomes what it
+// becomes alone, and errors name the right one.
+func TestFeedbackTogether(t *testing.T) {
+	const cols, rows = 512, 2*rowsTogether + 3
+	products, _ := correlated(cols)
+	r := rand.New(rand.NewPCG(31, 32))
+	x := make([]float32, rows*cols)
+	for i := range x {
+		x[i] = float32(r.NormFloat64())
+	}
+	src := floatsAsBytes(x)
+	for _, typ := range []gguf.Type{gguf.Q4_0, gguf.Q4_K, gguf.IQ3_S} {
+		s := Scratch{Search: Better, Feedback: feedback(t, typ, products, cols)}
+		n, _ := typ.RowBytes(cols)
+		all, one := make([]byte, rows*n), make([]byte, n)
+		if err := Convert(all, typ, src, gguf.F32, cols, nil, &s); err != nil {
+			t.Fatal(err)
+		}
+		for i := range rows {
+			if err := Convert(one, typ, src[4*i*cols:4*(i+1)*cols], gguf.F32, cols, nil, &s); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(one, all[i*n:(i+1)*n]) {
+				t.Errorf("%v: row %d is another one alone", typ, i)
+			}
+		}
+		for value, want := range map[float32]string{
+			float32(math.Inf(1)): "row 10: column 300: the value is +Inf", 3e38: "row 10: ",
+		} {
+			bad := bytes.Clone(src)
+			binary.LittleEndian.PutUint32(bad[4*(10*cols+300):], math.Float32bits(value))
+			err := Convert(all, typ, bad, gguf.F32, cols, nil, &s)
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, a value of %v: %v, want %q", typ, value, err, want)
+			}
+		}
 	}
 }

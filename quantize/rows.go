@@ -41,7 +41,7 @@ func (s Search) EncodeRows(t gguf.Type, dst []byte, src []float32, cols int, wei
 		return fmt.Errorf("quantize: %v: %d rows of %d values take %d bytes, not %d", t, rows, cols, rows*size, len(dst))
 	}
 	for r := range rows {
-		err := encodeRow(f, s, dst[r*size:(r+1)*size], src[r*cols:(r+1)*cols], weights, nil)
+		err := encodeRow(f, s, dst[r*size:(r+1)*size], src[r*cols:(r+1)*cols], weights)
 		if err != nil {
 			return fmt.Errorf("quantize: %v: row %d: %w", t, r, err)
 		}
@@ -113,11 +113,11 @@ func NotFinite(t gguf.Type, src []byte) (count, first int, err error) {
 }
 
 // encodeRow encodes one row and checks its values before and after.
-func encodeRow(f *Format, s Search, dst []byte, src, weights []float32, fb *Feedback) error {
+func encodeRow(f *Format, s Search, dst []byte, src, weights []float32) error {
 	if i := notFinite(src); i >= 0 {
 		return notFiniteError(src, i)
 	}
-	s.encode(f, dst, src, weights, fb)
+	s.encode(f, dst, src, weights)
 	if b := f.bad(dst); b >= 0 {
 		return tooLarge(f.Type, b)
 	}

@@ -32,7 +32,7 @@ func (p *plan) weigh(recipe quantize.Recipe, opt Options) error {
 		}
 		if recipe.NeedsImatrix(t.info.Name, t.info.Type) {
 			return fmt.Errorf("tensor %s: %v without the importance of its columns makes nonsense: "+
-				"measure it with mpt imatrix, and add --imatrix FILE", t.info.Name, t.info.Type)
+				"measure it with mpt imatrix, and add --imatrix FILE, or add --self", t.info.Name, t.info.Type)
 		}
 		missing = append(missing, t.info.Name)
 	}
@@ -139,7 +139,7 @@ func (f *feedback) used(n int) {
 func (opt Options) checkImatrix(recipe quantize.Recipe) error {
 	if opt.Imatrix == nil {
 		if recipe.NeedsImatrix("", recipe.Base) && recipe.Base != gguf.IQ2_S {
-			return fmt.Errorf("%s without an importance matrix makes nonsense: measure one with mpt imatrix, and add --imatrix FILE", recipe.Name)
+			return fmt.Errorf("%s without an importance matrix makes nonsense: measure one with mpt imatrix, and add --imatrix FILE, or add --self", recipe.Name)
 		}
 		return nil
 	}

@@ -78,6 +78,9 @@ func (w workload) generation() string {
 // write makes a report with what is needed to judge and repeat it.
 func (r *report) write(dir string) error {
 	name := fmt.Sprintf("%s-compare-t%d.md", r.began.Format("2006-01-02-1504"), r.w.threads)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
 	f, err := os.Create(filepath.Join(dir, name))
 	if err != nil {
 		return err

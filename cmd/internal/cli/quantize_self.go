@@ -34,8 +34,8 @@ func (f *quantizeFlags) checkSelf(args []string) error {
 	switch {
 	case !f.self:
 		return nil
-	case f.imatrix != "":
-		return errors.New("--self is for when there is no importance matrix: leave out --imatrix or --self")
+	case f.hasProducts():
+		return errors.New("--self measures the products of columns, which the importance matrix has already: leave out --imatrix or --self")
 	case f.Search == quantize.Reference:
 		return errors.New("--self makes better codes than ggml's: leave out one of --self and --search reference")
 	case f.shape != "" || lora.IsFolder(args[0]):
@@ -47,7 +47,7 @@ func (f *quantizeFlags) checkSelf(args []string) error {
 // wantsSelf reports whether src is to measure its own importance matrix: if the user says
 // so, or says nothing and the model is small and its type one that gains from it.
 func (f *quantizeFlags) wantsSelf(cmd *cobra.Command, src string) (convert.Source, bool) {
-	if cmd.Flags().Changed("self") && !f.self || f.shape != "" || f.Imatrix != nil || lora.IsFolder(src) {
+	if cmd.Flags().Changed("self") && !f.self || f.shape != "" || f.hasProducts() || lora.IsFolder(src) {
 		return convert.Source{}, false
 	}
 	s, err := convert.Examine(src)
@@ -56,6 +56,9 @@ func (f *quantizeFlags) wantsSelf(cmd *cobra.Command, src string) (convert.Sourc
 	}
 	return s, f.self || s.Exact != "" && s.Parameters <= selfParameters && f.gains()
 }
+
+// hasProducts reports whether an importance matrix is given that tells everything.
+func (f *quantizeFlags) hasProducts() bool { return f.Imatrix != nil && f.Imatrix.HasProducts() }
 
 // gains reports whether the type is one that is searched for with what is known of the
 // columns, unless other bytes are asked for.
@@ -68,22 +71,44 @@ func (f *quantizeFlags) gains() bool {
 	return n > 1 && r.Base != gguf.TQ1_0 && r.Base != gguf.TQ2_0 && r.Search(f.Search) == quantize.Better
 }
 
-// measureSelf lets the model at src, as it is before it becomes out, write a text and
-// measures the importance of its columns with that.
-func (f *quantizeFlags) measureSelf(cmd *cobra.Command, src, out string, s convert.Source) (err error) {
-	talk := cmd.ErrOrStderr()
-	if !cmd.Flags().Changed("self") {
+// setSelf measures, if it is wanted, the importance matrix, or what the one that is given
+// does not tell. A model that cannot do it is quantised without, unless the user has asked
+// for it.
+func (f *quantizeFlags) setSelf(cmd *cobra.Command, args []string) error {
+	src, talk := args[0], cmd.ErrOrStderr()
+	s, wanted := f.wantsSelf(cmd, src)
+	if !wanted {
+		return nil
+	}
+	if !f.self {
 		note(talk, "quantize: %s writes a text that shows which of its weights matter; --self=false leaves that out", src)
 	}
+	m, err := f.measureSelf(cmd, src, args[len(args)-1], s)
+	switch {
+	case err != nil && (f.self || cmd.Context().Err() != nil):
+		return fmt.Errorf("quantize: --self: %s: %w", src, err)
+	case err != nil:
+		note(talk, "quantize: without that text: %v", err)
+	case f.Imatrix != nil:
+		f.Imatrix.BorrowProducts(m)
+	default:
+		f.Imatrix, f.ImatrixFile = m, selfDataset
+	}
+	return nil
+}
+
+// measureSelf measures the model at src, as it is before it becomes out. That of a
+// folder is made a file first.
+func (f *quantizeFlags) measureSelf(cmd *cobra.Command, src, out string, s convert.Source) (*imatrix.Matrix, error) {
 	if info, err := os.Stat(src); err == nil && info.IsDir() {
 		dir, err := os.MkdirTemp(filepath.Dir(out), ".mpt-self-")
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer os.RemoveAll(dir)
 		file := filepath.Join(dir, "model.gguf")
 		if _, err := convert.Convert(cmd.Context(), src, file, convert.Options{Type: s.Exact, Threads: f.Threads}); err != nil {
-			return err
+			return nil, err
 		}
 		src = file
 	}
@@ -93,10 +118,15 @@ func (f *quantizeFlags) measureSelf(cmd *cobra.Command, src, out string, s conve
 	}
 	m, err := mpt.Open(src, opts...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, m.Close()) }()
-	show := newStatus(talk)
+	defer m.Close()
+	return collectSelf(cmd, m)
+}
+
+// collectSelf lets a model write a text and measures that.
+func collectSelf(cmd *cobra.Command, m *mpt.Model) (*imatrix.Matrix, error) {
+	show := newStatus(cmd.ErrOrStderr())
 	defer show.clear()
 	length := min(selfLength, m.Config().Context)
 	all := imatrix.New(length)
@@ -106,28 +136,7 @@ func (f *quantizeFlags) measureSelf(cmd *cobra.Command, src, out string, s conve
 		show.show("measured %d of %d chunks", done, total)
 		return nil
 	}
-	err = mpt.CollectImatrixSelf(cmd.Context(), m, 1, all, opt, func(done, total int) {
+	return all, mpt.CollectImatrixSelf(cmd.Context(), m, 1, all, opt, func(done, total int) {
 		show.show("written %d of %d tokens", done, total)
 	})
-	f.Imatrix, f.ImatrixFile = all, selfDataset
-	return err
-}
-
-// setSelf measures the importance matrix if it is wanted. A model that cannot do it is
-// quantised without, unless the user has asked for it.
-func (f *quantizeFlags) setSelf(cmd *cobra.Command, args []string) error {
-	s, wanted := f.wantsSelf(cmd, args[0])
-	if !wanted {
-		return nil
-	}
-	err := f.measureSelf(cmd, args[0], args[len(args)-1], s)
-	switch {
-	case err == nil:
-		return nil
-	case f.self || cmd.Context().Err() != nil:
-		return fmt.Errorf("quantize: --self: %s: %w", args[0], err)
-	}
-	f.Imatrix, f.ImatrixFile = nil, ""
-	note(cmd.ErrOrStderr(), "quantize: without that text: %v", err)
-	return nil
 }

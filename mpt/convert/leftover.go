@@ -1,14 +1,49 @@
 package convert
 
 import (
+	"context"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
 )
 
-// leftover matches what follows the name of a file in that of an unfinished one: see
+// leftover matches the names of unfinished files, with that of the file to be: see
 // gguf.Create.
-var leftover = regexp.MustCompile(`^\.[0-9a-f]{8}\.tmp$`)
+var leftover = regexp.MustCompile(`^\.(.+)\.[0-9a-f]{8}\.tmp$`)
+
+// isLeftover reports whether name is that of an unfinished file of the name base, or of
+// an unfinished one that was to be [Aside].
+func isLeftover(name, base string) bool {
+	for range 2 {
+		m := leftover.FindStringSubmatch(name)
+		if m == nil {
+			return false
+		}
+		if name = m[1]; name == base {
+			return true
+		}
+	}
+	return false
+}
+
+// Aside converts src to a file beside dst that is only needed for a while: remove ends
+// that. Until then no other conversion takes it for one that was left behind.
+func Aside(ctx context.Context, src, dst string, opt Options) (path string, remove func(), err error) {
+	logf := opt.Logf
+	if logf == nil {
+		logf = func(string, ...any) {}
+	}
+	release := claim(dst, logf)
+	dir, base := filepath.Split(dst)
+	path = fmt.Sprintf("%s.%s.%08x.tmp", dir, base, rand.Uint32())
+	if _, err := Convert(ctx, src, path, opt); err != nil {
+		release()
+		return "", nil, err
+	}
+	return path, func() { os.Remove(path); release() }, nil
+}
 
 // claim is called before a file dst is made. It removes what conversions to dst that
 // were killed have left beside it, and returns a function to call at the end.
@@ -38,13 +73,11 @@ func removeLeftovers(dir, base string, logf func(string, ...any)) {
 	if err != nil {
 		return
 	}
-	prefix := "." + base
 	for _, e := range entries {
-		name := e.Name()
-		if len(name) <= len(prefix) || name[:len(prefix)] != prefix || !leftover.MatchString(name[len(prefix):]) || !e.Type().IsRegular() {
+		if !isLeftover(e.Name(), base) || !e.Type().IsRegular() {
 			continue
 		}
-		if path := filepath.Join(dir, name); os.Remove(path) == nil {
+		if path := filepath.Join(dir, e.Name()); os.Remove(path) == nil {
 			logf("%s, left by a conversion that was killed, is removed", path)
 		}
 	}

@@ -17,15 +17,18 @@ func TestLeftovers(t *testing.T) {
 	dir := t.TempDir()
 	dst := filepath.Join(dir, "out.gguf")
 	files := map[string]bool{ // whether the file stays
-		".out.gguf.0123abcd.tmp":  false,
-		".out.gguf.ffffffff.tmp":  false,
-		".out.gguf.0123abc.tmp":   true,
-		".out.gguf.0123abcde.tmp": true,
-		".out.gguf.0123ABCD.tmp":  true,
-		".outXgguf.0123abcd.tmp":  true,
-		".out.gguf..0123abcd.tmp": true,
-		"out.gguf.0123abcd.tmp":   true,
-		".my.out.gguf.01234567":   true,
+		".out.gguf.0123abcd.tmp":               false,
+		".out.gguf.ffffffff.tmp":               false,
+		"..out.gguf.01234567.tmp.0123abcd.tmp": false,
+		"..out.gguf.01234567.tmp":              true,
+		".out.gguf.01234567.tmp.0123abcd.tmp":  true,
+		".out.gguf.0123abc.tmp":                true,
+		".out.gguf.0123abcde.tmp":              true,
+		".out.gguf.0123ABCD.tmp":               true,
+		".outXgguf.0123abcd.tmp":               true,
+		".out.gguf..0123abcd.tmp":              true,
+		"out.gguf.0123abcd.tmp":                true,
+		".my.out.gguf.01234567":                true,
 	}
 	for name := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("half a model"), 0o666); err != nil {
@@ -57,7 +60,37 @@ func TestLeftovers(t *testing.T) {
 			t.Errorf("%s: stays: %v, want %v", name, err == nil, stays)
 		}
 	}
-	if len(notes) != 2 || !strings.Contains(notes[0], "killed") {
+	if len(notes) != 3 || !strings.Contains(notes[0], "killed") {
 		t.Errorf("notes %q, want one for each of two files", notes)
+	}
+}
+
+// What is aside stays while it is needed, whoever converts to the same file, and goes then.
+func TestAside(t *testing.T) {
+	dir := t.TempDir()
+	dst := filepath.Join(dir, "out.gguf")
+	src := caseDir("hf-tiny")
+	path, remove, err := Aside(t.Context(), src, dst, Options{Type: "F32"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !isLeftover(filepath.Base(path), "out.gguf") {
+		t.Errorf("%s would stay if the program were killed", path)
+	}
+	if _, err := Convert(t.Context(), src, dst, Options{Type: "F16"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil && runtime.GOOS != "windows" {
+		t.Error(err)
+	}
+	remove()
+	if _, err := os.Stat(path); err == nil {
+		t.Errorf("%s is still there", path)
+	}
+	if _, _, err := Aside(t.Context(), filepath.Join(dir, "nowhere"), dst, Options{Type: "F32"}); err == nil {
+		t.Error("a source that does not exist is converted")
+	}
+	if list, _ := os.ReadDir(dir); len(list) != 1 {
+		t.Errorf("%d files are left", len(list))
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -101,15 +100,11 @@ func (f *quantizeFlags) setSelf(cmd *cobra.Command, args []string) error {
 // folder is made a file first.
 func (f *quantizeFlags) measureSelf(cmd *cobra.Command, src, out string, s convert.Source) (*imatrix.Matrix, error) {
 	if info, err := os.Stat(src); err == nil && info.IsDir() {
-		dir, err := os.MkdirTemp(filepath.Dir(out), ".mpt-self-")
+		file, remove, err := convert.Aside(cmd.Context(), src, out, convert.Options{Type: s.Exact, Threads: f.Threads})
 		if err != nil {
 			return nil, err
 		}
-		defer os.RemoveAll(dir)
-		file := filepath.Join(dir, "model.gguf")
-		if _, err := convert.Convert(cmd.Context(), src, file, convert.Options{Type: s.Exact, Threads: f.Threads}); err != nil {
-			return nil, err
-		}
+		defer remove()
 		src = file
 	}
 	var opts []mpt.Option

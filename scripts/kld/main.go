@@ -1,6 +1,8 @@
 // Kld measures how far quantised files of a model are from the model itself: the
-// divergence of all predictions on a text, for every type, without an importance
-// matrix, with one, and with one that also has products of columns, beside files of the same type that another program has made.
+// divergence of all predictions on a text, for every type, by default (small models then
+// measure their own importance), with an importance
+// matrix, and with one that also has products of columns, beside files of the same type
+// that another program has made.
 // It prints a table in Markdown.
 //
 //	go run ./scripts/kld -model F16.gguf -text valid.txt -chunks 60 -imatrix m.dat -peer llama-quantize

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +38,7 @@ func (f *quantizeFlags) checkSelf(args []string) error {
 		return errors.New("--self measures the products of columns, which the importance matrix has already: leave out --imatrix or --self")
 	case f.Search == quantize.Reference:
 		return errors.New("--self makes better codes than ggml's: leave out one of --self and --search reference")
-	case f.shape != "" || lora.IsFolder(args[0]):
+	case f.shape != "" || lora.IsFolder(args[0]) || !f.quantizes():
 		return errors.New("--self is about a model that is quantised: leave it out")
 	}
 	return nil
@@ -50,7 +51,7 @@ func (f *quantizeFlags) wantsSelf(cmd *cobra.Command, src string) (convert.Sourc
 		return convert.Source{}, false
 	}
 	s, err := convert.Examine(src)
-	if err != nil {
+	if err != nil || s.Exact == "" && !f.AllowRequantize {
 		return s, false // converting it says why
 	}
 	return s, f.self || s.Exact != "" && s.Parameters <= selfParameters && f.gains()
@@ -59,6 +60,16 @@ func (f *quantizeFlags) wantsSelf(cmd *cobra.Command, src string) (convert.Sourc
 // hasProducts reports whether an importance matrix is given that tells everything.
 func (f *quantizeFlags) hasProducts() bool { return f.Imatrix != nil && f.Imatrix.HasProducts() }
 
+// quantizes reports whether the type has blocks.
+func (f *quantizeFlags) quantizes() bool {
+	r, err := quantize.ParseRecipe(f.Type)
+	if err != nil {
+		return true // bits, or what converting refuses
+	}
+	n, _ := r.Base.Block()
+	return n > 1
+}
+
 // gains reports whether the type is one that is searched for with what is known of the
 // columns, unless other bytes are asked for.
 func (f *quantizeFlags) gains() bool {
@@ -66,23 +77,22 @@ func (f *quantizeFlags) gains() bool {
 	if err != nil {
 		return f.TargetBPW > 0 && f.Type == "" && f.Search != quantize.Reference
 	}
-	n, _ := r.Base.Block()
-	return n > 1 && r.Base != gguf.TQ1_0 && r.Base != gguf.TQ2_0 && r.Search(f.Search) == quantize.Better
+	return f.quantizes() && r.Base != gguf.TQ1_0 && r.Base != gguf.TQ2_0 && r.Search(f.Search) == quantize.Better
 }
 
 // setSelf measures, if it is wanted, the importance matrix, or what the one that is given
 // does not tell. A model that cannot do it is quantised without, unless the user has asked
 // for it.
 func (f *quantizeFlags) setSelf(cmd *cobra.Command, args []string) error {
-	src, talk := args[0], cmd.ErrOrStderr()
+	src, out, talk := args[0], args[len(args)-1], cmd.ErrOrStderr()
 	s, wanted := f.wantsSelf(cmd, src)
-	if !wanted {
+	if !wanted || !f.canWrite(src, out) {
 		return nil
 	}
 	if !f.self {
 		note(talk, "quantize: %s writes a text that shows which of its weights matter; --self=false leaves that out", src)
 	}
-	m, err := f.measureSelf(cmd, src, args[len(args)-1], s)
+	m, err := f.measureSelf(cmd, src, out, s)
 	switch {
 	case err != nil && (f.self || cmd.Context().Err() != nil):
 		return fmt.Errorf("quantize: --self: %s: %w", src, err)
@@ -94,6 +104,16 @@ func (f *quantizeFlags) setSelf(cmd *cobra.Command, args []string) error {
 		f.Imatrix, f.ImatrixFile = m, selfDataset
 	}
 	return nil
+}
+
+// canWrite reports whether there is a place for out, so that nothing is measured for a
+// conversion that will be refused.
+func (f *quantizeFlags) canWrite(src, out string) bool {
+	if _, err := os.Stat(filepath.Dir(out)); err != nil || sameFile(src, out) {
+		return false
+	}
+	_, err := os.Lstat(out)
+	return f.Force || err != nil
 }
 
 // measureSelf measures the model at src, as it is before it becomes out. That of a

@@ -17,7 +17,8 @@ import (
 )
 
 // selfParameters is up to how many parameters a model writes its own importance matrix
-// without being asked: those of MPT-125M, for which it takes a minute or two on two cores.
+// without being asked: those of MPT-125M, for which it should take some two minutes on two
+// cores, by the half minute of one of 29M.
 const selfParameters = 1 << 27
 
 // How many tokens a model writes for one quantisation, in texts of which length. That

@@ -19,6 +19,7 @@ type Checkpoint struct {
 	Config *Config
 
 	dir     string
+	source  Source // nil: the folder dir
 	shards  []*Container
 	tensors []*Tensor
 	byName  map[string]*Tensor
@@ -52,8 +53,7 @@ func (c *Checkpoint) open() error {
 
 // isAdapter reports whether the folder is one that PEFT wrote.
 func (c *Checkpoint) isAdapter() bool {
-	_, err := os.Stat(filepath.Join(c.dir, "adapter_config.json"))
-	return err == nil
+	return c.has("adapter_config.json")
 }
 
 // Close closes all weight files.
@@ -85,6 +85,9 @@ func (c *Checkpoint) Tensor(name string) (*Tensor, bool) {
 func (c *Checkpoint) File(name string) ([]byte, error) {
 	if !isFileName(name) {
 		return nil, fmt.Errorf("checkpoint: %q is not the name of a file in the folder: %w", name, fs.ErrInvalid)
+	}
+	if c.source != nil {
+		return c.fileOf(name)
 	}
 	path := filepath.Join(c.dir, name)
 	f, err := os.Open(path)

@@ -32,7 +32,7 @@ func (c *Checkpoint) openWeights() error {
 			return c.openShards(l)
 		}
 		if c.has(l.single) {
-			s, err := l.open(filepath.Join(c.dir, l.single))
+			s, err := c.container(l, l.single)
 			if err != nil {
 				return err
 			}
@@ -48,11 +48,17 @@ func (c *Checkpoint) openWeights() error {
 }
 
 func (c *Checkpoint) has(name string) bool {
+	if c.source != nil {
+		return c.source.Has(name)
+	}
 	_, err := os.Stat(filepath.Join(c.dir, name))
 	return err == nil
 }
 
 func (c *Checkpoint) hasShards(pattern string) bool {
+	if c.source != nil {
+		return false
+	}
 	files, _ := os.ReadDir(c.dir) // what cannot be listed has no shards that could be named
 	for _, f := range files {
 		if ok, _ := filepath.Match(pattern, f.Name()); ok {
@@ -71,7 +77,7 @@ func (c *Checkpoint) openShards(l layout) error {
 	}
 	files := slices.Sorted(maps.Values(where))
 	for _, file := range slices.Compact(files) {
-		s, err := l.open(filepath.Join(c.dir, file))
+		s, err := c.container(l, file)
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("checkpoint: %s: shard %s, which %s names, is missing: %w", c.dir, file, l.index, fs.ErrNotExist)
 		}

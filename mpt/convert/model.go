@@ -74,14 +74,14 @@ func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Optio
 		return nil, err
 	}
 	p := &plan{tensors: m.out}
-	p.layout = layout{name: filepath.Base(name), queries: m.cfg.NHeads * m.cfg.HeadDim, scales: m.scales}
+	p.layout = layout{name: modelName(name), queries: m.cfg.NHeads * m.cfg.HeadDim, scales: m.scales}
 	if err := opt.edit(p); err != nil {
 		return nil, errors.Join(err, p.closeAll())
 	}
 	if err := p.choose(recipe, m.cfg.NLayers, opt); err != nil {
 		return nil, errors.Join(err, p.closeAll())
 	}
-	p.meta = append(m.metadata(filepath.Base(name), recipe, p.quantized()), vocab.Meta()...)
+	p.meta = append(m.metadata(modelName(name), recipe, p.quantized()), vocab.Meta()...)
 	p.meta = append(p.meta, opt.imatrixKeys()...)
 	return p, nil
 }
@@ -145,6 +145,10 @@ func (m *model) head(wte *checkpoint.Tensor) error {
 		return nil
 	}
 	m.taken[name] = true
+	if m.ck.Streamed() && !head.SameData(wte) {
+		m.logf("%s is left out, since config.json says that the embeddings are tied; whether it differs is not looked at", name)
+		return nil
+	}
 	same, err := equal(head, wte)
 	if err != nil {
 		return err
@@ -177,7 +181,7 @@ func (m *model) take(name string, shape ...int) (source, error) {
 		return source{}, err
 	}
 	m.taken[name] = true
-	return source{typ: typ, rows: t.Rows(), rowBytes: t.RowBytes(), read: t.ReadRows}, nil
+	return source{typ: typ, rows: t.Rows(), rowBytes: t.RowBytes(), read: t.ReadRows, tensor: t}, nil
 }
 
 func (m *model) matrix(to, from string, rows, cols int) error {

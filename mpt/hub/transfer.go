@@ -215,10 +215,9 @@ func (t *transfer) ask(ctx context.Context, i int, s segment, link string) error
 		at = t.c.fileURL(t.rev, t.file.Path)
 	}
 	from := s.From + s.Done
-	h := http.Header{}
 	ranged := !t.whole.Load() && (from > 0 || s.To < t.file.Size)
+	h := rangeHeader(ranged, from, s.To)
 	if ranged {
-		h.Set("Range", fmt.Sprintf("bytes=%d-%d", from, s.To-1))
 		if u, err := url.Parse(at); err == nil && link != "" {
 			if etag := t.part.etagOf(u.Host); etag != "" {
 				h.Set("If-Range", etag)
@@ -245,6 +244,15 @@ func (t *transfer) ask(ctx context.Context, i int, s segment, link string) error
 	return t.take(i, s, body)
 }
 
+// rangeHeader asks for bytes from up to to, or, if not ranged, for all.
+func rangeHeader(ranged bool, from, to int64) http.Header {
+	h := http.Header{}
+	if ranged {
+		h.Set("Range", fmt.Sprintf("bytes=%d-%d", from, to-1))
+	}
+	return h
+}
+
 // fileURL returns where the site has a file.
 func (c *Client) fileURL(rev *Revision, path string) string {
 	return fmt.Sprintf("%s/%s/resolve/%s/%s", c.Endpoint, escape(rev.Repo), rev.Commit, escape(path))
@@ -263,7 +271,7 @@ func (t *transfer) check(a *answer, from, to int64, ranged bool) (io.Reader, err
 	if commit := a.site.Get("X-Repo-Commit"); commit != "" && commitHash.MatchString(commit) && commit != t.rev.Commit {
 		return nil, fmt.Errorf("%w: commit %.12s is asked for, and %.12s is sent", ErrCorrupt, t.rev.Commit, commit)
 	}
-	if !t.part.source(a.Request.URL.Host, a.Header.Get("ETag")) && ranged {
+	if t.part != nil && !t.part.source(a.Request.URL.Host, a.Header.Get("ETag")) && ranged {
 		return nil, errRange // what has come is of another version
 	}
 	if encoding := a.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {

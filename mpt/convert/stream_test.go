@@ -1,0 +1,220 @@
+package convert
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// folderRemote is a folder that comes as if over a network.
+type folderRemote struct {
+	dir  string
+	cut  int64 // bytes after which streams break off; 0: never
+	flip int   // streams in which a byte is wrong
+	read map[string]int64
+}
+
+func (r *folderRemote) Name() string { return filepath.Base(r.dir) }
+func (r *folderRemote) ID() string   { return r.dir }
+
+func (r *folderRemote) Has(name string) bool {
+	_, err := os.Stat(filepath.Join(r.dir, name))
+	return err == nil
+}
+
+func (r *folderRemote) File(name string) ([]byte, error) {
+	return os.ReadFile(filepath.Join(r.dir, name))
+}
+
+func (r *folderRemote) Weights(name string) (io.ReaderAt, int64, error) {
+	b, err := os.ReadFile(filepath.Join(r.dir, name))
+	return bytes.NewReader(b), int64(len(b)), err
+}
+
+func (r *folderRemote) Hash(name string) (hash.Hash, string) {
+	b, _ := os.ReadFile(filepath.Join(r.dir, name))
+	sum := sha256.Sum256(b)
+	return sha256.New(), hex.EncodeToString(sum[:])
+}
+
+var errCut = errors.New("cut")
+
+func (r *folderRemote) Stream(_ context.Context, name string, from int64) (io.ReadCloser, error) {
+	b, err := os.ReadFile(filepath.Join(r.dir, name))
+	if err != nil {
+		return nil, err
+	}
+	if r.flip > 0 {
+		r.flip--
+		b[len(b)-1] ^= 1
+	}
+	rest := b[from:]
+	if r.read != nil {
+		r.read[name] += int64(len(rest))
+	}
+	if r.cut == 0 {
+		return io.NopCloser(bytes.NewReader(rest)), nil
+	}
+	n := min(int64(len(rest)), r.cut)
+	return io.NopCloser(io.MultiReader(bytes.NewReader(rest[:n]), failing{})), nil
+}
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, errCut }
+
+// TestStream converts every case as it comes, and compares with a conversion of the
+// folder.
+func TestStream(t *testing.T) {
+	for _, name := range cases {
+		for _, typ := range []string{"F32", "Q4_0"} {
+			dir := t.TempDir()
+			want, got := filepath.Join(dir, "want.gguf"), filepath.Join(dir, "got.gguf")
+			if _, err := Convert(context.Background(), caseDir(name), want, Options{Type: typ}); err != nil {
+				t.Fatal(err)
+			}
+			r := &folderRemote{dir: caseDir(name), read: map[string]int64{}}
+			sum, err := Stream(context.Background(), r, got, Options{Type: typ, Threads: 3})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			compareFiles(t, name, got, want)
+			if sum.Tensors == 0 || sum.Bytes == 0 {
+				t.Errorf("%s: the summary is %+v", name, sum)
+			}
+			for file, n := range r.read {
+				if info, err := os.Stat(filepath.Join(r.dir, file)); err != nil || n != info.Size() {
+					t.Errorf("%s: %d bytes of %s came, want %d (%v)", name, n, file, info.Size(), err)
+				}
+			}
+			if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
+				t.Errorf("%s: left: %v", name, left)
+			}
+		}
+	}
+}
+
+func compareFiles(t *testing.T, name, got, want string) {
+	t.Helper()
+	a, errA := os.ReadFile(got)
+	b, errB := os.ReadFile(want)
+	if errA != nil || errB != nil || !bytes.Equal(a, b) {
+		t.Errorf("%s: the files differ (%v, %v)", name, errA, errB)
+	}
+}
+
+// TestStreamGoesOn cuts a conversion off again and again; what is made in the end is
+// right, and what came before a cut is not needed again.
+func TestStreamGoesOn(t *testing.T) {
+	forEverySave(t)
+	src := caseDir("hf-bf16-sharded")
+	dir := t.TempDir()
+	want, got := filepath.Join(dir, "want.gguf"), filepath.Join(dir, "got.gguf")
+	if _, err := Convert(context.Background(), src, want, Options{Type: "Q8_0"}); err != nil {
+		t.Fatal(err)
+	}
+	r := &folderRemote{dir: src, cut: 80_000, read: map[string]int64{}}
+	for cuts := 0; ; cuts++ {
+		_, err := Stream(context.Background(), r, got, Options{Type: "Q8_0", Threads: 2})
+		if err == nil {
+			if cuts < 2 {
+				t.Errorf("only %d cuts", cuts)
+			}
+			break
+		}
+		if !errors.Is(err, errCut) || cuts > 100 {
+			t.Fatalf("after %d cuts: %v", cuts, err)
+		}
+		if _, err := os.Stat(got); !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal("an unfinished file has its name")
+		}
+	}
+	compareFiles(t, src, got, want)
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// forEverySave makes conversions note how far they are after every piece, of one row.
+func forEverySave(t *testing.T) {
+	old := journalBytes
+	journalBytes = 1
+	t.Cleanup(func() { journalBytes = old })
+}
+
+// TestStreamVerifies has bytes that are wrong: once, and always.
+func TestStreamVerifies(t *testing.T) {
+	src := caseDir("hf-bf16-sharded")
+	dir := t.TempDir()
+	want, got := filepath.Join(dir, "want.gguf"), filepath.Join(dir, "got.gguf")
+	if _, err := Convert(context.Background(), src, want, Options{Type: "Q8_0"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Stream(context.Background(), &folderRemote{dir: src, flip: 1}, got, Options{Type: "Q8_0"}); err != nil {
+		t.Fatal(err)
+	}
+	compareFiles(t, src, got, want)
+	_, err := Stream(context.Background(), &folderRemote{dir: src, flip: 9}, filepath.Join(dir, "no.gguf"), Options{Type: "Q8_0"})
+	if err == nil || !strings.Contains(err.Error(), "its hash is ") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "no.gguf")); err == nil {
+		t.Error("a file is made of wrong bytes")
+	}
+}
+
+// TestStreamOptionsChange goes on with another type: nothing of the first is used.
+func TestStreamOptionsChange(t *testing.T) {
+	forEverySave(t)
+	src := caseDir("hf-bf16-sharded")
+	dir := t.TempDir()
+	want, got := filepath.Join(dir, "want.gguf"), filepath.Join(dir, "got.gguf")
+	Stream(context.Background(), &folderRemote{dir: src, cut: 80_000}, got, Options{Type: "Q8_0"})
+	for _, typ := range []string{"Q4_0", "Q4_1"} {
+		if _, err := Convert(context.Background(), src, want, Options{Type: typ, Force: true}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Stream(context.Background(), &folderRemote{dir: src}, got, Options{Type: typ, Force: true}); err != nil {
+			t.Fatal(err)
+		}
+		compareFiles(t, typ, got, want)
+	}
+}
+
+// What needs the weights twice is refused, and so is what is no checkpoint.
+func TestStreamRefuses(t *testing.T) {
+	dst := filepath.Join(t.TempDir(), "out.gguf")
+	for _, x := range []struct {
+		src string
+		opt Options
+		say string
+	}{
+		{caseDir("hf-tiny"), Options{Type: "Q4_0", TargetBPW: 4}, "download the checkpoint first"},
+		{caseDir("hf-tiny"), Options{Type: "Q4_00"}, "Q4_00"},
+		{t.TempDir(), Options{Type: "Q4_0"}, "config.json"},
+	} {
+		if _, err := Stream(context.Background(), &folderRemote{dir: x.src}, dst, x.opt); err == nil || !strings.Contains(err.Error(), x.say) {
+			t.Errorf("error %v, want one with %q", err, x.say)
+		}
+	}
+}
+
+func TestModelName(t *testing.T) {
+	for dir, want := range map[string]string{
+		"/a/mpt-7b": "mpt-7b", "/c/models--mosaicml--mpt-7b-chat/snapshots/0123": "mpt-7b-chat", "/c/models--gpt2/snapshots/0123": "gpt2",
+		"/c/models--a--b/other/0123": "0123",
+	} {
+		if got := modelName(filepath.FromSlash(dir)); got != want {
+			t.Errorf("%s: %s, want %s", dir, got, want)
+		}
+	}
+}

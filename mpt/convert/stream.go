@@ -277,8 +277,8 @@ func (s *streamer) once(ctx context.Context, i int, sh shard, at int64, state []
 	s.fail = cancel
 	s.convert(ctx, q, func() error { return s.journal.save(i, q, journalBytes) })
 	err = <-came
-	if ctx.Err() != nil {
-		err = context.Cause(ctx)
+	if cause := context.Cause(ctx); cause != nil && (err == nil || !errors.Is(cause, err)) {
+		err = cause
 	}
 	if err != nil {
 		return "", errors.Join(err, s.journal.save(i, q, 1))

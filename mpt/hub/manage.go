@@ -56,9 +56,13 @@ func (c *Client) List() ([]CachedRepo, error) {
 func (c *Client) inspect(repo string) (CachedRepo, error) {
 	r := CachedRepo{Repo: repo, Path: c.repoDir(repo)}
 	err := walkFiles(r.Path, func(path string, info fs.FileInfo) error {
-		r.Bytes += info.Size()
-		if strings.Contains(info.Name(), ".mptgo.") || strings.HasSuffix(info.Name(), ".incomplete") {
-			r.Part += info.Size()
+		size := info.Size()
+		if blob, ok := strings.CutSuffix(path, ".mptgo.part"); ok {
+			size = partBytes(blob) // the file has holes
+		}
+		r.Bytes += size
+		if unfinished(info.Name()) {
+			r.Part += size
 		}
 		if used := lastUse(info); used.After(r.Used) {
 			r.Used = used
@@ -290,7 +294,7 @@ func (c *Client) removeRevision(repo string, v CachedRevision) error {
 		errs = append(errs, os.Remove(c.refPath(&Revision{Repo: repo, Name: name})))
 	}
 	r := &Revision{Repo: repo, Commit: v.Commit}
-	errs = append(errs, os.RemoveAll(c.Dir(r)), os.RemoveAll(filepath.Join(c.repoDir(repo), ".no_exist", v.Commit)))
+	errs = append(errs, os.RemoveAll(c.Dir(r)), os.RemoveAll(filepath.Join(c.repoDir(repo), madeFolder, v.Commit)), os.RemoveAll(filepath.Join(c.repoDir(repo), ".no_exist", v.Commit)))
 	if err := os.Remove(c.treePath(r)); !errors.Is(err, fs.ErrNotExist) {
 		errs = append(errs, err)
 	}
@@ -357,7 +361,35 @@ func (c *Client) pruneRepo(r CachedRepo) (int64, error) {
 			return 0, err
 		}
 	}
-	return c.less(r, c.sweep(r.Repo, true))
+	return c.less(r, errors.Join(c.sweep(r.Repo, true), c.sweepMade(r.Repo)))
+}
+
+// madeFolder is the folder of a repository in the cache, which other programs do not
+// look at, for what is made of a commit: model files of checkpoints.
+const madeFolder = "mptgo"
+
+// Made returns the name of a file that is made of a commit. It goes when the commit is
+// removed.
+func (c *Client) Made(rev *Revision, name string) string {
+	return filepath.Join(c.repoDir(rev.Repo), madeFolder, rev.Commit, name)
+}
+
+// sweepMade removes what conversions left behind that were stopped.
+func (c *Client) sweepMade(repo string) error {
+	return walkFiles(filepath.Join(c.repoDir(repo), madeFolder), func(path string, info fs.FileInfo) error {
+		if !strings.HasPrefix(info.Name(), ".") {
+			return nil
+		}
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if errors.Is(lockFile(f), errLocked) {
+			return nil
+		}
+		return os.Remove(path)
+	})
 }
 
 func (c *Client) say(format string, args ...any) {

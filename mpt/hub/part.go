@@ -292,8 +292,12 @@ func (p *part) sum() string {
 	return hex.EncodeToString(p.hash.Sum(nil))
 }
 
-// close keeps the part for another time.
+// close keeps the part for another time, if there is anything to keep.
 func (p *part) close() {
+	if p.come() == 0 {
+		p.remove()
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.save() // without it some is fetched twice

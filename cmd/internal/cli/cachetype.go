@@ -55,6 +55,9 @@ func shortCacheTypes(args []string) []string {
 		if name == "-ctk" || name == "-ctv" {
 			args[i] = "--cache-type-" + name[3:] + arg[len(name):len(arg)-len(value)] + value
 		}
+		if long, ok := hubShorthands[name]; ok {
+			args[i] = long + arg[len(name):]
+		}
 	}
 	return args
 }

@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mptgo/internal/fakehub"
+	"mptgo/mpt/convert"
+)
+
+// scriptHub starts the hub that scripts pull from: a checkpoint, GGUF files, and
+// repositories that are refused.
+func scriptHub(t *testing.T) *fakehub.Hub {
+	t.Helper()
+	h := fakehub.Start()
+	t.Cleanup(h.Close)
+	checkpoint := folderContents(t, filepath.Join(cases(t), "hf-bf16-sharded"))
+	for _, name := range []string{"modeling_mpt.py", "README.md", "pytorch_model.bin", "optimizer.pt"} {
+		checkpoint[name] = fakehub.Noise(20_000, byte(len(name)))
+	}
+	h.Add("mosaicml/tiny", &fakehub.Repo{Files: checkpoint})
+	h.Add("mosaicml/old-tiny", &fakehub.Repo{Moved: "mosaicml/tiny"})
+	ggufs := map[string]fakehub.Content{"README.md": fakehub.Text("# models\n"), "mmproj-Q8_0.gguf": fakehub.Noise(5000, 1)}
+	dir := t.TempDir()
+	for _, typ := range []string{"Q4_0", "Q8_0"} {
+		path := filepath.Join(dir, "tiny-"+typ+".gguf")
+		if _, err := convert.Convert(context.Background(), filepath.Join(cases(t), "hf-tiny"), path, convert.Options{Type: typ}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range folderContents(t, dir) {
+		ggufs[name] = c
+	}
+	h.Add("someone/tiny-GGUF", &fakehub.Repo{Files: ggufs})
+	h.Add("t/gated", &fakehub.Repo{Files: checkpoint, Gated: true})
+	h.Add("t/evil", &fakehub.Repo{Files: checkpoint, Entries: []string{`{"type":"file","path":"../../evil.sh","size":1}`}})
+	h.Add("t/data", &fakehub.Repo{Files: map[string]fakehub.Content{"train.csv": fakehub.Text("1,2\n")}})
+	return h
+}
+
+// folderContents returns the files of a folder.
+func folderContents(t *testing.T, dir string) map[string]fakehub.Content {
+	t.Helper()
+	files := map[string]fakehub.Content{}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), "expected") {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[e.Name()] = fakehub.Text(string(b))
+	}
+	return files
+}
+
+// TestHubShorthands has llama.cpp's flags of several letters.
+func TestHubShorthands(t *testing.T) {
+	for args, want := range map[string]string{
+		"run -hf a/b -p x":          "run --hf-repo a/b -p x",
+		"run -hf=a/b:Q4_0 -hff=f":   "run --hf-repo=a/b:Q4_0 --hf-file=f",
+		"run -hfr a/b -hft token":   "run --hf-repo a/b --hf-token token",
+		"run -hfx -h -f file":       "run -hfx -h -f file",
+		"run -p x -- -hf":           "run -p x -- -hf",
+		"run -ctk f16 -hf a/b -ctv": "run --cache-type-k f16 --hf-repo a/b --cache-type-v",
+	} {
+		if got := strings.Join(shortCacheTypes(strings.Fields(args)), " "); got != want {
+			t.Errorf("%s: %s, want %s", args, got, want)
+		}
+	}
+}

@@ -57,23 +57,23 @@ func (c *Client) writeRef(rev *Revision) {
 	if old, ok := c.readRef(rev); ok && old == rev.Commit {
 		return
 	}
-	c.keep(c.refPath(rev), []byte(rev.Commit))
+	c.keep(rev, c.refPath(rev), []byte(rev.Commit))
 }
 
-// keep writes a small file of the cache. The cache works without it, so that one that
-// cannot be written to is no error.
-func (c *Client) keep(path string, b []byte) {
-	if err := writeFile(path, b); err != nil {
+// keep writes a small file of a repository. The cache works without it, so that one that
+// cannot be written to is no error. Unfinished it lies where no other program looks.
+func (c *Client) keep(rev *Revision, path string, b []byte) {
+	err := os.MkdirAll(filepath.Dir(path), 0o777)
+	if err == nil {
+		err = replaceFile(path, tempName(filepath.Join(c.repoDir(rev.Repo), filepath.Base(path))), b)
+	}
+	if err != nil {
 		c.Logf("%v", err)
 	}
 }
 
-// writeFile writes a file under another name first, so that nobody sees half of it.
-func writeFile(path string, b []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return err
-	}
-	tmp := tempName(path)
+// replaceFile writes a file under the name tmp first, so that nobody sees half of it.
+func replaceFile(path, tmp string, b []byte) error {
 	err := os.WriteFile(tmp, b, 0o666)
 	if err == nil {
 		err = os.Rename(tmp, path)
@@ -158,7 +158,7 @@ func (c *Client) writeTree(rev *Revision, files []File) {
 	}
 	b, err := json.MarshalIndent(t, "", " ")
 	if err == nil {
-		c.keep(c.treePath(rev), b)
+		c.keep(rev, c.treePath(rev), b)
 	}
 }
 
@@ -207,9 +207,15 @@ func (c *Client) link(rev *Revision, f File, hash string, fresh bool) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
+	to := filepath.FromSlash(strings.Repeat("../", strings.Count(f.Path, "/")+2) + "blobs/" + hash)
+	err := symlink(to, path)
+	if err == nil {
+		return nil
+	}
 	tmp := tempName(path)
-	to := strings.Repeat("../", strings.Count(f.Path, "/")+2) + "blobs/" + hash
-	err := symlink(filepath.FromSlash(to), tmp)
+	if errors.Is(err, fs.ErrExist) {
+		err = symlink(to, tmp)
+	}
 	switch {
 	case err == nil:
 	case fresh:

@@ -170,7 +170,7 @@ func BenchmarkPull(b *testing.B) {
 	defer h.Close()
 	h.Add(tiny, &fakehub.Repo{Files: map[string]fakehub.Content{"model.safetensors": fakehub.Noise(size, 7)}})
 	b.SetBytes(size)
-	var seconds, peak float64
+	var seconds, peak, cpu float64
 	for range b.N {
 		b.StopTimer()
 		home := filepath.Join(b.TempDir(), "hf")
@@ -183,10 +183,12 @@ func BenchmarkPull(b *testing.B) {
 		var s, m float64
 		fmt.Sscan(out.String(), &s, &m)
 		seconds, peak = seconds+s, max(peak, m)
+		cpu += (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 		os.RemoveAll(home)
 		b.StartTimer()
 	}
 	b.ReportMetric(float64(size)*float64(b.N)/seconds/1e6, "child-MB/s")
+	b.ReportMetric(cpu/float64(b.N), "child-cpu-s")
 	b.ReportMetric(peak/(1<<20), "peak-MiB")
 }
 

@@ -361,6 +361,10 @@ func (c *Client) pruneRepo(r CachedRepo) (int64, error) {
 			return 0, err
 		}
 	}
+	left, _ := filepath.Glob(filepath.Join(r.Path, ".*.tmp"))
+	for _, path := range left {
+		os.Remove(path)
+	}
 	return c.less(r, errors.Join(c.sweep(r.Repo, true), c.sweepMade(r.Repo)))
 }
 

@@ -174,7 +174,7 @@ func (p *part) reset(size int64, many bool) error {
 func (p *part) save() error {
 	b, err := json.Marshal(&p.state)
 	if err == nil {
-		err = writeFile(p.note, b)
+		err = replaceFile(p.note, p.note+".tmp", b)
 	}
 	p.dirty, p.saved = 0, time.Now()
 	return err
@@ -307,8 +307,14 @@ func (p *part) close() {
 // remove gives the part up.
 func (p *part) remove() {
 	p.file.Close()
-	os.Remove(p.note)
+	p.forget()
 	os.Remove(p.path)
+}
+
+// forget removes the state, also one that was not written whole.
+func (p *part) forget() {
+	os.Remove(p.note)
+	os.Remove(p.note + ".tmp")
 }
 
 // commit gives the whole part its name, once it is on the disk.
@@ -321,7 +327,7 @@ func (p *part) commit(blob string) error {
 		err = os.Rename(p.path, blob)
 	}
 	if err == nil {
-		os.Remove(p.note)
+		p.forget()
 	}
 	return err
 }

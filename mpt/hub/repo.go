@@ -35,7 +35,7 @@ func (c *Client) ParseRef(text string) (Ref, error) {
 	}
 	rest, rev, hasRev := strings.Cut(rest, "@")
 	rest, tag, hasTag := strings.Cut(rest, ":")
-	r.Repo, r.Tag = strings.TrimSuffix(rest, "/"), tag
+	r.Repo, r.Tag = rest, tag
 	if hasRev {
 		r.Revision = rev
 	}

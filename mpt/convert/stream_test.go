@@ -6,13 +6,17 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // folderRemote is a folder that comes as if over a network.
@@ -21,6 +25,18 @@ type folderRemote struct {
 	cut  int64 // bytes after which streams break off; 0: never
 	flip int   // streams in which a byte is wrong
 	read map[string]int64
+	slow time.Duration // before every 8 KiB
+}
+
+// slowReader pauses before every piece.
+type slowReader struct {
+	io.Reader
+	pause time.Duration
+}
+
+func (s slowReader) Read(p []byte) (int, error) {
+	time.Sleep(s.pause)
+	return s.Reader.Read(p[:min(len(p), 8<<10)])
 }
 
 func (r *folderRemote) Name() string { return filepath.Base(r.dir) }
@@ -60,6 +76,9 @@ func (r *folderRemote) Stream(_ context.Context, name string, from int64) (io.Re
 	rest := b[from:]
 	if r.read != nil {
 		r.read[name] += int64(len(rest))
+	}
+	if r.slow > 0 {
+		return io.NopCloser(slowReader{bytes.NewReader(rest), r.slow}), nil
 	}
 	if r.cut == 0 {
 		return io.NopCloser(bytes.NewReader(rest)), nil
@@ -140,6 +159,62 @@ func TestStreamGoesOn(t *testing.T) {
 	}
 	compareFiles(t, src, got, want)
 	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// streamChild is the variable by which TestStreamKilled starts itself again: the folder
+// with the file to make.
+const streamChild = "MPTGO_CONVERT_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	dir := os.Getenv(streamChild)
+	if dir == "" {
+		os.Exit(m.Run())
+	}
+	journalBytes = 1
+	r := &folderRemote{dir: caseDir("hf-bf16-sharded"), slow: 2 * time.Millisecond}
+	if _, err := Stream(context.Background(), r, filepath.Join(dir, "got.gguf"), Options{Type: "Q8_0", Threads: 2}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// TestStreamKilled kills a program that converts, as kill -9 does, until it gets through.
+func TestStreamKilled(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	want := filepath.Join(dir, "want.gguf")
+	if _, err := Convert(context.Background(), caseDir("hf-bf16-sharded"), want, Options{Type: "Q8_0"}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 6 {
+		cmd := exec.Command(exe)
+		cmd.Env = append(os.Environ(), streamChild+"="+dir)
+		var out strings.Builder
+		cmd.Stderr = &out
+		if err := cmd.Start(); err != nil {
+			t.Skip(err)
+		}
+		kill := time.AfterFunc(time.Duration(20+rand.IntN(60))*time.Millisecond, func() {
+			if i < 5 {
+				cmd.Process.Kill()
+			}
+		})
+		err := cmd.Wait()
+		kill.Stop()
+		if _, e := os.Stat(filepath.Join(dir, "got.gguf")); err == nil || e == nil { // perhaps killed after its work
+			break
+		}
+		if out.Len() > 0 || i == 5 {
+			t.Fatalf("%v: %s", err, out.String())
+		}
+	}
+	compareFiles(t, "killed", filepath.Join(dir, "got.gguf"), want)
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*.part")); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
 }

@@ -300,6 +300,35 @@ func TestNoFile(t *testing.T) {
 	}
 }
 
+// Repositories that are hostile, or that need another protocol, are refused as a whole.
+func TestRefused(t *testing.T) {
+	sha := strings.Repeat("ab", 32)
+	for say, entry := range map[string]string{
+		"it leads elsewhere":       `{"type":"file","path":"../x","size":1}`,
+		"not a safe path":          `{"type":"file","path":"/etc/x","size":1}`,
+		"a malformed hash":         `{"type":"file","path":"x","size":1,"oid":"../../../x"}`,
+		"has a malformed hash":     `{"type":"file","path":"x","size":1,"lfs":{"oid":"` + strings.Repeat("a", 40) + `","size":1}}`,
+		"a negative size":          `{"type":"file","path":"x","size":-5}`,
+		"is there twice":           `{"type":"file","path":"config.json","size":77}`,
+		"are one file where case":  `{"type":"file","path":"Config.JSON","size":1,"oid":"` + strings.Repeat("a", 40) + `"}`,
+		"and the folder of":        `{"type":"file","path":"config.json/x","size":1,"oid":"` + strings.Repeat("a", 40) + `"}`,
+		"Xet protocol alone":       `{"type":"file","path":"x.bin","size":60000000000,"xetHash":"` + sha + `","lfs":{"oid":"` + sha + `","size":60000000000}}`,
+		"not enough space":         `{"type":"file","path":"x.bin","size":9000000000000000,"lfs":{"oid":"` + sha + `","size":9000000000000000}}`,
+		"reserves the name":        `{"type":"file","path":"aux.bin","size":1}`,
+		"not the JSON that a hub ": `{"type":"file","path":7}`,
+	} {
+		h := fakehub.Start()
+		h.Add("t/evil", &fakehub.Repo{Files: map[string]fakehub.Content{"config.json": fakehub.Text("{}")}, Entries: []string{entry}})
+		c := newClient(t, h)
+		_, _, err := pull(c, "t/evil")
+		refused(t, c, err, say)
+		if left, _ := filepath.Glob(filepath.Join(c.Cache, "*", "snapshots", "*", "*")); len(left) > 0 {
+			t.Errorf("%s: %v are in the cache", say, left)
+		}
+		h.Close()
+	}
+}
+
 // A token makes gated and private repositories available.
 func TestToken(t *testing.T) {
 	h := fakehub.Start()
@@ -478,7 +507,9 @@ func TestTwoAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {
-			if _, _, err := pull(clientAt(h.URL, c.Cache), tiny); err != nil {
+			c := clientAt(h.URL, c.Cache)
+			c.Times.Header, c.Times.Stall = time.Minute, time.Minute // a retry would be counted
+			if _, _, err := pull(c, tiny); err != nil {
 				t.Error(err)
 			}
 		})

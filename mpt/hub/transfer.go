@@ -63,6 +63,7 @@ func (l *link) drop(url string) {
 func (c *Client) fetchBlob(ctx context.Context, rev *Revision, f File, come *atomic.Int64) (fresh bool, err error) {
 	blob := c.blob(rev.Repo, f.Hash)
 	if hasSize(blob, f.Size) {
+		os.Remove(blob + ".mptgo.json") // of a process that was killed just then
 		come.Add(f.Size)
 		return false, nil
 	}

@@ -77,17 +77,17 @@ func TestPythonsCache(t *testing.T) {
 // A list of files that is broken, or hostile, is asked for again.
 func TestHostileTree(t *testing.T) {
 	h := newHub(t)
+	c := newClient(t, h)
+	rev, _, err := pull(c, tiny)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, text := range []string{
 		"", "[]", "{", `{"format_version": 2, "files": {}}`, `{"format_version": 1, "files": {}}`,
 		`{"format_version": 1, "files": {"../../evil": {"size": 1, "blob_id": "` + strings.Repeat("a", 40) + `"}}}`,
 		`{"format_version": 1, "files": {"evil": {"size": 1, "blob_id": "../../../evil"}}}`,
 		`{"format_version": 1, "files": {"evil": {"size": -1, "blob_id": "` + strings.Repeat("a", 40) + `"}}}`,
 	} {
-		c := newClient(t, h)
-		rev, _, err := pull(c, tiny)
-		if err != nil {
-			t.Fatal(err)
-		}
 		os.WriteFile(c.treePath(rev), []byte(text), 0o666)
 		files, err := c.Files(context.Background(), rev)
 		if err != nil || len(files) != len(repoFiles(h)) {

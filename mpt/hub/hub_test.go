@@ -19,8 +19,18 @@ import (
 const tiny = "mosaicml/mpt-tiny"
 
 // quick are the times of tests.
-var quick = Times{Connect: 5 * time.Second, Header: 200 * time.Millisecond, Stall: 200 * time.Millisecond, Retry: time.Millisecond,
+var quick = Times{Connect: 5 * time.Second, Header: 10 * time.Second, Stall: 10 * time.Second, Retry: time.Millisecond,
 	RetryMost: 2 * time.Millisecond, RateLimit: 5 * time.Second, Save: time.Hour, Lock: time.Millisecond, Progress: time.Millisecond}
+
+// hasty returns times for a fault: where nothing comes, little patience, else so much
+// that a busy machine is none.
+func hasty(kind string) Times {
+	times := quick
+	if kind == "stall" || kind == "hang" {
+		times.Header, times.Stall = 300*time.Millisecond, 300*time.Millisecond
+	}
+	return times
+}
 
 // newHub starts a hub with one repository: small files, one large file that is fetched
 // in one piece, and one that is fetched in segments of 64 KiB.
@@ -174,6 +184,7 @@ func TestFaultsThatPass(t *testing.T) {
 			h := newHub(t)
 			h.Fail(f)
 			c := newClient(t, h)
+			c.Times = hasty(f.Kind)
 			c.Token = fakehub.Token
 			rev, _, err := pull(c, tiny)
 			if err != nil {
@@ -216,11 +227,13 @@ func TestFaultsThatStay(t *testing.T) {
 			x.fault.Times = -1
 			h.Fail(x.fault)
 			c := newClient(t, h)
+			c.Times = hasty(x.fault.Kind)
 			c.Token, c.TokenFrom = fakehub.Token, "HF_TOKEN"
 			_, _, err := pull(c, tiny)
 			refused(t, c, err, x.say)
 			checkCache(t, c, h, nil, nil, false)
 			h.Heal()
+			c = clientAt(h.URL, c.Cache)
 			rev, _, err := pull(c, tiny)
 			if err != nil {
 				t.Fatalf("later: %v", err)
@@ -507,9 +520,7 @@ func TestTwoAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {
-			c := clientAt(h.URL, c.Cache)
-			c.Times.Header, c.Times.Stall = time.Minute, time.Minute // a retry would be counted
-			if _, _, err := pull(c, tiny); err != nil {
+			if _, _, err := pull(clientAt(h.URL, c.Cache), tiny); err != nil {
 				t.Error(err)
 			}
 		})

@@ -26,8 +26,8 @@ const (
 // process that is killed fetches twice.
 const saveBytes = 32 << 20
 
-// readBytes is the memory of a connection.
-const readBytes = 256 << 10
+// writeBytes is how much is written at once, and the memory of a connection.
+const writeBytes = 1 << 20
 
 // newHash returns what a file is verified with; nil if its hash is not known.
 func newHash(want string, size int64) hash.Hash {

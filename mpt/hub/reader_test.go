@@ -22,6 +22,7 @@ func openRemote(t *testing.T, f fakehub.Fault) (c *Client, rev *Revision, file F
 	t.Helper()
 	h := newHub(t)
 	c = newClient(t, h)
+	c.Times = hasty(f.Kind)
 	c.Token = fakehub.Token
 	rev, err := c.Resolve(context.Background(), tiny, "main")
 	if err != nil {

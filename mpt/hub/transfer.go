@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // errRange is returned when a server does not serve the range it was asked for; the
@@ -316,9 +317,9 @@ func checkRange(header string, from, to, size int64) error {
 // take writes a body where the rest of segment i belongs. A server that sends more than
 // it should is no reason to doubt what came: the hash tells, if there is one.
 func (t *transfer) take(i int, s segment, body io.Reader) error {
-	b := make([]byte, readBytes)
+	b := make([]byte, min(writeBytes, s.missing()))
 	for left := s.missing(); left > 0; {
-		n, err := body.Read(b[:min(left, int64(len(b)))])
+		n, err := fill(body, b[:min(left, int64(len(b)))])
 		if n > 0 {
 			if e := t.part.add(i, b[:n]); e != nil {
 				return e
@@ -337,6 +338,18 @@ func (t *transfer) take(i int, s segment, body io.Reader) error {
 		return t.noMore(body)
 	}
 	return nil
+}
+
+// fill reads until b is full, or something has come and half a second has passed: large
+// writes cost less, and a slow line is to be seen to move.
+func fill(r io.Reader, b []byte) (n int, err error) {
+	start := time.Now()
+	for n < len(b) && err == nil && (n == 0 || time.Since(start) < time.Second/2) {
+		var k int
+		k, err = r.Read(b[n:])
+		n += k
+	}
+	return n, err
 }
 
 // noMore returns an error if a body goes on behind the end of the file.

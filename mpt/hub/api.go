@@ -105,17 +105,28 @@ func (c *Client) Files(ctx context.Context, rev *Revision) ([]File, error) {
 		return files, nil
 	}
 	if c.Offline {
-		return c.snapshotFiles(rev)
+		return c.localFiles(rev)
 	}
 	files, err := c.askTree(ctx, rev)
 	if err != nil {
-		if local, e := c.snapshotFiles(rev); e == nil && ctx.Err() == nil && isUnreachable(err) {
-			return local, nil
+		if ctx.Err() == nil && isUnreachable(err) {
+			if local, e := c.localFiles(rev); e == nil {
+				return local, nil
+			}
 		}
 		return nil, fmt.Errorf("hub: %w", err)
 	}
 	c.writeTree(rev, files)
 	return files, nil
+}
+
+// localFiles lists what the cache holds of a commit when nobody can be asked for more.
+func (c *Client) localFiles(rev *Revision) ([]File, error) {
+	files, err := c.snapshotFiles(rev)
+	if err == nil {
+		c.Logf("%s: the list of its files is not in the cache: what is missing there is not known", rev.Repo)
+	}
+	return files, err
 }
 
 // treeEntry is a file in an answer of the site.

@@ -249,8 +249,9 @@ func (c *Client) Remove(repo, rev string) (bytes int64, err error) {
 	if rev == "" {
 		// Links go first: Python takes one that leads nowhere for damage.
 		err := errors.Join(os.RemoveAll(filepath.Join(before.Path, "refs")), os.RemoveAll(filepath.Join(before.Path, "snapshots")),
-			os.RemoveAll(before.Path), os.RemoveAll(filepath.Join(c.Cache, ".locks", folderName(repo))))
-		return before.Bytes, err
+			os.RemoveAll(before.Path))
+		release() // Windows does not remove files that are open
+		return before.Bytes, errors.Join(err, os.RemoveAll(filepath.Join(c.Cache, ".locks", folderName(repo))))
 	}
 	at := slices.IndexFunc(before.Revisions, func(v CachedRevision) bool { return v.Commit == rev || slices.Contains(v.Names, rev) })
 	if at < 0 {

@@ -27,7 +27,9 @@ func newCache() *cobra.Command {
 		Args:  noCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newCacheList(), newCacheVerify(), newCacheRemove(), newCachePrune())
+	verify, remove := newCacheVerify(), newCacheRemove()
+	verify.ValidArgsFunction, remove.ValidArgsFunction = completeRepo, completeRepo
+	cmd.AddCommand(newCacheList(), verify, remove, newCachePrune())
 	return cmd
 }
 
@@ -109,7 +111,12 @@ func newCacheVerify() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify [REPO]",
 		Short: "Compare the contents of the cache with their hashes",
-		Args:  cobra.MaximumNArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return wantArgs(1)(cmd, args)
+		},
 		RunE: interruptible(func(cmd *cobra.Command, args []string) error {
 			c := hub.FromEnv()
 			repos, err := c.List()

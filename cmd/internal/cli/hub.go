@@ -59,6 +59,16 @@ func (f *hubFlags) add(cmd *cobra.Command) {
 	fs.VarP((*fileName)(&f.repo), "hf-repo", "", "-hf, take the model `USER/MODEL[:TAG][@REV]` of HuggingFace's hub; TAG: which file, such as Q4_K_M")
 	fs.VarP((*fileName)(&f.file), "hf-file", "", "-hff, take this `FILE` of the repository")
 	f.hubAccess.add(fs)
+	cmd.RegisterFlagCompletionFunc("hf-repo", completeRepo)
+}
+
+// completeRepo completes the names of repositories that are in the cache.
+func completeRepo(*cobra.Command, []string, string) (names []cobra.Completion, how cobra.ShellCompDirective) {
+	repos, _ := hub.FromEnv().List() // without a cache there is nothing to complete
+	for _, r := range repos {
+		names = append(names, r.Repo)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // locate sets *path to the model file if it is to come from the hub, and gets it.

@@ -77,3 +77,43 @@ func TestHubShorthands(t *testing.T) {
 		}
 	}
 }
+
+// TestPullTypeFaults makes a model file of a checkpoint while the network fails, and
+// compares it with one that is made of the folder. Bytes that stay wrong make none.
+func TestPullTypeFaults(t *testing.T) {
+	dir := t.TempDir()
+	want := filepath.Join(dir, "want.gguf")
+	if _, err := convert.Convert(context.Background(), filepath.Join(cases(t), "hf-bf16-sharded"), want, convert.Options{Type: "Q8_0"}); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HF_TOKEN", fakehub.Token)
+	t.Setenv("HF_HUB_OFFLINE", "")
+	for _, f := range []fakehub.Fault{
+		{Kind: "drop", Times: 2, After: 50_000, Path: "model-00002"}, {Kind: "expired", Times: 1}, {Kind: "corrupt", Times: 1, Path: "model-00001"},
+		{Kind: "norange", Times: -1}, {Kind: "corrupt", Times: -1, Path: "model-00003"},
+	} {
+		h := scriptHub(t)
+		h.Fail(f)
+		t.Setenv("HF_ENDPOINT", h.URL)
+		t.Setenv("HF_HOME", filepath.Join(t.TempDir(), "hf"))
+		got := filepath.Join(t.TempDir(), "tiny.gguf")
+		status := Main(Mpt(), []string{"pull", "mosaicml/tiny", "--type", "Q8_0", "-o", got, "-q"})
+		bad := f.Kind == "corrupt" && f.Times < 0
+		if (status != 0) != bad || isFile(got) == bad {
+			t.Errorf("%+v: status %d, the file exists: %v", f, status, isFile(got))
+		}
+		if h.Leaked() {
+			t.Errorf("%+v: the other host has seen the token", f)
+		}
+		h.Close()
+		if bad {
+			continue
+		}
+		a, errA := os.ReadFile(got)
+		b, errB := os.ReadFile(want)
+		// The name of the model is that of its folder, which differs.
+		if errA != nil || errB != nil || len(a) < 100_000 || string(a[len(a)-100_000:]) != string(b[len(b)-100_000:]) {
+			t.Errorf("%+v: the weights differ (%v, %v)", f, errA, errB)
+		}
+	}
+}

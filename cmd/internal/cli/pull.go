@@ -66,6 +66,7 @@ func newPull() *cobra.Command {
 	fs.BoolVar(&f.json, "json", false, "print the result as JSON")
 	fs.IntVarP(&f.threads, "threads", "t", 0, "with --type, work with `N` threads; 0: one per core")
 	f.hubAccess.add(fs)
+	cmd.ValidArgsFunction = completeRepo
 	cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(recipeNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

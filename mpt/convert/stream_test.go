@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -279,6 +280,29 @@ func TestStreamRefuses(t *testing.T) {
 	} {
 		if _, err := Stream(context.Background(), &folderRemote{dir: x.src}, dst, x.opt); err == nil || !strings.Contains(err.Error(), x.say) {
 			t.Errorf("error %v, want one with %q", err, x.say)
+		}
+	}
+}
+
+// TestQueue finishes tasks out of order: what is noted is the first that is not.
+func TestQueue(t *testing.T) {
+	q := &queue{in: newInflow(0, 100), finished: make([]bool, 3), marks: []mark{{0, nil}},
+		tasks: []coming{{from: 0, to: 10}, {from: 10, to: 20}, {from: 20, to: 30}}}
+	for _, at := range []int64{5, 10, 20, 25} { // where no task begins there is no mark
+		q.mark(at, sha256.New())
+	}
+	for _, x := range []struct {
+		done int
+		safe int64
+	}{{1, 0}, {0, 20}, {2, 20}} {
+		q.done(x.done)
+		if m := q.safe(); m.at != x.safe || m.at > 0 && m.state == nil {
+			t.Errorf("after task %d the mark is %d, want %d", x.done, m.at, x.safe)
+		}
+	}
+	for at, want := range map[int64]int64{0: 10, 9: 10, 10: 20, 20: math.MaxInt64} {
+		if got := q.boundary(at); got != want {
+			t.Errorf("the boundary behind %d is %d, want %d", at, got, want)
 		}
 	}
 }

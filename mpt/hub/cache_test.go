@@ -233,6 +233,11 @@ func TestPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	other := filepath.Join(t.TempDir(), "other")
+	os.MkdirAll(filepath.Join(other, "config.json"), 0o777)
+	if err := c.Place(rev, files, other, true); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("error %v", err)
+	}
 	path := filepath.Join(dir, "sub", "dir", "notes.md")
 	os.WriteFile(path, []byte("# nOtes\n"), 0o666)
 	if err := c.Place(rev, files, dir, false); err == nil || !strings.Contains(err.Error(), "with another content") {

@@ -34,6 +34,9 @@ func place(from, to string, force bool) error {
 	if err != nil {
 		return err
 	}
+	if info, err := os.Stat(to); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: exists and is not a regular file", to)
+	}
 	same, err := sameContent(from, to)
 	switch {
 	case same:

@@ -135,7 +135,7 @@ func compareFiles(t *testing.T, name, got, want string) {
 // TestStreamGoesOn cuts a conversion off again and again; what is made in the end is
 // right, and what came before a cut is not needed again.
 func TestStreamGoesOn(t *testing.T) {
-	forEverySave(t)
+	saveEvery(t, 1)
 	src := caseDir("hf-bf16-sharded")
 	dir := t.TempDir()
 	want, got := filepath.Join(dir, "want.gguf"), filepath.Join(dir, "got.gguf")
@@ -220,10 +220,10 @@ func TestStreamKilled(t *testing.T) {
 	}
 }
 
-// forEverySave makes conversions note how far they are after every piece, of one row.
-func forEverySave(t *testing.T) {
+// saveEvery makes conversions note how far they are after so many bytes.
+func saveEvery(t *testing.T, bytes int64) {
 	old := journalBytes
-	journalBytes = 1
+	journalBytes = bytes
 	t.Cleanup(func() { journalBytes = old })
 }
 
@@ -250,7 +250,7 @@ func TestStreamVerifies(t *testing.T) {
 
 // TestStreamOptionsChange goes on with another type: nothing of the first is used.
 func TestStreamOptionsChange(t *testing.T) {
-	forEverySave(t)
+	saveEvery(t, 1)
 	src := caseDir("hf-bf16-sharded")
 	dir := t.TempDir()
 	want, got := filepath.Join(dir, "want.gguf"), filepath.Join(dir, "got.gguf")

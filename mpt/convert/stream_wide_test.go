@@ -62,13 +62,13 @@ func smallValues(r *rand.Rand, n int) []byte {
 // order, and more bytes than are kept.
 func TestStreamWide(t *testing.T) {
 	for _, mixed := range []bool{false, true} {
-		src := wideModel(t, 512, 2, mixed)
+		src := wideModel(t, 512, 1, mixed)
 		dir := t.TempDir()
 		want, got := filepath.Join(dir, "want.gguf"), filepath.Join(dir, "got.gguf")
 		if _, err := Convert(context.Background(), src, want, Options{Type: "Q4_0"}); err != nil {
 			t.Fatal(err)
 		}
-		r := &folderRemote{dir: src, cut: 5 << 20}
+		r := &folderRemote{dir: src, cut: 3 << 20}
 		saveEvery(t, 1<<20)
 		cuts := 0
 		for ; cuts < 20; cuts++ {

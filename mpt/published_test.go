@@ -229,7 +229,7 @@ func (p *published) checkConfig(t *testing.T, m *mpt.Model) {
 // checkTokenizer compares the ids with those of the checkpoint's own files.
 func (p *published) checkTokenizer(t *testing.T, m *mpt.Model, dir string) {
 	t.Helper()
-	v, err := convert.ReadVocabulary(func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, name)) }, t.Logf)
+	v, err := convert.ReadVocabulary(dir, t.Logf)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 // vocabulary reads the tokenizer of the checkpoint, with one token for every row of
 // the embedding.
 func (m *model) vocabulary() (*tokenizer.Vocab, error) {
-	v, err := files{m.ck.File, m.ck.Dir(), m.vocab, m.logf}.read()
+	v, err := m.files().read()
 	if err != nil {
 		return nil, err
 	}
@@ -27,6 +27,9 @@ func (m *model) vocabulary() (*tokenizer.Vocab, error) {
 	m.noteRules(v)
 	return v, nil
 }
+
+// files returns the small files of the checkpoint.
+func (m *model) files() files { return files{m.ck.File, m.ck.Dir(), m.vocab, m.logf} }
 
 // noteRules says that other programs do not know the rules of added tokens.
 func (m *model) noteRules(v *tokenizer.Vocab) {

@@ -133,6 +133,9 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 	if err != nil {
 		return err
 	}
+	if f.template == "" {
+		noteUnknownFormat(cmd.ErrOrStderr(), m, format)
+	}
 	s, err := newSession(cmd, m, f.context)
 	if err != nil {
 		return err
@@ -187,7 +190,7 @@ func chatModel(m *mpt.Model) *chat.Model {
 	tok := m.Tokenizer()
 	text := func(id int32) string { s, _ := tok.Token(id); return s }
 	c := &chat.Model{
-		Name: m.Config().Name, Template: tok.ChatTemplate(), Templates: tok.Templates(),
+		Name: m.Config().Name, Bases: baseNames(m.File()), Template: tok.ChatTemplate(), Templates: tok.Templates(),
 		Has: func(text string) bool { _, ok := tok.ID(text); return ok },
 		BOS: text(tok.BOS()), EOS: text(tok.EOS()), UNK: text(tok.UNK()), PAD: text(tok.PAD()),
 	}

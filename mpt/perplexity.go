@@ -64,7 +64,7 @@ func (m *Model) newEvaluation(text string, opt PerplexityOptions) (*evaluation, 
 	if err := opt.check(); err != nil {
 		return nil, fmt.Errorf("mpt: perplexity: %w", err)
 	}
-	ids, err := m.evaluationTokens(text, opt.Documents, tokenizer.EncodeOptions{})
+	ids, err := m.evaluationTokens(text, opt.Documents, tokenizer.EncodeOptions{AddSpecial: !opt.Documents})
 	if err != nil {
 		return nil, fmt.Errorf("mpt: perplexity: %w", err)
 	}
@@ -73,6 +73,11 @@ func (m *Model) newEvaluation(text string, opt PerplexityOptions) (*evaluation, 
 		return nil, fmt.Errorf("mpt: perplexity: the text has %d tokens, less than one chunk of %d", len(ids), opt.Context)
 	}
 	e.ids = ids[:e.chunks*opt.Context]
+	if m.tok.AddsBOS() { // as in llama.cpp, and for importance matrices
+		for at := 0; at < len(e.ids); at += opt.Context {
+			e.ids[at] = m.tok.BOS()
+		}
+	}
 	if opt.Chunks > 0 {
 		e.chunks = min(e.chunks, opt.Chunks)
 	}

@@ -87,9 +87,12 @@ var (
 	family = regexp.MustCompile(`(?i)(^|[^a-z])(mpt[-_ .]?\d|sea[-_ ]?lion[-_ ]?\d|replit[-_]code)`)
 )
 
+// longName is more than the name of a file can have, in bytes.
+const longName = 256
+
 // specific returns a name if it tells something of a model, else "".
 func specific(name string) string {
-	if anyModel.MatchString(name) || step.MatchString(name) {
+	if len(name) >= longName || anyModel.MatchString(name) || step.MatchString(name) {
 		return ""
 	}
 	return name

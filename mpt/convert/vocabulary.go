@@ -186,7 +186,7 @@ func (f files) generation(v *tokenizer.Vocab) error {
 		from  ids
 		spare bool // nothing uses it
 	}{{"bos_token_id", &v.BOS, g.BOS, false}, {"eos_token_id", &v.EOS, g.EOS, false}, {"pad_token_id", &v.PAD, g.PAD, true}} {
-		if *x.id != tokenizer.None || len(x.from) == 0 || x.from[0] < 0 {
+		if *x.id != tokenizer.None || len(x.from) == 0 || x.from[0] < 0 || f.unknown(x.from[0], v) {
 			continue
 		}
 		switch err := f.checkID(name, x.key, x.from[0], v); {
@@ -199,8 +199,11 @@ func (f files) generation(v *tokenizer.Vocab) error {
 		}
 	}
 	for _, id := range g.EOS {
-		if id < 0 {
+		switch {
+		case id < 0:
 			f.logf("%s: eos_token_id %d is no token: it is left out", name, id)
+			continue
+		case f.unknown(id, v):
 			continue
 		}
 		if err := f.checkID(name, "eos_token_id", id, v); err != nil {
@@ -210,6 +213,10 @@ func (f files) generation(v *tokenizer.Vocab) error {
 	}
 	return nil
 }
+
+// unknown reports whether an id may be one of rows without a token: how many there are
+// is not known.
+func (f files) unknown(id int32, v *tokenizer.Vocab) bool { return f.rows == 0 && int(id) >= len(v.Tokens) }
 
 // checkID returns an error if an id is not one of the vocabulary, padding included.
 func (f files) checkID(name, key string, id int32, v *tokenizer.Vocab) error {

@@ -94,8 +94,12 @@ func (t *jsonTokens) UnmarshalJSON(b []byte) error {
 	if string(b) == "null" {
 		return nil
 	}
-	if b[0] != '{' {
+	switch b[0] {
+	case '[':
 		return json.Unmarshal(b, (*[]jsonToken)(t))
+	case '{':
+	default:
+		return fmt.Errorf("%s is no list of tokens", b)
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.Token()

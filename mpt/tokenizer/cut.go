@@ -90,8 +90,8 @@ func (c *cutter) find(text string, done, at int) cut {
 		if r.single && (endsInWord(text[:start]) || beginsInWord(text[end:])) {
 			continue
 		}
-		if r.lstrip {
-			start = max(len(strings.TrimRightFunc(text[:start], unicode.IsSpace)), done)
+		if r.lstrip && start > done {
+			start = done + len(strings.TrimRightFunc(text[done:start], unicode.IsSpace))
 		}
 		if r.rstrip {
 			end = len(text) - len(strings.TrimLeftFunc(text[end:], unicode.IsSpace))

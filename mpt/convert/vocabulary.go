@@ -216,7 +216,9 @@ func (f files) generation(v *tokenizer.Vocab) error {
 
 // unknown reports whether an id may be one of rows without a token: how many there are
 // is not known.
-func (f files) unknown(id int32, v *tokenizer.Vocab) bool { return f.rows == 0 && int(id) >= len(v.Tokens) }
+func (f files) unknown(id int32, v *tokenizer.Vocab) bool {
+	return f.rows == 0 && int(id) >= len(v.Tokens)
+}
 
 // checkID returns an error if an id is not one of the vocabulary, padding included.
 func (f files) checkID(name, key string, id int32, v *tokenizer.Vocab) error {

@@ -60,16 +60,23 @@ func nameAndFormat(path string) (string, error) {
 	switch format, err := m.Detect(); {
 	case err != nil:
 		what = fmt.Sprintf("none that works: %v", err)
-	case format.Jinja && format.Name == "jinja":
-		what = "its own template"
-	case format.Jinja:
-		what = format.Name + ", by its template"
 	case format.Name == "raw" && chat.SoundsTuned(name):
 		what = "raw: that of models called so is not known; --chat-template NAME chooses one"
 	default:
-		what = format.Name
+		what = formatName(format)
 	}
 	return fmt.Sprintf("name %s, prompt format %s", escaped(name), what), nil
+}
+
+// formatName returns what people read of a format.
+func formatName(f *chat.Format) string {
+	switch {
+	case f.Jinja && f.Name == "jinja":
+		return "its own template"
+	case f.Jinja:
+		return f.Name + ", by its template"
+	}
+	return f.Name
 }
 
 // escaped returns a text from a file with its control characters spelled out.
@@ -82,7 +89,8 @@ func escaped(s string) string {
 // something else.
 func noteUnknownFormat(w io.Writer, m *mpt.Model, f *chat.Format) {
 	if name := m.Config().Name; f.Name == "raw" && chat.SoundsTuned(name) {
-		note(w, "the prompt format of %q is not known: the text goes to the model as it is (raw); --chat-template NAME chooses another", name)
+		note(w, "the prompt format of %q is not known: the text goes to the model as it is (raw); "+
+			"--chat-template NAME chooses another", name)
 	}
 }
 
@@ -95,9 +103,14 @@ func noteRaw(w io.Writer, m *mpt.Model, prompt string) {
 	case err != nil || name == builtin.Name:
 	case f.Name == "raw":
 		if chat.SoundsTuned(name) {
-			note(w, "%q sounds like a model for questions: run gives it the text as it is; write the prompt in the form that its card tells", name)
+			note(w, "%q sounds like a model for questions: run gives it the text as it is; "+
+				"write the prompt in the form that its card tells", name)
 		}
 	case !f.Wrote(prompt):
-		note(w, "this model was trained for prompts of the format %s: run gives it the text as it is, mpt chat writes that format", f.Name)
+		what := "the format " + f.Name
+		if f.Jinja {
+			what = "its own template"
+		}
+		note(w, "this model was trained for prompts of %s: run gives it the text as it is, mpt chat writes them", what)
 	}
 }

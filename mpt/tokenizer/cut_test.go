@@ -16,6 +16,7 @@ var ruled = []object{
 	{"id": 504, "content": " !"},
 	{"id": 505, "content": "<late>", "rstrip": true, "normalized": true},
 	{"id": 506, "content": "<|c|>", "lstrip": true, "special": true},
+	{"id": 507, "content": " <k>", "lstrip": true},
 }
 
 func ruledTokenizers(t testing.TB) []*Tokenizer {
@@ -54,6 +55,7 @@ func TestAddedTokensWithRules(t *testing.T) {
 			{"a <r>", "a |501"},
 			{"<r> !x", "501|504|x"}, // found behind the token itself, though the space is gone
 			{"<r> ! !", "501|504|504"},
+			{"<r>  <k>x", "501|507|x"},
 			{"a !  <l>!", "a|504|500|!"},
 			{"solo", "502"},
 			{"a solo, b", "a |502|, b"},
@@ -67,7 +69,7 @@ func TestAddedTokensWithRules(t *testing.T) {
 		} {
 			var want []int32
 			for _, part := range strings.Split(c.want, "|") {
-				if i := slices.Index(ids3, part); i >= 0 {
+				if i := slices.Index(ruledIDs, part); i >= 0 {
 					want = append(want, int32(500+i))
 				} else {
 					want = append(want, plainOf(t, part)...)
@@ -84,7 +86,7 @@ func TestAddedTokensWithRules(t *testing.T) {
 	}
 }
 
-var ids3 = []string{"500", "501", "502", "503", "504", "505", "506"}
+var ruledIDs = []string{"500", "501", "502", "503", "504", "505", "506", "507"}
 
 // plainOf returns the ids of a text without added tokens.
 func plainOf(t *testing.T, text string) []int32 { return tiny(t).Encode(text, EncodeOptions{}) }

@@ -129,7 +129,8 @@ func (f files) noteTemplates(v *tokenizer.Vocab, more bool) {
 		return
 	}
 	if more && v.ChatTemplate != "" {
-		f.logf("%s: there is no chat_template.jinja beside it; that of tokenizer_config.json is used, which transformers would not do", templateFolder)
+		f.logf("%s: there is no chat_template.jinja beside it; that of tokenizer_config.json is used, "+
+			"which transformers would not do", templateFolder)
 	}
 	if _, err := f.file("chat_template.json"); err == nil && v.ChatTemplate == "" {
 		f.logf("chat_template.json is not read: it belongs to a processor of images or sound, not to a tokenizer")

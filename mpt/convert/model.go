@@ -73,7 +73,7 @@ func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Optio
 		return nil, err
 	}
 	if title.from != "" {
-		m.logf("the model is called %s, after %s", title.name, title.from)
+		m.logf("the model is called %q, after %s", title.name, title.from)
 	}
 	p := &plan{tensors: m.out}
 	p.layout = layout{name: title.name, queries: m.cfg.NHeads * m.cfg.HeadDim, scales: m.scales}

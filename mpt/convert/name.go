@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"mptgo/gguf"
 )
@@ -77,11 +78,13 @@ func (t *title) keys() []gguf.KV {
 
 var (
 	// anyModel matches names of folders that tell nothing of what is in them.
-	anyModel = regexp.MustCompile(`(?i)^(\.|/|main|master|models?|hf|hub|hf[-_]model|huggingface|transformers|pytorch|safetensors|checkpoints?|ckpts?|` +
-		`snapshots?|latest|last|best|final|merged|outputs?|out|weights|results?|f16|fp16|bf16|f32|fp32|float(16|32)|[0-9a-f]{40}|[0-9a-f]{64})$`)
+	anyModel = regexp.MustCompile(`(?i)^(\.|/|main|master|models?|hf|hub|hf[-_]model|huggingface|transformers|pytorch|` +
+		`safetensors|checkpoints?|ckpts?|snapshots?|latest|last|best|final|merged|outputs?|out|weights|results?|` +
+		`f16|fp16|bf16|f32|fp32|float(16|32)|[0-9a-f]{40}|[0-9a-f]{64})$`)
 
 	// step matches folders that trainers write while they are at work: checkpoint-500, ep0-ba2000.
-	step = regexp.MustCompile(`(?i)^((checkpoint|ckpt|step|global_?step|iter|epoch|ep|ba)[-_]?\d+[-_]?)+(rank\d+)?(\.pt)?$`)
+	step = regexp.MustCompile(`(?i)^((checkpoint|ckpt|step|global_?step|iter|epoch|ep|ba)[-_]?\d+[-_]?)+` +
+		`(rank\d+)?(\.pt)?$`)
 
 	// family matches names of models of the family.
 	family = regexp.MustCompile(`(?i)(^|[^a-z])(mpt[-_ .]?\d|sea[-_ ]?lion[-_ ]?\d|replit[-_]code)`)
@@ -92,7 +95,7 @@ const longName = 256
 
 // specific returns a name if it tells something of a model, else "".
 func specific(name string) string {
-	if len(name) >= longName || anyModel.MatchString(name) || step.MatchString(name) {
+	if len(name) >= longName || strings.ContainsFunc(name, unicode.IsControl) || anyModel.MatchString(name) || step.MatchString(name) {
 		return ""
 	}
 	return name

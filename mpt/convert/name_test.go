@@ -39,6 +39,7 @@ func TestTitle(t *testing.T) {
 		{path: "/home/me/model", loaded: "./mpt-30b-instruct/checkpoint-20/", name: "mpt-30b-instruct"},
 		{path: "/home/me/model", loaded: "/root/.cache/huggingface/hub/models--mosaicml--mpt-7b/snapshots/" + commit, name: "mpt-7b"},
 		{path: "/home/me/model", loaded: "out", name: "model"},
+		{path: "/home/me/model", readme: "---\nmodel_name: a\x1b[31mb\n---\n", name: "model"},
 		{path: "/home/me/pirate", loaded: "mosaicml/mpt-7b-instruct", name: "pirate", bases: []string{"mosaicml/mpt-7b-instruct"}},
 		{path: "/home/me/pirate", loaded: "pirate", name: "pirate"},
 		{path: "/home/me/pirate", readme: "---\nbase_model: \"mosaicml/mpt-7b-instruct\" \ntags:\n- x\n---\n# Pirate", name: "pirate", bases: []string{"mosaicml/mpt-7b-instruct"}},

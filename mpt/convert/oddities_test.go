@@ -52,6 +52,8 @@ func oddities(t *testing.T, dir string) []oddity {
 			}},
 		{name: "UTF-16", files: map[string]string{"tokenizer_config.json": utf16}, error: "tokenizer_config.json: malformed file: it is UTF-16: save it as UTF-8"},
 		{name: "vocab.json and merges.txt", files: map[string]string{"tokenizer.json": "", "vocab.json": vocab, "merges.txt": merges}, text: "th<|endoftext|>", ids: []int32{363, 0}},
+		{name: "vocab.json, merges.txt and added_tokens.json", files: map[string]string{"tokenizer.json": "", "vocab.json": vocab, "merges.txt": merges,
+			"added_tokens.json": `{"<|im_start|>": 500}`}, text: "th<|im_start|>", ids: []int32{363, 500}},
 		{name: "vocab.json alone", files: map[string]string{"tokenizer.json": "", "vocab.json": vocab}, error: "vocab.json is one half of a tokenizer: "},
 		{name: "no vocabulary", files: map[string]string{"tokenizer.json": ""}, error: "in tokenizer.model or spiece.model, or in vocab.json and merges.txt"},
 		{name: "vocab.json beside tokenizer.json", files: map[string]string{"vocab.json": "{}"}, text: "th", ids: []int32{363}},

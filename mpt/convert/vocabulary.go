@@ -35,7 +35,8 @@ func (m *model) files() files { return files{m.ck.File, m.ck.Dir(), m.vocab, m.l
 func (m *model) noteRules(v *tokenizer.Vocab) {
 	for _, ids := range [][]int32{v.LStrip, v.RStrip, v.SingleWord} {
 		for _, id := range ids {
-			m.logf("token %d %q has lstrip, rstrip or single_word set: that is kept, but llama.cpp knows nothing of it", id, v.Tokens[id])
+			m.logf("token %d %q has lstrip, rstrip or single_word set: that is kept, but llama.cpp knows nothing of it",
+				id, v.Tokens[id])
 		}
 	}
 }
@@ -110,7 +111,8 @@ func (f files) gpt2() (*tokenizer.Vocab, error) {
 	}
 	if vocab == nil {
 		_, err := f.file("tokenizer.json")
-		return nil, fmt.Errorf("%w: the vocabulary is in it, in tokenizer.model or spiece.model, or in vocab.json and merges.txt", err)
+		return nil, fmt.Errorf("%w: the vocabulary is in it, in tokenizer.model or spiece.model, "+
+			"or in vocab.json and merges.txt", err)
 	}
 	merges, err := f.text("merges.txt")
 	if err != nil {
@@ -185,7 +187,11 @@ func (f files) generation(v *tokenizer.Vocab) error {
 		id    *int
 		from  ids
 		spare bool // nothing uses it
-	}{{"bos_token_id", &v.BOS, g.BOS, false}, {"eos_token_id", &v.EOS, g.EOS, false}, {"pad_token_id", &v.PAD, g.PAD, true}} {
+	}{
+		{"bos_token_id", &v.BOS, g.BOS, false},
+		{"eos_token_id", &v.EOS, g.EOS, false},
+		{"pad_token_id", &v.PAD, g.PAD, true},
+	} {
 		if *x.id != tokenizer.None || len(x.from) == 0 || x.from[0] < 0 || f.unknown(x.from[0], v) {
 			continue
 		}

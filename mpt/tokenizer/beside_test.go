@@ -25,6 +25,8 @@ var besides = []beside{
 		want: map[string]int{"<x>": 500, "<y>": 501}},
 	{name: "decoder and the older file", added: `{"<x>": 500, "<z>": 501}`, config: `{"added_tokens_decoder": {"500": {"content": "<x>"}}}`,
 		want: map[string]int{"<x>": 500, "<z>": -1}, note: `added_tokens.json: "<z>" is left out`},
+	{name: "decoder and a normal token in the older file", added: `{"th": 363}`, config: `{"added_tokens_decoder": {}}`, want: map[string]int{"the": -1}},
+	{name: "two spellings of an id", config: `{"added_tokens_decoder": {"500": {"content": "<x>"}, "0500": {"content": "<y>"}}}`, error: `token 500 is "<x>" here and "<y>"`},
 	{name: "repeated", added: `{"<|endoftext|>": 0, "<|padding|>": 1}`, want: map[string]int{"<|padding|>": 1}},
 	{name: "empty", added: `{"": 500}`, config: `{"additional_special_tokens": ["", null], "pad_token": ""}`},
 	{name: "another token", added: `{"<|im_start|>": 7}`, error: `added_tokens.json: token 7 is "<|im_start|>" here and "&" in the vocabulary`},

@@ -114,5 +114,6 @@ func beginsInWord(s string) bool {
 // isWord reports whether the reference's regular expressions take r for a part of a
 // word (\w): Unicode's annex 18.
 func isWord(r rune) bool {
-	return unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Nl, unicode.Pc, unicode.Other_Alphabetic, unicode.Join_Control)
+	return unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Nl, unicode.Pc,
+		unicode.Other_Alphabetic, unicode.Join_Control)
 }

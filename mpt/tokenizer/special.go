@@ -89,7 +89,8 @@ func (c *configuration) specials() []named {
 			n.file, n.token = mapFile, x.inMap
 		}
 		if x.inMap.named && x.here.named && !x.inMap.is(x.here) {
-			c.Logf("%s and %s name different tokens as %s: that of %s counts, as in transformers", mapFile, configFile, x.key, n.file)
+			c.Logf("%s and %s name different tokens as %s: that of %s counts, as in transformers",
+				mapFile, configFile, x.key, n.file)
 		}
 		if n.token.named && (x.key != "unk_token" || !v.sentencepiece()) { // what such a model makes of unknown text counts
 			list = append(list, n)
@@ -113,7 +114,8 @@ func (c *configuration) specials() []named {
 // added_tokens.json.
 func (c *configuration) addTokens(specials []named) error {
 	var tokens []jsonAdded
-	for key, a := range c.config.Added {
+	for _, key := range slices.Sorted(maps.Keys(c.config.Added)) {
+		a := c.config.Added[key]
 		id, err := strconv.Atoi(key)
 		if err != nil {
 			return fmt.Errorf("%s: added_tokens_decoder: %q is not an id", configFile, key)
@@ -132,11 +134,12 @@ func (c *configuration) addTokens(specials []named) error {
 	}
 	tokens = tokens[:0]
 	for _, text := range slices.Sorted(maps.Keys(c.added)) {
-		a := jsonAdded{ID: c.added[text], Content: text, Special: isSpecial[text] && !c.v.sentencepiece(), Normalized: !isSpecial[text]}
+		special := isSpecial[text]
+		a := jsonAdded{ID: c.added[text], Content: text, Special: special && !c.v.sentencepiece(), Normalized: !special}
 		id, known := c.ids[text]
 		switch {
-		case known && id == a.ID && c.v.Types[id].added() && !c.v.sentencepiece():
-			continue // tokenizer.json has said more
+		case known && id == a.ID && (c.modern || c.v.Types[id].added() && !c.v.sentencepiece()):
+			continue // the other file has said more
 		case c.modern && !known:
 			c.Logf("%s: %q is left out: transformers takes the added_tokens_decoder of %s instead", addedFile, text, configFile)
 			continue
@@ -220,7 +223,8 @@ func (c *configuration) addSpecial(s named) error {
 		}
 		return nil
 	case c.modern && s.file == mapFile:
-		c.Logf("%s: %s %q is left out: it is not in the vocabulary, and transformers does not read this file beside an added_tokens_decoder", s.file, s.key, text)
+		c.Logf("%s: %s %q is left out: it is not in the vocabulary, and transformers does not read this file "+
+			"beside an added_tokens_decoder", s.file, s.key, text)
 		return nil
 	case s.used:
 		return fmt.Errorf("%s: %s: the vocabulary has no token %q: name one that it has, or null", s.file, s.key, text)
@@ -295,9 +299,11 @@ func (c *configuration) fit(specials []named) error {
 		switch {
 		case v.Types[id] == Unused:
 		case spare[text] != "" && id != v.BOS && id != v.EOS:
-			c.Logf("%s %q is left out: it would be token %d, the embedding has %d rows, and nothing uses it", spare[text], text, id, c.Rows)
+			c.Logf("%s %q is left out: it would be token %d, the embedding has %d rows, and nothing uses it",
+				spare[text], text, id, c.Rows)
 		case asked:
-			return fmt.Errorf("%s: %s: %q would be token %d, and the embedding has %d rows: the model was not made for it", from.file, from.key, text, id, c.Rows)
+			return fmt.Errorf("%s: %s: %q would be token %d, and the embedding has %d rows: the model was not made for it",
+				from.file, from.key, text, id, c.Rows)
 		default:
 			return nil // the tokenizer of another model: see Pad
 		}
@@ -325,7 +331,8 @@ func (c *configuration) drop(id int) {
 func (c *configuration) finish() {
 	for _, id := range slices.Sorted(maps.Keys(c.origin)) {
 		s := c.origin[id]
-		c.Logf("%s: %s %q is not in the vocabulary: it becomes token %d, as in transformers", s.file, s.key, *s.token.text, id)
+		c.Logf("%s: %s %q is not in the vocabulary: it becomes token %d, as in transformers",
+			s.file, s.key, *s.token.text, id)
 	}
 	c.v.setRules(c.rules)
 	late := sortedIDs(c.normalized, func(is bool) bool { return is })

@@ -26,7 +26,7 @@ func TestMemoryLimit(t *testing.T) {
 	}
 	fixed := m.file.Size() + arena
 	page := m.CacheBytes(1)
-	if page != m.CacheBytes(ggml.Chunk) || 2*page != m.CacheBytes(ggml.Chunk+1) {
+	if page != m.CacheBytes(ggml.PageSize) || 2*page != m.CacheBytes(ggml.PageSize+1) {
 		t.Errorf("the cache does not come in pages of %d", page)
 	}
 	for _, c := range []struct {
@@ -34,10 +34,10 @@ func TestMemoryLimit(t *testing.T) {
 		context int
 		fits    int // -1: what is asked for
 	}{
-		{fixed + 3*page, 3 * ggml.Chunk, -1},
-		{fixed + 3*page, 3*ggml.Chunk + 1, 3 * ggml.Chunk},
-		{fixed + 3*page - 1, 3 * ggml.Chunk, 2 * ggml.Chunk},
-		{fixed + page, 1 << 20, ggml.Chunk},
+		{fixed + 3*page, 3 * ggml.PageSize, -1},
+		{fixed + 3*page, 3*ggml.PageSize + 1, 3 * ggml.PageSize},
+		{fixed + 3*page - 1, 3 * ggml.PageSize, 2 * ggml.PageSize},
+		{fixed + page, 1 << 20, ggml.PageSize},
 		{fixed + page - 1, 1, 0},
 		{0, 1, 0},
 		{1 << 50, maxContext, -1},
@@ -57,7 +57,7 @@ func TestMemoryLimit(t *testing.T) {
 			if !errors.As(err, &e) || e.Fits != c.fits || e.Context != c.context || e.Limit.Bytes != c.have {
 				t.Fatalf("got %v, want %d that fit", err, c.fits)
 			}
-			for _, want := range []string{fmt.Sprintf("a context of %d tokens", c.context), "left in this test", "--ignore-memory"} {
+			for _, want := range []string{fmt.Sprintf("a context of %d tokens", c.context), "left in this test"} {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("%v lacks %q", err, want)
 				}
@@ -87,11 +87,14 @@ func TestMemoryEstimate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := int64(r.body.Bytes() + r.head.Bytes()); got != arena {
+		if got := int64(r.exec.Bytes()); got != arena {
 			t.Errorf("%d bytes of activations, %d were announced", got, arena)
 		}
 		c := m.newCache()
-		c.prepare(0, 1000)
+		if err := c.prepare(0, 1000); err != nil {
+			t.Fatal(err)
+		}
+		defer c.truncate(0)
 		var bytes int64
 		for _, kv := range c.layers {
 			for _, p := range kv.Pages {

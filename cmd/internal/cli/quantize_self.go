@@ -12,6 +12,7 @@ import (
 	"mptgo/mpt"
 	"mptgo/mpt/convert"
 	"mptgo/mpt/lora"
+	"mptgo/mpt/measure"
 	"mptgo/quantize"
 	"mptgo/quantize/imatrix"
 )
@@ -147,12 +148,12 @@ func collectSelf(cmd *cobra.Command, m *mpt.Model) (*imatrix.Matrix, error) {
 	length := min(selfLength, m.Config().Context)
 	all := imatrix.New(length)
 	all.AddDataset(selfDataset)
-	opt := mpt.ImatrixOptions{Context: length, Chunks: selfTokens / length, Products: true}
+	opt := measure.ImatrixOptions{Context: length, Chunks: selfTokens / length, Products: true}
 	opt.Chunk = func(done, total int) error {
 		show.show("measured %d of %d chunks", done, total)
 		return nil
 	}
-	return all, mpt.CollectImatrixSelf(cmd.Context(), m, 1, all, opt, func(done, total int) {
+	return all, measure.CollectImatrixSelf(cmd.Context(), m, 1, all, opt, func(done, total int) {
 		show.show("written %d of %d tokens", done, total)
 	})
 }

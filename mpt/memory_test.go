@@ -1,6 +1,7 @@
 package mpt
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -104,5 +105,53 @@ func TestMemoryEstimate(t *testing.T) {
 		if want := m.CacheBytes(1000); bytes != want {
 			t.Errorf("%d bytes of keys and values, %d were announced", bytes, want)
 		}
+	}
+}
+
+// TestMemoryAccount: sessions take pages from one account, as tokens come. Who finds it
+// empty is told so, keeps what it has, and goes on when others have given theirs back.
+func TestMemoryAccount(t *testing.T) {
+	probe := mini().open(t)
+	arena, err := probe.arena()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := probe.CacheBytes(1)
+	m := mini().open(t, having(probe.file.Size()+arena+4*page))
+	a, b := m.session(t), m.session(t) // of 64 tokens each
+	eval := func(s *Session, n int) error { return s.Eval(context.Background(), make([]int32, n)) }
+	if err := errors.Join(eval(a, 64), eval(b, 32)); err != nil {
+		t.Fatal(err)
+	}
+	f, err := a.Fork()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(40); err != nil {
+		t.Fatal(err)
+	}
+	steps := []Step{{Session: b, IDs: []int32{1}}, {Session: f, IDs: []int32{2}}}
+	if err := m.Run(context.Background(), steps); err != nil {
+		t.Fatal(err)
+	}
+	var full *MemoryError
+	if steps[0].Err != nil || !errors.As(steps[1].Err, &full) || full.Context != 41 || full.Others != 2*page || full.Fits != 64 || f.Len() != 40 {
+		t.Fatalf("%v, %+v, %d tokens", steps[0].Err, steps[1].Err, f.Len())
+	}
+	if _, err := m.NewSession(ContextSize(33)); !errors.As(err, &full) || full.Others != 4*page || full.Fits != 0 {
+		t.Errorf("%v, %+v", err, full)
+	}
+	if used, err := m.Memory(); err != nil || used.Cache != 4*page || used.CacheLimit != 4*page || used.Activations != arena {
+		t.Errorf("%+v, %v", used, err)
+	}
+	a.Close() // the page that f begins to write to is its own now
+	if err := eval(f, 1); err != nil || f.Len() != 41 {
+		t.Errorf("%v, %d tokens", err, f.Len())
+	}
+	b.Close()
+	f.Close()
+	if n := m.pages.inUse(); n != 0 || len(m.pages.free) != 0 {
+		t.Errorf("%d bytes in use, %d pages kept", n, len(m.pages.free))
 	}
 }

@@ -140,6 +140,9 @@ func (s *Session) EvalWith(ctx context.Context, ids []int32, opt EvalOptions) er
 		s.step[0].Logits = AllLogits
 	}
 	if s.batcher != nil {
+		if err := s.check(ids); err != nil { // as a whole, before it is cut into pieces
+			return err
+		}
 		return s.batcher.run(ctx, &s.step[0])
 	}
 	if err := s.m.Run(ctx, s.step[:]); err != nil {

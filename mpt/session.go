@@ -181,14 +181,18 @@ func (s *Session) SumInputs(sums func(w *ggml.Matrix, rows int) ggml.Sums) { s.s
 
 // prepare makes room for n more tokens.
 func (s *Session) prepare(n int) error {
-	err := s.cache.prepare(len(s.tokens), len(s.tokens)+n)
-	if errors.Is(err, errNoPage) {
-		return s.m.memoryError(len(s.tokens)+n, s.cache.pool.inUse()-int64(len(s.cache.pages))*s.cache.pool.pageBytes())
+	return s.wrap(s.cache.prepare(len(s.tokens), len(s.tokens)+n), len(s.tokens)+n)
+}
+
+// wrap says what a lack of pages for n tokens means.
+func (s *Session) wrap(err error, n int) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errNoPage):
+		return s.m.memoryError(n, s.cache.pool.inUse()-int64(len(s.cache.pages))*s.cache.pool.pageBytes())
 	}
-	if err != nil {
-		return fmt.Errorf("mpt: %w", err)
-	}
-	return nil
+	return fmt.Errorf("mpt: %w", err)
 }
 
 // Truncate keeps the first n tokens. Logits are gone until the next
@@ -239,6 +243,15 @@ func (s *Session) Drop(from, to int) error {
 	}
 	s.tokens = slices.Delete(s.tokens, from, to)
 	return nil
+}
+
+// Unshare copies the pages of keys and values that the session shares with forks, so that
+// it has all of them to itself.
+func (s *Session) Unshare() error {
+	if s.closed {
+		return errClosed
+	}
+	return s.wrap(s.cache.prepare(0, len(s.tokens)), len(s.tokens))
 }
 
 // Fork returns a session with the same tokens. Their keys and values are

@@ -82,7 +82,7 @@ func Quantize() *cobra.Command {
 
 // Main runs root with the arguments args and returns the exit status.
 func Main(root *cobra.Command, args []string) int {
-	root.SetArgs(shortCacheTypes(args))
+	root.SetArgs(longFlags(args))
 	root.SilenceErrors, root.SilenceUsage = true, true
 	keepFlagOrder(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

@@ -216,7 +216,7 @@ func (f *imatrixFlags) collect(cmd *cobra.Command, all *imatrix.Matrix) error {
 		return f.saveSome(all, done)
 	}
 	if f.self {
-		all.AddDataset(selfDataset)
+		all.AddDataset(measure.SelfDataset)
 		err = measure.CollectImatrixSelf(cmd.Context(), m, f.seed, all, f.opt, func(done, total int) {
 			show.show("written %d of %d tokens", done, total)
 		})
@@ -226,9 +226,6 @@ func (f *imatrixFlags) collect(cmd *cobra.Command, all *imatrix.Matrix) error {
 	show.clear()
 	return err
 }
-
-// selfDataset is the name of the text that a model writes itself.
-const selfDataset = "written by the model itself"
 
 // saveSome saves what there is after some of the chunks.
 func (f *imatrixFlags) saveSome(all *imatrix.Matrix, done int) error {

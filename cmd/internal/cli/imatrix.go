@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mptgo/mpt"
+	"mptgo/mpt/measure"
 	"mptgo/quantize/imatrix"
 )
 
@@ -38,7 +38,7 @@ It is saved every few chunks, whole each time.`
 type imatrixFlags struct {
 	model  modelFlags
 	prompt promptFlags
-	opt    mpt.ImatrixOptions
+	opt    measure.ImatrixOptions
 	in     []string
 	out    string
 	format string
@@ -58,7 +58,7 @@ func newImatrix() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "imatrix -m FILE -f TEXT -o OUT",
 		Short: "Measure which weights of a model matter",
-		Long:  fmt.Sprintf(imatrixLong, mpt.SelfChunks),
+		Long:  fmt.Sprintf(imatrixLong, measure.SelfChunks),
 		Args:  noArgs,
 		RunE:  interruptible(func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }),
 	}
@@ -228,18 +228,15 @@ func (f *imatrixFlags) collect(cmd *cobra.Command, all *imatrix.Matrix) error {
 	}
 	if f.self {
 		all.AddDataset(f.dataset())
-		err = mpt.CollectImatrixSelf(cmd.Context(), m, f.seed, all, f.opt, func(done, total int) {
+		err = measure.CollectImatrixSelf(cmd.Context(), m, f.seed, all, f.opt, func(done, total int) {
 			show.show("written %d of %d tokens", done, total)
 		})
 	} else {
-		err = mpt.CollectImatrix(cmd.Context(), m, text, all, f.opt)
+		err = measure.CollectImatrix(cmd.Context(), m, text, all, f.opt)
 	}
 	show.clear()
 	return err
 }
-
-// selfDataset is the name of the text that a model writes itself.
-const selfDataset = "written by the model itself"
 
 // saveSome saves what there is after some of the chunks.
 func (f *imatrixFlags) saveSome(all *imatrix.Matrix, done int) error {

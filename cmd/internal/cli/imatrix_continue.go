@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 
+	"mptgo/mpt/measure"
 	"mptgo/quantize/imatrix"
 )
 
@@ -53,7 +54,7 @@ func (c *continued) skip(w io.Writer, origin, dataset string) (int, error) {
 func (f *imatrixFlags) dataset() string {
 	switch {
 	case f.self:
-		return selfDataset
+		return measure.SelfDataset
 	case f.prompt.file != "":
 		return filepath.Base(f.prompt.file)
 	}

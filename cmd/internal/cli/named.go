@@ -9,23 +9,9 @@ import (
 	"mptgo/mpt"
 	"mptgo/mpt/builtin"
 	"mptgo/mpt/chat"
+	"mptgo/mpt/talk"
 	"mptgo/mpt/tokenizer"
 )
-
-// maxBases bounds how many names are read from a file.
-const maxBases = 64
-
-// baseNames returns the names of the models that a model was made of, as its file has
-// them.
-func baseNames(f *gguf.File) (names []string) {
-	n, _ := gguf.GetOr(f, "general.base_model.count", uint32(0)) // what is no name tells nothing
-	for i := range min(n, maxBases) {
-		if name, err := gguf.Get[string](f, fmt.Sprintf("general.base_model.%d.name", i)); err == nil {
-			names = append(names, name)
-		}
-	}
-	return names
-}
 
 // noteName says what a file that was made calls its model, and how it is talked to.
 func noteName(w io.Writer, path string) {
@@ -48,24 +34,17 @@ func nameAndFormat(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name, err := gguf.GetOr(f, "general.name", "")
-	if err != nil {
-		return "", err
-	}
-	m := chat.Model{
-		Name: name, Bases: baseNames(f), Template: tok.ChatTemplate(), Templates: tok.Templates(),
-		Has: func(text string) bool { _, ok := tok.ID(text); return ok },
-	}
+	m := talk.ModelOf(f, tok)
 	what := ""
 	switch format, err := m.Detect(); {
 	case err != nil:
 		what = fmt.Sprintf("none that works: %v", err)
-	case format.Name == "raw" && chat.SoundsTuned(name):
+	case format.Name == "raw" && chat.SoundsTuned(m.Name):
 		what = "raw: that of models called so is not known; --chat-template NAME chooses one"
 	default:
 		what = formatName(format)
 	}
-	return fmt.Sprintf("name %s, prompt format %s", escaped(name), what), nil
+	return fmt.Sprintf("name %s, prompt format %s", escaped(m.Name), what), nil
 }
 
 // formatName returns what people read of a format.
@@ -98,7 +77,7 @@ func noteUnknownFormat(w io.Writer, m *mpt.Model, f *chat.Format) {
 // form, unless it has that form. The built-in model continues stories as well.
 func noteRaw(w io.Writer, m *mpt.Model, prompt string) {
 	name := m.Config().Name
-	f, err := chatModel(m).Detect()
+	f, err := talk.Model(m).Detect()
 	switch {
 	case err != nil || name == builtin.Name:
 	case f.Name == "raw":

@@ -10,6 +10,7 @@ import (
 	"mptgo/gguf"
 	"mptgo/mpt/convert"
 	"mptgo/mpt/lora"
+	"mptgo/mpt/measure"
 	"mptgo/quantize"
 	"mptgo/quantize/imatrix"
 )
@@ -154,9 +155,6 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	f.Progress = p.set
 	f.Logf = p.logf
 	start := time.Now()
-	if err := f.setSelf(cmd, args); err != nil {
-		return err
-	}
 	sum, err := f.write(cmd, args)
 	p.clear()
 	if err != nil {
@@ -226,7 +224,7 @@ func (f *quantizeFlags) setSearch(given bool) (err error) {
 // write converts, or makes a synthetic model.
 func (f *quantizeFlags) write(cmd *cobra.Command, args []string) (*convert.Summary, error) {
 	if !cmd.Flags().Changed("synthetic") {
-		return convert.Convert(cmd.Context(), args[0], args[1], f.Options)
+		return measure.Quantize(cmd.Context(), args[0], args[1], f.Options, f.selfOptions(cmd, args[0]))
 	}
 	shape, err := convert.ParseShape(f.shape)
 	if err != nil {

@@ -1,4 +1,4 @@
-package mpt
+package measure
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"mptgo/internal/forge"
+	"mptgo/mpt"
 	"mptgo/mpt/tokenizer"
 )
 
@@ -15,8 +17,8 @@ import (
 func TestMeasuresBeginWithBOS(t *testing.T) {
 	const text = "Once upon a time, in 1234, there was a word."
 	ctx := context.Background()
-	forged := func(add bool) *Model {
-		return mini().set("tokenizer.ggml.bos_token_id", uint32(256)).set("tokenizer.ggml.add_bos_token", add).open(t)
+	forged := func(add bool) *mpt.Model {
+		return open(t, forge.NewMini().Set("tokenizer.ggml.bos_token_id", uint32(256)).Set("tokenizer.ggml.add_bos_token", add))
 	}
 	with, without := forged(true), forged(false)
 	for _, documents := range []bool{false, true} {
@@ -26,7 +28,7 @@ func TestMeasuresBeginWithBOS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ids, err := with.evaluationTokens(text, documents, tokenizer.EncodeOptions{AddSpecial: !documents})
+		ids, err := evaluationTokens(with, text, documents, tokenizer.EncodeOptions{AddSpecial: !documents})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,7 +39,18 @@ func TestMeasuresBeginWithBOS(t *testing.T) {
 		var sum nllSum
 		for c := range len(ids) / 8 {
 			part := append([]int32{with.Tokenizer().BOS()}, ids[8*c+1:][:7]...)
-			if err := with.session(t).score(ctx, part, first, func(x scored) error { sum.add(x.nll); return nil }); err != nil {
+			s, err := with.NewSession()
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = s.EvalAll(ctx, part, func(i int, logits []float32) error {
+				if i >= first && i+1 < len(part) {
+					sum.add(negLogSoftmax(logits, part[i+1]))
+				}
+				return nil
+			})
+			s.Close()
+			if err != nil {
 				t.Fatal(err)
 			}
 		}

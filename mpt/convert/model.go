@@ -68,7 +68,7 @@ func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Optio
 	if err != nil {
 		return nil, err
 	}
-	title, err := m.files().title()
+	title, err := files{m.ck.File, m.ck.Dir(), m.vocab, m.logf}.title()
 	if err != nil {
 		return nil, err
 	}

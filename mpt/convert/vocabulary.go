@@ -13,29 +13,34 @@ import (
 // vocabulary reads the tokenizer of the checkpoint, with one token for every row of
 // the embedding.
 func (m *model) vocabulary() (*tokenizer.Vocab, error) {
-	v, err := m.files().read()
+	return readVocabulary(m.ck.Dir(), m.ck.File, m.vocab, m.logf)
+}
+
+// readVocabulary reads the tokenizer in the folder dir, whose files are what file returns,
+// with so many tokens.
+func readVocabulary(dir string, file func(name string) ([]byte, error), rows int,
+	logf func(string, ...any)) (*tokenizer.Vocab, error) {
+	f := files{file, dir, rows, logf}
+	v, err := f.read()
 	if err != nil {
 		return nil, err
 	}
-	if err := v.Pad(m.vocab); err != nil {
+	if err := v.Pad(rows); err != nil {
 		return nil, err
 	}
 	// Only a tokenizer that can be built is worth writing.
 	if _, err := tokenizer.New(v); err != nil {
 		return nil, err
 	}
-	m.noteRules(v)
+	f.noteRules(v)
 	return v, nil
 }
 
-// files returns the small files of the checkpoint.
-func (m *model) files() files { return files{m.ck.File, m.ck.Dir(), m.vocab, m.logf} }
-
 // noteRules says that other programs do not know the rules of added tokens.
-func (m *model) noteRules(v *tokenizer.Vocab) {
+func (f files) noteRules(v *tokenizer.Vocab) {
 	for _, ids := range [][]int32{v.LStrip, v.RStrip, v.SingleWord} {
 		for _, id := range ids {
-			m.logf("token %d %q has lstrip, rstrip or single_word set: that is kept, but llama.cpp knows nothing of it",
+			f.logf("token %d %q has lstrip, rstrip or single_word set: that is kept, but llama.cpp knows nothing of it",
 				id, v.Tokens[id])
 		}
 	}

@@ -38,7 +38,7 @@ var may = map[string]string{
 	"internal/forge":        "gguf",
 	"mpt":                   "gguf quantize ggml internal/slab internal/sysmem sampling mpt/lora mpt/tokenizer",
 	"mpt/measure":           "ggml gguf quantize quantize/imatrix sampling mpt mpt/convert mpt/lora mpt/tokenizer",
-	"mpt/talk":              "mpt mpt/chat mpt/tokenizer",
+	"mpt/talk":              "gguf mpt mpt/chat mpt/tokenizer",
 	"mpt/builtin":           "gguf mpt",
 	"bench":                 "mpt",
 	"scripts/compare":       "",

@@ -65,7 +65,7 @@ func newEvaluation(m *mpt.Model, text string, opt PerplexityOptions) (*evaluatio
 	if err := opt.check(); err != nil {
 		return nil, fmt.Errorf("measure: perplexity: %w", err)
 	}
-	ids, err := evaluationTokens(m, text, opt.Documents, tokenizer.EncodeOptions{})
+	ids, err := evaluationTokens(m, text, opt.Documents, tokenizer.EncodeOptions{AddSpecial: !opt.Documents})
 	if err != nil {
 		return nil, fmt.Errorf("measure: perplexity: %w", err)
 	}
@@ -74,6 +74,11 @@ func newEvaluation(m *mpt.Model, text string, opt PerplexityOptions) (*evaluatio
 		return nil, fmt.Errorf("measure: perplexity: the text has %d tokens, less than one chunk of %d", len(ids), opt.Context)
 	}
 	e.ids = ids[:e.chunks*opt.Context]
+	if m.Tokenizer().AddsBOS() { // as in llama.cpp, and for importance matrices
+		for at := 0; at < len(e.ids); at += opt.Context {
+			e.ids[at] = m.Tokenizer().BOS()
+		}
+	}
 	if opt.Chunks > 0 {
 		e.chunks = min(e.chunks, opt.Chunks)
 	}

@@ -163,11 +163,14 @@ func (c *Conversation) renderAll() error {
 	return nil
 }
 
-// encode returns the tokens of pieces, the first of which may continue a text. What
-// looks like a control token in the user's own words stays text.
+// encode returns the tokens of pieces, the first of which may continue a text; if not,
+// bos comes first where the vocabulary asks for it, but not with a template in Jinja,
+// which writes its own. What looks like a control token in the user's own words stays
+// text.
 func (c *Conversation) encode(pieces []chat.Piece, more bool) (ids []int32) {
 	for i, p := range pieces {
-		opt := tokenizer.EncodeOptions{ParseSpecial: p.Special, Continue: i == 0 && more}
+		opt := tokenizer.EncodeOptions{ParseSpecial: p.Special, Continue: i == 0 && more,
+			AddSpecial: i == 0 && !more && !c.format.Jinja}
 		ids = c.tokenizer().AppendEncode(ids, p.Text, opt)
 	}
 	return ids

@@ -133,6 +133,9 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 	if err != nil {
 		return err
 	}
+	if f.template == "" {
+		noteUnknownFormat(cmd.ErrOrStderr(), m, format)
+	}
 	s, err := newSession(cmd, m, f.context)
 	if err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"strconv"
 	"text/tabwriter"
 
@@ -47,6 +46,7 @@ type imatrixFlags struct {
 	keep   int
 	self   bool
 	seed   uint64
+	goOn   continued
 
 	products string // "", "auto" or a number
 	stats    bool
@@ -182,10 +182,12 @@ func (f *imatrixFlags) read() (*imatrix.Matrix, error) {
 		if err != nil {
 			return nil, err
 		}
-		m.AssumeChunkSize(f.opt.Context)
 		if sameFile(name, f.out) {
-			f.opt.Skip += m.Chunks
+			if err := f.goOn.from(name, m, f.opt.Context); err != nil {
+				return nil, err
+			}
 		}
+		m.AssumeChunkSize(f.opt.Context)
 		if err := all.Add(m); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -202,13 +204,22 @@ func (f *imatrixFlags) collect(cmd *cobra.Command, all *imatrix.Matrix) error {
 			return err
 		}
 	}
+	origin := f.origin(text)
+	skip, err := f.goOn.skip(cmd.ErrOrStderr(), origin, f.dataset())
+	if err != nil {
+		return err
+	}
 	m, err := f.model.open()
 	if err != nil {
 		return err
 	}
 	defer m.Close()
+	f.opt.Skip += skip
+	if all.Origin = origin; all.Chunks != skip {
+		all.Origin = "" // chunks of other texts are among them
+	}
 	if f.prompt.file != "" {
-		all.AddDataset(filepath.Base(f.prompt.file))
+		all.AddDataset(f.dataset())
 	}
 	show := newStatus(cmd.ErrOrStderr())
 	f.opt.Chunk = func(done, total int) error {
@@ -216,7 +227,7 @@ func (f *imatrixFlags) collect(cmd *cobra.Command, all *imatrix.Matrix) error {
 		return f.saveSome(all, done)
 	}
 	if f.self {
-		all.AddDataset(measure.SelfDataset)
+		all.AddDataset(f.dataset())
 		err = measure.CollectImatrixSelf(cmd.Context(), m, f.seed, all, f.opt, func(done, total int) {
 			show.show("written %d of %d tokens", done, total)
 		})

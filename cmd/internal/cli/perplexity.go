@@ -48,7 +48,7 @@ func newPerplexity() *cobra.Command {
 	}
 	f.prompt.add(cmd)
 	fs := cmd.Flags()
-	fs.IntVarP(&f.opt.Context, "ctx-size", "c", 512, "cut the text into chunks of `N` tokens")
+	fs.IntVarP(&f.opt.Context, "ctx-size", "c", 512, "cut the text into chunks of `N` tokens; 0: 512")
 	fs.IntVar(&f.opt.Chunks, "chunks", 0, "stop after `N` chunks; 0: all")
 	fs.BoolVar(&f.opt.Documents, "documents", false, "the text is a list of documents")
 	fs.StringVar(&f.save, "save-logits", "", "write all predictions to `FILE`, to compare other models with")
@@ -62,6 +62,9 @@ func newPerplexity() *cobra.Command {
 func (f *perplexityFlags) run(cmd *cobra.Command) error {
 	if err := oneOnly(cmd, "save-logits", "kl-divergence"); err != nil {
 		return err
+	}
+	if f.opt.Context == 0 {
+		f.opt.Context = 512 // what the engine takes, so that it is also what is printed
 	}
 	text, err := f.prompt.read(cmd)
 	if err != nil {

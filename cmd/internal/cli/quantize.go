@@ -163,6 +163,8 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	of := byteSize(sum.SourceBytes)
 	if cmd.Flags().Changed("synthetic") {
 		of = "random numbers"
+	} else if !lora.IsFolder(args[0]) {
+		noteName(talk, out)
 	}
 	fmt.Fprintf(talk, "%s: %s parameters in %d tensors, %s made of %s in %s\n", out, count(sum.Parameters), sum.Tensors,
 		byteSize(sum.Bytes), of, time.Since(start).Round(100*time.Millisecond))

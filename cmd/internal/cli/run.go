@@ -88,6 +88,7 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	if !cmd.Flags().Changed("prompt") {
 		text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r") // as every editor puts it there
 	}
+	noteRaw(cmd.ErrOrStderr(), m, text)
 	ids, err := promptIDs(m.Tokenizer(), text, f.prompt.special)
 	if err != nil {
 		return err

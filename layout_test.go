@@ -45,6 +45,7 @@ var may = map[string]string{
 	"scripts/corpus":        "",
 	"scripts/mutants":       "",
 	"scripts/kld":           "gguf",
+	"scripts/memory":        "mpt",
 	"scripts/synthetic":     "mpt/convert",
 	"cmd/mpt":               "cmd/internal/cli",
 	"cmd/mpt-quantize":      "cmd/internal/cli",

@@ -3,15 +3,18 @@ package ggml
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"mptgo/gguf"
 )
 
 // spanGraph is the graph of a low-rank case with a head of selected rows, some of
 // whose changes come before and some behind the selection.
-func (c *lowRankCase) spanGraph() (*Graph, *Tensor) {
+func (c *lowRankCase) spanGraph(positions *Matrix) (*Graph, *Tensor) {
 	g := NewGraph()
-	x := g.Embed("x", c.wte)
+	x := g.AddPositions("positioned", g.Embed("x", c.wte), positions)
 	x = g.AddLowRank("changed", x, g.LookUp("z", c.table, 0), c.table)
 	x = g.Select("wanted", x)
 	one, two := g.Reduce("one", x, c.one, 1), g.Reduce("two", x, c.two, 2)
@@ -22,10 +25,10 @@ func (c *lowRankCase) spanGraph() (*Graph, *Tensor) {
 }
 
 // runSpans returns the wanted rows of a batch of tokens in spans.
-func (c *lowRankCase) runSpans(t *testing.T, tier string, outputs int, b *Batch) map[int][]float32 {
+func (c *lowRankCase) runSpans(t *testing.T, positions *Matrix, tier string, outputs int, b *Batch) map[int][]float32 {
 	pool := NewPool(2)
 	defer pool.Close()
-	g, y := c.spanGraph()
+	g, y := c.spanGraph(positions)
 	e, err := Compile(g, pool, max(len(b.Tokens), 1), Options{Exact: true, Tier: tier, Outputs: outputs})
 	if err != nil {
 		t.Fatal(err)
@@ -50,11 +53,12 @@ func (c *lowRankCase) runSpans(t *testing.T, tier string, outputs int, b *Batch)
 func TestSpans(t *testing.T) {
 	c := newLowRankCase(t)
 	factors := [][]float32{nil, {1, 0.5, 2}, {0, 0, -1}, {0.25, 0, 0}, {0, 3}}
+	positions, _ := newTestMatrix(t, rand.New(rand.NewPCG(8, 8)), "wpe", gguf.F32, 200, c.in)
 	var spans []Span
 	var tokens []int32
 	for i := range 60 {
 		n := []int{1, 1, 3, 97, 1}[i%5]
-		spans = append(spans, Span{N: n, Factors: factors[(i*i+i/5)%len(factors)]})
+		spans = append(spans, Span{N: n, Pos: i * 13 % 100, Factors: factors[(i*i+i/5)%len(factors)]})
 		for range n {
 			tokens = append(tokens, int32((len(tokens)*11+i)%c.vocab))
 		}
@@ -71,7 +75,7 @@ func TestSpans(t *testing.T) {
 	for _, tier := range Tiers() {
 		for _, outputs := range []int{0, 1, 7} {
 			t.Run(fmt.Sprintf("%s/%d", tier, outputs), func(t *testing.T) {
-				all := c.runSpans(t, tier, outputs, &Batch{Tokens: tokens, Spans: spans, Outputs: wanted})
+				all := c.runSpans(t, positions, tier, outputs, &Batch{Tokens: tokens, Spans: spans, Outputs: wanted})
 				if len(all) != len(wanted) {
 					t.Fatalf("%d rows, want %d", len(all), len(wanted))
 				}
@@ -80,8 +84,8 @@ func TestSpans(t *testing.T) {
 					i := row + s.N/2
 					row += s.N
 					if got, ok := all[i]; ok {
-						s.N = 1
-						alone := c.runSpans(t, tier, 0, &Batch{Tokens: tokens[i : i+1], Spans: []Span{s}, Outputs: []int{0}})
+						s.N, s.Pos = 1, s.Pos+s.N/2
+						alone := c.runSpans(t, positions, tier, 0, &Batch{Tokens: tokens[i : i+1], Spans: []Span{s}, Outputs: []int{0}})
 						if !slices.Equal(got, alone[0]) {
 							t.Fatalf("row %d: other bits than alone", i)
 						}

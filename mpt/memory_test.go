@@ -1,11 +1,14 @@
 package mpt
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/zstd"
 
 	"mptgo/ggml"
 	"mptgo/internal/sysmem"
@@ -154,4 +157,58 @@ func TestMemoryAccount(t *testing.T) {
 	if n := m.pages.inUse(); n != 0 || len(m.pages.free) != 0 {
 		t.Errorf("%d bytes in use, %d pages kept", n, len(m.pages.free))
 	}
+}
+
+// TestMemoryOfRestore: pages are taken as their bytes come. A file that ends early is the
+// file's fault, whatever it promised; one that is whole and does not fit is not.
+func TestMemoryOfRestore(t *testing.T) {
+	probe := mini().open(t)
+	arena, err := probe.arena()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := mini().open(t, having(probe.file.Size()+arena+2*probe.CacheBytes(1)))
+	s := evaluated(t, m, make([]int32, 40)...)
+	var file bytes.Buffer
+	if err := s.Save(&file); err != nil {
+		t.Fatal(err)
+	}
+	whole := file.Bytes()
+	if err := s.Truncate(20); err != nil {
+		t.Fatal(err)
+	}
+	s.logits[0] = 7
+	f := m.newSession(64)
+	defer f.Close()
+	for want, b := range map[error][]byte{ErrSession: shortened(t, whole), nil: whole} {
+		err := f.Restore(bytes.NewReader(b))
+		full := (*MemoryError)(nil)
+		if err == nil || errors.Is(err, ErrSession) != (want != nil) || errors.As(err, &full) != (want == nil) || f.Len() != 0 {
+			t.Errorf("want %v: %v, %d tokens", want, err, f.Len())
+		}
+	}
+	if m.pages.inUse() != probe.CacheBytes(1) {
+		t.Errorf("%d bytes are in use after that", m.pages.inUse())
+	}
+}
+
+// shortened returns a saved session that ends in the keys of its first page.
+func shortened(t *testing.T, file []byte) []byte {
+	t.Helper()
+	z, err := zstd.NewReader(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	body, err := z.DecodeAll(file[len(sessionMagic):], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	const head = 32 + 4 + 4 + 4 + 40*4 + 1 + 257*4
+	return w.EncodeAll(body[:head+100], []byte(sessionMagic))
 }

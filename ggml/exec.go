@@ -117,8 +117,8 @@ func (e *Exec) runNode(nd *node, rows *rowSet) error {
 	return nil
 }
 
-// Row returns row i of a tensor that was marked with [Graph.Keep] or is an
-// [Graph.Input]. It holds until the next run.
+// Row returns row i of a tensor that was marked with [Graph.Keep]. It holds until the
+// next run or, of selected rows, until the next part of it.
 func (e *Exec) Row(t *Tensor, i int) []float32 {
 	if !t.keep { // spelled out: must would allocate its arguments
 		panic("ggml: " + t.Name + " is not kept")

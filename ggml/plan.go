@@ -61,9 +61,6 @@ func (e *Exec) lifetimes() []*block {
 		}
 		t := o.out()
 		b := &block{t: t, first: i, last: i, size: t.bytes(e.rows(t).capacity)}
-		if _, ok := o.(*input); ok {
-			b.first = 0 // the caller fills it before the run
-		}
 		of[t] = b
 		blocks = append(blocks, b)
 	}

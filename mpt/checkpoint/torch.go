@@ -31,6 +31,7 @@ var (
 )
 
 func (c *Container) readTorch() error {
+	c.torch = true
 	b, err := c.head(int64(len(legacyMagic)))
 	if err != nil {
 		return err

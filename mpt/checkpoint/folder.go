@@ -49,7 +49,8 @@ func (c *Checkpoint) openWeights() error {
 	}
 	for _, l := range layouts {
 		if c.hasShards(l.shards) {
-			return fmt.Errorf("checkpoint: %s: %s is missing; it says which tensors are in which of the shards: %w", c.dir, l.index, fs.ErrNotExist)
+			return fmt.Errorf("checkpoint: %s: %s is missing; it says which tensors are in which of the shards%s: %w",
+				c.dir, l.index, c.candidates(), fs.ErrNotExist)
 		}
 	}
 	return fmt.Errorf("checkpoint: %s: no weights: there is no model.safetensors or pytorch_model.bin, and no index of shards%s: %w",

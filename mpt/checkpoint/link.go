@@ -33,15 +33,11 @@ func dangling(path string) error {
 // openFile opens a file of a checkpoint. What is no file is not opened: a named pipe may
 // have no other end.
 func openFile(path string) (*os.File, error) {
-	info, err := os.Stat(path)
-	switch link := dangling(path); {
-	case link != nil:
-		err = link
-	case err == nil && !info.Mode().IsRegular():
-		err = fmt.Errorf("%s is not a regular file", path)
-	}
-	if err != nil {
+	if err := dangling(path); err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("checkpoint: %s is not a regular file", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -212,7 +212,7 @@ func TestPickleErrors(t *testing.T) {
 		{"protocol", []byte("\x80\x09N."), "pickle protocol 9"},
 		{"forged length", newPickle().op("X\xff\xff\xff\xff").stop(), "truncated, or longer than"},
 		{"no stop", newPickle().op("N").Bytes(), "truncated"},
-		{"empty stack", newPickle().op("0").stop(), "opcode 0x30"},
+		{"empty stack", newPickle().op("0").stop(), "the stack is empty"},
 		{"pop below a mark", newPickle().op("N(\x85").stop(), "the stack is empty"},
 		{"no mark", newPickle().op("t").stop(), "no MARK"},
 		{"memo", newPickle().op("h\x05").stop(), "memo entry 5"},

@@ -49,7 +49,7 @@ func (c *Checkpoint) open(file string) error {
 	switch {
 	case missing && file != "":
 		return fmt.Errorf("%w: %s holds weights only; the model's config.json and the files of its tokenizer belong beside it", err, file)
-	case missing && c.isAdapter():
+	case missing && c.IsAdapter():
 		return fmt.Errorf("checkpoint: %s: this is a LoRA adapter, not a model; what is wanted here is its base model: %w", c.dir, errors.ErrUnsupported)
 	case err != nil:
 		return fmt.Errorf("%w: a checkpoint is a folder that holds config.json, tokenizer.json and weights", err)
@@ -77,8 +77,9 @@ func (c *Checkpoint) note(format string, args ...any) {
 	}
 }
 
-// isAdapter reports whether the folder is one that PEFT wrote.
-func (c *Checkpoint) isAdapter() bool {
+// IsAdapter reports whether the folder holds an adapter that PEFT wrote, perhaps beside a
+// model.
+func (c *Checkpoint) IsAdapter() bool {
 	return c.has("adapter_config.json")
 }
 
@@ -109,11 +110,14 @@ func (c *Checkpoint) Tensor(name string) (*Tensor, bool) {
 // File returns the content of a small file of the folder, such as
 // tokenizer.json. If it does not exist the error wraps [fs.ErrNotExist]; a link to what
 // does not exist is another error.
-func (c *Checkpoint) File(name string) ([]byte, error) {
+func (c *Checkpoint) File(name string) ([]byte, error) { return ReadFile(c.dir, name) }
+
+// ReadFile is [Checkpoint.File] for the folder dir.
+func ReadFile(dir, name string) ([]byte, error) {
 	if !isFileName(name) {
 		return nil, fmt.Errorf("checkpoint: %q is not the name of a file in the folder: %w", name, fs.ErrInvalid)
 	}
-	path := filepath.Join(c.dir, name)
+	path := filepath.Join(dir, name)
 	f, err := openFile(path)
 	if err != nil {
 		return nil, err

@@ -42,7 +42,8 @@ type Options struct {
 	// error: one line per call, without a newline.
 	Logf func(format string, args ...any)
 
-	edit func(p *plan) error // changes the plan before types are chosen
+	edit  func(p *plan) error // changes the plan before types are chosen
+	merge bool                // edit merges adapters
 }
 
 // withDefaults returns the options with those filled in that were left open.

@@ -61,15 +61,14 @@ func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Optio
 	for _, note := range ck.Notes() {
 		m.logf("%s", note)
 	}
+	if ck.IsAdapter() && !opt.merge {
+		m.logf("the adapter that lies beside the model (adapter_config.json) is not merged into it: for that, mpt merge-lora %s %s OUT.gguf", ck.Dir(), ck.Dir())
+	}
 	if err := m.cfg.Validate(); err != nil {
 		return nil, err
 	}
 	m.scales = newScales(m.cfg)
 	if err := m.collect(); err != nil {
-		return nil, err
-	}
-	vocab, err := m.vocabulary()
-	if err != nil {
 		return nil, err
 	}
 	name, err := filepath.Abs(ck.Dir())
@@ -79,6 +78,10 @@ func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Optio
 	p := &plan{tensors: m.out}
 	p.layout = layout{name: filepath.Base(name), queries: m.cfg.NHeads * m.cfg.HeadDim, scales: m.scales}
 	if err := opt.edit(p); err != nil {
+		return nil, errors.Join(err, p.closeAll())
+	}
+	vocab, err := m.vocabulary(p.resized)
+	if err != nil {
 		return nil, errors.Join(err, p.closeAll())
 	}
 	if err := p.choose(recipe, m.cfg.NLayers, opt); err != nil {

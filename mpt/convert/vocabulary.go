@@ -10,14 +10,23 @@ import (
 	"mptgo/mpt/tokenizer"
 )
 
-// vocabulary reads the tokenizer of the checkpoint, with one token for every row of
-// the embedding.
-func (m *model) vocabulary() (*tokenizer.Vocab, error) {
-	v, err := ReadVocabulary(m.ck.File, m.logf)
+// vocabulary reads the tokenizer of the checkpoint, or that of an adapter that has another
+// one, with one token for every row of the embedding.
+func (m *model) vocabulary(r *resizing) (*tokenizer.Vocab, error) {
+	rows := m.vocab
+	if r != nil {
+		rows = r.rows
+	}
+	return readVocabulary(r.file(m.ck.File), rows, m.logf)
+}
+
+// readVocabulary reads a tokenizer, with so many tokens.
+func readVocabulary(file func(name string) ([]byte, error), rows int, logf func(string, ...any)) (*tokenizer.Vocab, error) {
+	v, err := ReadVocabulary(file, logf)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.Pad(m.vocab); err != nil {
+	if err := v.Pad(rows); err != nil {
 		return nil, err
 	}
 	// Only a tokenizer that can be built is worth writing.

@@ -120,7 +120,7 @@ func (f *quantizeFlags) canWrite(src, out string) bool {
 // measureSelf measures the model at src, as it is before it becomes out. That of a
 // folder is made a file first.
 func (f *quantizeFlags) measureSelf(cmd *cobra.Command, src, out string, s convert.Source) (*imatrix.Matrix, error) {
-	if info, err := os.Stat(src); err == nil && info.IsDir() {
+	if convert.IsCheckpoint(src) {
 		file, remove, err := convert.Aside(cmd.Context(), src, out, convert.Options{Type: s.Exact, Threads: f.Threads})
 		if err != nil {
 			return nil, err

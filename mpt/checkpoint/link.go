@@ -13,9 +13,9 @@ import (
 var errDangling = errors.New("the download is not complete, or the folder was copied without what its links are to: " +
 	"download it again, or copy it with the files (cp -rL); a link to a file that is not wanted can be removed")
 
-// dangling returns an error if path is a symbolic link to what does not exist, as in the
+// Dangling returns an error if path is a symbolic link to what does not exist, as in the
 // cache of a hub whose blobs were removed; nil otherwise.
-func dangling(path string) error {
+func Dangling(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
 		return nil
@@ -33,7 +33,7 @@ func dangling(path string) error {
 // openFile opens a file of a checkpoint. What is no file is not opened: a named pipe may
 // have no other end.
 func openFile(path string) (*os.File, error) {
-	if err := dangling(path); err != nil {
+	if err := Dangling(path); err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {

@@ -129,6 +129,9 @@ func checkBeside(src os.FileInfo, dst string) error {
 
 // open plans the conversion of src. The plan reads from files that done closes.
 func open(src, dst string, recipe quantize.Recipe, opt Options) (p *plan, done func() error, err error) {
+	if err := checkpoint.Dangling(src); err != nil {
+		return nil, nil, err
+	}
 	from, err := os.Stat(src)
 	if err != nil {
 		return nil, nil, err

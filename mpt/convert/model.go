@@ -80,7 +80,7 @@ func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Optio
 	if err := opt.edit(p); err != nil {
 		return nil, errors.Join(err, p.closeAll())
 	}
-	vocab, err := m.vocabulary(p.resized)
+	vocab, err := m.chooseTokens(p.tokens)
 	if err != nil {
 		return nil, errors.Join(err, p.closeAll())
 	}
@@ -209,7 +209,7 @@ var foreign = []struct{ suffix, feature string }{
 	{".scales", "weights quantised by another program"},
 	{".absmax", "weights quantised by another program"},
 	{"score.weight", "a classification head"},
-	{"_flat_param", "weights that FSDP has made flat; save a full state dictionary instead:"},
+	{"flat_param", "weights that FSDP has flattened (save a full state dictionary instead)"},
 }
 
 // unmerged are the parts of names that show an adapter in a model.

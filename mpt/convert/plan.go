@@ -13,9 +13,9 @@ type plan struct {
 	meta    []gguf.KV
 	tensors []output
 
-	layout  layout
-	resized *resizing      // what becomes of the vocabulary, or nil
-	close   []func() error // files that were opened beside the source
+	layout layout
+	tokens []adapterTokens // of adapters that were merged
+	close  []func() error  // files that were opened beside the source
 }
 
 // An output is a tensor of the file and the rows that it is made of.

@@ -43,7 +43,7 @@ func planGGUF(f *gguf.File, recipe quantize.Recipe, opt Options) (*plan, error) 
 	if err := opt.edit(p); err != nil {
 		return nil, errors.Join(err, p.closeAll())
 	}
-	if p.meta, err = p.resized.meta(p.meta, opt.Logf); err != nil {
+	if p.meta, err = chooseKeys(p.meta, p.tokens, opt.Logf); err != nil {
 		return nil, errors.Join(err, p.closeAll())
 	}
 	slices.SortStableFunc(p.tensors, byPlace)

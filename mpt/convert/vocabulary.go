@@ -10,16 +10,6 @@ import (
 	"mptgo/mpt/tokenizer"
 )
 
-// vocabulary reads the tokenizer of the checkpoint, or that of an adapter that has another
-// one, with one token for every row of the embedding.
-func (m *model) vocabulary(r *resizing) (*tokenizer.Vocab, error) {
-	rows := m.vocab
-	if r != nil {
-		rows = r.rows
-	}
-	return readVocabulary(r.file(m.ck.File), rows, m.logf)
-}
-
 // readVocabulary reads a tokenizer, with so many tokens.
 func readVocabulary(file func(name string) ([]byte, error), rows int, logf func(string, ...any)) (*tokenizer.Vocab, error) {
 	v, err := ReadVocabulary(file, logf)

@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"mptgo/mpt/checkpoint"
 )
 
 const configName = "adapter_config.json"
@@ -68,6 +70,9 @@ var refused = map[string]string{
 var residual = []string{"pissa", "olora", "corda", "loftq", "lora_ga"}
 
 func readConfig(dir string) (*config, error) {
+	if err := checkpoint.Dangling(filepath.Join(dir, configName)); err != nil {
+		return nil, err
+	}
 	b, err := readSmall(filepath.Join(dir, configName))
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Stat(filepath.Join(dir, "config.json")); err == nil {

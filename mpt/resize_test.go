@@ -287,6 +287,48 @@ func TestResizedWithout(t *testing.T) {
 	}
 }
 
+// TestResizedUntied resizes both matrices of a model that has two, or none.
+func TestResizedUntied(t *testing.T) {
+	old, big := grow(t, 512, false), grow(t, 514, true, "<|a|>", "<|b|>")
+	old.config["tie_word_embeddings"] = false
+	base := old.folder(t)
+	tensors := []forged{factor("lm_head.weight", []int{512, 64}, embeddingOf(t, tiny))}
+	ck, err := checkpoint.Open(tiny)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ck.Close()
+	for name, v := range readFloats(t, ck) {
+		x, _ := ck.Tensor(name)
+		tensors = append(tensors, factor(name, x.Shape, v))
+	}
+	writeSafetensors(t, filepath.Join(base, "model.safetensors"), tensors...)
+	head := slices.Clone(big.values)
+	slices.Reverse(head)
+	both := forgeFolder(t, map[string]any{"r": 2}, append(pairOf(7), factor("base_model.model."+wteName, []int{514, 64}, big.values),
+		factor("base_model.model.lm_head.weight", []int{514, 64}, head))...)
+	put(t, both, "tokenizer.json", big.tokens)
+	for _, typ := range []string{"", "F16"} { // of the folder, and of a tied one
+		for _, from := range []string{base, tiny} {
+			file, _, err := mergedWith(t, from, both, typ)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := opened(t, file)
+			x, ok := m.File().Tensor("output.weight")
+			if !ok || x.Ne[1] != 514 || m.Config().Vocab != 514 {
+				t.Errorf("%s: %v", from, ok)
+			}
+			if typ == "" && math.Float32frombits(binary.LittleEndian.Uint32(x.Data())) != head[0] {
+				t.Errorf("%s: another output matrix", from)
+			}
+		}
+	}
+	if _, _, err := mergedWith(t, base, big.adapter(t, true, nil, wteName), ""); err == nil || !strings.Contains(err.Error(), "an embedding of 514 rows and no output matrix; that of the model has 512 rows") {
+		t.Error(err)
+	}
+}
+
 // TestEmbeddingSavedAlong uses adapters with copies of the model's own weights as if these
 // were not there, at run time and merged.
 func TestEmbeddingSavedAlong(t *testing.T) {
@@ -328,6 +370,32 @@ func TestTiedTogether(t *testing.T) {
 			t.Fatal(err)
 		}
 		sameFile(t, got, want)
+	}
+}
+
+// TestBelowChangedEmbedding merges an adapter that changes the embedding and brings along
+// what lies below the change, of the same size or another: that is the model's own, also
+// where the output matrix is tied to it.
+func TestBelowChangedEmbedding(t *testing.T) {
+	for _, rows := range []int{512, 514} {
+		g := grow(t, rows, false)
+		r := rand.New(rand.NewPCG(8, 8))
+		a := factor("base_model.model.transformer.wte.lora_embedding_A", []int{2, rows}, make([]float32, 2*rows))
+		b := factor("base_model.model.transformer.wte.lora_embedding_B", []int{64, 2}, make([]float32, 128))
+		for _, v := range [][]float32{a.values, b.values} {
+			for i := range v {
+				v[i] = float32(r.NormFloat64() / 8)
+			}
+		}
+		below := factor("base_model.model.transformer.wte.base_layer.weight", []int{rows, 64}, g.values)
+		want := merged(t, g.folder(t), "F32", convert.AdapterFile{Path: forgeFolder(t, map[string]any{"r": 2}, a, b), Scale: 1})
+		for _, base := range []string{tiny, converted(t, tiny, "F32")} {
+			got, _, err := mergedWith(t, base, forgeFolder(t, map[string]any{"r": 2}, a, b, below), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			sameFile(t, got, want)
+		}
 	}
 }
 

@@ -100,18 +100,38 @@ func newDict(u *unpickler, args tuple) any {
 	}
 	switch from := args[0].(type) {
 	case *dict:
-		d.items = slices.Clone(from.items)
+		if u.copies(len(from.items)) {
+			d.items = slices.Clone(from.items)
+		}
 	case *list:
-		for _, x := range from.items {
-			if l, ok := x.(*list); ok {
-				x = tuple(l.items)
-			}
-			if pair, ok := x.(tuple); ok && len(pair) == 2 {
-				d.items = append(d.items, item{pair[0], pair[1]})
-			}
+		if u.copies(len(from.items)) {
+			d.items = pairs(from.items)
 		}
 	}
 	return d
+}
+
+// copies reports whether n more values may be copied. What is in a pickle once could be
+// copied with every few bytes of it.
+func (u *unpickler) copies(n int) bool {
+	if u.copied += n; u.copied > maxStack {
+		u.fail("more than %d values are copied", maxStack)
+	}
+	return u.err == nil
+}
+
+// pairs returns the items of a dictionary from a list of them, which are tuples or, in
+// files of Python 2, lists.
+func pairs(values []any) (items []item) {
+	for _, x := range values {
+		if l, ok := x.(*list); ok {
+			x = tuple(l.items)
+		}
+		if pair, ok := x.(tuple); ok && len(pair) == 2 {
+			items = append(items, item{pair[0], pair[1]})
+		}
+	}
+	return items
 }
 
 func firstArgument(u *unpickler, args tuple) any {

@@ -50,6 +50,7 @@ type unpickler struct {
 	stack   []any
 	marks   []int // stack heights at the open MARKs
 	memo    map[uint32]any
+	copied  int // values of dictionaries that were made of others
 	persist func(id tuple) (any, error) // resolves BINPERSID
 }
 

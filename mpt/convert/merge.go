@@ -127,15 +127,15 @@ func (p *plan) merge(f AdapterFile, logf func(string, ...any)) error {
 	if err := p.resize(a, logf); err != nil {
 		return err
 	}
+	// What lies below a change is the model's own, of a tied output matrix, too.
+	if err := p.replace(a, true); err != nil {
+		return err
+	}
 	if err := p.untie(a, logf); err != nil {
 		return err
 	}
-	for _, w := range a.Whole {
-		o, from, err := p.placeWhole(a, w)
-		if err != nil {
-			return err
-		}
-		p.change(o, from, newReplacement(w, o.row))
+	if err := p.replace(a, false); err != nil {
+		return err
 	}
 	quantized := 0
 	for i := range a.Pairs {
@@ -152,6 +152,21 @@ func (p *plan) merge(f AdapterFile, logf func(string, ...any)) error {
 	if quantized > 0 {
 		logf("%s: %d quantised matrices are decoded, changed and quantised again, which costs quality: "+
 			"merge into the original weights, or use the adapter with --lora", f.Path, quantized)
+	}
+	return nil
+}
+
+// replace puts whole tensors in place, those below changes or the others.
+func (p *plan) replace(a *lora.Adapter, below bool) error {
+	for _, w := range a.Whole {
+		if w.Below != below {
+			continue
+		}
+		o, from, err := p.placeWhole(a, w)
+		if err != nil {
+			return err
+		}
+		p.change(o, from, newReplacement(w, o.row))
 	}
 	return nil
 }
@@ -174,7 +189,7 @@ func (p *plan) untie(a *lora.Adapter, logf func(string, ...any)) error {
 		changes = changes || x.Target == in || x.Target == out
 	}
 	for _, w := range a.Whole {
-		changes = changes || w.Target == in || w.Target == out
+		changes = changes || !w.Below && (w.Target == in || w.Target == out)
 	}
 	wte := p.find(in)
 	if !changes || wte == nil || p.find(out) != nil || a.Tied && p.changesOne(a, in, out) {

@@ -59,9 +59,14 @@ func (c *Checkpoint) openWeights() error {
 
 func (c *Checkpoint) has(name string) bool { return isThere(filepath.Join(c.dir, name)) }
 
+// container opens a file of weights.
+func (c *Checkpoint) container(name string) (*Container, error) {
+	return OpenWeights(filepath.Join(c.dir, name))
+}
+
 // openSingle opens the one file of weights.
 func (c *Checkpoint) openSingle(name string) error {
-	s, err := OpenWeights(filepath.Join(c.dir, name))
+	s, err := c.container(name)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (c *Checkpoint) openShards(l layout) error {
 	files := slices.Compact(slices.Sorted(maps.Values(where)))
 	held := make(map[string][]string, len(where)) // the files that hold a tensor
 	for _, file := range files {
-		s, err := OpenWeights(filepath.Join(c.dir, file))
+		s, err := c.container(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("checkpoint: %s: shard %s, which %s names, is missing: %w", c.dir, file, l.index, fs.ErrNotExist)
 		}

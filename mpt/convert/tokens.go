@@ -34,7 +34,7 @@ func (a adapterTokens) hasTokenizer() bool {
 // read returns the adapter's vocabulary with so many tokens. Which tokens end an answer
 // may be said by base's files, which hold it for the model.
 func (a adapterTokens) read(base func(string) ([]byte, error), rows int, logf func(string, ...any)) (*tokenizer.Vocab, error) {
-	v, err := readVocabulary(func(name string) ([]byte, error) {
+	v, err := readVocabulary(a.dir, func(name string) ([]byte, error) {
 		b, err := checkpoint.ReadFile(a.dir, name)
 		if errors.Is(err, fs.ErrNotExist) && name == "generation_config.json" && base != nil {
 			return base(name)
@@ -108,7 +108,7 @@ func (m *model) chooseTokens(adapters []adapterTokens) (*tokenizer.Vocab, error)
 	if i := slices.IndexFunc(adapters, func(a adapterTokens) bool { return a.rows != 0 && a.hasTokenizer() }); i >= 0 {
 		return adapters[i].read(m.ck.File, rows, m.logf)
 	}
-	v, err := readVocabulary(m.ck.File, rows, m.logf)
+	v, err := readVocabulary(m.ck.Dir(), m.ck.File, rows, m.logf)
 	for _, a := range adapters {
 		if err != nil {
 			return nil, err
@@ -165,24 +165,33 @@ func valueOf[T any](kv []gguf.KV, key string) (v T) {
 	return v
 }
 
-// replaceTokens returns the keys of a model with another vocabulary. Tokens that end an
-// answer stay, where they are the same ones.
+// replaceTokens returns the keys of a model with another vocabulary. If its files do not
+// say which tokens end an answer besides eos, those of the model do, if they are the same.
 func replaceTokens(kv []gguf.KV, v *tokenizer.Vocab) []gguf.KV {
-	ends := valueOf[[]int32](kv, keyEOG)
-	if eot := valueOf[uint32](kv, keyEOT); eot != 0 && ends == nil {
-		ends = []int32{int32(eot)}
-	}
-	texts := valueOf[[]string](kv, keyTokens)
-	for _, id := range ends {
-		if len(v.EOG) < len(ends) && int(id) < min(len(texts), len(v.Tokens)) && texts[id] == v.Tokens[id] && !slices.Contains(v.EOG, id) {
-			v.EOG = append(v.EOG, id)
+	if texts := valueOf[[]string](kv, keyTokens); len(v.EOG) == 0 {
+		for _, id := range endsOf(kv) {
+			if int(id) < min(len(texts), len(v.Tokens)) && texts[id] == v.Tokens[id] {
+				v.EOG = append(v.EOG, id)
+			}
 		}
 	}
 	meta := v.Meta()
 	kept := slices.DeleteFunc(slices.Clone(kv), func(k gguf.KV) bool {
-		return strings.HasPrefix(k.Key, "tokenizer.") || k.Key == keyEOG || slices.ContainsFunc(meta, func(n gguf.KV) bool { return n.Key == k.Key })
+		return strings.HasPrefix(k.Key, "tokenizer.") || strings.HasPrefix(k.Key, "mpt.ext.") && strings.HasSuffix(k.Key, "_token_ids") ||
+			slices.ContainsFunc(meta, func(n gguf.KV) bool { return n.Key == k.Key })
 	})
 	return setSize(append(kept, meta...), len(v.Tokens))
+}
+
+// endsOf returns the tokens that end an answer besides eos.
+func endsOf(kv []gguf.KV) []int32 {
+	if ends := valueOf[[]int32](kv, keyEOG); ends != nil {
+		return ends
+	}
+	if eot := valueOf[uint32](kv, keyEOT); eot != 0 {
+		return []int32{int32(eot)}
+	}
+	return nil
 }
 
 // setSize sets the number of tokens where a file says it.

@@ -10,8 +10,9 @@ import (
 	"mptgo/mpt/tokenizer"
 )
 
-// readVocabulary reads a tokenizer, with so many tokens.
-func readVocabulary(file func(name string) ([]byte, error), rows int, logf func(string, ...any)) (*tokenizer.Vocab, error) {
+// readVocabulary reads the tokenizer in the folder dir, whose files are what file returns,
+// with so many tokens.
+func readVocabulary(dir string, file func(name string) ([]byte, error), rows int, logf func(string, ...any)) (*tokenizer.Vocab, error) {
 	v, err := ReadVocabulary(file, logf)
 	if err != nil {
 		return nil, err

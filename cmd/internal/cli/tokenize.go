@@ -16,7 +16,6 @@ import (
 
 	"mptgo/gguf"
 	"mptgo/mpt/builtin"
-	"mptgo/mpt/checkpoint"
 	"mptgo/mpt/convert"
 	"mptgo/mpt/tokenizer"
 )
@@ -95,7 +94,7 @@ func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 
 // folderTokenizer reads the tokenizer of a checkpoint.
 func folderTokenizer(dir string) (*tokenizer.Tokenizer, error) {
-	file := func(name string) ([]byte, error) { return checkpoint.ReadFile(dir, name) }
+	file := func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, name)) }
 	vocab, err := convert.ReadVocabulary(file, func(string, ...any) {})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)

@@ -87,8 +87,36 @@ const compared = 1 << 18
 // types: m may be what a model of float32 became when it was trained in bfloat16, and a
 // model may be what its file was quantised to. The rows must be as many and as long.
 func (m *Matrix) Equals(base Rows) (bool, error) {
+	if _, ok := quantize.Lookup(base.Type); !ok && base.Type != gguf.F64 {
+		return false, nil
+	}
+	if !isQuantized(base.Type) {
+		return m.compare(base, func(ours []float32, theirs []byte) (bool, error) {
+			values, err := decode(base.Type, theirs, len(ours))
+			return err == nil && (equalAs(base.Type, ours, values) || equalAs(m.Type, values, ours)), err
+		})
+	}
+	// What another search makes differs in the first rows already.
+	for _, search := range []quantize.Search{quantize.Reference, quantize.Better} {
+		same, err := m.compare(base, func(ours []float32, theirs []byte) (bool, error) {
+			made := make([]byte, len(theirs))
+			if search.EncodeRows(base.Type, made, ours, base.Cols, nil) != nil {
+				return false, nil // a type that cannot be made
+			}
+			return bytes.Equal(made, theirs), nil
+		})
+		if same || err != nil {
+			return same, err
+		}
+	}
+	return false, nil
+}
+
+// compare reports whether same holds for all rows: the values of m, as they would be in a
+// model's file, and what is there.
+func (m *Matrix) compare(base Rows, same func(ours []float32, theirs []byte) (bool, error)) (bool, error) {
 	rowBytes, err := base.Type.RowBytes(base.Cols)
-	if _, ok := quantize.Lookup(base.Type); err != nil || !ok && base.Type != gguf.F64 {
+	if err != nil {
 		return false, err
 	}
 	step := max(1, compared/base.Cols)
@@ -102,46 +130,19 @@ func (m *Matrix) Equals(base Rows) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if base.Factor != nil {
-			for i := range n {
-				scale(ours[i*base.Cols:(i+1)*base.Cols], base.Factor(r+i))
+		for i := range ours {
+			if base.Factor != nil {
+				ours[i] *= base.Factor(r + i/base.Cols)
+			}
+			if ours[i]-ours[i] != 0 {
+				return false, nil // using them says what is wrong
 			}
 		}
-		if same, err := m.equalRows(ours, theirs, base); !same || err != nil {
+		if ok, err := same(ours, theirs); !ok || err != nil {
 			return false, err
 		}
 	}
 	return true, nil
-}
-
-func scale(v []float32, f float32) {
-	for i := range v {
-		v[i] *= f
-	}
-}
-
-// equalRows compares rows of m, as they would be in the file, with those that are there.
-func (m *Matrix) equalRows(ours []float32, theirs []byte, base Rows) (bool, error) {
-	if slices.ContainsFunc(ours, func(x float32) bool { return x-x != 0 }) {
-		return false, nil // using them says what is wrong
-	}
-	if isQuantized(base.Type) {
-		for _, search := range []quantize.Search{quantize.Reference, quantize.Better} {
-			made := make([]byte, len(theirs))
-			if err := search.EncodeRows(base.Type, made, ours, base.Cols, nil); err != nil {
-				return false, nil // a type that cannot be made
-			}
-			if bytes.Equal(made, theirs) {
-				return true, nil
-			}
-		}
-		return false, nil
-	}
-	values, err := decode(base.Type, theirs, len(ours))
-	if err != nil {
-		return false, err
-	}
-	return equalAs(base.Type, ours, values) || equalAs(m.Type, values, ours), nil
 }
 
 // equalAs reports whether v, rounded to a type, has the values of want.

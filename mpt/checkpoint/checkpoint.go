@@ -169,6 +169,6 @@ func (c *Checkpoint) addAgain(t, u *Tensor) error {
 	if !same {
 		return fmt.Errorf("checkpoint: %s: %w", t.in.path, malformed("tensor %q is also in %s, with other values", t.Name, u.in.path))
 	}
-	c.note("%s is there twice, with the same values", u.Name)
+	c.note("tensor %q is there twice, with the same values", u.Name)
 	return nil
 }

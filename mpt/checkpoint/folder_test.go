@@ -131,7 +131,7 @@ func oddFolders(t *testing.T) []kept {
 
 		{"names with ./", map[string][]byte{"a.safetensors": plain, index: indexOf(t, inFile(all, "././/a.safetensors"))}, ""},
 		{"equal copies in two shards", map[string][]byte{"a.safetensors": plain, "b.safetensors": safetensorsWith(t, nil, wte, rest[0]), index: indexOf(t, func() map[string]string { twice[rest[0].name] = "b.safetensors"; return twice }())}, "is there twice, with the same values"},
-		{"equal copies under two names", map[string][]byte{"model.safetensors": safetensorsWith(t, nil, append(all, saved{"module.transformer.wte.weight", wte.dtype, wte.shape, wte.data})...)}, "wte.weight is there twice"},
+		{"equal copies under two names", map[string][]byte{"model.safetensors": safetensorsWith(t, nil, append(all, saved{"module.transformer.wte.weight", wte.dtype, wte.shape, wte.data})...)}, `"wte.weight" is there twice`},
 
 		{"torch under a safetensors name", map[string][]byte{"model.safetensors": torch}, "model.safetensors is a torch file"},
 		{"safetensors under a torch name", map[string][]byte{"pytorch_model.bin": plain}, "pytorch_model.bin is a safetensors file"},

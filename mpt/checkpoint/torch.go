@@ -116,7 +116,7 @@ func (t *torchFile) addTensors(value any, locate func(*storage) error) error {
 		}
 		ref, ok := it.value.(*tensorRef)
 		if !ok {
-			return fmt.Errorf("tensor %q is of a kind that is not read (%s): %w", name, it.value.(*object).name, errors.ErrUnsupported)
+			return fmt.Errorf("tensor %q is of a kind that is not read, %q: %w", name, it.value.(*object).name, errors.ErrUnsupported)
 		}
 		tensor, err := t.tensor(name, ref, locate)
 		if err != nil {

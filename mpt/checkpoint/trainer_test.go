@@ -108,8 +108,8 @@ func TestRebuilt(t *testing.T) {
 		{"no type", typed("uint3", 16), "", "the dictionary"},
 		{"no elements", newPickle().op("}(").str("w").op("ctorch\nTensor\n)\x81u").stop(), "", "has no elements"},
 		{"a part of one", bytes.ReplaceAll(subclass("ctorch.distributed.tensor\nDTensor\n"), []byte("X\x01\x00\x00\x00w"), []byte("X\x08\x00\x00\x00w.weight")), "",
-			`"w.weight" is of a kind that is not read (torch.distributed.tensor.DTensor)`},
-		{"quantised by torch", newPickle().op("}(").str("w.weight").op("ctorch._utils\n_rebuild_qtensor\nN\x85Ru").stop(), "", "(torch._utils._rebuild_qtensor)"},
+			`"w.weight" is of a kind that is not read, "torch.distributed.tensor.DTensor"`},
+		{"quantised by torch", newPickle().op("}(").str("w.weight").op("ctorch._utils\n_rebuild_qtensor\nN\x85Ru").stop(), "", `not read, "torch._utils._rebuild_qtensor"`},
 		{"the whole model", newPickle().op("cllmfoundry.models.mpt\nMPTForCausalLM\n)\x81}b").stop(), "", `an object of "llmfoundry.models.mpt.MPTForCausalLM": save the state_dict()`},
 		{"a function for a class", subclass("ctorch._tensor\n_rebuild_from_type_v2\n"), "", "the dictionary"},
 	} {

@@ -43,7 +43,7 @@ func TestSameModelNoted(t *testing.T) {
 			w := *find(ws, "norm_f.weight")
 			w.name = "transformer.norm_f.weight"
 			return append(ws, w)
-		}, "norm_f.weight is there twice"},
+		}, `"norm_f.weight" is there twice`},
 		{"a copy of the embedding in float64", func(ws []weight) []weight {
 			w := *find(ws, "wte.weight")
 			w.name = "lm_head.weight"

@@ -88,7 +88,7 @@ func (m *Model) LoadAdapter(path string) (*Adapter, error) {
 	if err := file.MergeOnly(); err != nil {
 		return nil, err
 	}
-	places, err := m.places(file)
+	places, err := m.targets(file)
 	if err != nil {
 		return nil, err
 	}
@@ -118,8 +118,8 @@ type place struct {
 	factor  float32 // what the model's own were
 }
 
-// places returns the place of every pair of an adapter, all of which must fit.
-func (m *Model) places(file *lora.Adapter) ([]place, error) {
+// targets returns the place of every pair of an adapter, all of which must fit.
+func (m *Model) targets(file *lora.Adapter) ([]place, error) {
 	all := m.w.places(&m.config)
 	places := make([]place, len(file.Pairs))
 	for i := range file.Pairs {
@@ -281,16 +281,19 @@ func (s *Session) SetAdapters(uses ...AdapterUse) error {
 			return err
 		}
 	}
-	s.adapters = set
+	s.setAdapters(set)
 	return nil
 }
 
-// adapterSet is what a session uses. An adapter whose scale is 0 is not part of the
-// graph, so that its results are those of the model to the bit.
+// adapterSet is what a session uses. An adapter whose scale is 0 is not applied, so that
+// its results are those of the model to the bit.
 type adapterSet struct {
 	uses    []AdapterUse
 	active  []*Adapter
 	factors []float32 // of the active ones
+
+	runner *runner   // for which
+	slots  []float32 // are the factors, by the adapters of its graph
 }
 
 func newAdapterSet(uses []AdapterUse) adapterSet {
@@ -302,6 +305,40 @@ func newAdapterSet(uses []AdapterUse) adapterSet {
 		}
 	}
 	return set
+}
+
+// fits reports whether the graph of r can apply the set, and sets the slots for it.
+func (s *adapterSet) fits(r *runner) bool {
+	if s.runner == r {
+		return true
+	}
+	at, ok := places(r.adapters, s.active)
+	if !ok {
+		return false
+	}
+	s.runner, s.slots = r, make([]float32, len(r.adapters))
+	for k, i := range at {
+		s.slots[i] = s.factors[k]
+	}
+	return true
+}
+
+// setAdapters gives a session a set, which the next graph will hold.
+func (s *Session) setAdapters(set adapterSet) {
+	s.adapters = set
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	s.m.sessions[s] = set.active
+}
+
+// activeSets returns the adapters that open sessions use, by session.
+func (m *Model) activeSets() (sets [][]*Adapter) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, active := range m.sessions {
+		sets = append(sets, active)
+	}
+	return sets
 }
 
 // same reports whether both compute the same.

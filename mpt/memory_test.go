@@ -1,6 +1,7 @@
 package mpt
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -26,7 +27,7 @@ func TestMemoryLimit(t *testing.T) {
 	}
 	fixed := m.file.Size() + arena
 	page := m.CacheBytes(1)
-	if page != m.CacheBytes(ggml.Chunk) || 2*page != m.CacheBytes(ggml.Chunk+1) {
+	if page != m.CacheBytes(ggml.PageSize) || 2*page != m.CacheBytes(ggml.PageSize+1) {
 		t.Errorf("the cache does not come in pages of %d", page)
 	}
 	for _, c := range []struct {
@@ -34,10 +35,10 @@ func TestMemoryLimit(t *testing.T) {
 		context int
 		fits    int // -1: what is asked for
 	}{
-		{fixed + 3*page, 3 * ggml.Chunk, -1},
-		{fixed + 3*page, 3*ggml.Chunk + 1, 3 * ggml.Chunk},
-		{fixed + 3*page - 1, 3 * ggml.Chunk, 2 * ggml.Chunk},
-		{fixed + page, 1 << 20, ggml.Chunk},
+		{fixed + 3*page, 3 * ggml.PageSize, -1},
+		{fixed + 3*page, 3*ggml.PageSize + 1, 3 * ggml.PageSize},
+		{fixed + 3*page - 1, 3 * ggml.PageSize, 2 * ggml.PageSize},
+		{fixed + page, 1 << 20, ggml.PageSize},
 		{fixed + page - 1, 1, 0},
 		{0, 1, 0},
 		{1 << 50, maxContext, -1},
@@ -57,7 +58,7 @@ func TestMemoryLimit(t *testing.T) {
 			if !errors.As(err, &e) || e.Fits != c.fits || e.Context != c.context || e.Limit.Bytes != c.have {
 				t.Fatalf("got %v, want %d that fit", err, c.fits)
 			}
-			for _, want := range []string{fmt.Sprintf("a context of %d tokens", c.context), "left in this test", "--ignore-memory"} {
+			for _, want := range []string{fmt.Sprintf("a context of %d tokens", c.context), "left in this test"} {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("%v lacks %q", err, want)
 				}
@@ -87,11 +88,14 @@ func TestMemoryEstimate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := int64(r.body.Bytes() + r.head.Bytes()); got != arena {
+		if got := int64(r.exec.Bytes()); got != arena {
 			t.Errorf("%d bytes of activations, %d were announced", got, arena)
 		}
 		c := m.newCache()
-		c.prepare(0, 1000)
+		if err := c.prepare(0, 1000); err != nil {
+			t.Fatal(err)
+		}
+		defer c.truncate(0)
 		var bytes int64
 		for _, kv := range c.layers {
 			for _, p := range kv.Pages {
@@ -101,5 +105,53 @@ func TestMemoryEstimate(t *testing.T) {
 		if want := m.CacheBytes(1000); bytes != want {
 			t.Errorf("%d bytes of keys and values, %d were announced", bytes, want)
 		}
+	}
+}
+
+// TestMemoryAccount: sessions take pages from one account, as tokens come. Who finds it
+// empty is told so, keeps what it has, and goes on when others have given theirs back.
+func TestMemoryAccount(t *testing.T) {
+	probe := mini().open(t)
+	arena, err := probe.arena()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := probe.CacheBytes(1)
+	m := mini().open(t, having(probe.file.Size()+arena+4*page))
+	a, b := m.session(t), m.session(t) // of 64 tokens each
+	eval := func(s *Session, n int) error { return s.Eval(context.Background(), make([]int32, n)) }
+	if err := errors.Join(eval(a, 64), eval(b, 32)); err != nil {
+		t.Fatal(err)
+	}
+	f, err := a.Fork()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(40); err != nil {
+		t.Fatal(err)
+	}
+	steps := []Step{{Session: b, IDs: []int32{1}}, {Session: f, IDs: []int32{2}}}
+	if err := m.Run(context.Background(), steps); err != nil {
+		t.Fatal(err)
+	}
+	var full *MemoryError
+	if steps[0].Err != nil || !errors.As(steps[1].Err, &full) || full.Context != 41 || full.Others != 2*page || full.Fits != 64 || f.Len() != 40 {
+		t.Fatalf("%v, %+v, %d tokens", steps[0].Err, steps[1].Err, f.Len())
+	}
+	if _, err := m.NewSession(ContextSize(33)); !errors.As(err, &full) || full.Others != 4*page || full.Fits != 0 {
+		t.Errorf("%v, %+v", err, full)
+	}
+	if used, err := m.Memory(); err != nil || used.Cache != 4*page || used.CacheLimit != 4*page || used.Activations != arena {
+		t.Errorf("%+v, %v", used, err)
+	}
+	a.Close() // the page that f begins to write to is its own now
+	if err := eval(f, 1); err != nil || f.Len() != 41 {
+		t.Errorf("%v, %d tokens", err, f.Len())
+	}
+	b.Close()
+	f.Close()
+	if n := m.pages.inUse(); n != 0 || len(m.pages.free) != 0 {
+		t.Errorf("%d bytes in use, %d pages kept", n, len(m.pages.free))
 	}
 }

@@ -23,16 +23,21 @@ type Model struct {
 	opt    options
 	pool   *ggml.Pool
 
-	mu        sync.Mutex
-	idle      []*runner // not borrowed by a session now
+	turn   chan struct{} // held while a batch is evaluated; guards runner and profiling
+	runner *runner       // nil until the first batch
+	pages  *pagePool
+
 	profiling bool
 
-	sessions atomic.Int64 // open ones
+	mu       sync.Mutex
+	sessions map[*Session][]*Adapter // open ones, with the adapters that they use
 	closed   atomic.Bool
 	print    func() ([32]byte, error) // identity of the weights, computed once
 	adapters []AdapterUse             // of new sessions
 
-	arena func() (int64, error) // bytes of a runner, computed once
+	arena  func() (int64, error) // bytes of a runner, computed once
+	budget func() error          // sets what pages may take, and limit, once
+	limit  MemoryLimit           // what there was when the first session came
 
 	stopPrefetch func() // ends reading ahead and waits for that
 }
@@ -61,6 +66,9 @@ func Load(f *gguf.File, opts ...Option) (*Model, error) {
 	}
 	m.print = sync.OnceValues(m.computeFingerprint)
 	m.arena = sync.OnceValues(m.measureArena)
+	m.turn, m.sessions = make(chan struct{}, 1), map[*Session][]*Adapter{}
+	m.pages = &pagePool{kv: *m.layerCache(), layers: m.config.caches(), most: -1}
+	m.budget = sync.OnceValue(m.setBudget)
 	m.pool = ggml.NewPool(m.opt.threads)
 	m.prefetch()
 	return m, nil
@@ -125,13 +133,19 @@ func (m *Model) Tier() string {
 // Close ends the worker threads and unmaps the file. Sessions must be closed
 // before.
 func (m *Model) Close() error {
-	if n := m.sessions.Load(); n != 0 {
+	m.mu.Lock()
+	n := len(m.sessions)
+	m.mu.Unlock()
+	if n != 0 {
 		return fmt.Errorf("mpt: Close of a model with %d open sessions", n)
 	}
 	if m.closed.Swap(true) {
 		return nil
 	}
 	m.pool.Close()
+	if m.runner != nil {
+		m.runner.exec.Close()
+	}
 	m.stopPrefetch()
 	return m.file.Close()
 }

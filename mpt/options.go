@@ -66,6 +66,14 @@ func ISA(name string) Option { return func(o *options) { o.isa = name } }
 // it, [Model.NewSession] refuses them.
 func IgnoreMemory() Option { return func(o *options) { o.memory = nil } }
 
+// MemoryBudget has the model and its sessions take no more than n bytes, weights included, in
+// place of what the system has left.
+func MemoryBudget(n int64) Option {
+	return func(o *options) {
+		o.memory = func() (sysmem.Limit, bool) { return sysmem.Limit{Bytes: n, Source: "allowed"}, true }
+	}
+}
+
 func (o *options) validate() error {
 	if o.threads < 0 || o.threads > 1024 {
 		return fmt.Errorf("mpt: %d threads: want 1 to 1024, or 0 for all CPUs", o.threads)

@@ -2,8 +2,12 @@ package mpt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
+
+	"mptgo/ggml"
 )
 
 // Session is one sequence of tokens with its keys and values. It serves one
@@ -17,7 +21,11 @@ type Session struct {
 	logits   []float32 // of the last token
 	valid    bool      // logits belong to the last token
 	closed   bool
-	sums     *inputSums // if not nil, adds up what the matrices are multiplied with
+	sums     func(w *ggml.Matrix, rows int) ggml.Sums // see SumInputs
+
+	batcher *Batcher   // that it shares batches by; nil: none
+	step    [1]Step    // of an evaluation
+	busy    sync.Mutex // held by the evaluation that it is part of
 }
 
 // NewSession returns an empty session. If the model and a full session need more
@@ -47,24 +55,33 @@ func (m *Model) NewSession(opts ...SessionOption) (*Session, error) {
 
 // newSession returns a session for so many tokens, which have been checked.
 func (m *Model) newSession(context int) *Session {
-	m.sessions.Add(1)
-	return &Session{
+	s := &Session{
 		m:        m,
 		context:  context,
 		adapters: newAdapterSet(m.adapters),
 		cache:    m.newCache(),
 		logits:   make([]float32, m.config.Vocab),
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sessions[s] = s.adapters.active
+	return s
 }
 
-// Close releases the session's memory. It may be called more than once.
+// Close releases the session's memory, after an evaluation that it is part of. It may be
+// called more than once.
 func (s *Session) Close() {
+	s.busy.Lock()
+	defer s.busy.Unlock()
 	if s.closed {
 		return
 	}
 	s.closed = true
-	s.cache, s.tokens, s.logits = cache{}, nil, nil
-	s.m.sessions.Add(-1)
+	s.cache.truncate(0)
+	s.tokens, s.logits, s.valid = nil, nil, false
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	delete(s.m.sessions, s)
 }
 
 // Model returns the session's model.
@@ -95,45 +112,43 @@ func (s *Session) Logits() []float32 {
 // later, for example because ctx is done, the session holds the tokens before and
 // perhaps the first of the new ones: [Session.Len] tells.
 func (s *Session) Eval(ctx context.Context, ids []int32) error {
-	return s.eval(ctx, ids, nil)
+	return s.EvalWith(ctx, ids, EvalOptions{})
 }
 
 // EvalAll is Eval that hands the logits after every token, in order, to visit:
 // i counts the tokens of ids, logits are valid during the call. An error of
 // visit ends the evaluation.
 func (s *Session) EvalAll(ctx context.Context, ids []int32, visit func(i int, logits []float32) error) error {
-	return s.eval(ctx, ids, visit)
+	return s.EvalWith(ctx, ids, EvalOptions{Visit: visit, All: true})
 }
 
-func (s *Session) eval(ctx context.Context, ids []int32, visit func(int, []float32) error) error {
-	if err := s.check(ids); err != nil {
-		return err
+// EvalOptions are the choices of [Session.EvalWith].
+type EvalOptions struct {
+	// Visit is handed the logits after every token, in order: i counts the tokens, the
+	// logits are valid during the call. An error ends the evaluation.
+	Visit func(i int, logits []float32) error
+	// All computes the logits of all tokens although nobody visits them.
+	All bool
+	// Progress is told after every batch how many of the tokens are evaluated.
+	Progress func(done int)
+}
+
+// EvalWith is [Session.Eval] with choices.
+func (s *Session) EvalWith(ctx context.Context, ids []int32, opt EvalOptions) error {
+	s.step[0] = Step{Session: s, IDs: ids, Visit: opt.Visit, Progress: opt.Progress}
+	if opt.Visit != nil || opt.All {
+		s.step[0].Logits = AllLogits
 	}
-	r, err := s.m.borrow(&s.adapters)
-	if err != nil {
-		return err
-	}
-	defer s.m.giveBack(r)
-	if s.sums != nil {
-		r.sumInputs(s.sums)
-		defer r.sumInputs(nil)
-	}
-	for done := 0; done < len(ids); {
-		part := ids[done:min(done+s.m.opt.batch, len(ids))]
-		if err := s.batch(ctx, r, part); err != nil {
-			return fmt.Errorf("mpt: %w", err)
-		}
-		if visit != nil {
-			err = s.visit(ctx, r, done, len(part), visit)
-		} else if done+len(part) == len(ids) {
-			err = s.last(ctx, r, len(part)-1)
-		}
-		if err != nil {
+	if s.batcher != nil {
+		if err := s.check(ids); err != nil { // as a whole, before it is cut into pieces
 			return err
 		}
-		done += len(part)
+		return s.batcher.run(ctx, &s.step[0])
 	}
-	return nil
+	if err := s.m.Run(ctx, s.step[:]); err != nil {
+		return err
+	}
+	return s.step[0].Err
 }
 
 // check refuses tokens that are not in the vocabulary or do not fit.
@@ -159,45 +174,25 @@ func (s *Session) inVocabulary(ids []int32) error {
 	return nil
 }
 
-// batch evaluates tokens that fit into one run.
-func (s *Session) batch(ctx context.Context, r *runner, ids []int32) error {
-	pos := len(s.tokens)
-	s.cache.prepare(pos, pos+len(ids))
-	s.valid = false
-	if err := r.run(ctx, ids, pos, s.cache.layers); err != nil {
-		return err
-	}
-	s.tokens = append(s.tokens, ids...)
-	return nil
+// SumInputs has the session's evaluations add up what matrices are multiplied with: sums is
+// asked before each product, see [ggml.Exec.SumInputs]. Such a session has its batches for
+// itself. Nil ends it.
+func (s *Session) SumInputs(sums func(w *ggml.Matrix, rows int) ggml.Sums) { s.sums = sums }
+
+// prepare makes room for n more tokens.
+func (s *Session) prepare(n int) error {
+	return s.wrap(s.cache.prepare(len(s.tokens), len(s.tokens)+n), len(s.tokens)+n)
 }
 
-// last computes the logits of row i of the run, the session's last token.
-func (s *Session) last(ctx context.Context, r *runner, i int) error {
-	if err := r.project(ctx, i, 1); err != nil {
-		return fmt.Errorf("mpt: %w", err)
+// wrap says what a lack of pages for n tokens means.
+func (s *Session) wrap(err error, n int) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errNoPage):
+		return s.m.memoryError(n, s.cache.pool.inUse()-int64(len(s.cache.pages))*s.cache.pool.pageBytes())
 	}
-	copy(s.logits, r.head.Row(r.logits, 0))
-	s.valid = true
-	return nil
-}
-
-// visit computes the logits of all n rows of the run and hands them out;
-// first is the index of row 0.
-func (s *Session) visit(ctx context.Context, r *runner, first, n int, visit func(int, []float32) error) error {
-	for i := 0; i < n; i += headBatch {
-		rows := min(headBatch, n-i)
-		if err := r.project(ctx, i, rows); err != nil {
-			return fmt.Errorf("mpt: %w", err)
-		}
-		for k := range rows {
-			if err := visit(first+i+k, r.head.Row(r.logits, k)); err != nil {
-				return err
-			}
-		}
-		copy(s.logits, r.head.Row(r.logits, rows-1))
-	}
-	s.valid = true
-	return nil
+	return fmt.Errorf("mpt: %w", err)
 }
 
 // Truncate keeps the first n tokens. Logits are gone until the next
@@ -250,6 +245,15 @@ func (s *Session) Drop(from, to int) error {
 	return nil
 }
 
+// Unshare copies the pages of keys and values that the session shares with forks, so that
+// it has all of them to itself.
+func (s *Session) Unshare() error {
+	if s.closed {
+		return errClosed
+	}
+	return s.wrap(s.cache.prepare(0, len(s.tokens)), len(s.tokens))
+}
+
 // Fork returns a session with the same tokens. Their keys and values are
 // shared until one of the two changes them, so a fork costs next to nothing.
 func (s *Session) Fork() (*Session, error) {
@@ -257,8 +261,9 @@ func (s *Session) Fork() (*Session, error) {
 		return nil, errClosed
 	}
 	f := s.m.newSession(s.context)
-	f.adapters = s.adapters
-	f.cache = s.cache.fork(len(s.tokens))
+	f.batcher = s.batcher
+	f.setAdapters(s.adapters)
+	f.cache = s.cache.fork(f.cache, len(s.tokens))
 	f.tokens = slices.Clone(s.tokens)
 	copy(f.logits, s.logits)
 	f.valid = s.valid

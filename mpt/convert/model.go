@@ -3,7 +3,6 @@ package convert
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -71,12 +70,15 @@ func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Optio
 	if err := m.collect(); err != nil {
 		return nil, err
 	}
-	name, err := filepath.Abs(ck.Dir())
+	title, err := files{m.ck.File, m.ck.Dir(), m.vocab, m.logf}.title()
 	if err != nil {
 		return nil, err
 	}
+	if title.from != "" {
+		m.logf("the model is called %q, after %s", title.name, title.from)
+	}
 	p := &plan{tensors: m.out}
-	p.layout = layout{name: filepath.Base(name), queries: m.cfg.NHeads * m.cfg.HeadDim, scales: m.scales}
+	p.layout = layout{name: title.name, queries: m.cfg.NHeads * m.cfg.HeadDim, scales: m.scales}
 	if err := opt.edit(p); err != nil {
 		return nil, errors.Join(err, p.closeAll())
 	}
@@ -87,7 +89,7 @@ func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Optio
 	if err := p.choose(recipe, m.cfg.NLayers, opt); err != nil {
 		return nil, errors.Join(err, p.closeAll())
 	}
-	p.meta = append(m.metadata(filepath.Base(name), recipe, p.quantized()), vocab.Meta()...)
+	p.meta = append(m.metadata(title, recipe, p.quantized()), vocab.Meta()...)
 	p.meta = append(p.meta, opt.imatrixKeys()...)
 	return p, nil
 }

@@ -15,7 +15,7 @@ import (
 
 	"mptgo/mpt"
 	"mptgo/mpt/chat"
-	"mptgo/mpt/tokenizer"
+	"mptgo/mpt/talk"
 )
 
 const chatLong = `Talk to a model. Without -m it is the small story model that is built in.
@@ -133,21 +133,28 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 	if err != nil {
 		return err
 	}
+	if f.template == "" {
+		noteUnknownFormat(cmd.ErrOrStderr(), m, format)
+	}
 	s, err := newSession(cmd, m, f.context)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	talk := newConversation(s, format, newStatus(cmd.ErrOrStderr()))
+	c, err := talk.New(s, format)
+	if err != nil {
+		return err
+	}
+	c.Progress = newStatus(cmd.ErrOrStderr()).reading()
 	if cmd.Flags().Changed("system") {
-		if err := talk.setSystem(f.system); err != nil {
+		if err := c.SetSystem(f.system); err != nil {
 			return err
 		}
 	}
 	return run(&repl{
 		out:        cmd.OutOrStdout(),
 		notes:      cmd.ErrOrStderr(),
-		talk:       talk,
+		talk:       c,
 		params:     params,
 		randomSeed: !f.sampling.fixedSeed(cmd.Flags()),
 		predict:    f.predict,
@@ -158,7 +165,7 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 
 // format returns the chat format that the flags or the model ask for.
 func (f *chatFlags) format(m *mpt.Model) (*chat.Format, error) {
-	model := chatModel(m)
+	model := talk.Model(m)
 	if f.template == "" {
 		return model.Detect()
 	}
@@ -182,28 +189,11 @@ func (f *chatFlags) format(m *mpt.Model) (*chat.Format, error) {
 	return nil, fmt.Errorf("--chat-template: %w; nor is it a file (%w) or a template in Jinja", err, fileErr)
 }
 
-// chatModel returns what a model says about conversations.
-func chatModel(m *mpt.Model) *chat.Model {
-	tok := m.Tokenizer()
-	text := func(id int32) string { s, _ := tok.Token(id); return s }
-	c := &chat.Model{
-		Name: m.Config().Name, Template: tok.ChatTemplate(), Templates: tok.Templates(),
-		Has: func(text string) bool { _, ok := tok.ID(text); return ok },
-		BOS: text(tok.BOS()), EOS: text(tok.EOS()), UNK: text(tok.UNK()), PAD: text(tok.PAD()),
-	}
-	for id := range int32(tok.Size()) {
-		if s, typ := tok.Token(id); typ == tokenizer.Control {
-			c.Control = append(c.Control, s)
-		}
-	}
-	return c
-}
-
 // greet says what is running.
 func (f *chatFlags) greet(r *repl, m *mpt.Model) {
 	fmt.Fprintf(r.notes, "%s: %s parameters, %s kernels, %s, chat format %s, context %d.\n",
 		f.model.name(), count(parameters(m)), m.Tier(), plural(m.Threads(), "thread", "threads"),
-		r.talk.format.Name, r.talk.session.ContextSize())
+		r.talk.Format().Name, r.talk.Session().ContextSize())
 	if n := len(m.Adapters()); n > 0 {
 		fmt.Fprintf(r.notes, "%s: /lora lists them.\n", plural(n, "LoRA adapter", "LoRA adapters"))
 	}

@@ -86,3 +86,11 @@ func (p *promptCache) save(s *mpt.Session) error {
 	}
 	return nil
 }
+
+func commonPrefix(a, b []int32) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
+}

@@ -10,6 +10,7 @@ import (
 	"mptgo/gguf"
 	"mptgo/mpt/convert"
 	"mptgo/mpt/lora"
+	"mptgo/mpt/measure"
 	"mptgo/quantize"
 	"mptgo/quantize/imatrix"
 )
@@ -156,9 +157,6 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	f.Progress = p.set
 	f.Logf = p.logf
 	start := time.Now()
-	if err := f.setSelf(cmd, args); err != nil {
-		return err
-	}
 	sum, err := f.write(cmd, args)
 	p.clear()
 	if err != nil {
@@ -167,6 +165,8 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	of := byteSize(sum.SourceBytes)
 	if cmd.Flags().Changed("synthetic") {
 		of = "random numbers"
+	} else if !lora.IsFolder(args[0]) {
+		noteName(talk, out)
 	}
 	fmt.Fprintf(talk, "%s: %s parameters in %d tensors, %s made of %s in %s\n", out, count(sum.Parameters), sum.Tensors,
 		byteSize(sum.Bytes), of, time.Since(start).Round(100*time.Millisecond))
@@ -226,7 +226,7 @@ func (f *quantizeFlags) setSearch(given bool) (err error) {
 // write converts, or makes a synthetic model.
 func (f *quantizeFlags) write(cmd *cobra.Command, args []string) (*convert.Summary, error) {
 	if !cmd.Flags().Changed("synthetic") {
-		return convert.Convert(cmd.Context(), args[0], args[1], f.Options)
+		return measure.Quantize(cmd.Context(), args[0], args[1], f.Options, f.selfOptions(cmd, args[0]))
 	}
 	shape, err := convert.ParseShape(f.shape)
 	if err != nil {

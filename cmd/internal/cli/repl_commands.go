@@ -71,10 +71,10 @@ func (r *repl) help(context.Context, string) error {
 	return t.Flush()
 }
 
-func (r *repl) regen(ctx context.Context, _ string) error { return r.answer(ctx, r.talk.retry) }
+func (r *repl) regen(ctx context.Context, _ string) error { return r.answer(ctx, r.talk.Retry) }
 
 func (r *repl) reset(context.Context, string) error {
-	r.talk.reset()
+	r.talk.Reset()
 	r.note("the conversation is forgotten")
 	return nil
 }
@@ -82,12 +82,12 @@ func (r *repl) reset(context.Context, string) error {
 func (r *repl) setSystem(_ context.Context, arg string) error {
 	switch arg {
 	case "":
-		_, err := fmt.Fprintln(r.out, r.talk.format.System)
+		_, err := fmt.Fprintln(r.out, r.talk.Format().System)
 		return err
 	case "-":
 		arg = ""
 	}
-	return r.talk.setSystem(arg)
+	return r.talk.SetSystem(arg)
 }
 
 func (r *repl) set(_ context.Context, arg string) error {
@@ -108,7 +108,7 @@ func (r *repl) set(_ context.Context, arg string) error {
 	if err := p.Set(name, value); err != nil {
 		return err
 	}
-	if _, err := newChain(p, r.talk.tokenizer()); err != nil {
+	if _, err := newChain(p, r.tokenizer()); err != nil {
 		return err
 	}
 	r.params = p
@@ -169,13 +169,13 @@ func (r *repl) load(_ context.Context, path string) error {
 	if err := loadChat(path, r); err != nil {
 		return err
 	}
-	r.note("%s, %s", path, plural(len(r.talk.turns), "turn", "turns"))
+	r.note("%s, %s", path, plural(len(r.talk.Turns()), "turn", "turns"))
 	return nil
 }
 
 func (r *repl) tokens(context.Context, string) error {
-	_, err := fmt.Fprintf(r.out, "%d of %d tokens, %s\n", len(r.talk.tokens()), r.talk.session.ContextSize(),
-		plural(len(r.talk.turns), "turn", "turns"))
+	_, err := fmt.Fprintf(r.out, "%d of %d tokens, %s\n", len(r.talk.Tokens()), r.talk.Session().ContextSize(),
+		plural(len(r.talk.Turns()), "turn", "turns"))
 	return err
 }
 

@@ -88,6 +88,7 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	if !cmd.Flags().Changed("prompt") {
 		text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r") // as every editor puts it there
 	}
+	noteRaw(cmd.ErrOrStderr(), m, text)
 	ids, err := promptIDs(m.Tokenizer(), text, f.prompt.special)
 	if err != nil {
 		return err
@@ -161,16 +162,13 @@ func (f *runFlags) complete(cmd *cobra.Command, s *mpt.Session, ids []int32, p s
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		chain.Accept(id)
-	}
 	reused, err := f.cache.load(s, ids)
 	if err != nil {
 		return err
 	}
 	took := timing{seed: p.Seed, read: len(ids) - reused}
 	start := time.Now()
-	if err := readTokens(cmd.Context(), s, ids[reused:], newStatus(cmd.ErrOrStderr())); err != nil {
+	if err := readPrompt(cmd, s, ids[reused:]); err != nil {
 		return err
 	}
 	took.reading = time.Since(start)
@@ -181,10 +179,10 @@ func (f *runFlags) complete(cmd *cobra.Command, s *mpt.Session, ids []int32, p s
 	if f.keep < 0 {
 		f.keep = len(ids)
 	}
-	full := false
-	took.wrote, err = f.print(cmd.Context(), cmd.OutOrStdout(), s, chain, func() { full = true })
+	var why mpt.Reason
+	took.wrote, why, err = f.print(cmd.Context(), cmd.OutOrStdout(), s, chain)
 	took.writing = time.Since(start)
-	if full {
+	if why == mpt.Full {
 		f.noteFull(cmd, s)
 	}
 	if err == nil {
@@ -218,25 +216,36 @@ func (f *runFlags) end(cmd *cobra.Command, s *mpt.Session, n int) error {
 	return f.cache.saveAll(s)
 }
 
-// print generates to w and returns the number of tokens. It calls full if the
-// context ends the text.
-func (f *runFlags) print(ctx context.Context, w io.Writer, s *mpt.Session, chain *sampling.Chain, full func()) (n int, err error) {
+// readPrompt evaluates the rest of a prompt and shows how far it has come.
+func readPrompt(cmd *cobra.Command, s *mpt.Session, ids []int32) error {
+	show := newStatus(cmd.ErrOrStderr())
+	defer show.clear()
+	progress := show.reading()
+	progress(0, len(ids))
+	return s.EvalWith(cmd.Context(), ids, mpt.EvalOptions{Progress: func(done int) { progress(done, len(ids)) }})
+}
+
+// print generates to w and returns the number of tokens, and why they ended.
+func (f *runFlags) print(ctx context.Context, w io.Writer, s *mpt.Session, chain *sampling.Chain) (int, mpt.Reason, error) {
 	if isTerminal(w) {
 		defer fmt.Fprintln(w)
 	}
-	opt := mpt.GenerateOptions{
-		Sampler: chain, MaxTokens: f.predict, Stop: f.stop, Shift: f.shift, Keep: f.keep, IgnoreEOS: f.keepOn, Special: f.prompt.special, Full: full,
+	if f.predict == 0 {
+		return 0, mpt.Limit, nil
 	}
-	for t, err := range s.Generate(ctx, opt) {
+	g, err := s.NewGeneration(mpt.GenerateOptions{
+		Sampler: chain, MaxTokens: f.predict, Stop: f.stop, Shift: f.shift, Keep: f.keep, IgnoreEOS: f.keepOn, Special: f.prompt.special,
+	})
+	if err != nil {
+		return 0, mpt.Failed, err
+	}
+	for t, err := range g.All(ctx) {
 		if err != nil {
-			return n, err
-		}
-		if t.ID >= 0 {
-			n++
+			return g.Tokens(), g.Why(), err
 		}
 		if _, err := io.WriteString(w, t.Text); err != nil {
-			return n, fmt.Errorf("run: %w", err)
+			return g.Tokens(), g.Why(), fmt.Errorf("run: %w", err)
 		}
 	}
-	return n, nil
+	return g.Tokens(), g.Why(), nil
 }

@@ -94,8 +94,7 @@ func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 
 // folderTokenizer reads the tokenizer of a checkpoint.
 func folderTokenizer(dir string) (*tokenizer.Tokenizer, error) {
-	file := func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, name)) }
-	vocab, err := convert.ReadVocabulary(file, func(string, ...any) {})
+	vocab, err := convert.ReadVocabulary(dir, func(string, ...any) {})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}

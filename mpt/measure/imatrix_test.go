@@ -1,4 +1,4 @@
-package mpt_test
+package measure_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"mptgo/internal/check"
 	"mptgo/mpt"
+	"mptgo/mpt/measure"
 	"mptgo/mpt/tokenizer"
 	"mptgo/quantize"
 	"mptgo/quantize/imatrix"
@@ -19,10 +20,10 @@ const imatrixText = "The quick brown fox jumps over the lazy dog. Once upon a ti
 	"The dog was called Spot, and every day they went to the park, where the other children played with a ball."
 
 // collected returns what a model measures of a text.
-func collected(t *testing.T, file string, opt mpt.ImatrixOptions, opts ...mpt.Option) *imatrix.Matrix {
+func collected(t *testing.T, file string, opt measure.ImatrixOptions, opts ...mpt.Option) *imatrix.Matrix {
 	t.Helper()
 	m := imatrix.New(opt.Context)
-	if err := mpt.CollectImatrix(context.Background(), opened(t, file, opts...), imatrixText, m, opt); err != nil {
+	if err := measure.CollectImatrix(context.Background(), opened(t, file, opts...), imatrixText, m, opt); err != nil {
 		t.Fatal(err)
 	}
 	return m
@@ -31,7 +32,7 @@ func collected(t *testing.T, file string, opt mpt.ImatrixOptions, opts ...mpt.Op
 // The sums do not depend on threads, batches or kernels.
 func TestImatrixSame(t *testing.T) {
 	file := converted(t, check.Shared(t, "testdata", "cases", "hf-tiny"), "F16")
-	opt := mpt.ImatrixOptions{Context: 16, Chunks: 3, Output: true, Products: true}
+	opt := measure.ImatrixOptions{Context: 16, Chunks: 3, Output: true, Products: true}
 	want := collected(t, file, opt, mpt.Threads(1))
 	if want.Chunks != 3 || len(want.Entries) < 5 {
 		t.Fatalf("%d chunks, entries %v", want.Chunks, want.Names())
@@ -56,7 +57,7 @@ func TestImatrixValues(t *testing.T) {
 	file := converted(t, stories(t), "F32")
 	m := opened(t, file)
 	got := imatrix.New(16)
-	if err := mpt.CollectImatrix(context.Background(), m, imatrixText, got, mpt.ImatrixOptions{Context: 16}); err != nil {
+	if err := measure.CollectImatrix(context.Background(), m, imatrixText, got, measure.ImatrixOptions{Context: 16}); err != nil {
 		t.Fatal(err)
 	}
 	ids := m.Tokenizer().Encode(imatrixText, tokenizer.EncodeOptions{})
@@ -97,9 +98,9 @@ func TestImatrixValues(t *testing.T) {
 // what every sum of products obeys.
 func TestImatrixProducts(t *testing.T) {
 	file := converted(t, stories(t), "F16")
-	plain := collected(t, file, mpt.ImatrixOptions{Context: 16})
-	whole := collected(t, file, mpt.ImatrixOptions{Context: 16, Products: true})
-	parts := collected(t, file, mpt.ImatrixOptions{Context: 16, Products: true, Run: 768})
+	plain := collected(t, file, measure.ImatrixOptions{Context: 16})
+	whole := collected(t, file, measure.ImatrixOptions{Context: 16, Products: true})
+	parts := collected(t, file, measure.ImatrixOptions{Context: 16, Products: true, Run: 768})
 	for name, e := range whole.Entries {
 		cols, part := len(e.Sum2), parts.Entries[name]
 		if e.Run != cols || !reflect.DeepEqual(e.Sum2, plain.Entries[name].Sum2) {
@@ -128,9 +129,9 @@ func TestImatrixProducts(t *testing.T) {
 // A run that is broken off and continued has measured the same chunks.
 func TestImatrixContinues(t *testing.T) {
 	file := converted(t, check.Shared(t, "testdata", "cases", "hf-tiny"), "F16")
-	want := collected(t, file, mpt.ImatrixOptions{Context: 16, Chunks: 4})
-	got := collected(t, file, mpt.ImatrixOptions{Context: 16, Chunks: 1})
-	rest := collected(t, file, mpt.ImatrixOptions{Context: 16, Skip: 1, Chunks: 3})
+	want := collected(t, file, measure.ImatrixOptions{Context: 16, Chunks: 4})
+	got := collected(t, file, measure.ImatrixOptions{Context: 16, Chunks: 1})
+	rest := collected(t, file, measure.ImatrixOptions{Context: 16, Skip: 1, Chunks: 3})
 	if err := got.Add(rest); err != nil {
 		t.Fatal(err)
 	}
@@ -147,34 +148,34 @@ func TestImatrixContinues(t *testing.T) {
 // is what it writes in a session of its own.
 func TestImatrixSelf(t *testing.T) {
 	file := converted(t, stories(t), "F16")
-	self := func(seed uint64, opt mpt.ImatrixOptions, opts ...mpt.Option) *imatrix.Matrix {
+	self := func(seed uint64, opt measure.ImatrixOptions, opts ...mpt.Option) *imatrix.Matrix {
 		t.Helper()
 		m := imatrix.New(opt.Context)
 		opt.Context = 12
-		if err := mpt.CollectImatrixSelf(context.Background(), opened(t, file, opts...), seed, m, opt, nil); err != nil {
+		if err := measure.CollectImatrixSelf(context.Background(), opened(t, file, opts...), seed, m, opt, nil); err != nil {
 			t.Fatal(err)
 		}
 		return m
 	}
-	want := self(5, mpt.ImatrixOptions{Chunks: 3})
+	want := self(5, measure.ImatrixOptions{Chunks: 3})
 	if want.Chunks != 3 || len(want.Entries) != 32 || want.Entries["blk.0.attn_qkv.weight"].Rows != 36 {
 		t.Fatalf("%d chunks, %d entries", want.Chunks, len(want.Entries))
 	}
-	if got := self(5, mpt.ImatrixOptions{Chunks: 3}, mpt.Threads(1), mpt.BatchSize(2)); !reflect.DeepEqual(got, want) {
+	if got := self(5, measure.ImatrixOptions{Chunks: 3}, mpt.Threads(1), mpt.BatchSize(2)); !reflect.DeepEqual(got, want) {
 		t.Error("other sums when two chunks are written at once")
 	}
-	if got := self(6, mpt.ImatrixOptions{Chunks: 3}); reflect.DeepEqual(got, want) {
+	if got := self(6, measure.ImatrixOptions{Chunks: 3}); reflect.DeepEqual(got, want) {
 		t.Error("another seed has the same sums")
 	}
-	first := self(5, mpt.ImatrixOptions{Chunks: 1})
-	if err := first.Add(self(5, mpt.ImatrixOptions{Chunks: 2, Skip: 1})); err != nil {
+	first := self(5, measure.ImatrixOptions{Chunks: 1})
+	if err := first.Add(self(5, measure.ImatrixOptions{Chunks: 2, Skip: 1})); err != nil {
 		t.Fatal(err)
 	}
 	a, b := first.Entries["blk.7.ffn_down.weight"], want.Entries["blk.7.ffn_down.weight"]
 	if a.Rows != b.Rows || math.Abs(a.Sum2[9]-b.Sum2[9]) > 1e-9*b.Sum2[9] {
 		t.Error("chunks after the first one are others")
 	}
-	err := mpt.CollectImatrixSelf(context.Background(), opened(t, file), 1, imatrix.New(8), mpt.ImatrixOptions{Products: true, Run: 100}, nil)
+	err := measure.CollectImatrixSelf(context.Background(), opened(t, file), 1, imatrix.New(8), measure.ImatrixOptions{Products: true, Run: 100}, nil)
 	if err == nil || !strings.Contains(err.Error(), "runs of 100 columns: want a multiple of 256") {
 		t.Errorf("runs of 100: %v", err)
 	}
@@ -184,25 +185,25 @@ func TestImatrixRefuses(t *testing.T) {
 	m := opened(t, converted(t, check.Shared(t, "testdata", "cases", "hf-tiny"), "F16"))
 	for want, c := range map[string]struct {
 		text string
-		opt  mpt.ImatrixOptions
+		opt  measure.ImatrixOptions
 	}{
-		"no whole chunk of 512":    {imatrixText, mpt.ImatrixOptions{}},
-		"after the first 100":      {imatrixText, mpt.ImatrixOptions{Context: 16, Skip: 100}},
-		"none may be negative":     {imatrixText, mpt.ImatrixOptions{Context: 16, Chunks: -1}},
-		"64 columns, and 3 before": {imatrixText, mpt.ImatrixOptions{Context: 16}},
-		"enough":                   {imatrixText, mpt.ImatrixOptions{Context: 16, Chunk: func(int, int) error { return errors.New("enough") }}},
+		"no whole chunk of 512":    {imatrixText, measure.ImatrixOptions{}},
+		"after the first 100":      {imatrixText, measure.ImatrixOptions{Context: 16, Skip: 100}},
+		"none may be negative":     {imatrixText, measure.ImatrixOptions{Context: 16, Chunks: -1}},
+		"64 columns, and 3 before": {imatrixText, measure.ImatrixOptions{Context: 16}},
+		"enough":                   {imatrixText, measure.ImatrixOptions{Context: 16, Chunk: func(int, int) error { return errors.New("enough") }}},
 	} {
 		into := imatrix.New(16)
 		if strings.Contains(want, "before") {
 			into.Entries["blk.0.attn_qkv.weight"] = &imatrix.Entry{Sum2: make([]float64, 3)}
 		}
-		if err := mpt.CollectImatrix(context.Background(), m, c.text, into, c.opt); err == nil || !strings.Contains(err.Error(), want) {
+		if err := measure.CollectImatrix(context.Background(), m, c.text, into, c.opt); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
 	// A session that measures leaves nothing in the graphs that others borrow.
 	into := imatrix.New(16)
-	if err := mpt.CollectImatrix(context.Background(), m, imatrixText, into, mpt.ImatrixOptions{Context: 16, Chunks: 1}); err != nil {
+	if err := measure.CollectImatrix(context.Background(), m, imatrixText, into, measure.ImatrixOptions{Context: 16, Chunks: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if err := session(t, m).Eval(context.Background(), []int32{1, 2, 3}); err != nil {

@@ -1,19 +1,20 @@
-package mpt
+package measure
 
 import (
 	"context"
 	"slices"
 	"testing"
 
+	"mptgo/mpt"
 	"mptgo/sampling"
 )
 
 // TestWriteTogether: chunks that are written together are those that sessions of their
 // own write, token by token.
 func TestWriteTogether(t *testing.T) {
-	m := mini().open(t)
+	m := mini(t)
 	const n, length, seed = 5, 20, 7
-	chunks, err := m.write(context.Background(), 2, n, length, seed, nil)
+	chunks, err := write(context.Background(), m, 2, n, length, seed, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,9 +28,9 @@ func TestWriteTogether(t *testing.T) {
 	}
 }
 
-func writeAlone(t *testing.T, m *Model, seed uint64, length int) []int32 {
+func writeAlone(t *testing.T, m *mpt.Model, seed uint64, length int) []int32 {
 	t.Helper()
-	s, err := m.NewSession(ContextSize(length))
+	s, err := m.NewSession(mpt.ContextSize(length))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +41,7 @@ func writeAlone(t *testing.T, m *Model, seed uint64, length int) []int32 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start, err := m.startToken()
+	start, err := startToken(m)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,10 @@
-package mpt
+package measure
 
 import (
 	"strings"
 	"testing"
 
-	"mptgo/internal/sysmem"
+	"mptgo/mpt"
 )
 
 // columns of models: width, layers.
@@ -33,10 +33,10 @@ func TestLongestRun(t *testing.T) {
 func TestCheckProducts(t *testing.T) {
 	cols := columnsOf(512, 1) // 3·512·256·4 + 2048·256·4 bytes
 	need := int64(3*(3*512+2048)*256*4 + 1000)
-	if err := checkProducts(cols, 256, 1000, sysmem.Limit{Bytes: need}); err != nil {
+	if err := checkProducts(cols, 256, 1000, mpt.MemoryLimit{Bytes: need}); err != nil {
 		t.Error(err)
 	}
-	err := checkProducts(cols, 256, 1000, sysmem.Limit{Bytes: need - 1, Source: "left"})
+	err := checkProducts(cols, 256, 1000, mpt.MemoryLimit{Bytes: need - 1, Source: "left"})
 	if err == nil || !strings.Contains(err.Error(), "runs of 256 columns need 0.01 GB of memory with the weights, and 0.01 GB are left") {
 		t.Error(err)
 	}

@@ -1,8 +1,9 @@
-package mpt
+package measure
 
 import (
 	"context"
 	"fmt"
+	"mptgo/mpt"
 
 	"mptgo/ggml"
 	"mptgo/mpt/tokenizer"
@@ -39,15 +40,15 @@ type ImatrixOptions struct {
 
 // CollectImatrix evaluates text and adds the squares of the inputs of all matrices
 // to into. If it fails, or ctx is done, the last chunk may be in it in part.
-func CollectImatrix(ctx context.Context, m *Model, text string, into *imatrix.Matrix, opt ImatrixOptions) error {
+func CollectImatrix(ctx context.Context, m *mpt.Model, text string, into *imatrix.Matrix, opt ImatrixOptions) error {
 	if err := opt.check(); err != nil {
 		return err
 	}
-	chunks, err := m.imatrixChunks(text, opt)
+	chunks, err := imatrixChunks(m, text, opt)
 	if err != nil {
 		return err
 	}
-	return m.collect(ctx, chunks, into, opt)
+	return collect(ctx, m, chunks, into, opt)
 }
 
 // check sets what is not chosen and refuses what cannot be.
@@ -56,24 +57,25 @@ func (o *ImatrixOptions) check() error {
 		o.Context = 512
 	}
 	if o.Context < 1 || o.Chunks < 0 || o.Skip < 0 {
-		return fmt.Errorf("mpt: imatrix: %d chunks of %d tokens after %d: none may be negative", o.Chunks, o.Context, o.Skip)
+		return fmt.Errorf("measure: imatrix: %d chunks of %d tokens after %d: none may be negative", o.Chunks, o.Context, o.Skip)
 	}
 	return nil
 }
 
 // collect evaluates chunks and adds what it measures to into.
-func (m *Model) collect(ctx context.Context, chunks [][]int32, into *imatrix.Matrix, opt ImatrixOptions) error {
-	if err := m.setRun(&opt); err != nil {
+func collect(ctx context.Context, m *mpt.Model, chunks [][]int32, into *imatrix.Matrix, opt ImatrixOptions) error {
+	if err := setRun(m, &opt); err != nil {
 		return err
 	}
-	s, err := m.NewSession(ContextSize(opt.Context))
+	s, err := m.NewSession(mpt.ContextSize(opt.Context))
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	s.sums = &inputSums{into: into, output: opt.Output, products: opt.Products, run: opt.Run}
+	sums := &inputSums{into: into, output: opt.Output, products: opt.Products, run: opt.Run, last: outputName(m)}
+	s.SumInputs(sums.of)
 	for i, ids := range chunks {
-		if err := s.measure(ctx, ids); err != nil {
+		if err := sums.measure(ctx, s, ids); err != nil {
 			return err
 		}
 		into.Chunks++
@@ -89,14 +91,14 @@ func (m *Model) collect(ctx context.Context, chunks [][]int32, into *imatrix.Mat
 
 // imatrixChunks returns the tokens of the chunks. Where the vocabulary wants it, the
 // first token of each is replaced by that which starts a text, as in llama.cpp.
-func (m *Model) imatrixChunks(text string, opt ImatrixOptions) ([][]int32, error) {
-	ids, err := m.evaluationTokens(text, opt.Documents, tokenizer.EncodeOptions{AddSpecial: !opt.Documents})
+func imatrixChunks(m *mpt.Model, text string, opt ImatrixOptions) ([][]int32, error) {
+	ids, err := evaluationTokens(m, text, opt.Documents, tokenizer.EncodeOptions{AddSpecial: !opt.Documents})
 	if err != nil {
-		return nil, fmt.Errorf("mpt: imatrix: %w", err)
+		return nil, fmt.Errorf("measure: imatrix: %w", err)
 	}
 	n := len(ids)/opt.Context - opt.Skip
 	if n < 1 {
-		return nil, fmt.Errorf("mpt: imatrix: the text has %d tokens, which is no whole chunk of %d after the first %d",
+		return nil, fmt.Errorf("measure: imatrix: the text has %d tokens, which is no whole chunk of %d after the first %d",
 			len(ids), opt.Context, opt.Skip)
 	}
 	if opt.Chunks > 0 {
@@ -106,42 +108,46 @@ func (m *Model) imatrixChunks(text string, opt ImatrixOptions) ([][]int32, error
 	for i := range chunks {
 		at := (opt.Skip + i) * opt.Context
 		chunks[i] = ids[at : at+opt.Context]
-		if m.tok.AddsBOS() {
-			chunks[i][0] = m.tok.BOS()
+		if m.Tokenizer().AddsBOS() {
+			chunks[i][0] = m.Tokenizer().BOS()
 		}
 	}
 	return chunks, nil
 }
 
-// measure evaluates one chunk. The logits of all its tokens are computed only if
-// somebody wants to know what they are made of.
-func (s *Session) measure(ctx context.Context, ids []int32) error {
-	if err := s.Reset(); err != nil {
-		return err
-	}
-	s.sums.err = nil
-	var err error
-	if s.sums.output {
-		err = s.EvalAll(ctx, ids, func(int, []float32) error { return nil })
-	} else {
-		err = s.Eval(ctx, ids)
-	}
-	if err == nil {
-		err = s.sums.err
-	}
-	return err
+// outputName returns the name of the matrix that makes the logits.
+func outputName(m *mpt.Model) string {
+	all := m.Matrices()
+	return all[len(all)-1].Name
 }
 
-// inputSums hands the sums of an importance matrix to the graphs of a session.
+// inputSums hands the sums of an importance matrix to the graph of a session.
 type inputSums struct {
 	into             *imatrix.Matrix
 	output, products bool
-	run              int   // of products
-	err              error // the first one
+	run              int    // of products
+	last             string // the matrix that makes the logits
+	err              error  // the first one
+}
+
+// measure evaluates one chunk. The logits of all its tokens are computed only if
+// somebody wants to know what they are made of.
+func (q *inputSums) measure(ctx context.Context, s *mpt.Session, ids []int32) error {
+	if err := s.Reset(); err != nil {
+		return err
+	}
+	q.err = nil
+	if err := s.EvalWith(ctx, ids, mpt.EvalOptions{All: q.output}); err != nil {
+		return err
+	}
+	return q.err
 }
 
 // of returns the sums for the inputs of w, of which there are n more.
 func (q *inputSums) of(w *ggml.Matrix, n int) ggml.Sums {
+	if w.Name == q.last && !q.output {
+		return ggml.Sums{}
+	}
 	e, err := q.into.Entry(w.Name, w.Cols)
 	if err != nil {
 		if q.err == nil {
@@ -152,22 +158,9 @@ func (q *inputSums) of(w *ggml.Matrix, n int) ggml.Sums {
 	e.Rows += int64(n)
 	if q.products {
 		if err := e.NeedProducts(q.run); err != nil && q.err == nil {
-			q.err = fmt.Errorf("mpt: imatrix: %s: %w", w.Name, err)
+			q.err = fmt.Errorf("measure: imatrix: %s: %w", w.Name, err)
 		}
 		return ggml.Sums{Squares: e.Sum2, Products: e.Products, Run: e.Run}
 	}
 	return ggml.Sums{Squares: e.Sum2}
-}
-
-// sumInputs begins to hand the inputs of products to q, or ends it if q is nil.
-func (r *runner) sumInputs(q *inputSums) {
-	if q == nil {
-		r.body.SumInputs(nil)
-		r.head.SumInputs(nil)
-		return
-	}
-	r.body.SumInputs(q.of)
-	if q.output {
-		r.head.SumInputs(q.of)
-	}
 }

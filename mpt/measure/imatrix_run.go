@@ -1,9 +1,8 @@
-package mpt
+package measure
 
 import (
 	"fmt"
-
-	"mptgo/internal/sysmem"
+	"mptgo/mpt"
 )
 
 // ProductBytes is how much memory the products of [ImatrixOptions] take at the most if
@@ -15,39 +14,32 @@ const shortestRun = 256
 
 // setRun checks how long runs are to be, or chooses it, and that there is memory for
 // the products.
-func (m *Model) setRun(o *ImatrixOptions) error {
+func setRun(m *mpt.Model, o *ImatrixOptions) error {
 	if !o.Products {
 		return nil
 	}
 	if o.Run < 0 || o.Run%shortestRun != 0 {
-		return fmt.Errorf("mpt: imatrix: products within runs of %d columns: want a multiple of %d, or 0 to choose one", o.Run, shortestRun)
+		return fmt.Errorf("measure: imatrix: products within runs of %d columns: want a multiple of %d, or 0 to choose one", o.Run, shortestRun)
 	}
-	cols := m.inputColumns(o.Output)
+	cols := inputColumns(m, o.Output)
 	if o.Run == 0 {
 		o.Run = longestRun(cols, ProductBytes)
 	}
-	if m.opt.memory == nil {
-		return nil
-	}
-	limit, ok := m.opt.memory()
+	limit, ok := m.MemoryLeft()
 	if !ok {
 		return nil
 	}
-	return checkProducts(cols, o.Run, m.file.Size(), limit)
+	return checkProducts(cols, o.Run, m.File().Size(), limit)
 }
 
 // inputColumns returns the columns of every matrix whose inputs are measured.
-func (m *Model) inputColumns(output bool) (cols []int) {
-	for i := range m.w.layers {
-		l := &m.w.layers[i]
-		for _, x := range []linear{l.qkv, l.out, l.gate, l.up, l.down} {
-			if x.w != nil {
-				cols = append(cols, x.w.Cols)
-			}
-		}
+func inputColumns(m *mpt.Model, output bool) (cols []int) {
+	all := m.Matrices()
+	if !output {
+		all = all[:len(all)-1]
 	}
-	if output {
-		cols = append(cols, m.w.output.Cols)
+	for _, w := range all {
+		cols = append(cols, w.Cols)
 	}
 	return cols
 }
@@ -76,12 +68,14 @@ func longestRun(cols []int, most int64) int {
 
 // checkProducts refuses products that do not fit beside the model's file. Writing them
 // takes two more copies.
-func checkProducts(cols []int, run int, file int64, limit sysmem.Limit) error {
+func checkProducts(cols []int, run int, file int64, limit mpt.MemoryLimit) error {
 	need := 3*productBytes(cols, run) + file
 	if need <= limit.Bytes {
 		return nil
 	}
-	return fmt.Errorf("mpt: imatrix: products within runs of %d columns need %s of memory with the weights, and %s are %s: "+
-		"a shorter run, down to %d, takes less; --ignore-memory starts nevertheless",
+	return fmt.Errorf("measure: imatrix: products within runs of %d columns need %s of memory with the weights, and %s are %s: "+
+		"a shorter run, down to %d, takes less",
 		run, gigabytes(need), gigabytes(limit.Bytes), limit.Source, shortestRun)
 }
+
+func gigabytes(n int64) string { return fmt.Sprintf("%.2f GB", float64(n)/1e9) }

@@ -1,4 +1,4 @@
-package mpt_test
+package measure_test
 
 import (
 	"bytes"
@@ -15,18 +15,19 @@ import (
 
 	"mptgo/internal/check"
 	"mptgo/mpt"
+	"mptgo/mpt/measure"
 	"mptgo/mpt/tokenizer"
 )
 
 // savedLogits returns the file of a model's logits.
-func savedLogits(t *testing.T, m *mpt.Model, text string, opt mpt.PerplexityOptions) []byte {
+func savedLogits(t *testing.T, m *mpt.Model, text string, opt measure.PerplexityOptions) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	saved, err := mpt.SaveLogits(context.Background(), m, text, &b, opt)
+	saved, err := measure.SaveLogits(context.Background(), m, text, &b, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain, err := mpt.Perplexity(context.Background(), m, text, opt)
+	plain, err := measure.Perplexity(context.Background(), m, text, opt)
 	if err != nil || saved != plain {
 		t.Errorf("perplexity while saving %+v, else %+v, %v", saved, plain, err)
 	}
@@ -46,8 +47,8 @@ func TestDivergence(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, documents := range []bool{false, true} {
-		opt := mpt.PerplexityOptions{Context: 64, Chunks: 3, Documents: documents}
-		got, err := mpt.Divergence(context.Background(), m, string(text[:3000]), bytes.NewReader(savedLogits(t, base, string(text[:3000]), opt)), opt)
+		opt := measure.PerplexityOptions{Context: 64, Chunks: 3, Documents: documents}
+		got, err := measure.Divergence(context.Background(), m, string(text[:3000]), bytes.NewReader(savedLogits(t, base, string(text[:3000]), opt)), opt)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,9 +73,9 @@ func TestDivergence(t *testing.T) {
 	}
 }
 
-func perplexityOf(t *testing.T, m *mpt.Model, text string, opt mpt.PerplexityOptions) float64 {
+func perplexityOf(t *testing.T, m *mpt.Model, text string, opt measure.PerplexityOptions) float64 {
 	t.Helper()
-	r, err := mpt.Perplexity(context.Background(), m, text, opt)
+	r, err := measure.Perplexity(context.Background(), m, text, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func perplexityOf(t *testing.T, m *mpt.Model, text string, opt mpt.PerplexityOpt
 }
 
 // naiveDivergence computes some of the figures from the definition.
-func naiveDivergence(t *testing.T, base, m *mpt.Model, r mpt.DivergenceResult, text string, documents bool) mpt.DivergenceResult {
+func naiveDivergence(t *testing.T, base, m *mpt.Model, r measure.DivergenceResult, text string, documents bool) measure.DivergenceResult {
 	t.Helper()
 	ids, first := evaluationIDs(t, base, text, documents), 32
 	if documents {
@@ -104,7 +105,7 @@ func naiveDivergence(t *testing.T, base, m *mpt.Model, r mpt.DivergenceResult, t
 		}
 	}
 	n := float64(len(klds))
-	var w mpt.DivergenceResult
+	var w measure.DivergenceResult
 	largest := 0.
 	for i, v := range klds {
 		w.KLD += v / n
@@ -115,7 +116,7 @@ func naiveDivergence(t *testing.T, base, m *mpt.Model, r mpt.DivergenceResult, t
 		w.KLDErr += (v - w.KLD) * (v - w.KLD)
 	}
 	w.KLDErr, w.RMSDelta, w.SameTop = math.Sqrt(w.KLDErr/n/(n-1)), math.Sqrt(w.RMSDelta), same/n
-	w.KLDQuantile = []mpt.Quantile{{Share: 1, Value: largest}}
+	w.KLDQuantile = []measure.Quantile{{Share: 1, Value: largest}}
 	w.Correlation = correlation(p, q)
 	return w
 }
@@ -163,9 +164,9 @@ func TestDivergenceOfItself(t *testing.T) {
 		t.Skip("evaluates a text twice with a model of 29 million weights")
 	}
 	m := opened(t, converted(t, stories(t), "Q4_0"))
-	opt := mpt.PerplexityOptions{Context: 32, Chunks: 4}
+	opt := measure.PerplexityOptions{Context: 32, Chunks: 4}
 	text := strings.Repeat(imatrixText, 4)
-	r, err := mpt.Divergence(context.Background(), m, text, bytes.NewReader(savedLogits(t, m, text, opt)), opt)
+	r, err := measure.Divergence(context.Background(), m, text, bytes.NewReader(savedLogits(t, m, text, opt)), opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,10 +179,10 @@ func TestDivergenceOfItself(t *testing.T) {
 // that says whose fault it is.
 func TestDamagedLogits(t *testing.T) {
 	m := opened(t, converted(t, check.Shared(t, "testdata", "cases", "hf-tiny"), "F16"))
-	opt := mpt.PerplexityOptions{Context: 16, Chunks: 2}
+	opt := measure.PerplexityOptions{Context: 16, Chunks: 2}
 	whole := savedLogits(t, m, imatrixText, opt)
 	try := func(b []byte) error {
-		_, err := mpt.Divergence(context.Background(), m, imatrixText, bytes.NewReader(b), opt)
+		_, err := measure.Divergence(context.Background(), m, imatrixText, bytes.NewReader(b), opt)
 		return err
 	}
 	if err := try(whole); err != nil {
@@ -190,12 +191,12 @@ func TestDamagedLogits(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
 		cut := whole[:r.IntN(len(whole)-4)]
-		if err := try(cut); !errors.Is(err, mpt.ErrLogits) {
+		if err := try(cut); !errors.Is(err, measure.ErrLogits) {
 			t.Fatalf("the first %d bytes: %v", len(cut), err)
 		}
 		b := bytes.Clone(whole)
 		b[r.IntN(len(b))] ^= byte(1 + r.IntN(255))
-		if err := try(b); err != nil && !errors.Is(err, mpt.ErrLogits) {
+		if err := try(b); err != nil && !errors.Is(err, measure.ErrLogits) {
 			t.Fatalf("a changed byte: %v", err)
 		}
 	}
@@ -204,7 +205,7 @@ func TestDamagedLogits(t *testing.T) {
 		t.Errorf("more chunks than there are: %v", err)
 	}
 	opt.Chunks = 0
-	if err := try(withoutChunks(t, whole)); !errors.Is(err, mpt.ErrLogits) || !strings.Contains(err.Error(), "it holds no chunks") {
+	if err := try(withoutChunks(t, whole)); !errors.Is(err, measure.ErrLogits) || !strings.Contains(err.Error(), "it holds no chunks") {
 		t.Errorf("no chunks: %v", err)
 	}
 }

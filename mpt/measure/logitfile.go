@@ -1,4 +1,4 @@
-package mpt
+package measure
 
 import (
 	"bufio"
@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"mptgo/mpt"
 	"slices"
 
 	"github.com/klauspost/compress/zstd"
@@ -48,15 +49,15 @@ type logitHead struct {
 }
 
 func (e *evaluation) head() logitHead {
-	return logitHead{e.m.vocabularyDigest(), uint32(e.m.config.Vocab), uint32(e.opt.Context), uint32(e.first), uint32(e.chunks)}
+	return logitHead{vocabularyDigest(e.m), uint32(e.m.Config().Vocab), uint32(e.opt.Context), uint32(e.first), uint32(e.chunks)}
 }
 
 // vocabularyDigest returns a digest of all tokens. Models with the same one can be
 // compared.
-func (m *Model) vocabularyDigest() (d [32]byte) {
+func vocabularyDigest(m *mpt.Model) (d [32]byte) {
 	h := sha256.New()
-	for id := range m.tok.Size() {
-		text, kind := m.tok.Token(int32(id))
+	for id := range m.Tokenizer().Size() {
+		text, kind := m.Tokenizer().Token(int32(id))
 		fmt.Fprintf(h, "%d %d %s\n", len(text), kind, text)
 	}
 	return [32]byte(h.Sum(nil))
@@ -65,22 +66,22 @@ func (m *Model) vocabularyDigest() (d [32]byte) {
 // SaveLogits is [Perplexity] that writes the logits of all scored tokens to w, for
 // [Divergence]. A token takes a little less than two bytes for each entry of the
 // vocabulary.
-func SaveLogits(ctx context.Context, m *Model, text string, w io.Writer, opt PerplexityOptions) (PerplexityResult, error) {
-	e, err := m.newEvaluation(text, opt)
+func SaveLogits(ctx context.Context, m *mpt.Model, text string, w io.Writer, opt PerplexityOptions) (PerplexityResult, error) {
+	e, err := newEvaluation(m, text, opt)
 	if err != nil {
 		return PerplexityResult{}, err
 	}
 	if _, err := io.WriteString(w, logitMagic); err != nil {
-		return PerplexityResult{}, fmt.Errorf("mpt: save logits: %w", err)
+		return PerplexityResult{}, fmt.Errorf("measure: save logits: %w", err)
 	}
 	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 	if err != nil {
-		return PerplexityResult{}, fmt.Errorf("mpt: save logits: %w", err)
+		return PerplexityResult{}, fmt.Errorf("measure: save logits: %w", err)
 	}
 	head := e.head()
 	for _, v := range []any{&head, e.ids[:e.chunks*e.opt.Context]} {
 		if err := binary.Write(z, binary.LittleEndian, v); err != nil {
-			return PerplexityResult{}, fmt.Errorf("mpt: save logits: %w", err)
+			return PerplexityResult{}, fmt.Errorf("measure: save logits: %w", err)
 		}
 	}
 	var row []byte

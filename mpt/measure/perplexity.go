@@ -1,9 +1,10 @@
-package mpt
+package measure
 
 import (
 	"context"
 	"fmt"
 	"math"
+	"mptgo/mpt"
 	"strings"
 
 	"mptgo/mpt/tokenizer"
@@ -39,8 +40,8 @@ type PerplexityResult struct {
 const endOfText = "<|endoftext|>"
 
 // Perplexity measures m on text. A rest that does not fill a chunk is left out.
-func Perplexity(ctx context.Context, m *Model, text string, opt PerplexityOptions) (PerplexityResult, error) {
-	e, err := m.newEvaluation(text, opt)
+func Perplexity(ctx context.Context, m *mpt.Model, text string, opt PerplexityOptions) (PerplexityResult, error) {
+	e, err := newEvaluation(m, text, opt)
 	if err != nil {
 		return PerplexityResult{}, err
 	}
@@ -49,7 +50,7 @@ func Perplexity(ctx context.Context, m *Model, text string, opt PerplexityOption
 
 // evaluation is a text in chunks that a model is measured on.
 type evaluation struct {
-	m      *Model
+	m      *mpt.Model
 	opt    PerplexityOptions
 	ids    []int32 // whole chunks
 	chunks int     // of them to evaluate
@@ -57,22 +58,27 @@ type evaluation struct {
 }
 
 // newEvaluation tokenises and cuts the text.
-func (m *Model) newEvaluation(text string, opt PerplexityOptions) (*evaluation, error) {
+func newEvaluation(m *mpt.Model, text string, opt PerplexityOptions) (*evaluation, error) {
 	if opt.Context == 0 {
 		opt.Context = 512
 	}
 	if err := opt.check(); err != nil {
-		return nil, fmt.Errorf("mpt: perplexity: %w", err)
+		return nil, fmt.Errorf("measure: perplexity: %w", err)
 	}
-	ids, err := m.evaluationTokens(text, opt.Documents, tokenizer.EncodeOptions{})
+	ids, err := evaluationTokens(m, text, opt.Documents, tokenizer.EncodeOptions{AddSpecial: !opt.Documents})
 	if err != nil {
-		return nil, fmt.Errorf("mpt: perplexity: %w", err)
+		return nil, fmt.Errorf("measure: perplexity: %w", err)
 	}
 	e := &evaluation{m: m, opt: opt, chunks: len(ids) / opt.Context}
 	if e.chunks == 0 {
-		return nil, fmt.Errorf("mpt: perplexity: the text has %d tokens, less than one chunk of %d", len(ids), opt.Context)
+		return nil, fmt.Errorf("measure: perplexity: the text has %d tokens, less than one chunk of %d", len(ids), opt.Context)
 	}
 	e.ids = ids[:e.chunks*opt.Context]
+	if m.Tokenizer().AddsBOS() { // as in llama.cpp, and for importance matrices
+		for at := 0; at < len(e.ids); at += opt.Context {
+			e.ids[at] = m.Tokenizer().BOS()
+		}
+	}
 	if opt.Chunks > 0 {
 		e.chunks = min(e.chunks, opt.Chunks)
 	}
@@ -91,7 +97,7 @@ type scored struct {
 
 // perplexity evaluates the chunks and hands every scored token to visit, too.
 func (e *evaluation) perplexity(ctx context.Context, visit func(scored) error) (PerplexityResult, error) {
-	s, err := e.m.NewSession(ContextSize(e.opt.Context))
+	s, err := e.m.NewSession(mpt.ContextSize(e.opt.Context))
 	if err != nil {
 		return PerplexityResult{}, err
 	}
@@ -99,7 +105,7 @@ func (e *evaluation) perplexity(ctx context.Context, visit func(scored) error) (
 	var sum nllSum
 	for c := range e.chunks {
 		ids := e.ids[c*e.opt.Context : (c+1)*e.opt.Context]
-		err := s.score(ctx, ids, e.first, func(x scored) error {
+		err := score(ctx, s, ids, e.first, func(x scored) error {
 			sum.add(x.nll)
 			return visit(x)
 		})
@@ -131,17 +137,17 @@ func (o *PerplexityOptions) check() error {
 }
 
 // evaluationTokens tokenises an evaluation text, one or a list of documents.
-func (m *Model) evaluationTokens(text string, documents bool, opt tokenizer.EncodeOptions) ([]int32, error) {
+func evaluationTokens(m *mpt.Model, text string, documents bool, opt tokenizer.EncodeOptions) ([]int32, error) {
 	if !documents {
-		return m.tok.Encode(text, opt), nil
+		return m.Tokenizer().Encode(text, opt), nil
 	}
-	end, ok := m.tok.ID(endOfText)
+	end, ok := m.Tokenizer().ID(endOfText)
 	if !ok {
 		return nil, fmt.Errorf("the vocabulary has no %s to separate documents", endOfText)
 	}
 	var ids []int32
 	for _, doc := range splitDocuments(text) {
-		ids = m.tok.AppendEncode(ids, doc, opt)
+		ids = m.Tokenizer().AppendEncode(ids, doc, opt)
 		ids = append(ids, end)
 	}
 	return ids, nil
@@ -183,7 +189,7 @@ func (a *nllSum) add(nll float64) {
 
 // score evaluates ids from an empty session and visits the predictions of the
 // tokens after index first.
-func (s *Session) score(ctx context.Context, ids []int32, first int, visit func(scored) error) error {
+func score(ctx context.Context, s *mpt.Session, ids []int32, first int, visit func(scored) error) error {
 	if err := s.Reset(); err != nil {
 		return err
 	}
@@ -193,7 +199,7 @@ func (s *Session) score(ctx context.Context, ids []int32, first int, visit func(
 		}
 		nll := negLogSoftmax(logits, ids[i+1])
 		if math.IsNaN(nll) {
-			return fmt.Errorf("mpt: perplexity: the logits after token %d are not numbers", i)
+			return fmt.Errorf("measure: perplexity: the logits after token %d are not numbers", i)
 		}
 		return visit(scored{logits, ids[i+1], nll})
 	})

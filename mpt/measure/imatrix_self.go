@@ -1,10 +1,10 @@
-package mpt
+package measure
 
 import (
 	"context"
 	"fmt"
+	"mptgo/mpt"
 
-	"mptgo/ggml"
 	"mptgo/quantize/imatrix"
 	"mptgo/sampling"
 )
@@ -17,6 +17,9 @@ const SelfChunks = 128
 // may take, in bytes.
 const selfCache = 1 << 30
 
+// selfTogether is how many chunks are written together at the most.
+const selfTogether = 64
+
 // CollectImatrixSelf is [CollectImatrix] without a text: the model writes one itself.
 // Each of opt.Chunks chunks, 0 means 128, begins as a document does, and every token is
 // drawn with the probability that the model gives it: temperature 1, no candidate left
@@ -25,43 +28,41 @@ const selfCache = 1 << 30
 //
 // Written, if set, is called while the chunks are written, with the tokens that are
 // done and their number.
-func CollectImatrixSelf(ctx context.Context, m *Model, seed uint64, into *imatrix.Matrix, opt ImatrixOptions, written func(done, total int)) error {
+func CollectImatrixSelf(ctx context.Context, m *mpt.Model, seed uint64, into *imatrix.Matrix, opt ImatrixOptions, written func(done, total int)) error {
 	if err := opt.check(); err != nil {
 		return err
 	}
-	if err := m.setRun(&opt); err != nil { // before the work of writing
+	if err := setRun(m, &opt); err != nil { // before the work of writing
 		return err
 	}
 	n := opt.Chunks
 	if n == 0 {
 		n = SelfChunks
 	}
-	chunks, err := m.write(ctx, opt.Skip, n, opt.Context, seed, written)
+	chunks, err := write(ctx, m, opt.Skip, n, opt.Context, seed, written)
 	if err != nil {
-		return fmt.Errorf("mpt: imatrix: %w", err)
+		return fmt.Errorf("measure: imatrix: %w", err)
 	}
-	return m.collect(ctx, chunks, into, opt)
+	return collect(ctx, m, chunks, into, opt)
 }
 
 // write returns n chunks of so many tokens, from number first on, which the model writes.
-func (m *Model) write(ctx context.Context, first, n, length int, seed uint64, written func(done, total int)) ([][]int32, error) {
-	start, err := m.startToken()
+func write(ctx context.Context, m *mpt.Model, first, n, length int, seed uint64, written func(done, total int)) ([][]int32, error) {
+	start, err := startToken(m)
 	if err != nil {
 		return nil, err
 	}
-	together := max(min(int(selfCache/max(m.CacheBytes(length), 1)), headBatch, m.opt.batch), 1)
+	together := max(min(int(selfCache/max(m.CacheBytes(length), 1)), selfTogether), 1)
 	chunks := make([][]int32, n)
 	for from := 0; from < n; from += together {
 		part := chunks[from:min(from+together, n)]
 		w := &writer{m: m, length: length}
-		if err := w.begin(len(part), start, seed+uint64(first+from)); err != nil {
-			return nil, err
-		}
-		err := w.run(ctx, func(position int) {
-			if written != nil {
-				written(from*length+len(part)*position, n*length)
+		err := w.begin(len(part), start, seed+uint64(first+from))
+		for position := 0; err == nil && position < length-1; position++ {
+			if err = w.next(ctx); err == nil && written != nil {
+				written(from*length+len(part)*(position+1), n*length)
 			}
-		})
+		}
 		w.close()
 		if err != nil {
 			return nil, err
@@ -72,9 +73,9 @@ func (m *Model) write(ctx context.Context, first, n, length int, seed uint64, wr
 }
 
 // startToken returns the token that documents begin with, or else follow.
-func (m *Model) startToken() (int32, error) {
-	for _, id := range []int32{m.tok.BOS(), m.tok.EOS()} {
-		if id >= 0 && int(id) < m.config.Vocab {
+func startToken(m *mpt.Model) (int32, error) {
+	for _, id := range []int32{m.Tokenizer().BOS(), m.Tokenizer().EOS()} {
+		if id >= 0 && int(id) < m.Config().Vocab {
 			return id, nil
 		}
 	}
@@ -84,27 +85,25 @@ func (m *Model) startToken() (int32, error) {
 // writer lets a model write several chunks at once: reading all weights for one token
 // of each costs hardly more than for one of one.
 type writer struct {
-	m        *Model
-	length   int
-	sessions []*Session
-	chains   []*sampling.Chain
-	tokens   [][]int32 // of each chunk, so far
+	m      *mpt.Model
+	length int
+	steps  []mpt.Step // with a session for each chunk
+	chains []*sampling.Chain
+	tokens [][]int32 // of each chunk, so far
 }
 
 // begin makes n chunks of a token. Chunk i is drawn with the seed that is i more.
 func (w *writer) begin(n int, start int32, seed uint64) error {
 	for i := range n {
-		s, err := w.m.NewSession(ContextSize(w.length))
+		s, err := w.m.NewSession(mpt.ContextSize(w.length))
 		if err != nil {
-			w.close()
 			return err
 		}
+		w.steps = append(w.steps, mpt.Step{Session: s})
 		chain, err := sampling.New(sampling.Params{
 			Seed: seed + uint64(i), Temp: 1, TopP: 1, Typical: 1, RepeatPenalty: 1, DRYBase: 1.75, XTCThreshold: 1,
 		}, nil)
-		w.sessions = append(w.sessions, s)
 		if err != nil {
-			w.close()
 			return err
 		}
 		w.chains = append(w.chains, chain)
@@ -114,44 +113,26 @@ func (w *writer) begin(n int, start int32, seed uint64) error {
 }
 
 func (w *writer) close() {
-	for _, s := range w.sessions {
-		s.Close()
+	for _, s := range w.steps {
+		s.Session.Close()
 	}
 }
 
-// run writes the chunks to their ends.
-func (w *writer) run(ctx context.Context, progress func(position int)) error {
-	r, err := w.m.borrow(&w.sessions[0].adapters)
-	if err != nil {
+// next draws the token after the last one of every chunk.
+func (w *writer) next(ctx context.Context) error {
+	for i := range w.steps {
+		w.steps[i].IDs = w.tokens[i][len(w.tokens[i])-1:]
+	}
+	if err := w.m.Run(ctx, w.steps); err != nil {
 		return err
 	}
-	defer w.m.giveBack(r)
-	for pos := range w.length - 1 {
-		if err := w.next(ctx, r, pos); err != nil {
+	for i := range w.steps {
+		if err := w.steps[i].Err; err != nil {
 			return err
 		}
-		progress(pos + 1)
-	}
-	return nil
-}
-
-// next draws the token after position pos of every chunk.
-func (w *writer) next(ctx context.Context, r *runner, pos int) error {
-	ids, caches := make([]int32, len(w.tokens)), make([][]*ggml.KV, len(w.tokens))
-	for i, s := range w.sessions {
-		s.cache.prepare(pos, pos+1)
-		ids[i], caches[i] = w.tokens[i][pos], s.cache.layers
-	}
-	if err := r.runSequences(ctx, ids, pos, caches); err != nil {
-		return err
-	}
-	if err := r.project(ctx, 0, len(ids)); err != nil {
-		return err
-	}
-	for i, chain := range w.chains {
-		id, err := chain.Sample(r.head.Row(r.logits, i))
+		id, err := w.chains[i].Sample(w.steps[i].Session.Logits())
 		if err != nil {
-			return fmt.Errorf("token %d: %w", pos+1, err)
+			return fmt.Errorf("token %d: %w", len(w.tokens[i]), err)
 		}
 		w.tokens[i] = append(w.tokens[i], id)
 	}

@@ -1,10 +1,11 @@
-package mpt
+package measure
 
 import (
 	"context"
 	"fmt"
 	"io"
 	"math"
+	"mptgo/mpt"
 	"slices"
 )
 
@@ -42,20 +43,20 @@ var quantiles = []float64{0, 0.01, 0.05, 0.1, 0.5, 0.9, 0.95, 0.99, 0.999, 1}
 // Divergence compares m with the model whose logits [SaveLogits] has written to base,
 // on the same text. The context and the rule must be those of then; Chunks may be
 // fewer. A file that does not fit is an error that wraps [ErrLogits].
-func Divergence(ctx context.Context, m *Model, text string, base io.Reader, opt PerplexityOptions) (DivergenceResult, error) {
-	e, err := m.newEvaluation(text, opt)
+func Divergence(ctx context.Context, m *mpt.Model, text string, base io.Reader, opt PerplexityOptions) (DivergenceResult, error) {
+	e, err := newEvaluation(m, text, opt)
 	if err != nil {
 		return DivergenceResult{}, err
 	}
 	l, err := newLogitReader(base, e)
 	if err != nil {
-		return DivergenceResult{}, fmt.Errorf("mpt: divergence: %w: %w", ErrLogits, err)
+		return DivergenceResult{}, fmt.Errorf("measure: divergence: %w: %w", ErrLogits, err)
 	}
 	defer l.z.Close()
 	var d divergenceSum
 	p, err := e.perplexity(ctx, func(x scored) error {
 		if err := l.next(); err != nil {
-			return fmt.Errorf("mpt: divergence: %w: token %d: %w", ErrLogits, d.base.n+1, err)
+			return fmt.Errorf("measure: divergence: %w: token %d: %w", ErrLogits, d.base.n+1, err)
 		}
 		d.add(l, x)
 		return nil

@@ -364,12 +364,18 @@ func TestTiedTogether(t *testing.T) {
 	changed := grow(t, 512, false)
 	adapter := changed.adapter(t, false, map[string]any{"ensure_weight_tying": true}, wteName)
 	want := merged(t, changed.folder(t), "F32", convert.AdapterFile{Path: forgeFolder(t, map[string]any{"r": 2}, pairOf(7)...), Scale: 1})
+	both := changed.adapter(t, false, nil, wteName, "lm_head.weight")
 	for _, base := range []string{tiny, converted(t, tiny, "F32")} {
-		got, _, err := mergedWith(t, base, adapter, "")
-		if err != nil {
-			t.Fatal(err)
+		for _, path := range []string{adapter, both} {
+			got, log, err := mergedWith(t, base, path, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			sameFile(t, got, want)
+			if log != "" && !strings.Contains(log, "chat template") {
+				t.Errorf("log %q", log)
+			}
 		}
-		sameFile(t, got, want)
 	}
 }
 

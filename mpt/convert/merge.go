@@ -131,6 +131,9 @@ func (p *plan) merge(f AdapterFile, logf func(string, ...any)) error {
 	if err := p.replace(a, true); err != nil {
 		return err
 	}
+	if err := p.joinWhole(a); err != nil {
+		return err
+	}
 	if err := p.untie(a, logf); err != nil {
 		return err
 	}

@@ -67,6 +67,21 @@ func (p *plan) resizeHead(out, in *lora.Matrix) error {
 	return nil
 }
 
+// joinWhole leaves a tied output matrix tied if the adapter brings along both matrices with
+// the same values.
+func (p *plan) joinWhole(a *lora.Adapter) error {
+	in, out := takeWhole(a, embeddingName), takeWhole(a, outputName)
+	if in == nil || out == nil || p.find(outputName) != nil || in.Rows != out.Rows || in.Cols != out.Cols {
+		return nil
+	}
+	same, err := sameMatrix(out, in)
+	if err == nil && same {
+		drop(a, outputName)
+		a.Tied = true
+	}
+	return err
+}
+
 // replace makes m what a tensor is made of.
 func (o *output) replace(m *lora.Matrix) {
 	o.info.Ne = []int{m.Cols, m.Rows}

@@ -82,6 +82,9 @@ func (m *Model) LoadAdapter(path string) (*Adapter, error) {
 		return nil, err
 	}
 	defer file.Close()
+	if err := file.Ignore(m.rows); err != nil {
+		return nil, err
+	}
 	if err := file.MergeOnly(); err != nil {
 		return nil, err
 	}
@@ -166,6 +169,33 @@ func (w *weights) places(c *Config) map[string]place {
 		}
 	}
 	return all
+}
+
+// rows returns a tensor of the model's file by the name that adapters have for it.
+func (m *Model) rows(target string) (lora.Rows, bool) {
+	t, ok := m.file.Tensor(target)
+	if target == "output.weight" && !ok {
+		t, ok = m.file.Tensor("token_embd.weight")
+	}
+	at := m.w.places(&m.config)[target]
+	if !ok {
+		t, ok = m.file.Tensor(at.matrix)
+	}
+	if !ok {
+		return lora.Rows{}, false
+	}
+	r := lora.Rows{Type: t.Type, Rows: t.Rows(), Cols: t.Ne[0], Read: t.ReadRows}
+	if at.from > 0 || at.rows > 0 && at.queries > 0 {
+		r.Rows = at.rows
+		r.Read = func(dst []byte, r0, r1 int) error { return t.ReadRows(dst, at.from+r0, at.from+r1) }
+	}
+	r.Factor = func(row int) float32 {
+		if row < at.queries {
+			return at.factor
+		}
+		return 1
+	}
+	return r, true
 }
 
 // load reads the change p for its place.

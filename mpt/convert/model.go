@@ -57,15 +57,17 @@ func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Optio
 		}
 	}
 	m := &model{ck: ck, cfg: ck.Config, logf: opt.Logf, taken: map[string]bool{}}
+	for _, note := range ck.Notes() {
+		m.logf("%s", note)
+	}
+	if ck.IsAdapter() && !opt.merge {
+		m.logf("the adapter that lies beside the model (adapter_config.json) is not merged into it: for that, mpt merge-lora %s %s OUT.gguf", ck.Dir(), ck.Dir())
+	}
 	if err := m.cfg.Validate(); err != nil {
 		return nil, err
 	}
 	m.scales = newScales(m.cfg)
 	if err := m.collect(); err != nil {
-		return nil, err
-	}
-	vocab, err := m.vocabulary()
-	if err != nil {
 		return nil, err
 	}
 	title, err := files{m.ck.File, m.ck.Dir(), m.vocab, m.logf}.title()
@@ -78,6 +80,10 @@ func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Optio
 	p := &plan{tensors: m.out}
 	p.layout = layout{name: title.name, queries: m.cfg.NHeads * m.cfg.HeadDim, scales: m.scales}
 	if err := opt.edit(p); err != nil {
+		return nil, errors.Join(err, p.closeAll())
+	}
+	vocab, err := m.chooseTokens(p.tokens)
+	if err != nil {
 		return nil, errors.Join(err, p.closeAll())
 	}
 	if err := p.choose(recipe, m.cfg.NLayers, opt); err != nil {
@@ -135,26 +141,27 @@ func (m *model) positions() error {
 	return m.matrix("position_embd.weight", name, m.cfg.MaxSeqLen, m.cfg.DModel)
 }
 
-// head takes the output matrix of a model that has one of its own. With tied
-// embeddings the reference ignores such a matrix, which some checkpoints carry.
+// head takes the output matrix of a model that has one of its own. Where the embeddings
+// are said to be tied, a copy is left out, and another matrix counts, as in transformers 5.
 func (m *model) head(wte *checkpoint.Tensor) error {
 	const name = "lm_head.weight"
-	if !m.cfg.TieWordEmbeddings {
-		return m.matrix("output.weight", name, m.vocab, m.cfg.DModel)
+	if m.cfg.TieWordEmbeddings {
+		head, ok := m.ck.Tensor(name)
+		if !ok {
+			return nil
+		}
+		same, err := sameValues(head, wte)
+		if err != nil {
+			return err
+		}
+		if same {
+			m.taken[name] = true
+			return nil
+		}
+		m.logf("%s differs from wte.weight: it is kept as an output matrix of its own, although config.json says that the two are tied "+
+			"(transformers 5 does the same, older ones leave it out)", name)
 	}
-	head, ok := m.ck.Tensor(name)
-	if !ok {
-		return nil
-	}
-	m.taken[name] = true
-	same, err := equal(head, wte)
-	if err != nil {
-		return err
-	}
-	if !same {
-		m.logf("%s differs from wte.weight; it is left out, since config.json says that the embeddings are tied", name)
-	}
-	return nil
+	return m.matrix("output.weight", name, m.vocab, m.cfg.DModel)
 }
 
 func (m *model) find(name string) (*checkpoint.Tensor, error) {
@@ -204,12 +211,18 @@ var foreign = []struct{ suffix, feature string }{
 	{".scales", "weights quantised by another program"},
 	{".absmax", "weights quantised by another program"},
 	{"score.weight", "a classification head"},
-	{"lora_A.weight", "a LoRA adapter"},
-	{"lora_B.weight", "a LoRA adapter"},
+	{"flat_param", "weights that FSDP has flattened (save a full state dictionary instead)"},
 }
+
+// unmerged are the parts of names that show an adapter in a model.
+var unmerged = []string{".lora_", ".modules_to_save.", ".original_module."}
 
 func (m *model) refuseForeign() error {
 	for _, t := range m.ck.Tensors() {
+		if slices.ContainsFunc(unmerged, func(part string) bool { return strings.Contains(t.Name, part) }) {
+			return fmt.Errorf("tensor %s: this checkpoint has an unmerged adapter: merge it before saving (merge_and_unload of PEFT), "+
+				"or save it as an adapter (save_pretrained) and give that to merge-lora: %w", t.Name, errors.ErrUnsupported)
+		}
 		for _, f := range foreign {
 			if strings.HasSuffix(t.Name, f.suffix) && !strings.HasSuffix(t.Name, actScales) {
 				return fmt.Errorf("tensor %s: %s cannot be converted yet: %w", t.Name, f.feature, errors.ErrUnsupported)

@@ -3,18 +3,10 @@ package convert
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"mptgo/mpt/checkpoint"
 	"mptgo/mpt/tokenizer"
 )
-
-// vocabulary reads the tokenizer of the checkpoint, with one token for every row of
-// the embedding.
-func (m *model) vocabulary() (*tokenizer.Vocab, error) {
-	return readVocabulary(m.ck.Dir(), m.ck.File, m.vocab, m.logf)
-}
 
 // readVocabulary reads the tokenizer in the folder dir, whose files are what file returns,
 // with so many tokens.
@@ -51,7 +43,7 @@ func (f files) noteRules(v *tokenizer.Vocab) {
 // and what the files beside it say. Logf is told what a user should know although it
 // is no error.
 func ReadVocabulary(dir string, logf func(string, ...any)) (*tokenizer.Vocab, error) {
-	return files{func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, name)) }, dir, 0, logf}.read()
+	return files{func(name string) ([]byte, error) { return checkpoint.ReadFile(dir, name) }, dir, 0, logf}.read()
 }
 
 // files are the small files of a checkpoint.

@@ -167,7 +167,7 @@ func calibrate(ctx context.Context, src, dst string, s convert.Source, opt *conv
 // measureSelf measures the model at src, as it is before it becomes dst. That of a
 // folder is made a file first.
 func measureSelf(ctx context.Context, src, dst string, s convert.Source, threads int, progress func(string, int, int)) (*imatrix.Matrix, error) {
-	if info, err := os.Stat(src); err == nil && info.IsDir() {
+	if convert.IsCheckpoint(src) {
 		file, remove, err := convert.Aside(ctx, src, dst, convert.Options{Type: s.Exact, Threads: threads})
 		if err != nil {
 			return nil, err

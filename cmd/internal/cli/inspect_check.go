@@ -65,15 +65,12 @@ func (c *weightCheck) read(ctx context.Context, path string) error {
 		defer ck.Close()
 		return c.containers(ctx, ck.Tensors())
 	}
-	open := checkpoint.OpenTorch
 	switch strings.ToLower(filepath.Ext(path)) {
-	case ".safetensors":
-		open = checkpoint.OpenSafetensors
-	case ".bin", ".pt", ".pth":
+	case ".safetensors", ".bin", ".pt", ".pth", ".ckpt":
 	default:
 		return c.gguf(ctx, path)
 	}
-	f, err := open(path)
+	f, err := checkpoint.OpenWeights(path)
 	if err != nil {
 		return err
 	}

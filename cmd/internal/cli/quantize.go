@@ -16,10 +16,12 @@ import (
 )
 
 const quantizeLong = `Make the GGUF file OUT from SRC: a HuggingFace checkpoint folder (safetensors or
-torch files, one or several), or another GGUF file.
+torch files, one or several), one file of weights, such as a trainer's checkpoint, beside
+the config.json and the tokenizer of such a folder, or another GGUF file.
 
 Examples:
   %[1]s mpt-7b-chat/ 7b.gguf --type Q4_0
+  %[1]s my-mpt/ep1-ba500-rank0.pt my.gguf --type Q8_0
   %[1]s 7b-f16.gguf 7b-q8.gguf --type Q8_0
 
 Types, the largest first: %[2]s.

@@ -12,8 +12,8 @@ import (
 // hardly longer than one alone. Its sessions are made by [Batcher.NewSession] and used as
 // all others. No result depends on what else is evaluated.
 //
-// Single tokens go first, into every batch; what is left of it is shared by the longer
-// texts, the oldest first. An error is that of the session that caused it.
+// Single tokens go first; what is left of a batch, at least a few rows, is shared by the
+// longer texts, the oldest first. An error is that of the session that caused it.
 type Batcher struct {
 	m *Model
 
@@ -143,9 +143,15 @@ func (b *Batcher) pick(r *round) bool {
 		b.running = false
 		return false
 	}
+	texts := 0
+	for _, t := range b.waiting {
+		if !t.single() {
+			texts++
+		}
+	}
 	room := b.m.opt.batch
 	for _, t := range b.waiting {
-		if t.left1() && room > 0 {
+		if t.single() && room > reserved(texts, b.m.opt.batch) {
 			r.add(t, 1)
 			room--
 		}
@@ -153,9 +159,8 @@ func (b *Batcher) pick(r *round) bool {
 	if len(r.steps) > 0 {
 		room = min(room, max(sharedRows-len(r.steps), leastRows))
 	}
-	texts := len(b.waiting) - len(r.steps)
 	for _, t := range b.waiting {
-		if t.left1() || room <= 0 {
+		if t.single() || room <= 0 {
 			continue
 		}
 		n := min(max(room/texts, leastRows), room, len(t.step.IDs)-t.done)
@@ -166,8 +171,16 @@ func (b *Batcher) pick(r *round) bool {
 	return true
 }
 
-// left1 reports whether a single token, or none, is left.
-func (t *ticket) left1() bool { return len(t.step.IDs)-t.done <= 1 }
+// reserved returns how many rows of a batch single tokens leave to texts, if any wait.
+func reserved(texts, batch int) int {
+	if texts == 0 {
+		return 0
+	}
+	return min(leastRows, max(batch/4, 1))
+}
+
+// single reports whether a single token is left.
+func (t *ticket) single() bool { return len(t.step.IDs)-t.done <= 1 }
 
 // remaining returns the tickets that are not taken, in their order.
 func remaining(all, taken []*ticket) []*ticket {
@@ -208,15 +221,17 @@ func (r *round) run(m *Model) {
 
 // deliver tells those who are through, and has the others wait again, in front.
 func (b *Batcher) deliver(r *round) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var again []*ticket
-	for i, t := range r.tickets {
+	for i, t := range r.tickets { // nobody else looks at them now
 		t.done += r.steps[i].Done
+		t.step.Done, t.step.Err = t.done, r.steps[i].Err
 		if t.step.Progress != nil && r.steps[i].Done > 0 {
 			t.step.Progress(t.done)
 		}
-		t.step.Done, t.step.Err = t.done, r.steps[i].Err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var again []*ticket
+	for _, t := range r.tickets {
 		if t.step.Err == nil && t.done < len(t.step.IDs) {
 			if !t.left {
 				again = append(again, t)

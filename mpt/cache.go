@@ -30,14 +30,17 @@ func (m *Model) layerCache() *ggml.KV {
 // pagesFor returns how many pages n positions take.
 func pagesFor(n int) int { return (n + ggml.PageSize - 1) / ggml.PageSize }
 
-// prepare makes positions [from, to) writable. If it fails, the cache holds what it did.
+// prepare makes positions [from, to) writable. If it fails, the cache has no page more than
+// before.
 func (c *cache) prepare(from, to int) error {
+	had := len(c.pages)
 	for i := from / ggml.PageSize; i < pagesFor(to); i++ {
 		if i < len(c.pages) && !c.pages[i].shared() {
 			continue
 		}
 		p, err := c.pool.take()
 		if err != nil {
+			c.truncate(had * ggml.PageSize)
 			return err
 		}
 		if i == len(c.pages) {

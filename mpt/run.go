@@ -21,9 +21,11 @@ type Step struct {
 	IDs     []int32
 	Logits  Wanted
 	// Visit is handed, with AllLogits, the logits after every token, in order: i counts
-	// the tokens of IDs, the logits are valid during the call. An error ends the step.
+	// the tokens of IDs, the logits are valid during the call, which must not evaluate
+	// anything itself. An error ends the step.
 	Visit func(i int, logits []float32) error
-	// Progress, if set, is told after every batch how many tokens are evaluated.
+	// Progress, if set, is told after every batch how many tokens are evaluated. Unlike
+	// Visit, it may have others evaluate something.
 	Progress func(done int)
 
 	// Done is set to how many of the tokens the session holds afterwards, Err to the error
@@ -31,6 +33,7 @@ type Step struct {
 	Done int
 	Err  error
 
+	told   int  // what Progress was told last
 	locked bool // the session's busy is held
 }
 
@@ -47,7 +50,7 @@ type Step struct {
 func (m *Model) Run(ctx context.Context, steps []Step) error {
 	for i := range steps {
 		s := &steps[i]
-		s.Done, s.Err, s.locked = 0, nil, false
+		s.Done, s.Err, s.told, s.locked = 0, nil, 0, false
 		s.Err = m.lock(s)
 	}
 	defer unlock(steps)
@@ -56,8 +59,19 @@ func (m *Model) Run(ctx context.Context, steps []Step) error {
 		if err != nil {
 			return failAll(steps, err)
 		}
+		tell(steps)
 		if !more {
 			return nil
+		}
+	}
+}
+
+// tell tells how far steps have come.
+func tell(steps []Step) {
+	for i := range steps {
+		if s := &steps[i]; s.Progress != nil && s.Done > s.told {
+			s.told = s.Done
+			s.Progress(s.Done)
 		}
 	}
 }

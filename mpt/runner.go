@@ -138,6 +138,10 @@ func (r *runner) run(ctx context.Context, steps []Step) error {
 		steps[p.step].Session.valid = false
 	}
 	if err := r.exec.Run(ctx, &r.batch); err != nil {
+		for _, p := range r.parts {
+			s := steps[p.step].Session
+			s.cache.truncate(len(s.tokens)) // pages for tokens that it does not hold
+		}
 		return fmt.Errorf("mpt: %w", err)
 	}
 	for _, p := range r.parts {
@@ -145,9 +149,6 @@ func (r *runner) run(ctx context.Context, steps []Step) error {
 		s.Session.tokens = append(s.Session.tokens, s.IDs[s.Done:s.Done+p.n]...)
 		s.Done += p.n
 		s.Session.valid = s.Err == nil && s.Logits != NoLogits && s.Done == len(s.IDs)
-		if s.Progress != nil {
-			s.Progress(s.Done)
-		}
 	}
 	return nil
 }

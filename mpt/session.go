@@ -125,7 +125,8 @@ func (s *Session) EvalAll(ctx context.Context, ids []int32, visit func(i int, lo
 // EvalOptions are the choices of [Session.EvalWith].
 type EvalOptions struct {
 	// Visit is handed the logits after every token, in order: i counts the tokens, the
-	// logits are valid during the call. An error ends the evaluation.
+	// logits are valid during the call, which must not evaluate anything itself. An error
+	// ends the evaluation.
 	Visit func(i int, logits []float32) error
 	// All computes the logits of all tokens although nobody visits them.
 	All bool
@@ -135,14 +136,14 @@ type EvalOptions struct {
 
 // EvalWith is [Session.Eval] with choices.
 func (s *Session) EvalWith(ctx context.Context, ids []int32, opt EvalOptions) error {
+	if err := s.check(ids); err != nil || len(ids) == 0 {
+		return err
+	}
 	s.step[0] = Step{Session: s, IDs: ids, Visit: opt.Visit, Progress: opt.Progress}
 	if opt.Visit != nil || opt.All {
 		s.step[0].Logits = AllLogits
 	}
 	if s.batcher != nil {
-		if err := s.check(ids); err != nil { // as a whole, before it is cut into pieces
-			return err
-		}
 		return s.batcher.run(ctx, &s.step[0])
 	}
 	if err := s.m.Run(ctx, s.step[:]); err != nil {

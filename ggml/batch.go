@@ -37,13 +37,16 @@ func (s *Span) factor(k int) float32 {
 func (b *Batch) check(capacity int) error {
 	n := 0
 	for i := range b.Spans {
-		if b.Spans[i].N < 1 {
-			return fmt.Errorf("ggml: span %d has %d rows", i, b.Spans[i].N)
+		if b.Spans[i].N < 1 || b.Spans[i].Pos < 0 {
+			return fmt.Errorf("ggml: span %d has %d rows from position %d on", i, b.Spans[i].N, b.Spans[i].Pos)
 		}
 		n += b.Spans[i].N
 	}
 	if n < 1 || n > capacity {
 		return fmt.Errorf("ggml: a batch of %d rows in a graph for 1 to %d", n, capacity)
+	}
+	if b.Tokens != nil && len(b.Tokens) < n {
+		return fmt.Errorf("ggml: %d tokens for a batch of %d rows", len(b.Tokens), n)
 	}
 	last := -1
 	for _, i := range b.Outputs {

@@ -29,6 +29,9 @@ func Compile(g *Graph, pool *Pool, batch int, opt Options) (*Exec, error) {
 	e.scratch = make([]scratch, pool.Workers())
 	for _, o := range e.ops {
 		e.nodes = append(e.nodes, node{op: o, steps: o.steps(e)})
+		if !o.out().selected {
+			e.head = len(e.nodes)
+		}
 	}
 	return e, nil
 }

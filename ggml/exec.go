@@ -16,6 +16,7 @@ type Exec struct {
 	exact   bool
 	ops     []op
 	nodes   []node
+	head    int // the first node that computes selected rows
 	arena   []byte
 	scratch []scratch // by worker
 
@@ -52,13 +53,12 @@ func (e *Exec) Run(ctx context.Context, b *Batch) error {
 	e.batch = b
 	defer func() { e.batch = nil }()
 	e.all.fill(b)
-	head := e.head()
-	if err := e.runNodes(ctx, e.nodes[:head], &e.all); err != nil {
+	if err := e.runNodes(ctx, e.nodes[:e.head], &e.all); err != nil {
 		return err
 	}
-	for first := 0; first < len(b.Outputs) && head < len(e.nodes); first += e.some.n {
+	for first := 0; first < len(b.Outputs) && e.head < len(e.nodes); first += e.some.n {
 		e.some.take(&e.all, b, first)
-		if err := e.runNodes(ctx, e.nodes[head:], &e.some); err != nil {
+		if err := e.runNodes(ctx, e.nodes[e.head:], &e.some); err != nil {
 			return err
 		}
 		if b.Each == nil {
@@ -69,16 +69,6 @@ func (e *Exec) Run(ctx context.Context, b *Batch) error {
 		}
 	}
 	return nil
-}
-
-// head returns the number of the first node that computes selected rows.
-func (e *Exec) head() int {
-	for i := range e.nodes {
-		if e.nodes[i].op.out().selected {
-			return i
-		}
-	}
-	return len(e.nodes)
 }
 
 func (e *Exec) runNodes(ctx context.Context, nodes []node, rows *rowSet) error {

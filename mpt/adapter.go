@@ -269,15 +269,16 @@ func (s *Session) Adapters() []AdapterUse { return slices.Clone(s.adapters.uses)
 // and values depend on them, so a change removes all tokens, as [Session.Reset] does; if
 // nothing changes the session stays as it is.
 func (s *Session) SetAdapters(uses ...AdapterUse) error {
-	if s.closed || s.m.closed.Load() {
-		return errClosed
+	if err := s.enter(); err != nil {
+		return err
 	}
+	defer s.leave()
 	if err := s.m.checkUses(uses); err != nil {
 		return err
 	}
 	set := newAdapterSet(uses)
 	if !set.same(&s.adapters) {
-		if err := s.Reset(); err != nil {
+		if err := s.truncate(0); err != nil {
 			return err
 		}
 	}

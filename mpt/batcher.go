@@ -53,8 +53,9 @@ func (b *Batcher) NewSession(opts ...SessionOption) (*Session, error) {
 type ticket struct {
 	ctx   context.Context
 	step  *Step
-	done  int // tokens that are evaluated
-	left  bool
+	done  int  // tokens that are evaluated
+	taken bool // into the batch in work
+	left  bool // the caller has gone
 	ready chan struct{}
 }
 
@@ -167,7 +168,7 @@ func (b *Batcher) pick(r *round) bool {
 		r.add(t, n)
 		room, texts = room-n, texts-1
 	}
-	b.waiting = remaining(b.waiting, r.tickets)
+	b.waiting = remaining(b.waiting)
 	return true
 }
 
@@ -183,14 +184,10 @@ func reserved(texts, batch int) int {
 func (t *ticket) single() bool { return len(t.step.IDs)-t.done <= 1 }
 
 // remaining returns the tickets that are not taken, in their order.
-func remaining(all, taken []*ticket) []*ticket {
-	in := make(map[*ticket]bool, len(taken))
-	for _, t := range taken {
-		in[t] = true
-	}
+func remaining(all []*ticket) []*ticket {
 	rest := all[:0]
 	for _, t := range all {
-		if !in[t] {
+		if !t.taken {
 			rest = append(rest, t)
 		}
 	}
@@ -207,6 +204,7 @@ func (r *round) add(t *ticket, n int) {
 	if visit, done := t.step.Visit, t.done; visit != nil {
 		s.Visit = func(i int, logits []float32) error { return visit(done+i, logits) }
 	}
+	t.taken = true
 	r.tickets, r.steps = append(r.tickets, t), append(r.steps, s)
 }
 
@@ -232,6 +230,7 @@ func (b *Batcher) deliver(r *round) {
 	defer b.mu.Unlock()
 	var again []*ticket
 	for _, t := range r.tickets {
+		t.taken = false
 		if t.step.Err == nil && t.done < len(t.step.IDs) {
 			if !t.left {
 				again = append(again, t)

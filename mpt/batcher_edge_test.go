@@ -36,7 +36,7 @@ func TestMemoryFailureKeepsPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.pages.limit(4 * page) // as an account of four pages does
-	a, b := m.session(t), m.newSession(500)
+	a, b := m.session(t), newSessionOf(t, m, 500)
 	defer b.Close()
 	ctx := context.Background()
 	if err := a.Eval(ctx, make([]int32, 32)); err != nil {

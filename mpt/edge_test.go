@@ -77,7 +77,7 @@ func TestPromptLongerThanContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tok, ok := g.Next(context.Background()); ok || g.Why() != Full || g.Err() != nil {
+	if tok, ok := g.Next(context.Background()); ok || g.Why() != EndedFull || g.Err() != nil {
 		t.Errorf("in a full context: %+v, ended by %q, %v", tok, g.Why(), g.Err())
 	}
 	ids, err := collect(s, GenerateOptions{MaxTokens: 20, IgnoreEOS: true, Shift: true})

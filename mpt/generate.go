@@ -43,24 +43,25 @@ type GenerateOptions struct {
 type Reason string
 
 const (
-	NotEnded  Reason = ""
-	EndToken  Reason = "end"       // an end-of-text token, or one of StopTokens
-	StopText  Reason = "stop"      // one of the strings of Stop
-	Limit     Reason = "limit"     // MaxTokens
-	Full      Reason = "full"      // the context
-	Cancelled Reason = "cancelled" // the caller's context was done: Err
-	Failed    Reason = "error"     // Err
+	NotEnded       Reason = ""
+	EndedToken     Reason = "end"       // an end-of-text token, or one of StopTokens
+	EndedStop      Reason = "stop"      // one of the strings of Stop
+	EndedLimit     Reason = "limit"     // MaxTokens
+	EndedFull      Reason = "full"      // the context
+	EndedCancelled Reason = "cancelled" // the caller's context was done: Err
+	EndedError     Reason = "error"     // Err
 )
 
 // Generation continues the tokens of a session, one by one. [Generation.Next] is for a loop
 // of its own; who evaluates several sessions together uses [Generation.Choose] and
-// [Generation.Pending] with [Model.Run].
+// [Generation.Prepare] with [Model.Run].
 type Generation struct {
 	s   *Session
 	opt GenerateOptions
 	out stopper
 
-	n       int // tokens so far
+	n       int  // tokens so far
+	begun   bool // the sampler knows what the session held
 	next    [1]int32
 	pending bool // next is chosen and not evaluated yet
 	why     Reason
@@ -82,7 +83,6 @@ func (s *Session) NewGeneration(opt GenerateOptions) (*Generation, error) {
 			return nil, err
 		}
 	}
-	opt.Sampler.SetHistory(s.tokens)
 	return &Generation{s: s, opt: opt, out: newStopper(s.m.tok, opt)}, nil
 }
 
@@ -95,15 +95,16 @@ func (g *Generation) Next(ctx context.Context) (Token, bool) {
 		g.Evaluated(g.s.Eval(ctx, g.next[:]))
 	}
 	if err := ctx.Err(); err != nil && g.why == NotEnded {
-		g.end(Cancelled, ctxError(ctx))
+		g.end(EndedCancelled, ctxError(ctx))
 	}
 	return g.Choose()
 }
 
-// Pending returns the token that has to be evaluated before the next one is chosen, none at
-// the start. The caller evaluates it behind the session's tokens, in a [Step] for instance,
-// and says so with [Generation.Evaluated].
-func (g *Generation) Pending() []int32 {
+// Prepare makes room for the token that has to be evaluated before the next one is chosen,
+// and returns it: none at the start, or if there is no room, which ends the generation. The
+// caller evaluates it behind the session's tokens, in a [Step] for instance, and says so
+// with [Generation.Evaluated].
+func (g *Generation) Prepare() []int32 {
 	if !g.pending || !g.makeRoom() {
 		return nil
 	}
@@ -116,9 +117,9 @@ func (g *Generation) Evaluated(err error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		g.end(Cancelled, err)
+		g.end(EndedCancelled, err)
 	default:
-		g.end(Failed, err)
+		g.end(EndedError, err)
 	}
 }
 
@@ -129,14 +130,15 @@ func (g *Generation) makeRoom() bool {
 	}
 	if err := g.shift(); err != nil {
 		g.pending = false
-		g.end(Failed, err)
+		g.end(EndedError, err)
 		return false
 	}
 	return true
 }
 
 // Choose chooses the next token from the session's logits. It does not evaluate anything:
-// what is returned is [Generation.Pending]. Text that was held back for a stop string comes
+// the token returned has to be evaluated before the next
+// call, see [Generation.Prepare]. Text that was held back for a stop string comes
 // at the end, with a token -1.
 func (g *Generation) Choose() (Token, bool) {
 	if g.why == NotEnded {
@@ -144,7 +146,7 @@ func (g *Generation) Choose() (Token, bool) {
 			return tok, true
 		}
 	}
-	if g.over || g.why == StopText || g.why == Cancelled || g.why == Failed {
+	if g.over || g.why == EndedStop || g.why == EndedCancelled || g.why == EndedError {
 		return Token{}, false
 	}
 	g.over = true
@@ -157,19 +159,19 @@ func (g *Generation) choose() (Token, bool) {
 	id, err := g.sample()
 	switch {
 	case err != nil:
-		g.end(Failed, err)
+		g.end(EndedError, err)
 	case !g.opt.IgnoreEOS && (g.s.m.tok.IsEOG(id) || slices.Contains(g.opt.StopTokens, id)):
-		g.end(EndToken, nil)
+		g.end(EndedToken, nil)
 	case len(g.s.tokens) >= g.s.context && !g.opt.Shift:
-		g.end(Full, nil)
+		g.end(EndedFull, nil)
 	default:
 		text, stopped := g.out.next(id)
 		g.n++
 		g.next[0], g.pending = id, true
 		if stopped {
-			g.end(StopText, nil)
+			g.end(EndedStop, nil)
 		} else if g.n == g.opt.MaxTokens {
-			g.end(Limit, nil)
+			g.end(EndedLimit, nil)
 		}
 		return Token{id, text}, true
 	}
@@ -179,8 +181,14 @@ func (g *Generation) choose() (Token, bool) {
 // sample chooses the next token by the session's logits.
 func (g *Generation) sample() (int32, error) {
 	logits := g.s.Logits()
-	if logits == nil {
-		return 0, fmt.Errorf("mpt: Generate: nothing has been evaluated to continue from")
+	switch {
+	case g.pending:
+		return 0, errors.New("mpt: Generate: the token before has not been evaluated")
+	case logits == nil:
+		return 0, errors.New("mpt: Generate: nothing has been evaluated to continue from")
+	case !g.begun:
+		g.opt.Sampler.SetHistory(g.s.tokens)
+		g.begun = true
 	}
 	id, err := g.opt.Sampler.Sample(logits)
 	if err != nil {

@@ -42,7 +42,8 @@ func (e *MemoryError) Error() string {
 
 func gigabytes(n int64) string { return fmt.Sprintf("%.2f GB", float64(n)/1e9) }
 
-// Memory is the model's account: what its sessions take and may take.
+// Memory is the model's account: what its sessions take and may take. It leaves out what is
+// small beside that: adapters, and a row of logits for every session.
 type Memory struct {
 	Weights     int64 // of the file, in bytes; it is mapped, and other processes share it
 	Activations int64 // of one batch
@@ -102,12 +103,17 @@ func (m *Model) checkMemory(context int) error {
 		return err
 	}
 	used := m.pages.inUse()
-	// Other programs may have taken memory since the account was opened.
-	room := min(m.limit.Bytes-used, limit.Bytes) - m.file.Size() - arena
+	// Other programs may have taken memory since the account was opened. What is left now
+	// is less the activations, if there are some already.
+	left := limit.Bytes
+	if m.compiled.Load() {
+		left += arena
+	}
+	room := min(m.limit.Bytes-used, left) - m.file.Size() - arena
 	if m.CacheBytes(context) <= room {
 		return nil
 	}
-	if limit.Bytes > m.limit.Bytes-used {
+	if left > m.limit.Bytes-used {
 		limit = m.limit
 	} else {
 		used = 0 // what is left does not hold it any more

@@ -178,7 +178,7 @@ func TestMemoryOfRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.logits[0] = 7
-	f := m.newSession(64)
+	f := newSessionOf(t, m, 64)
 	defer f.Close()
 	for want, b := range map[error][]byte{ErrSession: shortened(t, whole), nil: whole} {
 		err := f.Restore(bytes.NewReader(b))

@@ -62,3 +62,13 @@ func (m miniature) onDisk(t testing.TB) string {
 	}
 	return path
 }
+
+// newSessionOf returns a session that is not checked against the memory.
+func newSessionOf(t testing.TB, m *Model, context int) *Session {
+	t.Helper()
+	s, err := m.newSession(context)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

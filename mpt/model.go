@@ -12,8 +12,8 @@ import (
 	"mptgo/mpt/tokenizer"
 )
 
-// Model is an MPT model that is ready to run. It is immutable and may be used
-// by many sessions at the same time.
+// Model is an MPT model that is ready to run. It may be used by many goroutines and
+// sessions at the same time.
 type Model struct {
 	file   *gguf.File
 	config Config
@@ -28,6 +28,7 @@ type Model struct {
 	pages  *pagePool
 
 	profiling bool
+	compiled  atomic.Bool // whether there is a runner
 
 	mu       sync.Mutex
 	sessions map[*Session][]*Adapter // open ones, with the adapters that they use
@@ -121,6 +122,9 @@ func (m *Model) Tokenizer() *tokenizer.Tokenizer { return m.tok }
 // File returns the model's file.
 func (m *Model) File() *gguf.File { return m.file }
 
+// BatchSize returns how many tokens are evaluated together at the most.
+func (m *Model) BatchSize() int { return m.opt.batch }
+
 // Threads returns the number of worker threads.
 func (m *Model) Threads() int { return m.pool.Workers() }
 
@@ -134,12 +138,13 @@ func (m *Model) Tier() string {
 // before.
 func (m *Model) Close() error {
 	m.mu.Lock()
-	n := len(m.sessions)
+	n, closed := len(m.sessions), m.closed.Load()
+	m.closed.Store(closed || n == 0)
 	m.mu.Unlock()
-	if n != 0 {
+	switch {
+	case n != 0:
 		return fmt.Errorf("mpt: Close of a model with %d open sessions", n)
-	}
-	if m.closed.Swap(true) {
+	case closed:
 		return nil
 	}
 	m.pool.Close()

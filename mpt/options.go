@@ -91,7 +91,8 @@ func (o *options) validate() error {
 
 // sessionOptions are the choices that hold for one session.
 type sessionOptions struct {
-	context int
+	context   int
+	noReserve bool
 }
 
 // SessionOption is a choice of [Model.NewSession].
@@ -103,6 +104,10 @@ type SessionOption func(*sessionOptions)
 // cannot. Memory is taken as
 // tokens come, not at once.
 func ContextSize(n int) SessionOption { return func(o *sessionOptions) { o.context = n } }
+
+// NoReserve has a session begin although there may not be memory for all of its context: it
+// takes pages as tokens come, and an evaluation that finds none fails with a [*MemoryError].
+func NoReserve() SessionOption { return func(o *sessionOptions) { o.noReserve = true } }
 
 // maxContext bounds what a caller can ask for: far above any MPT model.
 const maxContext = 1 << 24

@@ -1,6 +1,7 @@
 package mpt
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -30,11 +31,12 @@ type pageSlab struct {
 const (
 	// slabBytes is how large a slab is at least: pages of a small model share one.
 	slabBytes = 1 << 20
-	// Pages begin at different distances from where their slab does. Without that the
-	// parts of a head in all pages of a model would often compete for the same lines of
-	// a cache, whose number is a power of two.
+	// The pages of a slab begin at one of some distances from its start, which is at a page
+	// of the system. Without that the parts of a head in all large pages of a model would
+	// compete for the same lines of a cache, whose number is a power of two.
 	pageShift, pageShifts = 4096 + 64, 16
-	// spareSlabs is how many unused slabs are kept for pages to come.
+	// spareSlabs is how many unused slabs are kept for pages to come, as long as others are
+	// in use.
 	spareSlabs = 2
 )
 
@@ -55,7 +57,7 @@ type pagePool struct {
 func (p *pagePool) pageBytes() int64 { return int64(p.layers) * int64(p.kv.PageBytes()) }
 
 // errNoPage says that all the memory for pages is taken.
-var errNoPage = fmt.Errorf("no memory is left for keys and values")
+var errNoPage = errors.New("no memory is left for keys and values")
 
 // take returns a page that nobody else holds. What it contains is of no meaning.
 func (p *pagePool) take() (*page, error) {

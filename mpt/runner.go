@@ -85,6 +85,7 @@ func (m *Model) runnerFor(steps []Step) (*runner, error) {
 		return nil, err
 	}
 	m.runner = r
+	m.compiled.Store(true)
 	for i := range steps {
 		if steps[i].Err == nil {
 			steps[i].Session.adapters.fits(r)

@@ -44,9 +44,10 @@ type sessionHead struct {
 
 // Save writes the session, compressed.
 func (s *Session) Save(w io.Writer) error {
-	if s.closed {
-		return errClosed
+	if err := s.enter(); err != nil {
+		return err
 	}
+	defer s.leave()
 	if _, err := io.WriteString(w, sessionMagic); err != nil {
 		return fmt.Errorf("mpt: Save: %w", err)
 	}
@@ -84,9 +85,10 @@ func (s *Session) write(w io.Writer) error {
 // Restore replaces the session's content by a saved one of the same model. If
 // it fails the session is as before.
 func (s *Session) Restore(r io.Reader) error {
-	if s.closed || s.m.closed.Load() {
-		return errClosed
+	if err := s.enter(); err != nil {
+		return err
 	}
+	defer s.leave()
 	if err := checkMagic(r); err != nil {
 		return fmt.Errorf("mpt: Restore: %w: %w", ErrSession, err)
 	}
@@ -157,10 +159,7 @@ func (s *Session) read(r io.Reader) error {
 	c := s.m.newCache()
 	if err := errors.Join(c.load(r, len(tokens)), atEnd(r)); err != nil {
 		c.truncate(0)
-		if errors.Is(err, errNoPage) {
-			return s.m.memoryError(len(tokens), c.pool.inUse())
-		}
-		return err
+		return s.short(err, len(tokens))
 	}
 	s.cache.truncate(0)
 	s.cache, s.tokens, s.logits, s.valid = c, tokens, logits, valid

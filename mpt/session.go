@@ -25,7 +25,8 @@ type Session struct {
 
 	batcher *Batcher   // that it shares batches by; nil: none
 	step    [1]Step    // of an evaluation
-	busy    sync.Mutex // held by the evaluation that it is part of
+	using   sync.Mutex // held by the call that is under way
+	busy    sync.Mutex // held by the Run that it is part of
 }
 
 // NewSession returns an empty session. If the model and a full session need more
@@ -47,14 +48,18 @@ func (m *Model) NewSession(opts ...SessionOption) (*Session, error) {
 	if m.w.wpe != nil && o.context > m.config.Context {
 		return nil, fmt.Errorf("mpt: a context of %d tokens: this model has learned positions for %d", o.context, m.config.Context)
 	}
-	if err := m.checkMemory(o.context); err != nil {
+	if !o.noReserve {
+		if err := m.checkMemory(o.context); err != nil {
+			return nil, err
+		}
+	} else if err := m.budget(); err != nil {
 		return nil, err
 	}
-	return m.newSession(o.context), nil
+	return m.newSession(o.context)
 }
 
 // newSession returns a session for so many tokens, which have been checked.
-func (m *Model) newSession(context int) *Session {
+func (m *Model) newSession(context int) (*Session, error) {
 	s := &Session{
 		m:        m,
 		context:  context,
@@ -64,15 +69,19 @@ func (m *Model) newSession(context int) *Session {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.closed.Load() {
+		return nil, errClosed
+	}
 	m.sessions[s] = s.adapters.active
-	return s
+	return s, nil
 }
 
 // Close releases the session's memory, after an evaluation that it is part of. It may be
 // called more than once.
 func (s *Session) Close() {
+	s.using.Lock()
 	s.busy.Lock()
-	defer s.busy.Unlock()
+	defer s.leave()
 	if s.closed {
 		return
 	}
@@ -82,6 +91,28 @@ func (s *Session) Close() {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
 	delete(s.m.sessions, s)
+}
+
+// enter keeps others from using the session until leave. Who comes at the same time, against
+// the rule, gets an error.
+func (s *Session) enter() error {
+	if !s.using.TryLock() {
+		return errBusy
+	}
+	if !s.busy.TryLock() {
+		s.using.Unlock()
+		return errBusy
+	}
+	if s.closed {
+		s.leave()
+		return errClosed
+	}
+	return nil
+}
+
+func (s *Session) leave() {
+	s.busy.Unlock()
+	s.using.Unlock()
 }
 
 // Model returns the session's model.
@@ -119,7 +150,7 @@ func (s *Session) Eval(ctx context.Context, ids []int32) error {
 // i counts the tokens of ids, logits are valid during the call. An error of
 // visit ends the evaluation.
 func (s *Session) EvalAll(ctx context.Context, ids []int32, visit func(i int, logits []float32) error) error {
-	return s.EvalWith(ctx, ids, EvalOptions{Visit: visit, All: true})
+	return s.EvalWith(ctx, ids, EvalOptions{Logits: AllLogits, Visit: visit})
 }
 
 // EvalOptions are the choices of [Session.EvalWith].
@@ -128,19 +159,23 @@ type EvalOptions struct {
 	// logits are valid during the call, which must not evaluate anything itself. An error
 	// ends the evaluation.
 	Visit func(i int, logits []float32) error
-	// All computes the logits of all tokens although nobody visits them.
-	All bool
+	// Logits says which are computed: all if Visit is set.
+	Logits Wanted
 	// Progress is told after every batch how many of the tokens are evaluated.
 	Progress func(done int)
 }
 
 // EvalWith is [Session.Eval] with choices.
 func (s *Session) EvalWith(ctx context.Context, ids []int32, opt EvalOptions) error {
+	if !s.using.TryLock() {
+		return errBusy
+	}
+	defer s.using.Unlock()
 	if err := s.check(ids); err != nil || len(ids) == 0 {
 		return err
 	}
-	s.step[0] = Step{Session: s, IDs: ids, Visit: opt.Visit, Progress: opt.Progress}
-	if opt.Visit != nil || opt.All {
+	s.step[0] = Step{Session: s, IDs: ids, Logits: opt.Logits, Visit: opt.Visit, Progress: opt.Progress}
+	if opt.Visit != nil {
 		s.step[0].Logits = AllLogits
 	}
 	if s.batcher != nil {
@@ -185,23 +220,34 @@ func (s *Session) prepare(n int) error {
 	return s.wrap(s.cache.prepare(len(s.tokens), len(s.tokens)+n), len(s.tokens)+n)
 }
 
-// wrap says what a lack of pages for n tokens means.
+// wrap is short for an error that does not say yet where it comes from.
 func (s *Session) wrap(err error, n int) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, errNoPage):
-		return s.m.memoryError(n, s.cache.pool.inUse()-int64(len(s.cache.pages))*s.cache.pool.pageBytes())
+	if err != nil && !errors.Is(err, errNoPage) {
+		return fmt.Errorf("mpt: %w", err)
 	}
-	return fmt.Errorf("mpt: %w", err)
+	return s.short(err, n)
+}
+
+// short makes the lack of a page, for a session of n tokens, a [*MemoryError].
+func (s *Session) short(err error, n int) error {
+	if !errors.Is(err, errNoPage) {
+		return err
+	}
+	own := int64(len(s.cache.pages)) * s.cache.pool.pageBytes()
+	return s.m.memoryError(n, s.cache.pool.inUse()-own)
 }
 
 // Truncate keeps the first n tokens. Logits are gone until the next
 // evaluation, unless n is the length already.
 func (s *Session) Truncate(n int) error {
-	if s.closed {
-		return errClosed
+	if err := s.enter(); err != nil {
+		return err
 	}
+	defer s.leave()
+	return s.truncate(n)
+}
+
+func (s *Session) truncate(n int) error {
 	if n < 0 || n > len(s.tokens) {
 		return fmt.Errorf("mpt: Truncate to %d of %d tokens", n, len(s.tokens))
 	}
@@ -226,9 +272,11 @@ func (s *Session) CanDrop() bool { return s.m.config.AlibiMax > 0 }
 // their keys and values, so the result is not that of evaluating the remaining
 // tokens afresh; it is what a sliding window sees. Only ALiBi models can do it.
 func (s *Session) Drop(from, to int) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
 	switch {
-	case s.closed:
-		return errClosed
 	case !s.CanDrop():
 		return fmt.Errorf("mpt: Drop: this model's keys depend on their positions; evaluate the remaining tokens again")
 	case from < 0 || to < from || to > len(s.tokens):
@@ -237,10 +285,10 @@ func (s *Session) Drop(from, to int) error {
 		return nil
 	}
 	if to == len(s.tokens) {
-		return s.Truncate(from)
+		return s.truncate(from)
 	}
 	if err := s.cache.drop(s.m.pool, from, to, len(s.tokens)); err != nil {
-		return fmt.Errorf("mpt: Drop: %w", err)
+		return s.wrap(err, len(s.tokens))
 	}
 	s.tokens = slices.Delete(s.tokens, from, to)
 	return nil
@@ -249,19 +297,24 @@ func (s *Session) Drop(from, to int) error {
 // Unshare copies the pages of keys and values that the session shares with forks, so that
 // it has all of them to itself.
 func (s *Session) Unshare() error {
-	if s.closed {
-		return errClosed
+	if err := s.enter(); err != nil {
+		return err
 	}
+	defer s.leave()
 	return s.wrap(s.cache.prepare(0, len(s.tokens)), len(s.tokens))
 }
 
 // Fork returns a session with the same tokens. Their keys and values are
 // shared until one of the two changes them, so a fork costs next to nothing.
 func (s *Session) Fork() (*Session, error) {
-	if s.closed || s.m.closed.Load() {
-		return nil, errClosed
+	if err := s.enter(); err != nil {
+		return nil, err
 	}
-	f := s.m.newSession(s.context)
+	defer s.leave()
+	f, err := s.m.newSession(s.context)
+	if err != nil {
+		return nil, err
+	}
 	f.batcher = s.batcher
 	f.setAdapters(s.adapters)
 	f.cache = s.cache.fork(f.cache, len(s.tokens))

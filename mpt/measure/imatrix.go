@@ -137,7 +137,11 @@ func (q *inputSums) measure(ctx context.Context, s *mpt.Session, ids []int32) er
 		return err
 	}
 	q.err = nil
-	if err := s.EvalWith(ctx, ids, mpt.EvalOptions{All: q.output}); err != nil {
+	var opt mpt.EvalOptions
+	if q.output {
+		opt.Logits = mpt.AllLogits
+	}
+	if err := s.EvalWith(ctx, ids, opt); err != nil {
 		return err
 	}
 	return q.err

@@ -359,9 +359,11 @@ func (c *Conversation) generate(ctx context.Context, g *mpt.Generation, show fun
 		if !ok {
 			return text.String(), g.Err()
 		}
-		// The token is evaluated next: this is the moment to make room for it.
-		if err := c.keepRoom(ctx); err != nil {
-			return text.String(), err
+		// If the token is evaluated next, this is the moment to make room for it.
+		if g.Why() == mpt.NotEnded {
+			if err := c.keepRoom(ctx); err != nil {
+				return text.String(), err
+			}
 		}
 		if t.ID >= 0 {
 			c.last().Reply = append(c.last().Reply, t.ID)

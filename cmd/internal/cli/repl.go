@@ -125,7 +125,7 @@ func (r *repl) answer(ctx context.Context, prepare func(context.Context) error) 
 	if r.verbose {
 		r.note("%v", r.timing)
 	}
-	if result.Why == mpt.Full {
+	if result.Why == mpt.EndedFull {
 		r.note("the context of %d tokens is full: the answer ends here", r.talk.Session().ContextSize())
 	}
 	return r.stopped(ctx, part, err)

@@ -182,7 +182,7 @@ func (f *runFlags) complete(cmd *cobra.Command, s *mpt.Session, ids []int32, p s
 	var why mpt.Reason
 	took.wrote, why, err = f.print(cmd.Context(), cmd.OutOrStdout(), s, chain)
 	took.writing = time.Since(start)
-	if why == mpt.Full {
+	if why == mpt.EndedFull {
 		f.noteFull(cmd, s)
 	}
 	if err == nil {
@@ -231,13 +231,13 @@ func (f *runFlags) print(ctx context.Context, w io.Writer, s *mpt.Session, chain
 		defer fmt.Fprintln(w)
 	}
 	if f.predict == 0 {
-		return 0, mpt.Limit, nil
+		return 0, mpt.EndedLimit, nil
 	}
 	g, err := s.NewGeneration(mpt.GenerateOptions{
 		Sampler: chain, MaxTokens: f.predict, Stop: f.stop, Shift: f.shift, Keep: f.keep, IgnoreEOS: f.keepOn, Special: f.prompt.special,
 	})
 	if err != nil {
-		return 0, mpt.Failed, err
+		return 0, mpt.EndedError, err
 	}
 	for t, err := range g.All(ctx) {
 		if err != nil {

@@ -44,6 +44,7 @@ var may = map[string]string{
 	"scripts/synthetic":     "mpt/convert",
 	"cmd/mpt":               "cmd/internal/cli",
 	"cmd/mpt-quantize":      "cmd/internal/cli",
+	"cmd/internal/line":     "",
 	"cmd/internal/cli":      "bench ggml gguf mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/lora mpt/tokenizer quantize quantize/imatrix sampling",
 }
 

@@ -6,10 +6,8 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -90,23 +88,16 @@ func (f *chatFlags) onPipe(cmd *cobra.Command, _ []string) error {
 
 // onTerminal talks to someone who sits at a terminal.
 func (f *chatFlags) onTerminal(cmd *cobra.Command) error {
-	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
+	ctx, signals, stop := catchSignals(cmd)
 	defer stop()
-	// Ctrl-C is for answers; one that comes a moment too late must not end the
-	// chat.
-	late := make(chan os.Signal, 1)
-	signal.Notify(late, os.Interrupt)
-	defer signal.Stop(late)
 	return f.start(cmd, func(r *repl, m *mpt.Model) error {
 		t, err := newTerminal(ctx, r.notes)
 		if err != nil {
-			return err
+			return fmt.Errorf("chat: %w", err)
 		}
-		defer t.close()
-		r.in = t
-		r.interrupt = func(ctx context.Context) (context.Context, context.CancelFunc) {
-			return signal.NotifyContext(ctx, os.Interrupt)
-		}
+		defer t.Close()
+		signals.attach(t)
+		r.in, r.interrupt = signals, signals.answering
 		f.greet(r, m)
 		return r.run(ctx)
 	})

@@ -122,11 +122,3 @@ func TestComplete(t *testing.T) {
 		}
 	}
 }
-
-func TestCompleterEndings(t *testing.T) {
-	line := []rune("/set top_k")
-	endings, length := completer{}.Do(line, len("/set top_"))
-	if length != len("top_") || len(endings) != 3 || string(endings[0]) != "k " {
-		t.Errorf("got %q, %d", endings, length)
-	}
-}

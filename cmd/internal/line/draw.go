@@ -102,9 +102,11 @@ func (e *Editor) draw() {
 		b.WriteString("\r\n")
 		row++
 	}
-	b.WriteString("\r" + up(row-cursor.row))
-	if cursor.column > 0 {
-		fmt.Fprintf(&b, "\x1b[%dC", cursor.column)
+	if cursor != end {
+		b.WriteString("\r" + up(row-cursor.row))
+		if cursor.column > 0 {
+			fmt.Fprintf(&b, "\x1b[%dC", cursor.column)
+		}
 	}
 	e.screen.row = cursor.row - top
 	io.WriteString(e.out, b.String())

@@ -45,7 +45,7 @@ var may = map[string]string{
 	"cmd/mpt":               "cmd/internal/cli",
 	"cmd/mpt-quantize":      "cmd/internal/cli",
 	"cmd/internal/line":     "",
-	"cmd/internal/cli":      "bench ggml gguf mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/lora mpt/tokenizer quantize quantize/imatrix sampling",
+	"cmd/internal/cli":      "bench cmd/internal/line ggml gguf mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/lora mpt/tokenizer quantize quantize/imatrix sampling",
 }
 
 // The limits of one source file and one function, in lines.

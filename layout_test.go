@@ -21,7 +21,8 @@ var may = map[string]string{
 	"internal/check":        "",
 	"internal/codebook":     "",
 	"internal/sysmem":       "",
-	"gguf":                  "",
+	"internal/newfile":      "",
+	"gguf":                  "internal/newfile",
 	"quantize":              "gguf internal/codebook quantize/internal/vec",
 	"quantize/internal/vec": "",
 	"quantize/imatrix":      "gguf quantize",
@@ -33,7 +34,7 @@ var may = map[string]string{
 	"mpt/chat/jinja":        "",
 	"mpt/chat":              "mpt/chat/jinja",
 	"mpt/lora":              "gguf quantize mpt/checkpoint",
-	"mpt/convert":           "gguf quantize quantize/imatrix mpt/checkpoint mpt/lora mpt/tokenizer",
+	"mpt/convert":           "gguf internal/newfile quantize quantize/imatrix mpt/checkpoint mpt/lora mpt/tokenizer",
 	"mpt":                   "gguf quantize quantize/imatrix ggml internal/sysmem sampling mpt/lora mpt/tokenizer",
 	"mpt/builtin":           "gguf mpt",
 	"bench":                 "mpt",
@@ -45,7 +46,7 @@ var may = map[string]string{
 	"cmd/mpt":               "cmd/internal/cli",
 	"cmd/mpt-quantize":      "cmd/internal/cli",
 	"cmd/internal/line":     "",
-	"cmd/internal/cli":      "bench cmd/internal/line ggml gguf mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/lora mpt/tokenizer quantize quantize/imatrix sampling",
+	"cmd/internal/cli":      "bench cmd/internal/line ggml gguf internal/newfile mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/lora mpt/tokenizer quantize quantize/imatrix sampling",
 }
 
 // The limits of one source file and one function, in lines.

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"mptgo/internal/newfile"
 )
 
 // formatFlag is -o: in which form results are printed.
@@ -59,14 +58,18 @@ func printJSON(cmd *cobra.Command, v any) error {
 	return enc.Encode(v)
 }
 
-// writeFile calls write with a temporary file beside path, and gives the file
-// its name if that went well; otherwise nothing is left of it. What is not a
+// writeFile calls write with an unfinished file beside path, or beside where its links lead, and
+// gives the file its name if that went well; otherwise nothing is left of it. What is not a
 // file, such as a device or a folder, is not replaced by one.
 func writeFile(path string, write func(io.Writer) error) error {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+	target, err := newfile.Follow(path)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(target); err == nil && !info.Mode().IsRegular() {
 		return errors.New("exists and is not a regular file")
 	}
-	f, err := createTemp(path)
+	f, err := newfile.Create(path, target)
 	if err != nil {
 		return err
 	}
@@ -75,7 +78,7 @@ func writeFile(path string, write func(io.Writer) error) error {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
+		err = newfile.Rename(f.Name(), target)
 	}
 	if err != nil {
 		err = errors.Join(err, os.Remove(f.Name()))
@@ -91,17 +94,4 @@ func sameFile(a, b string) bool {
 	}
 	y, err := os.Stat(b)
 	return err == nil && os.SameFile(x, y)
-}
-
-// createTemp creates a file beside path, with the permissions of an ordinary
-// file, which os.CreateTemp would not give it.
-func createTemp(path string) (*os.File, error) {
-	dir, base := filepath.Split(path)
-	for {
-		name := fmt.Sprintf("%s.%s.%08x.tmp", dir, base, rand.Uint32())
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-		if !errors.Is(err, fs.ErrExist) {
-			return f, err
-		}
-	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -98,6 +97,7 @@ func (f *chatFlags) onTerminal(cmd *cobra.Command) error {
 		defer t.Close()
 		signals.attach(t)
 		r.in, r.interrupt = signals, signals.answering
+		r.out = visibleWriter{r.out}
 		f.greet(r, m)
 		return r.run(ctx)
 	})
@@ -163,7 +163,7 @@ func (f *chatFlags) format(m *mpt.Model) (*chat.Format, error) {
 	if strings.Contains(f.template, "{{") || strings.Contains(f.template, "{%") {
 		return model.Jinja(f.template)
 	}
-	text, fileErr := os.ReadFile(f.template)
+	text, fileErr := readFile(f.template)
 	switch {
 	case fileErr == nil:
 		return model.Jinja(string(text))
@@ -193,7 +193,7 @@ func chatModel(m *mpt.Model) *chat.Model {
 // greet says what is running.
 func (f *chatFlags) greet(r *repl, m *mpt.Model) {
 	fmt.Fprintf(r.notes, "%s: %s parameters, %s kernels, %s, chat format %s, context %d.\n",
-		f.model.name(), count(parameters(m)), m.Tier(), plural(m.Threads(), "thread", "threads"),
+		visible(f.model.name()), count(parameters(m)), m.Tier(), plural(m.Threads(), "thread", "threads"),
 		r.talk.format.Name, r.talk.session.ContextSize())
 	if n := len(m.Adapters()); n > 0 {
 		fmt.Fprintf(r.notes, "%s: /lora lists them.\n", plural(n, "LoRA adapter", "LoRA adapters"))

@@ -55,14 +55,20 @@ func (c *conversation) setSystem(system string) error {
 	if _, err := f.Render([]chat.Message{{Role: chat.User}}, true); err != nil {
 		return err
 	}
+	before := c.format
 	c.format = f
+	var err error
 	switch {
 	case len(c.turns) == 0:
-		return nil
 	case c.rewritten:
-		return c.renderAll()
+		err = c.renderAll()
+	default:
+		err = c.open(&c.turns[0])
 	}
-	return c.open(&c.turns[0])
+	if err != nil {
+		c.format = before
+	}
+	return err
 }
 
 // open makes t the first turn of a conversation.

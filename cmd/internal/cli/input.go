@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -99,15 +98,16 @@ type pipe struct {
 // even if nothing comes.
 func newPipe(ctx context.Context, r io.Reader) *pipe {
 	p := &pipe{ctx: ctx, lines: make(chan string)}
-	go p.read(bufio.NewReader(r))
+	go p.read(r)
 	return p
 }
 
-func (p *pipe) read(r *bufio.Reader) {
+func (p *pipe) read(from io.Reader) {
 	defer close(p.lines)
+	r := lineInput(from)
 	for {
-		line, err := r.ReadString('\n')
-		if line != "" {
+		b, err := readLine(r)
+		if line := string(b); line != "" {
 			line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 			select {
 			case p.lines <- line:

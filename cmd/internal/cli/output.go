@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -52,16 +54,41 @@ func (o *oneOf) Set(s string) error {
 
 // printJSON prints v on standard output, indented.
 func printJSON(cmd *cobra.Command, v any) error {
-	enc := json.NewEncoder(cmd.OutOrStdout())
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	// The package escapes only some of what a terminal obeys. It is in strings alone.
+	_, err := cmd.OutOrStdout().Write(escapeJSON(text.Bytes()))
+	return err
+}
+
+// escapeJSON writes the control characters that are left in a JSON text as escapes.
+func escapeJSON(b []byte) []byte {
+	if !bytes.ContainsFunc(b, hidden) {
+		return b
+	}
+	var out []byte
+	for _, r := range string(b) {
+		if hidden(r) {
+			out = fmt.Appendf(out, `\u%04x`, r)
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
 }
 
 // writeFile calls write with an unfinished file beside path, or beside where its links lead, and
 // gives the file its name if that went well; otherwise nothing is left of it. What is not a
 // file, such as a device or a folder, is not replaced by one.
 func writeFile(path string, write func(io.Writer) error) error {
+	if err := noStdout(path); err != nil {
+		return err
+	}
 	target, err := newfile.Follow(path)
 	if err != nil {
 		return err
@@ -84,6 +111,14 @@ func writeFile(path string, write func(io.Writer) error) error {
 		err = errors.Join(err, os.Remove(f.Name()))
 	}
 	return err
+}
+
+// writable returns an error if writeFile cannot make path, or replace it: before the work.
+func writable(path string) error {
+	if err := noStdout(path); err != nil {
+		return err
+	}
+	return newfile.Writable(path)
 }
 
 // sameFile reports whether two names stand for one file that exists.

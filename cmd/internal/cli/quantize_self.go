@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -63,6 +63,9 @@ func (f *quantizeFlags) hasProducts() bool { return f.Imatrix != nil && f.Imatri
 
 // quantizes reports whether the type has blocks.
 func (f *quantizeFlags) quantizes() bool {
+	if strings.EqualFold(f.Type, convert.Copy) {
+		return false
+	}
 	r, err := quantize.ParseRecipe(f.Type)
 	if err != nil {
 		return true // bits, or what converting refuses
@@ -110,7 +113,7 @@ func (f *quantizeFlags) setSelf(cmd *cobra.Command, args []string) error {
 // canWrite reports whether there is a place for out, so that nothing is measured for a
 // conversion that will be refused.
 func (f *quantizeFlags) canWrite(src, out string) bool {
-	if _, err := os.Stat(filepath.Dir(out)); err != nil || sameFile(src, out) {
+	if writable(out) != nil || sameFile(src, out) {
 		return false
 	}
 	_, err := os.Lstat(out)

@@ -71,7 +71,21 @@ func (r *repl) help(context.Context, string) error {
 	return t.Flush()
 }
 
-func (r *repl) regen(ctx context.Context, _ string) error { return r.answer(ctx, r.talk.retry) }
+// regen answers the last message again. If the new answer is stopped, the old one stays.
+func (r *repl) regen(ctx context.Context, _ string) error {
+	if len(r.talk.turns) == 0 {
+		return r.answer(ctx, r.talk.retry)
+	}
+	before := *r.talk.last()
+	r.cut = true
+	err := r.answer(ctx, r.talk.retry)
+	if r.cut {
+		last := r.talk.last()
+		last.Answer, last.Reply = before.Answer, before.Reply
+		r.note("the answer before stays")
+	}
+	return err
+}
 
 func (r *repl) reset(context.Context, string) error {
 	r.talk.reset()
@@ -82,7 +96,7 @@ func (r *repl) reset(context.Context, string) error {
 func (r *repl) setSystem(_ context.Context, arg string) error {
 	switch arg {
 	case "":
-		_, err := fmt.Fprintln(r.out, r.talk.format.System)
+		_, err := fmt.Fprintln(r.out, visible(r.talk.format.System))
 		return err
 	case "-":
 		arg = ""
@@ -99,10 +113,10 @@ func (r *repl) set(_ context.Context, arg string) error {
 		return r.setting(name)
 	}
 	value = strings.TrimSpace(value)
-	if name == "seed" {
-		if r.randomSeed = value == "random" || value == "-1"; r.randomSeed {
-			return nil
-		}
+	seed := strings.ReplaceAll(name, "-", "_") == "seed"
+	if seed && (value == "random" || value == "-1") {
+		r.randomSeed = true
+		return nil
 	}
 	p := r.params
 	if err := p.Set(name, value); err != nil {
@@ -111,7 +125,7 @@ func (r *repl) set(_ context.Context, arg string) error {
 	if _, err := newChain(p, r.talk.tokenizer()); err != nil {
 		return err
 	}
-	r.params = p
+	r.params, r.randomSeed = p, r.randomSeed && !seed // not before: a refused setting changes nothing
 	return nil
 }
 

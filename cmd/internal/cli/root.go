@@ -85,6 +85,7 @@ func Main(root *cobra.Command, args []string) int {
 	root.SetArgs(shortCacheTypes(args))
 	root.SilenceErrors, root.SilenceUsage = true, true
 	keepFlagOrder(root)
+	refuseEmpty(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see %s --help", plainFlagError(cmd, err), cmd.CommandPath())
 	})
@@ -124,7 +125,7 @@ func checkedHelp(root *cobra.Command) *error {
 // program already, also where a command has put something before it.
 func note(w io.Writer, format string, args ...any) {
 	text := strings.TrimPrefix(fmt.Sprintf(format, args...), "mpt: ")
-	fmt.Fprintf(w, "mpt: %s\n", strings.ReplaceAll(text, ": mpt: ", ": "))
+	fmt.Fprintf(w, "mpt: %s\n", visible(strings.ReplaceAll(text, ": mpt: ", ": ")))
 }
 
 // keepFlagOrder makes help show the flags of cmd and its subcommands in the order

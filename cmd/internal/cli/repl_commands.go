@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/spf13/cobra"
+
 	"mptgo/sampling"
 )
 
@@ -59,7 +61,25 @@ func (r *repl) command(ctx context.Context, line string) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return fmt.Errorf(`%s: unknown command: /help lists them; a message that begins with / goes between """ and """`, name)
+	return fmt.Errorf(`%s: unknown command%s: /help lists them; a message that begins with / goes between """ and """`, name, nearCommand(name))
+}
+
+// nearCommand returns a question about the commands whose names are like one that there is not.
+func nearCommand(name string) string {
+	all := &cobra.Command{SuggestionsMinimumDistance: 2}
+	for _, c := range chatCommands() {
+		all.AddCommand(&cobra.Command{Use: c.name, Run: func(*cobra.Command, []string) {}})
+	}
+	near := all.SuggestionsFor(name)
+	for _, other := range []string{"/exit", "/bye", "/q"} {
+		if name == other {
+			near = []string{"/quit"}
+		}
+	}
+	if len(near) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %s?)", strings.Join(near, " or "))
 }
 
 func (r *repl) help(context.Context, string) error {

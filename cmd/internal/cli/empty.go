@@ -17,7 +17,7 @@ var mayBeEmpty = map[string]bool{"prompt": true, "system": true}
 func refuseEmpty(cmd *cobra.Command) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		switch f.Value.Type() {
-		case "string", "stringArray":
+		case "string", "stringArray", "stringSlice":
 			if !mayBeEmpty[f.Name] {
 				f.Value = notEmpty{f.Value, strings.Contains(f.Usage, "`FILE")}
 			}

@@ -119,6 +119,9 @@ func TestEmptyFlags(t *testing.T) {
 	seen := 0
 	walk = func(cmd *cobra.Command) {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Value.Type() == "VALUE" {
+				return // of the samplers: there an empty list is one
+			}
 			err := f.Value.Set("")
 			if seen++; (err == nil) != mayBeEmpty[f.Name] {
 				t.Errorf("%s --%s '': %v", cmd.CommandPath(), f.Name, err)

@@ -184,7 +184,7 @@ func (e *Editor) cooked() error {
 // with what was typed for Ctrl-C, and the error of ctx when that is done.
 func (e *Editor) ReadLine(ctx context.Context, prompt string) (text string, err error) {
 	if err := e.raw(); err != nil {
-		return "", fmt.Errorf("terminal: %w", err)
+		return "", gone(err)
 	}
 	defer func() {
 		if e := e.cooked(); err == nil {
@@ -239,7 +239,7 @@ func (e *Editor) next(ctx context.Context) (event, error) {
 			e.resize()
 		case <-e.signals.resumed:
 			if err := e.raw(); err != nil {
-				return event{}, err
+				return event{}, gone(err)
 			}
 			e.resize()
 		case <-ctx.Done():
@@ -248,7 +248,7 @@ func (e *Editor) next(ctx context.Context) (event, error) {
 	}
 }
 
-// gone returns what an error of reading means. A terminal that hangs up may say so with an
+// gone returns what an error of the terminal means. A terminal that hangs up may say so with an
 // error of its own, such as EIO.
 func gone(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) || errors.Is(err, syscall.EIO) {

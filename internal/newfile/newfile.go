@@ -119,7 +119,7 @@ func Writable(path string) error {
 		return err
 	}
 	if info, err := os.Stat(target); err == nil && !info.Mode().IsRegular() {
-		return &fs.PathError{Op: "write", Path: path, Err: errors.New("exists and is not a regular file")}
+		return fmt.Errorf("%s: exists and is not a regular file", path)
 	}
 	f, err := Create(path, target)
 	if err != nil {

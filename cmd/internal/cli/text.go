@@ -17,7 +17,7 @@ import (
 )
 
 // maxInput is how many bytes of text are read. An endless input, such as /dev/zero, ends there.
-const maxInput = 256 << 20
+var maxInput int64 = 256 << 20
 
 // readText reads all of a text. One in UTF-16 with a byte order mark, as Windows programs
 // write it, becomes UTF-8.
@@ -63,7 +63,7 @@ func readBounded(r io.Reader, name string) ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case len(b) > maxInput:
+	case int64(len(b)) > maxInput:
 		return nil, tooLong
 	}
 	return b, nil
@@ -130,7 +130,7 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 		b, err := r.ReadSlice('\n')
 		line = append(line, b...)
 		switch {
-		case len(line) > maxInput:
+		case int64(len(line)) > maxInput:
 			return nil, fmt.Errorf("a line of more than %s", byteSize(maxInput))
 		case err != bufio.ErrBufferFull:
 			return line, err

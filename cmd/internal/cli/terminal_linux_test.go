@@ -128,7 +128,8 @@ func TestTerminalSignals(t *testing.T) {
 		s.prompt(0)
 		s.cmd.Process.Signal(sig)
 		s.end(1, sig.String())
-		if out := s.shown(); !strings.Contains(out, "mpt: interrupted") || strings.Contains(out, "goroutine") {
+		s.see("mpt: interrupted", 0)
+		if out := s.shown(); strings.Contains(out, "goroutine") {
 			t.Errorf("%v: %q", sig, out)
 		}
 	}

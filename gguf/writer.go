@@ -55,8 +55,8 @@ func Create(path string, meta []KV, tensors []TensorInfo, opt Options) (*Writer,
 	if err != nil {
 		return nil, fmt.Errorf("gguf: %s: cannot write to folder %s: %w", path, filepath.Dir(target), cause(err))
 	}
-	w := &Writer{path: path, target: target, force: opt.Force, file: file, parts: l.parts, size: l.size, written: make([]spans, len(tensors)),
-		blocks: newBlocks(file)}
+	w := &Writer{path: path, target: target, force: opt.Force, file: file, parts: l.parts, size: l.size,
+		written: make([]spans, len(tensors)), blocks: newBlocks(file)}
 	if err := reserve(file, l.size); err != nil {
 		return nil, errors.Join(fmt.Errorf("gguf: %s: reserve %d bytes: %w", path, l.size, err), w.Abort())
 	}
@@ -80,8 +80,8 @@ func free(path string, force bool) (target string, err error) {
 	case errors.Is(err, fs.ErrNotExist) && target == path:
 		return target, nil
 	case errors.Is(err, fs.ErrNotExist) && !force:
-		return "", fmt.Errorf("gguf: %s: %w: a link to %s, which does not exist: choose another name, or write there with --force",
-			path, fs.ErrExist, target)
+		return "", fmt.Errorf("gguf: %s: %w: a link to %s, which does not exist: choose another name, "+
+			"or write there with --force", path, fs.ErrExist, target)
 	case errors.Is(err, fs.ErrNotExist):
 		return target, nil
 	case err != nil:

@@ -156,7 +156,8 @@ type stopper struct {
 
 func newStopper(t *tokenizer.Tokenizer, opt GenerateOptions) stopper {
 	stop := slices.DeleteFunc(slices.Clone(opt.Stop), func(s string) bool { return s == "" })
-	return stopper{tok: t, dec: t.NewDecoder(tokenizer.DecodeOptions{SkipControl: !opt.Special}), stop: stop, all: opt.Special}
+	dec := t.NewDecoder(tokenizer.DecodeOptions{SkipControl: !opt.Special})
+	return stopper{tok: t, dec: dec, stop: stop, all: opt.Special}
 }
 
 // next returns the text that is certain after token id, and whether a stop

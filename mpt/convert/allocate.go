@@ -64,7 +64,8 @@ const Copy = "COPY"
 // checkCopy refuses options that say how to choose types.
 func (opt Options) checkCopy() error {
 	c := opt.Choices
-	if opt.TargetBPW != 0 || opt.Imatrix != nil || c.Pure || c.Output != nil || c.Embedding != nil || len(c.Tensors) > 0 {
+	if opt.TargetBPW != 0 || opt.Imatrix != nil ||
+		c.Pure || c.Output != nil || c.Embedding != nil || len(c.Tensors) > 0 {
 		return errors.New("the type COPY keeps all types: leave out what chooses others, and the importance matrix")
 	}
 	return nil

@@ -18,7 +18,8 @@ func (f *quantizeFlags) checkFiles(cmd *cobra.Command, args []string) error {
 	given := cmd.Flags().Changed
 	switch {
 	case len(args) == 2 && isType(args[1]) && !given("type") && !given("target-bpw"):
-		return fmt.Errorf("%s: %s is a type: give the output before it: %s %s OUT.gguf %s", cmd.Name(), args[1], cmd.CommandPath(), args[0], args[1])
+		return fmt.Errorf("%s: %s is a type: give the output before it: %s %s OUT.gguf %s",
+			cmd.Name(), args[1], cmd.CommandPath(), args[0], args[1])
 	case len(args) == 3 || len(args) == 4:
 		if err := f.takeType(cmd, args[2:]); err != nil {
 			return err
@@ -36,7 +37,8 @@ func (f *quantizeFlags) takeType(cmd *cobra.Command, rest []string) error {
 	given := cmd.Flags().Changed
 	switch {
 	case !isType(rest[0]):
-		return fmt.Errorf("%s: %q, the third argument, is not a type: see %s --help", cmd.Name(), rest[0], cmd.CommandPath())
+		return fmt.Errorf("%s: %q, the third argument, is not a type: see %s --help",
+			cmd.Name(), rest[0], cmd.CommandPath())
 	case given("type"):
 		return fmt.Errorf("%s: --type %s and %s: give the type only once", cmd.Name(), f.Type, rest[0])
 	}

@@ -61,7 +61,8 @@ func (r *repl) command(ctx context.Context, line string) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return fmt.Errorf(`%s: unknown command%s: /help lists them; a message that begins with / goes between """ and """`, name, nearCommand(name))
+	return fmt.Errorf(`%s: unknown command%s: /help lists them; a message that begins with / goes between """ and """`,
+		name, nearCommand(name))
 }
 
 // nearCommand returns a question about the commands whose names are like one that there is not.

@@ -22,7 +22,8 @@ var may = map[string]string{
 	"internal/codebook":     "",
 	"internal/slab":         "",
 	"internal/sysmem":       "",
-	"gguf":                  "",
+	"internal/newfile":      "",
+	"gguf":                  "internal/newfile",
 	"quantize":              "gguf internal/codebook quantize/internal/vec",
 	"quantize/internal/vec": "",
 	"quantize/imatrix":      "gguf quantize",
@@ -34,10 +35,10 @@ var may = map[string]string{
 	"mpt/chat/jinja":        "",
 	"mpt/chat":              "mpt/chat/jinja",
 	"mpt/lora":              "gguf quantize mpt/checkpoint",
-	"mpt/convert":           "gguf quantize quantize/imatrix mpt/checkpoint mpt/lora mpt/tokenizer",
+	"mpt/convert":           "gguf internal/newfile quantize quantize/imatrix mpt/checkpoint mpt/lora mpt/tokenizer",
 	"internal/forge":        "gguf",
 	"mpt":                   "gguf quantize ggml internal/slab internal/sysmem sampling mpt/lora mpt/tokenizer",
-	"mpt/measure":           "ggml gguf quantize quantize/imatrix sampling mpt mpt/convert mpt/lora mpt/tokenizer",
+	"mpt/measure":           "ggml gguf quantize quantize/imatrix sampling internal/newfile mpt mpt/convert mpt/lora mpt/tokenizer",
 	"mpt/talk":              "gguf mpt mpt/chat mpt/tokenizer",
 	"mpt/builtin":           "gguf mpt",
 	"bench":                 "mpt",
@@ -49,7 +50,8 @@ var may = map[string]string{
 	"scripts/synthetic":     "mpt/convert",
 	"cmd/mpt":               "cmd/internal/cli",
 	"cmd/mpt-quantize":      "cmd/internal/cli",
-	"cmd/internal/cli":      "bench ggml gguf mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/lora mpt/measure mpt/talk mpt/tokenizer quantize quantize/imatrix sampling",
+	"cmd/internal/line":     "",
+	"cmd/internal/cli":      "bench cmd/internal/line ggml gguf internal/newfile mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/lora mpt/measure mpt/talk mpt/tokenizer quantize quantize/imatrix sampling",
 }
 
 // The limits of one source file and one function, in lines.

@@ -23,8 +23,8 @@ type GenerateOptions struct {
 	Sampler *sampling.Chain
 	// MaxTokens limits the number of tokens; 0 or less means no limit but the context.
 	MaxTokens int
-	// Stop ends the generation when one of the strings appears in its text.
-	// The text before it is still yielded.
+	// Stop ends the generation when one of the strings appears in its text, in which
+	// control tokens count as the texts that name them. The text before it is still yielded.
 	Stop []string
 	// StopTokens end the generation as an end-of-text token does.
 	StopTokens []int32

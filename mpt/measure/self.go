@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"strings"
 
 	"mptgo/gguf"
+	"mptgo/internal/newfile"
 	"mptgo/mpt"
 	"mptgo/mpt/convert"
 	"mptgo/mpt/lora"
@@ -109,6 +110,9 @@ func hasProducts(opt *convert.Options) bool { return opt.Imatrix != nil && opt.I
 
 // quantizes reports whether the type has blocks.
 func quantizes(opt *convert.Options) bool {
+	if strings.EqualFold(opt.Type, convert.Copy) {
+		return false
+	}
 	r, err := quantize.ParseRecipe(opt.Type)
 	if err != nil {
 		return true // bits, or what converting refuses
@@ -130,7 +134,7 @@ func gains(opt *convert.Options) bool {
 // canWrite reports whether there is a place for dst, so that nothing is measured for a
 // conversion that will be refused.
 func canWrite(src, dst string, force bool) bool {
-	if _, err := os.Stat(filepath.Dir(dst)); err != nil || sameFile(src, dst) {
+	if newfile.Writable(dst) != nil || sameFile(src, dst) {
 		return false
 	}
 	_, err := os.Lstat(dst)

@@ -92,14 +92,20 @@ func (c *Conversation) SetSystem(system string) error {
 	if _, err := f.Render([]chat.Message{{Role: chat.User}}, true); err != nil {
 		return err
 	}
+	before := c.format
 	c.format = f
+	var err error
 	switch {
 	case len(c.turns) == 0:
-		return nil
 	case c.rewritten:
-		return c.renderAll()
+		err = c.renderAll()
+	default:
+		err = c.open(&c.turns[0])
 	}
-	return c.open(&c.turns[0])
+	if err != nil {
+		c.format = before
+	}
+	return err
 }
 
 // open makes t the first Turn of a conversation.
@@ -222,6 +228,15 @@ func (c *Conversation) Retry(ctx context.Context) error {
 	}
 	c.last().Answer, c.last().Reply = "", nil
 	return c.Evaluate(ctx)
+}
+
+// Restore puts an answer that was given before in the place of the last one: that of t, as
+// [Conversation.Turns] had it before [Conversation.Retry].
+func (c *Conversation) Restore(t Turn) {
+	if len(c.turns) > 0 {
+		last := c.last()
+		last.Answer, last.Reply = t.Answer, t.Reply
+	}
 }
 
 func (c *Conversation) last() *Turn { return &c.turns[len(c.turns)-1] }

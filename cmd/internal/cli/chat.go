@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -90,23 +87,17 @@ func (f *chatFlags) onPipe(cmd *cobra.Command, _ []string) error {
 
 // onTerminal talks to someone who sits at a terminal.
 func (f *chatFlags) onTerminal(cmd *cobra.Command) error {
-	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
+	ctx, signals, stop := catchSignals(cmd)
 	defer stop()
-	// Ctrl-C is for answers; one that comes a moment too late must not end the
-	// chat.
-	late := make(chan os.Signal, 1)
-	signal.Notify(late, os.Interrupt)
-	defer signal.Stop(late)
 	return f.start(cmd, func(r *repl, m *mpt.Model) error {
 		t, err := newTerminal(ctx, r.notes)
 		if err != nil {
-			return err
+			return fmt.Errorf("chat: %w", err)
 		}
-		defer t.close()
-		r.in = t
-		r.interrupt = func(ctx context.Context) (context.Context, context.CancelFunc) {
-			return signal.NotifyContext(ctx, os.Interrupt)
-		}
+		defer t.Close()
+		signals.attach(t)
+		r.in, r.interrupt = signals, signals.answering
+		r.out = visibleWriter{r.out}
 		f.greet(r, m)
 		return r.run(ctx)
 	})
@@ -179,7 +170,7 @@ func (f *chatFlags) format(m *mpt.Model) (*chat.Format, error) {
 	if strings.Contains(f.template, "{{") || strings.Contains(f.template, "{%") {
 		return model.Jinja(f.template)
 	}
-	text, fileErr := os.ReadFile(f.template)
+	text, fileErr := readFile(f.template)
 	switch {
 	case fileErr == nil:
 		return model.Jinja(string(text))
@@ -192,7 +183,7 @@ func (f *chatFlags) format(m *mpt.Model) (*chat.Format, error) {
 // greet says what is running.
 func (f *chatFlags) greet(r *repl, m *mpt.Model) {
 	fmt.Fprintf(r.notes, "%s: %s parameters, %s kernels, %s, chat format %s, context %d.\n",
-		f.model.name(), count(parameters(m)), m.Tier(), plural(m.Threads(), "thread", "threads"),
+		visible(f.model.name()), count(parameters(m)), m.Tier(), plural(m.Threads(), "thread", "threads"),
 		r.talk.Format().Name, r.talk.Session().ContextSize())
 	if n := len(m.Adapters()); n > 0 {
 		fmt.Fprintf(r.notes, "%s: /lora lists them.\n", plural(n, "LoRA adapter", "LoRA adapters"))

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 
 	"mptgo/mpt/chat"
 	"mptgo/mpt/talk"
@@ -49,7 +48,7 @@ func saveChat(path string, r *repl) error {
 
 // replaceable returns an error if there is a file at path that is no chat.
 func replaceable(path string) error {
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
@@ -76,7 +75,7 @@ func readMagic(r io.Reader) error {
 // loadChat puts the chat in a file in the place of r's. If it fails, r's goes
 // on as it was.
 func loadChat(path string, r *repl) error {
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if err != nil {
 		return err
 	}

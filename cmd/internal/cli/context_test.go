@@ -31,6 +31,8 @@ func TestLongContext(t *testing.T) {
 		{"learned", "lf-learned-pos-bias-qkln", []string{"-c", "5000", "-n", "1"}, 1,
 			"mpt: a context of 5000 tokens: this model has learned positions for "},
 		{"learned, endless", "lf-learned-pos-bias-qkln", []string{"-c", "16", "-n", "-1", "--ignore-eos"}, 0, "which cannot be shifted\n"},
+		{"rotary, shifted", "lf-rope-hf", []string{"--context-shift", "-n", "5"}, 1, "mpt: run: --context-shift: this model's keys depend on their positions"},
+		{"learned, shifted", "lf-learned-pos-bias-qkln", []string{"--context-shift", "-n", "-1"}, 1, "mpt: run: --context-shift: "},
 		{"as trained", "lf-rope-hf", []string{"-n", "1"}, 0, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -136,6 +136,8 @@ func (f *imatrixFlags) check(text bool) error {
 		return fmt.Errorf("--ctx-size %d: must be at least 1", f.opt.Context)
 	case sameFile(f.out, f.prompt.file) || sameFile(f.out, f.model.path):
 		return fmt.Errorf("%s: the output would replace the input: give it another name", f.out)
+	case f.out != "":
+		return writable(f.out)
 	}
 	return nil
 }
@@ -175,6 +177,9 @@ func (f *imatrixFlags) setProducts() error {
 func (f *imatrixFlags) read() (*imatrix.Matrix, error) {
 	all := imatrix.New(f.opt.Context)
 	for _, name := range f.in {
+		if err := regular(name); err != nil {
+			return nil, fmt.Errorf("imatrix: %w", err)
+		}
 		m, err := imatrix.Read(name)
 		if errors.Is(err, fs.ErrNotExist) && name == f.out {
 			continue // the first run
@@ -283,7 +288,7 @@ func (f *imatrixFlags) print(cmd *cobra.Command, all *imatrix.Matrix) error {
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "tensor\tcolumns\trows\tmean\tmin\tmax\ttop 1 %\tzero\tentropy\tlike before\t")
 	for _, s := range stats {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%.4g\t%.4g\t%.4g\t%.1f %%\t%d\t%.3f\t%.3f\t\n", s.Name, s.Columns, s.Rows,
+		fmt.Fprintf(w, "%s\t%d\t%d\t%.4g\t%.4g\t%.4g\t%.1f %%\t%d\t%.3f\t%.3f\t\n", oneLineOf(s.Name), s.Columns, s.Rows,
 			s.Mean, s.Min, s.Max, 100*s.TopShare, s.Zero, s.Entropy, s.Similarity)
 	}
 	return w.Flush()

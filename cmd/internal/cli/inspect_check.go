@@ -163,13 +163,13 @@ func (c *weightCheck) print(w io.Writer) error {
 				what = fmt.Sprintf("blocks of %d values have a scale that is", n)
 			}
 		}
-		fmt.Fprintf(&text, "%s: %s: %d of %d %s infinite or NaN, the first is number %d\n", b.Name, b.Type, b.Count, b.Blocks, what, b.First)
+		fmt.Fprintf(&text, "%s: %s: %d of %d %s infinite or NaN, the first is number %d\n", oneLineOf(b.Name), b.Type, b.Count, b.Blocks, what, b.First)
 	}
 	for _, name := range c.Skipped {
-		fmt.Fprintf(&text, "%s: not checked: its type does not hold weights\n", name)
+		fmt.Fprintf(&text, "%s: not checked: its type does not hold weights\n", oneLineOf(name))
 	}
 	if len(c.Bad) == 0 {
-		fmt.Fprintf(&text, "%s: %s checked: all weights are finite\n", c.File, plural(c.Checked, "tensor", "tensors"))
+		fmt.Fprintf(&text, "%s: %s checked: all weights are finite\n", oneLineOf(c.File), plural(c.Checked, "tensor", "tensors"))
 	}
 	_, err := io.WriteString(w, text.String())
 	return err

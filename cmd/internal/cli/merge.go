@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -44,7 +45,7 @@ func newMerge() *cobra.Command {
 			if len(args) < 3 {
 				return fmt.Errorf("%s: %s, want BASE, at least one ADAPTER, and OUT: see %s --help", cmd.Name(), plural(len(args), "argument", "arguments"), cmd.CommandPath())
 			}
-			return nil
+			return errors.Join(notEmptyArgs(cmd, args), noStdout(args[len(args)-1]))
 		},
 		RunE: interruptible(f.run),
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -70,6 +69,11 @@ func (f *perplexityFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if f.save != "" {
+		if err := writable(f.save); err != nil {
+			return fmt.Errorf("perplexity: --save-logits: %w", err)
+		}
+	}
 	if f.save != "" && (sameFile(f.save, f.prompt.file) || sameFile(f.save, f.model.path)) {
 		return fmt.Errorf("perplexity: %s: the output would replace the input: give it another name", f.save)
 	}
@@ -115,7 +119,7 @@ func (f *perplexityFlags) measure(cmd *cobra.Command, m *mpt.Model, text string)
 
 // compare compares the model with the base.
 func (f *perplexityFlags) compare(cmd *cobra.Command, m *mpt.Model, text string) (r measure.DivergenceResult, err error) {
-	in, err := os.Open(f.base)
+	in, err := openFile(f.base)
 	if err != nil {
 		return r, fmt.Errorf("perplexity: %w", err)
 	}
@@ -137,8 +141,8 @@ func (f *perplexityFlags) printPerplexity(cmd *cobra.Command, r measure.Perplexi
 			f.model.name(), r.Perplexity, r.StdErr, r.Tokens, r.Chunks, f.opt.Context)
 		return err
 	}
-	_, err = fmt.Fprintf(out, "perplexity %.4f +/- %.4f (%d tokens in %d chunks of %d)\n",
-		r.Perplexity, r.StdErr, r.Tokens, r.Chunks, f.opt.Context)
+	_, err = fmt.Fprintf(out, "perplexity %.4f +/- %.4f (%s in %s of %d)\n",
+		r.Perplexity, r.StdErr, plural(r.Tokens, "token", "tokens"), plural(r.Chunks, "chunk", "chunks"), f.opt.Context)
 	return err
 }
 
@@ -149,8 +153,8 @@ func (f *perplexityFlags) printDivergence(cmd *cobra.Command, r measure.Divergen
 	line := "%-20s %s\n"
 	if f.form == "md" {
 		line = "| %s | %s |\n"
-		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "| %s | %d tokens in %d chunks of %d |\n|---|---|\n",
-			f.model.name(), r.Perplexity.Tokens, r.Perplexity.Chunks, f.opt.Context); err != nil {
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "| %s | %s in %s of %d |\n|---|---|\n",
+			f.model.name(), plural(r.Perplexity.Tokens, "token", "tokens"), plural(r.Perplexity.Chunks, "chunk", "chunks"), f.opt.Context); err != nil {
 			return err
 		}
 	}

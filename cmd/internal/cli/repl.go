@@ -33,6 +33,7 @@ type repl struct {
 	interrupt func(context.Context) (context.Context, context.CancelFunc)
 
 	failures  int
+	cut       bool   // the last answer ended early
 	forgotten int    // turns that were dropped and not spoken of yet
 	timing    timing // of the last answer
 }
@@ -152,7 +153,7 @@ func (r *repl) noteForgotten() {
 
 // stopped returns err, unless it only says that the user stopped the answer.
 func (r *repl) stopped(ctx, part context.Context, err error) error {
-	if err != nil && part.Err() != nil && ctx.Err() == nil {
+	if r.cut = err != nil; r.cut && part.Err() != nil && ctx.Err() == nil {
 		r.note("stopped")
 		return nil
 	}

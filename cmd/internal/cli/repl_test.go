@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -448,6 +449,9 @@ func TestReplCommands(t *testing.T) {
 		{"/load", "", "mpt: /load: no file name\n"},
 		{"/load nowhere", "", "mpt: /load: open nowhere: "},
 		{"/nonsense", "", "mpt: /nonsense: unknown command: /help lists them"},
+		{"/sat temp 1", "", "mpt: /sat: unknown command (did you mean /set or /save?): /help lists them"},
+		{"/exit", "", "mpt: /exit: unknown command (did you mean /quit?): "},
+		{"/SAVE x", "", "mpt: /SAVE: unknown command (did you mean /save?): "},
 	}
 	for _, tt := range tests {
 		r, sc := newRepl(t, m, "raw", 64, tt.line)
@@ -461,6 +465,61 @@ func TestReplCommands(t *testing.T) {
 		if !strings.HasPrefix(sc.notes.String(), tt.notes) || tt.notes == "" && sc.notes.Len() > 0 {
 			t.Errorf("%s: noted %q, want %q", tt.line, sc.notes.String(), tt.notes)
 		}
+	}
+}
+
+// A setting that is refused leaves all settings as they were.
+func TestReplRefusedSettings(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	for _, line := range []string{"/set seed x", "/set seed", "/set seed -5", "/set seed 99999999999999999999", "/set temp nan",
+		"/set logit_bias 1+1;x", "/set logit_bias 99999+1", "/set samplers none", "/system " + strings.Repeat("x", 3)} {
+		r, _ := newRepl(t, m, "raw", 64, line)
+		for _, random := range []bool{false, true} {
+			r.in.(*typed).lines = []string{line}
+			r.randomSeed = random
+			before := r.params.String()
+			if err := r.run(context.Background()); err == nil && !strings.HasSuffix(line, " seed") && !strings.HasPrefix(line, "/system") {
+				t.Errorf("%s is accepted", line)
+			}
+			if r.randomSeed != random || r.params.String() != before {
+				t.Errorf("%s: random %v, settings %s; before %v, %s", line, r.randomSeed, r.params, random, before)
+			}
+		}
+	}
+	for _, line := range []string{"/set seed 7", "/set seed random", "/set seed -1"} {
+		r, _ := newRepl(t, m, "raw", 64, line)
+		r.randomSeed = line == "/set seed 7"
+		run(t, r)
+		if r.randomSeed != (line != "/set seed 7") {
+			t.Errorf("%s: random %v", line, r.randomSeed)
+		}
+	}
+}
+
+// An answer that replaces another does so when it is complete.
+func TestReplStoppedRegen(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	for _, n := range []int{0, 1, 3} {
+		r, sc := newRepl(t, m, "chatml", 256, "one", "two")
+		run(t, r)
+		before := slices.Clone(r.talk.Turns())
+		watch := &stopAfter{Writer: r.out, n: n}
+		r.out, r.in = watch, &typed{lines: []string{"/set seed 2", "/regen"}}
+		r.interrupt = func(ctx context.Context) (context.Context, context.CancelFunc) {
+			part, cancel := context.WithCancel(ctx)
+			if watch.stop = cancel; n == 0 {
+				cancel() // while the question is read
+			}
+			return part, cancel
+		}
+		run(t, r)
+		if !reflect.DeepEqual(r.talk.Turns(), before) {
+			t.Errorf("stopped after %d writes: %+v, before %+v", n, r.talk.Turns(), before)
+		}
+		if got := sc.notes.String(); got != "mpt: stopped\nmpt: the answer before stays\n" {
+			t.Errorf("notes: %q", got)
+		}
+		checkSession(t, r)
 	}
 }
 

@@ -85,6 +85,7 @@ func Main(root *cobra.Command, args []string) int {
 	root.SetArgs(longFlags(args))
 	root.SilenceErrors, root.SilenceUsage = true, true
 	keepFlagOrder(root)
+	refuseEmpty(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see %s --help", plainFlagError(cmd, err), cmd.CommandPath())
 	})
@@ -127,7 +128,7 @@ func note(w io.Writer, format string, args ...any) {
 	for _, name := range []string{"mpt", "measure"} {
 		text = strings.ReplaceAll(text, ": "+name+": ", ": ")
 	}
-	fmt.Fprintf(w, "mpt%s\n", text)
+	fmt.Fprintf(w, "mpt%s\n", visible(text))
 }
 
 // keepFlagOrder makes help show the flags of cmd and its subcommands in the order

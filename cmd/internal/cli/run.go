@@ -58,6 +58,7 @@ func newRun() *cobra.Command {
 	fs.IntVarP(&f.predict, "predict", "n", untilFull, "stop after `N` tokens; -1: never, -2: when the context is full")
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "room for `N` tokens of prompt and answer; 0: what the model was trained for")
 	fs.StringArrayVarP(&f.stop, "reverse-prompt", "r", nil, "stop at `TEXT`, which is not printed; may be given more than once")
+	cmd.Flags().Lookup("escape").Usage = `replace \n, \r, \t, \", \', \\ and \xHH in the texts of -p and -r`
 	fs.BoolVar(&f.shift, "context-shift", false, "when the context is full, forget the oldest tokens and go on")
 	fs.IntVar(&f.keep, "keep", 0, "the first `N` tokens of the prompt are not forgotten; -1: all of it")
 	f.cache.add(fs)
@@ -99,6 +100,9 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	}
 	defer s.Close()
 	f.shift = f.shift || f.predict == endless && !cmd.Flags().Changed("context-shift") && s.CanDrop()
+	if err := f.checkShift(s); err != nil {
+		return err
+	}
 	if err := f.checkRoom(len(ids), s.ContextSize()); err != nil {
 		return err
 	}
@@ -124,7 +128,21 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	if f.keep < -1 {
 		return fmt.Errorf("run: --keep %d: want a number of tokens, or -1 for the whole prompt", f.keep)
 	}
+	if f.prompt.escape {
+		for i, s := range f.stop {
+			f.stop[i] = unescape(s)
+		}
+	}
 	return errors.Join(checkPredict("run", f.predict), f.cache.check(cmd))
+}
+
+// checkShift refuses to shift a context that cannot be shifted, before it is full.
+func (f *runFlags) checkShift(s *mpt.Session) error {
+	if !f.shift || s.CanDrop() {
+		return nil
+	}
+	return errors.New("run: --context-shift: this model's keys depend on their positions, which cannot be shifted: " +
+		"leave it out, or make room with --ctx-size")
 }
 
 // checkRoom refuses a prompt of n tokens that leaves no room in the context, before
@@ -229,6 +247,7 @@ func readPrompt(cmd *cobra.Command, s *mpt.Session, ids []int32) error {
 func (f *runFlags) print(ctx context.Context, w io.Writer, s *mpt.Session, chain *sampling.Chain) (int, mpt.Reason, error) {
 	if isTerminal(w) {
 		defer fmt.Fprintln(w)
+		w = visibleWriter{w}
 	}
 	if f.predict == 0 {
 		return 0, mpt.EndedLimit, nil

@@ -103,7 +103,7 @@ func folderTokenizer(dir string) (*tokenizer.Tokenizer, error) {
 
 // readTokenizer reads a file that holds a vocabulary.
 func readTokenizer(path string, parse func([]byte) (*tokenizer.Vocab, error)) (*tokenizer.Tokenizer, error) {
-	b, err := os.ReadFile(path)
+	b, err := readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
@@ -143,10 +143,10 @@ func tokenizeLines(cmd *cobra.Command, tok *tokenizer.Tokenizer, file string, op
 		return err
 	}
 	defer in.Close()
-	lines := bufio.NewReaderSize(in, 1<<16)
+	lines := lineInput(in)
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	for n := 1; ; n++ {
-		line, err := lines.ReadBytes('\n')
+		line, err := readLine(lines)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("tokenize: line %d: %w", n, err)
 		}

@@ -4,7 +4,7 @@
 //	pp512              a prompt of 512 tokens
 //	tg64               64 tokens one after the other
 //	pp512+tg64         both
-//	tg64 x4            64 tokens in each of four sequences at the same time
+//	tg64 x4            64 tokens in each of four sequences, which share their batches
 //	tg64 @ d4096       64 tokens after 4096, which are not measured
 //	load               a model opened, and a prompt of 5 tokens
 //
@@ -28,10 +28,10 @@ type Options struct {
 	Generations []int    // numbers of generated tokens
 	Pairs       [][2]int // prompt and generation measured together
 	Depths      []int    // tokens that are there already; none means 0
-	Sequences   []int    // sequences generated at the same time; none means 1
+	Sequences   []int    // sequences generated in one batch; none means 1
 	Threads     []int    // numbers of threads; none means 0: one for each core
 	Load        bool     // measure opening, too
-	Profile     bool     // add the times of the operations to the results of tests of one kind and sequence
+	Profile     bool     // add the times of the operations to the results of tests of one kind
 	Repetitions int      // of every test; 0 means 5
 
 	// Progress, if not nil, is told in words what is about to run, such as

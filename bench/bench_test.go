@@ -60,7 +60,7 @@ func checkFigures(t *testing.T, r Result) {
 	if (r.BytesPerSecond > 0) != (alone && r.Generate > 0) || (r.MACsPerSecond > 0) != (alone && r.Prompt > 0) {
 		t.Errorf("%s: %v bytes/s, %v MACs/s", r.Test, r.BytesPerSecond, r.MACsPerSecond)
 	}
-	if (r.Load != nil) != (r.Test == "load") || (r.Profile != nil) != (alone && r.Sequences == 1) {
+	if (r.Load != nil) != (r.Test == "load") || (r.Profile != nil) != alone {
 		t.Errorf("%s: load %v, profile %v", r.Test, r.Load, r.Profile)
 	}
 	for _, o := range r.Profile {

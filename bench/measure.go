@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"mptgo/mpt"
@@ -40,10 +39,10 @@ func (c *cell) measure(ctx context.Context, profile bool) (sample, error) {
 	if c.load {
 		return c.measureLoad(ctx)
 	}
-	sessions, err := c.sessions(ctx)
+	steps, err := c.steps(ctx)
 	defer func() {
-		for _, s := range sessions {
-			s.Close()
+		for _, s := range steps {
+			s.Session.Close()
 		}
 	}()
 	if err != nil {
@@ -52,21 +51,21 @@ func (c *cell) measure(ctx context.Context, profile bool) (sample, error) {
 	ids := randomTokens(c.prompt+c.generate, c.m.Tokenizer().Size())
 	c.m.Profile(profile)
 	start := time.Now()
-	err = together(sessions, func(s *mpt.Session) error { return evaluate(ctx, s, ids, c.prompt) })
+	err = c.evaluate(ctx, steps, ids)
 	return sample{took: time.Since(start), costs: c.m.Costs()}, err
 }
 
-// sessions returns the sessions in which the test runs, also those opened before
+// steps returns steps with the sessions in which the test runs, also those opened before
 // an error.
-func (c *cell) sessions(ctx context.Context) (sessions []*mpt.Session, err error) {
+func (c *cell) steps(ctx context.Context) (steps []mpt.Step, err error) {
 	for range c.sequences {
 		s, err := c.session(ctx, c.depth)
 		if err != nil {
-			return sessions, err
+			return steps, err
 		}
-		sessions = append(sessions, s)
+		steps = append(steps, mpt.Step{Session: s})
 	}
-	return sessions, nil
+	return steps, nil
 }
 
 // session returns a session that holds the given number of tokens.
@@ -78,11 +77,9 @@ func (c *candidate) session(ctx context.Context, depth int) (*mpt.Session, error
 	if err != nil {
 		return nil, err
 	}
-	// The last token is evaluated again because the first one that a fork
-	// evaluates may have to copy a page of the cache.
-	last := s.Tokens()[depth-1]
-	if err = s.Truncate(depth - 1); err == nil {
-		err = s.Eval(ctx, []int32{last})
+	// Sequences are to read keys and values of their own, not the same ones.
+	if err = s.Truncate(depth); err == nil {
+		err = s.Unshare()
 	}
 	if err != nil {
 		s.Close()
@@ -91,30 +88,32 @@ func (c *candidate) session(ctx context.Context, depth int) (*mpt.Session, error
 	return s, nil
 }
 
-// together calls f with all sessions at the same time.
-func together(sessions []*mpt.Session, f func(*mpt.Session) error) error {
-	if len(sessions) == 1 {
-		return f(sessions[0])
-	}
-	errs := make([]error, len(sessions))
-	var wg sync.WaitGroup
-	for i, s := range sessions {
-		wg.Go(func() { errs[i] = f(s) })
-	}
-	wg.Wait()
-	return errors.Join(errs...)
-}
-
-// evaluate evaluates the first tokens of ids, the prompt, together, and the
-// others one after the other.
-func evaluate(ctx context.Context, s *mpt.Session, ids []int32, prompt int) error {
-	if prompt > 0 {
-		if err := s.Eval(ctx, ids[:prompt]); err != nil {
+// evaluate evaluates the first tokens of ids, the prompt, together, and the others one
+// after the other, in all sequences alike.
+func (c *cell) evaluate(ctx context.Context, steps []mpt.Step, ids []int32) error {
+	if c.prompt > 0 {
+		if err := c.run(ctx, steps, ids[:c.prompt]); err != nil {
 			return err
 		}
 	}
-	for i := prompt; i < len(ids); i++ {
-		if err := s.Eval(ctx, ids[i:i+1]); err != nil {
+	for i := c.prompt; i < len(ids); i++ {
+		if err := c.run(ctx, steps, ids[i:i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run evaluates tokens in all sequences.
+func (c *cell) run(ctx context.Context, steps []mpt.Step, ids []int32) error {
+	for i := range steps {
+		steps[i].IDs = ids
+	}
+	if err := c.m.Run(ctx, steps); err != nil {
+		return err
+	}
+	for i := range steps {
+		if err := steps[i].Err; err != nil {
 			return err
 		}
 	}

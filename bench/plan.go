@@ -10,7 +10,7 @@ import (
 type test struct {
 	prompt, generate int // tokens
 	depth            int // tokens before them
-	sequences        int // at the same time
+	sequences        int // in one batch
 	load             bool
 }
 
@@ -42,12 +42,8 @@ func (t test) String() string {
 // tokens returns how many tokens the test evaluates in the measured time.
 func (t test) tokens() int { return t.sequences * (t.prompt + t.generate) }
 
-// simple reports whether the test is of one kind, so that a profile of it can be
-// read: sequences that run at the same time wait for each other within
-// operations.
-func (t test) simple() bool {
-	return !t.load && t.sequences == 1 && (t.prompt == 0 || t.generate == 0)
-}
+// simple reports whether the test is of one kind, so that a profile of it can be read.
+func (t test) simple() bool { return !t.load && (t.prompt == 0 || t.generate == 0) }
 
 // plan makes the list of tests.
 func plan(opt Options) ([]test, error) {

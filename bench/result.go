@@ -95,7 +95,8 @@ func (c *cell) summarise(w mpt.Work) {
 		c.Result.Load = &Load{Seconds: tokens / c.Median, Overhead: median(c.overheads)}
 	case c.prompt == 0:
 		positions := float64(c.depth) + (n+1)/2 // that a token sees, on average
-		c.BytesPerSecond = c.Median * (float64(w.Bytes+w.OutputBytes) + positions*float64(w.PositionBytes))
+		weights := float64(w.Bytes+w.OutputBytes) / float64(c.sequences)
+		c.BytesPerSecond = c.Median * (weights + positions*float64(w.PositionBytes))
 	case c.generate == 0:
 		c.MACsPerSecond = c.Median * (float64(w.MACs) + float64(w.OutputMACs)/n)
 	}

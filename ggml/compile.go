@@ -10,20 +10,28 @@ type Options struct {
 	// Tier is the name of the kernels to use; empty means the best that the
 	// CPU can run.
 	Tier string
+	// Outputs is how many of the rows that [Graph.Select] takes are computed at a time;
+	// 0 means all.
+	Outputs int
 }
 
 // Compile prepares g for batches of up to batch rows. The graph must not be
-// compiled again.
+// compiled again. [Exec.Close] gives its memory back.
 func Compile(g *Graph, pool *Pool, batch int, opt Options) (*Exec, error) {
 	e, err := prepare(g, batch, opt)
 	if err != nil {
 		return nil, err
 	}
 	e.pool = pool
-	e.plan()
+	if err := e.plan(); err != nil {
+		return nil, err
+	}
 	e.scratch = make([]scratch, pool.Workers())
 	for _, o := range e.ops {
 		e.nodes = append(e.nodes, node{op: o, steps: o.steps(e)})
+		if !o.out().selected {
+			e.head = len(e.nodes)
+		}
 	}
 	return e, nil
 }
@@ -34,7 +42,11 @@ func prepare(g *Graph, batch int, opt Options) (*Exec, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Exec{tier: tier, exact: opt.Exact, capacity: batch}
+	outputs := batch
+	if opt.Outputs > 0 {
+		outputs = min(outputs, opt.Outputs)
+	}
+	e := &Exec{tier: tier, exact: opt.Exact, all: newRowSet(batch, g.factors), some: newRowSet(outputs, g.factors)}
 	e.ops = joinEpilogues(g.ops)
 	e.placeQuantisation()
 	e.placeSorting()
@@ -119,12 +131,9 @@ func (e *Exec) placeQuantisation() {
 
 // placeSorting has the first product that reads a tensor sorted by lanes sort it.
 func (e *Exec) placeSorting() {
-	if e.capacity < kernel.LanesBatch {
-		return
-	}
 	for _, o := range e.ops {
 		m, ok := o.(*matMul)
-		if ok && !m.x.sort && e.tier.NeedsLanes(m.w.Type, e.exact) {
+		if ok && e.rows(m.x).capacity >= kernel.LanesBatch && !m.x.sort && e.tier.NeedsLanes(m.w.Type, e.exact) {
 			m.x.sort, m.sort = true, true
 		}
 	}

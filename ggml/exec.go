@@ -5,25 +5,25 @@ import (
 	"fmt"
 
 	"mptgo/ggml/internal/kernel"
+	"mptgo/internal/slab"
 )
 
 // Exec runs a compiled graph. It holds the values of one batch, so it serves
 // one caller at a time; different Execs may share a [Pool].
 type Exec struct {
-	pool     *Pool
-	tier     *kernel.Tier
-	exact    bool
-	capacity int
-
+	pool    *Pool
+	tier    *kernel.Tier
+	exact   bool
 	ops     []op
 	nodes   []node
+	head    int // the first node that computes selected rows
 	arena   []byte
 	scratch []scratch // by worker
 
-	batch   *Batch
-	n       int // rows of the running batch
-	profile *profile
-	sums    func(w *Matrix, rows int) Sums // see SumInputs
+	batch     *Batch
+	all, some rowSet // the batch, and those rows of it that Select takes at a time
+	profile   *profile
+	sums      func(w *Matrix, rows int) Sums // see SumInputs
 }
 
 // node is an operation with its steps.
@@ -40,59 +40,59 @@ type scratch struct {
 	gram gramScratch // of SumInputs
 }
 
-// Batch is the input of a run. For a graph without [Graph.Embed] and
-// [Graph.Attend] only N matters.
-type Batch struct {
-	N      int     // rows
-	Tokens []int32 // of every row
-	Pos    int     // position of the first row; the others follow it
-	KV     []*KV   // by layer, with pages for all positions of the batch
-
-	// Sequences, if set, says that every row is of a sequence of its own, all of them
-	// at position Pos. They are the caches of each, and KV is not used.
-	Sequences [][]*KV
-
-	Factors []float32 // of low-rank changes, by the number that these were given
-}
-
-// pos returns the position of row i.
-func (b *Batch) pos(i int) int {
-	if b.Sequences != nil {
-		return b.Pos
-	}
-	return b.Pos + i
-}
-
-// kv returns the cache that row i belongs to.
-func (b *Batch) kv(i, layer int) *KV {
-	if b.Sequences != nil {
-		return b.Sequences[i][layer]
-	}
-	return b.KV[layer]
-}
-
 // Run computes the graph for a batch of at most the compiled size. Between
 // operations it looks whether ctx is done; the caches then hold part of the
 // batch, beyond what the caller counts as filled.
+//
+// What follows [Graph.Select] is computed for as many of the wanted rows at a time as
+// it was compiled for. After each such part the batch's Each is called.
 func (e *Exec) Run(ctx context.Context, b *Batch) error {
-	if b.N < 1 || b.N > e.capacity {
-		return fmt.Errorf("ggml: a batch of %d rows in a graph for 1 to %d", b.N, e.capacity)
+	if err := b.check(e.all.capacity); err != nil {
+		return err
 	}
-	e.batch, e.n = b, b.N
+	e.batch = b
 	defer func() { e.batch = nil }()
-	for i := range e.nodes {
-		if err := ctx.Err(); err != nil {
+	e.all.fill(b)
+	if err := e.runNodes(ctx, e.nodes[:e.head], &e.all); err != nil {
+		return err
+	}
+	for first := 0; first < len(b.Outputs) && e.head < len(e.nodes); first += e.some.n {
+		e.some.take(&e.all, b, first)
+		if err := e.runNodes(ctx, e.nodes[e.head:], &e.some); err != nil {
 			return err
 		}
-		if err := e.runNode(&e.nodes[i]); err != nil {
-			return fmt.Errorf("%s: %w", e.nodes[i].op.out().Name, err)
+		if b.Each == nil {
+			continue
+		}
+		if err := b.Each(first, e.some.n); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+func (e *Exec) runNodes(ctx context.Context, nodes []node, rows *rowSet) error {
+	for i := range nodes {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := e.runNode(&nodes[i], rows); err != nil {
+			return fmt.Errorf("%s: %w", nodes[i].op.out().Name, err)
+		}
+	}
+	return nil
+}
+
+// rows returns the rows that an operation with the result t computes.
+func (e *Exec) rows(t *Tensor) *rowSet {
+	if t.selected {
+		return &e.some
+	}
+	return &e.all
+}
+
 // runNode runs the steps of one operation, one after the other.
-func (e *Exec) runNode(nd *node) error {
+func (e *Exec) runNode(nd *node, rows *rowSet) error {
 	defer e.profile.start().stop(e, nd)
 	if o, ok := nd.op.(*matMul); ok && e.sums != nil {
 		if err := e.sumInputs(o); err != nil {
@@ -100,15 +100,15 @@ func (e *Exec) runNode(nd *node) error {
 		}
 	}
 	for _, s := range nd.steps {
-		if err := e.pool.Run(s.tasks(e.n), s.run); err != nil {
+		if err := e.pool.Run(s.tasks(rows.n), s.run); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Row returns row i of a tensor that was marked with [Graph.Keep] or is an
-// [Graph.Input]. It holds until the next run.
+// Row returns row i of a tensor that was marked with [Graph.Keep]. It holds until the
+// next run or, of selected rows, until the next part of it.
 func (e *Exec) Row(t *Tensor, i int) []float32 {
 	if !t.keep { // spelled out: must would allocate its arguments
 		panic("ggml: " + t.Name + " is not kept")
@@ -118,6 +118,16 @@ func (e *Exec) Row(t *Tensor, i int) []float32 {
 
 // Bytes returns the size of the arena.
 func (e *Exec) Bytes() int { return len(e.arena) }
+
+// Close gives the arena back. The Exec must not be used any more.
+func (e *Exec) Close() error {
+	arena := e.arena
+	e.arena, e.nodes, e.ops = nil, nil, nil
+	return slab.Free(arena)
+}
+
+// Capacity returns how many rows a batch may have.
+func (e *Exec) Capacity() int { return e.all.capacity }
 
 // Tier returns the name of the kernels in use.
 func (e *Exec) Tier() string { return e.tier.Name }

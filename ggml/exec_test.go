@@ -142,7 +142,7 @@ func TestExec(t *testing.T) {
 					t.Errorf("%d operations after joining, want 4", len(e.ops))
 				}
 				for _, n := range []int{1, 2, len(tokens)} {
-					if err := e.Run(context.Background(), &Batch{N: n, Tokens: tokens}); err != nil {
+					if err := e.Run(context.Background(), &Batch{Tokens: tokens, Spans: []Span{{N: n}}}); err != nil {
 						t.Fatal(err)
 					}
 					for i := range n {
@@ -208,9 +208,12 @@ func TestRunRefusesBatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []int{0, 6} {
-		if err := e.Run(context.Background(), &Batch{N: n}); err == nil {
-			t.Errorf("a batch of %d rows passed", n)
+	for _, b := range []Batch{
+		{}, {Spans: []Span{{N: 6}}}, {Spans: []Span{{N: 3}, {N: 3}}}, {Spans: []Span{{N: 3}, {}}},
+		{Spans: []Span{{N: 3}}, Outputs: []int{3}}, {Spans: []Span{{N: 3}}, Outputs: []int{1, 1}}, {Spans: []Span{{N: 3}}, Outputs: []int{-1}},
+	} {
+		if err := e.Run(context.Background(), &b); err == nil {
+			t.Errorf("%+v passed", b)
 		}
 	}
 	if _, err := Compile(NewGraph(), pool, 1, Options{Tier: "mmx"}); err == nil || !strings.Contains(err.Error(), "generic") {
@@ -241,7 +244,7 @@ func TestProfileAndPrint(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.Profile(true)
-	if err := e.Run(context.Background(), &Batch{N: 2, Tokens: []int32{1, 2}}); err != nil {
+	if err := e.Run(context.Background(), &Batch{Tokens: []int32{1, 2}, Spans: []Span{{N: 2}}}); err != nil {
 		t.Fatal(err)
 	}
 	costs := e.Costs()

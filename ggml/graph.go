@@ -5,7 +5,8 @@ import "fmt"
 // Graph is a list of operations in the order in which they are computed. Its
 // methods append an operation and return the tensor that it computes.
 type Graph struct {
-	ops []op
+	ops     []op
+	factors int // of low-rank changes: one more than the largest number
 }
 
 // op is one operation. A new one is a file with a type that has these methods
@@ -40,9 +41,22 @@ func (g *Graph) add(o op) *Tensor {
 		in.consumers++
 	}
 	t := o.out()
+	g.place(o, t)
 	t.op = o
 	g.ops = append(g.ops, o)
 	return t
+}
+
+// place says of which rows t is, which o computes.
+func (g *Graph) place(o op, t *Tensor) {
+	_, selects := o.(*selectRows)
+	for _, in := range o.inputs() {
+		t.selected = t.selected || in.selected
+		must(selects || in.selected == t.selected, "%s mixes all rows with selected ones", t.Name)
+	}
+	if last := len(g.ops) - 1; last >= 0 {
+		must(t.selected || !g.ops[last].out().selected, "%s is of all rows and comes after selected ones", t.Name)
+	}
 }
 
 // newTensor names the result of an operation after the operation if it has no

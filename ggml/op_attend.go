@@ -48,8 +48,8 @@ func (o *attend) out() *Tensor      { return o.y }
 const queryBlock = 8 * kernel.QueryTile
 
 func (o *attend) steps(e *Exec) []step {
-	blocks := func(n int) int { return (n + queryBlock - 1) / queryBlock }
-	run := step{func(n int) int { return blocks(n) * o.Heads }, func(task, worker int) { o.run(e, task, worker) }}
+	blocks := func(int) int { return len(e.all.blocks) }
+	run := step{func(int) int { return len(e.all.blocks) * o.Heads }, func(task, worker int) { o.run(e, task, worker) }}
 	if o.Reuse {
 		return []step{run}
 	}
@@ -59,45 +59,35 @@ func (o *attend) steps(e *Exec) []step {
 // store appends the keys and values of one block of rows.
 func (o *attend) store(e *Exec, task, worker int) {
 	keys, values := o.Heads*o.Dim, (o.Heads+o.KVHeads)*o.Dim
-	for i := task * queryBlock; i < min((task+1)*queryBlock, e.n); i++ {
-		row := o.qkv.row(i)
-		e.tier.StoreKV(e.batch.kv(i, o.Layer), e.batch.pos(i), row[keys:values], row[values:], &e.scratch[worker].att)
+	b := &e.all.blocks[task]
+	for i := b.from; i < b.from+b.n; i++ {
+		row, at := o.qkv.row(i), e.all.rows[i]
+		e.tier.StoreKV(e.batch.Spans[at.span].KV[o.Layer], at.pos, row[keys:values], row[values:], &e.scratch[worker].att)
 	}
 }
 
-// run attends for one block of queries of one head. A worker has neighbouring
-// tasks, so those of a head stay together; its last queries, which see the most
-// keys, go first.
+// run attends for one block of queries of one head. A worker has neighbouring tasks, so
+// the blocks of a span follow each other, those of a head together; its last queries,
+// which see the most keys, go first.
 func (o *attend) run(e *Exec, task, worker int) {
-	blocks := (e.n + queryBlock - 1) / queryBlock
-	head, block := task/blocks, blocks-1-task%blocks
-	i := block * queryBlock
-	n := min(queryBlock, e.n-i)
+	span := &e.all.blocks[task/o.Heads]
+	task -= span.first * o.Heads
+	head, b := task/span.count, &e.all.blocks[span.first+span.count-1-task%span.count]
 	h := kernel.Head{KV: head / (o.Heads / o.KVHeads), Scale: o.Scale, Cap: o.Cap, Window: o.Window}
 	if o.Slopes != nil {
 		h.Slope = o.Slopes[head]
 	}
-	attend := func(i, n int) {
-		c := head * o.Dim
-		e.tier.Attend(o.y.x[i*o.y.Cols+c:], o.y.Cols, o.qkv.x[i*o.qkv.Cols+c:], o.qkv.Cols, n, e.batch.pos(i), h,
-			e.batch.kv(i, o.Layer), &e.scratch[worker].att)
-	}
-	if e.batch.Sequences == nil {
-		attend(i, n)
-		return
-	}
-	for ; n > 0; n-- {
-		attend(i, 1)
-		i++
-	}
+	c, i, at := head*o.Dim, b.from, e.all.rows[b.from]
+	e.tier.Attend(o.y.x[i*o.y.Cols+c:], o.y.Cols, o.qkv.x[i*o.qkv.Cols+c:], o.qkv.Cols, b.n, at.pos, h,
+		e.batch.Spans[at.span].KV[o.Layer], &e.scratch[worker].att)
 }
 
 // KV is the cache of one layer's keys and values, KVPage a part of it for
-// [Chunk] positions.
+// [PageSize] positions.
 type (
 	KV     = kernel.KV
 	KVPage = kernel.KVPage
 )
 
-// Chunk is the number of positions in a page of a cache.
-const Chunk = kernel.Chunk
+// PageSize is the number of positions in a page of a cache.
+const PageSize = kernel.PageSize

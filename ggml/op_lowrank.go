@@ -88,11 +88,13 @@ type reduce struct {
 }
 
 // Reduce returns the product of every row of x with A, multiplied with the scale of l
-// and Factors[factor] of the batch. [Graph.AddLowRank] reads it. Each result is the sum of
+// and Factors[factor] of the row's span; rows for which that is 0 are left out. Only
+// [Graph.AddLowRank] reads it. Each result is the sum of
 // chains of 512 columns, from +0, in order.
 func (g *Graph) Reduce(name string, x *Tensor, l *LowRank, factor int) *Tensor {
 	must(l.a != nil && x.Cols == l.in, "%s: %d columns for a low rank of %d", name, x.Cols, l.in)
 	o := &reduce{l: l, factor: factor, x: x}
+	g.factors = max(g.factors, factor+1)
 	o.z = g.newTensor(name, o.parts()*o.width())
 	return g.add(o)
 }
@@ -106,39 +108,45 @@ func (o *reduce) parts() int { return (o.l.in + lowRankPart - 1) / lowRankPart }
 func (o *reduce) width() int { return o.l.a.Strips() * kernel.StripRows }
 
 func (o *reduce) steps(e *Exec) []step {
-	blocks := func(n int) int { return (n + lowRankRows - 1) / lowRankRows }
 	tasks := o.parts() * o.l.a.Strips()
+	changed := func() []rowRange { return e.rows(o.z).changed[o.factor] }
 	return []step{
-		{func(n int) int { return blocks(n) * tasks }, func(task, _ int) { o.multiply(e, task/tasks, task%tasks) }},
-		{perRow, func(i, _ int) { o.sum(e, o.z.row(i)) }},
+		{
+			func(int) int { return pieces(changed(), lowRankRows) * tasks },
+			func(task, _ int) { o.multiply(e, cut(changed(), lowRankRows, task/tasks), task%tasks) },
+		},
+		{func(int) int { return pieces(changed(), 1) }, func(task, _ int) { o.sum(e, cut(changed(), 1, task).from) }},
 	}
 }
 
-// multiply computes one part of one strip for a block of rows.
-func (o *reduce) multiply(e *Exec, block, task int) {
+// multiply computes one part of one strip for some rows.
+func (o *reduce) multiply(e *Exec, rows rowRange, task int) {
 	part, strip := task/o.l.a.Strips(), task%o.l.a.Strips()
 	c0 := part * lowRankPart
 	c1 := min(c0+lowRankPart, o.l.in)
-	i := block * lowRankRows
+	i := rows.from
 	z := o.z.x[i*o.z.Cols+part*o.width()+strip*kernel.StripRows:]
-	e.tier.SetChains(z, o.z.Cols, o.l.a, strip, c0, c1, o.x.x[i*o.x.Cols:], o.x.Cols, min(lowRankRows, e.n-i))
+	e.tier.SetChains(z, o.z.Cols, o.l.a, strip, c0, c1, o.x.x[i*o.x.Cols:], o.x.Cols, rows.n)
 }
 
-// sum adds the parts of a row.
-func (o *reduce) sum(e *Exec, z []float32) {
-	width := o.width()
+// sum adds the parts of row i.
+func (o *reduce) sum(e *Exec, i int) {
+	z, width := o.z.row(i), o.width()
 	sum := z[:width]
 	for p := 1; p < o.parts(); p++ {
 		e.tier.Add(sum, z[p*width:(p+1)*width])
 	}
-	e.tier.Scale(sum, o.l.factor(e, o.factor))
+	e.tier.Scale(sum, o.l.scaleOf(e, o.z, i, o.factor))
 }
 
-// factor returns the scale of a batch.
-func (l *LowRank) factor(e *Exec, i int) float32 { return l.scale * e.batch.Factors[i] }
+// scaleOf returns the scale of row i of t.
+func (l *LowRank) scaleOf(e *Exec, t *Tensor, i, factor int) float32 {
+	return l.scale * e.batch.Spans[e.rows(t).rows[i].span].factor(factor)
+}
 
 func (o *reduce) work(e *Exec) (bytes, macs int64) {
-	return int64(o.l.bytesA()), int64(o.l.rank) * int64(o.l.in) * int64(e.n)
+	n := int64(pieces(e.rows(o.z).changed[o.factor], 1))
+	return min(n, 1) * int64(o.l.bytesA()), int64(o.l.rank) * int64(o.l.in) * n
 }
 
 // lookUp is reduce for tokens.
@@ -152,6 +160,7 @@ type lookUp struct {
 // [Graph.Reduce].
 func (g *Graph) LookUp(name string, l *LowRank, factor int) *Tensor {
 	must(l.table != nil, "%s: not a table", name)
+	g.factors = max(g.factors, factor+1)
 	return g.add(&lookUp{l, factor, g.newTensor(name, l.rank)})
 }
 
@@ -163,13 +172,14 @@ func (o *lookUp) steps(e *Exec) []step {
 	return []step{{perRow, func(i, _ int) {
 		t, z := int(e.batch.Tokens[i]), o.z.row(i)
 		copy(z, o.l.table[t*o.l.rank:])
-		e.tier.Scale(z, o.l.factor(e, o.factor))
+		e.tier.Scale(z, o.l.scaleOf(e, o.z, i, o.factor))
 	}}}
 }
 
 // addLowRank is y = x + z·Bᵀ.
 type addLowRank struct {
 	l       *LowRank
+	factor  int
 	x, z, y *Tensor
 }
 
@@ -177,7 +187,15 @@ type addLowRank struct {
 // or [Graph.LookUp] has made, with B.
 func (g *Graph) AddLowRank(name string, x, z *Tensor, l *LowRank) *Tensor {
 	must(l.from+l.out <= x.Cols, "%s: %d columns from %d of %d", name, l.out, l.from, x.Cols)
-	return g.add(&addLowRank{l, x, z, g.newTensor(name, x.Cols)})
+	return g.add(&addLowRank{l, factorOf(z.op), x, z, g.newTensor(name, x.Cols)})
+}
+
+// factorOf returns the number of the factor of a z.
+func factorOf(o op) int {
+	if r, ok := o.(*reduce); ok {
+		return r.factor
+	}
+	return o.(*lookUp).factor
 }
 
 func (o *addLowRank) kind() string      { return "low rank" }
@@ -188,16 +206,21 @@ func (o *addLowRank) source() *Tensor   { return o.x }
 func (o *addLowRank) steps(e *Exec) []step {
 	return []step{{perRow, func(i, worker int) {
 		copy(o.y.row(i), o.x.row(i))
-		o.add(e, o.y, i, 1, 0, o.y.Cols, worker)
+		set := e.rows(o.y)
+		if e.batch.Spans[set.rows[i].span].factor(o.factor) != 0 {
+			o.add(e, o.y, i, 1, 0, o.y.Cols, worker)
+		}
 	}}}
 }
 
 // apply is not called: a product calls applyAll before it comes to single rows.
 func (o *addLowRank) apply(*Exec, []float32, int, int) { panic("ggml: low rank of a part of a row") }
 
-// applyAll adds to columns [c0, c1) of all rows of y, of which c0 begins a strip.
+// applyAll adds to columns [c0, c1) of the rows of y, of which c0 begins a strip.
 func (o *addLowRank) applyAll(e *Exec, y *Tensor, c0, c1, worker int) {
-	o.add(e, y, 0, e.n, c0, c1, worker)
+	for _, r := range e.rows(y).changed[o.factor] {
+		o.add(e, y, r.from, r.n, c0, c1, worker)
+	}
 }
 
 // add adds to columns [c0, c1) of n rows of y from row i on.
@@ -211,7 +234,8 @@ func (o *addLowRank) add(e *Exec, y *Tensor, i, n, c0, c1, worker int) {
 }
 
 func (o *addLowRank) work(e *Exec) (bytes, macs int64) {
-	return int64(o.l.Bytes() - o.l.bytesA()), int64(o.l.rank) * int64(o.l.out) * int64(e.n)
+	n := int64(pieces(e.rows(o.y).changed[o.factor], 1))
+	return min(n, 1) * int64(o.l.Bytes()-o.l.bytesA()), int64(o.l.rank) * int64(o.l.out) * n
 }
 
 // Sample returns some of the values of A and B, to tell changes apart.

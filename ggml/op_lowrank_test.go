@@ -140,7 +140,7 @@ func (c *lowRankCase) run(t *testing.T, tier string, workers, batch int, tokens 
 		t.Fatal(err)
 	}
 	for part := range slices.Chunk(tokens, batch) {
-		if err := e.Run(context.Background(), &Batch{N: len(part), Tokens: part, Factors: factors}); err != nil {
+		if err := e.Run(context.Background(), &Batch{Tokens: part, Spans: []Span{{N: len(part), Factors: factors}}}); err != nil {
 			t.Fatal(err)
 		}
 		for i := range part {
@@ -164,7 +164,7 @@ func TestLowRankAfterBias(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Run(context.Background(), &Batch{N: 2, Tokens: []int32{3, 4}, Factors: []float32{1}}); err != nil {
+	if err := e.Run(context.Background(), &Batch{Tokens: []int32{3, 4}, Spans: []Span{{N: 2, Factors: []float32{1}}}}); err != nil {
 		t.Fatal(err)
 	}
 	off := c.reference(3, []float32{0, 1, 0})

@@ -75,7 +75,7 @@ func (o *matMul) grain(n int) int {
 
 // run computes the rows of one task and applies the epilogue to them.
 func (o *matMul) run(e *Exec, task, worker int) {
-	n := e.n
+	n := e.rows(o.y).n
 	grain := o.grain(n)
 	r0 := task * grain
 	r1 := min(r0+grain, o.w.Rows)

@@ -92,7 +92,7 @@ func (o *angles) inputs() []*Tensor { return nil }
 func (o *angles) out() *Tensor      { return o.y }
 
 func (o *angles) steps(e *Exec) []step {
-	return []step{{perRow, func(i, _ int) { o.fill(o.y.row(i), e.batch.pos(i)) }}}
+	return []step{{perRow, func(i, _ int) { o.fill(o.y.row(i), e.all.rows[i].pos) }}}
 }
 
 func (o *angles) fill(y []float32, p int) {

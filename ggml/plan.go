@@ -1,10 +1,12 @@
 package ggml
 
 import (
+	"fmt"
 	"sort"
 	"unsafe"
 
 	"mptgo/ggml/internal/kernel"
+	"mptgo/internal/slab"
 )
 
 // alignment of every tensor in the arena: a cache line.
@@ -20,12 +22,15 @@ type block struct {
 }
 
 // plan gives every tensor a place in one arena, and allocates it.
-func (e *Exec) plan() {
+func (e *Exec) plan() (err error) {
 	blocks, size := e.layout()
-	e.arena = alignedBytes(size)
-	for _, b := range blocks {
-		b.t.place(e.arena[b.offset:b.offset+b.size], e.capacity)
+	if e.arena, err = slab.Alloc(size); err != nil {
+		return fmt.Errorf("ggml: memory for activations: %w", err)
 	}
+	for _, b := range blocks {
+		b.t.place(e.arena[b.offset:b.offset+b.size], e.rows(b.t).capacity)
+	}
+	return nil
 }
 
 // layout gives every tensor an offset, so that two tensors share memory only if one
@@ -48,14 +53,14 @@ func (e *Exec) lifetimes() []*block {
 	var blocks []*block
 	of := map[*Tensor]*block{}
 	for i, o := range e.ops {
+		_, selects := o.(*selectRows)
 		for _, in := range o.inputs() {
-			of[in].last = i
+			if of[in].last = i; selects {
+				of[in].last = len(e.ops) // rows are taken from it again and again
+			}
 		}
 		t := o.out()
-		b := &block{t: t, first: i, last: i, size: t.bytes(e.capacity)}
-		if _, ok := o.(*input); ok {
-			b.first = 0 // the caller fills it before the run
-		}
+		b := &block{t: t, first: i, last: i, size: t.bytes(e.rows(t).capacity)}
 		of[t] = b
 		blocks = append(blocks, b)
 	}
@@ -112,10 +117,3 @@ func (t *Tensor) place(mem []byte, n int) {
 }
 
 func align(n int) int { return (n + alignment - 1) &^ (alignment - 1) }
-
-// alignedBytes allocates n bytes that start at a cache line.
-func alignedBytes(n int) []byte {
-	b := make([]byte, n+alignment)
-	skip := -int(uintptr(unsafe.Pointer(&b[0]))) & (alignment - 1)
-	return b[skip : skip+n : skip+n]
-}

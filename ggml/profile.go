@@ -29,7 +29,7 @@ type costed interface {
 }
 
 func (o *matMul) work(e *Exec) (bytes, macs int64) {
-	bytes, macs = int64(o.w.Bytes()), int64(o.w.Rows)*int64(o.w.Cols)*int64(e.n)
+	bytes, macs = int64(o.w.Bytes()), int64(o.w.Rows)*int64(o.w.Cols)*int64(e.rows(o.y).n)
 	for _, f := range o.epilogue {
 		if c, ok := f.(costed); ok {
 			b, m := c.work(e)
@@ -42,22 +42,26 @@ func (o *matMul) work(e *Exec) (bytes, macs int64) {
 // work counts what the rows attend to: all positions up to their own, or those in the
 // window.
 func (o *attend) work(e *Exec) (bytes, macs int64) {
-	n, pos := int64(e.n), int64(e.batch.Pos)
-	seen, pairs := pos+n, n*pos+n*(n+1)/2
-	if w := int64(o.Window); w > 0 && w < seen {
-		seen, pairs = min(seen, n-1+w), 0
-		for p := pos + 1; p <= pos+n; p++ {
-			pairs += min(p, w)
-		}
+	for i := range e.batch.Spans {
+		s := &e.batch.Spans[i]
+		seen, pairs := o.sees(int64(s.Pos), int64(s.N))
+		bytes += int64(s.KV[o.Layer].PageBytes()/PageSize) * seen
+		macs += int64(2*o.Heads*o.Dim) * pairs
 	}
-	if e.batch.Sequences != nil { // each row sees positions of its own
-		seen = n * (pos + 1)
-		if w := int64(o.Window); w > 0 {
-			seen = n * min(pos+1, w)
-		}
-		pairs = seen
+	return bytes, macs
+}
+
+// sees returns how many positions n rows from position pos on see, in all and added up
+// over the rows.
+func (o *attend) sees(pos, n int64) (seen, pairs int64) {
+	w := int64(o.Window)
+	if w <= 0 || w >= pos+n {
+		return pos + n, n*pos + n*(n+1)/2
 	}
-	return int64(e.batch.kv(0, o.Layer).PageBytes()/Chunk) * seen, int64(2*o.Heads*o.Dim) * pairs
+	for p := pos + 1; p <= pos+n; p++ {
+		pairs += min(p, w)
+	}
+	return min(pos+n, n-1+w), pairs
 }
 
 // Profile starts (or stops) adding up the time of every operation. It costs a
@@ -142,7 +146,7 @@ func (e *Exec) Print(w io.Writer) error {
 			}
 			weights, bytes = fmt.Sprintf("%s %v [%d, %d]", m.w.Name, m.w.Type, m.w.Rows, m.w.Cols), m.w.Bytes()
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\t%d\t%d\n", kind, t.Name, t.Cols, weights, bytes, t.bytes(e.capacity))
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\t%d\t%d\n", kind, t.Name, t.Cols, weights, bytes, t.bytes(e.rows(t).capacity))
 	}
 	return tw.Flush()
 }

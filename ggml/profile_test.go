@@ -20,7 +20,7 @@ func TestAttentionCost(t *testing.T) {
 		{Attention{Heads: 2, KVHeads: 1, Dim: 8, Window: 100}, 7, 5 + 6 + 7},
 	} {
 		o := &attend{Attention: c.a}
-		e := &Exec{n: 3, batch: &Batch{Pos: 4, KV: []*KV{{KeyType: gguf.F16, ValueType: gguf.F16, Heads: c.a.KVHeads, Dim: 8}}}}
+		e := &Exec{batch: &Batch{Spans: []Span{{N: 3, Pos: 4, KV: []*KV{{KeyType: gguf.F16, ValueType: gguf.F16, Heads: c.a.KVHeads, Dim: 8}}}}}}
 		bytes, macs := o.work(e)
 		if want := int64(2*c.a.KVHeads*8*2) * c.seen; bytes != want {
 			t.Errorf("%+v: %d bytes, want %d", c.a, bytes, want)

@@ -29,7 +29,7 @@ const (
 
 // sumInputs adds the input of a product.
 func (e *Exec) sumInputs(o *matMul) error {
-	s := e.sums(o.w, e.n)
+	s := e.sums(o.w, e.rows(o.x).n)
 	if s.Squares == nil {
 		return nil
 	}
@@ -50,7 +50,7 @@ func (e *Exec) sumInputs(o *matMul) error {
 // sumSquares adds the squares of some columns from the given one on.
 func (e *Exec) sumSquares(x *Tensor, sum []float64, from int) {
 	to := min(from+squareColumns, len(sum))
-	for i := range e.n {
+	for i := range e.rows(x).n {
 		for j, v := range x.row(i)[from:to] {
 			sum[from+j] += float64(float64(v) * float64(v))
 		}
@@ -62,12 +62,12 @@ func (e *Exec) sumSquares(x *Tensor, sum []float64, from int) {
 // diagonal or the end, of the run or of the columns, are added to aside.
 func (e *Exec) sumProducts(x *Tensor, s Sums, from, worker int) {
 	to := min(from+kernel.GramRows, x.Cols)
-	k := &e.scratch[worker].gram
+	k, n := &e.scratch[worker].gram, e.rows(x).n
 	for at := from / s.Run * s.Run; at < to; at += s.Run {
 		// More than one run only if its columns are fewer than a tile has rows.
 		first, last, end := max(from, at), min(to, at+s.Run), min(at+s.Run, x.Cols)
-		for row := 0; row < e.n; row += gramBatch {
-			g := gramPart{k, x, s, at, end, first, last, row, min(gramBatch, e.n-row)}
+		for row := 0; row < n; row += gramBatch {
+			g := gramPart{k, x, s, at, end, first, last, row, min(gramBatch, n-row)}
 			g.gather()
 			for col := at + (first-at)/kernel.GramColumns*kernel.GramColumns; col < end; col += kernel.GramColumns {
 				g.tile(e.tier, col)

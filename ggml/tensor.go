@@ -35,7 +35,8 @@ func NewMatrix(name string, t gguf.Type, rows, cols int, data []byte) (*Matrix, 
 // Bytes returns the size of the matrix in memory.
 func (m *Matrix) Bytes() int { return len(m.Data) }
 
-// Tensor is a value of a [Graph]: a batch of float32 rows of Cols values. It
+// Tensor is a value of a [Graph]: float32 rows of Cols values, one for each row of a
+// batch or, after [Graph.Select], for each of those that are wanted. It
 // gets its memory when the graph is compiled.
 type Tensor struct {
 	Name string
@@ -44,6 +45,7 @@ type Tensor struct {
 	op        op        // what computes it
 	consumers int       // operations that read it
 	keep      bool      // stays readable after a run
+	selected  bool      // its rows are those that Select takes
 	quantise  bool      // a product reads it as int8 blocks
 	sort      bool      // a product reads it sorted by lanes
 	x         []float32 // [batch, Cols], in the arena

@@ -72,6 +72,9 @@ func openOne(path string) (*File, error) {
 
 // mapFile maps a regular file read-only. The mapping of an empty one is nil.
 func mapFile(path string) (mmap.MMap, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path) // to open a pipe would wait for a writer
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 )
 
 // Resume is [Create] with an unfinished file of the caller's, open for reading and
-// writing and in the folder of path: one that was left behind by [Writer.Keep], or by a
+// writing and in the folder where path, or its links, lead: one that was left behind by [Writer.Keep], or by a
 // process that was killed, or an empty one. Resumed reports whether its header is that of
 // the given metadata and tensors; if not, the file is begun anew. Which bytes of the
 // tensors it holds the caller has to know: see [Writer.Had].
@@ -17,10 +17,11 @@ func Resume(path string, file *os.File, meta []KV, tensors []TensorInfo, opt Opt
 	if err != nil {
 		return nil, false, fmt.Errorf("gguf: %s: %w", path, err)
 	}
-	if err := free(path, opt.Force); err != nil {
+	target, err := free(path, opt.Force)
+	if err != nil {
 		return nil, false, err
 	}
-	w = &Writer{path: path, force: opt.Force, file: file, parts: l.parts, size: l.size, written: make([]spans, len(tensors)),
+	w = &Writer{path: path, target: target, force: opt.Force, file: file, parts: l.parts, size: l.size, written: make([]spans, len(tensors)),
 		blocks: newBlocks(file)}
 	info, err := file.Stat()
 	if err != nil {

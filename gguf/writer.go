@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
 	"syscall"
+
+	"mptgo/internal/newfile"
 )
 
 // Options says how to create a file.
@@ -19,11 +20,12 @@ type Options struct {
 
 // Writer is a file that is being written. It has a temporary name until Commit.
 type Writer struct {
-	path  string
-	force bool
-	file  *os.File
-	parts []extent
-	size  int64
+	path   string
+	target string // path, or where its links lead
+	force  bool
+	file   *os.File
+	parts  []extent
+	size   int64
 
 	blocks  *blocks
 	mu      sync.Mutex
@@ -35,8 +37,9 @@ type Writer struct {
 // tensors lie in the order given, each padded to a multiple of 32 bytes.
 //
 // The header is written, and space for the whole file reserved where the
-// operating system can do that, in a file .NAME.*.tmp in the same folder.
-// Create refuses a path that exists unless opt.Force is set, keys and tensors
+// operating system can do that, in a file .NAME.*.tmp in the same folder. A file
+// that is replaced leaves its permissions to the new one; a link is followed.
+// Create refuses a path that exists, be it a link to nothing, unless opt.Force is set, keys and tensors
 // that no reader would accept, and values of a type that has no place in a
 // file, int among them.
 func Create(path string, meta []KV, tensors []TensorInfo, opt Options) (*Writer, error) {
@@ -44,15 +47,16 @@ func Create(path string, meta []KV, tensors []TensorInfo, opt Options) (*Writer,
 	if err != nil {
 		return nil, fmt.Errorf("gguf: %s: %w", path, err)
 	}
-	if err := free(path, opt.Force); err != nil {
+	target, err := free(path, opt.Force)
+	if err != nil {
 		return nil, err
 	}
-	file, err := createTemp(path)
+	file, err := newfile.Create(path, target)
 	if err != nil {
-		return nil, fmt.Errorf("gguf: %s: cannot write to folder %s: %w", path, filepath.Dir(path), cause(err))
+		return nil, fmt.Errorf("gguf: %s: cannot write to folder %s: %w", path, filepath.Dir(target), cause(err))
 	}
-	w := &Writer{path: path, force: opt.Force, file: file, parts: l.parts, size: l.size, written: make([]spans, len(tensors)),
-		blocks: newBlocks(file)}
+	w := &Writer{path: path, target: target, force: opt.Force, file: file, parts: l.parts, size: l.size,
+		written: make([]spans, len(tensors)), blocks: newBlocks(file)}
 	if err := reserve(file, l.size); err != nil {
 		return nil, errors.Join(fmt.Errorf("gguf: %s: reserve %d bytes: %w", path, l.size, err), w.Abort())
 	}
@@ -62,22 +66,32 @@ func Create(path string, meta []KV, tensors []TensorInfo, opt Options) (*Writer,
 	return w, nil
 }
 
-// free returns an error if a file must not be given the name path.
-func free(path string, force bool) error {
-	info, err := os.Stat(path)
-	switch {
-	case path == "":
-		return errors.New("gguf: create: the name of the file is empty")
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return fmt.Errorf("gguf: %w", err)
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("gguf: %s: exists and is not a regular file", path)
-	case !force:
-		return fmt.Errorf("gguf: %s: %w: choose another name, or replace it with --force", path, fs.ErrExist)
+// free returns the name of the file that is to be made or replaced: path, or where its links
+// lead. It returns an error if that must not be.
+func free(path string, force bool) (target string, err error) {
+	if path == "" {
+		return "", errors.New("gguf: create: the name of the file is empty")
 	}
-	return nil
+	if target, err = newfile.Follow(path); err != nil {
+		return "", fmt.Errorf("gguf: %w", err)
+	}
+	info, err := os.Stat(target)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && target == path:
+		return target, nil
+	case errors.Is(err, fs.ErrNotExist) && !force:
+		return "", fmt.Errorf("gguf: %s: %w: a link to %s, which does not exist: choose another name, "+
+			"or write there with --force", path, fs.ErrExist, target)
+	case errors.Is(err, fs.ErrNotExist):
+		return target, nil
+	case err != nil:
+		return "", fmt.Errorf("gguf: %w", err)
+	case !info.Mode().IsRegular():
+		return "", fmt.Errorf("gguf: %s: exists and is not a regular file", path)
+	case !force:
+		return "", fmt.Errorf("gguf: %s: %w: choose another name, or replace it with --force", path, fs.ErrExist)
+	}
+	return target, nil
 }
 
 // cause returns err without the name of a temporary file, which means nothing
@@ -90,19 +104,6 @@ func cause(err error) error {
 		return l.Err
 	}
 	return err
-}
-
-// createTemp creates a file beside path, with the permissions of an ordinary
-// file, which os.CreateTemp would not give it.
-func createTemp(path string) (*os.File, error) {
-	dir, base := filepath.Split(path)
-	for {
-		name := fmt.Sprintf("%s.%s.%08x.tmp", dir, base, rand.Uint32())
-		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-		if !errors.Is(err, fs.ErrExist) {
-			return f, err
-		}
-	}
 }
 
 // Size returns the size of the finished file in bytes.
@@ -148,17 +149,17 @@ func (w *Writer) Commit() error {
 	if err := w.sync(); err != nil {
 		return fmt.Errorf("gguf: %s: %w", w.path, cause(err))
 	}
-	if err := free(w.path, w.force); err != nil {
+	if _, err := free(w.path, w.force); err != nil {
 		return err
 	}
 	if err := w.file.Close(); err != nil {
 		return fmt.Errorf("gguf: %s: %w", w.path, err)
 	}
-	if err := os.Rename(w.file.Name(), w.path); err != nil {
+	if err := newfile.Rename(w.file.Name(), w.target); err != nil {
 		return fmt.Errorf("gguf: %s: cannot give the new file its name%s: %w", w.path, inUse(err), cause(err))
 	}
 	w.done = true
-	if err := syncDir(filepath.Dir(w.path)); err != nil {
+	if err := syncDir(filepath.Dir(w.target)); err != nil {
 		return fmt.Errorf("gguf: %s is written, but perhaps not on the disk yet: %w", w.path, err)
 	}
 	return nil

@@ -212,6 +212,41 @@ func TestWriterExisting(t *testing.T) {
 	wantContent(t, path, tiny)
 }
 
+// A file that is replaced leaves its permissions to the new one. Links lead to the file, even
+// to one that there is not yet: that needs Force, for the name exists.
+func TestWriterLinks(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs links and permissions")
+	}
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(os.WriteFile(in("old"), []byte("old"), 0o600), os.Symlink("old", in("link")), os.Symlink("none", in("dangling"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"link", "dangling"} {
+		if _, err := Create(in(name), tinyMeta, tinyTensors, Options{}); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, target := range map[string]string{"link": "old", "dangling": "none", strings.Repeat("n", 255): strings.Repeat("n", 255)} {
+		w := create(t, in(name), Options{Force: true})
+		fill(t, w)
+		if err := w.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		wantContent(t, in(target), tiny)
+		if to, err := os.Readlink(in(name)); name != target && (err != nil || to != target) {
+			t.Errorf("%s: no link any more: %q, %v", name, to, err)
+		}
+	}
+	if info, err := os.Stat(in("old")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if left, _ := filepath.Glob(in(".*")); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
 // TestWriterOvertaken has a file of the name appear while ours is written.
 func TestWriterOvertaken(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.gguf")

@@ -82,10 +82,13 @@ func (m *Model) LoadAdapter(path string) (*Adapter, error) {
 		return nil, err
 	}
 	defer file.Close()
+	if err := file.Ignore(m.rows); err != nil {
+		return nil, err
+	}
 	if err := file.MergeOnly(); err != nil {
 		return nil, err
 	}
-	places, err := m.places(file)
+	places, err := m.targets(file)
 	if err != nil {
 		return nil, err
 	}
@@ -115,8 +118,8 @@ type place struct {
 	factor  float32 // what the model's own were
 }
 
-// places returns the place of every pair of an adapter, all of which must fit.
-func (m *Model) places(file *lora.Adapter) ([]place, error) {
+// targets returns the place of every pair of an adapter, all of which must fit.
+func (m *Model) targets(file *lora.Adapter) ([]place, error) {
 	all := m.w.places(&m.config)
 	places := make([]place, len(file.Pairs))
 	for i := range file.Pairs {
@@ -166,6 +169,33 @@ func (w *weights) places(c *Config) map[string]place {
 		}
 	}
 	return all
+}
+
+// rows returns a tensor of the model's file by the name that adapters have for it.
+func (m *Model) rows(target string) (lora.Rows, bool) {
+	t, ok := m.file.Tensor(target)
+	if target == "output.weight" && !ok {
+		t, ok = m.file.Tensor("token_embd.weight")
+	}
+	at := m.w.places(&m.config)[target]
+	if !ok {
+		t, ok = m.file.Tensor(at.matrix)
+	}
+	if !ok {
+		return lora.Rows{}, false
+	}
+	r := lora.Rows{Type: t.Type, Rows: t.Rows(), Cols: t.Ne[0], Read: t.ReadRows}
+	if at.from > 0 || at.rows > 0 && at.queries > 0 {
+		r.Rows = at.rows
+		r.Read = func(dst []byte, r0, r1 int) error { return t.ReadRows(dst, at.from+r0, at.from+r1) }
+	}
+	r.Factor = func(row int) float32 {
+		if row < at.queries {
+			return at.factor
+		}
+		return 1
+	}
+	return r, true
 }
 
 // load reads the change p for its place.
@@ -239,28 +269,32 @@ func (s *Session) Adapters() []AdapterUse { return slices.Clone(s.adapters.uses)
 // and values depend on them, so a change removes all tokens, as [Session.Reset] does; if
 // nothing changes the session stays as it is.
 func (s *Session) SetAdapters(uses ...AdapterUse) error {
-	if s.closed || s.m.closed.Load() {
-		return errClosed
+	if err := s.enter(); err != nil {
+		return err
 	}
+	defer s.leave()
 	if err := s.m.checkUses(uses); err != nil {
 		return err
 	}
 	set := newAdapterSet(uses)
 	if !set.same(&s.adapters) {
-		if err := s.Reset(); err != nil {
+		if err := s.truncate(0); err != nil {
 			return err
 		}
 	}
-	s.adapters = set
+	s.setAdapters(set)
 	return nil
 }
 
-// adapterSet is what a session uses. An adapter whose scale is 0 is not part of the
-// graph, so that its results are those of the model to the bit.
+// adapterSet is what a session uses. An adapter whose scale is 0 is not applied, so that
+// its results are those of the model to the bit.
 type adapterSet struct {
 	uses    []AdapterUse
 	active  []*Adapter
 	factors []float32 // of the active ones
+
+	runner *runner   // for which
+	slots  []float32 // are the factors, by the adapters of its graph
 }
 
 func newAdapterSet(uses []AdapterUse) adapterSet {
@@ -272,6 +306,40 @@ func newAdapterSet(uses []AdapterUse) adapterSet {
 		}
 	}
 	return set
+}
+
+// fits reports whether the graph of r can apply the set, and sets the slots for it.
+func (s *adapterSet) fits(r *runner) bool {
+	if s.runner == r {
+		return true
+	}
+	at, ok := places(r.adapters, s.active)
+	if !ok {
+		return false
+	}
+	s.runner, s.slots = r, make([]float32, len(r.adapters))
+	for k, i := range at {
+		s.slots[i] = s.factors[k]
+	}
+	return true
+}
+
+// setAdapters gives a session a set, which the next graph will hold.
+func (s *Session) setAdapters(set adapterSet) {
+	s.adapters = set
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	s.m.sessions[s] = set.active
+}
+
+// activeSets returns the adapters that open sessions use, by session.
+func (m *Model) activeSets() (sets [][]*Adapter) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, active := range m.sessions {
+		sets = append(sets, active)
+	}
+	return sets
 }
 
 // same reports whether both compute the same.

@@ -2,19 +2,22 @@ package mpt
 
 import "mptgo/ggml"
 
-// cache holds the keys and values of a session's tokens, in pages of
-// ggml.Chunk positions for every layer that has some of its own. Pages may be shared with forks; a
-// shared page is copied before it is written to.
+// cache holds the keys and values of a sequence's tokens, in pages of [ggml.PageSize]
+// positions. Pages may be shared with other caches; a shared page is copied before it is
+// written to.
 type cache struct {
-	layers []*ggml.KV
-	owned  []bool // by page: no other cache can see it
+	pool   *pagePool
+	pages  []*page
+	layers []*ggml.KV // the same pages by layer, for those that have keys of their own
 }
 
 // newCache returns an empty cache.
 func (m *Model) newCache() cache {
-	c := cache{layers: make([]*ggml.KV, m.config.caches())}
+	c := cache{pool: m.pages, layers: make([]*ggml.KV, m.pages.layers)}
+	kvs := make([]ggml.KV, len(c.layers))
 	for i := range c.layers {
-		c.layers[i] = m.layerCache()
+		kvs[i] = m.pages.kv
+		c.layers[i] = &kvs[i]
 	}
 	return c
 }
@@ -24,64 +27,75 @@ func (m *Model) layerCache() *ggml.KV {
 	return &ggml.KV{KeyType: m.opt.keys, ValueType: m.opt.values, Heads: m.config.KVHeads, Dim: m.config.HeadDim}
 }
 
-// prepare makes positions [from, to) writable.
-func (c *cache) prepare(from, to int) {
-	for page := from / ggml.Chunk; page*ggml.Chunk < to; page++ {
-		switch {
-		case page == len(c.owned):
-			c.grow()
-		case !c.owned[page]:
-			c.own(page)
+// pagesFor returns how many pages n positions take.
+func pagesFor(n int) int { return (n + ggml.PageSize - 1) / ggml.PageSize }
+
+// prepare makes positions [from, to) writable. If it fails, the cache has no page more than
+// before.
+func (c *cache) prepare(from, to int) error {
+	had := len(c.pages)
+	for i := from / ggml.PageSize; i < pagesFor(to); i++ {
+		if i < len(c.pages) && !c.pages[i].shared() {
+			continue
 		}
+		p, err := c.pool.take()
+		if err != nil {
+			c.truncate(had * ggml.PageSize)
+			return err
+		}
+		if i == len(c.pages) {
+			c.push(p)
+			continue
+		}
+		old := c.pages[i]
+		for layer := range p.layers {
+			p.layers[layer].Copy(&old.layers[layer])
+			c.layers[layer].Pages[i] = &p.layers[layer]
+		}
+		c.pages[i] = p
+		c.pool.release(old)
 	}
+	return nil
 }
 
-// grow appends an empty page to every layer.
-func (c *cache) grow() {
-	for _, kv := range c.layers {
-		kv.Pages = append(kv.Pages, ggml.NewKVPage(kv))
+// push appends a page.
+func (c *cache) push(p *page) {
+	c.pages = append(c.pages, p)
+	for i, kv := range c.layers {
+		kv.Pages = append(kv.Pages, &p.layers[i])
 	}
-	c.owned = append(c.owned, true)
-}
-
-// own replaces a shared page by a copy.
-func (c *cache) own(page int) {
-	for _, kv := range c.layers {
-		kv.Pages[page] = kv.Pages[page].Clone()
-	}
-	c.owned[page] = true
 }
 
 // fork returns a cache with the same content up to position n. Both share the
 // pages from now on.
-func (c *cache) fork(n int) cache {
-	pages := (n + ggml.Chunk - 1) / ggml.Chunk
-	f := cache{layers: make([]*ggml.KV, len(c.layers)), owned: make([]bool, pages)}
-	for i, kv := range c.layers {
-		copied := *kv
-		copied.Pages = append([]*ggml.KVPage(nil), kv.Pages[:pages]...)
-		f.layers[i] = &copied
-	}
-	for page := range pages {
-		c.owned[page] = false
+func (c *cache) fork(f cache, n int) cache {
+	for _, p := range c.pages[:pagesFor(n)] {
+		p.refs.Add(1)
+		f.push(p)
 	}
 	return f
 }
 
 // truncate releases the pages that lie wholly behind position n.
 func (c *cache) truncate(n int) {
-	pages := (n + ggml.Chunk - 1) / ggml.Chunk
-	for _, kv := range c.layers {
-		clear(kv.Pages[pages:])
-		kv.Pages = kv.Pages[:pages]
+	keep := min(pagesFor(n), len(c.pages))
+	for _, p := range c.pages[keep:] {
+		c.pool.release(p)
 	}
-	c.owned = c.owned[:pages]
+	clear(c.pages[keep:])
+	c.pages = c.pages[:keep]
+	for _, kv := range c.layers {
+		clear(kv.Pages[keep:])
+		kv.Pages = kv.Pages[:keep]
+	}
 }
 
 // drop removes positions [from, to) of n and moves the later ones forward. It
 // is right only where keys do not depend on their position, as with ALiBi.
 func (c *cache) drop(pool *ggml.Pool, from, to, n int) error {
-	c.prepare(from, n)
+	if err := c.prepare(from, n); err != nil {
+		return err
+	}
 	err := pool.Run(len(c.layers), func(layer, _ int) {
 		ggml.MovePositions(c.layers[layer], from, to, n-to)
 	})

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"mptgo/internal/forge"
 	"strings"
 	"testing"
 
@@ -36,15 +37,15 @@ func evaluated(t *testing.T, m *Model, ids ...int32) *Session {
 // TestNaNWeights has a weight of every tensor that is not a number, or infinite: the
 // logits show it, and no token is chosen.
 func TestNaNWeights(t *testing.T) {
-	for i, info := range mini().tensors {
+	for i, info := range mini().Tensors {
 		for name, bits := range map[string]uint32{"NaN": 0x7fc00000, "Inf": 0x7f800000} {
 			t.Run(info.Name+" "+name, func(t *testing.T) {
 				m := mini()
 				switch info.Type {
 				case gguf.F32:
-					binary.LittleEndian.PutUint32(m.data[i][4:], bits)
+					binary.LittleEndian.PutUint32(m.Data[i][4:], bits)
 				default: // the scale of the first block, which holds for token 0
-					binary.LittleEndian.PutUint16(m.data[i], uint16(bits>>16)|0x7c00)
+					binary.LittleEndian.PutUint16(m.Data[i], uint16(bits>>16)|0x7c00)
 				}
 				s := evaluated(t, m.open(t), 0, 1, 0)
 				ids, err := collect(s, GenerateOptions{MaxTokens: 4})
@@ -72,12 +73,14 @@ func TestPromptLongerThanContext(t *testing.T) {
 	if err := s.Eval(context.Background(), make([]int32, 5)); err != nil {
 		t.Fatal(err)
 	}
-	full := false
-	ids, err := collect(s, GenerateOptions{MaxTokens: -1, IgnoreEOS: true, Full: func() { full = true }})
-	if err != nil || len(ids) > 0 || !full {
-		t.Errorf("in a full context: tokens %v, error %v, told so: %v", ids, err, full)
+	g, err := s.NewGeneration(GenerateOptions{IgnoreEOS: true})
+	if err != nil {
+		t.Fatal(err)
 	}
-	ids, err = collect(s, GenerateOptions{MaxTokens: 20, IgnoreEOS: true, Shift: true})
+	if tok, ok := g.Next(context.Background()); ok || g.Why() != EndedFull || g.Err() != nil {
+		t.Errorf("in a full context: %+v, ended by %q, %v", tok, g.Why(), g.Err())
+	}
+	ids, err := collect(s, GenerateOptions{MaxTokens: 20, IgnoreEOS: true, Shift: true})
 	if err != nil || len(ids) != 20 || s.Len() > 5 {
 		t.Errorf("with a shift: %d tokens, %v, %d in the session", len(ids), err, s.Len())
 	}
@@ -85,7 +88,7 @@ func TestPromptLongerThanContext(t *testing.T) {
 
 func TestNoEOS(t *testing.T) {
 	m := mini().set("tokenizer.ggml.eos_token_id", nil)
-	tokens := append(byteTokens(), "end")
+	tokens := append(forge.ByteTokens(), "end")
 	model := m.set("tokenizer.ggml.tokens", tokens).open(t)
 	if n := len(model.Tokenizer().EOGs()); n != 0 || model.Tokenizer().EOS() >= 0 {
 		t.Fatalf("%d tokens end a text", n)
@@ -97,10 +100,12 @@ func TestNoEOS(t *testing.T) {
 	}
 }
 
-func TestNoTokensWanted(t *testing.T) {
+// No options at all: the text goes on until it ends or the context is full.
+func TestZeroOptions(t *testing.T) {
 	s := evaluated(t, mini().open(t), 1, 2)
-	if ids, err := collect(s, GenerateOptions{MaxTokens: 0}); err != nil || len(ids) > 0 || s.Len() != 2 {
-		t.Errorf("tokens %v, error %v", ids, err)
+	ids, err := collect(s, GenerateOptions{})
+	if err != nil || len(ids) == 0 || s.Len() != 2+len(ids) {
+		t.Errorf("tokens %v, error %v, %d in the session", ids, err, s.Len())
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"mptgo/internal/forge"
 	"os"
 	"strings"
 	"testing"
@@ -94,7 +95,7 @@ func TestReplacedWhileMapped(t *testing.T) {
 		return fmt.Sprint(s.Logits())
 	}
 	want := next()
-	if err := os.Rename((&miniature{}).onDisk(t), path); err != nil {
+	if err := os.Rename((miniature{new(forge.Mini)}).onDisk(t), path); err != nil {
 		t.Fatal(err)
 	}
 	if next() != want {

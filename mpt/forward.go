@@ -113,19 +113,18 @@ func (b *block) feedForward(h *ggml.Tensor) *ggml.Tensor {
 	return b.linear("ffn_down", b.w.down, u) // [n, D]
 }
 
-// head builds the end of the model: from rows of the residual stream to
+// head builds the end of the model: from rows x of the residual stream, [n, D], to
 // logits, [n, V].
-func (m *Model) head(g *ggml.Graph, adapters []*Adapter) (in, logits *ggml.Tensor) {
-	in = g.Input("result_embd", m.config.Embedding)
-	h := g.Norm("result_norm", in, m.w.normF)
-	logits = product(g, "result_output", m.w.output, "output.weight", h, adapters) // of tied embeddings, too
+func (m *Model) head(g *ggml.Graph, x *ggml.Tensor, adapters []*Adapter) *ggml.Tensor {
+	h := g.Norm("result_norm", x, m.w.normF)
+	logits := product(g, "result_output", m.w.output, "output.weight", h, adapters) // of tied embeddings, too
 	if m.config.LogitScale != 1 {
 		logits = g.Scale("result_scaled", logits, m.config.LogitScale)
 	}
 	if m.config.LogitCap != 0 {
 		logits = g.Softcap("result_capped", logits, m.config.LogitCap)
 	}
-	return in, logits
+	return logits
 }
 
 func (m *Model) attention(layer int) ggml.Attention {

@@ -21,11 +21,11 @@ var anyTokens = tokenizer.EncodeOptions{ParseSpecial: true, AddSpecial: true}
 // FuzzLoad opens files with any header as a model, and runs what opens. The weights
 // are left out of the input, since nothing can be wrong with most of them.
 func FuzzLoad(f *testing.F) {
-	seed := func(m *miniature) {
-		for i := range m.data {
-			m.data[i] = make([]byte, len(m.data[i]))
+	seed := func(m miniature) {
+		for i := range m.Data {
+			m.Data[i] = make([]byte, len(m.Data[i]))
 		}
-		b := m.file(f)
+		b := m.File(f)
 		f.Add(bytes.TrimRight(b, "\x00"), uint32(len(b)))
 	}
 	seed(mini())
@@ -48,7 +48,7 @@ func FuzzLoad(f *testing.F) {
 
 // TestFlippedModels runs models with a few bytes of their headers changed.
 func TestFlippedModels(t *testing.T) {
-	b := mini().file(t)
+	b := mini().File(t)
 	r := rand.New(rand.NewPCG(7, 7))
 	n, ran := 3000, 0
 	if testing.Short() {

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 
-	"mptgo/mpt/tokenizer"
 	"mptgo/sampling"
 )
 
@@ -18,15 +16,15 @@ type Token struct {
 	Text string // what became readable with this token: whole UTF-8, may be empty
 }
 
-// GenerateOptions are the choices of [Session.Generate].
+// GenerateOptions are the choices of a [Generation]. The zero value goes on greedily until
+// the model ends its text or the context is full.
 type GenerateOptions struct {
-	// Sampler chooses the tokens; nil means greedy.
+	// Sampler chooses the tokens; nil means greedy. It is told of the session's tokens.
 	Sampler *sampling.Chain
-	// MaxTokens limits the number of tokens; negative means no limit but the
-	// context.
+	// MaxTokens limits the number of tokens; 0 or less means no limit but the context.
 	MaxTokens int
-	// Stop ends the generation when one of the strings appears in its text.
-	// The text before it is still yielded.
+	// Stop ends the generation when one of the strings appears in its text, in which
+	// control tokens count as the texts that name them. The text before it is still yielded.
 	Stop []string
 	// StopTokens end the generation as an end-of-text token does.
 	StopTokens []int32
@@ -39,92 +37,158 @@ type GenerateOptions struct {
 	// the context is full, instead of ending. Only ALiBi models can do it.
 	Shift bool
 	Keep  int
-	// Full is called if a full context ends the generation.
-	Full func()
 }
 
-// Generate continues the session's tokens, which must have been evaluated. It
-// yields every token as it is chosen and stops at an end-of-text token, which
-// it does not yield, a stop string, the limit, or a full context. A token
-// becomes part of the session after it was yielded: if the caller leaves the
-// loop, the last one does not.
-//
-// An error is yielded once, as the last step, with the zero Token.
-func (s *Session) Generate(ctx context.Context, opt GenerateOptions) iter.Seq2[Token, error] {
-	return func(yield func(Token, error) bool) {
-		g := &generation{s: s, opt: opt, out: newStopper(s.m.tok, opt)}
-		if err := g.run(ctx, yield); err != nil && !errors.Is(err, errBroken) {
-			yield(Token{}, err)
-		}
-	}
-}
+// Reason says why a generation ended.
+type Reason string
 
-// errBroken says that the caller left the loop.
-var errBroken = errors.New("the loop was left")
+const (
+	NotEnded       Reason = ""
+	EndedToken     Reason = "end"       // an end-of-text token, or one of StopTokens
+	EndedStop      Reason = "stop"      // one of the strings of Stop
+	EndedLimit     Reason = "limit"     // MaxTokens
+	EndedFull      Reason = "full"      // the context
+	EndedCancelled Reason = "cancelled" // the caller's context was done: Err
+	EndedError     Reason = "error"     // Err
+)
 
-// generation is one call of Generate.
-type generation struct {
+// Generation continues the tokens of a session, one by one. [Generation.Next] is for a loop
+// of its own; who evaluates several sessions together uses [Generation.Choose] and
+// [Generation.Prepare] with [Model.Run].
+type Generation struct {
 	s   *Session
 	opt GenerateOptions
 	out stopper
 
-	next [1]int32
+	n       int  // tokens so far
+	begun   bool // the sampler knows what the session held
+	next    [1]int32
+	pending bool // next is chosen and not evaluated yet
+	why     Reason
+	err     error
+	over    bool // what was held back has been handed out
 }
 
-func (g *generation) run(ctx context.Context, yield func(Token, error) bool) error {
-	if g.opt.Sampler == nil {
+// NewGeneration returns a generation that goes on behind the session's tokens, which must
+// have been evaluated when the first token is chosen.
+func (s *Session) NewGeneration(opt GenerateOptions) (*Generation, error) {
+	if s.closed {
+		return nil, errClosed
+	}
+	if opt.Sampler == nil {
 		p := sampling.DefaultParams()
 		p.Temp = 0
 		var err error
-		if g.opt.Sampler, err = sampling.New(p, nil); err != nil {
-			return err
+		if opt.Sampler, err = sampling.New(p, nil); err != nil {
+			return nil, err
 		}
 	}
-	for n := 0; g.opt.MaxTokens < 0 || n < g.opt.MaxTokens; n++ {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		id, err := g.choose()
-		if err != nil {
-			return err
-		}
-		if !g.opt.IgnoreEOS && (g.s.m.tok.IsEOG(id) || slices.Contains(g.opt.StopTokens, id)) {
-			break
-		}
-		if g.s.Len() == g.s.context {
-			if !g.opt.Shift {
-				if g.opt.Full != nil {
-					g.opt.Full()
-				}
-				break
-			}
-			if err := g.shift(); err != nil {
-				return err
-			}
-		}
-		text, stopped := g.out.next(id)
-		if !yield(Token{id, text}, nil) {
-			return errBroken
-		}
-		g.next[0] = id
-		if err := g.s.Eval(ctx, g.next[:]); err != nil {
-			return err
-		}
-		if stopped {
-			return nil
-		}
-	}
-	if rest := g.out.flush(); rest != "" && !yield(Token{-1, rest}, nil) {
-		return errBroken
-	}
-	return nil
+	return &Generation{s: s, opt: opt, out: newStopper(s.m.tok, opt)}, nil
 }
 
-// choose samples the next token.
-func (g *generation) choose() (int32, error) {
+// Next evaluates the token that it returned before, if there is one, and returns the next.
+// It returns false at the end: then the session holds all tokens but an end-of-text token,
+// and [Generation.Why] tells the reason. Between two calls the caller may change the
+// session, for example to make room; it must have logits when nothing is pending.
+func (g *Generation) Next(ctx context.Context) (Token, bool) {
+	if g.pending && g.makeRoom() {
+		g.Evaluated(g.s.Eval(ctx, g.next[:]))
+	}
+	if err := ctx.Err(); err != nil && g.why == NotEnded {
+		g.end(EndedCancelled, ctxError(ctx))
+	}
+	return g.Choose()
+}
+
+// Prepare makes room for the token that has to be evaluated before the next one is chosen,
+// and returns it: none at the start, or if there is no room, which ends the generation. The
+// caller evaluates it behind the session's tokens, in a [Step] for instance, and says so
+// with [Generation.Evaluated].
+func (g *Generation) Prepare() []int32 {
+	if !g.pending || !g.makeRoom() {
+		return nil
+	}
+	return g.next[:]
+}
+
+// Evaluated says that the pending token is evaluated, or why it could not be.
+func (g *Generation) Evaluated(err error) {
+	g.pending = false
+	switch {
+	case err == nil:
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		g.end(EndedCancelled, err)
+	default:
+		g.end(EndedError, err)
+	}
+}
+
+// makeRoom shifts a full context for the pending token. It ends the generation if it cannot.
+func (g *Generation) makeRoom() bool {
+	if len(g.s.tokens) < g.s.context || !g.opt.Shift {
+		return true
+	}
+	if err := g.shift(); err != nil {
+		g.pending = false
+		g.end(EndedError, err)
+		return false
+	}
+	return true
+}
+
+// Choose chooses the next token from the session's logits. It does not evaluate anything:
+// the token returned has to be evaluated before the next
+// call, see [Generation.Prepare]. Text that was held back for a stop string comes
+// at the end, with a token -1.
+func (g *Generation) Choose() (Token, bool) {
+	if g.why == NotEnded {
+		if tok, ok := g.choose(); ok {
+			return tok, true
+		}
+	}
+	if g.over || g.why == EndedStop || g.why == EndedCancelled || g.why == EndedError {
+		return Token{}, false
+	}
+	g.over = true
+	rest := g.out.flush()
+	return Token{-1, rest}, rest != ""
+}
+
+// choose samples a token. There is none if that ends the generation.
+func (g *Generation) choose() (Token, bool) {
+	id, err := g.sample()
+	switch {
+	case err != nil:
+		g.end(EndedError, err)
+	case !g.opt.IgnoreEOS && (g.s.m.tok.IsEOG(id) || slices.Contains(g.opt.StopTokens, id)):
+		g.end(EndedToken, nil)
+	case len(g.s.tokens) >= g.s.context && !g.opt.Shift:
+		g.end(EndedFull, nil)
+	default:
+		text, stopped := g.out.next(id)
+		g.n++
+		g.next[0], g.pending = id, true
+		if stopped {
+			g.end(EndedStop, nil)
+		} else if g.n == g.opt.MaxTokens {
+			g.end(EndedLimit, nil)
+		}
+		return Token{id, text}, true
+	}
+	return Token{}, false
+}
+
+// sample chooses the next token by the session's logits.
+func (g *Generation) sample() (int32, error) {
 	logits := g.s.Logits()
-	if logits == nil {
-		return 0, fmt.Errorf("mpt: Generate: nothing has been evaluated to continue from")
+	switch {
+	case g.pending:
+		return 0, errors.New("mpt: Generate: the token before has not been evaluated")
+	case logits == nil:
+		return 0, errors.New("mpt: Generate: nothing has been evaluated to continue from")
+	case !g.begun:
+		g.opt.Sampler.SetHistory(g.s.tokens)
+		g.begun = true
 	}
 	id, err := g.opt.Sampler.Sample(logits)
 	if err != nil {
@@ -135,63 +199,52 @@ func (g *generation) choose() (int32, error) {
 }
 
 // shift makes room in a full context.
-func (g *generation) shift() error {
+func (g *Generation) shift() error {
 	keep := min(g.opt.Keep, g.s.Len()-1)
 	return g.s.Drop(keep, keep+(g.s.Len()-keep+1)/2)
 }
 
-// stopper turns tokens into text and looks for stop strings. Text that may be
-// the beginning of one is held back.
-type stopper struct {
-	dec  *tokenizer.Decoder
-	stop []string
-	held string
+func (g *Generation) end(why Reason, err error) {
+	if g.why == NotEnded || err != nil {
+		g.why, g.err = why, err
+	}
 }
 
-func newStopper(t *tokenizer.Tokenizer, opt GenerateOptions) stopper {
-	return stopper{dec: t.NewDecoder(tokenizer.DecodeOptions{SkipControl: !opt.Special}), stop: opt.Stop}
-}
+// Why returns why the generation has ended, [NotEnded] before. It tells as soon as it is
+// known: a stop string and the limit together with the last token, which is still pending.
+func (g *Generation) Why() Reason { return g.why }
 
-// next returns the text that is certain after token id, and whether a stop
-// string ended it.
-func (s *stopper) next(id int32) (text string, stopped bool) {
-	s.held += s.dec.Next(id)
-	if len(s.stop) == 0 {
-		text, s.held = s.held, ""
-		return text, false
-	}
-	first := -1
-	for _, stop := range s.stop {
-		if i := strings.Index(s.held, stop); stop != "" && i >= 0 && (first < 0 || i < first) {
-			first = i
-		}
-	}
-	if first >= 0 {
-		text, s.held = s.held[:first], ""
-		return text, true
-	}
-	keep := s.pending()
-	text, s.held = s.held[:len(s.held)-keep], s.held[len(s.held)-keep:]
-	return text, false
-}
+// Err returns the error that has ended the generation, if it was one.
+func (g *Generation) Err() error { return g.err }
 
-// pending returns the length of the longest end of the held text that begins a
-// stop string.
-func (s *stopper) pending() int {
-	longest := 0
-	for _, stop := range s.stop {
-		for n := min(len(stop)-1, len(s.held)); n > longest; n-- {
-			if strings.HasSuffix(s.held, stop[:n]) {
-				longest = n
+// Tokens returns how many tokens were generated so far.
+func (g *Generation) Tokens() int { return g.n }
+
+// All yields the tokens of the generation up to its end, as [Generation.Next] does. An
+// error is yielded once, as the last step, with the zero Token. If the caller leaves the
+// loop, the last token is not part of the session.
+func (g *Generation) All(ctx context.Context) iter.Seq2[Token, error] {
+	return func(yield func(Token, error) bool) {
+		for {
+			tok, ok := g.Next(ctx)
+			if !ok {
+				break
+			}
+			if !yield(tok, nil) {
+				return
 			}
 		}
+		if g.err != nil {
+			yield(Token{}, g.err)
+		}
 	}
-	return longest
 }
 
-// flush returns what was held back, at the end of a generation.
-func (s *stopper) flush() string {
-	rest := s.held + s.dec.Flush()
-	s.held = ""
-	return rest
+// Generate continues the session's tokens: it is [Generation.All] of a new generation.
+func (s *Session) Generate(ctx context.Context, opt GenerateOptions) iter.Seq2[Token, error] {
+	g, err := s.NewGeneration(opt)
+	if err != nil {
+		return func(yield func(Token, error) bool) { yield(Token{}, err) }
+	}
+	return g.All(ctx)
 }

@@ -3,6 +3,7 @@ package mpt
 import (
 	"fmt"
 	"math"
+	"mptgo/internal/forge"
 	"strings"
 	"testing"
 
@@ -65,7 +66,7 @@ func TestHostileKeys(t *testing.T) {
 		row{"tokenizer.ggml.token_type", []int32{1}, "1 token types for 257 tokens"},
 		row{"tokenizer.ggml.token_type", make([]int32, 257), "unknown type 0"},
 		row{"tokenizer.ggml.tokens", make([]string, 257), "are both"},
-		row{"tokenizer.ggml.tokens", append(byteTokens(), "a", "b"), "257 token types for 258 tokens"},
+		row{"tokenizer.ggml.tokens", append(forge.ByteTokens(), "a", "b"), "257 token types for 258 tokens"},
 		row{"tokenizer.ggml.tokens", []string{}, "257 token types for 0 tokens"},
 		row{"tokenizer.ggml.model", "llama", ""}, // needs scores, or is not supported
 	)
@@ -92,12 +93,12 @@ func TestHostileTensors(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := mini()
-			c.info.Name = m.tensors[0].Name
+			c.info.Name = m.Tensors[0].Name
 			n, err := c.info.Size()
 			if err != nil {
 				t.Fatal(err)
 			}
-			m.tensors[0], m.data[0] = c.info, make([]byte, n)
+			m.Tensors[0], m.Data[0] = c.info, make([]byte, n)
 			refusedMini(t, m, c.want)
 		})
 	}
@@ -108,15 +109,15 @@ func TestHostileTensors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.tensors[7], m.data[7] = info, make([]byte, n)
+		m.Tensors[7], m.Data[7] = info, make([]byte, n)
 		refusedMini(t, m, "output_norm.weight")
 	}
 }
 
 // refusedMini wants an error, at no great cost, when m is opened.
-func refusedMini(t *testing.T, m *miniature, want string) {
+func refusedMini(t *testing.T, m miniature, want string) {
 	t.Helper()
-	b := m.file(t)
+	b := m.File(t)
 	check.Bounded(t, len(b), func() {
 		model, err := loaded(b)
 		if err == nil {

@@ -2,75 +2,12 @@ package mpt
 
 import (
 	"context"
-	"math"
 	"slices"
 	"strings"
 	"testing"
 
 	"mptgo/gguf"
-	"mptgo/mpt/tokenizer"
 )
-
-// TestPerplexityByHand compares with the definition: each token by the logits of the
-// session before it.
-func TestPerplexityByHand(t *testing.T) {
-	m := mini().open(t)
-	const doc = "Once upon a time, in 1234."
-	for _, documents := range []bool{false, true} {
-		told := 0
-		opt := PerplexityOptions{Context: 8, Chunks: 2, Documents: documents, Progress: func(done, total int, p float64) {
-			told++
-			if done != told || total != 2 || !(p > 1) {
-				t.Errorf("progress %d of %d, %v", done, total, p)
-			}
-		}}
-		text := doc + "\n" + endOfText + "\n" + doc + doc
-		got, err := Perplexity(context.Background(), m, text, opt)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ids, err := m.evaluationTokens(text, documents, tokenizer.EncodeOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		first := 8/2 + 1 // what is predicted after the first half, and its successor
-		if documents {
-			first = 1
-		}
-		sum, n := 0.0, 0
-		for chunk := range 2 {
-			part := ids[8*chunk:][:8]
-			for i := first; i < 8; i++ {
-				s := m.session(t)
-				if err := s.Eval(context.Background(), part[:i]); err != nil {
-					t.Fatal(err)
-				}
-				sum += negLogSoftmax(s.Logits(), part[i])
-				n++
-			}
-		}
-		if got.Tokens != n || math.Abs(got.MeanNLL-sum/float64(n)) > 1e-9*sum || math.Abs(got.Perplexity-math.Exp(got.MeanNLL)) > 1e-9*got.Perplexity || !(got.StdErr > 0) || told != 2 {
-			t.Errorf("documents %v: %+v, by hand %v over %d", documents, got, sum/float64(n), n)
-		}
-	}
-	for want, opt := range map[string]PerplexityOptions{
-		"want at least 3":        {Context: 2},
-		"want at least 2":        {Context: 1, Documents: true},
-		"-1 chunks":              {Chunks: -1},
-		"less than one chunk of": {Context: 60},
-	} {
-		if _, err := Perplexity(context.Background(), m, doc, opt); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: %v, want %q", opt, err, want)
-		}
-	}
-	plain := mini().set("tokenizer.ggml.eos_token_id", nil).set("tokenizer.ggml.tokens", append(byteTokens(), "end")).open(t)
-	if _, err := Perplexity(context.Background(), plain, doc, PerplexityOptions{Documents: true}); err == nil || !strings.Contains(err.Error(), "no <|endoftext|>") {
-		t.Errorf("without an end of text: %v", err)
-	}
-	if docs := splitDocuments("\n" + endOfText + "\n a \n\nb\n " + endOfText + " \n" + endOfText); len(docs) != 1 || docs[0] != "a \n\nb" {
-		t.Errorf("documents %q", docs)
-	}
-}
 
 // TestStops generates up to a text that the model is known to write, in one token or
 // over several, and compares with the same without it.
@@ -133,7 +70,7 @@ func TestStopTokens(t *testing.T) {
 
 // TestOptionsRefused has choices out of range.
 func TestOptionsRefused(t *testing.T) {
-	b := mini().file(t)
+	b := mini().File(t)
 	for want, o := range map[string]Option{
 		"-1 threads": Threads(-1), "2000 threads": Threads(2000), "a batch of 0": BatchSize(0), "a batch of 100000": BatchSize(100000),
 		"cache type I8": CacheType(gguf.I8), "nonsense": ISA("nonsense"),

@@ -4,39 +4,78 @@ import (
 	"fmt"
 
 	"mptgo/ggml"
-	"mptgo/internal/sysmem"
 )
 
-// MemoryError says that a session would need more memory than there is.
+// MemoryError says that a session needs more memory than there is.
 type MemoryError struct {
-	Context int // tokens asked for
+	Context int // tokens that the session was to hold
 
 	// What is needed, in bytes: for the file, which is mapped and must stay in memory
-	// to be fast; for the keys and values of a full context; for activations.
-	Weights, Cache, Activations int64
+	// to be fast; for the keys and values of Context tokens; for activations; and what the
+	// keys and values of other sessions take.
+	Weights, Cache, Activations, Others int64
 
-	Limit sysmem.Limit // what there is
-	Fits  int          // the largest context that would fit; 0: none
+	Limit MemoryLimit // what there is
+	Fits  int         // the largest context that would fit; 0: none
+}
+
+// MemoryLimit is how much memory there is, in bytes, and what says so, such as "available
+// in the system".
+type MemoryLimit struct {
+	Bytes  int64
+	Source string
 }
 
 func (e *MemoryError) Error() string {
 	advice := "not even a short context fits: use a smaller type of weights, or a smaller batch"
 	if e.Fits > 0 {
-		advice = fmt.Sprintf("%d tokens would fit (-c %d)", e.Fits, e.Fits)
+		advice = fmt.Sprintf("%d tokens would fit", e.Fits)
 	}
-	return fmt.Sprintf("mpt: a context of %d tokens needs %s of memory (weights %s, keys and values %s, activations %s), and %s are %s: %s; --ignore-memory starts nevertheless",
-		e.Context, gigabytes(e.Weights+e.Cache+e.Activations), gigabytes(e.Weights), gigabytes(e.Cache), gigabytes(e.Activations),
+	others := ""
+	if e.Others > 0 {
+		others = fmt.Sprintf(", of other sessions %s", gigabytes(e.Others))
+	}
+	return fmt.Sprintf("mpt: a context of %d tokens needs %s of memory (weights %s, keys and values %s%s, activations %s), and %s are %s: %s",
+		e.Context, gigabytes(e.Weights+e.Cache+e.Others+e.Activations), gigabytes(e.Weights), gigabytes(e.Cache), others, gigabytes(e.Activations),
 		gigabytes(e.Limit.Bytes), e.Limit.Source, advice)
 }
 
 func gigabytes(n int64) string { return fmt.Sprintf("%.2f GB", float64(n)/1e9) }
 
-// checkMemory refuses a context that would not fit into the memory that is left.
-func (m *Model) checkMemory(context int) error {
-	if m.opt.memory == nil {
-		return nil
+// Memory is the model's account: what its sessions take and may take. It leaves out what is
+// small beside that: adapters, and a row of logits for every session.
+type Memory struct {
+	Weights     int64 // of the file, in bytes; it is mapped, and other processes share it
+	Activations int64 // of one batch
+	Cache       int64 // keys and values that sessions hold now
+	CacheLimit  int64 // and the most that they may hold; negative: not limited
+}
+
+// Memory returns the account.
+func (m *Model) Memory() (Memory, error) {
+	if err := m.budget(); err != nil {
+		return Memory{}, err
 	}
-	limit, ok := m.opt.memory()
+	arena, err := m.arena()
+	m.pages.mu.Lock()
+	defer m.pages.mu.Unlock()
+	return Memory{m.file.Size(), arena, int64(m.pages.used) * m.pages.pageBytes(), m.pages.most}, err
+}
+
+// MemoryLeft returns how much memory the process may still take; ok is false if that is
+// not known or, with [IgnoreMemory], not asked.
+func (m *Model) MemoryLeft() (limit MemoryLimit, ok bool) {
+	if m.opt.memory == nil {
+		return limit, false
+	}
+	l, ok := m.opt.memory()
+	return MemoryLimit(l), ok
+}
+
+// setBudget limits what the pages of all sessions may take to what the system has left
+// now, beside the weights and the activations.
+func (m *Model) setBudget() error {
+	limit, ok := m.MemoryLeft()
 	if !ok {
 		return nil
 	}
@@ -44,29 +83,69 @@ func (m *Model) checkMemory(context int) error {
 	if err != nil {
 		return err
 	}
-	e := &MemoryError{Context: context, Weights: m.file.Size(), Activations: arena, Limit: limit, Cache: m.CacheBytes(context)}
-	room := limit.Bytes - e.Weights - e.Activations
-	if e.Cache <= room {
+	m.limit = limit
+	m.pages.limit(max(limit.Bytes-m.file.Size()-arena, 0))
+	return nil
+}
+
+// checkMemory refuses a context that would not fit, beside what sessions hold already,
+// into the memory that is left. Pages are taken from the account as tokens come.
+func (m *Model) checkMemory(context int) error {
+	if err := m.budget(); err != nil {
+		return err
+	}
+	limit, ok := m.MemoryLeft()
+	if !ok {
 		return nil
 	}
-	if page := m.CacheBytes(ggml.Chunk); room >= page {
-		e.Fits = int(room/page) * ggml.Chunk
+	arena, err := m.arena()
+	if err != nil {
+		return err
 	}
-	return e
+	used := m.pages.inUse()
+	// Other programs may have taken memory since the account was opened. What is left now
+	// is less the activations, if there are some already.
+	left := limit.Bytes
+	if m.compiled.Load() {
+		left += arena
+	}
+	room := min(m.limit.Bytes-used, left) - m.file.Size() - arena
+	if m.CacheBytes(context) <= room {
+		return nil
+	}
+	if left > m.limit.Bytes-used {
+		limit = m.limit
+	} else {
+		used = 0 // what is left does not hold it any more
+	}
+	return m.newMemoryError(context, used, room, limit)
+}
+
+// memoryError says that the account has no page left for a session of n tokens, when
+// others hold so many bytes.
+func (m *Model) memoryError(n int, others int64) error {
+	arena, err := m.arena()
+	if err != nil {
+		return err
+	}
+	return m.newMemoryError(n, others, m.limit.Bytes-m.file.Size()-arena-others, m.limit)
+}
+
+func (m *Model) newMemoryError(context int, others, room int64, limit MemoryLimit) error {
+	arena, err := m.arena()
+	if err != nil {
+		return err
+	}
+	return &MemoryError{
+		Context: context, Weights: m.file.Size(), Activations: arena, Cache: m.CacheBytes(context), Others: others,
+		Limit: limit, Fits: int(max(room, 0)/m.pages.pageBytes()) * ggml.PageSize,
+	}
 }
 
 // measureArena returns the memory that a runner takes.
 func (m *Model) measureArena() (int64, error) {
-	adapters := newAdapterSet(m.adapters).active
 	g := ggml.NewGraph()
-	g.Keep(m.body(g, adapters))
-	body, err := ggml.Measure(g, m.opt.batch, m.compileOptions())
-	if err != nil {
-		return 0, err
-	}
-	g = ggml.NewGraph()
-	_, logits := m.head(g, adapters)
-	g.Keep(logits)
-	head, err := ggml.Measure(g, headBatch, m.compileOptions())
-	return int64(body) + int64(head), err
+	m.graph(g, newAdapterSet(m.adapters).active)
+	n, err := ggml.Measure(g, m.opt.batch, m.compileOptions())
+	return int64(n), err
 }

@@ -12,8 +12,8 @@ import (
 	"mptgo/mpt/tokenizer"
 )
 
-// Model is an MPT model that is ready to run. It is immutable and may be used
-// by many sessions at the same time.
+// Model is an MPT model that is ready to run. It may be used by many goroutines and
+// sessions at the same time.
 type Model struct {
 	file   *gguf.File
 	config Config
@@ -23,16 +23,22 @@ type Model struct {
 	opt    options
 	pool   *ggml.Pool
 
-	mu        sync.Mutex
-	idle      []*runner // not borrowed by a session now
-	profiling bool
+	turn   chan struct{} // held while a batch is evaluated; guards runner and profiling
+	runner *runner       // nil until the first batch
+	pages  *pagePool
 
-	sessions atomic.Int64 // open ones
+	profiling bool
+	compiled  atomic.Bool // whether there is a runner
+
+	mu       sync.Mutex
+	sessions map[*Session][]*Adapter // open ones, with the adapters that they use
 	closed   atomic.Bool
 	print    func() ([32]byte, error) // identity of the weights, computed once
 	adapters []AdapterUse             // of new sessions
 
-	arena func() (int64, error) // bytes of a runner, computed once
+	arena  func() (int64, error) // bytes of a runner, computed once
+	budget func() error          // sets what pages may take, and limit, once
+	limit  MemoryLimit           // what there was when the first session came
 
 	stopPrefetch func() // ends reading ahead and waits for that
 }
@@ -61,6 +67,9 @@ func Load(f *gguf.File, opts ...Option) (*Model, error) {
 	}
 	m.print = sync.OnceValues(m.computeFingerprint)
 	m.arena = sync.OnceValues(m.measureArena)
+	m.turn, m.sessions = make(chan struct{}, 1), map[*Session][]*Adapter{}
+	m.pages = &pagePool{kv: *m.layerCache(), layers: m.config.caches(), most: -1}
+	m.budget = sync.OnceValue(m.setBudget)
 	m.pool = ggml.NewPool(m.opt.threads)
 	m.prefetch()
 	return m, nil
@@ -113,6 +122,9 @@ func (m *Model) Tokenizer() *tokenizer.Tokenizer { return m.tok }
 // File returns the model's file.
 func (m *Model) File() *gguf.File { return m.file }
 
+// BatchSize returns how many tokens are evaluated together at the most.
+func (m *Model) BatchSize() int { return m.opt.batch }
+
 // Threads returns the number of worker threads.
 func (m *Model) Threads() int { return m.pool.Workers() }
 
@@ -125,13 +137,20 @@ func (m *Model) Tier() string {
 // Close ends the worker threads and unmaps the file. Sessions must be closed
 // before.
 func (m *Model) Close() error {
-	if n := m.sessions.Load(); n != 0 {
+	m.mu.Lock()
+	n, closed := len(m.sessions), m.closed.Load()
+	m.closed.Store(closed || n == 0)
+	m.mu.Unlock()
+	switch {
+	case n != 0:
 		return fmt.Errorf("mpt: Close of a model with %d open sessions", n)
-	}
-	if m.closed.Swap(true) {
+	case closed:
 		return nil
 	}
 	m.pool.Close()
+	if m.runner != nil {
+		m.runner.exec.Close()
+	}
 	m.stopPrefetch()
 	return m.file.Close()
 }

@@ -66,6 +66,14 @@ func ISA(name string) Option { return func(o *options) { o.isa = name } }
 // it, [Model.NewSession] refuses them.
 func IgnoreMemory() Option { return func(o *options) { o.memory = nil } }
 
+// MemoryBudget has the model and its sessions take no more than n bytes, weights included, in
+// place of what the system has left.
+func MemoryBudget(n int64) Option {
+	return func(o *options) {
+		o.memory = func() (sysmem.Limit, bool) { return sysmem.Limit{Bytes: n, Source: "allowed"}, true }
+	}
+}
+
 func (o *options) validate() error {
 	if o.threads < 0 || o.threads > 1024 {
 		return fmt.Errorf("mpt: %d threads: want 1 to 1024, or 0 for all CPUs", o.threads)
@@ -83,7 +91,8 @@ func (o *options) validate() error {
 
 // sessionOptions are the choices that hold for one session.
 type sessionOptions struct {
-	context int
+	context   int
+	noReserve bool
 }
 
 // SessionOption is a choice of [Model.NewSession].
@@ -95,6 +104,10 @@ type SessionOption func(*sessionOptions)
 // cannot. Memory is taken as
 // tokens come, not at once.
 func ContextSize(n int) SessionOption { return func(o *sessionOptions) { o.context = n } }
+
+// NoReserve has a session begin although there may not be memory for all of its context: it
+// takes pages as tokens come, and an evaluation that finds none fails with a [*MemoryError].
+func NoReserve() SessionOption { return func(o *sessionOptions) { o.noReserve = true } }
 
 // maxContext bounds what a caller can ask for: far above any MPT model.
 const maxContext = 1 << 24

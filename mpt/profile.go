@@ -5,6 +5,20 @@ import (
 	"mptgo/gguf"
 )
 
+// Matrices returns the matrices that tokens are multiplied with, in the order of the model.
+// The last one makes the logits; its name may be that of the embedding.
+func (m *Model) Matrices() (all []*ggml.Matrix) {
+	for i := range m.w.layers {
+		l := &m.w.layers[i]
+		for _, x := range []linear{l.qkv, l.out, l.gate, l.up, l.down} {
+			if x.w != nil {
+				all = append(all, x.w)
+			}
+		}
+	}
+	return append(all, m.w.output)
+}
+
 // Work is how much the evaluation of tokens takes, with the adapters of new sessions.
 type Work struct {
 	Bytes         int64 // of matrices, read for every batch; without the looked-up rows of the embedding
@@ -20,16 +34,12 @@ func (m *Model) Work() Work {
 	w := Work{
 		OutputBytes:   int64(m.w.output.Bytes()),
 		OutputMACs:    int64(m.w.output.Rows) * int64(m.w.output.Cols),
-		PositionBytes: int64(c.Layers) * int64(m.layerCache().PageBytes()/ggml.Chunk),
+		PositionBytes: int64(c.Layers) * int64(m.layerCache().PageBytes()/ggml.PageSize),
 	}
-	for _, l := range m.w.layers {
-		for _, x := range []*ggml.Matrix{l.qkv.w, l.out.w, l.up.w, l.gate.w, l.down.w} {
-			if x == nil {
-				continue
-			}
-			w.Bytes += int64(x.Bytes())
-			w.MACs += int64(x.Rows) * int64(x.Cols)
-		}
+	all := m.Matrices()
+	for _, x := range all[:len(all)-1] {
+		w.Bytes += int64(x.Bytes())
+		w.MACs += int64(x.Rows) * int64(x.Cols)
 	}
 	for _, u := range m.adapters {
 		for _, list := range u.Adapter.changes {
@@ -48,59 +58,28 @@ func (m *Model) Work() Work {
 func (m *Model) CacheType() (keys, values gguf.Type) { return m.opt.keys, m.opt.values }
 
 // CacheBytes returns the memory that the keys and values of a session of n tokens take:
-// whole pages of [ggml.Chunk] positions for every layer that has keys of its own.
-func (m *Model) CacheBytes(n int) int64 {
-	pages := (int64(n) + ggml.Chunk - 1) / ggml.Chunk
-	return int64(m.config.caches()) * pages * int64(m.layerCache().PageBytes())
-}
+// whole pages of [ggml.PageSize] positions for every layer that has keys of its own.
+func (m *Model) CacheBytes(n int) int64 { return int64(pagesFor(n)) * m.pages.pageBytes() }
 
 // Cost is what the operations of one kind took while a profile ran.
 type Cost = ggml.Cost
 
-// Profile starts a new profile of all evaluations that begin from now on, or
-// ends it. No evaluation may be under way.
+// Profile starts a new profile of all evaluations that begin from now on, or ends it.
 func (m *Model) Profile(on bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.turn <- struct{}{}
+	defer m.give()
 	m.profiling = on
-	for _, r := range m.idle {
-		r.profile(on)
+	if m.runner != nil {
+		m.runner.exec.Profile(on)
 	}
 }
 
-// Costs returns what the profile has added up, in the order of the model. No
-// evaluation may be under way.
+// Costs returns what the profile has added up, in the order of the model.
 func (m *Model) Costs() []Cost {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var bodies, heads []Cost
-	for _, r := range m.idle {
-		bodies = append(bodies, r.body.Costs()...)
-		heads = append(heads, r.head.Costs()...)
+	m.turn <- struct{}{}
+	defer m.give()
+	if m.runner == nil {
+		return nil
 	}
-	var sum []Cost
-	at := map[string]int{}
-	for _, c := range append(bodies, heads...) {
-		sum = addCost(sum, at, c)
-	}
-	return sum
-}
-
-// addCost adds c to the cost with its name, whose index at holds.
-func addCost(sum []Cost, at map[string]int, c Cost) []Cost {
-	i, ok := at[c.Name]
-	if !ok {
-		at[c.Name] = len(sum)
-		return append(sum, c)
-	}
-	sum[i].Runs += c.Runs
-	sum[i].Time += c.Time
-	sum[i].Bytes += c.Bytes
-	sum[i].MACs += c.MACs
-	return sum
-}
-
-func (r *runner) profile(on bool) {
-	r.body.Profile(on)
-	r.head.Profile(on)
+	return m.runner.exec.Costs()
 }

@@ -51,7 +51,7 @@ var publishedModels = []published{
 	{name: "mpt-7b-chat", heads: 32, vocab: 512, alibi: 8, dtype: "BF16", shards: -2, tokenizer: "chatml", chat: "mpt-7b-chat"},
 	{name: "mpt-7b-storywriter", heads: 32, vocab: 512, alibi: 16, clip: 6, dtype: "BF16", shards: -2, tokenizer: "neox", chat: "raw"},
 	{name: "mpt-7b-8k", heads: 32, vocab: 512, alibi: 8, dtype: "BF16", shards: -2, tokenizer: "neox", chat: "raw"},
-	{name: "mpt-7b-8k-instruct", heads: 32, vocab: 512, alibi: 8, dtype: "BF16", shards: -2, tokenizer: "neox", chat: "mpt-instruct"},
+	{name: "mpt-7b-8k-instruct", heads: 32, vocab: 512, alibi: 8, dtype: "BF16", shards: -2, tokenizer: "neox", chat: "mpt-30b-instruct"},
 	{name: "mpt-7b-8k-chat", heads: 32, vocab: 512, alibi: 8, dtype: "BF16", shards: -2, tokenizer: "chatml", chat: "mpt-30b-chat"},
 	{name: "mpt-30b", heads: 64, vocab: 512, alibi: 8, dtype: "BF16", shards: -3, tokenizer: "neox", chat: "raw"},
 	{name: "mpt-30b-instruct", heads: 64, vocab: 512, alibi: 8, dtype: "BF16", shards: 3, tokenizer: "neox", chat: "mpt-30b-instruct"},
@@ -229,7 +229,7 @@ func (p *published) checkConfig(t *testing.T, m *mpt.Model) {
 // checkTokenizer compares the ids with those of the checkpoint's own files.
 func (p *published) checkTokenizer(t *testing.T, m *mpt.Model, dir string) {
 	t.Helper()
-	v, err := convert.ReadVocabulary(func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, name)) }, t.Logf)
+	v, err := convert.ReadVocabulary(dir, t.Logf)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,104 +2,206 @@ package mpt
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"mptgo/ggml"
 )
 
 // headBatch is how many rows go through the output matrix together when the
-// logits of all tokens are wanted.
+// logits of many tokens are wanted.
 const headBatch = 64
 
-// runner is the compiled graph of a model with memory for one batch. Sessions
-// borrow one for the time of an evaluation.
+// runner is the compiled graph of a model with memory for one batch. A model has one.
 type runner struct {
-	body, head    *ggml.Exec
-	x, in, logits *ggml.Tensor
-	bodyBatch     ggml.Batch
-	headBatch     ggml.Batch
+	exec     *ggml.Exec
+	logits   *ggml.Tensor
+	adapters []*Adapter // that the graph can apply, in this order; each session uses some
 
-	adapters []*Adapter // that are part of the graph
+	// What is filled anew for every batch.
+	batch  ggml.Batch
+	parts  []part
+	output []wantedRow
+	steps  []Step // those of the batch in work
 }
 
-// newRunner compiles the model's graphs with those of adapters. The caller holds m.mu.
+// part is what a batch holds of a step: n tokens.
+type part struct{ step, n int }
+
+// wantedRow is a row of a batch whose logits are wanted: those after token i of a step.
+type wantedRow struct{ step, i int }
+
+// newRunner compiles the model's graph with what adapters change.
 func (m *Model) newRunner(adapters []*Adapter) (*runner, error) {
 	r := &runner{adapters: adapters}
-	opt := m.compileOptions()
 	g := ggml.NewGraph()
-	r.x = m.body(g, adapters)
-	g.Keep(r.x)
+	r.logits = m.graph(g, adapters)
 	var err error
-	if r.body, err = ggml.Compile(g, m.pool, m.opt.batch, opt); err != nil {
+	if r.exec, err = ggml.Compile(g, m.pool, m.opt.batch, m.compileOptions()); err != nil {
 		return nil, err
 	}
-	g = ggml.NewGraph()
-	r.in, r.logits = m.head(g, adapters)
-	g.Keep(r.logits)
-	if r.head, err = ggml.Compile(g, m.pool, headBatch, opt); err != nil {
-		return nil, err
-	}
-	r.profile(m.profiling)
+	r.batch.Each = r.each
+	r.exec.Profile(m.profiling)
 	return r, nil
+}
+
+// graph builds the whole model, and returns its logits.
+func (m *Model) graph(g *ggml.Graph, adapters []*Adapter) *ggml.Tensor {
+	x := g.Select("result_embd", m.body(g, adapters))
+	logits := m.head(g, x, adapters)
+	g.Keep(logits)
+	return logits
 }
 
 func (m *Model) compileOptions() ggml.Options {
-	return ggml.Options{Exact: m.opt.exact, Tier: m.opt.isa}
+	return ggml.Options{Exact: m.opt.exact, Tier: m.opt.isa, Outputs: headBatch}
 }
 
-// maxOthers is how many idle runners may wait for other adapters than those asked
-// for: whoever tries many keeps the memory of a few.
-const maxOthers = 4
-
-// borrow returns an idle runner for a set of adapters or, if there is none, a new one.
-func (m *Model) borrow(set *adapterSet) (*runner, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	r, err := m.idleOrNew(set.active)
+// runnerFor returns the model's runner, compiled anew if a step needs adapters that it
+// has not got. The caller has the model's turn.
+func (m *Model) runnerFor(steps []Step) (*runner, error) {
+	fits := m.runner != nil
+	for i := range steps {
+		fits = fits && (steps[i].Err != nil || steps[i].Session.adapters.fits(m.runner))
+	}
+	if fits {
+		return m.runner, nil
+	}
+	var adapters []*Adapter
+	for i := range steps {
+		if steps[i].Err == nil {
+			adapters = withAll(adapters, steps[i].Session.adapters.active)
+		}
+	}
+	for _, active := range m.activeSets() { // who comes next should not need another one
+		adapters = withAll(adapters, active)
+	}
+	if m.runner != nil {
+		m.runner.exec.Close()
+		m.runner = nil
+	}
+	r, err := m.newRunner(adapters)
 	if err != nil {
 		return nil, err
 	}
-	r.bodyBatch.Factors, r.headBatch.Factors = set.factors, set.factors
+	m.runner = r
+	m.compiled.Store(true)
+	for i := range steps {
+		if steps[i].Err == nil {
+			steps[i].Session.adapters.fits(r)
+		}
+	}
 	return r, nil
 }
 
-func (m *Model) idleOrNew(adapters []*Adapter) (*runner, error) {
-	for i := len(m.idle) - 1; i >= 0; i-- {
-		if r := m.idle[i]; slices.Equal(r.adapters, adapters) {
-			m.idle = slices.Delete(m.idle, i, i+1)
-			return r, nil
+// withAll returns list, followed by what it needs to have all of active in their order,
+// perhaps with others between. The order decides about bits, so it is that of each session.
+func withAll(list, active []*Adapter) []*Adapter {
+	if _, ok := places(list, active); ok {
+		return list
+	}
+	at := 0
+	for _, a := range active {
+		i := slices.Index(list[at:], a)
+		if i < 0 {
+			list = append(list, a)
+			i = len(list) - 1 - at
+		}
+		at += i + 1
+	}
+	return list
+}
+
+// places returns where in list the adapters of active are, in their order.
+func places(list, active []*Adapter) (at []int, ok bool) {
+	next := 0
+	for _, a := range active {
+		i := slices.Index(list[next:], a)
+		if i < 0 {
+			return nil, false
+		}
+		next += i + 1
+		at = append(at, next-1)
+	}
+	return at, true
+}
+
+// run evaluates one batch of the steps. Err of a step is an error that concerns it alone.
+func (r *runner) run(ctx context.Context, steps []Step) error {
+	r.steps = steps
+	defer func() { r.steps = nil }()
+	sums := r.fill()
+	if len(r.parts) == 0 {
+		return nil
+	}
+	r.exec.SumInputs(sums)
+	for _, p := range r.parts {
+		steps[p.step].Session.valid = false
+	}
+	if err := r.exec.Run(ctx, &r.batch); err != nil {
+		for _, p := range r.parts {
+			s := steps[p.step].Session
+			s.cache.truncate(len(s.tokens)) // pages for tokens that it does not hold
+		}
+		return fmt.Errorf("mpt: %w", err)
+	}
+	for _, p := range r.parts {
+		s := &steps[p.step]
+		s.Session.tokens = append(s.Session.tokens, s.IDs[s.Done:s.Done+p.n]...)
+		s.Done += p.n
+		s.Session.valid = s.Err == nil && s.Logits != NoLogits && s.Done == len(s.IDs)
+	}
+	return nil
+}
+
+// fill puts as many tokens of the steps into the batch as fit. A session whose inputs are
+// summed up is alone in its batches.
+func (r *runner) fill() (sums func(*ggml.Matrix, int) ggml.Sums) {
+	b := &r.batch
+	b.Tokens, b.Spans, b.Outputs = b.Tokens[:0], b.Spans[:0], b.Outputs[:0]
+	r.parts, r.output = r.parts[:0], r.output[:0]
+	for i := range r.steps {
+		s := &r.steps[i]
+		n := min(len(s.IDs)-s.Done, r.exec.Capacity()-len(b.Tokens))
+		if s.Err != nil || n == 0 || s.Session.sums != nil && len(r.parts) > 0 {
+			continue
+		}
+		if s.Err = s.Session.prepare(n); s.Err != nil {
+			continue
+		}
+		r.add(i, n)
+		if s.Session.sums != nil {
+			return s.Session.sums
 		}
 	}
-	if len(m.idle) >= maxOthers {
-		m.idle = slices.Delete(m.idle, 0, 1)
+	return nil
+}
+
+// add adds n tokens of a step.
+func (r *runner) add(step, n int) {
+	s, b := &r.steps[step], &r.batch
+	for i := range n {
+		if s.Logits == AllLogits || s.Logits == LastLogits && s.Done+i+1 == len(s.IDs) {
+			b.Outputs = append(b.Outputs, len(b.Tokens)+i)
+			r.output = append(r.output, wantedRow{step, s.Done + i})
+		}
 	}
-	return m.newRunner(adapters)
+	b.Tokens = append(b.Tokens, s.IDs[s.Done:s.Done+n]...)
+	b.Spans = append(b.Spans, ggml.Span{N: n, Pos: len(s.Session.tokens), KV: s.Session.cache.layers, Factors: s.Session.adapters.slots})
+	r.parts = append(r.parts, part{step, n})
 }
 
-func (m *Model) giveBack(r *runner) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.idle = append(m.idle, r)
-}
-
-// run evaluates ids at position pos; their keys and values go to kv.
-func (r *runner) run(ctx context.Context, ids []int32, pos int, kv []*ggml.KV) error {
-	r.bodyBatch = ggml.Batch{N: len(ids), Tokens: ids, Pos: pos, KV: kv, Factors: r.bodyBatch.Factors}
-	return r.body.Run(ctx, &r.bodyBatch)
-}
-
-// runSequences evaluates one token of each of several sequences, all at position pos.
-func (r *runner) runSequences(ctx context.Context, ids []int32, pos int, kv [][]*ggml.KV) error {
-	r.bodyBatch = ggml.Batch{N: len(ids), Tokens: ids, Pos: pos, Sequences: kv, Factors: r.bodyBatch.Factors}
-	return r.body.Run(ctx, &r.bodyBatch)
-}
-
-// project computes the logits of n rows of the last run from row i on, n at
-// most headBatch. Row k of the result is r.head.Row(r.logits, k).
-func (r *runner) project(ctx context.Context, i, n int) error {
+// each hands out the logits of n wanted rows from number first on.
+func (r *runner) each(first, n int) error {
 	for k := range n {
-		copy(r.head.Row(r.in, k), r.body.Row(r.x, i+k))
+		w := r.output[first+k]
+		s, logits := &r.steps[w.step], r.exec.Row(r.logits, k)
+		if s.Logits == AllLogits && s.Visit != nil && s.Err == nil {
+			s.Err = s.Visit(w.i, logits)
+		}
+		if w.i+1 == len(s.IDs) {
+			copy(s.Session.logits, logits)
+		}
 	}
-	r.headBatch.N = n
-	return r.head.Run(ctx, &r.headBatch)
+	return nil
 }

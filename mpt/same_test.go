@@ -370,19 +370,29 @@ func TestEvalRefuses(t *testing.T) {
 
 func TestNoAllocationPerToken(t *testing.T) {
 	m := opened(t, converted(t, tinyCase, "Q4_0"), mpt.Threads(2))
-	s := session(t, m, mpt.ContextSize(500))
 	ids := text(400)
 	ctx := context.Background()
-	if err := s.Eval(ctx, ids[:100]); err != nil {
+	steps := make([]mpt.Step, 9)
+	for i := range steps {
+		steps[i].Session = session(t, m, mpt.ContextSize(600))
+		steps[i].IDs = ids[:7+i]
+	}
+	if err := m.Run(ctx, steps); err != nil {
 		t.Fatal(err)
 	}
 	i := 100
 	if n := testing.AllocsPerRun(200, func() {
-		if err := s.Eval(ctx, ids[i:i+1]); err != nil {
+		for k := range steps {
+			steps[k].IDs = ids[i : i+1]
+		}
+		if err := m.Run(ctx, steps); err != nil {
+			t.Fatal(err)
+		}
+		if err := steps[0].Session.Eval(ctx, ids[i:i+1]); err != nil {
 			t.Fatal(err)
 		}
 		i++
-	}); n > 0 {
-		t.Errorf("%v allocations per token", n)
+	}); n > 1 { // lists of tokens and pages grow now and then
+		t.Errorf("%v allocations per step", n)
 	}
 }

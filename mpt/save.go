@@ -21,10 +21,11 @@ import (
 //	tokens n                   u32
 //	the tokens                 n x i32
 //	1 and the logits, or 0     u8, V x f32
-//	keys and values            by layer, page and head, as they lie in memory
+//	keys and values            by page of 32 positions, layer and head, as they lie in
+//	                           memory; keys beyond the last position are zeros
 //
 // The last byte of the magic is the version of the format.
-const sessionMagic = "MPTSESS\x02"
+const sessionMagic = "MPTSESS\x03"
 
 // maxWindow bounds the memory that a zstd stream may ask for: twice the window that
 // Save uses.
@@ -43,9 +44,10 @@ type sessionHead struct {
 
 // Save writes the session, compressed.
 func (s *Session) Save(w io.Writer) error {
-	if s.closed {
-		return errClosed
+	if err := s.enter(); err != nil {
+		return err
 	}
+	defer s.leave()
 	if _, err := io.WriteString(w, sessionMagic); err != nil {
 		return fmt.Errorf("mpt: Save: %w", err)
 	}
@@ -83,9 +85,10 @@ func (s *Session) write(w io.Writer) error {
 // Restore replaces the session's content by a saved one of the same model. If
 // it fails the session is as before.
 func (s *Session) Restore(r io.Reader) error {
-	if s.closed {
-		return errClosed
+	if err := s.enter(); err != nil {
+		return err
 	}
+	defer s.leave()
 	if err := checkMagic(r); err != nil {
 		return fmt.Errorf("mpt: Restore: %w: %w", ErrSession, err)
 	}
@@ -95,6 +98,9 @@ func (s *Session) Restore(r io.Reader) error {
 	}
 	defer z.Close()
 	if err := s.read(z); err != nil {
+		if full := (*MemoryError)(nil); errors.As(err, &full) {
+			return err // not the file's fault
+		}
 		return fmt.Errorf("mpt: Restore: %w: %w", ErrSession, err)
 	}
 	return nil
@@ -111,7 +117,7 @@ func checkMagic(r io.Reader) error {
 	case err != nil || string(magic[:version]) != sessionMagic[:version]:
 		return errors.New("it does not begin like one")
 	case magic[version] != sessionMagic[version]:
-		return fmt.Errorf("it is of version %d of the format, this program's is %d", magic[version], sessionMagic[version])
+		return fmt.Errorf("it is of version %d of the format, this program's is %d: evaluate its text again", magic[version], sessionMagic[version])
 	}
 	return nil
 }
@@ -151,12 +157,11 @@ func (s *Session) read(r io.Reader) error {
 		}
 	}
 	c := s.m.newCache()
-	if err := c.load(r, len(tokens)); err != nil {
-		return err
+	if err := errors.Join(c.load(r, len(tokens)), atEnd(r)); err != nil {
+		c.truncate(0)
+		return s.short(err, len(tokens))
 	}
-	if err := atEnd(r); err != nil {
-		return err
-	}
+	s.cache.truncate(0)
 	s.cache, s.tokens, s.logits, s.valid = c, tokens, logits, valid
 	return nil
 }
@@ -201,11 +206,35 @@ func atEnd(r io.Reader) error {
 }
 
 // each calls visit for the parts of the cache that hold the first n positions,
-// in a fixed order: by layer, page and head, keys before values.
+// in a fixed order: by page, layer and head, keys before values.
 func (c *cache) each(n int, visit func([]byte) error) error {
+	var last []byte // keys of a page that is not full
+	for i := range pagesFor(n) {
+		used := min(n-i*ggml.PageSize, ggml.PageSize)
+		err := c.eachPart(i, used, func(kv *ggml.KV, keys, values []byte) error {
+			if used < ggml.PageSize {
+				last = append(last[:0], keys...)
+				kv.ClearKeys(last, used)
+				keys = last
+			}
+			if err := visit(keys); err != nil {
+				return err
+			}
+			return visit(values)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachPart calls visit for what page i holds of the first used of its positions.
+func (c *cache) eachPart(i, used int, visit func(kv *ggml.KV, keys, values []byte) error) error {
 	for _, kv := range c.layers {
-		for p := 0; p*ggml.Chunk < n; p++ {
-			if err := eachPart(kv, p, n, visit); err != nil {
+		for h := range kv.Heads {
+			k, v := ggml.PageParts(kv, i, h, used)
+			if err := visit(kv, k, v); err != nil {
 				return err
 			}
 		}
@@ -213,50 +242,40 @@ func (c *cache) each(n int, visit func([]byte) error) error {
 	return nil
 }
 
-// eachPart is each for page p of a layer.
-func eachPart(kv *ggml.KV, p, n int, visit func([]byte) error) error {
-	used := min(n-p*ggml.Chunk, ggml.Chunk)
-	for h := range kv.Heads {
-		k, v := ggml.PageParts(kv, p, h, used)
-		if err := visit(k); err != nil {
-			return err
-		}
-		if err := visit(v); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// load fills an empty cache with n positions, as each visits them. Pages are made as
+// load fills an empty cache with n positions, as each visits them. Pages are taken as
 // their bytes come: a file that ends early has not taken the memory for all that it
 // promised.
 func (c *cache) load(r io.Reader, n int) error {
-	for _, kv := range c.layers {
-		for p := 0; p*ggml.Chunk < n; p++ {
-			kv.Pages = append(kv.Pages, ggml.NewKVPage(kv))
-			if err := eachPart(kv, p, n, func(b []byte) error {
-				_, err := io.ReadFull(r, b)
-				return err
-			}); err != nil {
+	for i := range pagesFor(n) {
+		if err := c.prepare(i*ggml.PageSize, min((i+1)*ggml.PageSize, n)); err != nil {
+			return err
+		}
+		used := min(n-i*ggml.PageSize, ggml.PageSize)
+		err := c.eachPart(i, used, func(_ *ggml.KV, keys, values []byte) error {
+			if _, err := io.ReadFull(r, keys); err != nil {
 				return err
 			}
+			_, err := io.ReadFull(r, values)
+			return err
+		})
+		if err != nil {
+			return err
 		}
-	}
-	for range (n + ggml.Chunk - 1) / ggml.Chunk {
-		c.owned = append(c.owned, true)
 	}
 	return nil
 }
 
 // computeFingerprint identifies the weights well enough that sessions of
-// different models are not mixed up: it covers the configuration, all tensor
+// different models are not mixed up: it covers the file's metadata, all tensor
 // names, types and shapes, and a sample of every tensor's data. Reading all of
 // a large file would take longer than the session saves.
 func (m *Model) computeFingerprint() (sum [32]byte, err error) {
 	const sample = 256
 	h := sha256.New()
-	fmt.Fprintf(h, "%+v %v\n", m.config, m.opt.exact)
+	fmt.Fprintf(h, "exact %v\n", m.opt.exact)
+	for _, kv := range m.file.ModelMeta() {
+		fmt.Fprintf(h, "%q %T %v\n", kv.Key, kv.Value, kv.Value)
+	}
 	err = m.file.Guard(func() error {
 		for _, t := range m.file.Tensors() {
 			data := t.Data()

@@ -2,8 +2,12 @@ package mpt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
+
+	"mptgo/ggml"
 )
 
 // Session is one sequence of tokens with its keys and values. It serves one
@@ -17,7 +21,12 @@ type Session struct {
 	logits   []float32 // of the last token
 	valid    bool      // logits belong to the last token
 	closed   bool
-	sums     *inputSums // if not nil, adds up what the matrices are multiplied with
+	sums     func(w *ggml.Matrix, rows int) ggml.Sums // see SumInputs
+
+	batcher *Batcher   // that it shares batches by; nil: none
+	step    [1]Step    // of an evaluation
+	using   sync.Mutex // held by the call that is under way
+	busy    sync.Mutex // held by the Run that it is part of
 }
 
 // NewSession returns an empty session. If the model and a full session need more
@@ -39,32 +48,71 @@ func (m *Model) NewSession(opts ...SessionOption) (*Session, error) {
 	if m.w.wpe != nil && o.context > m.config.Context {
 		return nil, fmt.Errorf("mpt: a context of %d tokens: this model has learned positions for %d", o.context, m.config.Context)
 	}
-	if err := m.checkMemory(o.context); err != nil {
+	if !o.noReserve {
+		if err := m.checkMemory(o.context); err != nil {
+			return nil, err
+		}
+	} else if err := m.budget(); err != nil {
 		return nil, err
 	}
-	return m.newSession(o.context), nil
+	return m.newSession(o.context)
 }
 
 // newSession returns a session for so many tokens, which have been checked.
-func (m *Model) newSession(context int) *Session {
-	m.sessions.Add(1)
-	return &Session{
+func (m *Model) newSession(context int) (*Session, error) {
+	s := &Session{
 		m:        m,
 		context:  context,
 		adapters: newAdapterSet(m.adapters),
 		cache:    m.newCache(),
 		logits:   make([]float32, m.config.Vocab),
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed.Load() {
+		return nil, errClosed
+	}
+	m.sessions[s] = s.adapters.active
+	return s, nil
 }
 
-// Close releases the session's memory. It may be called more than once.
+// Close releases the session's memory, after an evaluation that it is part of. It may be
+// called more than once.
 func (s *Session) Close() {
+	s.using.Lock()
+	s.busy.Lock()
+	defer s.leave()
 	if s.closed {
 		return
 	}
 	s.closed = true
-	s.cache, s.tokens, s.logits = cache{}, nil, nil
-	s.m.sessions.Add(-1)
+	s.cache.truncate(0)
+	s.tokens, s.logits, s.valid = nil, nil, false
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	delete(s.m.sessions, s)
+}
+
+// enter keeps others from using the session until leave. Who comes at the same time, against
+// the rule, gets an error.
+func (s *Session) enter() error {
+	if !s.using.TryLock() {
+		return errBusy
+	}
+	if !s.busy.TryLock() {
+		s.using.Unlock()
+		return errBusy
+	}
+	if s.closed {
+		s.leave()
+		return errClosed
+	}
+	return nil
+}
+
+func (s *Session) leave() {
+	s.busy.Unlock()
+	s.using.Unlock()
 }
 
 // Model returns the session's model.
@@ -95,45 +143,48 @@ func (s *Session) Logits() []float32 {
 // later, for example because ctx is done, the session holds the tokens before and
 // perhaps the first of the new ones: [Session.Len] tells.
 func (s *Session) Eval(ctx context.Context, ids []int32) error {
-	return s.eval(ctx, ids, nil)
+	return s.EvalWith(ctx, ids, EvalOptions{})
 }
 
 // EvalAll is Eval that hands the logits after every token, in order, to visit:
 // i counts the tokens of ids, logits are valid during the call. An error of
 // visit ends the evaluation.
 func (s *Session) EvalAll(ctx context.Context, ids []int32, visit func(i int, logits []float32) error) error {
-	return s.eval(ctx, ids, visit)
+	return s.EvalWith(ctx, ids, EvalOptions{Logits: AllLogits, Visit: visit})
 }
 
-func (s *Session) eval(ctx context.Context, ids []int32, visit func(int, []float32) error) error {
-	if err := s.check(ids); err != nil {
+// EvalOptions are the choices of [Session.EvalWith].
+type EvalOptions struct {
+	// Visit is handed the logits after every token, in order: i counts the tokens, the
+	// logits are valid during the call, which must not evaluate anything itself. An error
+	// ends the evaluation.
+	Visit func(i int, logits []float32) error
+	// Logits says which are computed: all if Visit is set.
+	Logits Wanted
+	// Progress is told after every batch how many of the tokens are evaluated.
+	Progress func(done int)
+}
+
+// EvalWith is [Session.Eval] with choices.
+func (s *Session) EvalWith(ctx context.Context, ids []int32, opt EvalOptions) error {
+	if !s.using.TryLock() {
+		return errBusy
+	}
+	defer s.using.Unlock()
+	if err := s.check(ids); err != nil || len(ids) == 0 {
 		return err
 	}
-	r, err := s.m.borrow(&s.adapters)
-	if err != nil {
+	s.step[0] = Step{Session: s, IDs: ids, Logits: opt.Logits, Visit: opt.Visit, Progress: opt.Progress}
+	if opt.Visit != nil {
+		s.step[0].Logits = AllLogits
+	}
+	if s.batcher != nil {
+		return s.batcher.run(ctx, &s.step[0])
+	}
+	if err := s.m.Run(ctx, s.step[:]); err != nil {
 		return err
 	}
-	defer s.m.giveBack(r)
-	if s.sums != nil {
-		r.sumInputs(s.sums)
-		defer r.sumInputs(nil)
-	}
-	for done := 0; done < len(ids); {
-		part := ids[done:min(done+s.m.opt.batch, len(ids))]
-		if err := s.batch(ctx, r, part); err != nil {
-			return fmt.Errorf("mpt: %w", err)
-		}
-		if visit != nil {
-			err = s.visit(ctx, r, done, len(part), visit)
-		} else if done+len(part) == len(ids) {
-			err = s.last(ctx, r, len(part)-1)
-		}
-		if err != nil {
-			return err
-		}
-		done += len(part)
-	}
-	return nil
+	return s.step[0].Err
 }
 
 // check refuses tokens that are not in the vocabulary or do not fit.
@@ -159,53 +210,44 @@ func (s *Session) inVocabulary(ids []int32) error {
 	return nil
 }
 
-// batch evaluates tokens that fit into one run.
-func (s *Session) batch(ctx context.Context, r *runner, ids []int32) error {
-	pos := len(s.tokens)
-	s.cache.prepare(pos, pos+len(ids))
-	s.valid = false
-	if err := r.run(ctx, ids, pos, s.cache.layers); err != nil {
-		return err
-	}
-	s.tokens = append(s.tokens, ids...)
-	return nil
+// SumInputs has the session's evaluations add up what matrices are multiplied with: sums is
+// asked before each product, see [ggml.Exec.SumInputs]. Such a session has its batches for
+// itself. Nil ends it.
+func (s *Session) SumInputs(sums func(w *ggml.Matrix, rows int) ggml.Sums) { s.sums = sums }
+
+// prepare makes room for n more tokens.
+func (s *Session) prepare(n int) error {
+	return s.wrap(s.cache.prepare(len(s.tokens), len(s.tokens)+n), len(s.tokens)+n)
 }
 
-// last computes the logits of row i of the run, the session's last token.
-func (s *Session) last(ctx context.Context, r *runner, i int) error {
-	if err := r.project(ctx, i, 1); err != nil {
+// wrap is short for an error that does not say yet where it comes from.
+func (s *Session) wrap(err error, n int) error {
+	if err != nil && !errors.Is(err, errNoPage) {
 		return fmt.Errorf("mpt: %w", err)
 	}
-	copy(s.logits, r.head.Row(r.logits, 0))
-	s.valid = true
-	return nil
+	return s.short(err, n)
 }
 
-// visit computes the logits of all n rows of the run and hands them out;
-// first is the index of row 0.
-func (s *Session) visit(ctx context.Context, r *runner, first, n int, visit func(int, []float32) error) error {
-	for i := 0; i < n; i += headBatch {
-		rows := min(headBatch, n-i)
-		if err := r.project(ctx, i, rows); err != nil {
-			return fmt.Errorf("mpt: %w", err)
-		}
-		for k := range rows {
-			if err := visit(first+i+k, r.head.Row(r.logits, k)); err != nil {
-				return err
-			}
-		}
-		copy(s.logits, r.head.Row(r.logits, rows-1))
+// short makes the lack of a page, for a session of n tokens, a [*MemoryError].
+func (s *Session) short(err error, n int) error {
+	if !errors.Is(err, errNoPage) {
+		return err
 	}
-	s.valid = true
-	return nil
+	own := int64(len(s.cache.pages)) * s.cache.pool.pageBytes()
+	return s.m.memoryError(n, s.cache.pool.inUse()-own)
 }
 
 // Truncate keeps the first n tokens. Logits are gone until the next
 // evaluation, unless n is the length already.
 func (s *Session) Truncate(n int) error {
-	if s.closed {
-		return errClosed
+	if err := s.enter(); err != nil {
+		return err
 	}
+	defer s.leave()
+	return s.truncate(n)
+}
+
+func (s *Session) truncate(n int) error {
 	if n < 0 || n > len(s.tokens) {
 		return fmt.Errorf("mpt: Truncate to %d of %d tokens", n, len(s.tokens))
 	}
@@ -230,9 +272,11 @@ func (s *Session) CanDrop() bool { return s.m.config.AlibiMax > 0 }
 // their keys and values, so the result is not that of evaluating the remaining
 // tokens afresh; it is what a sliding window sees. Only ALiBi models can do it.
 func (s *Session) Drop(from, to int) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
 	switch {
-	case s.closed:
-		return errClosed
 	case !s.CanDrop():
 		return fmt.Errorf("mpt: Drop: this model's keys depend on their positions; evaluate the remaining tokens again")
 	case from < 0 || to < from || to > len(s.tokens):
@@ -241,24 +285,39 @@ func (s *Session) Drop(from, to int) error {
 		return nil
 	}
 	if to == len(s.tokens) {
-		return s.Truncate(from)
+		return s.truncate(from)
 	}
 	if err := s.cache.drop(s.m.pool, from, to, len(s.tokens)); err != nil {
-		return fmt.Errorf("mpt: Drop: %w", err)
+		return s.wrap(err, len(s.tokens))
 	}
 	s.tokens = slices.Delete(s.tokens, from, to)
 	return nil
 }
 
+// Unshare copies the pages of keys and values that the session shares with forks, so that
+// it has all of them to itself.
+func (s *Session) Unshare() error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	return s.wrap(s.cache.prepare(0, len(s.tokens)), len(s.tokens))
+}
+
 // Fork returns a session with the same tokens. Their keys and values are
 // shared until one of the two changes them, so a fork costs next to nothing.
 func (s *Session) Fork() (*Session, error) {
-	if s.closed || s.m.closed.Load() {
-		return nil, errClosed
+	if err := s.enter(); err != nil {
+		return nil, err
 	}
-	f := s.m.newSession(s.context)
-	f.adapters = s.adapters
-	f.cache = s.cache.fork(len(s.tokens))
+	defer s.leave()
+	f, err := s.m.newSession(s.context)
+	if err != nil {
+		return nil, err
+	}
+	f.batcher = s.batcher
+	f.setAdapters(s.adapters)
+	f.cache = s.cache.fork(f.cache, len(s.tokens))
 	f.tokens = slices.Clone(s.tokens)
 	copy(f.logits, s.logits)
 	f.valid = s.valid

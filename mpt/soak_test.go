@@ -38,24 +38,27 @@ func tasks(t *testing.T, m *Model, n int) []task {
 	list := make([]task, n)
 	for i := range list {
 		x := &list[i]
-		x.ids, x.wanted, x.seed = make([]int32, 1+r.IntN(1+40*i)), r.IntN(20), r.Uint64()
+		x.ids, x.wanted, x.seed = make([]int32, 1+r.IntN(1+40*i)), 1+r.IntN(20), r.Uint64()
 		for k := range x.ids {
 			x.ids[k] = int32(r.IntN(m.Config().Vocab))
 		}
 		if i%3 == 0 {
 			x.adapters = []AdapterUse{{adapter, float32(i)}}
 		}
-		if x.result, err = x.do(context.Background(), m, 512, nil); err != nil {
+		if x.result, err = x.do(context.Background(), m.NewSession, 512, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return list
 }
 
+// opener makes a session: [Model.NewSession] or [Batcher.NewSession].
+type opener func(...SessionOption) (*Session, error)
+
 // do carries the task out, in pieces of the given size, and returns the tokens and the
 // bits of the last logits. Half of the way it goes on with a fork.
-func (x *task) do(ctx context.Context, m *Model, piece int, step func()) (string, error) {
-	s, err := m.NewSession(ContextSize(len(x.ids) + x.wanted))
+func (x *task) do(ctx context.Context, open opener, piece int, step func()) (string, error) {
+	s, err := open(ContextSize(len(x.ids) + x.wanted))
 	if err != nil {
 		return "", err
 	}
@@ -96,12 +99,17 @@ func (x *task) do(ctx context.Context, m *Model, piece int, step func()) (string
 }
 
 // soak carries out tasks with many sessions at once until the time is over, half of
-// them cancelled at some moment.
+// them cancelled at some moment. One in eight evaluates by itself, the others together.
 func soak(t *testing.T, m *Model, list []task, workers int, long time.Duration) (done, cancelled int64) {
 	var n, c atomic.Int64
 	var wg sync.WaitGroup
 	end := time.Now().Add(long)
+	together := NewBatcher(m)
 	for w := range workers {
+		open := opener(together.NewSession)
+		if w%8 == 0 {
+			open = m.NewSession
+		}
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(w), 3))
 			for first := true; first || time.Now().Before(end); first = false {
@@ -111,7 +119,7 @@ func soak(t *testing.T, m *Model, list []task, workers int, long time.Duration) 
 				if left < 10 {
 					time.AfterFunc(time.Duration(r.IntN(3000))*time.Microsecond, cancel)
 				}
-				got, err := x.do(ctx, m, 1+r.IntN(100), func() {
+				got, err := x.do(ctx, open, 1+r.IntN(100), func() {
 					if steps++; steps == left {
 						cancel()
 					}
@@ -175,6 +183,9 @@ func TestSoak(t *testing.T) {
 	slices.Sort(grown[:])
 	if grown[len(grown)/2] > 256<<10 {
 		t.Errorf("memory in use grows without end: %d bytes in parts of %v", grown, long/time.Duration(len(grown)))
+	}
+	if n := m.pages.inUse(); n != 0 || len(m.pages.free) != 0 {
+		t.Errorf("%d bytes of keys and values are in use, %d pages kept", n, len(m.pages.free))
 	}
 	if err := m.Close(); err != nil {
 		t.Error(err)

@@ -9,6 +9,7 @@ import (
 
 	"mptgo/internal/check"
 	"mptgo/mpt"
+	"mptgo/mpt/measure"
 	"mptgo/mpt/tokenizer"
 )
 
@@ -93,8 +94,8 @@ func TestStoriesPerplexity(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := opened(t, converted(t, stories(t), "BF16"))
-	r, err := mpt.Perplexity(context.Background(), m, string(text),
-		mpt.PerplexityOptions{Context: e.Context, Chunks: e.Chunks, Documents: true})
+	r, err := measure.Perplexity(context.Background(), m, string(text),
+		measure.PerplexityOptions{Context: e.Context, Chunks: e.Chunks, Documents: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,8 +119,8 @@ func TestStoriesTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 	perplexity := func(file string, opts ...mpt.Option) float64 {
-		r, err := mpt.Perplexity(context.Background(), opened(t, file, opts...), string(text),
-			mpt.PerplexityOptions{Context: 512, Chunks: 1, Documents: true})
+		r, err := measure.Perplexity(context.Background(), opened(t, file, opts...), string(text),
+			measure.PerplexityOptions{Context: 512, Chunks: 1, Documents: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -55,8 +55,20 @@ var recipes = []Recipe{
 // Recipes returns all recipes, those of the largest files first.
 func Recipes() []Recipe { return slices.Clone(recipes) }
 
-// ParseRecipe returns the recipe with the given name; case does not matter.
+// aliases are other names of recipes, as in llama-quantize.
+var aliases = map[string]string{"Q3_K": "Q3_K_M", "Q4_K": "Q4_K_M", "Q5_K": "Q5_K_M"}
+
+// ParseRecipe returns the recipe with the given name; case does not matter. As in
+// llama-quantize the number of a file type is a name, too.
 func ParseRecipe(name string) (Recipe, error) {
+	if other, ok := aliases[strings.ToUpper(name)]; ok {
+		name = other
+	}
+	if n, err := strconv.ParseUint(name, 10, 32); err == nil {
+		if i := slices.IndexFunc(recipes, func(r Recipe) bool { return r.FileType == uint32(n) }); i >= 0 {
+			return recipes[i], nil
+		}
+	}
 	names := make([]string, len(recipes))
 	for i, r := range recipes {
 		if strings.EqualFold(r.Name, name) {

@@ -18,6 +18,16 @@ func TestParseRecipe(t *testing.T) {
 			t.Errorf("%s: %v cannot be written", want.Name, want.Base)
 		}
 	}
+	for name, want := range map[string]string{"Q4_K": "Q4_K_M", "q5_k": "Q5_K_M", "Q3_K": "Q3_K_M", "7": "Q8_0", "0": "F32", "15": "Q4_K_M", "37": "TQ2_0"} {
+		if got, err := ParseRecipe(name); err != nil || got.Name != want {
+			t.Errorf("%q: got %v, %v, want %s", name, got, err, want)
+		}
+	}
+	for _, name := range []string{"", "-7", "7.0", "4", "99", "Q6_K_M", "Q4_K_"} {
+		if got, err := ParseRecipe(name); err == nil {
+			t.Errorf("%q: got %v", name, got)
+		}
+	}
 	_, err := ParseRecipe("Q4")
 	for _, part := range []string{`"Q4"`, "F16, ", "Q4_0"} {
 		if err == nil || !strings.Contains(err.Error(), part) {

@@ -118,6 +118,15 @@ func (c *Chain) Candidates() []Candidate { return c.cands.list }
 // those of the prompt. The penalties and DRY look back at them.
 func (c *Chain) Accept(id int32) { c.memory.accept(id) }
 
+// SetHistory replaces the accepted tokens by ids, those of a prompt for instance. Random
+// numbers and mirostat's threshold go on from where they are.
+func (c *Chain) SetHistory(ids []int32) {
+	c.memory.history = c.memory.history[:0]
+	for _, id := range ids {
+		c.memory.accept(id)
+	}
+}
+
 // Reset makes the chain as it was when it was new.
 func (c *Chain) Reset() { c.memory.reset(c.params.Seed, c.firstMu()) }
 

@@ -122,7 +122,10 @@ func TestDetect(t *testing.T) {
 		{"mpt-30b-chat", both, "mpt-30b-chat", ""},
 		{"mpt-30b-chat", vocabulary(endOfText), "", "its vocabulary lacks them"},
 		{"mpt-7b-instruct", vocabulary(), "mpt-instruct", ""},
-		{"Mpt 7b 8k Instruct", vocabulary(), "mpt-instruct", ""},
+		{"mpt7b_instruct.q4", vocabulary(), "mpt-instruct", ""},
+		{"Mpt 7b 8k Instruct", vocabulary(), "mpt-30b-instruct", ""},
+		{"MPT-7B-Instruct-8k", vocabulary(), "mpt-30b-instruct", ""},
+		{"MPT-7B-Chat-8k", both, "mpt-30b-chat", ""},
 		{"mpt-1b-redpajama-200b-dolly", vocabulary(), "mpt-instruct", ""},
 		{"mpt-30b-instruct-peft-compatible", vocabulary(), "mpt-30b-instruct", ""},
 		{"sea-lion-7b-instruct", vocabulary(), "sealion", ""},
@@ -139,6 +142,51 @@ func TestDetect(t *testing.T) {
 			t.Errorf("%q: %v", c.name, err)
 		case f.Name != c.want:
 			t.Errorf("%q: got %s, want %s", c.name, f.Name, c.want)
+		}
+	}
+}
+
+// A model that is called something of its own may have been made of a published one.
+func TestDetectBases(t *testing.T) {
+	both := vocabulary(imStart, imEnd)
+	for _, c := range []struct {
+		name  string
+		bases []string
+		has   func(string) bool
+		want  string
+	}{
+		{"pirate", []string{"mosaicml/mpt-7b-instruct"}, vocabulary(), "mpt-instruct"},
+		{"pirate", []string{"mosaicml/mpt-7b", "mosaicml/mpt-30b-instruct"}, vocabulary(), "mpt-30b-instruct"},
+		{"pirate", []string{"mosaicml/mpt-7b-instruct"}, both, "chatml"}, // the tokens were added for something
+		{"pirate", []string{"mosaicml/mpt-30b-chat"}, both, "mpt-30b-chat"},
+		{"pirate", []string{"mosaicml/mpt-30b-chat"}, vocabulary(), "raw"},
+		{"mpt-7b-instruct", []string{"mosaicml/mpt-30b-instruct"}, vocabulary(), "mpt-instruct"},
+		{"pirate", []string{"gpt2"}, vocabulary(), "raw"},
+	} {
+		m := Model{Name: c.name, Bases: c.bases, Has: c.has}
+		if f, err := m.Detect(); err != nil || f.Name != c.want {
+			t.Errorf("%s of %q: %v, %v, want %s", c.name, c.bases, f, err, c.want)
+		}
+	}
+}
+
+func TestSoundsTuned(t *testing.T) {
+	for name, want := range map[string]bool{"my-Instruct-3": true, "sea_lion.chat": true, "mpt-7b": false, "": false, "mpt-7b-storywriter": false} {
+		if SoundsTuned(name) != want {
+			t.Errorf("%q: %v", name, !want)
+		}
+	}
+}
+
+// A prompt in a format is known from any other text.
+func TestWrote(t *testing.T) {
+	for _, f := range Formats() {
+		pieces, err := f.Render([]Message{{User, "What is a quoll?"}}, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if raw := f.Name == "raw"; f.Wrote(join(pieces)) == raw || f.Wrote("What is a quoll?") {
+			t.Errorf("%s: not told apart", f.Name)
 		}
 	}
 }

@@ -39,6 +39,11 @@ type Format struct {
 	// StopTokens are the tokens that end an answer, Stops texts that do.
 	StopTokens, Stops []string
 
+	// Jinja says that the format is that of a template in Jinja, also if it is one of
+	// [Formats]. Such a one writes the token that begins a text itself, or leaves it
+	// out on purpose; before all others it comes where the vocabulary asks for it.
+	Jinja bool
+
 	models   []string // what the names of models without a template contain, see plainName
 	template template
 }
@@ -168,6 +173,24 @@ func cutPrefix(pieces, prefix []Piece) ([]Piece, bool) {
 	w.add(Piece{rest, last.Special})
 	w.add(pieces[n:]...)
 	return w.pieces, true
+}
+
+// Wrote reports whether a text has what f writes where an answer begins, so that it is
+// a prompt in this format.
+func (f *Format) Wrote(text string) bool {
+	const question = "Question0"
+	pieces, err := f.Render([]Message{{User, question}}, true)
+	if err != nil {
+		return false
+	}
+	var all strings.Builder
+	for _, p := range pieces {
+		all.WriteString(p.Text)
+	}
+	_, behind, _ := strings.Cut(all.String(), question)
+	lines := strings.Split(strings.TrimSpace(behind), "\n")
+	mark := lines[len(lines)-1]
+	return mark != "" && strings.Contains(text, mark)
 }
 
 // StopsFor returns the tokens of a vocabulary that end an answer, and the texts

@@ -25,7 +25,7 @@ var formats = [...]Format{
 		Usage:      "ChatML with the system prompt of MPT-30B-Chat and MPT-7B-8k-Chat",
 		System:     "A conversation between a user and an LLM-based AI assistant. The assistant gives helpful and honest answers.",
 		StopTokens: []string{imEnd, endOfText},
-		models:     []string{"mpt-30b-chat", "mpt-7b-8k-chat"},
+		models:     []string{"mpt-30b-chat", "mpt-7b-8k-chat", "mpt-7b-chat-8k"},
 		template:   &chatML,
 	},
 	{
@@ -34,7 +34,7 @@ var formats = [...]Format{
 		System:     instruction,
 		StopTokens: []string{endOfText},
 		Stops:      []string{"### Instruction", "### End"},
-		models:     []string{"mpt-7b-instruct", "mpt-7b-8k-instruct", "mpt-1b-redpajama-200b-dolly"},
+		models:     []string{"mpt-7b-instruct", "mpt-1b-redpajama-200b-dolly"},
 		template: &markup{
 			system:    plain("", "\n"),
 			user:      plain("### Instruction:\n", "\n"),
@@ -44,11 +44,13 @@ var formats = [...]Format{
 	},
 	{
 		Name:       "mpt-30b-instruct",
-		Usage:      "instructions as on the card of MPT-30B-Instruct",
+		Usage:      "instructions as on the card of MPT-30B-Instruct; MPT-7B-8k-Instruct",
 		System:     instruction,
 		StopTokens: []string{endOfText},
 		Stops:      []string{"###Instruction", "### Instruction", "### End"},
-		models:     []string{"mpt-30b-instruct"},
+		// The card of MPT-7B-8k-Instruct, which is called MPT-7B-Instruct-8k there, gives no
+		// prompt. It lists the nine data sets of MPT-30B-Instruct, whose card does.
+		models: []string{"mpt-30b-instruct", "mpt-7b-8k-instruct", "mpt-7b-instruct-8k"},
 		template: &markup{
 			system:    plain("", "\n\n"),
 			user:      plain("###Instruction\n", "\n\n"),

@@ -12,6 +12,7 @@ import (
 // Model is what a model's file says about conversations.
 type Model struct {
 	Name      string            // what it is called
+	Bases     []string          // the models that it was made of
 	Template  string            // in Jinja, or ""
 	Templates map[string]string // others, by name
 
@@ -28,7 +29,7 @@ type Model struct {
 // else as the function [Detect] finds it.
 func (m *Model) Detect() (*Format, error) {
 	if strings.TrimSpace(m.Template) == "" {
-		return Detect("", m.Has, m.Name)
+		return Detect("", m.Has, m.Name, m.Bases...)
 	}
 	return m.Jinja(m.Template)
 }
@@ -44,7 +45,7 @@ func (m *Model) Jinja(template string) (*Format, error) {
 	if err != nil {
 		return nil, fmt.Errorf("chat: the chat template cannot be used: %w: choose a format with --chat-template NAME (%s)", err, names())
 	}
-	f := &Format{Name: "jinja", Usage: "the model's own template", template: &program{model: m, template: parsed}}
+	f := &Format{Name: "jinja", Usage: "the model's own template", Jinja: true, template: &program{model: m, template: parsed}}
 	for _, token := range []string{imEnd, endOfText} {
 		if strings.Contains(template, token) {
 			f.StopTokens = append(f.StopTokens, token)

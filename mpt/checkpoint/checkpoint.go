@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // maxFile bounds the JSON files of a checkpoint. A tokenizer with a vocabulary of
@@ -20,39 +21,66 @@ type Checkpoint struct {
 
 	dir     string
 	source  Source // nil: the folder dir
+	notes   []string
 	shards  []*Container
 	tensors []*Tensor
 	byName  map[string]*Tensor
 }
 
 // Open reads config.json, the index if there is one, and the headers of all
-// weight files in the folder dir. Of safetensors and torch files it takes the
-// former; of an index and a single file, the index.
-func Open(dir string) (*Checkpoint, error) {
-	c := &Checkpoint{dir: dir, byName: map[string]*Tensor{}}
-	if err := c.open(); err != nil {
+// weight files at path: a folder, of which it takes the files that transformers would,
+// or one file of weights, to which the other files of its folder belong.
+func Open(path string) (*Checkpoint, error) {
+	c := &Checkpoint{dir: path, byName: map[string]*Tensor{}}
+	file := ""
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		c.dir, file = filepath.Dir(path), filepath.Base(path)
+	}
+	if err := c.open(file); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *Checkpoint) open() error {
+// open opens the folder; file is that with the weights, if one was given.
+func (c *Checkpoint) open(file string) error {
 	b, err := c.File("config.json")
-	if errors.Is(err, fs.ErrNotExist) && c.isAdapter() {
+	missing := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case missing && file != "":
+		return fmt.Errorf("%w: %s holds weights only; the model's config.json and the files of its tokenizer belong beside it", err, file)
+	case missing && c.IsAdapter():
 		return fmt.Errorf("checkpoint: %s: this is a LoRA adapter, not a model; what is wanted here is its base model: %w", c.dir, errors.ErrUnsupported)
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("%w: a checkpoint is a folder that holds config.json, tokenizer.json and weights", err)
 	}
 	if c.Config, err = ParseConfig(b); err != nil {
 		return fmt.Errorf("%w: in %s", err, c.dir)
 	}
-	return c.openWeights()
+	if file == "" {
+		err = c.openWeights()
+	} else if err = c.refuseShard(file); err == nil {
+		err = c.openSingle(file)
+	}
+	if err == nil {
+		c.resolve()
+	}
+	return err
 }
 
-// isAdapter reports whether the folder is one that PEFT wrote.
-func (c *Checkpoint) isAdapter() bool {
+// Notes returns what a user should know of the files although it is no error.
+func (c *Checkpoint) Notes() []string { return c.notes }
+
+func (c *Checkpoint) note(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(c.notes, text) {
+		c.notes = append(c.notes, text)
+	}
+}
+
+// IsAdapter reports whether the folder holds an adapter that PEFT wrote, perhaps beside a
+// model.
+func (c *Checkpoint) IsAdapter() bool {
 	return c.has("adapter_config.json")
 }
 
@@ -81,18 +109,24 @@ func (c *Checkpoint) Tensor(name string) (*Tensor, bool) {
 }
 
 // File returns the content of a small file of the folder, such as
-// tokenizer.json. If it does not exist the error wraps [fs.ErrNotExist].
+// tokenizer.json. If it does not exist the error wraps [fs.ErrNotExist]; a link to what
+// does not exist is another error.
 func (c *Checkpoint) File(name string) ([]byte, error) {
-	if !isFileName(name) {
-		return nil, fmt.Errorf("checkpoint: %q is not the name of a file in the folder: %w", name, fs.ErrInvalid)
-	}
 	if c.source != nil {
 		return c.fileOf(name)
 	}
-	path := filepath.Join(c.dir, name)
-	f, err := os.Open(path)
+	return ReadFile(c.dir, name)
+}
+
+// ReadFile is [Checkpoint.File] for the folder dir.
+func ReadFile(dir, name string) ([]byte, error) {
+	if !isFileName(name) {
+		return nil, fmt.Errorf("checkpoint: %q is not the name of a file in the folder: %w", name, fs.ErrInvalid)
+	}
+	path := filepath.Join(dir, name)
+	f, err := openFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %w", err)
+		return nil, err
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
@@ -108,20 +142,39 @@ func (c *Checkpoint) File(name string) ([]byte, error) {
 }
 
 // add takes the tensors of a shard. Names are made canonical here, so that two
-// files or wrappers cannot bring the same tensor twice.
+// files or wrappers cannot bring the same tensor twice, unless it is really the same.
 func (c *Checkpoint) add(s *Container) error {
 	c.shards = append(c.shards, s)
+	if note := s.Note(); note != "" {
+		c.note("%s", note)
+	}
 	for _, t := range s.tensors {
 		name := canonical(t.Name)
 		if isBuffer(name) {
 			continue
 		}
 		if u := c.byName[name]; u != nil {
-			return fmt.Errorf("checkpoint: %s: %w", s.path, malformed("tensor %q is also in %s", t.Name, u.in.path))
+			if err := c.addAgain(t, u); err != nil {
+				return err
+			}
+			continue
 		}
 		t.Name = name
 		c.byName[name] = t
 		c.tensors = append(c.tensors, t)
 	}
+	return nil
+}
+
+// addAgain refuses another tensor t of the name of u, unless they are equal.
+func (c *Checkpoint) addAgain(t, u *Tensor) error {
+	same, err := t.Equal(u)
+	if err != nil {
+		return err
+	}
+	if !same {
+		return fmt.Errorf("checkpoint: %s: %w", t.in.path, malformed("tensor %q is also in %s, with other values", t.Name, u.in.path))
+	}
+	c.note("tensor %q is there twice, with the same values", u.Name)
 	return nil
 }

@@ -1,11 +1,11 @@
 package checkpoint
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"path/filepath"
+	"slices"
 )
 
 // ErrFormat is wrapped by every error that is the fault of a file's content.
@@ -20,20 +20,43 @@ type Container struct {
 	close    func() error
 	tensors  []*Tensor
 	metadata map[string]string
+	torch    bool // written by torch.save, whatever the file is called
 }
 
-// OpenSafetensors opens a safetensors file and checks its header. The names of
-// its tensors are those of the file.
+// OpenWeights opens a file of tensors: safetensors, or one written by torch.save, in the
+// zip or the older stream container. Which it is is told by its first bytes, not by its
+// name. A training checkpoint, whose tensors lie in an inner dictionary, is opened at
+// that dictionary. The names of the tensors are those of the file.
+func OpenWeights(path string) (*Container, error) {
+	return openContainer(path, (*Container).readWeights)
+}
+
+// OpenSafetensors opens a safetensors file and checks its header.
 func OpenSafetensors(path string) (*Container, error) {
 	return openContainer(path, (*Container).readSafetensors)
 }
 
-// OpenTorch opens a file written by torch.save, in the zip or the older stream
-// container, and reads the names, shapes and places of its tensors. A training
-// checkpoint, whose tensors lie in an inner dictionary, is opened at that
-// dictionary. The names of the tensors are those of the file.
+// OpenTorch opens a file written by torch.save.
 func OpenTorch(path string) (*Container, error) {
 	return openContainer(path, (*Container).readTorch)
+}
+
+// Format returns "torch" or "safetensors".
+func (c *Container) Format() string {
+	if c.torch {
+		return "torch"
+	}
+	return "safetensors"
+}
+
+// Note returns what a user should know of the file although it is no error: that its
+// name says that it is of the other kind. It is empty if there is nothing to say.
+func (c *Container) Note() string {
+	ext := filepath.Ext(c.path)
+	if c.torch == (ext == ".safetensors") && slices.Contains(weightFiles, ext) {
+		return fmt.Sprintf("%s is a %s file, whatever its name says, and read as one", filepath.Base(c.path), c.Format())
+	}
+	return ""
 }
 
 // Path returns the name that the container was opened with.
@@ -67,9 +90,9 @@ func (c *Container) Close() error {
 }
 
 func openContainer(path string, read func(*Container) error) (*Container, error) {
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %w", err)
+		return nil, err
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
@@ -113,25 +136,6 @@ func (c *Container) head(n int64) ([]byte, error) {
 	return b, nil
 }
 
-// refuseStrangers names the files that are commonly found in the place of
-// weights and are neither safetensors nor torch files.
-func (c *Container) refuseStrangers() error {
-	b, err := c.head(512)
-	switch {
-	case err != nil:
-		return err
-	case len(b) == 0:
-		return malformed("the file is empty")
-	case isPointer(b):
-		return errPointer
-	case bytes.HasPrefix(b, []byte("GGUF")):
-		return malformed("this is a GGUF file, not a checkpoint")
-	case len(b) >= 262 && string(b[257:262]) == "ustar":
-		return fmt.Errorf("the tar container of torch before 0.1.10 is not supported: %w", errors.ErrUnsupported)
-	}
-	return nil
-}
-
 func (c *Container) refuseDuplicates() error {
 	seen := make(map[string]bool, len(c.tensors))
 	for _, t := range c.tensors {
@@ -144,15 +148,6 @@ func (c *Container) refuseDuplicates() error {
 		seen[t.Name] = true
 	}
 	return nil
-}
-
-// errPointer is what is wrong with a clone made without git-lfs.
-var errPointer = fmt.Errorf("%w: this is a git-lfs pointer, not the file itself: "+
-	"install git-lfs and run \"git lfs pull\" in the folder, or download the file again", ErrFormat)
-
-// isPointer reports whether a file that starts with b is a git-lfs pointer.
-func isPointer(b []byte) bool {
-	return bytes.HasPrefix(b, []byte("version https://git-lfs"))
 }
 
 func malformed(format string, args ...any) error {

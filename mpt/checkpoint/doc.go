@@ -7,9 +7,10 @@
 // costs a few kilobytes per tensor.
 //
 // Torch files are pickles, and a pickle is a program. The reader here is an
-// interpreter of the few instructions that build a dictionary of tensors; names
-// of functions and classes are symbols looked up in a short list, nothing is ever
-// imported or called, and anything outside the list is refused.
+// interpreter of the instructions that build a dictionary of tensors; names of
+// functions and classes are symbols looked up in a short list, nothing is ever
+// imported or called. What is outside the list, as trainers save it beside the
+// weights, is skipped without being built, and refused in the place of a weight.
 //
 // Every count, offset and name in a file is checked against the file before it is
 // used. An error that is the file's fault wraps [ErrFormat]; one that names a

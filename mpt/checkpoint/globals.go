@@ -1,61 +1,137 @@
 package checkpoint
 
-import "math"
+import (
+	"slices"
+	"strings"
+)
 
 // A reducer computes what calling a symbol with these arguments stands for.
 type reducer func(u *unpickler, args tuple) any
 
-// reducers are the symbols that may be called. None of them does more than
-// describe a tensor or make an empty container.
-var reducers = map[symbol]reducer{
-	"collections.OrderedDict":         emptyDict,
+// An object is a value of a class or function that is not known. Nothing of it is built,
+// and nothing is called: its name is kept, and what would be put into it is dropped.
+// Trainers save such things beside the weights.
+type object struct{ name symbol }
+
+// rebuilders are the functions that make tensors of storages.
+var rebuilders = map[symbol]reducer{
+	"torch._utils._rebuild_tensor":    rebuildTensor,
 	"torch._utils._rebuild_tensor_v2": rebuildTensor,
-	"torch._utils._rebuild_parameter": firstArgument,
-	"torch.Size":                      firstArgument,
-	"torch.device":                    func(*unpickler, tuple) any { return symbol("torch.device") },
+	"torch._utils._rebuild_tensor_v3": rebuildTyped,
 }
 
-// names are the symbols that may be mentioned besides reducers and the storage
-// classes of dtypes: element types, which appear as plain values.
-var names = map[symbol]bool{
-	"torch.storage.UntypedStorage": true,
-	"torch.float32":                true, "torch.float": true, "torch.float64": true, "torch.double": true,
-	"torch.float16": true, "torch.half": true, "torch.bfloat16": true,
-	"torch.int64": true, "torch.long": true, "torch.int32": true, "torch.int": true,
-	"torch.int16": true, "torch.short": true, "torch.int8": true, "torch.uint8": true, "torch.bool": true,
+// reducers are the other symbols that are understood when they are called. None of them
+// does more than describe a tensor or make a container.
+var reducers = map[symbol]reducer{
+	"collections.OrderedDict":                             newDict,
+	"collections.Counter":                                 newDict,
+	"collections.defaultdict":                             func(*unpickler, tuple) any { return &dict{} },
+	"torch._utils._rebuild_parameter":                     firstArgument,
+	"torch._utils._rebuild_parameter_with_state":          firstArgument,
+	"torch._utils._rebuild_device_tensor_from_cpu_tensor": rebuildMoved,
+	"torch._tensor._rebuild_from_type_v2":                 rebuildSubclass,
+	"torch.nn.parameter.Parameter":                        rebuildParameter,
+	"torch.Tensor":                                        func(*unpickler, tuple) any { return &tensorRef{} },
+	"torch.Size":                                          firstArgument,
+	"torch.device":                                        func(*unpickler, tuple) any { return symbol("torch.device") },
 }
 
-// global pushes the symbol of a function or class, if it is a known one.
+// hostile are the modules, and functions of Python itself, that no file of weights names
+// but one that is made to harm those who unpickle it. It would do nothing here; whoever
+// has such a file should know.
+var (
+	hostile = []string{
+		"bdb", "code", "codeop", "commands", "ctypes", "importlib", "nt", "os", "pdb", "pip", "popen2", "posix", "pty", "runpy",
+		"shutil", "socket", "subprocess", "sys", "timeit", "webbrowser",
+	}
+	hostileFunctions = []string{"__import__", "apply", "breakpoint", "compile", "eval", "exec", "execfile", "file", "globals", "input", "open", "reload"}
+)
+
+func isHostile(module, name string) bool {
+	top, _, _ := strings.Cut(module, ".")
+	if top == "builtins" || top == "__builtin__" {
+		return slices.Contains(hostileFunctions, name)
+	}
+	return slices.Contains(hostile, top)
+}
+
+// global pushes the symbol of a function or class.
 func (u *unpickler) global(module, name string) {
-	s := symbol(module + "." + name)
-	_, callable := reducers[s]
-	_, storage := dtypeOfStorage(s)
-	if !callable && !storage && !names[s] {
-		u.fail("it names %q, which a file of tensors does not need; refused, nothing was executed", string(s))
+	if isHostile(module, name) {
+		u.fail("it names %q, which a file of tensors does not need; refused, nothing was executed", module+"."+name)
 		return
 	}
-	u.push(s)
+	u.push(symbol(module + "." + name))
 }
 
+// reduce replaces a symbol and its arguments by what they stand for.
 func (u *unpickler) reduce() {
-	args, ok1 := u.pop().(tuple)
-	callee, ok2 := u.pop().(symbol)
+	args, ok := u.pop().(tuple)
+	callee := u.pop()
 	if u.err != nil {
 		return
 	}
-	f := reducers[callee]
-	if !ok1 || !ok2 || f == nil {
-		u.fail("call of something that is not a known function: %q", string(callee))
-		return
+	name, isSymbol := callee.(symbol)
+	if _, storage := dtypeOfStorage(name); !ok || storage {
+		isSymbol = false
 	}
-	u.push(f(u, args))
+	known, isObject := callee.(*object)
+	f := rebuilders[name]
+	if f == nil {
+		f = reducers[name]
+	}
+	switch {
+	case isSymbol && f != nil:
+		u.push(f(u, args))
+	case isSymbol:
+		u.push(&object{name})
+	case isObject && ok:
+		u.push(&object{known.name})
+	default:
+		u.fail("call of something that is not a known function: %q", string(name))
+	}
 }
 
-func emptyDict(u *unpickler, args tuple) any {
-	if len(args) != 0 {
-		u.fail("OrderedDict with arguments")
+// newDict makes a dictionary, which may be given its pairs at once.
+func newDict(u *unpickler, args tuple) any {
+	d := &dict{}
+	if len(args) == 0 {
+		return d
 	}
-	return &dict{}
+	switch from := args[0].(type) {
+	case *dict:
+		if u.copies(len(from.items)) {
+			d.items = slices.Clone(from.items)
+		}
+	case *list:
+		if u.copies(len(from.items)) {
+			d.items = pairs(from.items)
+		}
+	}
+	return d
+}
+
+// copies reports whether n more values may be copied. What is in a pickle once could be
+// copied with every few bytes of it.
+func (u *unpickler) copies(n int) bool {
+	if u.copied += n; u.copied > maxStack {
+		u.fail("more than %d values are copied", maxStack)
+	}
+	return u.err == nil
+}
+
+// pairs returns the items of a dictionary from a list of them, which are tuples or, in
+// files of Python 2, lists.
+func pairs(values []any) (items []item) {
+	for _, x := range values {
+		if l, ok := x.(*list); ok {
+			x = tuple(l.items)
+		}
+		if pair, ok := x.(tuple); ok && len(pair) == 2 {
+			items = append(items, item{pair[0], pair[1]})
+		}
+	}
+	return items
 }
 
 func firstArgument(u *unpickler, args tuple) any {
@@ -64,75 +140,4 @@ func firstArgument(u *unpickler, args tuple) any {
 		return nil
 	}
 	return args[0]
-}
-
-// A view is a range of a storage, in elements.
-type view struct {
-	of           *storage
-	start, count int
-}
-
-// A tensorRef is a tensor as a pickle describes it: shape and strides over a view
-// that is somewhere else in the file.
-type tensorRef struct {
-	view
-	shape, strides []int
-}
-
-// rebuildTensor reads the arguments (storage, offset, size, stride, requires_grad,
-// hooks), where offset and stride count elements, and checks that the tensor lies
-// inside the storage.
-func rebuildTensor(u *unpickler, args tuple) any {
-	if len(args) < 4 {
-		u.fail("a tensor with %d arguments", len(args))
-		return nil
-	}
-	v, ok := args[0].(view)
-	offset, okOffset := args[1].(int64)
-	shape, okShape := dimensions(args[2])
-	strides, okStrides := dimensions(args[3])
-	if !ok || !okOffset || !okShape || !okStrides || len(shape) != len(strides) {
-		u.fail("a tensor whose storage, offset, size or stride is not what torch writes")
-		return nil
-	}
-	if last, ok := lastElement(shape, strides); !ok || offset < 0 || offset > int64(v.count-last) {
-		u.fail("a tensor of size %v, stride %v, offset %d reaches outside its storage of %d elements", shape, strides, offset, v.count)
-		return nil
-	}
-	v.start += int(offset)
-	return &tensorRef{v, shape, strides}
-}
-
-// dimensions reads a tuple of non-negative integers.
-func dimensions(v any) ([]int, bool) {
-	t, ok := v.(tuple)
-	if !ok || len(t) > 8 {
-		return nil, false
-	}
-	d := make([]int, len(t))
-	for i, v := range t {
-		n, ok := v.(int64)
-		if !ok || n < 0 || n > math.MaxInt {
-			return nil, false
-		}
-		d[i] = int(n)
-	}
-	return d, true
-}
-
-// lastElement returns the number of storage elements that a tensor spans; ok is
-// false if that does not fit in an int.
-func lastElement(shape, strides []int) (n int, ok bool) {
-	if count, ok := elements(shape); !ok || count == 0 {
-		return 0, ok
-	}
-	n = 1
-	for i, d := range shape {
-		step, ok := product(d-1, strides[i])
-		if !ok || n > math.MaxInt-step {
-			return 0, false
-		}
-		n += step
-	}
-	return n, true
 }

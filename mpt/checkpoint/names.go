@@ -1,10 +1,24 @@
 package checkpoint
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// prefixes are what wrappers put before the names of a model's tensors: data
-// parallel training, PEFT, Composer, and the classes around the bare model.
-var prefixes = []string{"module.", "base_model.model.", "model.", "transformer."}
+// prefixes are what stands before the names of a model's tensors: the attributes that
+// hold the model in training code, in PEFT and in Composer, and in the classes around
+// the bare model.
+var prefixes = []string{"base_model", "model", "transformer"}
+
+// wrappers are the parts that classes around a module put into the names of what is in
+// it, wherever that is: DistributedDataParallel and DeepSpeed's engine (module), FSDP,
+// activation checkpointing, torch.compile, Lightning's strategies, fairscale.
+var wrappers = []string{
+	"module", "_module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module", "_fpw_module", "_ddp_module",
+}
+
+// baseLayer is what PEFT puts before the weight of a module that has an adapter beside it.
+const baseLayer = ".base_layer."
 
 // renamed are the parts of names that changed in May 2023.
 var renamed = strings.NewReplacer(
@@ -15,25 +29,41 @@ var renamed = strings.NewReplacer(
 	".norm_attn_norm.", ".",
 )
 
+// Unwrapped returns a name without the parts that wrappers of modules put into it.
+func Unwrapped(name string) string {
+	if !strings.Contains(name, "mod") { // as all of them do
+		return name
+	}
+	parts := strings.Split(name, ".")
+	parts = slices.DeleteFunc(parts, func(p string) bool { return slices.Contains(wrappers, p) })
+	return strings.Join(parts, ".")
+}
+
 // canonical returns the name of a tensor without wrappers and in today's
 // spelling, such as "blocks.0.attn.Wqkv.weight", "wte.weight", "lm_head.weight".
 func canonical(name string) string {
-	for i := 0; i < len(prefixes); i++ {
-		if rest, ok := strings.CutPrefix(name, prefixes[i]); ok {
-			name, i = rest, -1
+	name = Unwrapped(name)
+	for {
+		first, rest, ok := strings.Cut(name, ".")
+		if !ok || !slices.Contains(prefixes, first) {
+			break
 		}
+		name = rest
 	}
 	if rest, ok := strings.CutPrefix(name, "ln_f."); ok {
-		return "norm_f." + rest
+		name = "norm_f." + rest
+	}
+	for strings.Contains(name, baseLayer) { // more than one: an adapter beside an adapter
+		name = strings.ReplaceAll(name, baseLayer, ".")
 	}
 	return renamed.Replace(name)
 }
 
 // isBuffer reports whether a tensor of this canonical name is derived from the
-// configuration and not part of the model.
+// configuration, or kept for training in eight bits, and not part of the model.
 func isBuffer(name string) bool {
 	last := name[strings.LastIndexByte(name, '.')+1:]
-	return last == "inv_freq" || last == "attn_bias"
+	return last == "inv_freq" || last == "attn_bias" || last == "_extra_state"
 }
 
 // CanonicalName returns the name of a tensor without what wrappers put before it and

@@ -2,8 +2,8 @@ package checkpoint
 
 const opStop = '.'
 
-// opcodes is indexed by instruction. It holds what torch.save has used from
-// protocol 2 to protocol 4; a nil entry is refused.
+// opcodes is indexed by instruction. It holds what torch.save uses from protocol 2 to
+// protocol 5; a nil entry is refused.
 var opcodes = [256]func(*unpickler){
 	0x80: func(u *unpickler) { u.protocol(u.byte()) }, // PROTO
 	0x95: func(u *unpickler) { u.uint(8) },            // FRAME: its length is of no use here
@@ -15,13 +15,18 @@ var opcodes = [256]func(*unpickler){
 	'M':  func(u *unpickler) { u.push(int64(u.uint(2))) },      // BININT2
 	'J':  func(u *unpickler) { u.integer(u.bytes(4)) },         // BININT
 	0x8a: func(u *unpickler) { u.integer(u.bytes(u.uint(1))) }, // LONG1
+	0x8b: func(u *unpickler) { u.integer(u.bytes(u.uint(4))) }, // LONG4
 	'G':  func(u *unpickler) { u.float(u.bytes(8)) },           // BINFLOAT
 
 	'X':  func(u *unpickler) { u.push(string(u.bytes(u.uint(4)))) }, // BINUNICODE
 	0x8c: func(u *unpickler) { u.push(string(u.bytes(u.uint(1)))) }, // SHORT_BINUNICODE
+	0x8d: func(u *unpickler) { u.push(string(u.bytes(u.uint(8)))) }, // BINUNICODE8
 	'U':  func(u *unpickler) { u.push(string(u.bytes(u.uint(1)))) }, // SHORT_BINSTRING
+	'T':  func(u *unpickler) { u.push(string(u.bytes(u.uint(4)))) }, // BINSTRING
 	'B':  func(u *unpickler) { u.push(u.bytes(u.uint(4))) },         // BINBYTES
 	'C':  func(u *unpickler) { u.push(u.bytes(u.uint(1))) },         // SHORT_BINBYTES
+	0x8e: func(u *unpickler) { u.push(u.bytes(u.uint(8))) },         // BINBYTES8
+	0x96: func(u *unpickler) { u.push(u.bytes(u.uint(8))) },         // BYTEARRAY8
 
 	'(':  func(u *unpickler) { u.mark() },                               // MARK
 	')':  func(u *unpickler) { u.push(tuple{}) },                        // EMPTY_TUPLE
@@ -31,11 +36,16 @@ var opcodes = [256]func(*unpickler){
 	0x87: func(u *unpickler) { u.tuple(3) },                             // TUPLE3
 	']':  func(u *unpickler) { u.push(&list{}) },                        // EMPTY_LIST
 	0x8f: func(u *unpickler) { u.push(&list{}) },                        // EMPTY_SET
+	0x90: func(u *unpickler) { u.append(u.popMark()) },                  // ADDITEMS
+	0x91: func(u *unpickler) { u.push(&list{items: u.popMark()}) },      // FROZENSET
 	'a':  func(u *unpickler) { u.append([]any{u.pop()}) },               // APPEND
 	'e':  func(u *unpickler) { u.append(u.popMark()) },                  // APPENDS
 	'}':  func(u *unpickler) { u.push(&dict{}) },                        // EMPTY_DICT
 	's':  func(u *unpickler) { v := u.pop(); u.set([]any{u.pop(), v}) }, // SETITEM
 	'u':  func(u *unpickler) { u.set(u.popMark()) },                     // SETITEMS
+
+	'0': func(u *unpickler) { u.drop() },    // POP
+	'1': func(u *unpickler) { u.popMark() }, // POP_MARK
 
 	'q':  func(u *unpickler) { u.memoize(uint32(u.byte())) },    // BINPUT
 	'r':  func(u *unpickler) { u.memoize(uint32(u.uint(4))) },   // LONG_BINPUT
@@ -48,6 +58,7 @@ var opcodes = [256]func(*unpickler){
 	'Q':  func(u *unpickler) { u.persistentLoad() },                   // BINPERSID
 	'R':  func(u *unpickler) { u.reduce() },                           // REDUCE
 	0x81: func(u *unpickler) { u.reduce() },                           // NEWOBJ
+	0x92: func(u *unpickler) { u.pop(); u.reduce() },                  // NEWOBJ_EX, without its keyword arguments
 	'b':  func(u *unpickler) { u.build() },                            // BUILD
 }
 
@@ -74,18 +85,32 @@ func (u *unpickler) tuple(n int) {
 	u.push(t)
 }
 
-func (u *unpickler) append(vs []any) {
-	l, ok := u.top().(*list)
-	if !ok {
-		u.fail("append to something that is not a list")
+// drop removes the value on top, or the last MARK if there is none above it.
+func (u *unpickler) drop() {
+	if n := len(u.marks); n > 0 && u.marks[n-1] == len(u.stack) {
+		u.marks = u.marks[:n-1]
 		return
 	}
-	l.items = append(l.items, vs...)
+	u.pop()
+}
+
+func (u *unpickler) append(vs []any) {
+	switch l := u.top().(type) {
+	case *list:
+		l.items = append(l.items, vs...)
+	case *object:
+	default:
+		u.fail("append to something that is not a list")
+	}
 }
 
 // set stores pairs in the dictionary on top.
 func (u *unpickler) set(pairs []any) {
-	d, ok := u.top().(*dict)
+	top := u.top()
+	if _, ok := top.(*object); ok {
+		return
+	}
+	d, ok := top.(*dict)
 	if !ok || len(pairs)%2 != 0 {
 		u.fail("items for something that is not a dictionary, or an odd number of them")
 		return
@@ -121,11 +146,22 @@ func (u *unpickler) persistentLoad() {
 	u.push(v)
 }
 
-// build drops the attributes that BUILD would set. Only dictionaries carry any in
-// files of tensors: _metadata, which torch uses for version numbers of modules.
+// build drops the attributes that BUILD would set: those of dictionaries, such as
+// _metadata, which torch uses for version numbers of modules, and of all that is skipped.
+// Only the oldest tensors are nothing without them.
 func (u *unpickler) build() {
-	u.pop()
-	if _, ok := u.top().(*dict); !ok {
+	state := u.pop()
+	switch x := u.top().(type) {
+	case *dict, *list, *object:
+	case *tensorRef:
+		args, ok := state.(tuple)
+		if x.of != nil || !ok {
+			break
+		}
+		if t, ok := rebuildTensor(u, args).(*tensorRef); ok {
+			*x = *t
+		}
+	default:
 		u.fail("BUILD of something that is not a dictionary")
 	}
 }

@@ -39,7 +39,8 @@ func (d *dict) get(key string) any {
 
 // An unpickler interprets one pickle. It builds data and nothing else: a GLOBAL
 // pushes a symbol, and the few symbols that REDUCE understands are rows of the
-// table reducers. The first thing that is wrong ends it and stays in err.
+// tables rebuilders and reducers; what others stand for is skipped. The first
+// thing that is wrong ends it and stays in err.
 type unpickler struct {
 	r     io.Reader
 	pos   int64 // bytes read
@@ -50,6 +51,7 @@ type unpickler struct {
 	stack   []any
 	marks   []int // stack heights at the open MARKs
 	memo    map[uint32]any
+	copied  int                         // values of dictionaries that were made of others
 	persist func(id tuple) (any, error) // resolves BINPERSID
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
-	"fmt"
 	"sort"
 )
 
@@ -87,23 +86,23 @@ func (c *Container) parseEntry(d *json.Decoder, name string, data int64) (extent
 	if err := d.Decode(&e); err != nil {
 		return extent{}, malformed("header: tensor %q: %v", name, err)
 	}
-	dt, ok := dtypeNamed(e.DType)
-	if !ok {
-		return extent{}, fmt.Errorf("tensor %q: unknown element type %q: %w", name, e.DType, ErrFormat)
-	}
-	if len(e.Offsets) != 2 || e.Shape == nil {
-		return extent{}, malformed("tensor %q: shape or data_offsets are missing", name)
+	if len(e.Offsets) != 2 || e.Shape == nil || e.DType == "" {
+		return extent{}, malformed("tensor %q: dtype, shape or data_offsets are missing", name)
 	}
 	s := extent{e.Offsets[0], e.Offsets[1], name}
 	if s.begin < 0 || s.end < s.begin || s.end > c.size-data {
 		return extent{}, malformed("tensor %q: bytes %d to %d lie outside the %d bytes of data: the file is truncated or damaged",
 			name, s.begin, s.end, c.size-data)
 	}
+	dt, ok := dtypeNamed(e.DType)
+	if !ok {
+		dt = opaque(e.DType)
+	}
 	t, err := newTensor(c, name, dt, e.Shape, data+s.begin, nil)
 	if err != nil {
 		return extent{}, err
 	}
-	if int64(t.Bytes()) != s.end-s.begin {
+	if t.space = s.end - s.begin; ok && int64(t.Bytes()) != t.space {
 		return extent{}, malformed("tensor %q: %s %v takes %d bytes, the file gives it %d", name, e.DType, e.Shape, t.Bytes(), s.end-s.begin)
 	}
 	c.tensors = append(c.tensors, t)

@@ -75,7 +75,7 @@ func TestSafetensorsErrors(t *testing.T) {
 		{safetensorsOf(`{"w":5}`, nil), `tensor "w"`},
 		{safetensorsOf(`{"__metadata__":{"a":5}}`, nil), "__metadata__"},
 		{safetensorsOf(`{"w":{"dtype":"F32","shape":[1]}}`, nil), "data_offsets are missing"},
-		{one("F12", "[4]", "[0,16]"), `unknown element type "F12"`},
+		{one("", "[4]", "[0,16]"), "dtype, shape or data_offsets are missing"},
 		{one("F32", "[4]", "[0,17]"), "lie outside the 16 bytes of data: the file is truncated or damaged"},
 		{one("F32", "[4]", "[8,4]"), "lie outside"},
 		{one("F32", "[4]", "[-4,12]"), "lie outside"},
@@ -141,7 +141,7 @@ func FuzzSafetensorsHeader(f *testing.F) {
 func readAll(t *testing.T, c *Container) {
 	t.Helper()
 	for _, x := range c.Tensors() {
-		if x.Bytes() > 1<<20 || x.Bytes() == 0 {
+		if x.Bytes() > 1<<20 || x.Bytes() == 0 || x.dtype.isOpaque() {
 			continue
 		}
 		if err := x.ReadRows(make([]byte, x.Bytes()), 0, x.Rows()); err != nil {

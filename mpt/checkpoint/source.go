@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strings"
 )
 
 // A Source is where the files of a checkpoint come from when they do not lie in a folder.
 // Its methods may be called from several goroutines.
 type Source interface {
-	// Name is what the checkpoint is called: the name that its folder would have.
-	Name() string
+	// Dir is the folder in which its files would lie. It says what the checkpoint is called,
+	// and is in messages.
+	Dir() string
 	// Has reports whether there is a file of that name.
 	Has(name string) bool
 	// File returns the content of a small file, or an error that wraps fs.ErrNotExist.
@@ -22,8 +22,8 @@ type Source interface {
 
 // OpenSource is [Open] for a checkpoint whose files src has.
 func OpenSource(src Source) (*Checkpoint, error) {
-	c := &Checkpoint{dir: src.Name(), source: src, byName: map[string]*Tensor{}}
-	if err := c.open(); err != nil {
+	c := &Checkpoint{dir: src.Dir(), source: src, byName: map[string]*Tensor{}}
+	if err := c.open(""); err != nil {
 		c.Close()
 		return nil, err
 	}
@@ -49,21 +49,13 @@ func (c *Checkpoint) fileOf(name string) ([]byte, error) {
 	return b, nil
 }
 
-// container opens a file of weights.
-func (c *Checkpoint) container(l layout, name string) (*Container, error) {
-	path := filepath.Join(c.dir, name)
-	if c.source == nil {
-		return l.open(path)
-	}
+// containerOf opens a file of weights of the source.
+func (c *Checkpoint) containerOf(name string) (*Container, error) {
 	r, size, err := c.source.Weights(name)
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
-	read := (*Container).readTorch
-	if strings.HasSuffix(l.single, ".safetensors") {
-		read = (*Container).readSafetensors
-	}
-	return newContainer(path, r, size, read)
+	return newContainer(filepath.Join(c.dir, name), r, size, (*Container).readWeights)
 }
 
 // Span returns where rows r0 up to r1 lie: bytes from up to to of the named file. If they

@@ -17,6 +17,7 @@ type Tensor struct {
 	in      *Container
 	offset  int64 // of the first element in the file, in bytes
 	strides []int // in elements; nil if the elements lie in row-major order
+	space   int64 // bytes in the file, of an opaque dtype
 }
 
 // newTensor describes elements at a byte offset that the caller has checked to
@@ -51,7 +52,12 @@ func (t *Tensor) RowBytes() int {
 }
 
 // Bytes returns the size of all elements together.
-func (t *Tensor) Bytes() int { return t.Rows() * t.RowBytes() }
+func (t *Tensor) Bytes() int {
+	if t.dtype.isOpaque() {
+		return int(t.space)
+	}
+	return t.Rows() * t.RowBytes()
+}
 
 // SameData reports whether t and u are views of the same elements of the same
 // file, as tied weights are when torch saves them.
@@ -71,6 +77,9 @@ func (t *Tensor) ReadRows(dst []byte, r0, r1 int) error {
 	if r0 < 0 || r1 < r0 || r1 > t.Rows() || len(dst) != (r1-r0)*t.RowBytes() {
 		return fmt.Errorf("checkpoint: tensor %s: rows %d:%d of %d into %d bytes: out of range",
 			t.Name, r0, r1, t.Rows(), len(dst))
+	}
+	if t.dtype.isOpaque() {
+		return fmt.Errorf("checkpoint: tensor %s: elements of type %s are not known: %w", t.Name, t.DType, errors.ErrUnsupported)
 	}
 	if len(dst) == 0 {
 		return nil

@@ -2,8 +2,11 @@ package checkpoint
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 )
 
 // A storage is one flat array of a torch file. Tensors are views of it.
@@ -31,6 +34,7 @@ var (
 )
 
 func (c *Container) readTorch() error {
+	c.torch = true
 	b, err := c.head(int64(len(legacyMagic)))
 	if err != nil {
 		return err
@@ -96,28 +100,25 @@ const maxExpansion = 4
 
 // addTensors adds the tensors of an unpickled object to the container. locate
 // finds the offset of a storage in the file.
-func (t *torchFile) addTensors(object any, locate func(*storage) error) error {
-	d, err := stateDict(object)
+func (t *torchFile) addTensors(value any, locate func(*storage) error) error {
+	d, err := stateDict(value)
 	if err != nil {
 		return err
 	}
 	room := maxExpansion * t.c.size
 	for _, it := range d.items {
-		ref, ok := it.value.(*tensorRef)
-		if !ok {
+		if !it.isWeight() {
 			continue
 		}
 		name, ok := it.key.(string)
 		if !ok {
 			return malformed("a tensor is stored under a key that is not a string")
 		}
-		if ref.of.offset < 0 {
-			if err := locate(ref.of); err != nil {
-				return fmt.Errorf("tensor %q: %w", name, err)
-			}
+		ref, ok := it.value.(*tensorRef)
+		if !ok {
+			return fmt.Errorf("tensor %q is of a kind that is not read, %q: %w", name, it.value.(*object).name, errors.ErrUnsupported)
 		}
-		offset := ref.of.offset + int64(ref.start)*int64(ref.of.dtype.size)
-		tensor, err := newTensor(t.c, name, ref.of.dtype, ref.shape, offset, ref.strides)
+		tensor, err := t.tensor(name, ref, locate)
 		if err != nil {
 			return err
 		}
@@ -127,6 +128,19 @@ func (t *torchFile) addTensors(object any, locate func(*storage) error) error {
 		t.c.tensors = append(t.c.tensors, tensor)
 	}
 	return nil
+}
+
+// tensor returns the tensor that ref describes.
+func (t *torchFile) tensor(name string, ref *tensorRef, locate func(*storage) error) (*Tensor, error) {
+	if ref.of == nil {
+		return nil, malformed("tensor %q has no elements", name)
+	}
+	if ref.of.offset < 0 {
+		if err := locate(ref.of); err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", name, err)
+		}
+	}
+	return newTensor(t.c, name, ref.dtype, ref.shape, ref.of.offset+ref.offset, ref.strides)
 }
 
 // place sets the offset of s, where the file has room for size bytes.
@@ -141,17 +155,20 @@ func (t *torchFile) place(s *storage, offset, size int64) error {
 
 // stateDicts are the places where training code puts the weights in a larger
 // object.
-var stateDicts = [][]string{{"state", "model"}, {"state_dict"}, {"model_state_dict"}, {"model"}, {"module"}}
+var stateDicts = [][]string{
+	{"state", "model"}, {"state_dict"}, {"model_state_dict"}, {"model"}, {"module"}, {"model_state"}, {"net"}, {"weights"}, {"params"},
+}
 
-// stateDict returns the dictionary of tensors in an unpickled object: the object
-// itself, or the first of stateDicts in it.
-func stateDict(object any) (*dict, error) {
-	top, ok := object.(*dict)
+// stateDict returns the dictionary of tensors in an unpickled object: the first of
+// stateDicts in it, or the object itself. The former come first, since training code
+// keeps other tensors, such as the state of a random generator, beside them.
+func stateDict(value any) (*dict, error) {
+	top, ok := value.(*dict)
+	if o, is := value.(*object); is {
+		return nil, malformed("the file does not hold a dictionary of tensors, but an object of %q: save the state_dict() of the model instead", o.name)
+	}
 	if !ok {
 		return nil, malformed("the file does not hold a dictionary of tensors")
-	}
-	if top.hasTensors() {
-		return top, nil
 	}
 	for _, path := range stateDicts {
 		d := top
@@ -164,14 +181,21 @@ func stateDict(object any) (*dict, error) {
 			return d, nil
 		}
 	}
+	if top.hasTensors() {
+		return top, nil
+	}
 	return nil, malformed("there are no tensors in the dictionary, nor in state.model, state_dict or model of it")
 }
 
-func (d *dict) hasTensors() bool {
-	for _, it := range d.items {
-		if _, ok := it.value.(*tensorRef); ok {
-			return true
-		}
+func (d *dict) hasTensors() bool { return slices.ContainsFunc(d.items, item.isWeight) }
+
+// isWeight reports whether an item of a dictionary of tensors is one, or stands in the
+// place of one.
+func (it item) isWeight() bool {
+	if _, ok := it.value.(*tensorRef); ok {
+		return true
 	}
-	return false
+	_, skipped := it.value.(*object)
+	key, _ := it.key.(string)
+	return skipped && (strings.HasSuffix(key, ".weight") || strings.HasSuffix(key, ".bias"))
 }

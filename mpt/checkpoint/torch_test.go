@@ -212,7 +212,7 @@ func TestPickleErrors(t *testing.T) {
 		{"protocol", []byte("\x80\x09N."), "pickle protocol 9"},
 		{"forged length", newPickle().op("X\xff\xff\xff\xff").stop(), "truncated, or longer than"},
 		{"no stop", newPickle().op("N").Bytes(), "truncated"},
-		{"empty stack", newPickle().op("0").stop(), "opcode 0x30"},
+		{"empty stack", newPickle().op("0").stop(), "the stack is empty"},
 		{"pop below a mark", newPickle().op("N(\x85").stop(), "the stack is empty"},
 		{"no mark", newPickle().op("t").stop(), "no MARK"},
 		{"memo", newPickle().op("h\x05").stop(), "memo entry 5"},
@@ -335,6 +335,11 @@ func FuzzPickle(f *testing.F) {
 	f.Add(onePickle(12, 1, []int{3, 2}, []int{1, 3}))
 	f.Add(newPickle().op("\x8c\x05torch\x8c\x04Size\x93(K\x01K\x02\x86tR").stop())
 	f.Add(newPickle().op("]q\x00(\x88\x89NJ\xff\xff\xff\xffM\x01\x02\x8a\x03abcG12345678e").stop())
+	for _, code := range besides {
+		f.Add(newPickle().op("}(").str("x").op(code).tensor("w", "0", 4, 0, []int{4}, []int{1}).op("u").stop())
+	}
+	f.Add(newPickle().op("}(").str("w").op("ctorch._utils\n_rebuild_tensor_v3\n(").storage("storage.UntypedStorage", "0", 64).
+		int(0).ints(2, 2).ints(2, 1).op("\x89Nctorch\nbfloat16\ntRu").stop())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		tryTorch(t, torchZip(t, b, floats(16)))
 	})

@@ -35,6 +35,7 @@ func convertAdapter(ctx context.Context, src, dst string, opt Options) (*Summary
 		return nil, err
 	}
 	defer a.Close()
+	a.IgnoreBelow()
 	if err := a.MergeOnly(); err != nil {
 		return nil, err
 	}

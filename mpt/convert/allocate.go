@@ -3,9 +3,11 @@ package convert
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 
 	"mptgo/gguf"
@@ -32,6 +34,9 @@ type option struct {
 // recipe returns the recipe of the options. With a target of bits and no type it is
 // the one that files of that size usually have the name of.
 func (opt Options) recipe() (quantize.Recipe, error) {
+	if strings.EqualFold(opt.Type, Copy) {
+		return quantize.Recipe{}, opt.checkCopy()
+	}
 	if opt.TargetBPW == 0 || opt.Type != "" {
 		return quantize.ParseRecipe(opt.Type)
 	}
@@ -50,6 +55,20 @@ func (opt Options) recipe() (quantize.Recipe, error) {
 		return quantize.ParseRecipe("Q6_K")
 	}
 	return quantize.ParseRecipe("Q8_0")
+}
+
+// Copy is the type that keeps the types of the source, as in llama-quantize: only the file is
+// written anew.
+const Copy = "COPY"
+
+// checkCopy refuses options that say how to choose types.
+func (opt Options) checkCopy() error {
+	c := opt.Choices
+	if opt.TargetBPW != 0 || opt.Imatrix != nil ||
+		c.Pure || c.Output != nil || c.Embedding != nil || len(c.Tensors) > 0 {
+		return errors.New("the type COPY keeps all types: leave out what chooses others, and the importance matrix")
+	}
+	return nil
 }
 
 // allocate gives the matrices types that make the sum of their relative errors small

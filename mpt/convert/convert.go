@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"mptgo/gguf"
+	"mptgo/mpt/checkpoint"
 	"mptgo/mpt/lora"
 	"mptgo/quantize"
 	"mptgo/quantize/imatrix"
@@ -41,7 +42,8 @@ type Options struct {
 	// error: one line per call, without a newline.
 	Logf func(format string, args ...any)
 
-	edit func(p *plan) error // changes the plan before types are chosen
+	edit  func(p *plan) error // changes the plan before types are chosen
+	merge bool                // edit merges adapters
 }
 
 // withDefaults returns the options with those filled in that were left open.
@@ -72,7 +74,8 @@ type Summary struct {
 	Underflows  int64             // values that are too small for F16 and became 0
 }
 
-// Convert makes the file dst from src, which is a checkpoint folder or a GGUF file. From a
+// Convert makes the file dst from src, which is a checkpoint folder, a file of weights in
+// one, or a GGUF file. From a
 // folder with a LoRA adapter of PEFT it makes an adapter file; opt.Type may then be empty,
 // which keeps the types of the adapter.
 //
@@ -126,6 +129,9 @@ func checkBeside(src os.FileInfo, dst string) error {
 
 // open plans the conversion of src. The plan reads from files that done closes.
 func open(src, dst string, recipe quantize.Recipe, opt Options) (p *plan, done func() error, err error) {
+	if err := checkpoint.Dangling(src); err != nil {
+		return nil, nil, err
+	}
 	from, err := os.Stat(src)
 	if err != nil {
 		return nil, nil, err
@@ -133,8 +139,8 @@ func open(src, dst string, recipe quantize.Recipe, opt Options) (p *plan, done f
 	if to, err := os.Stat(dst); err == nil && os.SameFile(from, to) {
 		return nil, nil, fmt.Errorf("%s: source and output are the same file", src)
 	}
-	if from.IsDir() {
-		if err := checkBeside(from, dst); err != nil {
+	if IsCheckpoint(src) {
+		if err := checkFolder(src, dst); err != nil {
 			return nil, nil, err
 		}
 		return openCheckpoint(src, recipe, opt)
@@ -144,4 +150,23 @@ func open(src, dst string, recipe quantize.Recipe, opt Options) (p *plan, done f
 		err = fmt.Errorf("%w (a source is a GGUF file or the folder of a checkpoint)", err)
 	}
 	return p, done, err
+}
+
+// IsCheckpoint reports whether src is a folder, or a file of weights in one, rather than a
+// GGUF file.
+func IsCheckpoint(src string) bool {
+	info, err := os.Stat(src)
+	return err == nil && (info.IsDir() || checkpoint.IsWeights(src))
+}
+
+// checkFolder is checkBeside for the folder src, or that of the file src.
+func checkFolder(src, dst string) error {
+	info, err := os.Stat(src)
+	if err == nil && !info.IsDir() {
+		info, err = os.Stat(filepath.Dir(src))
+	}
+	if err != nil {
+		return err
+	}
+	return checkBeside(info, dst)
 }

@@ -111,7 +111,7 @@ func badSources() []badSource {
 			return forged(t, ws, map[string]any{"vocab_size": 100})
 		}, "tokens do not fit an embedding of 100 rows", nil},
 		{"not there", func(t *testing.T) string { return filepath.Join(t.TempDir(), "none") }, "none", fs.ErrNotExist},
-		{"a file that is no GGUF", func(t *testing.T) string { return filepath.Join(caseDir("hf-tiny"), "model.safetensors") }, "a source is a GGUF file or the folder of a checkpoint", nil},
+		{"a file that is no GGUF", func(t *testing.T) string { return filepath.Join(caseDir("hf-tiny"), "tokenizer.json") }, "a source is a GGUF file or the folder of a checkpoint", nil},
 	}
 }
 

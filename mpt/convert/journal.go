@@ -3,11 +3,13 @@ package convert
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
 
 	"mptgo/gguf"
+	"mptgo/internal/newfile"
 )
 
 // journalBytes is how much of a source may be read before it is noted how far the
@@ -34,11 +36,9 @@ type journalState struct {
 
 // openJournal opens the unfinished file of dst, and what is noted of it.
 func openJournal(dst, id string, p *plan, opt Options) (*journal, *gguf.Writer, error) {
-	dir, base := filepath.Split(dst)
-	j := &journal{part: filepath.Join(dir, "."+base+".part"), path: filepath.Join(dir, "."+base+".journal")}
-	f, err := os.OpenFile(j.part, os.O_RDWR|os.O_CREATE, 0o666)
+	j, f, err := openPart(dst)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: cannot be created: %w", dst, err)
+		return nil, nil, err
 	}
 	if lockable && !lockAlone(f) {
 		f.Close()
@@ -56,6 +56,27 @@ func openJournal(dst, id string, p *plan, opt Options) (*journal, *gguf.Writer, 
 		j.state = journalState{ID: id}
 	}
 	return j, w, nil
+}
+
+// openPart opens the unfinished file of dst, or begins one. Like any other it lies where
+// links lead, and has the permissions of the file that it is to replace.
+func openPart(dst string) (*journal, *os.File, error) {
+	target, err := newfile.Follow(dst)
+	if err != nil {
+		return nil, nil, err
+	}
+	mode := fs.FileMode(0o666)
+	if info, err := os.Stat(target); err == nil {
+		mode = info.Mode().Perm() | 0o600
+	}
+	dir, base := filepath.Split(target)
+	base = "." + newfile.Short(base)
+	j := &journal{part: filepath.Join(dir, base+".part"), path: filepath.Join(dir, base+".journal")}
+	f, err := os.OpenFile(j.part, os.O_RDWR|os.O_CREATE, mode)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: cannot be created: %w", dst, err)
+	}
+	return j, f, nil
 }
 
 // start returns from which byte on shard i has to be read, -1 if not at all.

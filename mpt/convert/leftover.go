@@ -2,26 +2,20 @@ package convert
 
 import (
 	"context"
-	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"regexp"
-)
 
-// leftover matches the names of unfinished files, with that of the file to be: see
-// gguf.Create.
-var leftover = regexp.MustCompile(`^\.(.+)\.[0-9a-f]{8}\.tmp$`)
+	"mptgo/internal/newfile"
+)
 
 // isLeftover reports whether name is that of an unfinished file of the name base, or of
 // an unfinished one that was to be [Aside].
 func isLeftover(name, base string) bool {
 	for range 2 {
-		m := leftover.FindStringSubmatch(name)
-		if m == nil {
+		if name = newfile.Unfinished(name); name == "" {
 			return false
 		}
-		if name = m[1]; name == base {
+		if name == newfile.Short(base) {
 			return true
 		}
 	}
@@ -36,8 +30,7 @@ func Aside(ctx context.Context, src, dst string, opt Options) (path string, remo
 		logf = func(string, ...any) {}
 	}
 	release := claim(dst, logf)
-	dir, base := filepath.Split(dst)
-	path = fmt.Sprintf("%s.%s.%08x.tmp", dir, base, rand.Uint32())
+	path = newfile.Name(dst)
 	if _, err := Convert(ctx, src, path, opt); err != nil {
 		release()
 		return "", nil, err
@@ -52,6 +45,9 @@ func Aside(ctx context.Context, src, dst string, opt Options) (path string, remo
 // unfinished file belongs to a conversion that still runs; where folders cannot be
 // locked nothing is removed.
 func claim(dst string, logf func(string, ...any)) (release func()) {
+	if target, err := newfile.Follow(dst); err == nil {
+		dst = target
+	}
 	dir, base := filepath.Split(dst)
 	if dir == "" {
 		dir = "."

@@ -47,6 +47,7 @@ func merge(ctx context.Context, base string, adapters []AdapterFile, dst string,
 	if lora.IsFolder(base) {
 		return nil, fmt.Errorf("%s: an adapter, not a model: the model comes first, adapters follow", base)
 	}
+	opt.merge = true
 	opt.edit = func(p *plan) error {
 		for _, f := range adapters {
 			if err := p.merge(f, opt.Logf); err != nil {
@@ -114,13 +115,29 @@ func (p *plan) merge(f AdapterFile, logf func(string, ...any)) error {
 		return err
 	}
 	p.close = append(p.close, a.Close)
+	if err := a.Ignore(p.rows); err != nil {
+		return err
+	}
 	if err := a.MergeOnly(); err != nil && f.Scale != 1 {
 		return fmt.Errorf("%s: whole tensors and DoRA have no scale but 1, not %v", f.Path, f.Scale)
 	}
 	for _, note := range a.Notes {
 		logf("%s: %s", f.Path, note)
 	}
+	if err := p.resize(a, logf); err != nil {
+		return err
+	}
+	// What lies below a change is the model's own, of a tied output matrix, too.
+	if err := p.replace(a, true); err != nil {
+		return err
+	}
+	if err := p.joinWhole(a); err != nil {
+		return err
+	}
 	if err := p.untie(a, logf); err != nil {
+		return err
+	}
+	if err := p.replace(a, false); err != nil {
 		return err
 	}
 	quantized := 0
@@ -135,16 +152,24 @@ func (p *plan) merge(f AdapterFile, logf func(string, ...any)) error {
 		}
 		p.change(o, from, newChange(x, f.Scale))
 	}
+	if quantized > 0 {
+		logf("%s: %d quantised matrices are decoded, changed and quantised again, which costs quality: "+
+			"merge into the original weights, or use the adapter with --lora", f.Path, quantized)
+	}
+	return nil
+}
+
+// replace puts whole tensors in place, those below changes or the others.
+func (p *plan) replace(a *lora.Adapter, below bool) error {
 	for _, w := range a.Whole {
+		if w.Below != below {
+			continue
+		}
 		o, from, err := p.placeWhole(a, w)
 		if err != nil {
 			return err
 		}
 		p.change(o, from, newReplacement(w, o.row))
-	}
-	if quantized > 0 {
-		logf("%s: %d quantised matrices are decoded, changed and quantised again, which costs quality: "+
-			"merge into the original weights, or use the adapter with --lora", f.Path, quantized)
 	}
 	return nil
 }
@@ -161,22 +186,89 @@ func (p *plan) find(name string) *output {
 // untie gives a model an output matrix of its own, if it has none and an adapter
 // changes it or the embedding alone.
 func (p *plan) untie(a *lora.Adapter, logf func(string, ...any)) error {
-	const in, out = "token_embd.weight", "output.weight"
+	const in, out = embeddingName, outputName
 	changes := false
 	for _, x := range a.Pairs {
 		changes = changes || x.Target == in || x.Target == out
 	}
 	for _, w := range a.Whole {
-		changes = changes || w.Target == in || w.Target == out
+		changes = changes || !w.Below && (w.Target == in || w.Target == out)
 	}
 	wte := p.find(in)
-	if !changes || wte == nil || p.find(out) != nil {
+	if !changes || wte == nil || p.find(out) != nil || a.Tied && p.changesOne(a, in, out) {
 		return nil
 	}
 	head := *wte
 	head.info.Name, head.info.Ne, head.parts = out, slices.Clone(wte.info.Ne), slices.Clone(wte.parts)
 	p.tensors = append(p.tensors, head)
 	logf("%s: the embedding and the output matrix of the model are one; the adapter changes one of them, so each becomes a tensor of its own", a.Path)
+	return nil
+}
+
+// changesOne reports whether an adapter changes one of two tensors only, and has the other
+// changed with it.
+func (p *plan) changesOne(a *lora.Adapter, in, out string) bool {
+	has := map[string]bool{}
+	for _, x := range a.Pairs {
+		has[x.Target] = true
+	}
+	for _, w := range a.Whole {
+		has[w.Target] = true
+	}
+	return has[in] && !has[out]
+}
+
+// rows returns a tensor of the plan by the name that adapters have for it.
+func (p *plan) rows(target string) (lora.Rows, bool) {
+	o, from, rows := p.find(target), 0, 0
+	if o == nil && target == outputName {
+		o = p.find(embeddingName)
+	}
+	if o == nil {
+		if o, from, rows = p.within(target); o == nil {
+			return lora.Rows{}, false
+		}
+	} else {
+		rows = o.rowCount()
+	}
+	typ := o.parts[0].src.typ
+	if slices.ContainsFunc(o.parts, func(q part) bool { return q.src.typ != typ }) {
+		return lora.Rows{}, false
+	}
+	r := lora.Rows{Type: typ, Rows: rows, Cols: o.info.Ne[0]}
+	r.Read = func(dst []byte, r0, r1 int) error { return o.readRows(dst, from+r0, from+r1) }
+	if p.layout.folded || o.folded {
+		r.Factor = func(row int) float32 { return p.layout.factor(o.info.Name, from+row) }
+	}
+	return r, true
+}
+
+// rowCount returns the number of rows of a tensor; a vector is one.
+func (o *output) rowCount() int {
+	n := 1
+	for _, d := range o.info.Ne[1:] {
+		n *= d
+	}
+	return n
+}
+
+// readRows reads rows of a tensor as they are in the source.
+func (o *output) readRows(dst []byte, r0, r1 int) error {
+	if len(o.info.Ne) == 1 { // a vector has its values for rows
+		r0, r1 = r0*o.info.Ne[0], r1*o.info.Ne[0]
+	}
+	first := 0
+	for _, q := range o.parts {
+		a, b := max(r0-first, 0), min(r1-first, q.rows)
+		if a < b {
+			n := (b - a) * q.src.rowBytes
+			if err := q.src.read(dst[:n], q.first+a, q.first+b); err != nil {
+				return err
+			}
+			dst = dst[n:]
+		}
+		first += q.rows
+	}
 	return nil
 }
 

@@ -12,14 +12,15 @@ import (
 const quantizationVersion uint32 = 2
 
 // metadata returns the keys of the model, without those of its vocabulary.
-func (m *model) metadata(name string, recipe quantize.Recipe, quantized bool) []gguf.KV {
+func (m *model) metadata(t title, recipe quantize.Recipe, quantized bool) []gguf.KV {
 	c := m.cfg
 	kv := []gguf.KV{
 		{Key: "general.architecture", Value: "mpt"},
 		{Key: "general.type", Value: "model"},
-		{Key: "general.name", Value: name},
+		{Key: "general.name", Value: t.name},
 		{Key: "general.file_type", Value: recipe.FileType},
 	}
+	kv = append(kv, t.keys()...)
 	if quantized {
 		kv = append(kv, gguf.KV{Key: "general.quantization_version", Value: quantizationVersion})
 	}

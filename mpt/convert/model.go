@@ -3,7 +3,6 @@ package convert
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -58,6 +57,12 @@ func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Optio
 		}
 	}
 	m := &model{ck: ck, cfg: ck.Config, logf: opt.Logf, taken: map[string]bool{}}
+	for _, note := range ck.Notes() {
+		m.logf("%s", note)
+	}
+	if ck.IsAdapter() && !opt.merge {
+		m.logf("the adapter that lies beside the model (adapter_config.json) is not merged into it: for that, mpt merge-lora %s %s OUT.gguf", ck.Dir(), ck.Dir())
+	}
 	if err := m.cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -65,23 +70,26 @@ func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Optio
 	if err := m.collect(); err != nil {
 		return nil, err
 	}
-	vocab, err := m.vocabulary()
+	title, err := files{m.ck.File, m.ck.Dir(), m.vocab, m.logf}.title()
 	if err != nil {
 		return nil, err
 	}
-	name, err := filepath.Abs(ck.Dir())
-	if err != nil {
-		return nil, err
+	if title.from != "" {
+		m.logf("the model is called %q, after %s", title.name, title.from)
 	}
 	p := &plan{tensors: m.out}
-	p.layout = layout{name: modelName(name), queries: m.cfg.NHeads * m.cfg.HeadDim, scales: m.scales}
+	p.layout = layout{name: title.name, queries: m.cfg.NHeads * m.cfg.HeadDim, scales: m.scales}
 	if err := opt.edit(p); err != nil {
+		return nil, errors.Join(err, p.closeAll())
+	}
+	vocab, err := m.chooseTokens(p.tokens)
+	if err != nil {
 		return nil, errors.Join(err, p.closeAll())
 	}
 	if err := p.choose(recipe, m.cfg.NLayers, opt); err != nil {
 		return nil, errors.Join(err, p.closeAll())
 	}
-	p.meta = append(m.metadata(modelName(name), recipe, p.quantized()), vocab.Meta()...)
+	p.meta = append(m.metadata(title, recipe, p.quantized()), vocab.Meta()...)
 	p.meta = append(p.meta, opt.imatrixKeys()...)
 	return p, nil
 }
@@ -133,30 +141,31 @@ func (m *model) positions() error {
 	return m.matrix("position_embd.weight", name, m.cfg.MaxSeqLen, m.cfg.DModel)
 }
 
-// head takes the output matrix of a model that has one of its own. With tied
-// embeddings the reference ignores such a matrix, which some checkpoints carry.
+// head takes the output matrix of a model that has one of its own. Where the embeddings
+// are said to be tied, a copy is left out, and another matrix counts, as in transformers 5.
 func (m *model) head(wte *checkpoint.Tensor) error {
 	const name = "lm_head.weight"
-	if !m.cfg.TieWordEmbeddings {
-		return m.matrix("output.weight", name, m.vocab, m.cfg.DModel)
+	if m.cfg.TieWordEmbeddings {
+		head, ok := m.ck.Tensor(name)
+		if !ok {
+			return nil
+		}
+		if m.ck.Streamed() && !head.SameData(wte) {
+			m.logf("%s is there beside wte.weight, to which config.json says that it is tied: "+
+				"the two are read and compared first, and come once more", name)
+		}
+		same, err := sameValues(head, wte)
+		if err != nil {
+			return err
+		}
+		if same {
+			m.taken[name] = true
+			return nil
+		}
+		m.logf("%s differs from wte.weight: it is kept as an output matrix of its own, although config.json says that the two are tied "+
+			"(transformers 5 does the same, older ones leave it out)", name)
 	}
-	head, ok := m.ck.Tensor(name)
-	if !ok {
-		return nil
-	}
-	m.taken[name] = true
-	if m.ck.Streamed() && !head.SameData(wte) {
-		m.logf("%s is left out, since config.json says that the embeddings are tied; whether it differs is not looked at", name)
-		return nil
-	}
-	same, err := equal(head, wte)
-	if err != nil {
-		return err
-	}
-	if !same {
-		m.logf("%s differs from wte.weight; it is left out, since config.json says that the embeddings are tied", name)
-	}
-	return nil
+	return m.matrix("output.weight", name, m.vocab, m.cfg.DModel)
 }
 
 func (m *model) find(name string) (*checkpoint.Tensor, error) {
@@ -206,12 +215,18 @@ var foreign = []struct{ suffix, feature string }{
 	{".scales", "weights quantised by another program"},
 	{".absmax", "weights quantised by another program"},
 	{"score.weight", "a classification head"},
-	{"lora_A.weight", "a LoRA adapter"},
-	{"lora_B.weight", "a LoRA adapter"},
+	{"flat_param", "weights that FSDP has flattened (save a full state dictionary instead)"},
 }
+
+// unmerged are the parts of names that show an adapter in a model.
+var unmerged = []string{".lora_", ".modules_to_save.", ".original_module."}
 
 func (m *model) refuseForeign() error {
 	for _, t := range m.ck.Tensors() {
+		if slices.ContainsFunc(unmerged, func(part string) bool { return strings.Contains(t.Name, part) }) {
+			return fmt.Errorf("tensor %s: this checkpoint has an unmerged adapter: merge it before saving (merge_and_unload of PEFT), "+
+				"or save it as an adapter (save_pretrained) and give that to merge-lora: %w", t.Name, errors.ErrUnsupported)
+		}
 		for _, f := range foreign {
 			if strings.HasSuffix(t.Name, f.suffix) && !strings.HasSuffix(t.Name, actScales) {
 				return fmt.Errorf("tensor %s: %s cannot be converted yet: %w", t.Name, f.feature, errors.ErrUnsupported)

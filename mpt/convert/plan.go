@@ -15,7 +15,8 @@ type plan struct {
 	tensors []output
 
 	layout layout
-	close  []func() error // files that were opened beside the source
+	tokens []adapterTokens // of adapters that were merged
+	close  []func() error  // files that were opened beside the source
 }
 
 // An output is a tensor of the file and the rows that it is made of.

@@ -43,11 +43,14 @@ func planGGUF(f *gguf.File, recipe quantize.Recipe, opt Options) (*plan, error) 
 	if err := opt.edit(p); err != nil {
 		return nil, errors.Join(err, p.closeAll())
 	}
+	if p.meta, err = chooseKeys(p.meta, p.tokens, opt.Logf); err != nil {
+		return nil, errors.Join(err, p.closeAll())
+	}
 	slices.SortStableFunc(p.tensors, byPlace)
 	if recipe.Name == "" { // types stay
 		return p, nil
 	}
-	p.meta = requantizedMeta(f, recipe, opt)
+	p.meta = requantizedMeta(p.meta, recipe, opt)
 	if err := p.choose(recipe, blocks, opt); err != nil {
 		return nil, errors.Join(err, p.closeAll())
 	}
@@ -79,15 +82,15 @@ func checkModel(f *gguf.File) (blocks int, err error) {
 	return gguf.Get[int](f, "mpt.block_count")
 }
 
-// requantizedMeta returns the source's keys in order and, after them, those that a
+// requantizedMeta returns the keys of a model in order and, after them, those that a
 // change of types sets.
-func requantizedMeta(f *gguf.File, recipe quantize.Recipe, opt Options) []gguf.KV {
+func requantizedMeta(meta []gguf.KV, recipe quantize.Recipe, opt Options) []gguf.KV {
 	set := append([]gguf.KV{
 		{Key: "general.quantization_version", Value: quantizationVersion},
 		{Key: "general.file_type", Value: recipe.FileType},
 	}, opt.imatrixKeys()...)
 	var kv []gguf.KV
-	for _, k := range f.ModelMeta() {
+	for _, k := range meta {
 		if !slices.ContainsFunc(set, func(s gguf.KV) bool { return s.Key == k.Key }) {
 			kv = append(kv, k)
 		}

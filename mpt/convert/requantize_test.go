@@ -6,12 +6,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"mptgo/gguf"
 	"mptgo/quantize"
+	"mptgo/quantize/imatrix"
 )
 
 // requantized converts a checkpoint to a file and that to another type.
@@ -222,6 +224,32 @@ func TestBadGGUF(t *testing.T) {
 }
 
 // TestSameFile refuses to replace the source, which is mapped.
+// TestCopy writes files anew: every tensor and key is as before. From a checkpoint, the types
+// are those of its weights.
+func TestCopy(t *testing.T) {
+	for _, typ := range []string{"F16", "Q4_K_M", "Q8_0"} {
+		f, g := requantized(t, "hf-tiny", typ, "copy")
+		for _, x := range f.Tensors() {
+			y := mustTensor(t, g, x.Name)
+			if y.Type != x.Type || !bytes.Equal(x.Data(), y.Data()) {
+				t.Errorf("%s: %s differs (%v, %v)", typ, x.Name, x.Type, y.Type)
+			}
+		}
+		if !reflect.DeepEqual(f.Meta(), g.Meta()) {
+			t.Errorf("%s: the keys differ", typ)
+		}
+	}
+	if f := mustConvert(t, caseDir("hf-bf16-sharded"), Options{Type: Copy}); mustTensor(t, f, "token_embd.weight").Type != gguf.BF16 {
+		t.Errorf("the type of a checkpoint changes to %v", mustTensor(t, f, "token_embd.weight").Type)
+	}
+	for _, opt := range []Options{{TargetBPW: 4}, {Choices: quantize.Choices{Pure: true}}, {Imatrix: imatrix.New(8)}} {
+		opt.Type = Copy
+		if _, err := Convert(context.Background(), caseDir("hf-tiny"), filepath.Join(t.TempDir(), "x.gguf"), opt); err == nil {
+			t.Errorf("%+v is accepted", opt)
+		}
+	}
+}
+
 func TestSameFile(t *testing.T) {
 	f := mustConvert(t, caseDir("hf-tiny"), Options{Type: "F16"})
 	before, err := os.ReadFile(f.Name())

@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding"
@@ -9,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"hash/maphash"
 	"io"
 	"math"
 	"path/filepath"
@@ -65,7 +65,7 @@ func stream(ctx context.Context, src Remote, dst string, opt Options) (*Summary,
 	defer ck.Close()
 	p, err := planCheckpoint(ck, recipe, opt)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", src.Name(), err)
+		return nil, fmt.Errorf("%s: %w", src.Dir(), err)
 	}
 	shards, err := p.shards()
 	if err != nil {
@@ -85,7 +85,7 @@ type taps struct {
 type tap struct {
 	io.ReaderAt
 	size  int64
-	seen  []seen                 // what the plan was made from, which no hash has verified
+	seen  []*seen                // what the plan was made from, which no hash has verified
 	comes atomic.Pointer[inflow] // nil: nothing comes yet
 }
 
@@ -103,26 +103,51 @@ func (t *tap) ReadAt(p []byte, off int64) (int, error) {
 		return w.ReadAt(p, off)
 	}
 	n, err := t.ReaderAt.ReadAt(p, off)
-	t.seen = append(t.seen, seen{off, bytes.Clone(p[:n])})
+	if n > 0 {
+		t.seen = append(t.seen, &seen{from: off, to: off + int64(n), sum: maphash.Bytes(seed, p[:n])})
+	}
 	return n, err
 }
 
-// seen is bytes of a file and where they are.
+// seen is a range of a file that was read, and what came of it since: matrices are read
+// to compare them, so that the bytes are not kept.
 type seen struct {
-	at   int64
-	data []byte
+	from, to int64
+	sum      uint64
+
+	next int64 // byte up to which it has come from its start on
+	come maphash.Hash
 }
+
+// seed is secret: no server can make other bytes of the same sum.
+var seed = maphash.MakeSeed()
 
 // agrees reports whether bytes that come, p from byte at on, are those that were read
 // before.
 func (t *tap) agrees(p []byte, at int64) bool {
 	for _, s := range t.seen {
-		lo, hi := max(at, s.at), min(at+int64(len(p)), s.at+int64(len(s.data)))
-		if lo < hi && !bytes.Equal(p[lo-at:hi-at], s.data[lo-s.at:hi-s.at]) {
+		if !s.agrees(p, at) {
 			return false
 		}
 	}
 	return true
+}
+
+func (s *seen) agrees(p []byte, at int64) bool {
+	lo, hi := max(at, s.from), min(at+int64(len(p)), s.to)
+	if lo >= hi {
+		return true
+	}
+	if lo == s.from {
+		s.come.SetSeed(seed)
+		s.next = lo
+	}
+	if lo != s.next {
+		return true // its start has come before the process ended
+	}
+	s.come.Write(p[lo-at : hi-at])
+	s.next = hi
+	return hi < s.to || s.come.Sum64() == s.sum
 }
 
 // A piece that comes is a task and where its bytes lie.

@@ -40,8 +40,8 @@ func (s slowReader) Read(p []byte) (int, error) {
 	return s.Reader.Read(p[:min(len(p), 8<<10)])
 }
 
-func (r *folderRemote) Name() string { return filepath.Base(r.dir) }
-func (r *folderRemote) ID() string   { return r.dir }
+func (r *folderRemote) Dir() string { return r.dir }
+func (r *folderRemote) ID() string  { return r.dir }
 
 func (r *folderRemote) Has(name string) bool {
 	_, err := os.Stat(filepath.Join(r.dir, name))
@@ -303,17 +303,6 @@ func TestQueue(t *testing.T) {
 	for at, want := range map[int64]int64{0: 10, 9: 10, 10: 20, 20: math.MaxInt64} {
 		if got := q.boundary(at); got != want {
 			t.Errorf("the boundary behind %d is %d, want %d", at, got, want)
-		}
-	}
-}
-
-func TestModelName(t *testing.T) {
-	for dir, want := range map[string]string{
-		"/a/mpt-7b": "mpt-7b", "/c/models--mosaicml--mpt-7b-chat/snapshots/0123": "mpt-7b-chat", "/c/models--gpt2/snapshots/0123": "gpt2",
-		"/c/models--a--b/other/0123": "0123",
-	} {
-		if got := modelName(filepath.FromSlash(dir)); got != want {
-			t.Errorf("%s: %s, want %s", dir, got, want)
 		}
 	}
 }

@@ -58,7 +58,7 @@ func planSynthetic(shape Shape, seed uint64, recipe quantize.Recipe, opt Options
 	if err := p.assign(recipe, cfg.NLayers, opt); err != nil {
 		return nil, err
 	}
-	p.meta = append(m.metadata("synthetic "+shape.Name, recipe, p.quantized()), vocab.Meta()...)
+	p.meta = append(m.metadata(title{name: "synthetic " + shape.Name}, recipe, p.quantized()), vocab.Meta()...)
 	return p, nil
 }
 

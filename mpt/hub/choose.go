@@ -11,7 +11,7 @@ import (
 // checkpointFiles are the small files of a checkpoint, or of a LoRA adapter, that say
 // what the weights mean.
 var checkpointFiles = []string{
-	"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model",
+	"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "spiece.model",
 	"special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json",
 	"adapter_config.json", "adapter_model.safetensors", "adapter_model.bin",
 }

@@ -19,6 +19,7 @@ type Adapter struct {
 	Base   string // the model that it was made for, as the file says, or ""
 	Pairs  []Pair
 	Whole  []Whole  // tensors that replace those of the model
+	Tied   bool     // what changes the embedding changes the output matrix that is tied to it, too
 	Notes  []string // what a user should know although it is no error
 
 	close func() error
@@ -43,10 +44,15 @@ type Pair struct {
 type Whole struct {
 	Target string  // its name in a model file
 	Value  *Matrix // of one row for a vector
+	Below  bool    // it lies below a change of the same matrix: a copy of the model's own, unless that was resized
 }
 
-// embedding is the one target whose rows are selected by tokens.
-const embedding = "token_embd.weight"
+// embedding is the one target whose rows are selected by tokens; output may be the same
+// matrix.
+const (
+	embedding = "token_embd.weight"
+	output    = "output.weight"
+)
 
 // IsTable reports whether p changes the matrix that tokens select rows of.
 func (p *Pair) IsTable() bool { return p.Target == embedding }
@@ -94,6 +100,9 @@ func (a *Adapter) MergeOnly() error {
 		if a.Pairs[i].Magnitude != nil {
 			feature = "DoRA magnitudes (use_dora)"
 		}
+		if a.Tied && (a.Pairs[i].IsTable() || a.Pairs[i].Target == output) {
+			feature = "changes of tied embeddings together (ensure_weight_tying)"
+		}
 	}
 	if len(a.Whole) > 0 {
 		feature = fmt.Sprintf("the whole tensor %s (modules_to_save)", a.Whole[0].Target)
@@ -120,11 +129,15 @@ func (a *Adapter) check() error {
 			return err
 		}
 	}
+	whole := map[string]bool{}
 	for _, w := range a.Whole {
-		if seen[w.Target] {
+		switch {
+		case seen[w.Target] && !w.Below:
 			return malformed("%s is changed and replaced", w.Target)
+		case whole[w.Target]:
+			return malformed("%s is replaced twice", w.Target)
 		}
-		seen[w.Target] = true
+		whole[w.Target] = true
 	}
 	return nil
 }

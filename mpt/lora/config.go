@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"mptgo/mpt/checkpoint"
 )
 
 const configName = "adapter_config.json"
@@ -25,6 +27,7 @@ type config struct {
 	Base   string
 	RSLoRA bool
 	DoRA   bool
+	Tied   bool // changes of the embedding are changes of the output matrix that is tied to it
 
 	r, loraAlpha  float64 // rank and alpha where no pattern matches
 	ranks, alphas []pattern
@@ -43,7 +46,7 @@ type pattern struct {
 var noEffect = []string{
 	"auto_mapping", "revision", "task_type", "inference_mode", "target_modules", "exclude_modules", "layers_to_transform",
 	"layers_pattern", "lora_dropout", "loftq_config", "eva_config", "corda_config", "lora_ga_config",
-	"megatron_config", "megatron_core", "qalora_group_size", "peft_version", "runtime_config", "merge_weights", "enable_lora",
+	"megatron_config", "megatron_core", "qalora_group_size", "peft_version", "runtime_config", "merge_weights", "enable_lora", "bias",
 }
 
 // refused are the fields, set to anything but off, that stand for features which are
@@ -60,7 +63,6 @@ var refused = map[string]string{
 	"velora_config":           "VeLoRA",
 	"use_bdlora":              "block-diagonal LoRA",
 	"monteclora_config":       "MonteCLoRA",
-	"ensure_weight_tying":     "changes of tied embeddings together",
 }
 
 // residual are the ways to begin the training of an adapter that change the base
@@ -68,6 +70,9 @@ var refused = map[string]string{
 var residual = []string{"pissa", "olora", "corda", "loftq", "lora_ga"}
 
 func readConfig(dir string) (*config, error) {
+	if err := checkpoint.Dangling(filepath.Join(dir, configName)); err != nil {
+		return nil, err
+	}
 	b, err := readSmall(filepath.Join(dir, configName))
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Stat(filepath.Join(dir, "config.json")); err == nil {
@@ -98,43 +103,6 @@ func readSmall(path string) ([]byte, error) {
 	return b, err
 }
 
-// fields are the fields of a JSON object, with the first error in reading them.
-type fields struct {
-	raw  map[string]json.RawMessage
-	used map[string]bool
-	err  error
-}
-
-// off are the values by which a field says that its feature is not used.
-var off = []string{"null", "false", "0", "0.0", `""`, "{}", "[]"}
-
-// isSet reports whether a field is there and not off.
-func (f *fields) isSet(key string) bool {
-	raw, ok := f.raw[key]
-	return ok && !slices.Contains(off, string(raw))
-}
-
-func (f *fields) fail(format string, args ...any) {
-	if f.err == nil {
-		f.err = fmt.Errorf(format, args...)
-	}
-}
-
-// read decodes a field into v, which keeps its value if the field is missing or null.
-func read[T any](f *fields, key, want string, absent T) T {
-	f.used[key] = true
-	raw, ok := f.raw[key]
-	if !ok || string(raw) == "null" {
-		return absent
-	}
-	v := absent
-	if err := json.Unmarshal(raw, &v); err != nil {
-		f.fail("%w", malformed("%s: %.40s where %s is expected", key, raw, want))
-		return absent
-	}
-	return v
-}
-
 func parseConfig(b []byte) (*config, error) {
 	f := &fields{used: map[string]bool{}}
 	if err := json.Unmarshal(b, &f.raw); err != nil {
@@ -143,18 +111,22 @@ func parseConfig(b []byte) (*config, error) {
 		}
 		return nil, malformed("not a JSON object: %v", err)
 	}
-	if kind := read(f, "peft_type", "a string", "LORA"); f.err == nil && kind != "LORA" {
+	if kind := read(f, "peft_type", "a string", "LORA"); f.err == nil && !strings.EqualFold(kind, "LORA") {
 		return nil, fmt.Errorf("peft_type is %q, only LORA is supported: %w", kind, errors.ErrUnsupported)
 	}
 	c := &config{Base: read(f, "base_model_name_or_path", "a string", "")}
-	c.r = read(f, "r", "a number", 8.0)
-	c.loraAlpha = read(f, "lora_alpha", "a number", 8.0)
-	c.RSLoRA = read(f, "use_rslora", "true or false", false)
-	c.DoRA = read(f, "use_dora", "true or false", false)
-	c.saved = read(f, "modules_to_save", "a list of names", []string(nil))
+	c.r = float64(read(f, "r", "a number", number(8)))
+	c.loraAlpha = float64(read(f, "lora_alpha", "a number", number(8)))
+	c.RSLoRA = bool(read(f, "use_rslora", "true or false", toggle(false)))
+	c.DoRA = bool(read(f, "use_dora", "true or false", toggle(false)))
+	c.Tied = bool(read(f, "ensure_weight_tying", "true or false", toggle(false)))
+	c.saved = read(f, "modules_to_save", "a list of names", names(nil))
 	c.ranks = f.patterns("rank_pattern")
 	c.alphas = f.patterns("alpha_pattern")
 	c.init(f)
+	if read(f, "fan_in_fan_out", "true or false", toggle(false)) {
+		c.notes = append(c.notes, "fan_in_fan_out is set, which is for matrices that are transposed: MPT has none, and PEFT ignores it there, too")
+	}
 	f.refuse()
 	if f.err == nil {
 		f.err = c.check()
@@ -178,7 +150,7 @@ func (c *config) init(f *fields) {
 
 // patterns returns the patterns of a field in the order of the file, which counts.
 func (f *fields) patterns(key string) (list []pattern) {
-	values := read(f, key, "an object of numbers", map[string]float64{})
+	values := read(f, key, "an object of numbers", map[string]number{})
 	d := json.NewDecoder(bytes.NewReader(f.raw[key]))
 	d.Token()
 	for len(list) < len(values) && d.More() {
@@ -190,19 +162,13 @@ func (f *fields) patterns(key string) (list []pattern) {
 			f.fail("%w", malformed("%s: %q is not a pattern that is understood: %v", key, text, err))
 			return nil
 		}
-		list = append(list, pattern{match, values[text]})
+		list = append(list, pattern{match, float64(values[text])})
 	}
 	return list
 }
 
 // refuse refuses what would change the result and is not computed.
 func (f *fields) refuse() {
-	if read(f, "fan_in_fan_out", "true or false", false) {
-		f.fail("fan_in_fan_out is set: MPT has no module whose matrix is transposed: %w", errors.ErrUnsupported)
-	}
-	if bias := read(f, "bias", "a string", "none"); f.err == nil && bias != "none" {
-		f.fail("bias is %q: changed biases are not supported: %w", bias, errors.ErrUnsupported)
-	}
 	for _, key := range slices.Sorted(maps.Keys(f.raw)) {
 		switch feature := refused[key]; {
 		case f.used[key] || slices.Contains(noEffect, key) || !f.isSet(key):
@@ -212,25 +178,6 @@ func (f *fields) refuse() {
 			f.fail("%s is set to %.40s, and this version does not know what that does: %w", key, f.raw[key], errors.ErrUnsupported)
 		}
 	}
-}
-
-// maxRank bounds what is believed of a rank.
-const maxRank = 1 << 16
-
-// check checks the numbers.
-func (c *config) check() error {
-	ranks, alphas := []pattern{{nil, c.r}}, []pattern{{nil, c.loraAlpha}}
-	for _, p := range append(ranks, c.ranks...) {
-		if p.value != float64(int(p.value)) || p.value < 1 || p.value > maxRank {
-			return malformed("a rank (r, rank_pattern) of %v", p.value)
-		}
-	}
-	for _, p := range append(alphas, c.alphas...) {
-		if !finite(p.value) || p.value == 0 {
-			return malformed("an alpha (lora_alpha, alpha_pattern) of %v: such an adapter does nothing", p.value)
-		}
-	}
-	return nil
 }
 
 // rank returns the rank that a module has.

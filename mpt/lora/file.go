@@ -108,7 +108,7 @@ func (a *Adapter) addTensor(t *gguf.Tensor, byTarget map[string]*Pair) error {
 	}
 	switch {
 	case !isA && !isB && strings.HasSuffix(t.Name, "_norm.weight"):
-		a.Whole = append(a.Whole, Whole{t.Name, m})
+		a.Whole = append(a.Whole, Whole{Target: t.Name, Value: m})
 		return nil
 	case !isA && !isB:
 		return malformed("tensor %q is neither %s nor %s of a matrix", t.Name, endA, endB)

@@ -35,22 +35,39 @@ func (m *Matrix) ReadRows(dst []byte, r0, r1 int) error { return m.read(dst, r0,
 // Floats returns all values, row after row. A value that is infinite or no number is
 // an error.
 func (m *Matrix) Floats() ([]float32, error) {
-	b := make([]byte, m.Rows*m.RowBytes())
-	if err := m.read(b, 0, m.Rows); err != nil {
+	v, err := m.floats(0, m.Rows)
+	if err != nil {
 		return nil, err
-	}
-	v := make([]float32, m.Rows*m.Cols)
-	if m.Type == gguf.F64 {
-		for i := range v {
-			v[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:])))
-		}
-	} else if err := quantize.DecodeRow(m.Type, v, b); err != nil {
-		return nil, fmt.Errorf("%s: %w", m.Name, err)
 	}
 	for i, x := range v {
 		if x-x != 0 {
 			return nil, malformed("%s: row %d, column %d is %v", m.Name, i/m.Cols, i%m.Cols, x)
 		}
+	}
+	return v, nil
+}
+
+// floats returns the values of rows r0 up to r1.
+func (m *Matrix) floats(r0, r1 int) ([]float32, error) {
+	b := make([]byte, (r1-r0)*m.RowBytes())
+	if err := m.read(b, r0, r1); err != nil {
+		return nil, err
+	}
+	v, err := decode(m.Type, b, (r1-r0)*m.Cols)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Name, err)
+	}
+	return v, nil
+}
+
+// decode returns n values of a type.
+func decode(t gguf.Type, b []byte, n int) ([]float32, error) {
+	v := make([]float32, n)
+	if t != gguf.F64 {
+		return v, quantize.DecodeRow(t, v, b)
+	}
+	for i := range v {
+		v[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:])))
 	}
 	return v, nil
 }

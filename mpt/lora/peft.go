@@ -16,15 +16,10 @@ import (
 // scripts may leave the configuration of the model beside an adapter, but not its
 // weights.
 func IsFolder(dir string) bool {
-	if _, err := os.Stat(filepath.Join(dir, configName)); err != nil {
+	if _, err := os.Lstat(filepath.Join(dir, configName)); err != nil {
 		return false
 	}
-	for _, name := range []string{"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"} {
-		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
-			return false
-		}
-	}
-	return true
+	return !checkpoint.HasWeights(dir)
 }
 
 // openPEFT opens a folder.
@@ -37,7 +32,10 @@ func openPEFT(dir string) (*Adapter, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Adapter{Path: dir, Format: "PEFT", Base: c.Base, Notes: c.notes, close: f.Close}
+	a := &Adapter{Path: dir, Format: "PEFT", Base: c.Base, Tied: c.Tied, Notes: c.notes, close: f.Close}
+	if note := f.Note(); note != "" {
+		a.Notes = append(a.Notes, note)
+	}
 	if err := a.readPEFT(f, c); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", filepath.Base(f.Path()), err)
@@ -45,17 +43,33 @@ func openPEFT(dir string) (*Adapter, error) {
 	return a, nil
 }
 
+// WeightsFile returns the name of the file with the matrices of an adapter's folder.
+func WeightsFile(dir string) string {
+	const safe, torch = "adapter_model.safetensors", "adapter_model.bin"
+	if _, err := os.Lstat(filepath.Join(dir, safe)); err == nil {
+		return safe
+	}
+	return torch
+}
+
 // openWeights opens the file beside the configuration.
 func openWeights(dir string) (*checkpoint.Container, error) {
-	const safe, torch = "adapter_model.safetensors", "adapter_model.bin"
-	if _, err := os.Stat(filepath.Join(dir, safe)); err == nil {
-		return checkpoint.OpenSafetensors(filepath.Join(dir, safe))
+	f, err := checkpoint.OpenWeights(filepath.Join(dir, WeightsFile(dir)))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return f, err
 	}
-	f, err := checkpoint.OpenTorch(filepath.Join(dir, torch))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is neither %s nor %s beside %s: %w", safe, torch, configName, fs.ErrNotExist)
+	there := ""
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		switch filepath.Ext(e.Name()) {
+		case ".safetensors", ".bin", ".pt", ".pth", ".ckpt":
+			there += fmt.Sprintf(", %q", e.Name())
+		}
 	}
-	return f, err
+	if there != "" {
+		there = "; there is " + there[2:]
+	}
+	return nil, fmt.Errorf("there is neither adapter_model.safetensors nor adapter_model.bin beside %s%s: %w", configName, there, fs.ErrNotExist)
 }
 
 // halves are the tensors of one module.
@@ -74,6 +88,7 @@ type reader struct {
 	adapter string             // the name of the adapter within names, if they have one
 	named   bool
 	whole   []Whole
+	beside  int // copies of the model's own, beside what replaces them
 }
 
 func (a *Adapter) readPEFT(f *checkpoint.Container, c *config) error {
@@ -91,6 +106,9 @@ func (a *Adapter) readPEFT(f *checkpoint.Container, c *config) error {
 		a.Pairs = append(a.Pairs, p)
 	}
 	a.Whole = r.whole
+	if r.beside > 0 {
+		a.Notes = append(a.Notes, fmt.Sprintf("%d of the tensors in the file (original_module) are the model's own and ignored", r.beside))
+	}
 	for _, name := range c.saved {
 		if !holds(f, name) {
 			a.Notes = append(a.Notes, fmt.Sprintf("modules_to_save names %q, but the file has no tensor of it: as trained, the adapter may have changed more than this", name))
@@ -111,9 +129,10 @@ func holds(f *checkpoint.Container, module string) bool {
 
 // add takes one tensor.
 func (r *reader) add(t *checkpoint.Tensor) error {
-	module, rest, ok := strings.Cut(t.Name, ".lora_")
+	full := checkpoint.Unwrapped(t.Name)
+	module, rest, ok := strings.Cut(full, ".lora_")
 	if !ok {
-		return r.addWhole(t)
+		return r.addWhole(t, full)
 	}
 	name := checkpoint.CanonicalName(module + ".")
 	target, err := matrixOf(strings.TrimSuffix(name, "."))
@@ -126,7 +145,7 @@ func (r *reader) add(t *checkpoint.Tensor) error {
 	}
 	h := r.by[target]
 	if h == nil {
-		h = &halves{module: strings.TrimPrefix(module, "base_model.model."), target: target}
+		h = &halves{module: strings.ReplaceAll(strings.TrimPrefix(module, "base_model.model."), ".base_layer", ""), target: target}
 		r.by[target] = h
 		r.order = append(r.order, h)
 	}
@@ -159,9 +178,14 @@ func (r *reader) checkEnd(name, end string) error {
 	return nil
 }
 
-// addWhole takes a tensor that replaces one of the model.
-func (r *reader) addWhole(t *checkpoint.Tensor) error {
-	name := checkpoint.CanonicalName(t.Name)
+// addWhole takes a tensor that replaces one of the model; full is its name without
+// wrappers.
+func (r *reader) addWhole(t *checkpoint.Tensor, full string) error {
+	if strings.Contains(full, ".original_module.") {
+		r.beside++
+		return nil
+	}
+	name := checkpoint.CanonicalName(full)
 	if module, rest, ok := strings.Cut(name, ".modules_to_save."); ok {
 		name = module + "." + rest[strings.LastIndexByte(rest, '.')+1:]
 	}
@@ -176,7 +200,7 @@ func (r *reader) addWhole(t *checkpoint.Tensor) error {
 	if err != nil {
 		return err
 	}
-	r.whole = append(r.whole, Whole{target, m})
+	r.whole = append(r.whole, Whole{target, m, strings.Contains(full, ".base_layer.")})
 	return nil
 }
 

@@ -12,11 +12,10 @@ import (
 func TestAddedToSentencepiece(t *testing.T) {
 	v := spVocab(t, "bpe-bytes")
 	n := int32(len(v.Tokens))
-	err := v.AddTokens([]byte(`{"[PAD]": 620, "<|im_start|>": 621}`))
-	if err == nil {
-		err = v.Configure(nil, []byte(`{"eos_token": "</s>", "pad_token": "[PAD]", "additional_special_tokens": ["<|im_start|>", "er"],
-			"added_tokens_decoder": {"622": {"content": "<tab>"}, "623": {"content": "END", "special": true}}}`))
-	}
+	err := v.Configure(Beside{
+		AddedTokens: []byte(`{"[PAD]": 620, "<|im_start|>": 621, "<tab>": 622, "END": 623}`),
+		Config:      []byte(`{"eos_token": "</s>", "pad_token": "[PAD]", "additional_special_tokens": ["<|im_start|>", "er", "END"]}`),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,12 +54,13 @@ func TestAddedToSentencepiece(t *testing.T) {
 func TestAddTokensRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		`[]`:           "added_tokens.json",
-		`{"x": 622}`:   `token 622 "x": the ids up to there are not all in use`,
+		`{"xyz": 622}`: `token 622 "xyz": the ids up to there are not all in use`,
+		`{"x": 622}`:   `token "x" has the id 622 here and 572 in the vocabulary`,
 		`{"x": 5}`:     `token 5 is "x" here and`,
-		`{"x": -1}`:    `token -1 "x"`,
+		`{"xyz": -1}`:  `token -1 "xyz"`,
 		`{"<unk>": 0}`: "",
 	} {
-		err := spVocab(t, "bpe-bytes").AddTokens([]byte(text))
+		err := spVocab(t, "bpe-bytes").Configure(Beside{AddedTokens: []byte(text)})
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: error %v, want %q", text, err, want)
 		}
@@ -70,7 +70,7 @@ func TestAddTokensRefuses(t *testing.T) {
 		`{"add_prefix_space": false}`: "add_prefix_space false",
 		`{"bos_token": "nope"}`:       `no token "nope"`,
 	} {
-		if err := spVocab(t, "bpe-bytes").Configure([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+		if err := spVocab(t, "bpe-bytes").Configure(Beside{Config: []byte(text)}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", text, err, want)
 		}
 	}

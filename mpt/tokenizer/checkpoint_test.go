@@ -17,15 +17,15 @@ func checkpointVocab(t *testing.T, dir string) *Vocab {
 	if err != nil {
 		t.Fatalf("%s: %v", dir, err)
 	}
-	var files [][]byte
-	for _, name := range []string{"special_tokens_map.json", "tokenizer_config.json"} {
+	files := Beside{Logf: func(format string, args ...any) { t.Errorf(dir+": "+format, args...) }}
+	for name, into := range map[string]*[]byte{mapFile: &files.SpecialTokens, configFile: &files.Config, addedFile: &files.AddedTokens} {
 		b, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil && !os.IsNotExist(err) {
 			t.Fatal(err)
 		}
-		files = append(files, b)
+		*into = b
 	}
-	if err := v.Configure(files...); err != nil {
+	if err := v.Configure(files); err != nil {
 		t.Fatalf("%s: %v", dir, err)
 	}
 	return v

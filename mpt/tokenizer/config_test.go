@@ -15,18 +15,18 @@ func TestConfigure(t *testing.T) {
 		{nil, ids{0, 0, 0, None}, false},
 		{[]string{`{}`}, ids{0, 0, 0, None}, false},
 		{[]string{`{"bos_token":null,"unk_token":null,"eos_token":"<|padding|>"}`}, ids{None, 1, None, None}, false},
-		{[]string{`{"eos_token":"<|padding|>"}`, `{"eos_token":"<|endoftext|>","pad_token":{"content":"<|padding|>","lstrip":false}}`}, ids{0, 0, 0, 1}, false},
+		{[]string{`{"eos_token":"<|padding|>"}`, `{"bos_token":"","eos_token":"<|endoftext|>","pad_token":{"content":"<|padding|>","lstrip":false}}`}, ids{None, 0, 0, 1}, false},
 		{[]string{`{"add_bos_token":true,"model_max_length":1e30}`}, ids{0, 0, 0, None}, true},
 	} {
 		v, err := ParseJSON(read(t, "testdata/tiny.tokenizer.json"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		files := [][]byte{nil}
-		for _, f := range c.files {
-			files = append(files, []byte(f))
+		b := Beside{}
+		for i, f := range c.files {
+			*[]*[]byte{&b.Config, &b.SpecialTokens}[i] = []byte(f)
 		}
-		if err := v.Configure(files...); err != nil {
+		if err := v.Configure(b); err != nil {
 			t.Errorf("%q: %v", c.files, err)
 		}
 		if got := (ids{v.BOS, v.EOS, v.UNK, v.PAD}); got != c.want || v.AddBOS != c.add {
@@ -39,10 +39,11 @@ func TestConfigureTemplate(t *testing.T) {
 	for file, want := range map[string]string{
 		`{"chat_template":"{{ x }}"}`: "{{ x }}",
 		`{"chat_template":[{"name":"tool","template":"t"},{"name":"default","template":"d"}]}`: "d",
+		`{"chat_template":{"default":"d","tool":"t"}}`:                                         "d",
 		`{"chat_template":null}`: "",
 	} {
 		v := loadVocab(t, "testdata/tiny.tokenizer.json")
-		if err := v.Configure([]byte(file)); err != nil || v.ChatTemplate != want {
+		if err := v.Configure(Beside{Config: []byte(file)}); err != nil || v.ChatTemplate != want {
 			t.Errorf("%s: %q, %v", file, v.ChatTemplate, err)
 		}
 	}
@@ -54,15 +55,14 @@ func TestConfigureRefuses(t *testing.T) {
 		`{"add_eos_token":true}`:                             "add_eos_token",
 		`{"bos_token":"<s>"}`:                                `bos_token: the vocabulary has no token "<s>"`,
 		`{"eos_token":7}`:                                    "names no token",
-		`{"pad_token":{"content":`:                           "configuration",
-		`{"chat_template":7}`:                                "configuration",
-		`{"added_tokens_decoder":{"500":{"content":"<s>"}}}`: `token 500 "<s>" is not in tokenizer.json`,
+		`{"pad_token":{"content":`:                           "tokenizer_config.json",
+		`{"chat_template":7}`:                                "tokenizer_config.json",
+		`{"added_tokens_decoder":{"501":{"content":"<s>"}}}`: `token 501 "<s>": the ids up to there are not all in use`,
 		`{"added_tokens_decoder":{"0":{"content":"<s>"}}}`:   `token 0 is "<s>" here`,
-		`{"added_tokens_decoder":{"0":{"content":"<|endoftext|>","lstrip":true}}}`:    "lstrip",
 		`{"added_tokens_decoder":{"zero":{"content":"<|endoftext|>","lstrip":true}}}`: "zero",
 	} {
 		v := loadVocab(t, "testdata/tiny.tokenizer.json")
-		if err := v.Configure([]byte(file)); err == nil || !strings.Contains(err.Error(), want) {
+		if err := v.Configure(Beside{Config: []byte(file)}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one that contains %q", file, err, want)
 		}
 	}

@@ -37,37 +37,38 @@ func (t *Tokenizer) AppendEncode(dst []int32, text string, opt EncodeOptions) []
 	if opt.ParseSpecial {
 		s = &t.parsed
 	}
-	for fresh := !opt.Continue; text != ""; fresh = true {
-		id, start, end := s.raw.find(text)
-		if t.pieces != nil {
-			dst = t.pieces.appendText(dst, text[:start], fresh)
+	fresh := !opt.Continue
+	for done, at := 0, 0; done < len(text) || at < len(text); fresh = true {
+		c := s.raw.find(text, done, at)
+		if plain := text[done:max(done, c.start)]; t.pieces != nil {
+			dst = t.pieces.appendText(dst, plain, fresh)
 		} else {
-			dst = t.appendPlain(dst, text[:start], s.normalized)
+			dst = t.appendPlain(dst, plain, s.normalized)
 		}
-		if start < end {
-			dst = append(dst, id)
+		if c.id != None {
+			dst = append(dst, c.id)
 		}
-		text = text[end:]
+		done, at = c.end, c.next
 	}
 	return dst
 }
 
 // appendPlain appends the ids of text, which has no token of the raw stage.
-func (t *Tokenizer) appendPlain(dst []int32, text string, normalized *trie) []int32 {
+func (t *Tokenizer) appendPlain(dst []int32, text string, normalized *cutter) []int32 {
 	if t.nfc {
 		text = nfc(text)
 	}
-	for text != "" {
-		id, start, end := normalized.find(text)
-		for rest := text[:start]; rest != ""; {
+	for done, at := 0, 0; done < len(text) || at < len(text); {
+		c := normalized.find(text, done, at)
+		for rest := text[done:max(done, c.start)]; rest != ""; {
 			n := word(rest)
 			dst = t.merges.appendWord(dst, rest[:n])
 			rest = rest[n:]
 		}
-		if start < end {
-			dst = append(dst, id)
+		if c.id != None {
+			dst = append(dst, c.id)
 		}
-		text = text[end:]
+		done, at = c.end, c.next
 	}
 	return dst
 }

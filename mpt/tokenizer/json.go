@@ -3,7 +3,6 @@ package tokenizer
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,8 +35,10 @@ type jsonAdded struct {
 	Special    bool   `json:"special"`
 }
 
-// jsonBPE is the model in a tokenizer.json. UnkToken and FuseUnk are of no effect
-// where every byte has a token, which New insists on.
+// jsonBPE is the model in a tokenizer.json. UnkToken, FuseUnk and ByteFallback are of
+// no effect where every byte has a token, which New insists on. Old files have no type:
+// the reference then takes the first kind of model that fits, which is BPE if there are
+// merges.
 type jsonBPE struct {
 	Type         string         `json:"type"`
 	Dropout      float64        `json:"dropout"`
@@ -71,6 +72,7 @@ func parseJSON(b []byte) (*Vocab, error) {
 	if !utf8.Valid(b) {
 		return nil, fmt.Errorf("is not UTF-8")
 	}
+	b = bytes.TrimPrefix(b, []byte("\ufeff"))
 	var f jsonFile
 	if err := strict(b, &f); err != nil {
 		return nil, err
@@ -117,7 +119,9 @@ func strict(b []byte, v any) error {
 // check refuses the variants of BPE that are not byte-level BPE as in GPT-2.
 func (m *jsonBPE) check() error {
 	switch {
-	case m.Type != "BPE":
+	case m.Type == "" && m.Merges == nil:
+		return fmt.Errorf("it has neither a type nor merges: MPT models use \"BPE\"")
+	case m.Type != "BPE" && m.Type != "":
 		return fmt.Errorf("type %q is not supported: MPT models use \"BPE\"", m.Type)
 	case m.Dropout != 0:
 		return fmt.Errorf("dropout %v is not supported: ids would be random", m.Dropout)
@@ -125,8 +129,6 @@ func (m *jsonBPE) check() error {
 		return fmt.Errorf("continuing_subword_prefix %q is not supported", m.Prefix)
 	case m.Suffix != "":
 		return fmt.Errorf("end_of_word_suffix %q is not supported", m.Suffix)
-	case m.ByteFallback:
-		return fmt.Errorf("byte_fallback is not supported")
 	case m.IgnoreMerges:
 		return fmt.Errorf("ignore_merges is not supported")
 	}
@@ -187,7 +189,16 @@ func (v *Vocab) setTokens(vocab map[string]int, added []jsonAdded, limit int) er
 			v.Tokens[id], v.Types[id] = padText(id), Unused
 		}
 	}
-	v.setNormalized(added)
+	rules, late := map[int32]rule{}, []int32{}
+	for _, a := range added {
+		rules[int32(a.ID)] = rule{a.LStrip, a.RStrip, a.SingleWord}
+		if a.Normalized {
+			late = append(late, int32(a.ID))
+		}
+	}
+	v.setRules(rules)
+	slices.Sort(late)
+	v.setNormalized(slices.Compact(late))
 	return nil
 }
 
@@ -209,14 +220,6 @@ func (a *jsonAdded) check(vocab map[string]int, limit int) error {
 	if id, ok := vocab[a.Content]; ok && id != a.ID {
 		return fmt.Errorf("id %d, but the model's vocabulary says %d", a.ID, id)
 	}
-	switch {
-	case a.SingleWord:
-		return errors.New("single_word is not supported")
-	case a.LStrip:
-		return errors.New("lstrip is not supported")
-	case a.RStrip:
-		return errors.New("rstrip is not supported")
-	}
 	return nil
 }
 
@@ -231,15 +234,8 @@ func (a *jsonAdded) tokenType() TokenType {
 
 // setNormalized notes which added tokens are looked for after normalisation, if
 // they are not exactly the user-defined ones.
-func (v *Vocab) setNormalized(added []jsonAdded) {
-	ids := []int32{}
-	for _, a := range added {
-		if a.Normalized {
-			ids = append(ids, int32(a.ID))
-		}
-	}
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
+func (v *Vocab) setNormalized(ids []int32) {
+	v.Normalized = nil
 	if !slices.Equal(ids, v.normalized()) {
 		v.Normalized = ids
 	}

@@ -84,16 +84,13 @@ var refused = []struct {
 	{"dropout", func(f object) { f["model"].(object)["dropout"] = 0.1 }},
 	{"continuing_subword_prefix", func(f object) { f["model"].(object)["continuing_subword_prefix"] = "##" }},
 	{"end_of_word_suffix", func(f object) { f["model"].(object)["end_of_word_suffix"] = "</w>" }},
-	{"byte_fallback", func(f object) { f["model"].(object)["byte_fallback"] = true }},
+	{"neither a type nor merges", func(f object) { delete(f["model"].(object), "type"); delete(f["model"].(object), "merges") }},
 	{"ignore_merges", func(f object) { f["model"].(object)["ignore_merges"] = true }},
 	{"merge 0", func(f object) { f["model"].(object)["merges"] = []any{[]any{"a", "b", "c"}} }},
 	{"merge 0", func(f object) { f["model"].(object)["merges"] = []any{[]any{"a b", "c"}} }},
 	{"out of range", func(f object) { f["model"].(object)["vocab"].(object)["new"] = 1 << 30 }},
 	{"out of range", func(f object) { f["model"].(object)["vocab"].(object)["new"] = -1 }},
 	{"same id 77", func(f object) { f["model"].(object)["vocab"].(object)["new"] = 77 }},
-	{"lstrip", func(f object) { addToken(f, object{"id": 500, "content": "<x>", "lstrip": true}) }},
-	{"rstrip", func(f object) { addToken(f, object{"id": 500, "content": "<x>", "rstrip": true}) }},
-	{"single_word", func(f object) { addToken(f, object{"id": 500, "content": "<x>", "single_word": true}) }},
 	{"same id 7", func(f object) { addToken(f, object{"id": 7, "content": "<x>"}) }},
 	{"vocabulary says 0", func(f object) { addToken(f, object{"id": 500, "content": "<|endoftext|>"}) }},
 	{"out of range", func(f object) { addToken(f, object{"id": 1 << 40, "content": "<x>"}) }},
@@ -142,6 +139,8 @@ func TestParseJSONAccepts(t *testing.T) {
 		"no post-processor": func(f object) { f["post_processor"] = nil },
 		"old settings":      func(f object) { delete(f["pre_tokenizer"].(object), "use_regex") },
 		"truncation":        func(f object) { f["truncation"] = object{"max_length": 512} },
+		"no type":           func(f object) { delete(f["model"].(object), "type") },
+		"byte_fallback":     func(f object) { f["model"].(object)["byte_fallback"] = true },
 		"merges as strings": func(f object) {
 			lines := []any{"#version: 0.2"}
 			for _, p := range f["model"].(object)["merges"].([]any) {
@@ -152,7 +151,7 @@ func TestParseJSONAccepts(t *testing.T) {
 	} {
 		v, err := ParseJSON(edit(t, change))
 		if err == nil {
-			err = v.Configure()
+			err = v.Configure(Beside{})
 		}
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -258,7 +257,7 @@ func tryJSON(t *testing.T, b []byte) {
 	if err != nil {
 		return
 	}
-	if err := v.Configure(); err != nil {
+	if err := v.Configure(Beside{}); err != nil {
 		t.Fatal(err)
 	}
 	tok, err := New(v)

@@ -39,7 +39,7 @@ func loadVocab(t testing.TB, path string) *Vocab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := v.Configure(); err != nil {
+	if err := v.Configure(Beside{}); err != nil {
 		t.Fatal(err)
 	}
 	return v

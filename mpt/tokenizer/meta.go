@@ -35,6 +35,9 @@ const (
 
 	keyEOG        = "mpt.ext.eog_token_ids"
 	keyNormalized = "mpt.ext.normalized_token_ids"
+	keyLStrip     = "mpt.ext.lstrip_token_ids"
+	keyRStrip     = "mpt.ext.rstrip_token_ids"
+	keySingleWord = "mpt.ext.single_word_token_ids"
 )
 
 // Meta returns the keys that describe v in a GGUF file.
@@ -61,8 +64,10 @@ func (v *Vocab) Meta() []gguf.KV {
 	}
 	kv = append(kv, gguf.KV{Key: keyAddBOS, Value: v.AddBOS})
 	kv = append(kv, v.eogMeta()...)
-	if v.Normalized != nil {
-		kv = append(kv, gguf.KV{Key: keyNormalized, Value: v.Normalized})
+	for _, list := range v.lists() {
+		if *list.ids != nil {
+			kv = append(kv, gguf.KV{Key: list.key, Value: *list.ids})
+		}
 	}
 	if v.ChatTemplate != "" {
 		kv = append(kv, gguf.KV{Key: keyChatTemplate, Value: v.ChatTemplate})
@@ -148,12 +153,14 @@ func vocabFromGGUF(f *gguf.File) (*Vocab, error) {
 		Model:        get[string](&r, keyModel),
 		Pre:          r.pre(),
 		Tokens:       get[[]string](&r, keyTokens),
-		Normalized:   getOr[[]int32](&r, keyNormalized, nil),
 		EOG:          getOr[[]int32](&r, keyEOG, nil),
 		ChatTemplate: getOr(&r, keyChatTemplate, ""),
 	}
 	for _, id := range v.ids() {
 		*id.value = getOr(&r, id.key, None)
+	}
+	for _, list := range v.lists() {
+		*list.ids = getOr[[]int32](&r, list.key, nil)
 	}
 	r.defaults(v)
 	r.model(v)

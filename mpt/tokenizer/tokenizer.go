@@ -28,9 +28,6 @@ type Tokenizer struct {
 	cut map[int32]bool
 }
 
-// stages are the tokens to look for before and after normalisation.
-type stages struct{ raw, normalized *trie }
-
 // New returns the tokenizer that v describes. It keeps v, which must not be
 // changed any more.
 func New(v *Vocab) (*Tokenizer, error) {
@@ -63,7 +60,9 @@ func New(v *Vocab) (*Tokenizer, error) {
 // user-defined pieces of a sentencepiece model are left to it.
 func newStages(v *Vocab, parseSpecial bool) stages {
 	late := v.isNormalized()
-	s := stages{newTrie(), newTrie()}
+	s := stages{newCutter(), newCutter()}
+	s.raw.rules = v.rules()
+	s.normalized.rules = s.raw.rules
 	for i, text := range v.Tokens {
 		id := int32(i)
 		switch {

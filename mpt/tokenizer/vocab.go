@@ -73,6 +73,11 @@ type Vocab struct {
 	// user-defined pieces; the others were added to it.
 	Normalized []int32
 
+	// LStrip and RStrip list, in increasing order, the ids of the control and
+	// user-defined tokens that take the white space before or after them, SingleWord
+	// those that are not found inside a word.
+	LStrip, RStrip, SingleWord []int32
+
 	BOS, EOS, UNK, PAD int     // ids, or None
 	EOG                []int32 // ids that end a generation, besides EOS
 	AddBOS             bool    // a prompt starts with BOS
@@ -180,15 +185,33 @@ func (v *Vocab) validateIDs() error {
 			return err
 		}
 	}
-	for _, id := range v.Normalized {
-		if err := check("normalized token", int(id)); err != nil {
-			return err
+	for _, list := range v.lists() {
+		for _, id := range *list.ids {
+			if err := check(list.what, int(id)); err != nil {
+				return err
+			}
 		}
 	}
 	if v.AddBOS && v.BOS == None {
 		return fmt.Errorf("tokenizer: prompts are to start with bos, but there is no bos id")
 	}
 	return nil
+}
+
+// idList is a list of tokens that have something in common.
+type idList struct {
+	key, what string
+	ids       *[]int32
+}
+
+// lists returns the lists that say how added tokens are found in a text.
+func (v *Vocab) lists() [4]idList {
+	return [...]idList{
+		{keyNormalized, "normalized token", &v.Normalized},
+		{keyLStrip, "lstrip token", &v.LStrip},
+		{keyRStrip, "rstrip token", &v.RStrip},
+		{keySingleWord, "single_word token", &v.SingleWord},
+	}
 }
 
 // endOfText is the token that ends a text of GPT-NeoX.

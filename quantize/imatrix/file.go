@@ -69,6 +69,7 @@ const (
 	keyDatasets  = "imatrix.datasets"
 	keyChunks    = "imatrix.chunk_count"
 	keyChunkSize = "imatrix.chunk_size"
+	keyOrigin    = "mpt.ext.imatrix.origin" // ours
 	sumSuffix    = ".in_sum2"
 	countSuffix  = ".counts"
 	prodSuffix   = ".in_prod" // ours: others pass over what they do not know
@@ -100,6 +101,9 @@ func parseGGUF(name string, b []byte) (*Matrix, error) {
 		return nil, fmt.Errorf("imatrix: %d chunks of %d tokens: %w", m.Chunks, m.ChunkSize, ErrFormat)
 	}
 	if m.Datasets, err = gguf.GetOr(f, keyDatasets, []string(nil)); err != nil {
+		return nil, err
+	}
+	if m.Origin, err = gguf.GetOr(f, keyOrigin, ""); err != nil {
 		return nil, err
 	}
 	return m, m.takeTensors(f)
@@ -187,6 +191,9 @@ func (m *Matrix) encodeGGUF() ([]byte, error) {
 		{Key: keyDatasets, Value: append([]string{}, m.Datasets...)},
 		{Key: keyChunks, Value: uint32(m.Chunks)},
 		{Key: keyChunkSize, Value: uint32(m.ChunkSize)},
+	}
+	if m.Origin != "" {
+		meta = append(meta, gguf.KV{Key: keyOrigin, Value: m.Origin})
 	}
 	var infos []gguf.TensorInfo
 	var data [][]byte

@@ -18,6 +18,11 @@ type Matrix struct {
 	Chunks    int               // pieces of text that were read
 	ChunkSize int               // tokens in each
 
+	// Origin tells one text, and the way in which it was cut, from another; "" says
+	// nothing. Whoever measures chooses it, to know whether a run that was broken off
+	// can go on. It is as long as a SHA-256 in hexadecimal digits.
+	Origin string
+
 	assumed bool // ChunkSize is a guess: the file does not tell
 }
 
@@ -67,6 +72,9 @@ func (m *Matrix) AssumeChunkSize(n int) {
 	}
 	m.ChunkSize = n
 }
+
+// KnowsChunkSize reports whether the file told how large its chunks are.
+func (m *Matrix) KnowsChunkSize() bool { return !m.assumed }
 
 // Names returns the names of the entries, sorted.
 func (m *Matrix) Names() []string { return slices.Sorted(maps.Keys(m.Entries)) }
@@ -120,6 +128,12 @@ func (m *Matrix) Add(other *Matrix) error {
 	}
 	for _, d := range other.Datasets {
 		m.AddDataset(d)
+	}
+	switch {
+	case m.Chunks == 0 && m.Origin == "":
+		m.Origin = other.Origin
+	case other.Chunks > 0:
+		m.Origin = "" // of both
 	}
 	m.Chunks += other.Chunks
 	return nil

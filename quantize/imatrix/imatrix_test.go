@@ -280,6 +280,44 @@ func TestRefusedTensors(t *testing.T) {
 	}
 }
 
+// Files of both kinds keep what tells a text from another, and lose it with a second one.
+func TestOrigin(t *testing.T) {
+	origin := strings.Repeat("0123456789abcdef", 4)
+	for _, k := range []Format{DAT, GGUF} {
+		m := sample()
+		m.Origin = origin
+		b, err := m.Encode(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Parse("test", b)
+		if err != nil || got.Origin != origin || !got.KnowsChunkSize() || got.ChunkSize != m.ChunkSize || got.Entries["blk.0.ffn_up.weight"].Rows != m.Entries["blk.0.ffn_up.weight"].Rows {
+			t.Fatalf("%v: %+v, %v", k, got, err)
+		}
+		all := New(m.ChunkSize)
+		if err := all.Add(got); err != nil || all.Origin != origin {
+			t.Errorf("%v: %q, %v", k, all.Origin, err)
+		}
+		if err := all.Add(got); err != nil || all.Origin != "" {
+			t.Errorf("%v: of two texts: %q, %v", k, all.Origin, err)
+		}
+		if k == DAT {
+			for cut := 1; cut < 40; cut++ {
+				if _, err := Parse("test", b[:len(b)-cut]); err == nil || !errors.Is(err, ErrFormat) {
+					t.Errorf("%d bytes less: %v", cut, err)
+				}
+			}
+		}
+		m.Origin = "short"
+		if b, err = m.Encode(DAT); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Parse("test", b); err != nil || got.Origin != "" || got.KnowsChunkSize() {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+}
+
 func TestAdd(t *testing.T) {
 	a, b := sample(), sample()
 	delete(b.Entries, "blk.0.ffn_up.weight")
@@ -363,6 +401,9 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(b)
 	}
+	m := sample()
+	m.Origin = strings.Repeat("0a", 32)
+	f.Add(m.encodeLegacy())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var m *Matrix
 		var err error

@@ -1,9 +1,12 @@
 package imatrix
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math"
+	"strings"
 )
 
 // defaultChunk is the size of chunks where a file does not tell: what llama.cpp
@@ -64,6 +67,9 @@ func parseLegacy(b []byte) (*Matrix, error) {
 		m.Chunks = max(c.int("the number of chunks"), 0)
 		m.AddDataset(c.string("the name of the text"))
 	}
+	if c.err == nil && strings.HasPrefix(string(b[c.at:]), trailer) {
+		c.trailer(m)
+	}
 	if c.err == nil && c.at < len(b) {
 		c.fail("%d bytes are left at the end", len(b)-c.at)
 	}
@@ -99,6 +105,24 @@ func (c *cursor) entry(m *Matrix) {
 	m.Entries[name] = e
 }
 
+// trailer begins what this project writes behind a file of the older kind, where other
+// readers do not look: the size of the chunks as int32, and 32 bytes of origin.
+const trailer = "MPT\x01"
+
+func (c *cursor) trailer(m *Matrix) {
+	c.take(len(trailer), "what is known of the chunks")
+	size := c.int("the size of chunks")
+	origin := c.take(sha256.Size, "the origin")
+	if c.err == nil && size < 1 {
+		c.fail("chunks of %d tokens", size)
+	}
+	if c.err != nil {
+		return
+	}
+	m.AssumeChunkSize(size)
+	m.assumed, m.Origin = false, hex.EncodeToString(origin)
+}
+
 // encodeLegacy returns m as a file of the older kind, which has no place for products.
 func (m *Matrix) encodeLegacy() []byte {
 	le := binary.LittleEndian
@@ -121,5 +145,9 @@ func (m *Matrix) encodeLegacy() []byte {
 	if len(m.Datasets) > 0 {
 		dataset = m.Datasets[len(m.Datasets)-1]
 	}
-	return text(le.AppendUint32(b, uint32(m.Chunks)), dataset)
+	b = text(le.AppendUint32(b, uint32(m.Chunks)), dataset)
+	if origin, err := hex.DecodeString(m.Origin); err == nil && len(origin) == sha256.Size {
+		b = append(le.AppendUint32(append(b, trailer...), uint32(m.ChunkSize)), origin...)
+	}
+	return b
 }

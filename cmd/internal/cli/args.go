@@ -14,7 +14,7 @@ import (
 func wantArgs(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == n {
-			return nil
+			return notEmptyArgs(cmd, args)
 		}
 		return fmt.Errorf("%s: %s, not %d: see %s --help", cmd.Name(), plural(len(args), "argument", "arguments"), n, cmd.CommandPath())
 	}

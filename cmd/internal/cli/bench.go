@@ -33,7 +33,7 @@ Examples:
   mpt bench -m 7b-q4.gguf,7b-q8.gguf -t 1,2,4 -r 3 -o csv
   mpt bench -m 7b.gguf --isa generic,avx2
   mpt bench -m 7b.gguf -p 512,4096 -n 64 -d 0,4096 --roofline
-  mpt bench -m 7b.gguf -p 0 -n 32 --sequences 1,4 --profile`
+  mpt bench -m 7b.gguf -p 0 -n 32 -np 1,2,4,8 --profile`
 
 // benchFlags are the flags of mpt bench.
 type benchFlags struct {
@@ -67,7 +67,13 @@ func (b *benchFlags) add(cmd *cobra.Command) {
 	fs.IntSliceVarP(&b.opt.Generations, "n-gen", "n", []int{64}, "write `N` tokens; a list separated by commas, 0: none")
 	fs.StringArrayVar(&b.pairs, "pg", nil, "read a prompt and write after it, measured together: `N,N`; may be repeated")
 	fs.IntSliceVarP(&b.opt.Depths, "n-depth", "d", []int{0}, "measure after `N` tokens of context; a list")
-	fs.IntSliceVar(&b.opt.Sequences, "sequences", []int{1}, "write `N` answers at the same time; a list")
+	fs.IntSliceVar(&b.opt.Sequences, "sequences", []int{1}, "-np, write `N` answers together, in one batch; a list")
+	fs.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "parallel" { // that -np stands for
+			name = "sequences"
+		}
+		return pflag.NormalizedName(name)
+	})
 	fs.IntSliceVarP(&b.opt.Threads, "threads", "t", []int{0}, "work with `N` threads; a list, 0: one per core")
 	fs.IntVarP(&b.opt.Repetitions, "repetitions", "r", 5, "measure everything `N` times, after a first time that does not count")
 	fs.BoolVar(&b.opt.Load, "load", false, "measure the time from opening the file to the first token, too")

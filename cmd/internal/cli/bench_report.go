@@ -78,7 +78,12 @@ func (b *benchReport) markdown(w io.Writer) error {
 
 // speeds prints the table of all tests but loads.
 func (b *benchReport) speeds(w io.Writer) error {
-	head := []string{"model", "size", "type", "kernels", "threads", "test", "tokens/s", "spread"}
+	several := slices.ContainsFunc(b.rows, func(r benchRow) bool { return r.Sequences > 1 })
+	head := []string{"model", "size", "type", "kernels", "threads", "test", "tokens/s"}
+	if several {
+		head = append(head, "of each")
+	}
+	head = append(head, "spread")
 	if len(b.limits) > 0 {
 		head = append(head, "GB/s", "of memory", "GMAC/s", "of int8")
 	}
@@ -87,7 +92,11 @@ func (b *benchReport) speeds(w io.Writer) error {
 		if r.Load != nil {
 			continue
 		}
-		cells := append(modelCells(r.Result), r.Test, fmt.Sprintf("%.2f", r.Median), fmt.Sprintf("%.2f to %.2f", r.Min, r.Max))
+		cells := append(modelCells(r.Result), r.Test, fmt.Sprintf("%.2f", r.Median))
+		if several {
+			cells = append(cells, fmt.Sprintf("%.2f", r.Median/float64(r.Sequences)))
+		}
+		cells = append(cells, fmt.Sprintf("%.2f to %.2f", r.Min, r.Max))
 		if l := r.benchLimits; l != nil {
 			cells = append(cells, giga(r.BytesPerSecond), percent(l.BandwidthShare), giga(r.MACsPerSecond), percent(l.PeakShare))
 		}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,7 +16,7 @@ type cacheFlags struct {
 }
 
 // add adds the flags. llama.cpp's short forms -ctk and -ctv have three letters, which
-// [shortCacheTypes] makes long ones.
+// [longFlags] makes long ones.
 func (c *cacheFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	words := cacheWords()
@@ -41,25 +40,6 @@ func (c *cacheFlags) options() (opts []mpt.Option) {
 		}
 	}
 	return opts
-}
-
-// shortCacheTypes replaces -ctk and -ctv, also with a value behind an equals sign, by the
-// flags they stand for: the parser of flags would take them for -c tk.
-func shortCacheTypes(args []string) []string {
-	args = slices.Clone(args)
-	for i, arg := range args {
-		if arg == "--" {
-			break
-		}
-		name, value, _ := strings.Cut(arg, "=")
-		if name == "-ctk" || name == "-ctv" {
-			args[i] = "--cache-type-" + name[3:] + arg[len(name):len(arg)-len(value)] + value
-		}
-		if long, ok := hubShorthands[name]; ok {
-			args[i] = long + arg[len(name):]
-		}
-	}
-	return args
 }
 
 // cacheType is the value of such a flag.

@@ -5,17 +5,14 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"mptgo/mpt"
 	"mptgo/mpt/chat"
-	"mptgo/mpt/tokenizer"
+	"mptgo/mpt/talk"
 )
 
 const chatLong = `Talk to a model. Without -m it is the small story model that is built in.
@@ -90,23 +87,17 @@ func (f *chatFlags) onPipe(cmd *cobra.Command, _ []string) error {
 
 // onTerminal talks to someone who sits at a terminal.
 func (f *chatFlags) onTerminal(cmd *cobra.Command) error {
-	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
+	ctx, signals, stop := catchSignals(cmd)
 	defer stop()
-	// Ctrl-C is for answers; one that comes a moment too late must not end the
-	// chat.
-	late := make(chan os.Signal, 1)
-	signal.Notify(late, os.Interrupt)
-	defer signal.Stop(late)
 	return f.start(cmd, func(r *repl, m *mpt.Model) error {
 		t, err := newTerminal(ctx, r.notes)
 		if err != nil {
-			return err
+			return fmt.Errorf("chat: %w", err)
 		}
-		defer t.close()
-		r.in = t
-		r.interrupt = func(ctx context.Context) (context.Context, context.CancelFunc) {
-			return signal.NotifyContext(ctx, os.Interrupt)
-		}
+		defer t.Close()
+		signals.attach(t)
+		r.in, r.interrupt = signals, signals.answering
+		r.out = visibleWriter{r.out}
 		f.greet(r, m)
 		return r.run(ctx)
 	})
@@ -133,21 +124,28 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 	if err != nil {
 		return err
 	}
+	if f.template == "" {
+		noteUnknownFormat(cmd.ErrOrStderr(), m, format)
+	}
 	s, err := newSession(cmd, m, f.context)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	talk := newConversation(s, format, newStatus(cmd.ErrOrStderr()))
+	c, err := talk.New(s, format)
+	if err != nil {
+		return err
+	}
+	c.Progress = newStatus(cmd.ErrOrStderr()).reading()
 	if cmd.Flags().Changed("system") {
-		if err := talk.setSystem(f.system); err != nil {
+		if err := c.SetSystem(f.system); err != nil {
 			return err
 		}
 	}
 	return run(&repl{
 		out:        cmd.OutOrStdout(),
 		notes:      cmd.ErrOrStderr(),
-		talk:       talk,
+		talk:       c,
 		params:     params,
 		randomSeed: !f.sampling.fixedSeed(cmd.Flags()),
 		predict:    f.predict,
@@ -158,7 +156,7 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 
 // format returns the chat format that the flags or the model ask for.
 func (f *chatFlags) format(m *mpt.Model) (*chat.Format, error) {
-	model := chatModel(m)
+	model := talk.Model(m)
 	if f.template == "" {
 		return model.Detect()
 	}
@@ -172,7 +170,7 @@ func (f *chatFlags) format(m *mpt.Model) (*chat.Format, error) {
 	if strings.Contains(f.template, "{{") || strings.Contains(f.template, "{%") {
 		return model.Jinja(f.template)
 	}
-	text, fileErr := os.ReadFile(f.template)
+	text, fileErr := readFile(f.template)
 	switch {
 	case fileErr == nil:
 		return model.Jinja(string(text))
@@ -182,28 +180,11 @@ func (f *chatFlags) format(m *mpt.Model) (*chat.Format, error) {
 	return nil, fmt.Errorf("--chat-template: %w; nor is it a file (%w) or a template in Jinja", err, fileErr)
 }
 
-// chatModel returns what a model says about conversations.
-func chatModel(m *mpt.Model) *chat.Model {
-	tok := m.Tokenizer()
-	text := func(id int32) string { s, _ := tok.Token(id); return s }
-	c := &chat.Model{
-		Name: m.Config().Name, Template: tok.ChatTemplate(), Templates: tok.Templates(),
-		Has: func(text string) bool { _, ok := tok.ID(text); return ok },
-		BOS: text(tok.BOS()), EOS: text(tok.EOS()), UNK: text(tok.UNK()), PAD: text(tok.PAD()),
-	}
-	for id := range int32(tok.Size()) {
-		if s, typ := tok.Token(id); typ == tokenizer.Control {
-			c.Control = append(c.Control, s)
-		}
-	}
-	return c
-}
-
 // greet says what is running.
 func (f *chatFlags) greet(r *repl, m *mpt.Model) {
 	fmt.Fprintf(r.notes, "%s: %s parameters, %s kernels, %s, chat format %s, context %d.\n",
-		f.model.name(), count(parameters(m)), m.Tier(), plural(m.Threads(), "thread", "threads"),
-		r.talk.format.Name, r.talk.session.ContextSize())
+		visible(f.model.name()), count(parameters(m)), m.Tier(), plural(m.Threads(), "thread", "threads"),
+		r.talk.Format().Name, r.talk.Session().ContextSize())
 	if n := len(m.Adapters()); n > 0 {
 		fmt.Fprintf(r.notes, "%s: /lora lists them.\n", plural(n, "LoRA adapter", "LoRA adapters"))
 	}

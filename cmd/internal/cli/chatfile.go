@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 
 	"mptgo/mpt/chat"
+	"mptgo/mpt/talk"
 	"mptgo/sampling"
 )
 
@@ -20,11 +20,11 @@ const chatMagic = "MPTCHAT\x01"
 
 // chatState is what a saved chat knows beside its session.
 type chatState struct {
-	Format     string `json:"format"`
-	System     string `json:"system"`
-	Turns      []turn `json:"turns"`
-	Sampling   string `json:"sampling"` // as sampling.Parse reads it
-	RandomSeed bool   `json:"random_seed"`
+	Format     string      `json:"format"`
+	System     string      `json:"system"`
+	Turns      []talk.Turn `json:"turns"`
+	Sampling   string      `json:"sampling"` // as sampling.Parse reads it
+	RandomSeed bool        `json:"random_seed"`
 }
 
 // saveChat writes the chat to a file. It replaces only a file that holds a saved
@@ -33,7 +33,7 @@ func saveChat(path string, r *repl) error {
 	if err := replaceable(path); err != nil {
 		return err
 	}
-	b, err := json.Marshal(chatState{r.talk.format.Name, r.talk.format.System, r.talk.turns, r.params.String(), r.randomSeed})
+	b, err := json.Marshal(chatState{r.talk.Format().Name, r.talk.Format().System, r.talk.Turns(), r.params.String(), r.randomSeed})
 	if err != nil {
 		return err
 	}
@@ -42,13 +42,13 @@ func saveChat(path string, r *repl) error {
 		if _, err := w.Write(append(head, b...)); err != nil {
 			return err
 		}
-		return r.talk.session.Save(w)
+		return r.talk.Session().Save(w)
 	})
 }
 
 // replaceable returns an error if there is a file at path that is no chat.
 func replaceable(path string) error {
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
@@ -75,7 +75,7 @@ func readMagic(r io.Reader) error {
 // loadChat puts the chat in a file in the place of r's. If it fails, r's goes
 // on as it was.
 func loadChat(path string, r *repl) error {
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func readState(f io.Reader, size int64) (*chatState, error) {
 
 // restore makes the state, and the session that follows it in f, those of r.
 func (s *chatState) restore(r *repl, f io.Reader) error {
-	format := r.talk.format
+	format := r.talk.Format()
 	if s.Format != format.Name {
 		var err error
 		if format, err = chat.Named(s.Format); err != nil {
@@ -130,16 +130,16 @@ func (s *chatState) restore(r *repl, f io.Reader) error {
 	if err != nil {
 		return err
 	}
-	talk := newConversation(r.talk.session, format.WithSystem(s.System), r.talk.status)
-	if err := s.check(talk.session.Model().Config().Vocab); err != nil {
+	session := r.talk.Session()
+	if err := s.check(session.Model().Config().Vocab); err != nil {
 		return err
 	}
-	if err := talk.session.Restore(f); err != nil {
+	if err := session.Restore(f); err != nil {
 		return err
 	}
-	talk.turns, talk.forgot = s.Turns, r.talk.forgot
-	talk.rewritten = len(s.Turns) > 1 && s.Turns[1].Prompt == nil
-	r.talk, r.params, r.randomSeed = talk, params, s.RandomSeed
+	c := talk.Resume(session, format.WithSystem(s.System), s.Turns)
+	c.Forgot, c.Progress = r.talk.Forgot, r.talk.Progress
+	r.talk, r.params, r.randomSeed = c, params, s.RandomSeed
 	r.timing = timing{}
 	return nil
 }

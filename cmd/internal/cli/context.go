@@ -1,20 +1,42 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"mptgo/mpt"
 )
 
-// newSession returns a session with a context of n tokens, 0 for what the model was
-// trained for, and warns of one that is longer than that.
+// newSession returns a session with a context of n tokens, and warns of one that is longer
+// than what the model was trained for. With 0 it is as long as that or, with a note, as
+// long as there is memory for.
 func newSession(cmd *cobra.Command, m *mpt.Model, n int) (*mpt.Session, error) {
 	s, err := m.NewSession(mpt.ContextSize(n))
+	if full := (*mpt.MemoryError)(nil); n == 0 && errors.As(err, &full) && full.Fits > 0 {
+		if s, err = m.NewSession(mpt.ContextSize(full.Fits)); err == nil {
+			note(cmd.ErrOrStderr(), "a context of %d tokens, of the %d that the model was trained for: that is what fits into the %s that are %s",
+				full.Fits, full.Context, byteSize(full.Limit.Bytes), full.Limit.Source)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	noteLength(cmd, m, s.ContextSize())
 	return s, nil
+}
+
+// memoryFlags adds to an error about memory which flags help.
+func memoryFlags(err error) error {
+	full := (*mpt.MemoryError)(nil)
+	switch {
+	case !errors.As(err, &full):
+		return err
+	case full.Fits > 0:
+		return fmt.Errorf("%w (-c %d); --ignore-memory starts nevertheless", err, full.Fits)
+	}
+	return fmt.Errorf("%w; --ignore-memory starts nevertheless", err)
 }
 
 // noteLength says what to expect of a context of n tokens, if the model was trained for

@@ -17,12 +17,6 @@ import (
 	"mptgo/quantize"
 )
 
-// hubShorthands are llama.cpp's short forms of flags, which have several letters, and the
-// flags that they stand for.
-var hubShorthands = map[string]string{
-	"-hf": "--hf-repo", "-hfr": "--hf-repo", "-hff": "--hf-file", "-hft": "--hf-token",
-}
-
 // hubAccess are the flags that say how to get at the hub.
 type hubAccess struct {
 	token   string

@@ -72,7 +72,7 @@ func TestHubShorthands(t *testing.T) {
 		"run -p x -- -hf":           "run -p x -- -hf",
 		"run -ctk f16 -hf a/b -ctv": "run --cache-type-k f16 --hf-repo a/b --cache-type-v",
 	} {
-		if got := strings.Join(shortCacheTypes(strings.Fields(args)), " "); got != want {
+		if got := strings.Join(longFlags(strings.Fields(args)), " "); got != want {
 			t.Errorf("%s: %s, want %s", args, got, want)
 		}
 	}

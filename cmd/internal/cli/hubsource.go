@@ -46,8 +46,8 @@ func isWeights(path string) bool {
 	return ext == ".safetensors" || ext == ".bin"
 }
 
-func (s *hubSource) Name() string { return s.name() }
-func (s *hubSource) ID() string   { return s.rev.Repo + "@" + s.rev.Commit }
+func (s *hubSource) Dir() string { return s.here }
+func (s *hubSource) ID() string  { return s.rev.Repo + "@" + s.rev.Commit }
 
 func (s *hubSource) Has(name string) bool {
 	_, ok := s.of[name]

@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"strconv"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	"mptgo/mpt"
+	"mptgo/mpt/measure"
 	"mptgo/quantize/imatrix"
 )
 
@@ -39,7 +38,7 @@ It is saved every few chunks, whole each time.`
 type imatrixFlags struct {
 	model  modelFlags
 	prompt promptFlags
-	opt    mpt.ImatrixOptions
+	opt    measure.ImatrixOptions
 	in     []string
 	out    string
 	format string
@@ -47,6 +46,7 @@ type imatrixFlags struct {
 	keep   int
 	self   bool
 	seed   uint64
+	goOn   continued
 
 	products string // "", "auto" or a number
 	stats    bool
@@ -58,7 +58,7 @@ func newImatrix() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "imatrix -m FILE -f TEXT -o OUT",
 		Short: "Measure which weights of a model matter",
-		Long:  fmt.Sprintf(imatrixLong, mpt.SelfChunks),
+		Long:  fmt.Sprintf(imatrixLong, measure.SelfChunks),
 		Args:  noArgs,
 		RunE:  interruptible(func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }),
 	}
@@ -136,6 +136,8 @@ func (f *imatrixFlags) check(text bool) error {
 		return fmt.Errorf("--ctx-size %d: must be at least 1", f.opt.Context)
 	case sameFile(f.out, f.prompt.file) || sameFile(f.out, f.model.path):
 		return fmt.Errorf("%s: the output would replace the input: give it another name", f.out)
+	case f.out != "":
+		return writable(f.out)
 	}
 	return nil
 }
@@ -175,6 +177,9 @@ func (f *imatrixFlags) setProducts() error {
 func (f *imatrixFlags) read() (*imatrix.Matrix, error) {
 	all := imatrix.New(f.opt.Context)
 	for _, name := range f.in {
+		if err := regular(name); err != nil {
+			return nil, fmt.Errorf("imatrix: %w", err)
+		}
 		m, err := imatrix.Read(name)
 		if errors.Is(err, fs.ErrNotExist) && name == f.out {
 			continue // the first run
@@ -182,10 +187,12 @@ func (f *imatrixFlags) read() (*imatrix.Matrix, error) {
 		if err != nil {
 			return nil, err
 		}
-		m.AssumeChunkSize(f.opt.Context)
 		if sameFile(name, f.out) {
-			f.opt.Skip += m.Chunks
+			if err := f.goOn.from(name, m, f.opt.Context); err != nil {
+				return nil, err
+			}
 		}
+		m.AssumeChunkSize(f.opt.Context)
 		if err := all.Add(m); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -202,13 +209,22 @@ func (f *imatrixFlags) collect(cmd *cobra.Command, all *imatrix.Matrix) error {
 			return err
 		}
 	}
+	origin := f.origin(text)
+	skip, err := f.goOn.skip(cmd.ErrOrStderr(), origin, f.dataset())
+	if err != nil {
+		return err
+	}
 	m, err := f.model.open()
 	if err != nil {
 		return err
 	}
 	defer m.Close()
+	f.opt.Skip += skip
+	if all.Origin = origin; all.Chunks != skip {
+		all.Origin = "" // chunks of other texts are among them
+	}
 	if f.prompt.file != "" {
-		all.AddDataset(filepath.Base(f.prompt.file))
+		all.AddDataset(f.dataset())
 	}
 	show := newStatus(cmd.ErrOrStderr())
 	f.opt.Chunk = func(done, total int) error {
@@ -216,19 +232,16 @@ func (f *imatrixFlags) collect(cmd *cobra.Command, all *imatrix.Matrix) error {
 		return f.saveSome(all, done)
 	}
 	if f.self {
-		all.AddDataset(selfDataset)
-		err = mpt.CollectImatrixSelf(cmd.Context(), m, f.seed, all, f.opt, func(done, total int) {
+		all.AddDataset(f.dataset())
+		err = measure.CollectImatrixSelf(cmd.Context(), m, f.seed, all, f.opt, func(done, total int) {
 			show.show("written %d of %d tokens", done, total)
 		})
 	} else {
-		err = mpt.CollectImatrix(cmd.Context(), m, text, all, f.opt)
+		err = measure.CollectImatrix(cmd.Context(), m, text, all, f.opt)
 	}
 	show.clear()
 	return err
 }
-
-// selfDataset is the name of the text that a model writes itself.
-const selfDataset = "written by the model itself"
 
 // saveSome saves what there is after some of the chunks.
 func (f *imatrixFlags) saveSome(all *imatrix.Matrix, done int) error {
@@ -275,7 +288,7 @@ func (f *imatrixFlags) print(cmd *cobra.Command, all *imatrix.Matrix) error {
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "tensor\tcolumns\trows\tmean\tmin\tmax\ttop 1 %\tzero\tentropy\tlike before\t")
 	for _, s := range stats {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%.4g\t%.4g\t%.4g\t%.1f %%\t%d\t%.3f\t%.3f\t\n", s.Name, s.Columns, s.Rows,
+		fmt.Fprintf(w, "%s\t%d\t%d\t%.4g\t%.4g\t%.4g\t%.1f %%\t%d\t%.3f\t%.3f\t\n", oneLineOf(s.Name), s.Columns, s.Rows,
 			s.Mean, s.Min, s.Max, 100*s.TopShare, s.Zero, s.Entropy, s.Similarity)
 	}
 	return w.Flush()

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -59,25 +58,32 @@ func readInput(in lineReader) (text string, plain bool, err error) {
 // input.
 func readBlock(in lineReader, first string) (text string, err error) {
 	text, end := cutQuotes(first)
+	// Where the block was pasted as one, the ends of the lines with the quotes are in it.
+	text = strings.TrimPrefix(text, "\n")
+	if end {
+		return strings.TrimSuffix(text, "\n"), nil
+	}
 	separator := ""
 	if text != "" {
 		separator = "\n"
 	}
-	for !end {
+	for {
 		line, err := in.ReadLine(morePrompt)
 		if err == io.EOF {
 			return text, nil
 		} else if err != nil {
 			return text, err
 		}
-		// Quotes alone do not begin another line.
-		if line, end = cutQuotes(line); end && line == "" {
+		line, end = cutQuotes(line)
+		if end && line == "" { // quotes alone do not begin another line
 			return text, nil
+		}
+		if end {
+			return text + separator + strings.TrimSuffix(line, "\n"), nil
 		}
 		text += separator + line
 		separator = "\n"
 	}
-	return text, nil
 }
 
 // cutQuotes returns line without the quotes at its end, if it has them.
@@ -99,15 +105,16 @@ type pipe struct {
 // even if nothing comes.
 func newPipe(ctx context.Context, r io.Reader) *pipe {
 	p := &pipe{ctx: ctx, lines: make(chan string)}
-	go p.read(bufio.NewReader(r))
+	go p.read(r)
 	return p
 }
 
-func (p *pipe) read(r *bufio.Reader) {
+func (p *pipe) read(from io.Reader) {
 	defer close(p.lines)
+	r := lineInput(from)
 	for {
-		line, err := r.ReadString('\n')
-		if line != "" {
+		b, err := readLine(r)
+		if line := string(b); line != "" {
 			line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 			select {
 			case p.lines <- line:

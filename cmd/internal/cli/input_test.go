@@ -53,6 +53,10 @@ func TestReadInput(t *testing.T) {
 		{"pasted lines are no command", []string{"/quit\ntwo"}, "/quit\ntwo", false, nil, 0},
 		{"pasted block", []string{"\"\"\"one\ntwo\"\"\"", "next"}, "one\ntwo", false, nil, 1},
 		{"pasted in a block", []string{`"""`, "one\ntwo", `"""`}, "one\ntwo", false, nil, 0},
+		{"pasted block with lines for its quotes", []string{"\"\"\"\none\n\ntwo\n\"\"\"", "next"}, "one\n\ntwo", false, nil, 1},
+		{"pasted block that begins with an empty line", []string{"\"\"\"\n\none\"\"\""}, "\none", false, nil, 0},
+		{"pasted without the last quotes", []string{"\"\"\"\none", "two", `"""`}, "one\ntwo", false, nil, 0},
+		{"pasted with the last quotes", []string{`"""`, "one\ntwo\n\"\"\""}, "one\ntwo", false, nil, 0},
 		{"end", nil, "", true, io.EOF, 0},
 		{"interrupt", []string{"^C", "next"}, "", true, errInterrupt, 1},
 		{"interrupt in a line", []string{"he^C"}, "he", true, errInterrupt, 0},
@@ -120,13 +124,5 @@ func TestComplete(t *testing.T) {
 		if got := complete(line); !slices.Equal(got, want) {
 			t.Errorf("%q: got %q, want %q", line, got, want)
 		}
-	}
-}
-
-func TestCompleterEndings(t *testing.T) {
-	line := []rune("/set top_k")
-	endings, length := completer{}.Do(line, len("/set top_"))
-	if length != len("top_") || len(endings) != 3 || string(endings[0]) != "k " {
-		t.Errorf("got %q, %d", endings, length)
 	}
 }

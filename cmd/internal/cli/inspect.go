@@ -82,10 +82,8 @@ func takeInventory(path string) (*inventory, error) {
 		return checkpointInventory(path)
 	}
 	switch strings.ToLower(filepath.Ext(path)) {
-	case ".safetensors":
-		return containerInventory(checkpoint.OpenSafetensors(path))
-	case ".bin", ".pt", ".pth":
-		return containerInventory(checkpoint.OpenTorch(path))
+	case ".safetensors", ".bin", ".pt", ".pth", ".ckpt":
+		return containerInventory(checkpoint.OpenWeights(path))
 	}
 	f, err := gguf.Open(path)
 	if err != nil {
@@ -113,11 +111,7 @@ func containerInventory(c *checkpoint.Container, err error) (*inventory, error) 
 	if err != nil {
 		return nil, fmt.Errorf("inspect: %w", err)
 	}
-	format := "torch"
-	if strings.EqualFold(filepath.Ext(c.Path()), ".safetensors") {
-		format = "safetensors"
-	}
-	inv := &inventory{File: c.Path(), Format: format, Bytes: info.Size()}
+	inv := &inventory{File: c.Path(), Format: c.Format(), Bytes: info.Size()}
 	for _, key := range sortedKeys(c.Metadata()) {
 		inv.Meta = append(inv.Meta, gguf.KV{Key: key, Value: c.Metadata()[key]})
 	}

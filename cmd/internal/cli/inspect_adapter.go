@@ -26,12 +26,7 @@ func adapterInventory(dir string) (*inventory, error) {
 	if err := dec.Decode(&config); err != nil {
 		return nil, fmt.Errorf("inspect: %s: %w", filepath.Join(dir, "adapter_config.json"), err)
 	}
-	weights := filepath.Join(dir, "adapter_model.safetensors")
-	open := checkpoint.OpenSafetensors
-	if !exists(weights) {
-		weights, open = filepath.Join(dir, "adapter_model.bin"), checkpoint.OpenTorch
-	}
-	inv, err := containerInventory(open(weights))
+	inv, err := containerInventory(checkpoint.OpenWeights(filepath.Join(dir, lora.WeightsFile(dir))))
 	if err != nil {
 		return nil, err
 	}

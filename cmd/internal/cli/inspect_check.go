@@ -65,15 +65,12 @@ func (c *weightCheck) read(ctx context.Context, path string) error {
 		defer ck.Close()
 		return c.containers(ctx, ck.Tensors())
 	}
-	open := checkpoint.OpenTorch
 	switch strings.ToLower(filepath.Ext(path)) {
-	case ".safetensors":
-		open = checkpoint.OpenSafetensors
-	case ".bin", ".pt", ".pth":
+	case ".safetensors", ".bin", ".pt", ".pth", ".ckpt":
 	default:
 		return c.gguf(ctx, path)
 	}
-	f, err := open(path)
+	f, err := checkpoint.OpenWeights(path)
 	if err != nil {
 		return err
 	}
@@ -166,13 +163,13 @@ func (c *weightCheck) print(w io.Writer) error {
 				what = fmt.Sprintf("blocks of %d values have a scale that is", n)
 			}
 		}
-		fmt.Fprintf(&text, "%s: %s: %d of %d %s infinite or NaN, the first is number %d\n", b.Name, b.Type, b.Count, b.Blocks, what, b.First)
+		fmt.Fprintf(&text, "%s: %s: %d of %d %s infinite or NaN, the first is number %d\n", oneLineOf(b.Name), b.Type, b.Count, b.Blocks, what, b.First)
 	}
 	for _, name := range c.Skipped {
-		fmt.Fprintf(&text, "%s: not checked: its type does not hold weights\n", name)
+		fmt.Fprintf(&text, "%s: not checked: its type does not hold weights\n", oneLineOf(name))
 	}
 	if len(c.Bad) == 0 {
-		fmt.Fprintf(&text, "%s: %s checked: all weights are finite\n", c.File, plural(c.Checked, "tensor", "tensors"))
+		fmt.Fprintf(&text, "%s: %s checked: all weights are finite\n", oneLineOf(c.File), plural(c.Checked, "tensor", "tensors"))
 	}
 	_, err := io.WriteString(w, text.String())
 	return err

@@ -27,7 +27,7 @@ func checkpointInventory(dir string) (*inventory, error) {
 	if err := dec.Decode(&config); err != nil {
 		return nil, fmt.Errorf("inspect: %s/config.json: %w", dir, err)
 	}
-	inv := &inventory{File: dir, Format: "checkpoint", Unsupported: c.Config.Unsupported()}
+	inv := &inventory{File: dir, Format: "checkpoint", Unsupported: c.Config.Unsupported(), Notes: c.Notes()}
 	inv.addConfig("", config)
 	for _, t := range c.Tensors() {
 		inv.add(t.Name, t.DType, t.Shape, int64(t.Bytes()))

@@ -91,35 +91,35 @@ func (inv *inventory) print(w io.Writer, only inspectParts) error {
 	all := only == inspectParts{}
 	out := bufio.NewWriter(w)
 	if all {
-		fmt.Fprintf(out, "%s: %s, %s, %s parameters in %d tensors\n",
-			inv.File, inv.Format, byteSize(inv.Bytes), count(inv.values()), len(inv.Tensors))
+		fmt.Fprintf(out, "%s: %s, %s, %s parameters in %s\n",
+			oneLineOf(inv.File), inv.Format, byteSize(inv.Bytes), count(inv.values()), plural(len(inv.Tensors), "tensor", "tensors"))
 		for _, text := range inv.Notes {
-			fmt.Fprintf(out, "%s\n", text)
+			fmt.Fprintf(out, "%s\n", oneLineOf(text))
 		}
 		for _, feature := range inv.Unsupported {
-			fmt.Fprintf(out, "not supported: %s\n", feature)
+			fmt.Fprintf(out, "not supported: %s\n", oneLineOf(feature))
 		}
 	}
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	if (all || only.meta) && len(inv.Meta) > 0 {
 		heading(t, all, "metadata")
 		for _, kv := range inv.Meta {
-			fmt.Fprintf(t, "  %s\t%s\t%s\n", kv.Key, typeName(kv.Value), abbreviate(kv.Value))
+			fmt.Fprintf(t, "  %s\t%s\t%s\n", oneLineOf(kv.Key), typeName(kv.Value), abbreviate(kv.Value))
 		}
 		t.Flush()
 	}
 	if all || only.tensors {
 		heading(t, all, "tensors")
 		for _, row := range inv.Tensors {
-			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", row.Name, row.Type, shapeText(row.Shape), byteSize(row.Bytes))
+			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", oneLineOf(row.Name), oneLineOf(row.Type), shapeText(row.Shape), byteSize(row.Bytes))
 		}
 		t.Flush()
 	}
 	if all {
 		heading(t, all, "types")
 		for _, r := range inv.types() {
-			fmt.Fprintf(t, "  %s\t%d tensors\t%s parameters\t%s\t%.2f bits each\n",
-				r.Type, r.Tensors, count(r.Values), byteSize(r.Bytes), 8*float64(r.Bytes)/float64(max(r.Values, 1)))
+			fmt.Fprintf(t, "  %s\t%s\t%s parameters\t%s\t%.2f bits each\n",
+				oneLineOf(r.Type), plural(r.Tensors, "tensor", "tensors"), count(r.Values), byteSize(r.Bytes), 8*float64(r.Bytes)/float64(max(r.Values, 1)))
 		}
 		t.Flush()
 	}

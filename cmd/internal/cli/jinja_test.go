@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"mptgo/mpt/chat"
+	"mptgo/mpt/talk"
 )
 
 // A template that writes the beginning in another way with every message: the
@@ -14,24 +15,24 @@ func TestReplTemplateThatRewrites(t *testing.T) {
 	const template = `{% for m in messages %}{{ loop.revindex }} {{ m.role[0] }}: {{ m.content }}
 {% endfor %}a: `
 	m := openCase(t, "hf-tiny")
-	f, err := chatModel(m).Jinja(template)
+	f, err := talk.Model(m).Jinja(template)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, context := range []int{1000, 90} {
 		r, sc := newRepl(t, m, "raw", context, "one", "two", "three", "/regen", "/system Short.", "four", "five", "six")
-		r.talk.format = f
+		r.talk = talk.Resume(r.talk.Session(), f, nil)
 		run(t, r)
-		if kept := len(r.talk.turns); context == 1000 && kept != 6 || context < 1000 && (kept < 1 || kept > 5) {
+		if kept := len(r.talk.Turns()); context == 1000 && kept != 6 || context < 1000 && (kept < 1 || kept > 5) {
 			t.Fatalf("context %d: %d turns: %s", context, kept, sc.notes.String())
 		}
-		msgs := r.talk.messages()
-		pieces, err := r.talk.format.Render(msgs[:len(msgs)-1], true)
+		msgs := r.talk.Messages()
+		pieces, err := r.talk.Format().Render(msgs[:len(msgs)-1], true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := append(r.talk.encode(pieces, false), r.talk.last().Reply...); !slices.Equal(r.talk.tokens(), want) {
-			t.Errorf("context %d: tokens %v, want %v", context, r.talk.tokens(), want)
+		if want := append(encodePieces(r, pieces), lastTurn(r).Reply...); !slices.Equal(r.talk.Tokens(), want) {
+			t.Errorf("context %d: tokens %v, want %v", context, r.talk.Tokens(), want)
 		}
 		checkSession(t, r)
 	}
@@ -41,7 +42,7 @@ func TestReplTemplateThatRewrites(t *testing.T) {
 // tokens that it spells itself are such.
 func TestChatModel(t *testing.T) {
 	m := openCase(t, "hf-tiny")
-	f, err := chatModel(m).Jinja(`{{ bos_token }}{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}`)
+	f, err := talk.Model(m).Jinja(`{{ bos_token }}{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,6 +43,9 @@ func newLogits() *cobra.Command {
 			if sameFile(out, ids) || sameFile(out, flags.path) {
 				return fmt.Errorf("logits: %s: the output would replace the input: give it another name", out)
 			}
+			if err := writable(out); err != nil {
+				return fmt.Errorf("logits: %w", err)
+			}
 			m, err := flags.open()
 			if err != nil {
 				return err
@@ -72,7 +75,7 @@ func readIDs(cmd *cobra.Command, name string) ([][]int32, error) {
 	}
 	defer in.Close()
 	var numbers [][]json.Number // not int32, which would take null for 0
-	dec := json.NewDecoder(in)
+	dec := json.NewDecoder(io.LimitReader(in, maxInput))
 	err = dec.Decode(&numbers)
 	if err == nil {
 		if _, more := dec.Token(); more != io.EOF {

@@ -46,6 +46,19 @@ func (f *loraFlag) note(m *mpt.Model) {
 
 // parseAdapter reads FILE[:SCALE]. A file whose own name ends like that goes first.
 func parseAdapter(text string) (path string, scale float32, err error) {
+	if path, scale, err = splitAdapter(text); err == nil && !isFolder(path) {
+		err = regular(path) // a pipe would be waited for
+	}
+	return path, scale, err
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// splitAdapter splits such a text.
+func splitAdapter(text string) (path string, scale float32, err error) {
 	if text == "" {
 		return "", 0, fmt.Errorf("the name is empty")
 	}

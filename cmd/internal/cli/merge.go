@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -22,6 +23,8 @@ Examples:
 The weights are changed in float32 and stored as TYPE or, without --type, as the types of BASE.
 Adapters with DoRA or with whole tensors (modules_to_save) can only be used in this way; others
 may also be used with --lora, which needs no new file and leaves quantised weights as they are.
+If an adapter brings along an embedding of another size, the model gets its rows and the
+tokenizer that lies beside it.
 
 OUT appears when it is complete, or not at all.`
 
@@ -42,7 +45,7 @@ func newMerge() *cobra.Command {
 			if len(args) < 3 {
 				return fmt.Errorf("%s: %s, want BASE, at least one ADAPTER, and OUT: see %s --help", cmd.Name(), plural(len(args), "argument", "arguments"), cmd.CommandPath())
 			}
-			return nil
+			return errors.Join(notEmptyArgs(cmd, args), noStdout(args[len(args)-1]))
 		},
 		RunE: interruptible(f.run),
 	}

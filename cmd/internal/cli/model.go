@@ -12,6 +12,7 @@ import (
 	"mptgo/gguf"
 	"mptgo/mpt"
 	"mptgo/mpt/builtin"
+	"mptgo/mpt/checkpoint"
 	"mptgo/mpt/lora"
 )
 
@@ -151,12 +152,22 @@ func notModel(path string) error {
 // convert it if path is a part of a checkpoint.
 func explain(path string, err error) error {
 	switch strings.ToLower(filepath.Ext(path)) {
-	case ".safetensors", ".bin", ".pt", ".pth":
+	case ".safetensors", ".bin", ".pt", ".pth", ".ckpt":
 		if errors.Is(err, gguf.ErrFormat) {
-			return fmt.Errorf("%w: %s", err, convertCommand(filepath.Dir(path)))
+			return fmt.Errorf("%w: %s", err, convertCommand(checkpointOf(path)))
 		}
 	}
 	return err
+}
+
+// checkpointOf returns what to convert of a file of weights: its folder, if that is where
+// they are looked for, or the file itself.
+func checkpointOf(path string) string {
+	dir := filepath.Dir(path)
+	if checkpoint.HasWeights(dir) {
+		return dir
+	}
+	return path
 }
 
 func convertCommand(dir string) string {

@@ -1,17 +1,18 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"mptgo/internal/newfile"
 )
 
 // formatFlag is -o: in which form results are printed.
@@ -53,20 +54,49 @@ func (o *oneOf) Set(s string) error {
 
 // printJSON prints v on standard output, indented.
 func printJSON(cmd *cobra.Command, v any) error {
-	enc := json.NewEncoder(cmd.OutOrStdout())
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	// The package escapes only some of what a terminal obeys. It is in strings alone.
+	_, err := cmd.OutOrStdout().Write(escapeJSON(text.Bytes()))
+	return err
 }
 
-// writeFile calls write with a temporary file beside path, and gives the file
-// its name if that went well; otherwise nothing is left of it. What is not a
+// escapeJSON writes the control characters that are left in a JSON text as escapes.
+func escapeJSON(b []byte) []byte {
+	if !bytes.ContainsFunc(b, hidden) {
+		return b
+	}
+	var out []byte
+	for _, r := range string(b) {
+		if hidden(r) {
+			out = fmt.Appendf(out, `\u%04x`, r)
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
+}
+
+// writeFile calls write with an unfinished file beside path, or beside where its links lead, and
+// gives the file its name if that went well; otherwise nothing is left of it. What is not a
 // file, such as a device or a folder, is not replaced by one.
 func writeFile(path string, write func(io.Writer) error) error {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+	if err := noStdout(path); err != nil {
+		return err
+	}
+	target, err := newfile.Follow(path)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(target); err == nil && !info.Mode().IsRegular() {
 		return errors.New("exists and is not a regular file")
 	}
-	f, err := createTemp(path)
+	f, err := newfile.Create(path, target)
 	if err != nil {
 		return err
 	}
@@ -75,12 +105,20 @@ func writeFile(path string, write func(io.Writer) error) error {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
+		err = newfile.Rename(f.Name(), target)
 	}
 	if err != nil {
 		err = errors.Join(err, os.Remove(f.Name()))
 	}
 	return err
+}
+
+// writable returns an error if writeFile cannot make path, or replace it: before the work.
+func writable(path string) error {
+	if err := noStdout(path); err != nil {
+		return err
+	}
+	return newfile.Writable(path)
 }
 
 // sameFile reports whether two names stand for one file that exists.
@@ -91,17 +129,4 @@ func sameFile(a, b string) bool {
 	}
 	y, err := os.Stat(b)
 	return err == nil && os.SameFile(x, y)
-}
-
-// createTemp creates a file beside path, with the permissions of an ordinary
-// file, which os.CreateTemp would not give it.
-func createTemp(path string) (*os.File, error) {
-	dir, base := filepath.Split(path)
-	for {
-		name := fmt.Sprintf("%s.%s.%08x.tmp", dir, base, rand.Uint32())
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-		if !errors.Is(err, fs.ErrExist) {
-			return f, err
-		}
-	}
 }

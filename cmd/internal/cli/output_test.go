@@ -151,7 +151,7 @@ func TestSamplingFlags(t *testing.T) {
 }
 
 func TestUnescape(t *testing.T) {
-	if got, want := unescape.Replace(`a\nb\tc\\nd\"e\'f\x`), "a\nb\tc\\nd\"e'f\\x"; got != want {
+	if got, want := unescape(`a\nb\tc\\nd\"e\'f\x41\x4g\xg1\q\x4`), "a\nb\tc\\nd\"e'fA\\x4g\\xg1\\q\\x4"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"mptgo/mpt"
+	"mptgo/mpt/measure"
 )
 
 const perplexityLong = `Measure how well a model predicts a text: the lower the better.
@@ -30,7 +30,7 @@ The file takes almost two bytes for each scored token and entry of the vocabular
 type perplexityFlags struct {
 	model  modelFlags
 	prompt promptFlags
-	opt    mpt.PerplexityOptions
+	opt    measure.PerplexityOptions
 	save   string
 	base   string
 	form   string
@@ -47,7 +47,7 @@ func newPerplexity() *cobra.Command {
 	}
 	f.prompt.add(cmd)
 	fs := cmd.Flags()
-	fs.IntVarP(&f.opt.Context, "ctx-size", "c", 512, "cut the text into chunks of `N` tokens")
+	fs.IntVarP(&f.opt.Context, "ctx-size", "c", 512, "cut the text into chunks of `N` tokens; 0: 512")
 	fs.IntVar(&f.opt.Chunks, "chunks", 0, "stop after `N` chunks; 0: all")
 	fs.BoolVar(&f.opt.Documents, "documents", false, "the text is a list of documents")
 	fs.StringVar(&f.save, "save-logits", "", "write all predictions to `FILE`, to compare other models with")
@@ -62,9 +62,17 @@ func (f *perplexityFlags) run(cmd *cobra.Command) error {
 	if err := oneOnly(cmd, "save-logits", "kl-divergence"); err != nil {
 		return err
 	}
+	if f.opt.Context == 0 {
+		f.opt.Context = 512 // what the engine takes, so that it is also what is printed
+	}
 	text, err := f.prompt.read(cmd)
 	if err != nil {
 		return err
+	}
+	if f.save != "" {
+		if err := writable(f.save); err != nil {
+			return fmt.Errorf("perplexity: --save-logits: %w", err)
+		}
 	}
 	if f.save != "" && (sameFile(f.save, f.prompt.file) || sameFile(f.save, f.model.path)) {
 		return fmt.Errorf("perplexity: %s: the output would replace the input: give it another name", f.save)
@@ -95,12 +103,12 @@ func (f *perplexityFlags) run(cmd *cobra.Command) error {
 }
 
 // measure measures the perplexity and saves the logits if that is wanted.
-func (f *perplexityFlags) measure(cmd *cobra.Command, m *mpt.Model, text string) (r mpt.PerplexityResult, err error) {
+func (f *perplexityFlags) measure(cmd *cobra.Command, m *mpt.Model, text string) (r measure.PerplexityResult, err error) {
 	if f.save == "" {
-		return mpt.Perplexity(cmd.Context(), m, text, f.opt)
+		return measure.Perplexity(cmd.Context(), m, text, f.opt)
 	}
 	err = writeFile(f.save, func(w io.Writer) (err error) {
-		r, err = mpt.SaveLogits(cmd.Context(), m, text, w, f.opt)
+		r, err = measure.SaveLogits(cmd.Context(), m, text, w, f.opt)
 		return err
 	})
 	if err != nil {
@@ -110,20 +118,20 @@ func (f *perplexityFlags) measure(cmd *cobra.Command, m *mpt.Model, text string)
 }
 
 // compare compares the model with the base.
-func (f *perplexityFlags) compare(cmd *cobra.Command, m *mpt.Model, text string) (r mpt.DivergenceResult, err error) {
-	in, err := os.Open(f.base)
+func (f *perplexityFlags) compare(cmd *cobra.Command, m *mpt.Model, text string) (r measure.DivergenceResult, err error) {
+	in, err := openFile(f.base)
 	if err != nil {
 		return r, fmt.Errorf("perplexity: %w", err)
 	}
 	defer in.Close()
-	r, err = mpt.Divergence(cmd.Context(), m, text, in, f.opt)
-	if errors.Is(err, mpt.ErrLogits) {
+	r, err = measure.Divergence(cmd.Context(), m, text, in, f.opt)
+	if errors.Is(err, measure.ErrLogits) {
 		err = fmt.Errorf("perplexity: %s: %w", f.base, err)
 	}
 	return r, err
 }
 
-func (f *perplexityFlags) printPerplexity(cmd *cobra.Command, r mpt.PerplexityResult) (err error) {
+func (f *perplexityFlags) printPerplexity(cmd *cobra.Command, r measure.PerplexityResult) (err error) {
 	out := cmd.OutOrStdout()
 	switch f.form {
 	case "json":
@@ -133,20 +141,20 @@ func (f *perplexityFlags) printPerplexity(cmd *cobra.Command, r mpt.PerplexityRe
 			f.model.name(), r.Perplexity, r.StdErr, r.Tokens, r.Chunks, f.opt.Context)
 		return err
 	}
-	_, err = fmt.Fprintf(out, "perplexity %.4f +/- %.4f (%d tokens in %d chunks of %d)\n",
-		r.Perplexity, r.StdErr, r.Tokens, r.Chunks, f.opt.Context)
+	_, err = fmt.Fprintf(out, "perplexity %.4f +/- %.4f (%s in %s of %d)\n",
+		r.Perplexity, r.StdErr, plural(r.Tokens, "token", "tokens"), plural(r.Chunks, "chunk", "chunks"), f.opt.Context)
 	return err
 }
 
-func (f *perplexityFlags) printDivergence(cmd *cobra.Command, r mpt.DivergenceResult) error {
+func (f *perplexityFlags) printDivergence(cmd *cobra.Command, r measure.DivergenceResult) error {
 	if f.form == "json" {
 		return printJSON(cmd, r)
 	}
 	line := "%-20s %s\n"
 	if f.form == "md" {
 		line = "| %s | %s |\n"
-		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "| %s | %d tokens in %d chunks of %d |\n|---|---|\n",
-			f.model.name(), r.Perplexity.Tokens, r.Perplexity.Chunks, f.opt.Context); err != nil {
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "| %s | %s in %s of %d |\n|---|---|\n",
+			f.model.name(), plural(r.Perplexity.Tokens, "token", "tokens"), plural(r.Perplexity.Chunks, "chunk", "chunks"), f.opt.Context); err != nil {
 			return err
 		}
 	}
@@ -159,7 +167,7 @@ func (f *perplexityFlags) printDivergence(cmd *cobra.Command, r mpt.DivergenceRe
 }
 
 // divergenceLines returns what there is to tell, name and figure.
-func divergenceLines(r mpt.DivergenceResult) [][2]string {
+func divergenceLines(r measure.DivergenceResult) [][2]string {
 	between := func(format string, v, err float64) string { return fmt.Sprintf(format+" +/- "+format, v, err) }
 	percent := func(v, err float64) string { return fmt.Sprintf("%.3f +/- %.3f %%", 100*v, 100*err) }
 	lines := [][2]string{

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,7 +22,7 @@ func (p *promptFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVarP(&p.text, "prompt", "p", "", "the `TEXT` itself")
 	fs.StringVarP(&p.file, "file", "f", "", "read the text from `FILE` (default: standard input)")
-	fs.BoolVarP(&p.escape, "escape", "e", false, `replace \n, \r, \t, \", \' and \\ in the text of -p`)
+	fs.BoolVarP(&p.escape, "escape", "e", false, `replace \n, \r, \t, \", \', \\ and \xHH in the text of -p`)
 }
 
 // addSpecial adds the flag about special tokens.
@@ -37,7 +38,7 @@ func (p *promptFlags) read(cmd *cobra.Command) (string, error) {
 	switch {
 	case cmd.Flags().Changed("prompt"):
 		if p.escape {
-			return unescape.Replace(p.text), nil
+			return unescape(p.text), nil
 		}
 		return p.text, nil
 	case p.file == "" && isTerminal(cmd.InOrStdin()):
@@ -48,15 +49,42 @@ func (p *promptFlags) read(cmd *cobra.Command) (string, error) {
 		return "", err
 	}
 	defer in.Close()
-	b, err := io.ReadAll(in)
+	name := p.file
+	if name == "" || name == "-" {
+		name = "standard input"
+	}
+	text, err := readText(in, name)
 	if err != nil {
 		return "", fmt.Errorf("%s: read the text: %w", cmd.Name(), err)
 	}
-	return string(b), nil
+	return text, nil
 }
 
-// unescape replaces the escapes that llama.cpp knows.
-var unescape = strings.NewReplacer(`\n`, "\n", `\r`, "\r", `\t`, "\t", `\'`, `'`, `\"`, `"`, `\\`, `\`)
+// escapes are those that llama.cpp knows, but for \x and two digits.
+var escapes = map[byte]byte{'n': '\n', 'r': '\r', 't': '\t', '\'': '\'', '"': '"', '\\': '\\'}
+
+// unescape replaces the escapes that llama.cpp knows; others stay as they are.
+func unescape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			if c, ok := escapes[s[i+1]]; ok {
+				b.WriteByte(c)
+				i++
+				continue
+			}
+			if s[i+1] == 'x' && i+4 <= len(s) {
+				if c, err := strconv.ParseUint(s[i+2:i+4], 16, 8); err == nil {
+					b.WriteByte(byte(c))
+					i += 3
+					continue
+				}
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
 
 // openInput opens a file, or standard input if the name is empty or "-".
 func openInput(cmd *cobra.Command, name string) (io.ReadCloser, error) {

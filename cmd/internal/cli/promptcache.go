@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -32,7 +31,13 @@ func (p *promptCache) check(cmd *cobra.Command) error {
 	if p.path == "" && (p.all || p.readOnly) {
 		return fmt.Errorf("%s: --prompt-cache-all and --prompt-cache-ro say how to use a file: name it with --prompt-cache", cmd.Name())
 	}
-	return oneOnly(cmd, "prompt-cache-all", "prompt-cache-ro")
+	if err := oneOnly(cmd, "prompt-cache-all", "prompt-cache-ro"); err != nil || p.path == "" || p.readOnly {
+		return err
+	}
+	if err := writable(p.path); err != nil { // before the prompt is read: that may take minutes
+		return fmt.Errorf("--prompt-cache: %w", err)
+	}
+	return nil
 }
 
 // load restores the session from the file, as far as its tokens are those of the prompt,
@@ -42,7 +47,7 @@ func (p *promptCache) load(s *mpt.Session, ids []int32) (int, error) {
 	if p.path == "" {
 		return 0, nil
 	}
-	f, err := os.Open(p.path)
+	f, err := openFile(p.path)
 	if errors.Is(err, fs.ErrNotExist) && !p.readOnly {
 		return 0, nil
 	}
@@ -50,6 +55,9 @@ func (p *promptCache) load(s *mpt.Session, ids []int32) (int, error) {
 		return 0, fmt.Errorf("--prompt-cache: %w", err)
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Size() == 0 {
+		return 0, nil // a new one, from mktemp or touch, as in llama.cpp
+	}
 	if err := s.Restore(f); err != nil {
 		return 0, fmt.Errorf("--prompt-cache %s: %w: name another file, or remove this one if it is an old cache", p.path, err)
 	}
@@ -85,4 +93,12 @@ func (p *promptCache) save(s *mpt.Session) error {
 		return fmt.Errorf("--prompt-cache %s: %w", p.path, err)
 	}
 	return nil
+}
+
+func commonPrefix(a, b []int32) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }

@@ -10,18 +10,22 @@ import (
 	"mptgo/gguf"
 	"mptgo/mpt/convert"
 	"mptgo/mpt/lora"
+	"mptgo/mpt/measure"
 	"mptgo/quantize"
 	"mptgo/quantize/imatrix"
 )
 
 const quantizeLong = `Make the GGUF file OUT from SRC: a HuggingFace checkpoint folder (safetensors or
-torch files, one or several), or another GGUF file.
+torch files, one or several), one file of weights, such as a trainer's checkpoint, beside
+the config.json and the tokenizer of such a folder, or another GGUF file.
 
 Examples:
   %[1]s mpt-7b-chat/ 7b.gguf --type Q4_0
+  %[1]s my-mpt/ep1-ba500-rank0.pt my.gguf --type Q8_0
   %[1]s 7b-f16.gguf 7b-q8.gguf --type Q8_0
 
-Types, the largest first: %[2]s.
+Types, the largest first: %[2]s;
+or COPY, which keeps them. TYPE may also be the third argument, as for llama-quantize.
 Q8_0 is as good as the original for most purposes; Q4_0 is half as large and twice as fast.
 A model that has written a text for itself first (--self) becomes much better at the same
 size, most of all with types that have a K or IQ in their names. Models of up to 130M
@@ -68,7 +72,7 @@ func quantizeCommand(name, path string) *cobra.Command {
 		Long:  fmt.Sprintf(quantizeLong, path, strings.Join(names, ", "), strings.Join(shapes, ", ")),
 		Args:  f.checkArgs,
 		RunE: interruptible(func(cmd *cobra.Command, args []string) error {
-			return f.run(cmd, args)
+			return f.run(cmd, f.files(args))
 		}),
 	}
 	fs := cmd.Flags()
@@ -117,7 +121,7 @@ func (f *quantizeFlags) checkArgs(cmd *cobra.Command, args []string) error {
 	case !given("synthetic") && given("seed"):
 		return fmt.Errorf("quantize: --seed is for the weights of a synthetic model: add --synthetic, or leave it out")
 	case !given("synthetic"):
-		return wantArgs(2)(cmd, args)
+		return f.checkFiles(cmd, args)
 	case given("imatrix"):
 		return fmt.Errorf("quantize: --imatrix is about a model that has read a text, which --synthetic does not: leave out one of them")
 	case given("allow-requantize"):
@@ -125,7 +129,10 @@ func (f *quantizeFlags) checkArgs(cmd *cobra.Command, args []string) error {
 	case len(args) == 2:
 		return fmt.Errorf("quantize: --synthetic makes a model out of nothing: leave out the source %s", args[0])
 	}
-	return wantArgs(1)(cmd, args)
+	if err := wantArgs(1)(cmd, args); err != nil {
+		return err
+	}
+	return noStdout(args[0])
 }
 
 // run makes the file that the last argument names.
@@ -135,6 +142,9 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("quantize: no type: add --type with one of %s", strings.Join(recipeNames(), ", "))
 	case f.Threads < 0:
 		return fmt.Errorf("quantize: --threads %d: cannot be negative", f.Threads)
+	}
+	if strings.EqualFold(f.Type, convert.Copy) && len(args) == 2 && lora.IsFolder(args[0]) {
+		f.Type = "" // which is that for adapters
 	}
 	if err := f.setSearch(cmd.Flags().Changed("search")); err != nil {
 		return err
@@ -154,9 +164,6 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	f.Progress = p.set
 	f.Logf = p.logf
 	start := time.Now()
-	if err := f.setSelf(cmd, args); err != nil {
-		return err
-	}
 	sum, err := f.write(cmd, args)
 	p.clear()
 	if err != nil {
@@ -165,6 +172,8 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	of := byteSize(sum.SourceBytes)
 	if cmd.Flags().Changed("synthetic") {
 		of = "random numbers"
+	} else if !lora.IsFolder(args[0]) {
+		noteName(talk, out)
 	}
 	fmt.Fprintf(talk, "%s: %s parameters in %d tensors, %s made of %s in %s\n", out, count(sum.Parameters), sum.Tensors,
 		byteSize(sum.Bytes), of, time.Since(start).Round(100*time.Millisecond))
@@ -175,6 +184,9 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 func (f *quantizeFlags) readImatrix() (err error) {
 	if f.imatrix == "" {
 		return nil
+	}
+	if err := regular(f.imatrix); err != nil {
+		return fmt.Errorf("quantize: --imatrix: %w", err)
 	}
 	f.Imatrix, err = imatrix.Read(f.imatrix)
 	f.ImatrixFile = f.imatrix
@@ -224,7 +236,7 @@ func (f *quantizeFlags) setSearch(given bool) (err error) {
 // write converts, or makes a synthetic model.
 func (f *quantizeFlags) write(cmd *cobra.Command, args []string) (*convert.Summary, error) {
 	if !cmd.Flags().Changed("synthetic") {
-		return convert.Convert(cmd.Context(), args[0], args[1], f.Options)
+		return measure.Quantize(cmd.Context(), args[0], args[1], f.Options, f.selfOptions(cmd, args[0]))
 	}
 	shape, err := convert.ParseShape(f.shape)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"mptgo/mpt"
+	"mptgo/mpt/talk"
+	"mptgo/mpt/tokenizer"
 	"mptgo/sampling"
 )
 
@@ -19,7 +21,7 @@ type repl struct {
 	out   io.Writer // for answers and what commands show
 	notes io.Writer // for everything else
 
-	talk       *conversation
+	talk       *talk.Conversation
 	params     sampling.Params
 	randomSeed bool // every answer has a seed of its own
 	predict    int  // most tokens of an answer; negative: no limit
@@ -31,6 +33,7 @@ type repl struct {
 	interrupt func(context.Context) (context.Context, context.CancelFunc)
 
 	failures  int
+	cut       bool   // the last answer ended early
 	forgotten int    // turns that were dropped and not spoken of yet
 	timing    timing // of the last answer
 }
@@ -40,7 +43,7 @@ var errQuit = errors.New("quit")
 
 // run reads and answers until the input ends.
 func (r *repl) run(ctx context.Context) error {
-	r.talk.forgot = func(n int) { r.forgotten += n }
+	r.talk.Forgot = func(n int) { r.forgotten += n }
 	for warned := false; ; {
 		text, plain, err := readInput(r.in)
 		switch {
@@ -86,7 +89,7 @@ func (r *repl) handle(ctx context.Context, text string, plain bool) error {
 	case plain && strings.HasPrefix(text, "/"):
 		return r.command(ctx, strings.TrimSpace(text))
 	}
-	return r.answer(ctx, func(ctx context.Context) error { return r.talk.ask(ctx, text) })
+	return r.answer(ctx, func(ctx context.Context) error { return tooLong(r.talk.Ask(ctx, text)) })
 }
 
 // answer lets prepare evaluate a question and prints the answer. The user may
@@ -97,23 +100,24 @@ func (r *repl) answer(ctx context.Context, prepare func(context.Context) error) 
 	if r.randomSeed {
 		r.params.Seed = randomSeed()
 	}
-	chain, err := newChain(r.params, r.talk.tokenizer())
+	chain, err := newChain(r.params, r.tokenizer())
 	if err != nil {
 		return err
 	}
-	before, start := r.talk.evaluated, time.Now()
+	before, start := r.talk.Evaluated(), time.Now()
 	if err := prepare(part); err != nil {
 		return r.stopped(ctx, part, err)
 	}
 	r.noteForgotten()
-	r.timing = timing{seed: r.params.Seed, read: r.talk.evaluated - before, reading: time.Since(start)}
-	for _, id := range r.talk.session.Tokens() {
-		chain.Accept(id)
-	}
+	r.timing = timing{seed: r.params.Seed, read: r.talk.Evaluated() - before, reading: time.Since(start)}
 	start = time.Now()
 	show := &answerWriter{w: r.out}
 	opt := mpt.GenerateOptions{Sampler: chain, MaxTokens: r.predict, Stop: r.stop}
-	r.timing.wrote, err = r.talk.answer(part, opt, show.write)
+	var result talk.Result
+	if r.predict != 0 {
+		result, err = r.talk.Answer(part, opt, show.write)
+	}
+	r.timing.wrote = result.Tokens
 	r.timing.writing = time.Since(start)
 	if err := show.end(); err != nil {
 		return err
@@ -122,23 +126,34 @@ func (r *repl) answer(ctx context.Context, prepare func(context.Context) error) 
 	if r.verbose {
 		r.note("%v", r.timing)
 	}
-	if err == nil && r.talk.session.Len() == r.talk.session.ContextSize() {
-		r.note("the context of %d tokens is full: the answer ends here", r.talk.session.ContextSize())
+	if result.Why == mpt.EndedFull {
+		r.note("the context of %d tokens is full: the answer ends here", r.talk.Session().ContextSize())
 	}
 	return r.stopped(ctx, part, err)
+}
+
+// tokenizer returns the model's.
+func (r *repl) tokenizer() *tokenizer.Tokenizer { return r.talk.Session().Model().Tokenizer() }
+
+// tooLong adds to an error that a question does not fit what to do about it.
+func tooLong(err error) error {
+	if long := (*talk.TooLongError)(nil); errors.As(err, &long) {
+		return fmt.Errorf("%w: shorten them or start with a larger --ctx-size", err)
+	}
+	return err
 }
 
 // noteForgotten says that turns were dropped.
 func (r *repl) noteForgotten() {
 	if r.forgotten > 0 {
-		r.note("the context of %d tokens is full: %s forgotten", r.talk.session.ContextSize(), plural(r.forgotten, "old turn is", "old turns are"))
+		r.note("the context of %d tokens is full: %s forgotten", r.talk.Session().ContextSize(), plural(r.forgotten, "old turn is", "old turns are"))
 	}
 	r.forgotten = 0
 }
 
 // stopped returns err, unless it only says that the user stopped the answer.
 func (r *repl) stopped(ctx, part context.Context, err error) error {
-	if err != nil && part.Err() != nil && ctx.Err() == nil {
+	if r.cut = err != nil; r.cut && part.Err() != nil && ctx.Err() == nil {
 		r.note("stopped")
 		return nil
 	}

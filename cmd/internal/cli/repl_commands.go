@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/spf13/cobra"
+
 	"mptgo/sampling"
 )
 
@@ -59,7 +61,26 @@ func (r *repl) command(ctx context.Context, line string) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return fmt.Errorf(`%s: unknown command: /help lists them; a message that begins with / goes between """ and """`, name)
+	return fmt.Errorf(`%s: unknown command%s: /help lists them; a message that begins with / goes between """ and """`,
+		name, nearCommand(name))
+}
+
+// nearCommand returns a question about the commands whose names are like one that there is not.
+func nearCommand(name string) string {
+	all := &cobra.Command{SuggestionsMinimumDistance: 2}
+	for _, c := range chatCommands() {
+		all.AddCommand(&cobra.Command{Use: c.name, Run: func(*cobra.Command, []string) {}})
+	}
+	near := all.SuggestionsFor(name)
+	for _, other := range []string{"/exit", "/bye", "/q"} {
+		if name == other {
+			near = []string{"/quit"}
+		}
+	}
+	if len(near) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %s?)", strings.Join(near, " or "))
 }
 
 func (r *repl) help(context.Context, string) error {
@@ -71,10 +92,24 @@ func (r *repl) help(context.Context, string) error {
 	return t.Flush()
 }
 
-func (r *repl) regen(ctx context.Context, _ string) error { return r.answer(ctx, r.talk.retry) }
+// regen answers the last message again. If the new answer is stopped, the old one stays.
+func (r *repl) regen(ctx context.Context, _ string) error {
+	turns := r.talk.Turns()
+	if len(turns) == 0 {
+		return r.answer(ctx, r.talk.Retry)
+	}
+	before := turns[len(turns)-1]
+	r.cut = true
+	err := r.answer(ctx, r.talk.Retry)
+	if r.cut {
+		r.talk.Restore(before)
+		r.note("the answer before stays")
+	}
+	return err
+}
 
 func (r *repl) reset(context.Context, string) error {
-	r.talk.reset()
+	r.talk.Reset()
 	r.note("the conversation is forgotten")
 	return nil
 }
@@ -82,12 +117,12 @@ func (r *repl) reset(context.Context, string) error {
 func (r *repl) setSystem(_ context.Context, arg string) error {
 	switch arg {
 	case "":
-		_, err := fmt.Fprintln(r.out, r.talk.format.System)
+		_, err := fmt.Fprintln(r.out, visible(r.talk.Format().System))
 		return err
 	case "-":
 		arg = ""
 	}
-	return r.talk.setSystem(arg)
+	return r.talk.SetSystem(arg)
 }
 
 func (r *repl) set(_ context.Context, arg string) error {
@@ -99,19 +134,19 @@ func (r *repl) set(_ context.Context, arg string) error {
 		return r.setting(name)
 	}
 	value = strings.TrimSpace(value)
-	if name == "seed" {
-		if r.randomSeed = value == "random" || value == "-1"; r.randomSeed {
-			return nil
-		}
+	seed := strings.ReplaceAll(name, "-", "_") == "seed"
+	if seed && (value == "random" || value == "-1") {
+		r.randomSeed = true
+		return nil
 	}
 	p := r.params
 	if err := p.Set(name, value); err != nil {
 		return err
 	}
-	if _, err := newChain(p, r.talk.tokenizer()); err != nil {
+	if _, err := newChain(p, r.tokenizer()); err != nil {
 		return err
 	}
-	r.params = p
+	r.params, r.randomSeed = p, r.randomSeed && !seed // not before: a refused setting changes nothing
 	return nil
 }
 
@@ -169,13 +204,13 @@ func (r *repl) load(_ context.Context, path string) error {
 	if err := loadChat(path, r); err != nil {
 		return err
 	}
-	r.note("%s, %s", path, plural(len(r.talk.turns), "turn", "turns"))
+	r.note("%s, %s", path, plural(len(r.talk.Turns()), "turn", "turns"))
 	return nil
 }
 
 func (r *repl) tokens(context.Context, string) error {
-	_, err := fmt.Fprintf(r.out, "%d of %d tokens, %s\n", len(r.talk.tokens()), r.talk.session.ContextSize(),
-		plural(len(r.talk.turns), "turn", "turns"))
+	_, err := fmt.Fprintf(r.out, "%d of %d tokens, %s\n", len(r.talk.Tokens()), r.talk.Session().ContextSize(),
+		plural(len(r.talk.Turns()), "turn", "turns"))
 	return err
 }
 

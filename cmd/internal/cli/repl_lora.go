@@ -19,7 +19,7 @@ var loraWords = []string{"add ", "remove ", "scale "}
 func (r *repl) lora(_ context.Context, arg string) error {
 	word, rest, _ := strings.Cut(arg, " ")
 	rest = strings.TrimSpace(rest)
-	uses := r.talk.session.Adapters()
+	uses := r.talk.Session().Adapters()
 	switch {
 	case arg == "":
 		return r.showAdapters(uses)
@@ -66,7 +66,7 @@ func (r *repl) addAdapter(uses []mpt.AdapterUse, text string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", text, err)
 	}
-	a, err := r.talk.session.Model().LoadAdapter(path)
+	a, err := r.talk.Session().Model().LoadAdapter(path)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (r *repl) addAdapter(uses []mpt.AdapterUse, text string) error {
 }
 
 func (r *repl) setAdapters(uses []mpt.AdapterUse) error {
-	if err := r.talk.session.SetAdapters(uses...); err != nil {
+	if err := r.talk.Session().SetAdapters(uses...); err != nil {
 		return err
 	}
 	return r.showAdapters(uses)

@@ -7,12 +7,15 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"mptgo/mpt"
 	"mptgo/mpt/chat"
+	"mptgo/mpt/talk"
+	"mptgo/mpt/tokenizer"
 	"mptgo/sampling"
 )
 
@@ -52,13 +55,27 @@ func newRepl(t testing.TB, m *mpt.Model, format string, context int, lines ...st
 	sc := &screen{}
 	return &repl{
 		in: &typed{lines: lines}, out: &sc.out, notes: &sc.notes,
-		talk: newConversation(s, f, newStatus(&sc.notes)), params: p, predict: 8, strict: true,
+		talk: talk.Resume(s, f, nil), params: p, predict: 8, strict: true,
 		interrupt: withCancel,
 	}, sc
 }
 
 func withCancel(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithCancel(ctx)
+}
+
+// lastTurn returns the last turn of a chat.
+func lastTurn(r *repl) *talk.Turn {
+	turns := r.talk.Turns()
+	return &turns[len(turns)-1]
+}
+
+// encodePieces returns the tokens of what a format has rendered.
+func encodePieces(r *repl, pieces []chat.Piece) (ids []int32) {
+	for _, p := range pieces {
+		ids = r.tokenizer().AppendEncode(ids, p.Text, tokenizer.EncodeOptions{ParseSpecial: p.Special})
+	}
+	return ids
 }
 
 // run runs r and fails the test if that fails.
@@ -73,10 +90,10 @@ func run(t testing.TB, r *repl) {
 // the conversation.
 func checkSession(t testing.TB, r *repl) {
 	t.Helper()
-	if err := r.talk.evaluate(context.Background()); err != nil {
+	if err := r.talk.Evaluate(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(r.talk.session.Tokens(), r.talk.tokens()) {
+	if !slices.Equal(r.talk.Session().Tokens(), r.talk.Tokens()) {
 		t.Errorf("the session holds other tokens than the conversation")
 	}
 }
@@ -85,11 +102,11 @@ func TestReplAnswersEveryInput(t *testing.T) {
 	m := openCase(t, "hf-tiny")
 	r, sc := newRepl(t, m, "chatml", 256, "one", "", "two", `"""`, "/three", `"""`)
 	run(t, r)
-	if got := len(r.talk.turns); got != 3 {
+	if got := len(r.talk.Turns()); got != 3 {
 		t.Fatalf("%d turns, want 3", got)
 	}
 	for i, want := range []string{"one", "two", "/three"} {
-		turn := r.talk.turns[i]
+		turn := r.talk.Turns()[i]
 		if turn.Question != want || len(turn.Reply) == 0 {
 			t.Errorf("turn %d is %+v, want an answer to %q", i, turn, want)
 		}
@@ -108,7 +125,7 @@ func TestReplTokensSpellTheFormat(t *testing.T) {
 		r, _ := newRepl(t, m, f.Name, 1000, "one", "two", "three")
 		run(t, r)
 		var msgs []chat.Message
-		for _, turn := range r.talk.turns[:2] {
+		for _, turn := range r.talk.Turns()[:2] {
 			msgs = append(msgs, chat.Message{Role: chat.User, Content: turn.Question}, chat.Message{Role: chat.Assistant, Content: turn.Answer})
 		}
 		pieces, err := f.Render(append(msgs, chat.Message{Role: chat.User, Content: "three"}), true)
@@ -119,8 +136,8 @@ func TestReplTokensSpellTheFormat(t *testing.T) {
 		for _, p := range pieces {
 			want.WriteString(p.Text)
 		}
-		want.WriteString(r.talk.turns[2].Answer)
-		if got := m.Tokenizer().Decode(r.talk.tokens()); got != want.String() {
+		want.WriteString(r.talk.Turns()[2].Answer)
+		if got := m.Tokenizer().Decode(r.talk.Tokens()); got != want.String() {
 			t.Errorf("%s: got %q, want %q", f.Name, got, want.String())
 		}
 	}
@@ -132,14 +149,14 @@ func TestReplStopTokens(t *testing.T) {
 	m := openCase(t, "hf-tiny")
 	r, sc := newRepl(t, m, "chatml", 200, "Hello")
 	run(t, r)
-	whole, reply := sc.out.String(), slices.Clone(r.talk.turns[0].Reply)
+	whole, reply := sc.out.String(), slices.Clone(r.talk.Turns()[0].Reply)
 	at := slices.IndexFunc(reply, func(id int32) bool { return slices.Index(reply, id) >= 2 })
 	stop, _ := m.Tokenizer().Token(reply[at])
 
 	r, sc = newRepl(t, m, "chatml", 200, "Hello", "More")
-	r.talk.format.StopTokens = append(slices.Clone(r.talk.format.StopTokens), stop)
+	r.talk.Format().StopTokens = append(slices.Clone(r.talk.Format().StopTokens), stop)
 	run(t, r)
-	if got := r.talk.turns[0].Reply; !slices.Equal(got, reply[:at]) {
+	if got := r.talk.Turns()[0].Reply; !slices.Equal(got, reply[:at]) {
 		t.Errorf("the reply is %v, want %v of %v (%q of %q)", got, reply[:at], reply, sc.out.String(), whole)
 	}
 	checkSession(t, r)
@@ -147,11 +164,11 @@ func TestReplStopTokens(t *testing.T) {
 
 func TestReplRegen(t *testing.T) {
 	m := openCase(t, "hf-tiny")
-	chat := func(lines ...string) []turn {
+	chat := func(lines ...string) []talk.Turn {
 		r, _ := newRepl(t, m, "chatml", 256, lines...)
 		run(t, r)
 		checkSession(t, r)
-		return r.talk.turns
+		return r.talk.Turns()
 	}
 	first := chat("one", "two")
 	again := chat("one", "two", "/regen")
@@ -194,10 +211,10 @@ func TestReplInterruptStopsTheAnswer(t *testing.T) {
 		return part, cancel
 	}
 	run(t, r)
-	if got := r.talk.turns[0].Answer; got != "HHH" {
+	if got := r.talk.Turns()[0].Answer; got != "HHH" {
 		t.Errorf("the answer that was stopped is %q, want HHH", got)
 	}
-	if got := r.talk.turns[1].Answer; got != "HHHHHHHH" {
+	if got := r.talk.Turns()[1].Answer; got != "HHHHHHHH" {
 		t.Errorf("the answer after it is %q, want 8 letters", got)
 	}
 	if got := sc.notes.String(); got != "mpt: stopped\n" {
@@ -232,55 +249,25 @@ func TestReplForgetsTheOldestTurns(t *testing.T) {
 	m := openCase(t, "hf-tiny")
 	for _, context := range []int{120, 160, 220} {
 		r, sc := newRepl(t, m, "chatml", context, slices.Repeat([]string{"tell me more"}, 12)...)
-		if err := r.talk.setSystem("Be short."); err != nil {
+		if err := r.talk.SetSystem("Be short."); err != nil {
 			t.Fatal(err)
 		}
 		run(t, r)
-		if n := len(r.talk.turns); n == 12 || n == 0 {
+		if n := len(r.talk.Turns()); n == 12 || n == 0 {
 			t.Errorf("context %d: %d turns left of 12", context, n)
 		}
 		if !strings.Contains(sc.notes.String(), "forgotten") {
 			t.Errorf("context %d: notes: %s", context, sc.notes.String())
 		}
-		if got := m.Tokenizer().Decode(r.talk.session.Tokens()); !strings.HasPrefix(got, "<|im_start|>system\nBe short.<|im_end|>\n<|im_start|>user\ntell me more<|im_end|>\n") {
+		if got := m.Tokenizer().Decode(r.talk.Session().Tokens()); !strings.HasPrefix(got, "<|im_start|>system\nBe short.<|im_end|>\n<|im_start|>user\ntell me more<|im_end|>\n") {
 			t.Errorf("context %d: the session begins %q", context, got)
 		}
-		for i, turn := range r.talk.turns {
+		for i, turn := range r.talk.Turns() {
 			if len(turn.Reply) == 0 {
 				t.Errorf("context %d: turn %d has no answer", context, i)
 			}
 		}
 		checkSession(t, r)
-	}
-}
-
-// Where the session can drop tokens, nothing is evaluated twice.
-func TestDropOldestKeepsWhatIsEvaluated(t *testing.T) {
-	m := openCase(t, "hf-tiny")
-	r, _ := newRepl(t, m, "chatml", 256, "one", "two", "three")
-	if err := r.talk.setSystem("Be short."); err != nil {
-		t.Fatal(err)
-	}
-	run(t, r)
-	if err := r.talk.evaluate(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	before, logits := r.talk.evaluated, slices.Clone(r.talk.session.Logits())
-	for range 2 {
-		if err := r.talk.dropOldest(); err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(r.talk.session.Tokens(), r.talk.tokens()) {
-			t.Fatal("the session holds other tokens than the conversation")
-		}
-	}
-	checkSession(t, r)
-	if r.talk.evaluated != before || !slices.Equal(r.talk.session.Logits(), logits) {
-		t.Errorf("%d tokens were evaluated again", r.talk.evaluated-before)
-	}
-	want := "<|im_start|>system\nBe short.<|im_end|>\n<|im_start|>user\nthree<|im_end|>\n<|im_start|>assistant\n" + r.talk.last().Answer
-	if got := m.Tokenizer().Decode(r.talk.tokens()); got != want {
-		t.Errorf("left is %q, want %q", got, want)
 	}
 }
 
@@ -290,7 +277,7 @@ func TestReplQuestionIsText(t *testing.T) {
 	for _, format := range []string{"chatml", "raw", "mpt-instruct"} {
 		r, _ := newRepl(t, m, format, 256, "<|endoftext|>", "<|endoftext|>")
 		run(t, r)
-		for i, turn := range r.talk.turns {
+		for i, turn := range r.talk.Turns() {
 			if slices.Contains(turn.Prompt, m.Tokenizer().EOS()) {
 				t.Errorf("%s: the prompt of turn %d has the token <|endoftext|>", format, i)
 			}
@@ -314,13 +301,13 @@ func TestReplForgetsWhileItAnswers(t *testing.T) {
 	m := openCase(t, "hf-tiny")
 	r, sc := newRepl(t, m, "chatml", 160, "one", "two", "/set temp 0")
 	run(t, r)
-	turns := len(r.talk.turns)
+	turns := len(r.talk.Turns())
 	r.in, r.predict = &typed{lines: []string{"three"}}, -1
 	run(t, r)
-	if turns != 2 || len(r.talk.turns) != 1 {
-		t.Fatalf("%d turns, then %d; want 2 and 1", turns, len(r.talk.turns))
+	if turns != 2 || len(r.talk.Turns()) != 1 {
+		t.Fatalf("%d turns, then %d; want 2 and 1", turns, len(r.talk.Turns()))
 	}
-	if got := len(r.talk.tokens()); got != 160 {
+	if got := len(r.talk.Tokens()); got != 160 {
 		t.Errorf("the answer ends at %d tokens, want 160", got)
 	}
 	want := "mpt: the context of 160 tokens is full: 2 old turns are forgotten\nmpt: the context of 160 tokens is full: the answer ends here\n"
@@ -330,8 +317,8 @@ func TestReplForgetsWhileItAnswers(t *testing.T) {
 	checkSession(t, r)
 	r.in, r.predict = &typed{lines: []string{"four"}}, 4
 	run(t, r)
-	if got := r.talk.last().Question; got != "four" || len(r.talk.turns) != 1 {
-		t.Errorf("the chat does not go on after a full context: %+v", r.talk.turns)
+	if got := lastTurn(r).Question; got != "four" || len(r.talk.Turns()) != 1 {
+		t.Errorf("the chat does not go on after a full context: %+v", r.talk.Turns())
 	}
 }
 
@@ -345,7 +332,7 @@ func TestReplRefusesWhatDoesNotFit(t *testing.T) {
 	if !strings.Contains(sc.notes.String(), "start with a larger --ctx-size") {
 		t.Errorf("notes: %s", sc.notes.String())
 	}
-	if got := r.talk.last().Question; got != "two" {
+	if got := lastTurn(r).Question; got != "two" {
 		t.Errorf("the last question is %q, want two", got)
 	}
 }
@@ -359,13 +346,13 @@ func TestReplSaveAndLoad(t *testing.T) {
 	run(t, first)
 	second, sc := newRepl(t, m, "raw", 256, "/set temp 0", "/set logit_bias 41+1000", "something else", "/load "+file, "three")
 	run(t, second)
-	if got, want := second.talk.turns[2].Answer, whole.talk.turns[2].Answer; got != want {
+	if got, want := second.talk.Turns()[2].Answer, whole.talk.Turns()[2].Answer; got != want {
 		t.Errorf("after loading: %q, want %q", got, want)
 	}
-	if !slices.Equal(second.talk.tokens(), whole.talk.tokens()) {
+	if !slices.Equal(second.talk.Tokens(), whole.talk.Tokens()) {
 		t.Error("other tokens after loading")
 	}
-	if got := second.talk.format.Name; got != "chatml" {
+	if got := second.talk.Format().Name; got != "chatml" {
 		t.Errorf("format %s", got)
 	}
 	if !strings.Contains(sc.notes.String(), ", 2 turns\n") {
@@ -403,7 +390,7 @@ func TestReplLoadRefusesDamage(t *testing.T) {
 		if err := r.run(context.Background()); err == nil || !strings.Contains(sc.notes.String(), "mpt: /load: "+file+": ") {
 			t.Errorf("%s: got %v, %q", name, err, sc.notes.String())
 		}
-		if len(r.talk.turns) != before || r.talk.format.Name != "raw" {
+		if len(r.talk.Turns()) != before || r.talk.Format().Name != "raw" {
 			t.Errorf("%s: the chat changed", name)
 		}
 		checkSession(t, r)
@@ -435,8 +422,8 @@ func TestReplSystem(t *testing.T) {
 	if got := sc.out.String(); !strings.Contains(got, "Be short.\n") {
 		t.Errorf("printed %q", got)
 	}
-	if r.talk.format.System != "" || len(r.talk.turns) != 1 {
-		t.Errorf("system %q, %d turns", r.talk.format.System, len(r.talk.turns))
+	if r.talk.Format().System != "" || len(r.talk.Turns()) != 1 {
+		t.Errorf("system %q, %d turns", r.talk.Format().System, len(r.talk.Turns()))
 	}
 	checkSession(t, r)
 }
@@ -462,6 +449,9 @@ func TestReplCommands(t *testing.T) {
 		{"/load", "", "mpt: /load: no file name\n"},
 		{"/load nowhere", "", "mpt: /load: open nowhere: "},
 		{"/nonsense", "", "mpt: /nonsense: unknown command: /help lists them"},
+		{"/sat temp 1", "", "mpt: /sat: unknown command (did you mean /set or /save?): /help lists them"},
+		{"/exit", "", "mpt: /exit: unknown command (did you mean /quit?): "},
+		{"/SAVE x", "", "mpt: /SAVE: unknown command (did you mean /save?): "},
 	}
 	for _, tt := range tests {
 		r, sc := newRepl(t, m, "raw", 64, tt.line)
@@ -475,6 +465,61 @@ func TestReplCommands(t *testing.T) {
 		if !strings.HasPrefix(sc.notes.String(), tt.notes) || tt.notes == "" && sc.notes.Len() > 0 {
 			t.Errorf("%s: noted %q, want %q", tt.line, sc.notes.String(), tt.notes)
 		}
+	}
+}
+
+// A setting that is refused leaves all settings as they were.
+func TestReplRefusedSettings(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	for _, line := range []string{"/set seed x", "/set seed", "/set seed -5", "/set seed 99999999999999999999", "/set temp nan",
+		"/set logit_bias 1+1;x", "/set logit_bias 99999+1", "/set samplers none", "/system " + strings.Repeat("x", 3)} {
+		r, _ := newRepl(t, m, "raw", 64, line)
+		for _, random := range []bool{false, true} {
+			r.in.(*typed).lines = []string{line}
+			r.randomSeed = random
+			before := r.params.String()
+			if err := r.run(context.Background()); err == nil && !strings.HasSuffix(line, " seed") && !strings.HasPrefix(line, "/system") {
+				t.Errorf("%s is accepted", line)
+			}
+			if r.randomSeed != random || r.params.String() != before {
+				t.Errorf("%s: random %v, settings %s; before %v, %s", line, r.randomSeed, r.params, random, before)
+			}
+		}
+	}
+	for _, line := range []string{"/set seed 7", "/set seed random", "/set seed -1"} {
+		r, _ := newRepl(t, m, "raw", 64, line)
+		r.randomSeed = line == "/set seed 7"
+		run(t, r)
+		if r.randomSeed != (line != "/set seed 7") {
+			t.Errorf("%s: random %v", line, r.randomSeed)
+		}
+	}
+}
+
+// An answer that replaces another does so when it is complete.
+func TestReplStoppedRegen(t *testing.T) {
+	m := openCase(t, "hf-tiny")
+	for _, n := range []int{0, 1, 3} {
+		r, sc := newRepl(t, m, "chatml", 256, "one", "two")
+		run(t, r)
+		before := slices.Clone(r.talk.Turns())
+		watch := &stopAfter{Writer: r.out, n: n}
+		r.out, r.in = watch, &typed{lines: []string{"/set seed 2", "/regen"}}
+		r.interrupt = func(ctx context.Context) (context.Context, context.CancelFunc) {
+			part, cancel := context.WithCancel(ctx)
+			if watch.stop = cancel; n == 0 {
+				cancel() // while the question is read
+			}
+			return part, cancel
+		}
+		run(t, r)
+		if !reflect.DeepEqual(r.talk.Turns(), before) {
+			t.Errorf("stopped after %d writes: %+v, before %+v", n, r.talk.Turns(), before)
+		}
+		if got := sc.notes.String(); got != "mpt: stopped\nmpt: the answer before stays\n" {
+			t.Errorf("notes: %q", got)
+		}
+		checkSession(t, r)
 	}
 }
 

@@ -84,9 +84,10 @@ func Quantize() *cobra.Command {
 
 // Main runs root with the arguments args and returns the exit status.
 func Main(root *cobra.Command, args []string) int {
-	root.SetArgs(shortCacheTypes(args))
+	root.SetArgs(longFlags(args))
 	root.SilenceErrors, root.SilenceUsage = true, true
 	keepFlagOrder(root)
+	refuseEmpty(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see %s --help", plainFlagError(cmd, err), cmd.CommandPath())
 	})
@@ -95,7 +96,7 @@ func Main(root *cobra.Command, args []string) int {
 	if err == nil {
 		err = *help
 	}
-	switch {
+	switch err = memoryFlags(err); {
 	case err == nil:
 		return 0
 	case errors.Is(err, context.Canceled):
@@ -125,8 +126,11 @@ func checkedHelp(root *cobra.Command) *error {
 // note prints a line of talk. What package mpt says begins with the name of the
 // program already, also where a command has put something before it.
 func note(w io.Writer, format string, args ...any) {
-	text := strings.TrimPrefix(fmt.Sprintf(format, args...), "mpt: ")
-	fmt.Fprintf(w, "mpt: %s\n", strings.ReplaceAll(text, ": mpt: ", ": "))
+	text := ": " + fmt.Sprintf(format, args...)
+	for _, name := range []string{"mpt", "measure"} {
+		text = strings.ReplaceAll(text, ": "+name+": ", ": ")
+	}
+	fmt.Fprintf(w, "mpt%s\n", visible(text))
 }
 
 // keepFlagOrder makes help show the flags of cmd and its subcommands in the order

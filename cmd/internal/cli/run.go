@@ -58,6 +58,7 @@ func newRun() *cobra.Command {
 	fs.IntVarP(&f.predict, "predict", "n", untilFull, "stop after `N` tokens; -1: never, -2: when the context is full")
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "room for `N` tokens of prompt and answer; 0: what the model was trained for")
 	fs.StringArrayVarP(&f.stop, "reverse-prompt", "r", nil, "stop at `TEXT`, which is not printed; may be given more than once")
+	cmd.Flags().Lookup("escape").Usage = `replace \n, \r, \t, \", \', \\ and \xHH in the texts of -p and -r`
 	fs.BoolVar(&f.shift, "context-shift", false, "when the context is full, forget the oldest tokens and go on")
 	fs.IntVar(&f.keep, "keep", 0, "the first `N` tokens of the prompt are not forgotten; -1: all of it")
 	f.cache.add(fs)
@@ -88,6 +89,7 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	if !cmd.Flags().Changed("prompt") {
 		text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r") // as every editor puts it there
 	}
+	noteRaw(cmd.ErrOrStderr(), m, text)
 	ids, err := promptIDs(m.Tokenizer(), text, f.prompt.special)
 	if err != nil {
 		return err
@@ -98,6 +100,9 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	}
 	defer s.Close()
 	f.shift = f.shift || f.predict == endless && !cmd.Flags().Changed("context-shift") && s.CanDrop()
+	if err := f.checkShift(s); err != nil {
+		return err
+	}
 	if err := f.checkRoom(len(ids), s.ContextSize()); err != nil {
 		return err
 	}
@@ -123,7 +128,21 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	if f.keep < -1 {
 		return fmt.Errorf("run: --keep %d: want a number of tokens, or -1 for the whole prompt", f.keep)
 	}
+	if f.prompt.escape {
+		for i, s := range f.stop {
+			f.stop[i] = unescape(s)
+		}
+	}
 	return errors.Join(checkPredict("run", f.predict), f.cache.check(cmd))
+}
+
+// checkShift refuses to shift a context that cannot be shifted, before it is full.
+func (f *runFlags) checkShift(s *mpt.Session) error {
+	if !f.shift || s.CanDrop() {
+		return nil
+	}
+	return errors.New("run: --context-shift: this model's keys depend on their positions, which cannot be shifted: " +
+		"leave it out, or make room with --ctx-size")
 }
 
 // checkRoom refuses a prompt of n tokens that leaves no room in the context, before
@@ -161,16 +180,13 @@ func (f *runFlags) complete(cmd *cobra.Command, s *mpt.Session, ids []int32, p s
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		chain.Accept(id)
-	}
 	reused, err := f.cache.load(s, ids)
 	if err != nil {
 		return err
 	}
 	took := timing{seed: p.Seed, read: len(ids) - reused}
 	start := time.Now()
-	if err := readTokens(cmd.Context(), s, ids[reused:], newStatus(cmd.ErrOrStderr())); err != nil {
+	if err := readPrompt(cmd, s, ids[reused:]); err != nil {
 		return err
 	}
 	took.reading = time.Since(start)
@@ -181,10 +197,10 @@ func (f *runFlags) complete(cmd *cobra.Command, s *mpt.Session, ids []int32, p s
 	if f.keep < 0 {
 		f.keep = len(ids)
 	}
-	full := false
-	took.wrote, err = f.print(cmd.Context(), cmd.OutOrStdout(), s, chain, func() { full = true })
+	var why mpt.Reason
+	took.wrote, why, err = f.print(cmd.Context(), cmd.OutOrStdout(), s, chain)
 	took.writing = time.Since(start)
-	if full {
+	if why == mpt.EndedFull {
 		f.noteFull(cmd, s)
 	}
 	if err == nil {
@@ -218,25 +234,37 @@ func (f *runFlags) end(cmd *cobra.Command, s *mpt.Session, n int) error {
 	return f.cache.saveAll(s)
 }
 
-// print generates to w and returns the number of tokens. It calls full if the
-// context ends the text.
-func (f *runFlags) print(ctx context.Context, w io.Writer, s *mpt.Session, chain *sampling.Chain, full func()) (n int, err error) {
+// readPrompt evaluates the rest of a prompt and shows how far it has come.
+func readPrompt(cmd *cobra.Command, s *mpt.Session, ids []int32) error {
+	show := newStatus(cmd.ErrOrStderr())
+	defer show.clear()
+	progress := show.reading()
+	progress(0, len(ids))
+	return s.EvalWith(cmd.Context(), ids, mpt.EvalOptions{Progress: func(done int) { progress(done, len(ids)) }})
+}
+
+// print generates to w and returns the number of tokens, and why they ended.
+func (f *runFlags) print(ctx context.Context, w io.Writer, s *mpt.Session, chain *sampling.Chain) (int, mpt.Reason, error) {
 	if isTerminal(w) {
 		defer fmt.Fprintln(w)
+		w = visibleWriter{w}
 	}
-	opt := mpt.GenerateOptions{
-		Sampler: chain, MaxTokens: f.predict, Stop: f.stop, Shift: f.shift, Keep: f.keep, IgnoreEOS: f.keepOn, Special: f.prompt.special, Full: full,
+	if f.predict == 0 {
+		return 0, mpt.EndedLimit, nil
 	}
-	for t, err := range s.Generate(ctx, opt) {
+	g, err := s.NewGeneration(mpt.GenerateOptions{
+		Sampler: chain, MaxTokens: f.predict, Stop: f.stop, Shift: f.shift, Keep: f.keep, IgnoreEOS: f.keepOn, Special: f.prompt.special,
+	})
+	if err != nil {
+		return 0, mpt.EndedError, err
+	}
+	for t, err := range g.All(ctx) {
 		if err != nil {
-			return n, err
-		}
-		if t.ID >= 0 {
-			n++
+			return g.Tokens(), g.Why(), err
 		}
 		if _, err := io.WriteString(w, t.Text); err != nil {
-			return n, fmt.Errorf("run: %w", err)
+			return g.Tokens(), g.Why(), fmt.Errorf("run: %w", err)
 		}
 	}
-	return n, nil
+	return g.Tokens(), g.Why(), nil
 }

@@ -3,65 +3,47 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 
-	"github.com/chzyer/readline"
+	"mptgo/cmd/internal/line"
 )
 
 // terminal reads lines from a terminal, with editing, history and completion.
 type terminal struct {
-	rl  *readline.Instance
-	off string // what the terminal is told at the end
+	ctx context.Context
+	*line.Editor
 }
 
 // newTerminal returns the terminal of the process. It gives up when ctx is done;
-// close must be called at the end.
+// Close must be called at the end.
 func newTerminal(ctx context.Context, notes io.Writer) (*terminal, error) {
 	history, err := historyFile()
 	if err != nil {
 		note(notes, "chat: no history: %v", err)
 	}
-	in := newPaste(readline.Stdin)
-	rl, err := readline.NewEx(&readline.Config{
-		Stdin:             readline.NewCancelableStdin(in),
-		Listener:          in,
-		Painter:           in,
-		HistoryFile:       history,
-		HistorySearchFold: true,
-		AutoComplete:      completer{},
-		InterruptPrompt:   "^C",
-		EOFPrompt:         "\n",
+	term := os.Getenv("TERM")
+	e, err := line.New(line.Config{
+		Plain:    term == "" || term == "dumb" || runtime.GOOS == "windows",
+		History:  history,
+		Complete: complete,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("chat: terminal: %w", err)
+		return nil, err
 	}
-	context.AfterFunc(ctx, func() { rl.Close() })
-	t := &terminal{rl: rl}
-	if term := os.Getenv("TERM"); term != "" && term != "dumb" && runtime.GOOS != "windows" {
-		io.WriteString(os.Stdout, pasteOn)
-		t.off = pasteOff
-	}
-	return t, nil
+	return &terminal{ctx, e}, nil
 }
 
 // ReadLine implements lineReader.
 func (t *terminal) ReadLine(prompt string) (string, error) {
-	t.rl.SetPrompt(prompt)
-	line, err := t.rl.Readline()
-	if errors.Is(err, readline.ErrInterrupt) {
+	text, err := t.Editor.ReadLine(t.ctx, prompt)
+	if errors.Is(err, line.ErrInterrupt) {
 		err = errInterrupt
 	}
-	return strings.ReplaceAll(line, string(newLineMark), "\n"), err
-}
-
-func (t *terminal) close() {
-	io.WriteString(os.Stdout, t.off)
-	t.rl.Close()
+	return text, err
 }
 
 // historyFile returns the name of the file with what was typed before, in a
@@ -79,19 +61,6 @@ func historyFile() (string, error) {
 		return "", err
 	}
 	return filepath.Join(dir, "history"), nil
-}
-
-// completer completes the names of commands, of what /set sets, and of files.
-type completer struct{}
-
-// Do implements readline.AutoCompleter.
-func (completer) Do(line []rune, pos int) (endings [][]rune, length int) {
-	words := complete(string(line[:pos]))
-	typed := lastWord(string(line[:pos]))
-	for _, w := range words {
-		endings = append(endings, []rune(strings.TrimPrefix(w, typed)))
-	}
-	return endings, len([]rune(typed))
 }
 
 // complete returns the words, with a space after those that are complete, that
@@ -138,8 +107,6 @@ func escapeGlob(s string) string {
 	}
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
 }
-
-func lastWord(line string) string { return line[strings.LastIndex(line, " ")+1:] }
 
 func withPrefix(words []string, prefix string) []string {
 	var with []string

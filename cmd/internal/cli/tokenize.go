@@ -94,8 +94,7 @@ func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 
 // folderTokenizer reads the tokenizer of a checkpoint.
 func folderTokenizer(dir string) (*tokenizer.Tokenizer, error) {
-	file := func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, name)) }
-	vocab, err := convert.ReadVocabulary(file, func(string, ...any) {})
+	vocab, err := convert.ReadVocabulary(dir, func(string, ...any) {})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
@@ -104,7 +103,7 @@ func folderTokenizer(dir string) (*tokenizer.Tokenizer, error) {
 
 // readTokenizer reads a file that holds a vocabulary.
 func readTokenizer(path string, parse func([]byte) (*tokenizer.Vocab, error)) (*tokenizer.Tokenizer, error) {
-	b, err := os.ReadFile(path)
+	b, err := readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
@@ -144,10 +143,10 @@ func tokenizeLines(cmd *cobra.Command, tok *tokenizer.Tokenizer, file string, op
 		return err
 	}
 	defer in.Close()
-	lines := bufio.NewReaderSize(in, 1<<16)
+	lines := lineInput(in)
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	for n := 1; ; n++ {
-		line, err := lines.ReadBytes('\n')
+		line, err := readLine(lines)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("tokenize: line %d: %w", n, err)
 		}

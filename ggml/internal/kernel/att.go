@@ -32,11 +32,11 @@ type AttScratch struct {
 	block   kvBlock
 }
 
-// plainChunk is a decoded chunk of a head: a cache of one head, and its memory.
+// plainChunk is a chunk of a head of a cache of which something had to be decoded.
 type plainChunk struct {
-	kv   KV
-	page KVPage
-	k, v []float32
+	kv           KV     // that the queries attend to: the types are those of what is decoded
+	keys, values []byte // of the chunk side by side, nil if they lie in the cache as they are
+	k, v         []float32
 }
 
 // unpackQueries is the number of queries that share the decoding of a chunk of a cache
@@ -122,10 +122,10 @@ type attention struct {
 	s        *AttScratch
 
 	wide   func(gguf.Type) wideTile // of a tier that has such
-	next   []byte                   // keys: what is read after the values of the chunk in work
+	near   pieces                   // the chunk in work of a lone query
 	output []float32                // of the queries of a tile, in s
 	sums   []softmax
-	plain  *KVPage // the chunk in work, if it had to be decoded
+	plain  *plainChunk // the chunk in work, if something of it had to be decoded
 }
 
 // check panics if an argument is out of range.
@@ -133,7 +133,7 @@ func (a *attention) check() {
 	kv := a.kv
 	last := a.pos + a.n - 1
 	switch {
-	case a.n < 0 || a.pos < 0 || last/Chunk >= len(kv.Pages):
+	case a.n < 0 || a.pos < 0 || last/PageSize >= len(kv.Pages):
 		panic(fmt.Sprintf("kernel: Attend: positions %d to %d in a cache of %d pages", a.pos, last, len(kv.Pages)))
 	case a.KV < 0 || a.KV >= kv.Heads || a.Window < 0:
 		panic(fmt.Sprintf("kernel: Attend: head %d of %d, window %d", a.KV, kv.Heads, a.Window))
@@ -143,7 +143,7 @@ func (a *attention) check() {
 		panic(fmt.Sprintf("kernel: Attend: %d results of %d, %d apart, in %d values", a.n, kv.Dim, a.ldo, len(a.out)))
 	}
 	k, v := kv.keyBytes(), kv.valueBytes()
-	for _, page := range kv.Pages[:last/Chunk+1] {
+	for _, page := range kv.Pages[:last/PageSize+1] {
 		same("Attend", len(page.K), k)
 		same("Attend", len(page.V), v)
 	}
@@ -186,9 +186,9 @@ func (a *attention) attendOne(i int) {
 	for c := a.FirstChunk(at); c*Chunk <= at; c++ {
 		first, last := a.Sees(at, c)
 		scores := grow(&a.s.scores, last)
-		a.scores(scores, first, q, a.kv.Pages[c], c*Chunk-at)
+		a.scores(scores, first, q, c, c*Chunk-at)
 		chunk := exponentials(scores, first)
-		a.weigh(partial, scores, first, a.kv.Pages[c])
+		a.weigh(partial, scores, first, c)
 		if c == a.FirstChunk(at) {
 			total = chunk
 			copy(output, partial)
@@ -205,12 +205,12 @@ func (a *attention) attendOne(i int) {
 	}
 }
 
-// scores sets s from first on to the scores of the keys of a page; distance is the
-// position of the page's first key less that of the query.
-func (a *attention) scores(s []float32, first int, q []float32, page *KVPage, distance int) {
+// scores sets s from first on to the scores of the keys of chunk c; distance is the
+// position of the chunk's first key less that of the query.
+func (a *attention) scores(s []float32, first int, q []float32, c, distance int) {
 	key := grow(&a.s.row, len(q))
 	for j := first; j < len(s); j++ {
-		a.kv.readKey(key, page, a.KV, j)
+		a.kv.readKey(key, a.page(c, j), a.KV, j%PageSize)
 		s[j] = 0
 		for e, x := range q {
 			s[j] = FMA(x, key[e], s[j])
@@ -242,13 +242,16 @@ func exponentials(s []float32, first int) softmax {
 	return softmax{top, Fold(&sum)}
 }
 
-// weigh sets o to the sum of the values of a page from position first on, each times
+// page returns the page of position j of chunk c.
+func (a *attention) page(c, j int) *KVPage { return a.kv.Pages[(c*Chunk+j)/PageSize] }
+
+// weigh sets o to the sum of the values of chunk c from position first on, each times
 // its weight.
-func (a *attention) weigh(o, weights []float32, first int, page *KVPage) {
+func (a *attention) weigh(o, weights []float32, first, c int) {
 	clear(o)
 	value := grow(&a.s.row, len(o))
 	for j := first; j < len(weights); j++ {
-		a.kv.readValue(value, page, a.KV, j)
+		a.kv.readValue(value, a.page(c, j), a.KV, j%PageSize)
 		for e, v := range value {
 			o[e] = FMA(weights[j], v, o[e])
 		}

@@ -12,30 +12,21 @@ func exponentialsFast(s []float32, n int, slope float32, distance int) softmax {
 	return softmax{top, Fold(&sum)}
 }
 
-// weighRow adds up elements from e on of the values of a page from position
-// from to before to for query r. A register holds eight elements and a kernel
-// eight registers, so a row takes several passes; they go over few enough
-// positions at a time to find the values in the nearest caches again.
-func (a *attention) weighRow(partial []float32, r int, page *KVPage, from, to, e int) {
-	const near = 128
-	for ; from < to; from += near {
-		a.weighPasses(partial, r, page, from, min(from+near, to), e, a.fetchValues(page, from, to))
-	}
-}
-
-func (a *attention) weighPasses(partial []float32, r int, page *KVPage, from, to, e int, ahead fetch) {
+// weighRows adds to partial elements from e on of the first n values, each times its
+// weight. A register holds eight elements and a kernel eight registers, so a row takes
+// several passes.
+func (a *attention) weighRows(partial, weights []float32, values []byte, n, e int, ahead fetch) {
 	stride, typ := a.kv.ValueStride(), a.kv.ValueType
-	values := a.kv.valuesFrom(page, a.KV, from)
 	if blocked(typ) {
-		a.weighBlocks(partial, a.s.scores[r*Chunk+from:], values, to-from, ahead)
+		a.weighBlocks(partial, weights, values, n, ahead)
 		return
 	}
 	passes := (stride - e + 63) / 64
 	ahead.step /= passes
 	for ; passes > 0; passes-- {
 		width := ((stride-e)/8 + passes - 1) / passes * 8
-		multiplyRow(typ, &partial[e], &a.s.scores[r*Chunk+from], values[e*cacheBits(typ)/8:], stride, to-from, width, ahead)
-		ahead.next(to - from)
+		multiplyRow(typ, &partial[e], &weights[0], values[e*cacheBits(typ)/8:], stride, n, width, ahead)
+		ahead.next(n)
 		e += width
 	}
 }

@@ -22,21 +22,14 @@ func exponentialsFast(s []float32, n int, slope float32, distance int) softmax {
 	return softmax{top, Fold(&sum)}
 }
 
-// weighRow adds up elements from e on of the values of a page from position
-// from to before to for query r: few enough positions at a time to find them in
-// the nearest caches again, since the kernel goes over them several times.
-func (a *attention) weighRow(partial []float32, r int, page *KVPage, from, to, e int) {
-	const near = 128
+// weighRows adds to partial elements from e on of the first n values, each times its
+// weight. The kernel goes over them several times.
+func (a *attention) weighRows(partial, weights []float32, values []byte, n, e int, ahead fetch) {
 	stride, typ := a.kv.ValueStride(), a.kv.ValueType
 	if blocked(typ) {
-		a.weighBlocks(partial, a.s.scores[r*Chunk+from:], a.kv.valuesFrom(page, a.KV, from), to-from, a.fetchValues(page, from, to))
+		a.weighBlocks(partial, weights, values, n, ahead)
 		return
 	}
-	passes := (stride-e)/32 + (stride-e)%32/8
-	for ; from < to; from += near {
-		ahead := a.fetchValues(page, from, to)
-		ahead.step /= passes
-		values := a.kv.valuesFrom(page, a.KV, from)[e*cacheBits(typ)/8:]
-		multiplyRow(typ, &partial[e], &a.s.scores[r*Chunk+from], values, stride, min(near, to-from), stride-e, ahead)
-	}
+	ahead.step /= (stride-e)/32 + (stride-e)%32/8
+	multiplyRow(typ, &partial[e], &weights[0], values[e*cacheBits(typ)/8:], stride, n, stride-e, ahead)
 }

@@ -51,8 +51,8 @@ func newHeadCase(t testing.TB, typ cacheType, dim, pos, n int, keys, values fill
 	for i := range nan {
 		nan[i] = float32(math.NaN())
 	}
-	for p := range (pos + n + Chunk - 1) / Chunk * Chunk {
-		if p%Chunk == 0 {
+	for p := range (pos + n + PageSize - 1) / PageSize * PageSize {
+		if p%PageSize == 0 {
 			page := c.kv.NewPage()
 			c.kv.Pages = append(c.kv.Pages, &KVPage{K: guarded(t, page.K), V: guarded(t, page.V)})
 		}
@@ -239,7 +239,9 @@ func TestStoreKV(t *testing.T) {
 		for _, typ := range elementTypes {
 			for _, dim := range []int{1, 5, 8, 13, 31, 40, 64, 80} {
 				kv := (cacheType{typ, typ}).cache(3, dim)
-				kv.Pages = []*KVPage{kv.NewPage(), kv.NewPage()}
+				for range 1024 / PageSize {
+					kv.Pages = append(kv.Pages, kv.NewPage())
+				}
 				var s AttScratch
 				for i, pos := range []int{0, 1, 31, 32, 511, 512, 600, 1023} {
 					k, v := make([]float32, 3*dim), make([]float32, 3*dim)
@@ -247,7 +249,7 @@ func TestStoreKV(t *testing.T) {
 					fillers[i%4].fill(r, v)
 					tier.StoreKV(kv, pos, k, v, &s)
 					for h := range 3 {
-						page, p := kv.Pages[pos/512], pos%512
+						page, p := kv.Pages[pos/32], pos%32
 						key, value := storedKey(kv, page, h, p), storedValue(kv, page, h, p)
 						if !sameFloats(key, cached(typ, k[h*dim:][:dim])) || !sameFloats(value, cached(typ, v[h*dim:][:dim])) {
 							t.Fatalf("isa=%s, %v, d=%d, head %d, position %d: got %v and %v, want %v and %v", tier.Name, typ, dim, h, pos,
@@ -271,7 +273,7 @@ func storedKey(kv *KV, page *KVPage, h, p int) (key []float32) {
 	if bytes == 1 {
 		size += (d + 31) / 32 * 64
 	}
-	tile := page.K[(h*16+p/32)*size:][:size]
+	tile := page.K[h*size:][:size]
 	for e := range d {
 		var x float32
 		switch kv.KeyType {
@@ -305,7 +307,7 @@ func storedValue(kv *KV, page *KVPage, h, p int) (value []float32) {
 		codes, blocks = (d+15)/16*8, (d+31)/32
 	}
 	size := codes + 2*blocks
-	row := page.V[(h*512+p)*size:][:size]
+	row := page.V[(h*32+p)*size:][:size]
 	for e := range d {
 		x := float32(0)
 		switch kv.ValueType {
@@ -397,13 +399,13 @@ func TestAttendRefuses(t *testing.T) {
 	var s AttScratch
 	out := make([]float32, 16)
 	for what, call := range map[string]func(){
-		"a position outside":   func() { Best().Attend(out, 8, c.q, c.ldq, 1, Chunk, Head{}, c.kv, &s) },
+		"a position outside":   func() { Best().Attend(out, 8, c.q, c.ldq, 1, PageSize, Head{}, c.kv, &s) },
 		"a head too many":      func() { Best().Attend(out, 8, c.q, c.ldq, 1, 0, Head{KV: 2}, c.kv, &s) },
 		"a negative window":    func() { Best().Attend(out, 8, c.q, c.ldq, 1, 0, Head{Window: -1}, c.kv, &s) },
 		"a short result":       func() { Best().Attend(out[:15], 8, c.q, c.ldq, 2, 0, Head{}, c.kv, &s) },
 		"short queries":        func() { Best().Attend(out, 8, c.q[:8], 8, 2, 0, Head{}, c.kv, &s) },
 		"a type of no kernel":  func() { (&KV{KeyType: gguf.F16, ValueType: gguf.Q5_0, Heads: 1, Dim: 8}).NewPage() },
-		"a store past the end": func() { Best().StoreKV(c.kv, Chunk, c.q[:16], c.q[:16], &s) },
+		"a store past the end": func() { Best().StoreKV(c.kv, PageSize, c.q[:16], c.q[:16], &s) },
 	} {
 		t.Run(what, func(t *testing.T) {
 			defer func() {
@@ -438,7 +440,7 @@ func benchmarkAttend(b *testing.B, tier *Tier, typ cacheType, dim, pos, n int) {
 	k := make([]float32, heads*dim)
 	var s AttScratch
 	for p := range pos + n {
-		if p%Chunk == 0 {
+		if p%PageSize == 0 {
 			kv.Pages = append(kv.Pages, kv.NewPage())
 		}
 		fillers[0].fill(r, k)
@@ -453,7 +455,7 @@ func benchmarkAttend(b *testing.B, tier *Tier, typ cacheType, dim, pos, n int) {
 	}
 	pairs := n*pos + n*(n+1)/2
 	if n == 1 {
-		b.SetBytes(int64(kv.PageBytes() / heads * pairs / Chunk))
+		b.SetBytes(int64(kv.PageBytes() / heads * pairs / PageSize))
 	}
 	b.ReportMetric(4e-9*float64(pairs*dim*b.N)/b.Elapsed().Seconds(), "GFLOP/s")
 }
@@ -463,7 +465,7 @@ func benchmarkAttend(b *testing.B, tier *Tier, typ cacheType, dim, pos, n int) {
 func BenchmarkAttendCold(b *testing.B) {
 	const heads, dim, pos = 128, 128, 4095
 	kv := &KV{KeyType: gguf.F16, ValueType: gguf.F16, Heads: heads, Dim: dim}
-	for range (pos + 1) / Chunk {
+	for range (pos + 1) / PageSize {
 		page := kv.NewPage()
 		for _, part := range [][]byte{page.K, page.V} {
 			for i := range part {
@@ -507,7 +509,7 @@ func BenchmarkStoreKV(b *testing.B) {
 				pos := 0
 				for b.Loop() {
 					tier.StoreKV(kv, pos, k, k, &s)
-					pos = (pos + 1) % Chunk
+					pos = (pos + 1) % PageSize
 				}
 			})
 		}

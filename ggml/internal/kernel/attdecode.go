@@ -19,8 +19,9 @@ func (a *attention) attendDecoded() {
 func (a *attention) attendBlock(first, n int) {
 	at := a.pos + first
 	d, p := *a, &a.s.plain
-	p.kv = KV{KeyType: plainType(a.kv.KeyType), ValueType: plainType(a.kv.ValueType), Heads: 1, Dim: a.kv.Dim}
-	d.kv, d.KV, d.plain = &p.kv, 0, &p.page
+	p.kv = *a.kv
+	p.kv.KeyType, p.kv.ValueType = plainType(a.kv.KeyType), plainType(a.kv.ValueType)
+	d.kv, d.plain = &p.kv, p
 	stride := p.kv.ValueStride()
 	tiles := func(f func(d *attention, first, rows int)) {
 		for i := 0; i < n; i += QueryTile {
@@ -34,7 +35,7 @@ func (a *attention) attendBlock(first, n int) {
 		if from >= to {
 			continue
 		}
-		p.decode(a.kv, a.kv.Pages[c], a.KV, from&^(KeyTile-1), to)
+		p.decode(a, c, from&^(KeyTile-1), to)
 		tiles(func(d *attention, first, rows int) {
 			d.loadQueries(first, rows)
 			d.attendChunk(c, a.pos+first, rows)
@@ -51,24 +52,25 @@ func plainType(typ gguf.Type) gguf.Type {
 	return typ
 }
 
-// decode sets p to a head of a page: to the positions from from, a multiple of 32, to
-// before to of what has to be decoded, and to the page's own memory otherwise.
-func (p *plainChunk) decode(kv *KV, page *KVPage, head, from, to int) {
-	p.page.K, p.page.V = kv.headKeys(page, head), kv.valuesFrom(page, head, 0)
+// decode sets p to what has to be decoded of chunk c of a's head, from position from, a
+// multiple of 32, to before to.
+func (p *plainChunk) decode(a *attention, c, from, to int) {
+	kv := a.kv
+	p.keys, p.values = nil, nil
 	if blocked(kv.KeyType) {
 		k := grow(&p.k, Chunk*kv.Dim+KeyTile) // of an odd number of elements of Q4_0, one more
 		for t := from; t < to; t += KeyTile {
-			decodeKeys(k[t*kv.Dim:], kv.KeyType, kv.keyTile(page, head, t), kv.Dim)
+			decodeKeys(k[t*kv.Dim:], kv.KeyType, kv.keyTile(a.page(c, t), a.KV), kv.Dim)
 		}
-		p.page.K = floatBytes(k[:Chunk*kv.Dim])
+		p.keys = floatBytes(k[:Chunk*kv.Dim])
 	}
 	if blocked(kv.ValueType) {
 		stride := valueStride(kv.Dim)
 		v := grow(&p.v, Chunk*stride+8) // of Q4_0 they are decoded by sixteen
-		for at := from; at < to; at += KeyTile {
-			decodeValues(v[at*stride:], kv, kv.valuesFrom(page, head, at), min(KeyTile, to-at))
+		for t := from; t < to; t += PageSize {
+			decodeValues(v[t*stride:], kv, kv.valuesFrom(a.page(c, t), a.KV, 0), min(PageSize, to-t))
 		}
-		p.page.V = floatBytes(v[:Chunk*stride])
+		p.values = floatBytes(v[:Chunk*stride])
 	}
 }
 

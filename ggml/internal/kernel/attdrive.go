@@ -44,12 +44,21 @@ func (a *attention) finish(first, rows int) {
 	}
 }
 
-// page returns the keys and values of chunk c.
-func (a *attention) page(c int) *KVPage {
-	if a.plain != nil {
-		return a.plain
+// keys returns the tile of keys that begins at position p of chunk c.
+func (a *attention) keys(c, p int) []byte {
+	if a.plain != nil && a.plain.keys != nil {
+		return a.plain.keys[p/KeyTile*a.kv.tileBytes():][:a.kv.tileBytes()]
 	}
-	return a.kv.Pages[c]
+	return a.kv.keyTile(a.page(c, p), a.KV)
+}
+
+// values returns the values from position p of chunk c to the end of what lies side by
+// side, and that end.
+func (a *attention) values(c, p int) (rows []byte, end int) {
+	if a.plain != nil && a.plain.values != nil {
+		return a.plain.values[p*a.kv.RowBytes():], Chunk
+	}
+	return a.kv.valuesFrom(a.page(c, p), a.KV, p%PageSize), (p/PageSize + 1) * PageSize
 }
 
 // sight is what the rows of a tile of queries see of a chunk: rows from r0 to before
@@ -77,17 +86,16 @@ func (a *attention) look(c, at, rows int) (s sight) {
 // first of which is at position at.
 func (a *attention) attendChunk(c, at, rows int) {
 	stride := a.kv.ValueStride()
-	page, see := a.page(c), a.look(c, at, rows)
-	a.next = a.keysAfter(c, at)
+	see := a.look(c, at, rows)
 	if see.r0 >= see.r1 {
 		return
 	}
-	a.scoreTile(page, rows, see.first[see.r0], see.last[see.r1-1])
+	a.scoreTile(c, at, rows, see.first[see.r0], see.last[see.r1-1])
 	var chunk [QueryTile]softmax
 	for r := see.r0; r < see.r1; r++ {
 		chunk[r] = a.exponentiate(r, see.first[r], see.last[r], c*Chunk-(at+r))
 	}
-	a.weighTile(page, rows, &see)
+	a.weighTile(c, rows, &see)
 	for r := see.r0; r < see.r1; r++ {
 		output, partial := a.output[r*stride:][:stride], a.s.partial[r*stride:][:stride]
 		if c == a.FirstChunk(at+r) {
@@ -137,19 +145,19 @@ func computed(rows int) int {
 	return QueryTile
 }
 
-// scoreTile sets the scratch scores to the products of the queries with the
-// keys of a page from first to before last, rounded to whole tiles of keys.
-func (a *attention) scoreTile(page *KVPage, rows, first, last int) {
+// scoreTile sets the scratch scores to the products of the queries, the first at
+// position at, with the keys of chunk c from first to before last, rounded to whole
+// tiles of keys.
+func (a *attention) scoreTile(c, at, rows, first, last int) {
 	dim, typ, scores := a.kv.Dim, a.kv.KeyType, a.s.scores
-	tiles, tile := a.kv.headKeys(page, a.KV), a.kv.tileBytes()
 	clear(scores[:computed(rows)*Chunk])
 	if rows == 1 {
-		a.scoreRow(page, first, last)
+		a.scoreRow(c, at, first, last)
 		return
 	}
 	wide, half := a.wideTile(typ), 16*cacheBits(typ)/8
 	for p := first &^ (KeyTile - 1); p < last; p += KeyTile {
-		keys := tiles[p/KeyTile*tile:][:tile]
+		keys := a.keys(c, p)
 		if wide != nil {
 			wide(&scores[p], Chunk, &a.s.query[0], dim, &keys[0], KeyTile, dim)
 			continue
@@ -160,13 +168,11 @@ func (a *attention) scoreTile(page *KVPage, rows, first, last int) {
 }
 
 // scoreRow does the same for a lone query.
-func (a *attention) scoreRow(page *KVPage, first, last int) {
+func (a *attention) scoreRow(c, at, first, last int) {
 	dim, typ, scores := a.kv.Dim, a.kv.KeyType, a.s.scores
-	tiles, tile := a.kv.headKeys(page, a.KV), a.kv.tileBytes()
-	values, row, position := a.kv.valuesFrom(page, a.KV, first), tile/dim, tile/KeyTile
+	a.near = a.piecesOf(c, at, first, last)
 	for p := first &^ (KeyTile - 1); p < last; p += KeyTile {
-		keys := tiles[p/KeyTile*tile:][:tile]
-		ahead := fetchAfter(keys, row, (last-p)*position, values)
+		keys, ahead := a.keys(c, p), a.fetchKeys(p)
 		if blocked(typ) {
 			a.scoreBlocks(scores[p:], keys, ahead)
 		} else {
@@ -183,10 +189,10 @@ func (a *attention) wideTile(typ gguf.Type) wideTile {
 	return a.wide(typ)
 }
 
-// weighTile sets the scratch outputs of a chunk to the sums of the values, each
+// weighTile sets the scratch outputs of chunk c to the sums of the values, each
 // times its weight, in the order of positions: those that only some rows see
 // before and behind the ones that all see together.
-func (a *attention) weighTile(page *KVPage, rows int, see *sight) {
+func (a *attention) weighTile(c, rows int, see *sight) {
 	stride := a.kv.ValueStride()
 	clear(a.s.partial[:computed(rows)*stride])
 	from, to := see.first[see.r1-1], see.last[see.r0] // what all rows see
@@ -194,33 +200,49 @@ func (a *attention) weighTile(page *KVPage, rows int, see *sight) {
 		from, to = Chunk, Chunk
 	}
 	for r := see.r0; r < see.r1; r++ {
-		a.weighRow(a.s.partial[r*stride:], r, page, see.first[r], min(from, see.last[r]), 0)
+		a.weighRow(a.s.partial[r*stride:], r, c, see.first[r], min(from, see.last[r]), 0)
 	}
-	if from < to {
-		a.weighCommon(page, from, to)
+	for at := from; at < to; {
+		values, end := a.values(c, at)
+		a.weighCommon(values, at, min(end, to))
+		at = min(end, to)
+	}
+	if whole := stride &^ 15; whole < stride && from < to {
+		for r := range QueryTile {
+			a.weighRow(a.s.partial[r*stride:], r, c, from, to, whole)
+		}
 	}
 	for r := see.r0; r < see.r1; r++ {
-		a.weighRow(a.s.partial[r*stride:], r, page, to, see.last[r], 0)
+		a.weighRow(a.s.partial[r*stride:], r, c, to, see.last[r], 0)
 	}
 }
 
-// weighCommon adds up the values of a page from position from to before to for all
-// queries.
-func (a *attention) weighCommon(page *KVPage, from, to int) {
+// weighRow adds up elements from e on of the values of chunk c from position from to
+// before to for query r.
+func (a *attention) weighRow(partial []float32, r, c, from, to, e int) {
+	for from < to {
+		values, end := a.values(c, from)
+		end = min(end, to, from+nearValues)
+		a.weighRows(partial, a.s.scores[r*Chunk+from:], values, end-from, e, a.fetchValues(from))
+		from = end
+	}
+}
+
+// nearValues is how many values a kernel goes over at a time, so that its next pass
+// finds them in the nearest caches again.
+const nearValues = 128
+
+// weighCommon adds up values, from position from to before to of a chunk, for all
+// queries: their elements in whole registers.
+func (a *attention) weighCommon(values []byte, from, to int) {
 	stride, typ := a.kv.ValueStride(), a.kv.ValueType
 	size, wide := cacheBits(typ)/8, a.wideTile(typ)
-	values := a.kv.valuesFrom(page, a.KV, from)
 	e := 0
 	for ; wide != nil && e+32 <= stride; e += 32 {
 		wide(&a.s.partial[e], stride, &a.s.scores[from], Chunk, &values[e*size], stride, to-from)
 	}
 	for ; e+16 <= stride; e += 16 {
 		multiplyTile(typ, &a.s.partial[e], stride, &a.s.scores[from], Chunk, values[e*size:], stride, to-from)
-	}
-	if whole := stride &^ 15; whole < stride {
-		for r := range QueryTile {
-			a.weighRow(a.s.partial[r*stride:], r, page, from, to, whole)
-		}
 	}
 }
 

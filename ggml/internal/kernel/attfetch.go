@@ -7,36 +7,63 @@ import "unsafe"
 // A lone query goes through keys and values at the speed of memory, so they are fetched
 // as weights are, see [fetchAhead]: in the order keys of a chunk, its values, keys of
 // the next chunk, and after the last one those of the next head, which is what this
-// worker will most likely have to do with.
+// worker will most likely have to do with. A piece is what a page has of a head, its
+// keys or its values. While one is read, another, so many pieces ahead, is fetched.
 
-// fetchAfter returns a walk, step bytes at a time, through what lies fetchAhead behind
-// the start of b: in b, of which used bytes are left, or in what comes next.
-func fetchAfter(b []byte, step, used int, next []byte) fetch {
-	if used <= fetchAhead {
-		return fetch{bytesAt(next) + uintptr(fetchAhead-used), step}
+// pieces are those of a chunk that a lone query sees.
+type pieces struct {
+	tile, n     int // the first page, counted from the start of the cache, and how many
+	ahead       int // how many pieces ahead memory is fetched
+	next, after int // the page of the next keys to come, and how many there are
+	head        int // that those are of
+}
+
+// piecesOf returns the pieces of chunk c from position first to before last, for a query at
+// position at.
+func (a *attention) piecesOf(c, at, first, last int) pieces {
+	if a.plain != nil {
+		return pieces{} // it is in the caches
 	}
-	return fetch{bytesAt(b) + fetchAhead, step}
+	p := pieces{tile: (c*Chunk + first) / PageSize, head: a.KV}
+	p.n = (c*Chunk+last-1)/PageSize + 1 - p.tile
+	p.ahead = (fetchAhead + a.kv.tileBytes() - 1) / a.kv.tileBytes()
+	p.next = (c + 1) * Chunk / PageSize
+	if (c+1)*Chunk > at {
+		c = a.FirstChunk(at)
+		first, _ := a.Sees(at, c)
+		p.next, p.head = (c*Chunk+first)/PageSize, (a.KV+1)%a.kv.Heads
+	}
+	p.after = at/PageSize + 1 - p.next
+	return p
+}
+
+// fetch returns the walk over a piece that goes with reading piece i, step bytes at a time.
+func (a *attention) fetch(i, step int) fetch {
+	p := &a.near
+	i += p.ahead
+	switch {
+	case p.n == 0:
+	case i < p.n:
+		return fetch{bytesAt(a.kv.keyTile(a.kv.Pages[p.tile+i], a.KV)), step}
+	case i < 2*p.n:
+		return fetch{bytesAt(a.kv.valuesFrom(a.kv.Pages[p.tile+i-p.n], a.KV, 0)), step}
+	case i-2*p.n < p.after:
+		return fetch{bytesAt(a.kv.keyTile(a.kv.Pages[p.next+i-2*p.n], p.head)), step}
+	}
+	return fetch{at: uintptr(unsafe.Pointer(&a.s.query[0]))} // nothing: a line that is near, again and again
+}
+
+// fetchKeys returns the walk that goes with the tile of keys at position p of the chunk.
+func (a *attention) fetchKeys(p int) fetch {
+	return a.fetch(p/PageSize-a.near.tile%(Chunk/PageSize), a.kv.tileBytes()/a.kv.Dim)
+}
+
+// fetchValues returns the walk that goes with the values from position p of the chunk on
+// to the end of its page, a position at a time.
+func (a *attention) fetchValues(p int) fetch {
+	f := a.fetch(a.near.n+p/PageSize-a.near.tile%(Chunk/PageSize), a.kv.RowBytes())
+	f.next(p % PageSize)
+	return f
 }
 
 func bytesAt(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
-
-// fetchValues returns the walk that goes with the values of a page from position from
-// to before to, a position at a time.
-func (a *attention) fetchValues(page *KVPage, from, to int) fetch {
-	row := a.kv.RowBytes()
-	return fetchAfter(a.kv.valuesFrom(page, a.KV, from), row, (to-from)*row, a.next)
-}
-
-// keysAfter returns the keys that come after the values of chunk c for queries from
-// position at on.
-func (a *attention) keysAfter(c, at int) []byte {
-	if a.plain != nil {
-		return nil // it is in the caches
-	}
-	if (c+1)*Chunk <= at {
-		return a.kv.keyTile(a.kv.Pages[c+1], a.KV, 0)
-	}
-	c = a.FirstChunk(at)
-	first, _ := a.Sees(at, c)
-	return a.kv.keyTile(a.kv.Pages[c], (a.KV+1)%a.kv.Heads, first&^(KeyTile-1))
-}

@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -9,15 +8,20 @@ import (
 	"mptgo/gguf"
 )
 
-// Chunk is the number of key positions in a page of the cache, and of those
-// that attention treats as one before it merges them with what came before.
+// Chunk is the number of key positions that attention treats as one before it
+// merges them with what came before.
 const Chunk = 512
 
 // KeyTile is the number of positions whose keys lie interleaved, see [KVPage].
 const KeyTile = 32
 
+// PageSize is the number of positions in a page of the cache: one tile of keys for
+// every head. A short sequence then takes little memory, and sequences share their
+// common beginnings in small steps.
+const PageSize = KeyTile
+
 // KV is the cache of the keys and values of one layer. Position p lies in
-// Pages[p/Chunk].
+// Pages[p/PageSize].
 type KV struct {
 	KeyType, ValueType gguf.Type // of the elements: F16, F32, Q8_0 or Q4_0
 	Heads              int       // of keys and values; several query heads may share one
@@ -25,11 +29,11 @@ type KV struct {
 	Pages              []*KVPage
 }
 
-// KVPage holds [Chunk] positions of a layer, little-endian. In elements of F16 and
+// KVPage holds [PageSize] positions of a layer, little-endian. In elements of F16 and
 // F32, with d the dimension of a head and dv d rounded up to a multiple of 8:
 //
-//	K[((h*16 + p/32)*d + e)*32 + p%32]  element e of the key of head h at position p
-//	V[(h*512 + p)*dv + e]               the same of the value
+//	K[(h*d + e)*32 + p]   element e of the key of head h at position p of the page
+//	V[(h*32 + p)*dv + e]  the same of the value
 //
 // The keys of 32 positions are interleaved so that scores are computed side by
 // side. Elements d to dv-1 of the values are 0.
@@ -54,12 +58,19 @@ func (kv *KV) NewPage() *KVPage {
 // PageBytes returns the memory that a page of the cache takes.
 func (kv *KV) PageBytes() int { return kv.keyBytes() + kv.valueBytes() }
 
-func (kv *KV) keyBytes() int   { return kv.Heads * Chunk / KeyTile * kv.tileBytes() }
-func (kv *KV) valueBytes() int { return kv.Heads * Chunk * kv.RowBytes() }
+func (kv *KV) keyBytes() int   { return kv.Heads * kv.tileBytes() }
+func (kv *KV) valueBytes() int { return kv.Heads * PageSize * kv.RowBytes() }
 
-// Clone returns a copy of the page.
-func (p *KVPage) Clone() *KVPage {
-	return &KVPage{K: bytes.Clone(p.K), V: bytes.Clone(p.V)}
+// PageIn returns a page in mem, which holds [KV.PageBytes] bytes: keys, then values.
+func (kv *KV) PageIn(mem []byte) *KVPage {
+	k := kv.keyBytes()
+	return &KVPage{K: mem[:k:k], V: mem[k : k+kv.valueBytes()]}
+}
+
+// Copy sets the page to what from holds, a page of the same kind.
+func (p *KVPage) Copy(from *KVPage) {
+	copy(p.K, from.K)
+	copy(p.V, from.V)
 }
 
 // CacheTypes are the types that elements of a cache may have, the usual one first.
@@ -111,33 +122,56 @@ func (kv *KV) RowBytes() int {
 	return kv.ValueStride()*cacheBits(kv.ValueType)/8 + 2*cacheBlocks(kv.ValueType, kv.Dim)
 }
 
-// MoveKeys copies the keys of a head at n positions of a tile of one page, from src
-// on, to those of a tile of another page, from dst on.
+// MoveKeys copies the keys of a head at n positions of one page, from src on, to
+// those of another page, from dst on.
 func (kv *KV) MoveKeys(to *KVPage, dst int, from *KVPage, src, head, n int) {
-	a, b := kv.keyTile(to, head, dst), kv.keyTile(from, head, src)
-	dst, src = dst%KeyTile, src%KeyTile
+	a, b := kv.keyTile(to, head), kv.keyTile(from, head)
 	move := func(row, size int) {
 		copy(a[dst*size:(dst+n)*size], b[src*size:])
 		a, b = a[row:], b[row:]
 	}
-	step, size := 1, cacheBits(kv.KeyType)/8
-	if kv.KeyType == gguf.Q4_0 {
-		step, size = 2, 1
-	}
-	for e := 0; e < kv.Dim; e += step {
+	row, size := kv.keyRow()
+	for e := 0; e < kv.Dim; e += kv.keyStep() {
 		if blocked(kv.KeyType) && e%cacheBlock == 0 {
 			move(scaleBytes, 2)
 		}
-		move(KeyTile*size, size)
+		move(row, size)
 	}
 }
 
+// keyRow returns the size of a row of a tile of keys and of what it has of each position.
+func (kv *KV) keyRow() (row, position int) {
+	size := max(cacheBits(kv.KeyType)/8, 1)
+	return KeyTile * size, size
+}
+
+// keyStep returns how many elements of a key a row of a tile holds.
+func (kv *KV) keyStep() int {
+	if kv.KeyType == gguf.Q4_0 {
+		return 2
+	}
+	return 1
+}
+
 // Parts returns the memory that holds the keys and the values of a head for the first
-// used positions of a page. Keys are stored by whole tiles, so theirs may hold a few
-// positions more.
+// used positions of a page. Keys are stored by whole tiles: what theirs hold of later
+// positions is of no meaning, see [KV.ClearKeys].
 func (kv *KV) Parts(page *KVPage, head, used int) (keys, values []byte) {
-	tiles := (used + KeyTile - 1) / KeyTile
-	return kv.headKeys(page, head)[:tiles*kv.tileBytes()], kv.valuesFrom(page, head, 0)[:used*kv.RowBytes()]
+	return kv.keyTile(page, head), kv.valuesFrom(page, head, 0)[:used*kv.RowBytes()]
+}
+
+// ClearKeys sets the keys of a tile, the first of [KV.Parts], to zero from position
+// used of the page on.
+func (kv *KV) ClearKeys(tile []byte, used int) {
+	row, size := kv.keyRow()
+	for e := 0; e < kv.Dim; e += kv.keyStep() {
+		if blocked(kv.KeyType) && e%cacheBlock == 0 {
+			clear(tile[2*used : scaleBytes])
+			tile = tile[scaleBytes:]
+		}
+		clear(tile[used*size : row])
+		tile = tile[row:]
+	}
 }
 
 // ValueStride returns the number of elements of a value, some zeros at the end
@@ -151,28 +185,21 @@ func (kv *KV) ValueStride() int {
 
 func valueStride(dim int) int { return (dim + 7) &^ 7 }
 
-// keyTile returns the keys of a head in the tile of 32 positions that begins at
-// position p of a page.
-func (kv *KV) keyTile(page *KVPage, head, p int) []byte {
+// keyTile returns the keys of a head in a page.
+func (kv *KV) keyTile(page *KVPage, head int) []byte {
 	size := kv.tileBytes()
-	return page.K[(head*(Chunk/KeyTile)+p/KeyTile)*size:][:size]
-}
-
-// headKeys returns the keys of a head in a page.
-func (kv *KV) headKeys(page *KVPage, head int) []byte {
-	size := Chunk / KeyTile * kv.tileBytes()
 	return page.K[head*size:][:size]
 }
 
 // valuesFrom returns the values of a head from position p of a page on.
 func (kv *KV) valuesFrom(page *KVPage, head, p int) []byte {
 	row := kv.RowBytes()
-	return page.V[(head*Chunk+p)*row : (head+1)*Chunk*row]
+	return page.V[(head*PageSize+p)*row : (head+1)*PageSize*row]
 }
 
 // readKey sets dst to the key of a head at position p of a page.
 func (kv *KV) readKey(dst []float32, page *KVPage, head, p int) {
-	tile, lane, typ := kv.keyTile(page, head, p), p%KeyTile, kv.KeyType
+	tile, lane, typ := kv.keyTile(page, head), p, kv.KeyType
 	if !blocked(typ) {
 		for e := range dst {
 			dst[e] = element(typ, tile, e*KeyTile+lane)
@@ -231,13 +258,13 @@ func element(typ gguf.Type, b []byte, i int) float32 {
 func (t *Tier) StoreKV(kv *KV, pos int, k, v []float32, s *AttScratch) {
 	same("StoreKV", len(k), kv.Heads*kv.Dim)
 	same("StoreKV", len(v), kv.Heads*kv.Dim)
-	if pos < 0 || pos/Chunk >= len(kv.Pages) {
+	if pos < 0 || pos/PageSize >= len(kv.Pages) {
 		panic(fmt.Sprintf("kernel: StoreKV: position %d in a cache of %d pages", pos, len(kv.Pages)))
 	}
-	page, p := kv.Pages[pos/Chunk], pos%Chunk
+	page, p := kv.Pages[pos/PageSize], pos%PageSize
 	for head := range kv.Heads {
 		row := head * kv.Dim
-		t.storeKey(kv.KeyType, kv.keyTile(page, head, p), p%KeyTile, k[row:row+kv.Dim], &s.block)
+		t.storeKey(kv.KeyType, kv.keyTile(page, head), p, k[row:row+kv.Dim], &s.block)
 		t.storeValue(kv, kv.valuesFrom(page, head, p)[:kv.RowBytes()], v[row:row+kv.Dim], &s.block)
 	}
 }

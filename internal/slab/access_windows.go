@@ -1,0 +1,5 @@
+package slab
+
+import "github.com/edsrzf/mmap-go"
+
+const access = mmap.RDWR

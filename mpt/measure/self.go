@@ -1,0 +1,204 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"mptgo/gguf"
+	"mptgo/internal/newfile"
+	"mptgo/mpt"
+	"mptgo/mpt/convert"
+	"mptgo/mpt/lora"
+	"mptgo/quantize"
+	"mptgo/quantize/imatrix"
+)
+
+// Self says whether a model is quantised with an importance matrix that it measures itself,
+// on a text that it writes.
+type Self int
+
+const (
+	SelfAuto   Self = iota // models of up to [SelfParameters], for types that gain from it
+	SelfAlways             // or an error
+	SelfNever
+)
+
+// SelfParameters is up to how many parameters a model writes its own importance matrix
+// without being asked: those of MPT-125M, for which it should take some two minutes on two
+// cores, by the half minute of one of 29M.
+const SelfParameters = 1 << 27
+
+// How many tokens a model writes for one quantisation, in texts of which length. That
+// takes as long as quantising then does; with 16 times as many tokens the divergence would
+// be 8 % less (docs/quantization.md).
+const (
+	selfTokens = 4096
+	selfLength = 512
+)
+
+// SelfDataset names, in an importance matrix, the text that the model has written itself.
+const SelfDataset = "written by the model itself"
+
+// Why [SelfAlways] is refused.
+var (
+	ErrHasProducts = errors.New("the importance matrix has the products of columns already, which the model would measure")
+	ErrReference   = errors.New("the reference search does not use what the model would measure")
+	ErrNoBlocks    = errors.New("the model would measure its weights, and there is nothing to quantise")
+)
+
+// SelfOptions are the choices of [Quantize] beside those of converting.
+type SelfOptions struct {
+	Self Self
+	// Started, if set, is called when the model begins to write.
+	Started func()
+	// Progress, if set, is told how many tokens are written, then how many chunks of them
+	// are measured.
+	Progress func(what string, done, total int)
+}
+
+// Quantize converts the model at src, a checkpoint or a GGUF file, to the file dst as
+// [convert.Convert] does. Before that the model may measure which of its weights matter:
+// what an importance matrix in opt does not tell, or all. A model that cannot do that is
+// quantised without, unless it is asked for; opt.Logf says so.
+func Quantize(ctx context.Context, src, dst string, opt convert.Options, self SelfOptions) (*convert.Summary, error) {
+	source, wanted, err := wantsSelf(src, &opt, self.Self)
+	if err != nil {
+		return nil, err
+	}
+	if wanted && canWrite(src, dst, opt.Force) {
+		if err := calibrate(ctx, src, dst, source, &opt, self); err != nil {
+			return nil, err
+		}
+	}
+	return convert.Convert(ctx, src, dst, opt)
+}
+
+// wantsSelf reports whether src is to measure its own importance matrix.
+func wantsSelf(src string, opt *convert.Options, self Self) (s convert.Source, wanted bool, err error) {
+	if self == SelfAlways {
+		err = SelfConflict(src, opt)
+	}
+	if err != nil || self == SelfNever || hasProducts(opt) || lora.IsFolder(src) {
+		return s, false, err
+	}
+	s, err = convert.Examine(src)
+	if err != nil || s.Exact == "" && !opt.AllowRequantize {
+		return s, false, nil // converting it says why
+	}
+	return s, self == SelfAlways || s.Exact != "" && s.Parameters <= SelfParameters && gains(opt), nil
+}
+
+// SelfConflict returns [ErrHasProducts], [ErrReference] or [ErrNoBlocks] if [SelfAlways]
+// contradicts the other choices.
+func SelfConflict(src string, opt *convert.Options) error {
+	switch {
+	case hasProducts(opt):
+		return ErrHasProducts
+	case opt.Search == quantize.Reference:
+		return ErrReference
+	case lora.IsFolder(src) || !quantizes(opt):
+		return ErrNoBlocks
+	}
+	return nil
+}
+
+// hasProducts reports whether an importance matrix is given that tells everything.
+func hasProducts(opt *convert.Options) bool { return opt.Imatrix != nil && opt.Imatrix.HasProducts() }
+
+// quantizes reports whether the type has blocks.
+func quantizes(opt *convert.Options) bool {
+	if strings.EqualFold(opt.Type, convert.Copy) {
+		return false
+	}
+	r, err := quantize.ParseRecipe(opt.Type)
+	if err != nil {
+		return true // bits, or what converting refuses
+	}
+	n, _ := r.Base.Block()
+	return n > 1
+}
+
+// gains reports whether the type is one that is searched for with what is known of the
+// columns, unless other bytes are asked for.
+func gains(opt *convert.Options) bool {
+	r, err := quantize.ParseRecipe(opt.Type)
+	if err != nil {
+		return opt.TargetBPW > 0 && opt.Type == "" && opt.Search != quantize.Reference
+	}
+	return quantizes(opt) && r.Base != gguf.TQ1_0 && r.Base != gguf.TQ2_0 && r.Search(opt.Search) == quantize.Better
+}
+
+// canWrite reports whether there is a place for dst, so that nothing is measured for a
+// conversion that will be refused.
+func canWrite(src, dst string, force bool) bool {
+	if newfile.Writable(dst) != nil || sameFile(src, dst) {
+		return false
+	}
+	_, err := os.Lstat(dst)
+	return force || err != nil
+}
+
+func sameFile(a, b string) bool {
+	x, err1 := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(x, y)
+}
+
+// calibrate measures the importance matrix, or what the one that is given does not tell.
+func calibrate(ctx context.Context, src, dst string, s convert.Source, opt *convert.Options, self SelfOptions) error {
+	if self.Started != nil {
+		self.Started()
+	}
+	m, err := measureSelf(ctx, src, dst, s, opt.Threads, self.Progress)
+	switch {
+	case err != nil && (self.Self == SelfAlways || ctx.Err() != nil):
+		return fmt.Errorf("measure: %s measures itself: %w", src, err)
+	case err != nil:
+		if opt.Logf != nil {
+			opt.Logf("quantised without a text of the model's own: %v", err)
+		}
+	case opt.Imatrix != nil:
+		opt.Imatrix.BorrowProducts(m)
+	default:
+		opt.Imatrix, opt.ImatrixFile = m, SelfDataset
+	}
+	return nil
+}
+
+// measureSelf measures the model at src, as it is before it becomes dst. That of a
+// folder is made a file first.
+func measureSelf(ctx context.Context, src, dst string, s convert.Source, threads int, progress func(string, int, int)) (*imatrix.Matrix, error) {
+	if convert.IsCheckpoint(src) {
+		file, remove, err := convert.Aside(ctx, src, dst, convert.Options{Type: s.Exact, Threads: threads})
+		if err != nil {
+			return nil, err
+		}
+		defer remove()
+		src = file
+	}
+	m, err := mpt.Open(src, mpt.Threads(threads))
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	return selfImatrix(ctx, m, progress)
+}
+
+// selfImatrix lets a model write a text and measures that.
+func selfImatrix(ctx context.Context, m *mpt.Model, progress func(what string, done, total int)) (*imatrix.Matrix, error) {
+	if progress == nil {
+		progress = func(string, int, int) {}
+	}
+	length := min(selfLength, m.Config().Context)
+	all := imatrix.New(length)
+	all.AddDataset(SelfDataset)
+	opt := ImatrixOptions{Context: length, Chunks: selfTokens / length, Products: true}
+	opt.Chunk = func(done, total int) error {
+		progress("measured", done, total)
+		return nil
+	}
+	return all, CollectImatrixSelf(ctx, m, 1, all, opt, func(done, total int) { progress("written", done, total) })
+}

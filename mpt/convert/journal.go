@@ -2,6 +2,7 @@ package convert
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -54,8 +55,22 @@ func openJournal(dst, id string, p *plan, opt Options) (*journal, *gguf.Writer, 
 	b, err := os.ReadFile(j.path)
 	if !resumed || err != nil || json.Unmarshal(b, &j.state) != nil || j.state.ID != id || j.state.At < 0 {
 		j.state = journalState{ID: id}
+		if err := j.write(); err != nil { // also takes the room for what is noted later
+			return nil, nil, errors.Join(fmt.Errorf("%s: %w", dst, err), j.close())
+		}
 	}
 	return j, w, nil
+}
+
+// partOf returns the names of the unfinished file of dst and of what is noted of it.
+func partOf(dst string) (*journal, error) {
+	target, err := newfile.Follow(dst)
+	if err != nil {
+		return nil, err
+	}
+	dir, base := filepath.Split(target)
+	base = "." + newfile.Short(base)
+	return &journal{part: filepath.Join(dir, base+".part"), path: filepath.Join(dir, base+".journal")}, nil
 }
 
 // openPart opens the unfinished file of dst, or begins one. Like any other it lies where
@@ -69,9 +84,10 @@ func openPart(dst string) (*journal, *os.File, error) {
 	if info, err := os.Stat(target); err == nil {
 		mode = info.Mode().Perm() | 0o600
 	}
-	dir, base := filepath.Split(target)
-	base = "." + newfile.Short(base)
-	j := &journal{part: filepath.Join(dir, base+".part"), path: filepath.Join(dir, base+".journal")}
+	j, err := partOf(target)
+	if err != nil {
+		return nil, nil, err
+	}
 	f, err := os.OpenFile(j.part, os.O_RDWR|os.O_CREATE, mode)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: cannot be created: %w", dst, err)
@@ -135,15 +151,49 @@ func (j *journal) write() error {
 		return err
 	}
 	tmp := j.path + ".tmp"
-	if err := os.WriteFile(tmp, b, 0o666); err != nil {
+	err = os.WriteFile(tmp, b, 0o666)
+	if err == nil {
+		return os.Rename(tmp, j.path)
+	}
+	os.Remove(tmp)
+	if overwrite(j.path, b) == nil {
+		return nil
+	}
+	return err
+}
+
+// overwrite writes a file in the place of the one there: what is left to do on a full disk,
+// which has no room for another. One that is only written in part is no JSON, and of no use.
+func overwrite(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
 		return err
 	}
-	return os.Rename(tmp, j.path)
+	_, err = f.WriteAt(b, 0)
+	return errors.Join(err, f.Truncate(int64(len(b))), f.Close())
 }
 
 // close keeps the unfinished file, unless it is finished.
 func (j *journal) close() error {
 	return j.file.Keep()
+}
+
+// discardPart removes the unfinished file of dst that a conversion from a network has left,
+// when dst has been made in another way and nobody will go on with it.
+func discardPart(dst string) {
+	j, err := partOf(dst)
+	if err != nil {
+		return
+	}
+	f, err := os.OpenFile(j.part, os.O_RDWR, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if !lockable || lockAlone(f) {
+		os.Remove(j.part)
+		j.remove()
+	}
 }
 
 // remove removes what was noted.

@@ -266,6 +266,26 @@ func TestStreamOptionsChange(t *testing.T) {
 	}
 }
 
+// TestStreamOtherwise makes a file in another way that was begun as a stream: what that has
+// left goes.
+func TestStreamOtherwise(t *testing.T) {
+	saveEvery(t, 1)
+	src, dir := caseDir("hf-bf16-sharded"), t.TempDir()
+	got := filepath.Join(dir, strings.Repeat("n", 245)+".gguf") // with .part it would be too long a name
+	if _, err := Stream(context.Background(), &folderRemote{dir: src, cut: 80_000}, got, Options{Type: "Q8_0"}); !errors.Is(err, errCut) {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) != 2 {
+		t.Errorf("left: %v", left)
+	}
+	if _, err := Convert(context.Background(), src, got, Options{Type: "Q8_0"}); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
 // What needs the weights twice is refused, and so is what is no checkpoint.
 func TestStreamRefuses(t *testing.T) {
 	dst := filepath.Join(t.TempDir(), "out.gguf")

@@ -18,18 +18,24 @@ var checkpointFiles = []string{
 
 // weightForms are the forms of weights, the better ones first, with their indexes.
 var weightForms = []struct {
-	weights *regexp.Regexp
-	index   string
+	single string // the file of all weights, before shards that an earlier save may have left
+	shards *regexp.Regexp
+	index  string
 }{
-	{regexp.MustCompile(`^model(-\d+-of-\d+)?\.safetensors$`), "model.safetensors.index.json"},
-	{regexp.MustCompile(`^pytorch_model(-\d+-of-\d+)?\.bin$`), "pytorch_model.bin.index.json"},
+	{"model.safetensors", regexp.MustCompile(`^model-\d+-of-\d+\.safetensors$`), "model.safetensors.index.json"},
+	{"pytorch_model.bin", regexp.MustCompile(`^pytorch_model-\d+-of-\d+\.bin$`), "pytorch_model.bin.index.json"},
 }
+
+// moreTemplates matches the chat templates beside the one of chat_template.jinja.
+var moreTemplates = regexp.MustCompile(`^additional_chat_templates/[^/]+\.jinja$`)
 
 // ChooseCheckpoint returns those of files that a checkpoint needs: what describes it,
 // and its weights in one form, safetensors if there are any. Programs are never taken.
 // It returns nil if there is no config.json and no adapter_config.json.
 func ChooseCheckpoint(files []File) []File {
-	chosen := pick(files, func(f File) bool { return slices.Contains(checkpointFiles, f.Path) })
+	chosen := pick(files, func(f File) bool {
+		return slices.Contains(checkpointFiles, f.Path) || moreTemplates.MatchString(f.Path)
+	})
 	if !slices.ContainsFunc(chosen, func(f File) bool { return f.Path == "config.json" || f.Path == "adapter_config.json" }) {
 		return nil
 	}
@@ -37,7 +43,10 @@ func ChooseCheckpoint(files []File) []File {
 		chosen = slices.DeleteFunc(chosen, func(f File) bool { return f.Path == "adapter_model.bin" })
 	}
 	for _, form := range weightForms {
-		weights := pick(files, func(f File) bool { return form.weights.MatchString(f.Path) || f.Path == form.index })
+		if has(files, form.single) {
+			return append(chosen, pick(files, func(f File) bool { return f.Path == form.single })...)
+		}
+		weights := pick(files, func(f File) bool { return form.shards.MatchString(f.Path) || f.Path == form.index })
 		if slices.ContainsFunc(weights, func(f File) bool { return f.Path != form.index }) {
 			return append(chosen, weights...)
 		}

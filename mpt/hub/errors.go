@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"unicode"
 )
 
 // What can be the matter with a request; errors of this package wrap one of these, or an
@@ -112,10 +113,13 @@ func plainURL(u string) string {
 	return u
 }
 
+// strange reports whether a character does something to a terminal or to the order of a line.
+func strange(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
+
 // oneLine returns the text of a server as a part of a line.
 func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if strange(r) {
 			return ' '
 		}
 		return r

@@ -154,6 +154,8 @@ func TestChooseCheckpoint(t *testing.T) {
 		"config.json model-00001-of-00001.safetensors model.safetensors.index.json tokenizer.json pytorch_model.bin.index.json": "config.json model-00001-of-00001.safetensors model.safetensors.index.json tokenizer.json",
 		"config.json model.safetensors.index.json pytorch_model.bin":                                                            "config.json pytorch_model.bin",
 		"adapter_config.json adapter_model.safetensors adapter_model.bin optimizer.pt":                                          "adapter_config.json adapter_model.safetensors",
+		"config.json model.safetensors model-00001-of-00002.safetensors model.safetensors.index.json spiece.model":              "config.json model.safetensors spiece.model",
+		"additional_chat_templates/rag.jinja additional_chat_templates/x/y.jinja config.json pytorch_model.bin":                 "additional_chat_templates/rag.jinja config.json pytorch_model.bin",
 		"adapter_config.json adapter_model.bin":                                                                                 "adapter_config.json adapter_model.bin",
 		"model.safetensors README.md":                                                                                           "",
 		"sub/config.json sub/model.safetensors":                                                                                 "",

@@ -6,6 +6,7 @@ import (
 	"encoding"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -112,6 +113,9 @@ func (p *part) load(size int64) (ok bool) {
 		p.state = s
 		return true
 	}
+	if p.hash == nil && (s.Boot == "" || s.Boot != bootID()) {
+		return false // nothing would tell that the disk holds less
+	}
 	p.hash, s.Hashed, s.Hash = newHash(p.want, size), 0, nil
 	p.state = s
 	return true
@@ -176,8 +180,22 @@ func (p *part) save() error {
 	if err == nil {
 		err = replaceFile(p.note, p.note+".tmp", b)
 	}
+	if err != nil && overwrite(p.note, b) == nil {
+		err = nil
+	}
 	p.dirty, p.saved = 0, time.Now()
 	return err
+}
+
+// overwrite writes a file in the place of the one there: what is left to do on a full disk,
+// which has no room for another. One that is only written in part is no JSON, and of no use.
+func overwrite(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(b, 0)
+	return errors.Join(err, f.Truncate(int64(len(b))), f.Close())
 }
 
 // segment returns segment i as it is now.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -21,7 +20,7 @@ const (
 // checkPath returns an error if a path in a repository could lead out of its folder, or
 // cannot be had on some system.
 func checkPath(path string) error {
-	if len(path) > maxPath || !utf8.ValidString(path) || strings.ContainsFunc(path, unicode.IsControl) ||
+	if len(path) > maxPath || !utf8.ValidString(path) || strings.ContainsFunc(path, strange) ||
 		strings.ContainsAny(path, `\:`) {
 		return fmt.Errorf("%q is not a safe path", path)
 	}

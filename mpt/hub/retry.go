@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -111,6 +112,9 @@ var errPassing = errors.New("the answer is not what was asked for")
 func isNetwork(err error) bool {
 	if errors.Is(err, errStalled) || errors.Is(err, errPassing) || errors.Is(err, errBroken) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return true
+	}
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return false // the disk's, which does not pass, although it has the method
 	}
 	var net interface{ Timeout() bool }
 	if _, ok := errors.AsType[*url.Error](err); ok {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -197,9 +198,11 @@ func (u *pull) convert(ctx context.Context, ckpt []hub.File, path string, opt co
 		return "", err
 	}
 	opt.Progress, opt.Logf = u.progress.set, u.progress.logf
-	missing, _ := u.Missing(u.rev, ckpt)
-	if len(missing) == 0 {
-		_, err := convert.Convert(ctx, u.Dir(u.rev), path, opt)
+	if missing, _ := u.Missing(u.rev, ckpt); len(missing) == 0 || isAdapter(ckpt) {
+		dir, err := u.download(ctx, ckpt)
+		if err == nil {
+			_, err = convert.Convert(ctx, dir, path, opt)
+		}
 		return path, err
 	}
 	src, err := u.source(ctx, ckpt)
@@ -208,6 +211,11 @@ func (u *pull) convert(ctx context.Context, ckpt []hub.File, path string, opt co
 	}
 	_, err = convert.Stream(ctx, src, path, opt)
 	return path, err
+}
+
+// isAdapter reports whether files are those of a LoRA adapter alone: it is small.
+func isAdapter(files []hub.File) bool {
+	return !slices.ContainsFunc(files, func(f hub.File) bool { return f.Path == "config.json" })
 }
 
 func isFile(path string) bool {

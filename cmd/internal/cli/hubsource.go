@@ -58,6 +58,9 @@ func (s *hubSource) File(name string) ([]byte, error) {
 	if !s.Has(name) {
 		return nil, fmt.Errorf("%s: %s: %w", s.rev.Repo, name, fs.ErrNotExist)
 	}
+	if s.of[name].Size > smallBytes {
+		return nil, fmt.Errorf("%s: %s: it is larger than %s", s.rev.Repo, name, byteSize(smallBytes))
+	}
 	return os.ReadFile(filepath.Join(s.here, name))
 }
 

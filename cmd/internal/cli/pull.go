@@ -75,6 +75,9 @@ func (f *pullFlags) run(cmd *cobra.Command, args []string) error {
 	if f.connections < 1 || f.connections > 64 {
 		return fmt.Errorf("pull: --connections %d: want 1 to 64", f.connections)
 	}
+	if err := f.checkOutput(); err != nil {
+		return fmt.Errorf("pull: --output %w", err)
+	}
 	if f.threads < 0 {
 		return fmt.Errorf("pull: --threads %d: cannot be negative", f.threads)
 	}
@@ -107,6 +110,20 @@ func (f *pullFlags) run(cmd *cobra.Command, args []string) error {
 	return f.print(cmd, u, files, path)
 }
 
+// checkOutput refuses an output that cannot be, before much has come.
+func (f *pullFlags) checkOutput() error {
+	info, err := os.Stat(f.out)
+	switch {
+	case f.out == "" || f.out == "-" || f.typ != "":
+		return noStdout(f.out)
+	case err == nil && !info.IsDir():
+		return fmt.Errorf("%s: it is not a folder, and files are put into one", f.out)
+	case err != nil && strings.EqualFold(filepath.Ext(f.out), ".gguf"):
+		return fmt.Errorf("%s: without --type it is a folder, which files are put into under their own names", f.out)
+	}
+	return nil
+}
+
 // choose returns the files to get.
 func (f *pullFlags) choose(u *pull) (files []hub.File, err error) {
 	ckpt := hub.ChooseCheckpoint(u.files)
@@ -120,7 +137,10 @@ func (f *pullFlags) choose(u *pull) (files []hub.File, err error) {
 	case len(f.include) > 0:
 		files = u.files
 	case u.ref.Tag != "" || u.ref.File != "" || !slices.ContainsFunc(ckpt, func(f hub.File) bool { return isWeights(f.Path) }):
-		if files, err = u.choose(); files == nil && err == nil {
+		if files, err = u.choose(); files == nil && err == nil && u.ref.Tag != "" {
+			err = fmt.Errorf("pull: %s holds no GGUF files, one of which a tag could mean: "+
+				"--type %s makes a model file of a checkpoint", u.rev.Repo, u.ref.Tag)
+		} else if files == nil && err == nil {
 			files = ckpt
 		}
 	default:
@@ -166,7 +186,7 @@ func (f *pullFlags) get(ctx context.Context, u *pull, files []hub.File) (path st
 
 // fileIn returns path, or, if that is a folder, a file of that name in it.
 func fileIn(path, name string) string {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	if info, err := os.Stat(path); err == nil && info.IsDir() || os.IsPathSeparator(path[len(path)-1]) {
 		return filepath.Join(path, name)
 	}
 	return path

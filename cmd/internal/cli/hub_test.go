@@ -35,6 +35,7 @@ func scriptHub(t *testing.T) *fakehub.Hub {
 		ggufs[name] = c
 	}
 	h.Add("someone/tiny-GGUF", &fakehub.Repo{Files: ggufs})
+	h.Add("t/adapter", &fakehub.Repo{Files: folderContents(t, filepath.Join(cases(t), "lora-all"))})
 	h.Add("t/gated", &fakehub.Repo{Files: checkpoint, Gated: true})
 	h.Add("t/evil", &fakehub.Repo{Files: checkpoint, Entries: []string{`{"type":"file","path":"../../evil.sh","size":1}`}})
 	h.Add("t/data", &fakehub.Repo{Files: map[string]fakehub.Content{"train.csv": fakehub.Text("1,2\n")}})

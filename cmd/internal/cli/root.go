@@ -82,7 +82,7 @@ func Quantize() *cobra.Command {
 
 // Main runs root with the arguments args and returns the exit status.
 func Main(root *cobra.Command, args []string) int {
-	root.SetArgs(longFlags(args))
+	root.SetArgs(longFlags(root, args))
 	root.SilenceErrors, root.SilenceUsage = true, true
 	keepFlagOrder(root)
 	refuseEmpty(root)

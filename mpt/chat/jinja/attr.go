@@ -1,6 +1,9 @@
 package jinja
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 func (x *attribute) eval(s *state, sc *scope) any {
 	v := x.x.eval(s, sc)
@@ -11,36 +14,46 @@ func (x *attribute) eval(s *state, sc *scope) any {
 // attribute returns v.name: a method or, if there is none, an item of a dict.
 func (s *state) attribute(v any, name string) any {
 	s.spend(1)
+	if x, ok := s.own(v, name); ok {
+		return x
+	}
+	d, isDict := v.(*dict)
+	if refused[attributesOf(v)][name] || strings.HasPrefix(name, "__") {
+		what := "an attribute"
+		if kindOf(v) != "" {
+			what = "a method"
+		}
+		fail("%s has %s %q in Python, which is not supported", typeName(v), what, name)
+	}
+	if isDict {
+		if y, ok := d.named(name); ok {
+			return y
+		}
+	}
+	return &undefined{"'" + name + "'"}
+}
+
+// own returns an attribute that is not an item.
+func (s *state) own(v any, name string) (any, bool) {
 	switch x := v.(type) {
 	case *undefined:
 		fail("%s is undefined, and has no %q", x.what, name)
 	case *namespace:
-		if y, ok := x.vars[name]; ok {
-			return y
-		}
-		return &undefined{"the namespace's " + name}
+		return x.vars.named(name)
 	case *loop:
 		return x.get(name)
 	case *group:
 		switch name {
 		case "grouper":
-			return x.key
+			return x.key, true
 		case "list":
-			return x.items
+			return x.items, true
 		}
 	}
 	if _, ok := s.methods[kindOf(v)][name]; ok {
-		return &method{v, name}
+		return &method{v, name}, true
 	}
-	if refused[kindOf(v)][name] || strings.HasPrefix(name, "__") {
-		fail("%s has a method %q in Python, which is not supported", typeName(v), name)
-	}
-	if d, ok := v.(*dict); ok {
-		if y, ok := d.get(s, name); ok {
-			return y
-		}
-	}
-	return &undefined{"'" + name + "'"}
+	return nil, false
 }
 
 func (x *index) eval(s *state, sc *scope) any {
@@ -68,13 +81,11 @@ func (s *state) item(v, at any) any {
 			return y
 		}
 	}
-	switch at := at.(type) {
-	case string:
-		return s.attribute(v, at)
-	case bool:
-		return s.item(v, asInt(at))
-	case int64:
-		if y, ok := s.nth(v, at); ok {
+	if name, ok := at.(text); ok {
+		return s.attribute(v, name.s)
+	}
+	if n, ok := numeric(at); ok && n.whole && n.big == nil {
+		if y, ok := s.nth(v, n.i); ok {
 			return y
 		}
 	}
@@ -85,14 +96,17 @@ func (s *state) item(v, at any) any {
 func (s *state) nth(v any, n int64) (any, bool) {
 	var all []any
 	switch x := v.(type) {
-	case string:
+	case text:
 		return s.character(x, n)
-	case *group:
-		all = s.each(x)
+	case *ranged:
+		if n < 0 {
+			n += int64(x.n)
+		}
+		return int64(x.start) + n*int64(x.step), n >= 0 && n < int64(x.n)
 	case *list:
 		all = x.items
-	case *tuple:
-		all = x.items
+	case *tuple, *group:
+		all = tupleItems(x)
 	}
 	if n < 0 {
 		n += int64(len(all))
@@ -103,18 +117,14 @@ func (s *state) nth(v any, n int64) (any, bool) {
 	return all[n], true
 }
 
-func (s *state) character(t string, n int64) (any, bool) {
-	s.spend(1 + len(t)/16)
+func (s *state) character(t text, n int64) (any, bool) {
+	s.spend(1 + len(t.s)/16)
 	if n < 0 {
-		r := []rune(t)
-		if n += int64(len(r)); n < 0 {
-			return nil, false
-		}
-		return string(r[n]), true
+		n += int64(utf8.RuneCountInString(t.s))
 	}
-	for _, r := range t {
+	for i, r := range t.s {
 		if n == 0 {
-			return string(r), true
+			return t.cut(i, i+utf8.RuneLen(r)), true
 		}
 		n--
 	}
@@ -135,21 +145,38 @@ func (s *state) slice(v any, x *sliceExpr, sc *scope) any {
 		return e.eval(s, sc)
 	}
 	from, to, step := bound(x.from), bound(x.to), bound(x.step)
-	switch x := v.(type) {
-	case string:
-		r := s.runes(x)
-		var b strings.Builder
-		for _, i := range s.sliced(len(r), from, to, step) {
-			b.WriteRune(r[i])
+	if !isBound(from) || !isBound(to) || !isBound(step) {
+		if u, ok := v.(*undefined); ok {
+			fail("%s is undefined, and has no items", u.what)
 		}
-		s.made(b.Len())
-		return b.String()
-	case *tuple:
-		return &tuple{s.picked(x.items, from, to, step)}
+		return &undefined{"a slice"} // as where there is none: Jinja catches the error
+	}
+	switch x := v.(type) {
+	case text:
+		r := s.runes(x)
+		var b builder
+		for _, i := range s.sliced(len(r), from, to, step) {
+			b.add(r[i])
+		}
+		s.made(b.len())
+		return b.text()
+	case *tuple, *group:
+		return &tuple{s.picked(tupleItems(x), from, to, step)}
 	case *list:
 		return &list{s.picked(x.items, from, to, step)}
+	case *ranged:
+		first, n, by := bounds(x.n, from, to, step)
+		return &ranged{x.start + first*x.step, x.step * by, n}
+	case *undefined:
+		fail("%s is undefined, and has no items", x.what)
 	}
 	return &undefined{"a slice of " + typeName(v)}
+}
+
+// isBound reports whether a slice may begin or end at v.
+func isBound(v any) bool {
+	n, ok := numeric(v)
+	return v == nil || ok && n.whole
 }
 
 func (s *state) picked(items []any, from, to, step any) []any {
@@ -163,20 +190,22 @@ func (s *state) picked(items []any, from, to, step any) []any {
 }
 
 // sliced returns the indices that a slice of n items takes.
-func (s *state) sliced(n int, from, to, step any) (at []int) {
-	number := func(v any, absent int) int {
-		switch x := v.(type) {
-		case nil:
-			return absent
-		case bool:
-			return int(asInt(x))
-		case int64:
-			return int(max(-1<<31, min(1<<31, x)))
-		}
-		fail("a slice from or to %s", typeName(v))
-		return 0
+func (s *state) sliced(n int, from, to, step any) []int {
+	first, count, by := bounds(n, from, to, step)
+	s.made(8 * count)
+	at := make([]int, count)
+	for i := range at {
+		at[i] = first + i*by
 	}
-	by := number(step, 1)
+	return at
+}
+
+// bounds returns where a slice of n items begins, how many it takes, and its step.
+func bounds(n int, from, to, step any) (first, count, by int) {
+	by = 1
+	if step != nil {
+		by = sized(step, "the step of a slice")
+	}
 	if by == 0 {
 		fail("the step of a slice is zero")
 	}
@@ -188,19 +217,16 @@ func (s *state) sliced(n int, from, to, step any) (at []int) {
 		if v == nil {
 			return absent
 		}
-		i := number(v, 0)
+		i := sized(v, "a slice")
 		if i < 0 {
 			i += n
 		}
 		return max(low, min(high, i))
 	}
-	first, last := clip(from, low), clip(to, high)
-	if by < 0 {
+	last := 0
+	if first, last = clip(from, low), clip(to, high); by < 0 {
 		first, last = clip(from, high), clip(to, low)
+		return first, max(0, (first-last-by-1)/-by), by
 	}
-	s.made(8 * max(0, (last-first)/by))
-	for i := first; by > 0 && i < last || by < 0 && i > last; i += by {
-		at = append(at, i)
-	}
-	return at
+	return first, max(0, (last-first+by-1)/by), by
 }

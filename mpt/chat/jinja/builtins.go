@@ -1,9 +1,5 @@
 package jinja
 
-import (
-	"math"
-)
-
 // builtins are the functions that all templates may call.
 var builtins = map[string]any{
 	"range":     Func(rangeOf),
@@ -13,10 +9,13 @@ var builtins = map[string]any{
 	"raise_exception": Func(func(s *state, a *args) any {
 		message := s.str(a.take("message"))
 		a.done()
-		fail("%s", message)
+		fail("%s", message.s)
 		return nil
 	}),
 }
+
+// maxRange is how long a range may be in Jinja's sandbox.
+const maxRange = 100000
 
 // rangeOf returns the numbers that Python's range yields.
 func rangeOf(s *state, a *args) any {
@@ -34,38 +33,28 @@ func rangeOf(s *state, a *args) any {
 	case 3:
 		start, stop, step = n[0], n[1], n[2]
 	}
-	if len(n) < 1 || len(n) > 3 || step == 0 || max(start, stop, step) > math.MaxInt32 || min(start, stop, step) < math.MinInt32 {
+	if len(n) < 1 || len(n) > 3 || step == 0 {
 		fail("range: wrong arguments")
 	}
-	var items []any
-	for i := start; step > 0 && i < stop || step < 0 && i > stop; i += step {
-		s.spend(1)
-		s.made(16)
-		items = append(items, int64(i))
+	count := max(0, (stop-start+step-1)/step)
+	if step < 0 {
+		count = max(0, (start-stop-step-1)/-step)
 	}
-	return &list{items}
+	if count > maxRange {
+		s.spend(count)
+		fail("range: more than %d numbers", maxRange)
+	}
+	return &ranged{start, step, count}
 }
 
 // dictOf makes a dict of a dict or pairs, and of arguments with names.
 func dictOf(s *state, a *args) any {
 	d := newDict()
-	switch x := a.or("of", nil).(type) {
-	case nil:
-	case *dict:
-		for i, k := range x.keys {
-			d.set(s, k, x.values[i])
-		}
-	default:
-		for _, pair := range s.each(x) {
-			kv := s.each(pair)
-			if len(kv) != 2 {
-				fail("dict: an item is no pair")
-			}
-			d.set(s, kv[0], kv[1])
-		}
+	if a.next < len(a.list) {
+		s.fill(d, a.take("of"))
 	}
 	for i, name := range a.names {
-		d.set(s, name, a.named[i])
+		d.set(s, plain(name), a.named[i])
 	}
 	a.names, a.named = nil, nil
 	a.done()
@@ -73,26 +62,36 @@ func dictOf(s *state, a *args) any {
 	return d
 }
 
-// namespaceOf makes an object whose fields a template may set.
-func namespaceOf(s *state, a *args) any {
-	d := dictOf(s, a).(*dict)
-	n := &namespace{map[string]any{}}
-	for i, k := range d.keys {
-		n.vars[s.str(k)] = d.values[i]
+// fill puts the items of a dict, or pairs, into d.
+func (s *state) fill(d *dict, of any) {
+	if x, ok := of.(*dict); ok {
+		for i, k := range x.keys {
+			d.set(s, k, x.values[i])
+		}
+		return
 	}
-	return n
+	for _, pair := range s.each(of) {
+		kv := s.each(pair)
+		if len(kv) != 2 {
+			fail("dict: an item is no pair")
+		}
+		d.set(s, kv[0], kv[1])
+	}
 }
+
+// namespaceOf makes an object whose fields a template may set.
+func namespaceOf(s *state, a *args) any { return &namespace{dictOf(s, a).(*dict)} }
 
 // joinerOf returns a function that writes a separator, but not the first time.
 func joinerOf(s *state, a *args) any {
-	sep := s.str(a.or("sep", ", "))
+	sep := a.or("sep", plain(", "))
 	a.done()
 	again := false
 	return Func(func(_ *state, a *args) any {
 		a.done()
 		if !again {
 			again = true
-			return ""
+			return text{}
 		}
 		return sep
 	})

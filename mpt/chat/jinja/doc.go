@@ -18,7 +18,6 @@ package jinja
 import (
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // These are the errors of templates that were stopped.
@@ -55,8 +54,16 @@ func Parse(source string) (t *Template, err error) {
 }
 
 // Render returns the text that the template makes of variables, which are given as Go's
-// own types: nil, bool, int, float64, string, []any, [][2]any for a dict in order, map[string]any, and [Func].
-func (t *Template) Render(vars map[string]any, limits Limits) (text string, err error) {
+// own types: nil, bool, int, float64, string, [Said], []any, [][2]any for a dict in order, map[string]any, and [Func].
+func (t *Template) Render(vars map[string]any, limits Limits) (string, error) {
+	text, _, err := t.Traced(vars, limits)
+	return text, err
+}
+
+// Traced is Render, and tells what came from messages: said has a byte for each of the
+// text, which is not zero if it, or what the template made it of, came from a [Said].
+// It is "" if none did.
+func (t *Template) Traced(vars map[string]any, limits Limits) (text, said string, err error) {
 	defer catch(&err)
 	s := &state{library: all, steps: limits.Steps, room: limits.Bytes}
 	globals := &scope{}
@@ -66,9 +73,10 @@ func (t *Template) Render(vars map[string]any, limits Limits) (text string, err 
 	for name, v := range vars {
 		globals.set(name, s.fromGo(v))
 	}
-	var out strings.Builder
+	var out builder
 	s.run(t.body, globals.inner(), &out)
-	return out.String(), nil
+	written := out.text()
+	return written.s, written.said, nil
 }
 
 // failure is how an error leaves nested calls.

@@ -1,7 +1,5 @@
 package jinja
 
-import "strings"
-
 // expr is a part of an expression.
 type expr interface{ eval(*state, *scope) any }
 
@@ -64,7 +62,7 @@ type arguments struct {
 
 // stmt is a tag with what belongs to it, or the text between tags.
 type stmt interface {
-	run(*state, *scope, *strings.Builder) jump
+	run(*state, *scope, *builder) jump
 }
 
 // jump is how a statement ends.
@@ -94,7 +92,6 @@ type (
 	}
 	setStmt struct {
 		target target
-		field  string // of a namespace, or ""
 		value  expr
 		block  bool // the value is that of body
 		body   []stmt
@@ -105,9 +102,9 @@ type (
 		body   []stmt
 	}
 	withStmt struct {
-		names  []string
-		values []expr
-		body   []stmt
+		targets []target
+		values  []expr
+		body    []stmt
 	}
 	macroStmt struct{ def *macroDef }
 	callStmt  struct {
@@ -125,8 +122,10 @@ type macroDef struct {
 	uses     map[string]bool // the variables that the body names
 }
 
-// target is one name, or several that take the parts of a list.
+// target is what is assigned to: a name, a field of a namespace, or several targets
+// that take the parts of a list.
 type target struct {
-	names   []string
-	several bool
+	name, field string
+	items       []target
+	several     bool
 }

@@ -42,6 +42,7 @@ var may = map[string]string{
 	"scripts/mutants":       "",
 	"scripts/kld":           "gguf",
 	"scripts/synthetic":     "mpt/convert",
+	"scripts/templates":     "internal/check mpt/chat/jinja",
 	"cmd/mpt":               "cmd/internal/cli",
 	"cmd/mpt-quantize":      "cmd/internal/cli",
 	"cmd/internal/cli":      "bench ggml gguf mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/lora mpt/tokenizer quantize quantize/imatrix sampling",

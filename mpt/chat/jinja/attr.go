@@ -145,11 +145,10 @@ func (s *state) slice(v any, x *sliceExpr, sc *scope) any {
 		return e.eval(s, sc)
 	}
 	from, to, step := bound(x.from), bound(x.to), bound(x.step)
-	if !isBound(from) || !isBound(to) || !isBound(step) {
-		if u, ok := v.(*undefined); ok {
-			fail("%s is undefined, and has no items", u.what)
+	for _, bound := range []any{from, to, step} {
+		if !isBound(bound) {
+			fail("a slice from, to or by %s", typeName(bound))
 		}
-		return &undefined{"a slice"} // as where there is none: Jinja catches the error
 	}
 	switch x := v.(type) {
 	case text:
@@ -170,7 +169,8 @@ func (s *state) slice(v any, x *sliceExpr, sc *scope) any {
 	case *undefined:
 		fail("%s is undefined, and has no items", x.what)
 	}
-	return &undefined{"a slice of " + typeName(v)}
+	fail("%s has no slices", typeName(v))
+	return nil
 }
 
 // isBound reports whether a slice may begin or end at v.

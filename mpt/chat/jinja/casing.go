@@ -68,8 +68,19 @@ func recased(t text, f func(all []rune, i int) string) text {
 	return t.mapped(func(int, rune) string { n++; return f(all, n) })
 }
 
-func upper(t text) text { return t.mapped(func(_ int, r rune) string { return upperOf(r) }) }
-func lower(t text) text { return recased(t, lowerAt) }
+func upper(t text) text {
+	if t.ascii() {
+		return text{strings.ToUpper(t.s), t.said}
+	}
+	return t.mapped(func(_ int, r rune) string { return upperOf(r) })
+}
+
+func lower(t text) text {
+	if t.ascii() {
+		return text{strings.ToLower(t.s), t.said}
+	}
+	return recased(t, lowerAt)
+}
 
 func capitalized(t text) text {
 	return recased(t, func(all []rune, i int) string {

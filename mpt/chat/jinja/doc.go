@@ -37,7 +37,10 @@ type Limits struct {
 }
 
 // Template is a template that was understood. It may be used by several goroutines.
-type Template struct{ body []stmt }
+type Template struct {
+	body  []stmt
+	frame *frame
+}
 
 // Parse reads a template.
 func Parse(source string) (t *Template, err error) {
@@ -46,11 +49,13 @@ func Parse(source string) (t *Template, err error) {
 	}
 	defer catch(&err)
 	p := &parser{tokens: lex(source), uses: map[string]bool{}}
+	f := p.open()
 	body := p.body()
 	if p.at().kind != endOfSource {
 		p.fail("unexpected tag %s", p.peek(1))
 	}
-	return &Template{body}, nil
+	p.hide()
+	return &Template{body, f}, nil
 }
 
 // Render returns the text that the template makes of variables, which are given as Go's
@@ -74,7 +79,7 @@ func (t *Template) Traced(vars map[string]any, limits Limits) (text, said string
 		globals.set(name, s.fromGo(v))
 	}
 	var out builder
-	s.run(t.body, globals.inner(), &out)
+	s.run(t.body, globals.inside(t.frame), &out)
 	written := out.text()
 	return written.s, written.said, nil
 }

@@ -61,8 +61,15 @@ func newFilters() map[string]filterFunc {
 func onText(f func(t text) any) filterFunc {
 	return func(s *state, v any, _ *args) any {
 		t := s.str(v)
-		s.made(len(t.s))
+		s.mapping(t)
 		return f(t)
+	}
+}
+
+// mapping counts what it takes to map all characters of a text.
+func (s *state) mapping(t text) {
+	if s.made(len(t.s)); !t.ascii() {
+		s.made(2 * len(t.s))
 	}
 }
 
@@ -152,7 +159,7 @@ func filterIndent(s *state, v any, a *args) any {
 // folded returns what values are compared by: texts without their case.
 func (s *state) folded(v any, caseSensitive bool) any {
 	if t, ok := v.(text); ok && !caseSensitive {
-		s.made(len(t.s))
+		s.mapping(t)
 		return lower(t)
 	}
 	return v

@@ -83,7 +83,10 @@ func intSize(s string) int {
 func (p *parser) number(s string) expr {
 	plain := strings.ReplaceAll(s, "_", "")
 	if floatSize(s) == len(s) {
-		x, _ := strconv.ParseFloat(plain, 64) // infinite if it is too large
+		x, err := strconv.ParseFloat(plain, 64)
+		if err != nil {
+			p.fail("the number %.40s is not supported", s)
+		}
 		return constant{x}
 	}
 	base := 10

@@ -73,6 +73,9 @@ func words(s string) map[string]bool {
 	return m
 }
 
+// mapping are the methods that look at each character, to write another.
+var mapping = words("upper lower capitalize title swapcase")
+
 // newMethods returns the methods of each kind.
 func newMethods() map[string]map[string]methodFunc {
 	texts := map[string]methodFunc{}
@@ -80,6 +83,9 @@ func newMethods() map[string]map[string]methodFunc {
 		texts[name] = func(s *state, self any, a *args) any {
 			t := self.(text)
 			s.spend(1 + len(t.s)/64)
+			if mapping[name] {
+				s.mapping(t)
+			}
 			v := f(s, t, a)
 			if t, ok := v.(text); ok {
 				s.made(len(t.s))

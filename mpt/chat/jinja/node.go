@@ -77,9 +77,12 @@ const (
 type (
 	textStmt   struct{ s string }
 	outputStmt struct{ x expr }
-	blockStmt  struct{ body []stmt }
-	jumpStmt   struct{ breaks bool }
-	ifStmt     struct {
+	blockStmt  struct {
+		body  []stmt
+		frame *frame
+	}
+	jumpStmt struct{ breaks bool }
+	ifStmt   struct {
 		cond    expr
 		yes, no []stmt
 	}
@@ -89,6 +92,8 @@ type (
 		recursive   bool
 		body, none  []stmt
 		line        int
+
+		frame, test, noneFrame *frame
 	}
 	setStmt struct {
 		target target
@@ -96,15 +101,18 @@ type (
 		block  bool // the value is that of body
 		body   []stmt
 		line   int
+		frame  *frame
 	}
 	filterStmt struct {
 		filter expr
 		body   []stmt
+		frame  *frame
 	}
 	withStmt struct {
 		targets []target
 		values  []expr
 		body    []stmt
+		frame   *frame
 	}
 	macroStmt struct{ def *macroDef }
 	callStmt  struct {
@@ -120,6 +128,7 @@ type macroDef struct {
 	defaults []expr
 	body     []stmt
 	uses     map[string]bool // the variables that the body names
+	frame    *frame
 }
 
 // target is what is assigned to: a name, a field of a namespace, or several targets

@@ -208,7 +208,7 @@ func divMod(x, y float64) (div, mod float64) {
 }
 
 func power(x, y float64) any {
-	z := math.Pow(x, y)
+	z := exactPower(x, y)
 	switch {
 	case x == 0 && y < 0:
 		fail("0.0 to a negative power")
@@ -218,6 +218,28 @@ func power(x, y float64) any {
 		fail("the power is too large for a float")
 	}
 	return z
+}
+
+// exactPower is math.Pow, rounded once where the power is a whole number that is not
+// large, as the C library does it.
+func exactPower(x, y float64) float64 {
+	z := math.Pow(x, y)
+	if y != math.Trunc(y) || math.Abs(y) > 1<<10 || z == 0 || math.IsInf(z, 0) || math.IsNaN(z) || math.IsInf(x, 0) {
+		return z
+	}
+	const precision = 200
+	p, b := big.NewFloat(1).SetPrec(precision), big.NewFloat(x).SetPrec(precision)
+	for n := int(math.Abs(y)); n > 0; n >>= 1 {
+		if n&1 == 1 {
+			p.Mul(p, b)
+		}
+		b.Mul(b, b)
+	}
+	if y < 0 {
+		p.Quo(big.NewFloat(1).SetPrec(precision), p)
+	}
+	f, _ := p.Float64()
+	return f
 }
 
 // whole is arithmetic of ints.

@@ -174,6 +174,13 @@ func (s *state) contains(in, v any) bool {
 	case *dict:
 		_, ok := x.get(s, v)
 		return ok
+	case *stream: // what is behind the item that was found stays
+		for y := x.take(1); len(y) > 0; y = x.take(1) {
+			if s.equal(y[0], v) {
+				return true
+			}
+		}
+		return false
 	}
 	for _, y := range s.each(in) {
 		if s.equal(y, v) {

@@ -71,18 +71,18 @@ func (p *parser) statement() stmt {
 		return p.callStmt()
 	case "filter":
 		f := p.filterChain(&capture{})
-		s := &filterStmt{f, p.inner("endfilter")}
+		body, frame := p.inner("endfilter")
 		p.end("endfilter")
-		return s
+		return &filterStmt{f, body, frame}
 	case "with":
 		return p.withStmt()
 	case "generation": // marks what an assistant has said, for training
 		loops := p.loops
 		p.loops = 0
-		s := &blockStmt{p.inner("endgeneration")}
+		body, frame := p.inner("endgeneration")
 		p.end("endgeneration")
 		p.loops = loops
-		return s
+		return &blockStmt{body, frame}
 	case "break", "continue":
 		if p.want(tagEnd, "%}"); p.loops == 0 {
 			p.fail("%s outside of a loop", word)
@@ -96,7 +96,14 @@ func (p *parser) statement() stmt {
 
 // inner reads the end of a tag and the body behind it, which has a scope of its own:
 // Jinja refuses filters there that it does not know, also within an if around it.
-func (p *parser) inner(until ...string) []stmt {
+func (p *parser) inner(until ...string) ([]stmt, *frame) {
+	f := p.open()
+	defer p.shut(f)
+	return p.innerOf(until...), f
+}
+
+// innerOf is inner for a frame that is open.
+func (p *parser) innerOf(until ...string) []stmt {
 	soft := p.soft
 	p.soft = 0
 	p.close()
@@ -129,12 +136,12 @@ func (p *parser) ifStmt() stmt {
 	return s
 }
 
-// target reads what is assigned to, up to a word that ends it; fields says whether that
-// may be a field of a namespace.
-func (p *parser) target(fields bool, end string) target {
+// target reads what is assigned to; fields says whether that may be a field of a
+// namespace.
+func (p *parser) target(fields bool) target {
 	t := target{}
 	for {
-		if p.is(tagEnd, "%}") || p.is(operator, ")") || end != "" && p.is(name, end) {
+		if p.is(tagEnd, "%}") || p.is(operator, ")") {
 			break
 		}
 		t.items = append(t.items, p.target1(fields))
@@ -158,7 +165,7 @@ func (p *parser) target1(fields bool) target {
 		if p.skip(operator, ")") {
 			return target{several: true}
 		}
-		t := p.target(false, "")
+		t := p.target(false)
 		p.want(operator, ")")
 		return t
 	}
@@ -185,18 +192,25 @@ func (p *parser) forStmt() stmt {
 	p.fors++
 	defer func() { p.fors-- }()
 	s := &forStmt{line: p.at().line}
-	s.target = p.target(false, "in")
+	s.target = p.target(false)
 	p.want(name, "in")
-	s.items = p.tuple(p.or, "recursive")
+	s.items = p.tuple(p.or)
 	if p.skip(name, "if") {
+		s.test = p.open()
+		p.takeAll(s.target)
 		s.cond = p.expr()
+		p.shut(s.test)
 	}
 	s.recursive = p.skip(name, "recursive")
 	p.loops++
-	s.body = p.inner("else", "endfor")
+	s.frame = p.open()
+	p.takeAll(s.target)
+	p.frame.seen["loop"] = true
+	s.body = p.innerOf("else", "endfor")
+	p.shut(s.frame)
 	p.loops--
 	if p.tagged("else") {
-		s.none = p.inner("endfor")
+		s.none, s.noneFrame = p.inner("endfor")
 	}
 	p.end("endfor")
 	return s
@@ -204,17 +218,19 @@ func (p *parser) forStmt() stmt {
 
 func (p *parser) setStmt() stmt {
 	s := &setStmt{line: p.at().line}
-	s.target = p.target(true, "")
+	s.target = p.target(true)
 	if p.skip(operator, "=") {
 		s.value = p.tuple(p.expr)
+		p.setAll(s.target)
 		p.want(tagEnd, "%}")
 		return s
 	}
+	p.setAll(s.target)
 	s.value = &capture{}
 	if p.skip(operator, "|") {
 		s.value = p.filterChain(s.value)
 	}
-	s.body = p.inner("endset")
+	s.body, s.frame = p.inner("endset")
 	p.end("endset")
 	s.block = true
 	return s
@@ -238,6 +254,7 @@ func (p *parser) parameters() (m macroDef) {
 			}
 		}
 		m.params = append(m.params, p.param())
+		p.frame.seen[m.params[n]] = true
 		var absent expr
 		if p.skip(operator, "=") {
 			absent = p.expr()
@@ -260,9 +277,12 @@ func (p *parser) param() string {
 
 func (p *parser) macroStmt() stmt {
 	word := p.param()
+	p.sets(word)
+	f := p.open()
 	m := p.parameters()
-	m.name = word
+	m.name, m.frame = word, f
 	p.macroBody(&m, "endmacro")
+	p.shut(f)
 	return &macroStmt{&m}
 }
 
@@ -270,7 +290,7 @@ func (p *parser) macroStmt() stmt {
 func (p *parser) macroBody(m *macroDef, end string) {
 	loops, uses := p.loops, p.uses
 	p.loops, p.uses = 0, map[string]bool{}
-	m.body, m.uses = p.inner(end), p.uses
+	m.body, m.uses = p.innerOf(end), p.uses
 	p.end(end)
 	maps.Copy(uses, m.uses)
 	p.loops, p.uses = loops, uses
@@ -278,14 +298,17 @@ func (p *parser) macroBody(m *macroDef, end string) {
 
 func (p *parser) callStmt() stmt {
 	m := macroDef{}
+	f := p.open()
 	if p.is(operator, "(") {
 		m = p.parameters()
 	}
+	m.frame = f
+	p.shut(f)
 	c, ok := p.unary(false).(*call)
 	if !ok {
 		p.fail("a call expected")
 	}
-	p.macroBody(&m, "endcall")
+	p.within(f, func() { p.macroBody(&m, "endcall") })
 	return &callStmt{c, &m}
 }
 
@@ -295,11 +318,16 @@ func (p *parser) withStmt() stmt {
 		if n > 0 {
 			p.want(operator, ",")
 		}
-		s.targets = append(s.targets, p.target(false, ""))
+		s.targets = append(s.targets, p.target(false))
 		p.want(operator, "=")
 		s.values = append(s.values, p.expr())
 	}
-	s.body = p.inner("endwith")
+	s.frame = p.open()
+	for _, t := range s.targets {
+		p.takeAll(t)
+	}
+	s.body = p.innerOf("endwith")
+	p.shut(s.frame)
 	p.end("endwith")
 	return s
 }

@@ -16,6 +16,8 @@ type parser struct {
 	uses     map[string]bool // the variables of the macro that is read
 	fors     int             // loops that are open, those around a macro too
 	branches int             // of if, that are open: what is not supported may stand in those that are not taken
+	frame    *frame          // that is open
+	frames   []*frame        // all
 	unknown  error           // what is wrong if no branch begins, see expr
 	soft     int             // of them, those where Jinja too takes filters that it does not know
 }
@@ -203,7 +205,7 @@ func (p *parser) nameOrConst(t token) expr {
 	case "none", "None":
 		return constant{nil}
 	}
-	p.uses[t.s] = true
+	p.reads(t.s)
 	return &variable{t.s}
 }
 
@@ -234,12 +236,12 @@ func (p *parser) parenthesis() expr {
 }
 
 // tuple reads one expression or, with commas, a tuple without parentheses.
-func (p *parser) tuple(one func() expr, end ...string) expr {
+func (p *parser) tuple(one func() expr) expr {
 	items := []expr{one()}
 	comma := false
 	for p.skip(operator, ",") {
 		comma = true
-		if k := p.at(); k.kind == tagEnd || k.kind == outEnd || p.is(operator, ")") || p.is(name, end...) {
+		if k := p.at(); k.kind == tagEnd || k.kind == outEnd || p.is(operator, ")") {
 			break
 		}
 		items = append(items, one())

@@ -3,6 +3,7 @@ package jinja
 import (
 	"fmt"
 	"math/big"
+	"slices"
 )
 
 // str returns a value as it is printed.
@@ -62,6 +63,12 @@ func (s *state) repr(b *builder, v any, depth int) {
 }
 
 func (s *state) reprDict(b *builder, x *dict, depth int) {
+	if slices.Contains(s.printed, x) { // of a namespace that has itself
+		b.str("{...}")
+		return
+	}
+	s.printed = append(s.printed, x)
+	defer func() { s.printed = s.printed[:len(s.printed)-1] }()
 	b.str("{")
 	for i, k := range x.keys {
 		if i > 0 {

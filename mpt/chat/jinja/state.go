@@ -9,7 +9,8 @@ import (
 type state struct {
 	*library
 	steps, room int
-	calls       int // that are open
+	calls       int     // that are open
+	printed     []*dict // that are being printed
 }
 
 // library is what templates find by name. Its functions reach it by the state only.
@@ -110,7 +111,7 @@ func (sc *scope) assign(s *state, t target, v any) {
 		return
 	}
 	items := s.each(v)
-	if isUndefined(v) || len(items) != len(t.items) {
+	if len(items) != len(t.items) {
 		fail("%d values for %d names", len(items), len(t.items))
 	}
 	for i, n := range t.items {
@@ -153,7 +154,7 @@ func (x *outputStmt) run(s *state, sc *scope, out *builder) jump {
 }
 
 func (x *blockStmt) run(s *state, sc *scope, out *builder) jump {
-	return s.run(x.body, sc.inner(), out)
+	return s.run(x.body, sc.inside(x.frame), out)
 }
 
 func (x *jumpStmt) run(*state, *scope, *builder) jump {
@@ -173,7 +174,7 @@ func (x *ifStmt) run(s *state, sc *scope, out *builder) jump {
 func (x *setStmt) run(s *state, sc *scope, _ *builder) jump {
 	var v any
 	if x.block {
-		inner := sc.inner()
+		inner := sc.inside(x.frame)
 		t, j := s.text(x.body, inner)
 		if j != onward {
 			return j
@@ -194,7 +195,7 @@ const captured = " captured"
 func (*capture) eval(_ *state, sc *scope) any { return sc.get(captured) }
 
 func (x *filterStmt) run(s *state, sc *scope, out *builder) jump {
-	inner := sc.inner()
+	inner := sc.inside(x.frame)
 	t, j := s.text(x.body, inner)
 	if j != onward {
 		return j
@@ -205,7 +206,7 @@ func (x *filterStmt) run(s *state, sc *scope, out *builder) jump {
 }
 
 func (x *withStmt) run(s *state, sc *scope, out *builder) jump {
-	inner := sc.inner()
+	inner := sc.inside(x.frame)
 	for i, v := range x.values {
 		inner.assign(s, x.targets[i], v.eval(s, sc))
 	}
@@ -241,7 +242,7 @@ func (x *forStmt) over(s *state, sc *scope, v any, depth int, out *builder) jump
 	through := false // whether the body was run to its end: if not, there is the else
 	for l.index = range items {
 		s.spend(1)
-		inner := sc.inner()
+		inner := sc.inside(x.frame)
 		inner.set("loop", l)
 		inner.assign(s, x.target, items[l.index])
 		j := s.run(x.body, inner, out)
@@ -251,9 +252,17 @@ func (x *forStmt) over(s *state, sc *scope, v any, depth int, out *builder) jump
 		through = through || j == onward
 	}
 	if !through {
-		return s.run(x.none, sc.inner(), out)
+		return x.otherwise(s, sc, out)
 	}
 	return onward
+}
+
+// otherwise runs what stands behind else.
+func (x *forStmt) otherwise(s *state, sc *scope, out *builder) jump {
+	if x.noneFrame == nil {
+		return onward
+	}
+	return s.run(x.none, sc.inside(x.noneFrame), out)
 }
 
 // chosen returns the items that the condition of the loop takes.
@@ -264,7 +273,7 @@ func (x *forStmt) chosen(s *state, sc *scope, items []any) []any {
 	var chosen []any
 	for _, v := range items {
 		s.spend(1)
-		inner := sc.inner()
+		inner := sc.inside(x.test)
 		inner.assign(s, x.target, v)
 		if truth(x.cond.eval(s, inner)) {
 			chosen = append(chosen, v)
@@ -344,7 +353,7 @@ func (x *callStmt) run(s *state, sc *scope, out *builder) jump {
 // call returns what the body of the macro writes.
 func (m *macro) call(s *state, a *args) any {
 	defer s.enter()()
-	inner := m.around.inner()
+	inner := m.around.inside(m.def.frame)
 	given := make([]any, len(m.def.params))
 	for i, name := range m.def.params {
 		if v, ok := a.optional(name); ok {

@@ -51,9 +51,26 @@ func (t text) runes(f func(i int, r rune, c text)) {
 
 // mapped puts f of each character in its place.
 func (t text) mapped(f func(i int, r rune) string) text {
-	var b builder
-	t.runes(func(i int, r rune, c text) { b.add(c.like(f(i, r))) })
-	return b.text()
+	var b strings.Builder
+	var said []byte
+	for i, r := range t.s {
+		e := f(i, r)
+		b.WriteString(e)
+		for n := len(e); n > 0 && t.said != ""; n-- {
+			said = append(said, t.said[i])
+		}
+	}
+	return text{b.String(), string(said)}
+}
+
+// ascii reports whether all characters are those of ASCII, which have a byte each.
+func (t text) ascii() bool {
+	for i := range len(t.s) {
+		if t.s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // trimLeft and trimRight remove the characters for which is holds.

@@ -40,10 +40,11 @@ var textMethods = map[string]func(s *state, t text, a *args) any{
 		return s.replaced(t, a.text("old"), a.text("new"), a.integer("count", -1))
 	},
 	"join":   func(s *state, t text, a *args) any { return s.join(t, s.each(a.take("iterable")), false) },
-	"split":  func(s *state, t text, a *args) any { return s.texts(split(t, a, text.splitBy, text.fields)) },
-	"rsplit": func(s *state, t text, a *args) any { return s.texts(split(t, a, text.splitLast, text.lastFields)) },
+	"split":  func(s *state, t text, a *args) any { return s.texts(s.split(t, a, text.splitBy, text.fields)) },
+	"rsplit": func(s *state, t text, a *args) any { return s.texts(s.split(t, a, text.splitLast, text.lastFields)) },
 	"splitlines": func(s *state, t text, a *args) any {
-		return s.texts(t.lines(truth(a.or("keepends", false))))
+		s.made(32 * strings.Count(t.s, "\n"))
+		return s.texts(t.lines(a.integer("keepends", 0) != 0))
 	},
 	"partition": func(_ *state, t text, a *args) any {
 		sep := separator(a.text("sep"))
@@ -253,7 +254,7 @@ func (s *state) join(sep text, items []any, print bool) text {
 func (s *state) texts(parts []text) *list {
 	items := make([]any, len(parts))
 	for i, p := range parts {
-		s.made(16 + len(p.s))
+		s.made(48 + len(p.s))
 		items[i] = p
 	}
 	return &list{items}
@@ -261,18 +262,33 @@ func (s *state) texts(parts []text) *list {
 
 // split takes the arguments of split and cuts t with one of two functions: no separator
 // is white space.
-func split(t text, a *args, by func(t text, sep string, most int) []text, fields func(t text, most int) []text) []text {
+func (s *state) split(t text, a *args, by func(t text, sep string, most int) []text, fields func(t text, most int) []text) []text {
 	v := a.or("sep", nil)
 	most := a.integer("maxsplit", -1)
 	if most >= 0 {
 		most++
 	}
 	if v == nil {
+		s.made(32 * wordCount(t.s))
 		return fields(t, most)
 	}
 	sep, ok := v.(text)
 	if !ok {
 		fail("the separator is %s", typeName(v))
 	}
-	return by(t, separator(sep).s, most)
+	s.made(32 * strings.Count(t.s, separator(sep).s))
+	return by(t, sep.s, most)
+}
+
+// wordCount returns how many words there are between white space.
+func wordCount(t string) (n int) {
+	within := false
+	for _, r := range t {
+		space := isSpace(r)
+		if !space && !within {
+			n++
+		}
+		within = !space
+	}
+	return n
 }

@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"math"
 	"strings"
 )
 
@@ -78,13 +79,20 @@ func (s *state) line(n int) {
 func (x *unary) eval(s *state, sc *scope) any {
 	defer s.line(x.line)
 	v := x.x.eval(s, sc)
-	switch f, ok := v.(float64); {
-	case x.op == "-" && ok:
-		return -f // also of zero
-	case ok:
+	if f, ok := v.(float64); ok && x.op == "+" {
 		return f
+	} else if x.op == "-" {
+		return s.minus(v)
 	}
 	return s.arithmetic(x.op, int64(0), v)
+}
+
+// minus returns -v, also of zero.
+func (s *state) minus(v any) any {
+	if f, ok := v.(float64); ok {
+		return -f
+	}
+	return s.arithmetic("-", int64(0), v)
 }
 
 func (x *binary) eval(s *state, sc *scope) any {
@@ -95,6 +103,9 @@ func (x *binary) eval(s *state, sc *scope) any {
 		return a
 	case x.op == "and", x.op == "or":
 		return x.y.eval(s, sc)
+	}
+	if n, ok := numeric(a); x.negated && ok && (n.sign() < 0 || n.sign() == 0 && math.Signbit(n.f)) {
+		return s.minus(s.operate("**", s.minus(a), x.y.eval(s, sc)))
 	}
 	return s.operate(x.op, a, x.y.eval(s, sc))
 }

@@ -129,18 +129,15 @@ func (w *jsonWriter) elements(open, end string, n int, nl text, one func(i int, 
 func (w *jsonWriter) text(t text) {
 	w.s.made(len(t.s))
 	w.b.str(`"`)
-	t.runes(func(_ int, r rune, c text) {
-		if e := w.escape(r); e != "" {
-			w.b.add(c.like(e))
-		} else {
-			w.b.add(c)
-		}
-	})
+	w.b.escaped(t, w.escape)
 	w.b.str(`"`)
 }
 
 // escape returns what stands for a character, or "" if it stands for itself.
 func (w *jsonWriter) escape(r rune) string {
+	if r >= ' ' && r < 0x7f && r != '"' && r != '\\' {
+		return ""
+	}
 	switch i := strings.IndexRune("\"\\\n\r\t\b\f", r); {
 	case i >= 0:
 		return `\` + "\"\\nrtbf"[i:i+1]

@@ -26,6 +26,8 @@ type (
 		op   string
 		x, y expr
 		line int
+
+		negated bool // see folded
 	}
 	attribute struct {
 		x    expr

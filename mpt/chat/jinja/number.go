@@ -151,6 +151,9 @@ func (s *state) arithmetic(op string, a, b any) any {
 	case x.whole && y.whole && !(op == "**" && y.sign() < 0):
 		return s.whole(op, x, y)
 	}
+	if op == "**" {
+		s.spend(1 << 6)
+	}
 	return float(op, x.float(), y.float())
 }
 
@@ -208,7 +211,7 @@ func divMod(x, y float64) (div, mod float64) {
 }
 
 func power(x, y float64) any {
-	z := exactPower(x, y)
+	z := math.Pow(x, y)
 	switch {
 	case x == 0 && y < 0:
 		fail("0.0 to a negative power")
@@ -216,30 +219,10 @@ func power(x, y float64) any {
 		fail("the power of %s is not supported: it is a complex number", floatText(x))
 	case math.IsInf(z, 0) && !math.IsInf(x, 0) && !math.IsInf(y, 0):
 		fail("the power is too large for a float")
-	}
-	return z
-}
-
-// exactPower is math.Pow, rounded once where the power is a whole number that is not
-// large, as the C library does it.
-func exactPower(x, y float64) float64 {
-	z := math.Pow(x, y)
-	if y != math.Trunc(y) || math.Abs(y) > 1<<10 || z == 0 || math.IsInf(z, 0) || math.IsNaN(z) || math.IsInf(x, 0) {
+	case z == 0 || math.IsInf(z, 0) || math.IsNaN(z) || math.Abs(x) == 1:
 		return z
 	}
-	const precision = 200
-	p, b := big.NewFloat(1).SetPrec(precision), big.NewFloat(x).SetPrec(precision)
-	for n := int(math.Abs(y)); n > 0; n >>= 1 {
-		if n&1 == 1 {
-			p.Mul(p, b)
-		}
-		b.Mul(b, b)
-	}
-	if y < 0 {
-		p.Quo(big.NewFloat(1).SetPrec(precision), p)
-	}
-	f, _ := p.Float64()
-	return f
+	return math.Copysign(nearestPower(math.Abs(x), y), z)
 }
 
 // whole is arithmetic of ints.

@@ -113,7 +113,9 @@ func (p *parser) chain(operand func() expr, k kind, ops ...string) expr {
 	for p.is(k, ops...) {
 		op := p.at()
 		p.i++
-		x = &binary{op.s, x, operand(), op.line}
+		b := &binary{op: op.s, x: x, y: operand(), line: op.line}
+		b.negated = op.s == "**" && folded(b.x) && !folded(b.y)
+		x = b
 	}
 	return x
 }

@@ -138,19 +138,15 @@ func quote(b *builder, t text) {
 		q = '"'
 	}
 	b.str(string(q))
-	t.runes(func(_ int, r rune, c text) {
-		if e := escaped(r, q); e != "" {
-			b.add(c.like(e))
-		} else {
-			b.add(c)
-		}
-	})
+	b.escaped(t, func(r rune) string { return escaped(r, q) })
 	b.str(string(q))
 }
 
 // escaped returns what stands for a character within quotes, or "" if it stands for itself.
 func escaped(r, q rune) string {
 	switch {
+	case r >= ' ' && r < 0x7f && r != q && r != '\\':
+		return ""
 	case r == q || r == '\\':
 		return `\` + string(r)
 	case r == '\n':

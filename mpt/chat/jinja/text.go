@@ -236,3 +236,23 @@ func (t text) between(with text, most int) text {
 	}
 	return b.text()
 }
+
+// escaped adds t with what f returns in the place of the characters for which that is
+// not "".
+func (b *builder) escaped(t text, f func(r rune) string) {
+	done := 0
+	for i, r := range t.s {
+		e := f(r)
+		if e == "" {
+			continue
+		}
+		b.add(t.cut(done, i))
+		done = i + 1
+		if r >= utf8.RuneSelf {
+			_, size := utf8.DecodeRuneInString(t.s[i:])
+			done = i + size
+		}
+		b.add(t.cut(i, done).like(e))
+	}
+	b.add(t.from(done))
+}

@@ -1,6 +1,11 @@
 package quantize
 
-import "mptgo/gguf"
+import (
+	"math"
+	"math/bits"
+
+	"mptgo/gguf"
+)
 
 // The better search and the reference try different scales, so either may find the
 // better one. Where values are spread out, as those of models are, the search hardly
@@ -77,57 +82,66 @@ func blockError(f *Format, block []byte, x, importance []float32) (sum float64) 
 	return sum
 }
 
-// peculiar reports whether the values of a block are not spread out.
+// peculiar reports whether the values of a block are not spread out. Of values that are,
+// each question but the first sees only some.
 func peculiar(x []float32) bool {
-	if fewValues(x) {
-		return true
-	}
-	lo, hi := x[0], x[0]
-	zeros, rising := 0, 0
-	var energy float32
-	last := x[0]
+	var top uint32 // without sign, floats are ordered like their bits
 	for _, v := range x {
-		lo, hi = min(lo, v), max(hi, v)
-		energy += float32(v * v)
-		if v == 0 {
-			zeros++
-		}
-		if v > last {
-			rising++
-		}
-		last = v
+		top = max(top, math.Float32bits(v)&^(1<<31))
 	}
-	n := len(x)
-	most := max(hi, -lo)
-	outlier := float32(energy * 0.25)
-	if n < 256 {
-		outlier = float32(energy * 0.6)
-	}
-	switch {
-	case zeros > n*3/4, rising < n/5, rising > n-n/5: // the values of models rise half the time
-		return true
-	case most < 1e-3, hi-lo < most/4, float32(most*most) > outlier:
-		return true
-	}
-	return false
+	most := math.Float32frombits(top)
+	return most < 1e-3 || fewValues(x) || fewLarge(x, most/8) || noneSmall(x, most*3/4) || inOrder(x)
 }
 
-// fewValues reports whether a block has only few different values.
+// fewValues reports whether a block has at most 16 different values.
 func fewValues(x []float32) bool {
-	var seen [16]float32
-	n := 0
-next:
-	for _, v := range x {
-		for _, s := range seen[:n] {
-			if s == v {
-				continue next
-			}
+	var seen uint64
+	for i, v := range x {
+		if v == 0 {
+			v = 0 // not its negative
 		}
-		if n == len(seen) {
+		seen |= 1 << (math.Float32bits(v) * 0x9e3779b1 >> 26)
+		if i%16 == 15 && bits.OnesCount64(seen) > 16 {
 			return false
 		}
-		seen[n] = v
-		n++
+	}
+	return true
+}
+
+// fewLarge reports whether fewer than a sixth of the values have some size: there are
+// outliers, or mostly zeros.
+func fewLarge(x []float32, size float32) bool {
+	n := len(x) / 6
+	for _, v := range x {
+		if abs(v) >= size {
+			if n--; n < 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// noneSmall reports whether all values have some size.
+func noneSmall(x []float32, size float32) bool {
+	for _, v := range x {
+		if abs(v) < size {
+			return false
+		}
+	}
+	return true
+}
+
+// inOrder reports whether values rise or fall for long. Those of models change their
+// direction at two of three.
+func inOrder(x []float32) bool {
+	turns := uint32(0)
+	for i := 2; i < len(x); i++ {
+		a, b := math.Float32bits(x[i-1]-x[i-2]), math.Float32bits(x[i]-x[i-1])
+		turns += (a ^ b) >> 31
+		if i%16 == 0 && turns > uint32(len(x)/10) {
+			return false
+		}
 	}
 	return true
 }

@@ -20,7 +20,9 @@ func Compile(g *Graph, pool *Pool, batch int, opt Options) (*Exec, error) {
 		return nil, err
 	}
 	e.pool = pool
-	e.plan()
+	if err := e.plan(); err != nil {
+		return nil, err
+	}
 	e.scratch = make([]scratch, pool.Workers())
 	for _, o := range e.ops {
 		e.nodes = append(e.nodes, node{op: o, steps: o.steps(e)})
@@ -48,8 +50,8 @@ func Measure(g *Graph, batch int, opt Options) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, size := e.layout()
-	return size, nil
+	_, size, err := e.layout()
+	return size, err
 }
 
 // joinEpilogues moves every elementwise operation whose source is a product

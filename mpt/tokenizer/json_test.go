@@ -96,7 +96,7 @@ var refused = []struct {
 	{"single_word", func(f object) { addToken(f, object{"id": 500, "content": "<x>", "single_word": true}) }},
 	{"same id 7", func(f object) { addToken(f, object{"id": 7, "content": "<x>"}) }},
 	{"vocabulary says 0", func(f object) { addToken(f, object{"id": 500, "content": "<|endoftext|>"}) }},
-	{"out of range", func(f object) { addToken(f, object{"id": 1 << 40, "content": "<x>"}) }},
+	{"out of range", func(f object) { addToken(f, object{"id": int64(1 << 40), "content": "<x>"}) }},
 	{"WordPiece", func(f object) { f["decoder"] = object{"type": "WordPiece"} }},
 	{"decoder []", func(f object) { f["decoder"] = nil }},
 	{"BertProcessing", func(f object) { f["post_processor"] = object{"type": "BertProcessing"} }},

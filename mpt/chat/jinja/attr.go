@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"math"
 	"strings"
 	"unicode/utf8"
 )
@@ -102,7 +103,7 @@ func (s *state) nth(v any, n int64) (any, bool) {
 		if n < 0 {
 			n += int64(x.n)
 		}
-		return int64(x.start) + n*int64(x.step), n >= 0 && n < int64(x.n)
+		return x.start + n*x.step, n >= 0 && n < int64(x.n)
 	case *list:
 		all = x.items
 	case *tuple, *group:
@@ -164,8 +165,8 @@ func (s *state) slice(v any, x *sliceExpr, sc *scope) any {
 	case *list:
 		return &list{s.picked(x.items, from, to, step)}
 	case *ranged:
-		first, n, by := bounds(x.n, from, to, step)
-		return &ranged{x.start + first*x.step, x.step * by, n}
+		first, last, by := bounds(x.n, from, to, step)
+		return &ranged{x.start + int64(first)*x.step, x.start + int64(last)*x.step, x.step * int64(by), count(first, last, by)}
 	case *undefined:
 		fail("%s is undefined, and has no items", x.what)
 	}
@@ -191,17 +192,18 @@ func (s *state) picked(items []any, from, to, step any) []any {
 
 // sliced returns the indices that a slice of n items takes.
 func (s *state) sliced(n int, from, to, step any) []int {
-	first, count, by := bounds(n, from, to, step)
-	s.made(8 * count)
-	at := make([]int, count)
+	first, last, by := bounds(n, from, to, step)
+	c := count(first, last, by)
+	s.made(8 * c)
+	at := make([]int, c)
 	for i := range at {
 		at[i] = first + i*by
 	}
 	return at
 }
 
-// bounds returns where a slice of n items begins, how many it takes, and its step.
-func bounds(n int, from, to, step any) (first, count, by int) {
+// bounds returns where a slice of n items begins and ends, and its step.
+func bounds(n int, from, to, step any) (first, last, by int) {
 	by = 1
 	if step != nil {
 		by = sized(step, "the step of a slice")
@@ -223,10 +225,19 @@ func bounds(n int, from, to, step any) (first, count, by int) {
 		}
 		return max(low, min(high, i))
 	}
-	last := 0
-	if first, last = clip(from, low), clip(to, high); by < 0 {
-		first, last = clip(from, high), clip(to, low)
-		return first, max(0, (first-last-by-1)/-by), by
+	if by < 0 {
+		return clip(from, high), clip(to, low), by
 	}
-	return first, max(0, (last-first+by-1)/by), by
+	return clip(from, low), clip(to, high), by
+}
+
+// count returns how many items there are from first to last, which is left out.
+func count[T int | int64](first, last, by T) int {
+	if by < 0 {
+		first, last, by = last, first, -by
+	}
+	if last <= first {
+		return 0
+	}
+	return int(min((last-first-1)/by, math.MaxInt32-1)) + 1
 }

@@ -15,36 +15,37 @@ var builtins = map[string]any{
 }
 
 // maxRange is how long a range may be in Jinja's sandbox.
-const maxRange = 100000
+const maxRange = 100_000
 
 // rangeOf returns the numbers that Python's range yields.
 func rangeOf(s *state, a *args) any {
-	n := make([]int, len(a.list))
-	for i := range n {
-		n[i] = a.integer("of range", 0)
+	var n []int64
+	for _, v := range a.list {
+		x, ok := numeric(v)
+		if !ok || !x.whole || x.big != nil || max(x.i, -x.i) > 1<<60 {
+			fail("range: the argument %s is no int, or too large", s.reprOf(v).s)
+		}
+		n = append(n, x.i)
 	}
+	a.next = len(a.list)
 	a.done()
-	start, stop, step := 0, 0, 1
+	r := &ranged{step: 1}
 	switch len(n) {
 	case 1:
-		stop = n[0]
+		r.stop = n[0]
 	case 2:
-		start, stop = n[0], n[1]
+		r.start, r.stop = n[0], n[1]
 	case 3:
-		start, stop, step = n[0], n[1], n[2]
+		r.start, r.stop, r.step = n[0], n[1], n[2]
 	}
-	if len(n) < 1 || len(n) > 3 || step == 0 {
+	if len(n) < 1 || len(n) > 3 || r.step == 0 {
 		fail("range: wrong arguments")
 	}
-	count := max(0, (stop-start+step-1)/step)
-	if step < 0 {
-		count = max(0, (start-stop-step-1)/-step)
-	}
-	if count > maxRange {
-		s.spend(count)
+	if r.n = count(r.start, r.stop, r.step); r.n > maxRange {
+		s.spend(r.n)
 		fail("range: more than %d numbers", maxRange)
 	}
-	return &ranged{start, step, count}
+	return r
 }
 
 // dictOf makes a dict of a dict or pairs, and of arguments with names.

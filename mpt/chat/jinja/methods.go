@@ -132,8 +132,8 @@ func (s *state) pairs(d *dict) []any {
 var listMethods = map[string]methodFunc{
 	"index": func(s *state, self any, a *args) any {
 		v, items := a.take("value"), s.each(self)
-		from, count, _ := bounds(len(items), a.or("start", nil), a.or("stop", nil), nil)
-		for i, x := range items[from : from+count] {
+		from, to, _ := bounds(len(items), a.or("start", nil), a.or("stop", nil), nil)
+		for i, x := range items[from:max(from, to)] {
 			if s.equal(x, v) {
 				return int64(from + i)
 			}

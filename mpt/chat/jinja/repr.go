@@ -120,11 +120,10 @@ func (s *state) reprItems(b *builder, open string, items []any, end string, dept
 }
 
 func (r *ranged) String() string {
-	stop := r.start + r.n*r.step
 	if r.step == 1 {
-		return fmt.Sprintf("range(%d, %d)", r.start, stop)
+		return fmt.Sprintf("range(%d, %d)", r.start, r.stop)
 	}
-	return fmt.Sprintf("range(%d, %d, %d)", r.start, stop, r.step)
+	return fmt.Sprintf("range(%d, %d, %d)", r.start, r.stop, r.step)
 }
 
 // quote writes a text in quotes as Python's repr does.

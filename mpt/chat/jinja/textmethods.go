@@ -153,7 +153,8 @@ func (s *state) part(t text, a *args) (part text, at int, ok bool) {
 		fail("the bounds are %s and %s, not ints", typeName(from), typeName(to))
 	}
 	r := s.runes(t)
-	first, n, _ := bounds(len(r), from, to, nil)
+	first, last, _ := bounds(len(r), from, to, nil)
+	n := max(0, last-first)
 	if from != nil && sized(from, "") > len(r) {
 		return text{}, 0, false
 	}

@@ -17,8 +17,11 @@ type (
 	markup    struct{ t text }      // a text that was called safe: it may be printed, and nothing else
 	namespace struct{ vars *dict }
 	group     struct{ key, items any } // of the filter groupby: a tuple with names
-	ranged    struct{ start, step, n int }
-	view      struct { // of a dict: what its methods return
+	ranged    struct {
+		start, stop, step int64
+		n                 int
+	}
+	view struct { // of a dict: what its methods return
 		name  string
 		items []any
 	}
@@ -321,7 +324,7 @@ func (s *state) numbers(r *ranged) []any {
 	s.made(16 * r.n)
 	items := make([]any, r.n)
 	for i := range items {
-		items[i] = int64(r.start + i*r.step)
+		items[i] = r.start + int64(i)*r.step
 	}
 	return items
 }

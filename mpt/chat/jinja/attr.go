@@ -43,6 +43,8 @@ func (s *state) own(v any, name string) (any, bool) {
 		return x.vars.named(name)
 	case *loop:
 		return x.get(name)
+	case *cycler:
+		return x.get(name)
 	case *group:
 		switch name {
 		case "grouper":

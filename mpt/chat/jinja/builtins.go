@@ -6,6 +6,11 @@ var builtins = map[string]any{
 	"dict":      Func(dictOf),
 	"namespace": Func(namespaceOf),
 	"joiner":    Func(joinerOf),
+	"cycler":    Func(cyclerOf),
+	"lipsum": Func(func(*state, *args) any {
+		fail("the function lipsum is not supported")
+		return nil
+	}),
 	"raise_exception": Func(func(s *state, a *args) any {
 		message := s.str(a.take("message"))
 		a.done()
@@ -96,4 +101,41 @@ func joinerOf(s *state, a *args) any {
 		}
 		return sep
 	})
+}
+
+// cycler is an object that goes through items again and again.
+type cycler struct {
+	items []any
+	pos   int
+}
+
+func cyclerOf(_ *state, a *args) any {
+	c := &cycler{items: a.list[a.next:]}
+	if a.next = len(a.list); len(c.items) == 0 {
+		fail("cycler without items")
+	}
+	a.done()
+	return c
+}
+
+// get returns an attribute of a cycler.
+func (c *cycler) get(name string) (any, bool) {
+	switch name {
+	case "current":
+		return c.items[c.pos], true
+	case "pos":
+		return int64(c.pos), true
+	case "items":
+		return &tuple{c.items}, true
+	case "next":
+		return Func(func(_ *state, a *args) any {
+			a.done()
+			now := c.items[c.pos]
+			c.pos = (c.pos + 1) % len(c.items)
+			return now
+		}), true
+	case "reset":
+		return Func(func(_ *state, a *args) any { a.done(); c.pos = 0; return nil }), true
+	}
+	return nil, false
 }

@@ -52,7 +52,7 @@ func (s *state) equalAt(a, b any, depth int) bool {
 		return ok && x.n == y.n && (x.n == 0 || x.start == y.start && (x.n == 1 || x.step == y.step))
 	case *view:
 		return s.equalViews(x, b)
-	case *namespace, *macro, *loop, *stream:
+	case *namespace, *macro, *loop, *stream, *cycler:
 		return a == b
 	}
 	fail("%s cannot be compared", typeName(a))

@@ -243,6 +243,8 @@ func typeName(v any) string {
 		return "a loop"
 	case *macro:
 		return "a macro"
+	case *cycler:
+		return "a cycler"
 	case *ranged:
 		return "a range"
 	case *view:

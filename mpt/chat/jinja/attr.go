@@ -63,7 +63,7 @@ func (x *index) eval(s *state, sc *scope) any {
 	v := x.x.eval(s, sc)
 	if sl, ok := x.at.(*sliceExpr); ok {
 		defer s.line(x.line)
-		return s.slice(v, sl, sc)
+		return s.slice(v, sl, sc, x.folded)
 	}
 	at := x.at.eval(s, sc)
 	defer s.line(x.line)
@@ -140,7 +140,7 @@ func (*sliceExpr) eval(*state, *scope) any {
 }
 
 // slice returns v[from:to:step].
-func (s *state) slice(v any, x *sliceExpr, sc *scope) any {
+func (s *state) slice(v any, x *sliceExpr, sc *scope, folded bool) any {
 	bound := func(e expr) any {
 		if e == nil {
 			return nil
@@ -149,7 +149,9 @@ func (s *state) slice(v any, x *sliceExpr, sc *scope) any {
 	}
 	from, to, step := bound(x.from), bound(x.to), bound(x.step)
 	for _, bound := range []any{from, to, step} {
-		if !isBound(bound) {
+		if !isBound(bound) && folded {
+			return &undefined{"a slice"}
+		} else if !isBound(bound) {
 			fail("a slice from, to or by %s", typeName(bound))
 		}
 	}
@@ -172,8 +174,10 @@ func (s *state) slice(v any, x *sliceExpr, sc *scope) any {
 	case *undefined:
 		fail("%s is undefined, and has no items", x.what)
 	}
-	fail("%s has no slices", typeName(v))
-	return nil
+	if !folded {
+		fail("%s has no slices", typeName(v))
+	}
+	return &undefined{"a slice"}
 }
 
 // isBound reports whether a slice may begin or end at v.

@@ -16,6 +16,9 @@ const withinWords = "'.:\u00b7\u0387\u055f\u05f4\u2018\u2019\u2024\u2027\ufe13\u
 
 // caseIgnorable reports whether r does not matter for how a sigma is written.
 func caseIgnorable(r rune) bool {
+	if r < 0x80 {
+		return strings.IndexByte("'.:^`", byte(r)) >= 0
+	}
 	return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Lm, unicode.Sk) || strings.ContainsRune(withinWords, r)
 }
 

@@ -35,8 +35,9 @@ type (
 		line int
 	}
 	index struct {
-		x, at expr
-		line  int
+		x, at  expr
+		line   int
+		folded bool // see there
 	}
 	sliceExpr struct{ from, to, step expr } // each may be nil; only inside an index
 	call      struct {

@@ -152,7 +152,7 @@ func (s *state) arithmetic(op string, a, b any) any {
 		return s.whole(op, x, y)
 	}
 	if op == "**" {
-		s.spend(1 << 6)
+		s.spend(1 << 7)
 	}
 	return float(op, x.float(), y.float())
 }

@@ -277,7 +277,7 @@ func (p *parser) postfix(x expr) expr {
 		case p.skip(operator, "."):
 			t := p.at()
 			if p.i++; t.kind == number {
-				x = &index{x, p.number(t.s), line}
+				x = &index{x, p.number(t.s), line, false}
 			} else if t.kind == name {
 				x = &attribute{x, t.s, line}
 			} else {
@@ -289,7 +289,7 @@ func (p *parser) postfix(x expr) expr {
 			if p.is(operator, ",") {
 				at = p.subscripts(at)
 			}
-			x = &index{x, at, line}
+			x = &index{x, at, line, folded(x) && folded(at)}
 			p.want(operator, "]")
 		case p.is(operator, "("):
 			x = &call{x, p.arguments(), line}

@@ -327,6 +327,9 @@ func TestEncodeRefuses(t *testing.T) {
 		{tensors: info("w", F32, 1), want: `data of 0 tensors, want 1`},
 		{tensors: info("w", F32, 1), data: [][]byte{{1, 2, 3}}, want: `tensor "w": 3 bytes of data, want 4`},
 	} {
+		if strings.Contains(c.want, "92233720368547757") && math.MaxInt == math.MaxInt32 {
+			continue // an int of 32 bits cannot ask for so much
+		}
 		_, err := Encode(c.meta, c.tensors, c.data)
 		wantError(t, err, "gguf: "+c.want)
 	}

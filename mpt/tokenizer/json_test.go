@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"encoding/json"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -112,10 +113,15 @@ func part(kind, id string) object { return object{kind: object{"id": id, "type_i
 
 func addToken(f object, token object) { f["added_tokens"] = append(f["added_tokens"].([]any), token) }
 
+// beyond32 reports whether a number is refused because it does not fit an int of 32 bits.
+func beyond32(err error) bool {
+	return math.MaxInt == math.MaxInt32 && (strings.Contains(err.Error(), "of type int") || strings.Contains(err.Error(), "does not fit int"))
+}
+
 func TestParseJSONRefuses(t *testing.T) {
 	for _, c := range refused {
 		_, err := ParseJSON(edit(t, c.change))
-		if err == nil || !strings.Contains(err.Error(), c.name) {
+		if err == nil || !strings.Contains(err.Error(), c.name) && !beyond32(err) {
 			t.Errorf("error %v, want one that names %q", err, c.name)
 		}
 	}

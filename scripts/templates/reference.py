@@ -1,5 +1,5 @@
 # Renders templates, one JSON text a line, with Jinja set up as transformers does it.
-import json, sys
+import json, signal, sys
 import jinja2, jinja2.ext
 from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -29,10 +29,18 @@ env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extens
 env.filters["tojson"] = tojson
 env.globals["raise_exception"] = raise_exception
 variables = json.loads(sys.stdin.readline())
+
+
+def too_long(*_):
+    raise TimeoutError("it takes too long")
+
+
+signal.signal(signal.SIGALRM, too_long)
 for line in sys.stdin:
+    signal.setitimer(signal.ITIMER_REAL, 5, 5)
     try:
         out = {"text": env.from_string(json.loads(line)).render(**json.loads(json.dumps(variables)))}
         out["text"].encode()
-    except Exception as e:
+    except Exception as e:  # also of large powers, which Python computes as long as it takes
         out = {"error": type(e).__name__ + ": " + str(e)[:200]}
     print(json.dumps(out), flush=True)

@@ -53,5 +53,5 @@ func (w *Writer) giveName() error {
 
 // taken is the error for a name that another file has.
 func taken(path string) error {
-	return fmt.Errorf("gguf: %s: %w: choose another name, or replace it with --force", path, fs.ErrExist)
+	return fmt.Errorf("gguf: %s: %w: choose another name, or allow to replace it", path, fs.ErrExist)
 }

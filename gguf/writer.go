@@ -81,7 +81,7 @@ func free(path string, force bool) (target string, err error) {
 		return target, nil
 	case errors.Is(err, fs.ErrNotExist) && !force:
 		return "", fmt.Errorf("gguf: %s: %w: a link to %s, which does not exist: choose another name, "+
-			"or write there with --force", path, fs.ErrExist, target)
+			"or allow to write there", path, fs.ErrExist, target)
 	case errors.Is(err, fs.ErrNotExist):
 		return target, nil
 	case err != nil:

@@ -193,7 +193,7 @@ func TestWriterAbort(t *testing.T) {
 
 func TestWriterExisting(t *testing.T) {
 	path := save(t, t.TempDir(), "out.gguf", []byte("old"))
-	refusal := "gguf: " + path + ": file already exists: choose another name, or replace it with --force"
+	refusal := "gguf: " + path + ": file already exists: choose another name, or allow to replace it"
 	_, err := Create(path, tinyMeta, tinyTensors, Options{})
 	wantError(t, err, refusal)
 	if !errors.Is(err, fs.ErrExist) {

@@ -43,7 +43,7 @@ func (m *Model) Jinja(template string) (*Format, error) {
 	}
 	parsed, err := jinja.Parse(template)
 	if err != nil {
-		return nil, fmt.Errorf("chat: the chat template cannot be used: %w: choose a format with --chat-template NAME (%s)", err, names())
+		return nil, fmt.Errorf("chat: the chat template cannot be used: %w: choose a format by its name (%s)", err, names())
 	}
 	f := &Format{Name: "jinja", Usage: "the model's own template", Jinja: true, template: &program{model: m, template: parsed}}
 	for _, token := range []string{imEnd, endOfText} {

@@ -128,7 +128,7 @@ func note(w io.Writer, format string, args ...any) {
 	for _, name := range []string{"mpt", "measure"} {
 		text = strings.ReplaceAll(text, ": "+name+": ", ": ")
 	}
-	fmt.Fprintf(w, "mpt%s\n", visible(text))
+	fmt.Fprintf(w, "mpt%s\n", visible(flagWords.Replace(text)))
 }
 
 // keepFlagOrder makes help show the flags of cmd and its subcommands in the order

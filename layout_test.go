@@ -50,6 +50,7 @@ var may = map[string]string{
 	"scripts/kld":           "gguf",
 	"scripts/memory":        "mpt",
 	"scripts/synthetic":     "mpt/convert",
+	"scripts/templates":     "internal/check mpt/chat/jinja",
 	"cmd/mpt":               "cmd/internal/cli",
 	"cmd/mpt-quantize":      "cmd/internal/cli",
 	"cmd/internal/line":     "",

@@ -84,7 +84,7 @@ type queryRows struct {
 }
 
 func newRowSet(capacity, factors int) rowSet {
-	return rowSet{capacity: capacity, rows: make([]row, 0, capacity), changed: make([][]rowRange, factors)}
+	return rowSet{capacity: capacity, changed: make([][]rowRange, factors)}
 }
 
 // fill sets r to all rows of a batch.

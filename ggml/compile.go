@@ -60,8 +60,8 @@ func Measure(g *Graph, batch int, opt Options) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, size := e.layout()
-	return size, nil
+	_, size, err := e.layout()
+	return size, err
 }
 
 // joinEpilogues moves every elementwise operation whose source is a product

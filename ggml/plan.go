@@ -2,6 +2,7 @@ package ggml
 
 import (
 	"fmt"
+	"math"
 	"sort"
 	"unsafe"
 
@@ -19,11 +20,16 @@ type block struct {
 	first, last int
 	offset      int
 	size        int
+
+	start, bytes int64 // offset and size, before it is known that an int can count them
 }
 
 // plan gives every tensor a place in one arena, and allocates it.
-func (e *Exec) plan() (err error) {
-	blocks, size := e.layout()
+func (e *Exec) plan() error {
+	blocks, size, err := e.layout()
+	if err != nil {
+		return err
+	}
 	if e.arena, err = slab.Alloc(size); err != nil {
 		return fmt.Errorf("ggml: memory for activations: %w", err)
 	}
@@ -34,17 +40,25 @@ func (e *Exec) plan() (err error) {
 }
 
 // layout gives every tensor an offset, so that two tensors share memory only if one
-// is dead before the other is computed, and returns the bytes that they need.
-func (e *Exec) layout() (blocks []*block, size int) {
+// is dead before the other is computed, and returns the bytes that they need. It fails
+// if these are more than an int counts, which has 32 bits on some machines.
+func (e *Exec) layout() (blocks []*block, bytes int, err error) {
+	var size int64
 	blocks = e.lifetimes()
 	var placed []*block // by offset
 	for _, b := range blocks {
-		b.offset = firstGap(placed, b)
-		size = max(size, b.offset+b.size)
+		b.start = firstGap(placed, b)
+		size = max(size, b.start+b.bytes)
 		placed = append(placed, b)
-		sort.Slice(placed, func(i, j int) bool { return placed[i].offset < placed[j].offset })
+		sort.Slice(placed, func(i, j int) bool { return placed[i].start < placed[j].start })
 	}
-	return blocks, size
+	if size > math.MaxInt-alignment {
+		return nil, 0, fmt.Errorf("ggml: the activations of %d rows take %d bytes, more than can be addressed here: choose a smaller batch", e.all.capacity, size)
+	}
+	for _, b := range blocks {
+		b.offset = int(b.start)
+	}
+	return blocks, int(size), nil
 }
 
 // lifetimes lists the tensors that need memory, the largest first: small ones
@@ -60,7 +74,8 @@ func (e *Exec) lifetimes() []*block {
 			}
 		}
 		t := o.out()
-		b := &block{t: t, first: i, last: i, size: t.bytes(e.rows(t).capacity)}
+		bytes := t.bytes(e.rows(t).capacity)
+		b := &block{t: t, first: i, last: i, size: int(bytes), bytes: bytes}
 		of[t] = b
 		blocks = append(blocks, b)
 	}
@@ -69,35 +84,38 @@ func (e *Exec) lifetimes() []*block {
 			b.last = len(e.ops)
 		}
 	}
-	sort.SliceStable(blocks, func(i, j int) bool { return blocks[i].size > blocks[j].size })
+	sort.SliceStable(blocks, func(i, j int) bool { return blocks[i].bytes > blocks[j].bytes })
 	return blocks
 }
 
 // firstGap returns the lowest offset at which b overlaps no placed block that
 // lives at the same time. placed is sorted by offset.
-func firstGap(placed []*block, b *block) int {
-	offset := 0
+func firstGap(placed []*block, b *block) int64 {
+	offset := int64(0)
 	for _, p := range placed {
 		if p.last < b.first || b.last < p.first {
 			continue
 		}
-		if offset+b.size <= p.offset {
+		if offset+b.bytes <= p.start {
 			break
 		}
-		offset = max(offset, p.offset+p.size)
+		offset = max(offset, p.start+p.bytes)
 	}
 	return offset
 }
 
 // bytes returns the memory that t needs for a batch of n rows.
-func (t *Tensor) bytes(n int) int {
-	size := align(4 * n * t.Cols)
+func (t *Tensor) bytes(n int) int64 {
+	rows, cols := int64(n), int64(t.Cols)
+	size := align(4 * rows * cols)
 	if t.quantise {
-		size += kernel.ActsBytes(n, t.Cols)
+		size += rows * int64(kernel.ActsBytes(1, t.Cols))
 	}
 	size = align(size)
-	if t.sort {
-		size += kernel.LanesBytes(n, t.Cols)
+	if most := 8 * rows * (cols + alignment); t.sort && most > math.MaxInt {
+		size += most // too much in any case
+	} else if t.sort {
+		size += int64(kernel.LanesBytes(n, t.Cols))
 	}
 	return align(size)
 }
@@ -116,4 +134,4 @@ func (t *Tensor) place(mem []byte, n int) {
 	}
 }
 
-func align(n int) int { return (n + alignment - 1) &^ (alignment - 1) }
+func align[T int | int64](n T) T { return (n + alignment - 1) &^ (alignment - 1) }

@@ -2,6 +2,7 @@ package ggml
 
 import (
 	"context"
+	"math"
 	"runtime/debug"
 	"time"
 
@@ -95,6 +96,6 @@ func rooflineBytes(left func() (sysmem.Limit, bool), cache int) int {
 	if l, ok := left(); ok {
 		half = l.Bytes / 2
 	}
-	n := min(int64(max(1<<30, 4*cache)), half)
+	n := min(max(1<<30, 4*int64(cache)), half, math.MaxInt/2)
 	return int(max(n, least)) / readTaskBytes * readTaskBytes
 }

@@ -3,6 +3,7 @@ package ggml
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 
 	"mptgo/internal/sysmem"
@@ -18,7 +19,7 @@ func TestRooflineBytes(t *testing.T) {
 		name  string
 		left  func() (sysmem.Limit, bool)
 		cache int
-		want  int
+		want  int64
 	}{
 		{"much memory", left(64<<30, true), 32 << 20, 1 << 30},
 		{"a large cache", left(64<<30, true), 512 << 20, 2 << 30},
@@ -27,7 +28,7 @@ func TestRooflineBytes(t *testing.T) {
 		{"next to nothing", left(1<<20, true), 32 << 20, 64 << 20},
 		{"nobody knows", left(0, false), 0, 512 << 20},
 	} {
-		if got := rooflineBytes(c.left, c.cache); got != c.want {
+		if got := int64(rooflineBytes(c.left, c.cache)); got != min(c.want, math.MaxInt/2/readTaskBytes*readTaskBytes) {
 			t.Errorf("%s: %d bytes to read, want %d", c.name, got, c.want)
 		}
 	}

@@ -3,6 +3,7 @@ package gguf
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
 	"strings"
@@ -229,7 +230,11 @@ func TestParseRefuses(t *testing.T) {
 			t.Errorf("%s: error %v, want one that wraps ErrFormat", c.name, err)
 			continue
 		}
-		if want := "gguf: " + c.name + ": " + c.want; err.Error() != want {
+		want := "gguf: " + c.name + ": " + c.want
+		if small := strings.Contains(err.Error(), fmt.Sprint("want 1 to ", math.MaxInt32)); small && math.MaxInt == math.MaxInt32 {
+			continue // what does not fit an int of 32 bits is found earlier
+		}
+		if err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
 	}

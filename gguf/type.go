@@ -98,7 +98,7 @@ var types = [...]geometry{
 }
 
 // Valid reports whether t is a type that this package knows.
-func (t Type) Valid() bool { return int(t) < len(types) && types[t].values != 0 }
+func (t Type) Valid() bool { return uint64(t) < uint64(len(types)) && types[t].values != 0 }
 
 // String returns ggml's name of t, such as "Q4_0", or "type(N)" if t is unknown.
 func (t Type) String() string {

@@ -81,7 +81,7 @@ func free(path string, force bool) (target string, err error) {
 		return target, nil
 	case errors.Is(err, fs.ErrNotExist) && !force:
 		return "", fmt.Errorf("gguf: %s: %w: a link to %s, which does not exist: choose another name, "+
-			"or write there with --force", path, fs.ErrExist, target)
+			"or allow to write there", path, fs.ErrExist, target)
 	case errors.Is(err, fs.ErrNotExist):
 		return target, nil
 	case err != nil:
@@ -89,7 +89,7 @@ func free(path string, force bool) (target string, err error) {
 	case !info.Mode().IsRegular():
 		return "", fmt.Errorf("gguf: %s: exists and is not a regular file", path)
 	case !force:
-		return "", fmt.Errorf("gguf: %s: %w: choose another name, or replace it with --force", path, fs.ErrExist)
+		return "", taken(path)
 	}
 	return target, nil
 }
@@ -149,14 +149,8 @@ func (w *Writer) Commit() error {
 	if err := w.sync(); err != nil {
 		return fmt.Errorf("gguf: %s: %w", w.path, cause(err))
 	}
-	if _, err := free(w.path, w.force); err != nil {
+	if err := w.giveName(); err != nil {
 		return err
-	}
-	if err := w.file.Close(); err != nil {
-		return fmt.Errorf("gguf: %s: %w", w.path, err)
-	}
-	if err := newfile.Rename(w.file.Name(), w.target); err != nil {
-		return fmt.Errorf("gguf: %s: cannot give the new file its name%s: %w", w.path, inUse(err), cause(err))
 	}
 	w.done = true
 	if err := syncDir(filepath.Dir(w.target)); err != nil {

@@ -190,7 +190,7 @@ func TestAdapterRefused(t *testing.T) {
 	nan := float32(math.NaN())
 	for _, c := range []struct{ name, path, want string }{
 		{"missing", "nowhere", "lora: stat nowhere: "},
-		{"model", file, "a model, not an adapter: give it with -m"},
+		{"model", file, "a model, not an adapter"},
 		{"wider", pair("blocks.0.attn.Wqkv", 7168, 21504, 1), "its change of blk.0.attn_qkv.weight is for 21504 rows of 7168, the model has 192 rows of 64: it was made for mosaicml/mpt-30b, the model is hf-tiny"},
 		{"more blocks", pair("blocks.2.attn.Wqkv", 64, 192, 1), "it changes blk.2.attn_qkv.weight, which this model does not have: it was made for mosaicml/mpt-30b"},
 		{"gate", pair("blocks.0.ffn.gate_proj", 64, 256, 1), "blk.0.ffn_gate.weight, which this model does not have"},

@@ -2,6 +2,7 @@ package mpt
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 	"time"
@@ -13,7 +14,8 @@ import (
 // all others. No result depends on what else is evaluated.
 //
 // Single tokens go first; what is left of a batch, at least a few rows, is shared by the
-// longer texts, the oldest first. An error is that of the session that caused it.
+// longer texts, the oldest first. An error is that of the session that caused it. What is
+// told of an evaluation, by Visit and Progress, is told by a goroutine of the batcher.
 type Batcher struct {
 	m *Model
 
@@ -56,7 +58,9 @@ type ticket struct {
 	done  int  // tokens that are evaluated
 	taken bool // into the batch in work
 	left  bool // the caller has gone
-	ready chan struct{}
+
+	panicked any // what Visit panicked with
+	ready    chan struct{}
 }
 
 // run evaluates a step together with those of others.
@@ -78,6 +82,9 @@ func (b *Batcher) run(ctx context.Context, s *Step) error {
 	case <-ctx.Done():
 		b.leave(t)
 		<-t.ready
+	}
+	if t.panicked != nil {
+		panic(t.panicked)
 	}
 	return s.Err
 }
@@ -201,12 +208,26 @@ func (r *round) add(t *ticket, n int) {
 	if s.Logits == LastLogits && t.done+n < len(t.step.IDs) {
 		s.Logits = NoLogits
 	}
-	if visit, done := t.step.Visit, t.done; visit != nil {
-		s.Visit = func(i int, logits []float32) error { return visit(done+i, logits) }
+	if t.step.Visit != nil {
+		done := t.done
+		s.Visit = func(i int, logits []float32) error { return t.visit(done+i, logits) }
 	}
 	t.taken = true
 	r.tickets, r.steps = append(r.tickets, t), append(r.steps, s)
 }
+
+// visit calls the step's Visit. What that panics with is for its own caller.
+func (t *ticket) visit(i int, logits []float32) (err error) {
+	defer func() {
+		if t.panicked = recover(); t.panicked != nil {
+			err = errVisitor
+		}
+	}()
+	return t.step.Visit(i, logits)
+}
+
+// errVisitor ends the step of a visitor that panicked.
+var errVisitor = errors.New("mpt: Visit panicked")
 
 // run evaluates the batch. Who is alone in it can end it; with others in it, it goes on.
 func (r *round) run(m *Model) {

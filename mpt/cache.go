@@ -93,7 +93,7 @@ func (c *cache) truncate(n int) {
 // drop removes positions [from, to) of n and moves the later ones forward. It
 // is right only where keys do not depend on their position, as with ALiBi.
 func (c *cache) drop(pool *ggml.Pool, from, to, n int) error {
-	if err := c.prepare(from, n); err != nil {
+	if err := c.prepare(from, n-(to-from)); err != nil { // what lies behind is only read
 		return err
 	}
 	err := pool.Run(len(c.layers), func(layer, _ int) {

@@ -75,7 +75,7 @@ func readConfig(f *gguf.File) (*Config, error) {
 	if kind != "model" {
 		use := "only a model runs"
 		if kind == "adapter" {
-			use = "not a model: give it with --lora, and its base model with -m"
+			use = "not a model but what changes one"
 		}
 		return nil, fmt.Errorf("mpt: %s: a file of type %q (general.type), %s", f.Name(), kind, use)
 	}

@@ -75,6 +75,9 @@ func (s *Session) NewGeneration(opt GenerateOptions) (*Generation, error) {
 	if s.closed {
 		return nil, errClosed
 	}
+	if opt.Keep < 0 {
+		return nil, fmt.Errorf("mpt: Generate: Keep is %d tokens: cannot be negative", opt.Keep)
+	}
 	if opt.Sampler == nil {
 		p := sampling.DefaultParams()
 		p.Temp = 0

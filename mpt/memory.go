@@ -56,7 +56,7 @@ func (m *Model) Memory() (Memory, error) {
 	if err := m.budget(); err != nil {
 		return Memory{}, err
 	}
-	arena, err := m.arena()
+	arena, err := m.activations()
 	m.pages.mu.Lock()
 	defer m.pages.mu.Unlock()
 	return Memory{m.file.Size(), arena, int64(m.pages.used) * m.pages.pageBytes(), m.pages.most}, err
@@ -79,13 +79,27 @@ func (m *Model) setBudget() error {
 	if !ok {
 		return nil
 	}
-	arena, err := m.arena()
-	if err != nil {
+	if _, err := m.arena(); err != nil {
 		return err
 	}
 	m.limit = limit
-	m.pages.limit(max(limit.Bytes-m.file.Size()-arena, 0))
+	m.limitPages()
 	return nil
+}
+
+// limitPages limits the pages to what the budget leaves, if there is one.
+func (m *Model) limitPages() {
+	arena, err := m.activations()
+	if err == nil && m.limit != (MemoryLimit{}) {
+		m.pages.limit(max(m.limit.Bytes-m.file.Size()-arena, 0))
+	}
+}
+
+// activations returns the bytes that a batch takes: what was computed for new sessions, or
+// more if the graph holds other adapters.
+func (m *Model) activations() (int64, error) {
+	arena, err := m.arena()
+	return max(arena, m.compiled.Load()), err
 }
 
 // checkMemory refuses a context that would not fit, beside what sessions hold already,
@@ -98,7 +112,7 @@ func (m *Model) checkMemory(context int) error {
 	if !ok {
 		return nil
 	}
-	arena, err := m.arena()
+	arena, err := m.activations()
 	if err != nil {
 		return err
 	}
@@ -106,9 +120,7 @@ func (m *Model) checkMemory(context int) error {
 	// Other programs may have taken memory since the account was opened. What is left now
 	// is less the activations, if there are some already.
 	left := limit.Bytes
-	if m.compiled.Load() {
-		left += arena
-	}
+	left += m.compiled.Load()
 	room := min(m.limit.Bytes-used, left) - m.file.Size() - arena
 	if m.CacheBytes(context) <= room {
 		return nil
@@ -124,7 +136,7 @@ func (m *Model) checkMemory(context int) error {
 // memoryError says that the account has no page left for a session of n tokens, when
 // others hold so many bytes.
 func (m *Model) memoryError(n int, others int64) error {
-	arena, err := m.arena()
+	arena, err := m.activations()
 	if err != nil {
 		return err
 	}
@@ -132,7 +144,7 @@ func (m *Model) memoryError(n int, others int64) error {
 }
 
 func (m *Model) newMemoryError(context int, others, room int64, limit MemoryLimit) error {
-	arena, err := m.arena()
+	arena, err := m.activations()
 	if err != nil {
 		return err
 	}

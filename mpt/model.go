@@ -28,7 +28,7 @@ type Model struct {
 	pages  *pagePool
 
 	profiling bool
-	compiled  atomic.Bool // whether there is a runner
+	compiled  atomic.Int64 // bytes of the runner's activations; 0: there is none yet
 
 	mu       sync.Mutex
 	sessions map[*Session][]*Adapter // open ones, with the adapters that they use

@@ -21,8 +21,8 @@ type Step struct {
 	IDs     []int32
 	Logits  Wanted
 	// Visit is handed, with AllLogits, the logits after every token, in order: i counts
-	// the tokens of IDs, the logits are valid during the call, which must not evaluate
-	// anything itself. An error ends the step.
+	// the tokens of IDs, the logits are valid during the call, which must not use the
+	// model itself. An error ends the step.
 	Visit func(i int, logits []float32) error
 	// Progress, if set, is told after every batch how many tokens are evaluated. Unlike
 	// Visit, it may have others evaluate something.

@@ -85,7 +85,8 @@ func (m *Model) runnerFor(steps []Step) (*runner, error) {
 		return nil, err
 	}
 	m.runner = r
-	m.compiled.Store(true)
+	m.compiled.Store(int64(r.exec.Bytes()))
+	m.limitPages() // more adapters take more activations
 	for i := range steps {
 		if steps[i].Err == nil {
 			steps[i].Session.adapters.fits(r)
@@ -135,9 +136,6 @@ func (r *runner) run(ctx context.Context, steps []Step) error {
 		return nil
 	}
 	r.exec.SumInputs(sums)
-	for _, p := range r.parts {
-		steps[p.step].Session.valid = false
-	}
 	if err := r.exec.Run(ctx, &r.batch); err != nil {
 		for _, p := range r.parts {
 			s := steps[p.step].Session
@@ -200,6 +198,7 @@ func (r *runner) each(first, n int) error {
 			s.Err = s.Visit(w.i, logits)
 		}
 		if w.i+1 == len(s.IDs) {
+			s.Session.valid = false // until the tokens are part of the session
 			copy(s.Session.logits, logits)
 		}
 	}

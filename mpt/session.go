@@ -156,7 +156,7 @@ func (s *Session) EvalAll(ctx context.Context, ids []int32, visit func(i int, lo
 // EvalOptions are the choices of [Session.EvalWith].
 type EvalOptions struct {
 	// Visit is handed the logits after every token, in order: i counts the tokens, the
-	// logits are valid during the call, which must not evaluate anything itself. An error
+	// logits are valid during the call, which must not use the model itself. An error
 	// ends the evaluation.
 	Visit func(i int, logits []float32) error
 	// Logits says which are computed: all if Visit is set.

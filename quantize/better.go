@@ -33,6 +33,7 @@ func ParseSearch(name string) (Search, error) {
 func (s Search) encode(f *Format, dst []byte, src, weights []float32) {
 	if s == Better && f.better != nil {
 		f.better(dst, src, weights)
+		keepReference(f, dst, src, weights)
 		return
 	}
 	f.Encode(dst, src, weights)

@@ -116,7 +116,7 @@ func TestBetterDigest(t *testing.T) {
 			hash.Write(b)
 		}
 	}
-	const want = "b7d68e67bd579f1f"
+	const want = "0aef576cb5bf5719"
 	if got := hex.EncodeToString(hash.Sum(nil)[:8]); got != want {
 		t.Errorf("digest %s, want %s", got, want)
 	}

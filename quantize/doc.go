@@ -12,7 +12,9 @@
 //
 // What codes and scales to choose for values is open. There are two ways:
 // [Reference], that of search*.go and gridfit.go, writes the bytes that ggml
-// writes; [Better], that of better*.go, looks for a smaller error.
+// writes; [Better], that of better*.go, looks for a smaller error. Of blocks whose
+// values are not spread out, or that it cannot store, it keeps the reference's where
+// that has the smaller one; see opinion.go.
 //
 // # Arithmetic
 //

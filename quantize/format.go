@@ -67,7 +67,7 @@ var formats = [...]*Format{
 
 // Lookup returns the format of type t if this package knows it.
 func Lookup(t gguf.Type) (*Format, bool) {
-	if int(t) >= len(formats) || formats[t] == nil {
+	if uint64(t) >= uint64(len(formats)) || formats[t] == nil {
 		return nil, false
 	}
 	return formats[t], true

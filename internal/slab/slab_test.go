@@ -1,6 +1,7 @@
 package slab
 
 import (
+	"math"
 	"testing"
 	"unsafe"
 )
@@ -27,7 +28,7 @@ func TestAlloc(t *testing.T) {
 }
 
 func TestAllocRefuses(t *testing.T) {
-	for _, n := range []int{-1, 1 << 62} {
+	for _, n := range []int{-1, math.MaxInt / 2} {
 		if b, err := Alloc(n); err == nil {
 			t.Errorf("%d bytes: %d of them, no error", n, len(b))
 		}

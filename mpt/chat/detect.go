@@ -22,7 +22,7 @@ func Detect(template string, hasToken func(string) bool, name string, bases ...s
 	if f := published(name); f != nil {
 		if f.template == &chatML && !chatTokens {
 			return nil, fmt.Errorf("chat: a model named %q uses %s and %s, but its vocabulary lacks them: "+
-				"convert it again with its own tokenizer, or choose a format with --chat-template NAME (%s)", name, imStart, imEnd, names())
+				"convert it again with its own tokenizer, or choose a format by its name (%s)", name, imStart, imEnd, names())
 		}
 		return f, nil
 	}
@@ -109,5 +109,5 @@ func unknownTemplate(template, why string) error {
 		template = strings.ToValidUTF8(template[:most], "") + "..."
 	}
 	return fmt.Errorf("chat: the model's chat template is not one that is known here (it begins %q)%s: "+
-		"choose a format with --chat-template NAME (%s)", template, why, names())
+		"choose a format by its name (%s)", template, why, names())
 }

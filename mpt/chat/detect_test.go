@@ -96,7 +96,7 @@ func TestDetectRefusesOtherTemplates(t *testing.T) {
 			t.Errorf("%s: taken for %s", name, f.Name)
 			continue
 		}
-		for _, want := range []string{"not one that is known", "--chat-template NAME (chatml, "} {
+		for _, want := range []string{"not one that is known", "by its name (chatml, "} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: the error %q does not say %q", name, err, want)
 			}

@@ -43,7 +43,7 @@ func (m *Model) Jinja(template string) (*Format, error) {
 	}
 	parsed, err := jinja.Parse(template)
 	if err != nil {
-		return nil, fmt.Errorf("chat: the chat template cannot be used: %w: choose a format with --chat-template NAME (%s)", err, names())
+		return nil, fmt.Errorf("chat: the chat template cannot be used: %w: choose a format by its name (%s)", err, names())
 	}
 	f := &Format{Name: "jinja", Usage: "the model's own template", Jinja: true, template: &program{model: m, template: parsed}}
 	for _, token := range []string{imEnd, endOfText} {
@@ -56,7 +56,8 @@ func (m *Model) Jinja(template string) (*Format, error) {
 }
 
 // program is a template in Jinja. The text that it writes is cut at the control
-// tokens that it spells out itself; those that messages spell are hidden from it.
+// tokens that it spells out itself: what came from messages is never part of one,
+// whatever the template does to it.
 type program struct {
 	model    *Model
 	template *jinja.Template
@@ -66,14 +67,13 @@ func (p *program) render(system string, msgs []Message, prompt bool) ([]Piece, e
 	if system != "" {
 		msgs = append([]Message{{System, system}}, msgs...)
 	}
-	hide := p.hiding(msgs)
 	list, size := make([]any, len(msgs)), 0
 	for i, m := range msgs {
-		list[i] = [][2]any{{"role", m.Role}, {"content", hide.apply(m.Content)}}
+		list[i] = [][2]any{{"role", m.Role}, {"content", jinja.Said(m.Content)}}
 		size += len(m.Content)
 	}
 	m := p.model
-	text, err := p.execute(map[string]any{
+	text, said, err := p.execute(map[string]any{
 		"messages": list, "add_generation_prompt": prompt, "tools": nil, "documents": nil,
 		"bos_token": m.BOS, "eos_token": m.EOS, "unk_token": m.UNK, "pad_token": m.PAD,
 		"strftime_now": jinja.GoFunc(m.strftime),
@@ -81,18 +81,18 @@ func (p *program) render(system string, msgs []Message, prompt bool) ([]Piece, e
 	if err != nil {
 		return nil, fmt.Errorf("the template reports: %w", err)
 	}
-	return p.cut(text, hide), nil
+	return p.cut(text, said), nil
 }
 
 // execute runs the template. Should a strange one find a fault in the interpreter,
 // that is an error too.
-func (p *program) execute(vars map[string]any, limits jinja.Limits) (text string, err error) {
+func (p *program) execute(vars map[string]any, limits jinja.Limits) (text, said string, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = fmt.Errorf("the interpreter failed: %v", fault)
 		}
 	}()
-	return p.template.Render(vars, limits)
+	return p.template.Traced(vars, limits)
 }
 
 // limits returns what a template may do with messages of that number and size
@@ -111,69 +111,55 @@ func (m *Model) strftime(format string) (string, error) {
 	return strftime(now(), format)
 }
 
-// hiding keeps apart the control tokens that messages spell out: a mark, which is
-// in none of the messages, stands in each of them while a template is rendered.
-type hiding struct {
-	mark string
-	in   *strings.Replacer
-}
-
-func (p *program) hiding(msgs []Message) hiding {
-	h := hiding{}
-	for mark := rune(0xFDD0); ; mark++ { // these are no characters, and never will be
-		h.mark = string(mark)
-		if !slices.ContainsFunc(msgs, func(m Message) bool { return strings.Contains(m.Content, h.mark) }) {
-			break
-		}
-	}
-	var pairs []string
-	for _, token := range p.model.longestFirst() {
-		_, n := firstRune(token)
-		pairs = append(pairs, token, token[:n]+h.mark+token[n:])
-	}
-	h.in = strings.NewReplacer(pairs...)
-	return h
-}
-
-func (h hiding) apply(s string) string { return h.in.Replace(s) }
-
-// longestFirst returns the control tokens that can be hidden and found.
+// longestFirst returns the control tokens.
 func (m *Model) longestFirst() []string {
-	var list []string
-	for _, t := range m.Control {
-		if _, n := firstRune(t); n < len(t) {
-			list = append(list, t)
-		}
-	}
-	slices.SortFunc(list, func(a, b string) int { return len(b) - len(a) })
+	list := slices.DeleteFunc(slices.Clone(m.Control), func(t string) bool { return t == "" })
+	slices.SortStableFunc(list, func(a, b string) int { return len(b) - len(a) })
 	return list
 }
 
-// firstRune returns the first character of s and its length.
-func firstRune(s string) (r rune, n int) {
-	for i, x := range s {
-		if i > 0 {
-			return r, i
-		}
-		r = x
-	}
-	return r, len(s)
-}
-
-// cut makes pieces of the text that a template has written.
-func (p *program) cut(text string, hide hiding) []Piece {
+// cut makes pieces of the text that a template has written. Said is not zero for the
+// bytes that came from messages, or "" if none did.
+func (p *program) cut(text, said string) []Piece {
 	var w writer
+	f := finder{text: text, said: said, next: map[string]int{}}
 	tokens := p.model.longestFirst()
-	for text != "" {
+	for done := 0; done < len(text); {
 		at, found := len(text), ""
 		for _, t := range tokens {
-			if i := strings.Index(text[:min(len(text), at+len(t))], t); i >= 0 && i < at {
+			if i := f.find(t, done); i < at {
 				at, found = i, t
 			}
 		}
-		w.text(strings.ReplaceAll(text[:at], hide.mark, ""))
+		w.text(text[done:at])
 		w.add(Piece{found, true})
-		text = text[at+len(found):]
+		done = at + len(found)
 	}
 	return w.pieces
+}
+
+// finder finds tokens that a template wrote.
+type finder struct {
+	text, said string
+	next       map[string]int // where each token was found last
+}
+
+// find returns where the token t begins next, from a place on, or the end of the text.
+func (f *finder) find(t string, from int) int {
+	at, ok := f.next[t]
+	for !ok || at < from {
+		if ok && at < len(f.text) {
+			from = max(from, at+1)
+		}
+		i := strings.Index(f.text[from:], t)
+		if at, ok = from+i, true; i < 0 {
+			at = len(f.text)
+			break
+		}
+		if f.said != "" && strings.Trim(f.said[at:at+len(t)], "\x00") != "" {
+			from, ok = at+1, false
+		}
+	}
+	f.next[t] = at
+	return at
 }

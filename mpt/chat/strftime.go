@@ -13,6 +13,19 @@ var layouts = map[byte]string{
 	'X': "15:04:05", 'y': "06", 'Y': "2006",
 }
 
+// unpadded removes zeros and spaces from the beginning of a number, but not its last
+// digit. What is not a number stays.
+func unpadded(conversion byte, s string) string {
+	if strings.IndexByte("deHIjmMSyY", conversion) < 0 {
+		return s
+	}
+	s = strings.TrimLeft(s, " ")
+	for len(s) > 1 && s[0] == '0' {
+		s = s[1:]
+	}
+	return s
+}
+
 // strftime writes a time as C's function of that name does, in English. A hyphen
 // before a conversion removes zeros at its beginning, as in the GNU library.
 func strftime(t time.Time, format string) (string, error) {
@@ -30,7 +43,7 @@ func strftime(t time.Time, format string) (string, error) {
 		layout, ok := layouts[plain[0]]
 		switch {
 		case ok && plain != rest:
-			b.WriteString(strings.TrimLeft(strings.TrimLeft(t.Format(layout), "0"), " "))
+			b.WriteString(unpadded(plain[0], t.Format(layout)))
 		case ok:
 			b.WriteString(t.Format(layout))
 		case plain[0] == '%':

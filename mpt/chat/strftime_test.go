@@ -15,6 +15,15 @@ func TestStrftime(t *testing.T) {
 			t.Errorf("%q: %q, %v, want %q", format, got, err, want)
 		}
 	}
+	// At least one digit stays of what is all zeros.
+	midnight := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	for format, want := range map[string]string{
+		"%-H:%-M:%-S": "0:0:0", "%-y": "0", "%-I": "12", "%-d.%-m.%-Y": "1.1.2000", "%-j": "1", "%-e|%e": "1| 1", "%-B": "January", "%-p": "AM",
+	} {
+		if got, err := strftime(midnight, format); err != nil || got != want {
+			t.Errorf("%q: %q, %v, want %q", format, got, err, want)
+		}
+	}
 	for format, want := range map[string]string{
 		"%Q": "strftime_now: the conversion %Q is not supported", "%": `strftime_now: the format "%" ends within a conversion`,
 	} {

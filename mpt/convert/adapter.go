@@ -116,7 +116,7 @@ func adapterType(name string) (gguf.Type, error) {
 	for _, t := range adapterTypes {
 		names = append(names, t.String())
 	}
-	return 0, fmt.Errorf("an adapter cannot be stored as %s: choose one of %s, or leave --type out to keep its types", name, strings.Join(names, ", "))
+	return 0, fmt.Errorf("an adapter cannot be stored as %s: choose one of %s, or give no type to keep its types", name, strings.Join(names, ", "))
 }
 
 // thinSource returns a matrix of an adapter as a source.

@@ -154,7 +154,7 @@ func TestExistingOutput(t *testing.T) {
 	dst := filepath.Join(t.TempDir(), "x.gguf")
 	put(t, filepath.Dir(dst), "x.gguf", []byte("precious"))
 	_, err := Convert(context.Background(), caseDir("hf-tiny"), dst, Options{Type: "Q8_0"})
-	if !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), "--force") {
+	if !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), "allow to replace it") {
 		t.Errorf("an existing output: %v", err)
 	}
 	if b, _ := os.ReadFile(dst); string(b) != "precious" {

@@ -154,7 +154,7 @@ func (p *plan) merge(f AdapterFile, logf func(string, ...any)) error {
 	}
 	if quantized > 0 {
 		logf("%s: %d quantised matrices are decoded, changed and quantised again, which costs quality: "+
-			"merge into the original weights, or use the adapter with --lora", f.Path, quantized)
+			"merge into the original weights, or use the adapter beside the model", f.Path, quantized)
 	}
 	return nil
 }

@@ -108,7 +108,7 @@ func checkRequantize(t output, allow bool) error {
 	}
 	if isQuantized(from) && !allow {
 		return fmt.Errorf("tensor %s is %v already; converting it to %v loses quality twice: "+
-			"start from the original weights, or allow it with --allow-requantize", t.info.Name, from, to)
+			"start from the original weights, or allow to quantise again", t.info.Name, from, to)
 	}
 	if _, ok := quantize.Lookup(from); !ok && from != gguf.F64 {
 		return fmt.Errorf("tensor %s: %v cannot be read yet: %w", t.info.Name, from, errors.ErrUnsupported)

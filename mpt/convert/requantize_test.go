@@ -110,7 +110,7 @@ func TestRequantizeQuantized(t *testing.T) {
 	out := t.TempDir()
 	dst := filepath.Join(out, "x.gguf")
 	_, err := Convert(context.Background(), f.Name(), dst, Options{Type: "Q4_0"})
-	if err == nil || !strings.Contains(err.Error(), "is Q8_0 already") || !strings.Contains(err.Error(), "--allow-requantize") {
+	if err == nil || !strings.Contains(err.Error(), "is Q8_0 already") || !strings.Contains(err.Error(), "allow to quantise again") {
 		t.Errorf("requantising without being asked: %v", err)
 	}
 	empty(t, out)

@@ -89,7 +89,7 @@ func (a adapterTokens) choose(old vocabularyOf, logf func(string, ...any)) (*tok
 		return nil, nil
 	case added == 0:
 		if v.ChatTemplate != "" && v.ChatTemplate != old.template {
-			logf("%s: the tokenizer beside the adapter has another chat template: the model keeps its own, --chat-template uses another", a.dir)
+			logf("%s: the tokenizer beside the adapter has another chat template: the model keeps its own", a.dir)
 		}
 		return nil, nil
 	}

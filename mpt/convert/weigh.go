@@ -32,12 +32,12 @@ func (p *plan) weigh(recipe quantize.Recipe, opt Options) error {
 		}
 		if recipe.NeedsImatrix(t.info.Name, t.info.Type) {
 			return fmt.Errorf("tensor %s: %v without the importance of its columns makes nonsense: "+
-				"measure it with mpt imatrix, and add --imatrix FILE, or add --self", t.info.Name, t.info.Type)
+				"measure an importance matrix of the model first", t.info.Name, t.info.Type)
 		}
 		missing = append(missing, t.info.Name)
 	}
 	if products && opt.Search != quantize.Better {
-		opt.Logf("the products in the importance matrix are not used: that takes --search better")
+		opt.Logf("the products in the importance matrix are not used: that takes the better search")
 	}
 	if opt.Imatrix == nil || len(missing) == 0 {
 		return nil
@@ -139,7 +139,7 @@ func (f *feedback) used(n int) {
 func (opt Options) checkImatrix(recipe quantize.Recipe) error {
 	if opt.Imatrix == nil {
 		if recipe.NeedsImatrix("", recipe.Base) && recipe.Base != gguf.IQ2_S {
-			return fmt.Errorf("%s without an importance matrix makes nonsense: measure one with mpt imatrix, and add --imatrix FILE, or add --self", recipe.Name)
+			return fmt.Errorf("%s without an importance matrix makes nonsense: measure an importance matrix of the model first", recipe.Name)
 		}
 		return nil
 	}

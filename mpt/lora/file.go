@@ -65,7 +65,7 @@ func (a *Adapter) readKeys(f *gguf.File) (alpha float64, err error) {
 		return 0, err
 	}
 	if kind == "model" {
-		return 0, malformed("a model, not an adapter: give it with -m")
+		return 0, malformed("a model, not an adapter")
 	}
 	arch, err := gguf.Get[string](f, "general.architecture")
 	if err != nil {

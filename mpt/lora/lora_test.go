@@ -335,7 +335,7 @@ func TestBadFiles(t *testing.T) {
 		want    string
 		is      error
 	}{
-		{"model", kv("general.type", "model"), []tensor{a, b}, "a model, not an adapter: give it with -m", ErrFormat},
+		{"model", kv("general.type", "model"), []tensor{a, b}, "a model, not an adapter", ErrFormat},
 		{"no type", kv("general.type", nil), []tensor{a, b}, "a model, not an adapter", ErrFormat},
 		{"imatrix", kv("general.type", "imatrix"), []tensor{a, b}, `a file of type "imatrix"`, ErrFormat},
 		{"llama", kv("general.architecture", "llama"), []tensor{a, b}, `for models of architecture "llama"`, ErrFormat},

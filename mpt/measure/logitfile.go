@@ -170,7 +170,7 @@ func (l *logitReader) start(e *evaluation) error {
 	case h.Context != want.Context:
 		return fmt.Errorf("its chunks have %d tokens, not %d: use the same context size", h.Context, want.Context)
 	case h.First != want.First:
-		return errors.New("it was made by the other rule: use --documents for both or for none")
+		return errors.New("it was made by the other rule: as one text, or as documents")
 	case h.Chunks == 0:
 		return errors.New("it holds no chunks, so there is nothing to compare with")
 	case e.opt.Chunks > int(h.Chunks):

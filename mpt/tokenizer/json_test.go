@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"encoding/json"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -93,7 +94,7 @@ var refused = []struct {
 	{"same id 77", func(f object) { f["model"].(object)["vocab"].(object)["new"] = 77 }},
 	{"same id 7", func(f object) { addToken(f, object{"id": 7, "content": "<x>"}) }},
 	{"vocabulary says 0", func(f object) { addToken(f, object{"id": 500, "content": "<|endoftext|>"}) }},
-	{"out of range", func(f object) { addToken(f, object{"id": 1 << 40, "content": "<x>"}) }},
+	{"out of range", func(f object) { addToken(f, object{"id": int64(1 << 40), "content": "<x>"}) }},
 	{"WordPiece", func(f object) { f["decoder"] = object{"type": "WordPiece"} }},
 	{"decoder []", func(f object) { f["decoder"] = nil }},
 	{"BertProcessing", func(f object) { f["post_processor"] = object{"type": "BertProcessing"} }},
@@ -109,10 +110,15 @@ func part(kind, id string) object { return object{kind: object{"id": id, "type_i
 
 func addToken(f object, token object) { f["added_tokens"] = append(f["added_tokens"].([]any), token) }
 
+// beyond32 reports whether a number is refused because it does not fit an int of 32 bits.
+func beyond32(err error) bool {
+	return math.MaxInt == math.MaxInt32 && (strings.Contains(err.Error(), "of type int") || strings.Contains(err.Error(), "does not fit int"))
+}
+
 func TestParseJSONRefuses(t *testing.T) {
 	for _, c := range refused {
 		_, err := ParseJSON(edit(t, c.change))
-		if err == nil || !strings.Contains(err.Error(), c.name) {
+		if err == nil || !strings.Contains(err.Error(), c.name) && !beyond32(err) {
 			t.Errorf("error %v, want one that names %q", err, c.name)
 		}
 	}

@@ -84,7 +84,7 @@ func Quantize() *cobra.Command {
 
 // Main runs root with the arguments args and returns the exit status.
 func Main(root *cobra.Command, args []string) int {
-	root.SetArgs(longFlags(args))
+	root.SetArgs(longFlags(root, args))
 	root.SilenceErrors, root.SilenceUsage = true, true
 	keepFlagOrder(root)
 	refuseEmpty(root)
@@ -130,7 +130,7 @@ func note(w io.Writer, format string, args ...any) {
 	for _, name := range []string{"mpt", "measure"} {
 		text = strings.ReplaceAll(text, ": "+name+": ", ": ")
 	}
-	fmt.Fprintf(w, "mpt%s\n", visible(text))
+	fmt.Fprintf(w, "mpt%s\n", visible(flagWords.Replace(text)))
 }
 
 // keepFlagOrder makes help show the flags of cmd and its subcommands in the order

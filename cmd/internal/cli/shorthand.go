@@ -3,6 +3,9 @@ package cli
 import (
 	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // shorthands are llama.cpp's flags of one dash and several letters, which the parser of
@@ -18,18 +21,34 @@ var shorthands = map[string]string{
 	"-hft": "--hf-token",
 }
 
-// longFlags replaces shorthands, also with a value behind an equals sign, by the flags
-// they stand for.
-func longFlags(args []string) []string {
+// longFlags replaces shorthands, also with a value behind an equals sign, by the flags they
+// stand for, but not where they are the value of another flag.
+func longFlags(root *cobra.Command, args []string) []string {
+	cmd, _, err := root.Find(args)
+	if err != nil {
+		cmd = root
+	}
 	args = slices.Clone(args)
-	for i, arg := range args {
-		if arg == "--" {
-			break
-		}
-		name, _, _ := strings.Cut(arg, "=")
+	for i := 0; i < len(args) && args[i] != "--"; i++ {
+		name, _, _ := strings.Cut(args[i], "=")
 		if long, ok := shorthands[name]; ok {
-			args[i] = long + arg[len(name):]
+			args[i] = long + args[i][len(name):]
+		}
+		if wantsValue(cmd.Flags(), args[i]) {
+			i++
 		}
 	}
 	return args
+}
+
+// wantsValue reports whether the argument is a flag whose value is the next one.
+func wantsValue(fs *pflag.FlagSet, arg string) bool {
+	var f *pflag.Flag
+	switch name, long := strings.CutPrefix(arg, "--"); {
+	case long:
+		f = fs.Lookup(name) // none of a name with a value behind an equals sign
+	case len(arg) == 2 && arg[0] == '-':
+		f = fs.ShorthandLookup(arg[1:])
+	}
+	return f != nil && f.NoOptDefVal == ""
 }

@@ -112,6 +112,15 @@ func (t *Tier) Attend(out []float32, ldo int, q []float32, ldq, n, pos int, h He
 	t.att.attend(a)
 }
 
+// pieces are what a lone query reads of a chunk, each the keys or the values of its head in
+// a page: first all keys, then all values. See [attention.fetch].
+type pieces struct {
+	tile, n     int // the first page, counted from the start of the cache, and how many
+	ahead       int // while one is read, the one so many pieces later is fetched
+	next, after int // the page of the keys that are read after the chunk, and how many there are
+	head        int // that those are of
+}
+
 // attention is one call of [Tier.Attend].
 type attention struct {
 	Head

@@ -10,14 +10,6 @@ import "unsafe"
 // worker will most likely have to do with. A piece is what a page has of a head, its
 // keys or its values. While one is read, another, so many pieces ahead, is fetched.
 
-// pieces are those of a chunk that a lone query sees.
-type pieces struct {
-	tile, n     int // the first page, counted from the start of the cache, and how many
-	ahead       int // how many pieces ahead memory is fetched
-	next, after int // the page of the next keys to come, and how many there are
-	head        int // that those are of
-}
-
 // piecesOf returns the pieces of chunk c from position first to before last, for a query at
 // position at.
 func (a *attention) piecesOf(c, at, first, last int) pieces {

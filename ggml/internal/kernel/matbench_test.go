@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -24,7 +25,8 @@ func BenchmarkMatMul(b *testing.B) {
 
 // BenchmarkMatMulMemory measures small batches and a matrix that no cache holds.
 func BenchmarkMatMulMemory(b *testing.B) {
-	const k, size = 4096, 2 << 30
+	const k = 4096
+	size := int(min(math.MaxInt, int64(2<<30)))
 	r := rand.New(rand.NewPCG(0, 0))
 	data := make([]byte, size)
 	for _, typ := range matTypes() {

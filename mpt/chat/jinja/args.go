@@ -1,5 +1,7 @@
 package jinja
 
+import "slices"
+
 // args are those of a call, evaluated. A function takes one after the other, by its
 // name or by its place.
 type args struct {
@@ -26,11 +28,27 @@ func (a *arguments) eval(s *state, sc *scope) *args {
 			fail("what follows ** is no dict")
 		}
 		for i, k := range d.keys {
-			r.names, r.named = append(r.names, s.str(k)), append(r.named, d.values[i])
+			t, ok := k.(text)
+			if !ok || slices.Contains(r.names, t.s) {
+				fail("what follows ** has the key %s, which is no name or is there twice", s.reprOf(k).s)
+			}
+			r.names, r.named = append(r.names, t.s), append(r.named, d.values[i])
 		}
 	}
 	s.spend(1 + len(r.list) + len(r.names))
 	return r
+}
+
+// withNames are the arguments of methods that may be given by their names.
+var withNames = map[string][]string{"split": {"sep", "maxsplit"}, "rsplit": {"sep", "maxsplit"}, "splitlines": {"keepends"}}
+
+// places refuses names of arguments that the method does not know.
+func (a *args) places(method string) {
+	for _, n := range a.names {
+		if method != "format" && !slices.Contains(withNames[method], n) {
+			fail("%s has no argument %s", method, n)
+		}
+	}
 }
 
 // named1 takes the argument of that name, if there is one.
@@ -73,20 +91,12 @@ func (a *args) or(name string, absent any) any {
 
 // integer and text are or for arguments of that type.
 func (a *args) integer(name string, absent int) int {
-	v := a.or(name, int64(absent))
-	if b, ok := v.(bool); ok {
-		v = asInt(b)
-	}
-	n, ok := v.(int64)
-	if !ok || n != int64(int(n)) {
-		fail("the argument %s is %s, not an int", name, typeName(v))
-	}
-	return int(n)
+	return sized(a.or(name, int64(absent)), "the argument "+name)
 }
 
-func (a *args) text(name string) string {
+func (a *args) text(name string) text {
 	v := a.take(name)
-	t, ok := v.(string)
+	t, ok := v.(text)
 	if !ok {
 		fail("the argument %s is %s, not a text", name, typeName(v))
 	}

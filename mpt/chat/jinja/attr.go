@@ -1,6 +1,10 @@
 package jinja
 
-import "strings"
+import (
+	"math"
+	"strings"
+	"unicode/utf8"
+)
 
 func (x *attribute) eval(s *state, sc *scope) any {
 	v := x.x.eval(s, sc)
@@ -11,43 +15,55 @@ func (x *attribute) eval(s *state, sc *scope) any {
 // attribute returns v.name: a method or, if there is none, an item of a dict.
 func (s *state) attribute(v any, name string) any {
 	s.spend(1)
-	switch x := v.(type) {
-	case *undefined:
-		fail("%s is undefined, and has no %q", x.what, name)
-	case *namespace:
-		if y, ok := x.vars[name]; ok {
-			return y
+	if x, ok := s.own(v, name); ok {
+		return x
+	}
+	d, isDict := v.(*dict)
+	if refused[attributesOf(v)][name] || strings.HasPrefix(name, "__") {
+		what := "an attribute"
+		if kindOf(v) != "" {
+			what = "a method"
 		}
-		return &undefined{"the namespace's " + name}
-	case *loop:
-		return x.get(name)
-	case *group:
-		switch name {
-		case "grouper":
-			return x.key
-		case "list":
-			return x.items
-		}
+		fail("%s has %s %q in Python, which is not supported", typeName(v), what, name)
 	}
-	if _, ok := s.methods[kindOf(v)][name]; ok {
-		return &method{v, name}
-	}
-	if refused[kindOf(v)][name] || strings.HasPrefix(name, "__") {
-		fail("%s has a method %q in Python, which is not supported", typeName(v), name)
-	}
-	if d, ok := v.(*dict); ok {
-		if y, ok := d.get(s, name); ok {
+	if isDict {
+		if y, ok := d.named(name); ok {
 			return y
 		}
 	}
 	return &undefined{"'" + name + "'"}
 }
 
+// own returns an attribute that is not an item.
+func (s *state) own(v any, name string) (any, bool) {
+	switch x := v.(type) {
+	case *undefined:
+		fail("%s is undefined, and has no %q", x.what, name)
+	case *namespace:
+		return x.vars.named(name)
+	case *loop:
+		return x.get(name)
+	case *cycler:
+		return x.get(name)
+	case *group:
+		switch name {
+		case "grouper":
+			return x.key, true
+		case "list":
+			return x.items, true
+		}
+	}
+	if _, ok := s.methods[kindOf(v)][name]; ok {
+		return &method{v, name}, true
+	}
+	return nil, false
+}
+
 func (x *index) eval(s *state, sc *scope) any {
 	v := x.x.eval(s, sc)
 	if sl, ok := x.at.(*sliceExpr); ok {
 		defer s.line(x.line)
-		return s.slice(v, sl, sc)
+		return s.slice(v, sl, sc, x.folded)
 	}
 	at := x.at.eval(s, sc)
 	defer s.line(x.line)
@@ -68,13 +84,11 @@ func (s *state) item(v, at any) any {
 			return y
 		}
 	}
-	switch at := at.(type) {
-	case string:
-		return s.attribute(v, at)
-	case bool:
-		return s.item(v, asInt(at))
-	case int64:
-		if y, ok := s.nth(v, at); ok {
+	if name, ok := at.(text); ok {
+		return s.attribute(v, name.s)
+	}
+	if n, ok := numeric(at); ok && n.whole && n.big == nil {
+		if y, ok := s.nth(v, n.i); ok {
 			return y
 		}
 	}
@@ -85,14 +99,17 @@ func (s *state) item(v, at any) any {
 func (s *state) nth(v any, n int64) (any, bool) {
 	var all []any
 	switch x := v.(type) {
-	case string:
+	case text:
 		return s.character(x, n)
-	case *group:
-		all = s.each(x)
+	case *ranged:
+		if n < 0 {
+			n += int64(x.n)
+		}
+		return x.start + n*x.step, n >= 0 && n < int64(x.n)
 	case *list:
 		all = x.items
-	case *tuple:
-		all = x.items
+	case *tuple, *group:
+		all = tupleItems(x)
 	}
 	if n < 0 {
 		n += int64(len(all))
@@ -103,18 +120,14 @@ func (s *state) nth(v any, n int64) (any, bool) {
 	return all[n], true
 }
 
-func (s *state) character(t string, n int64) (any, bool) {
-	s.spend(1 + len(t)/16)
+func (s *state) character(t text, n int64) (any, bool) {
+	s.spend(1 + len(t.s)/16)
 	if n < 0 {
-		r := []rune(t)
-		if n += int64(len(r)); n < 0 {
-			return nil, false
-		}
-		return string(r[n]), true
+		n += int64(utf8.RuneCountInString(t.s))
 	}
-	for _, r := range t {
+	for i, r := range t.s {
 		if n == 0 {
-			return string(r), true
+			return t.cut(i, i+utf8.RuneLen(r)), true
 		}
 		n--
 	}
@@ -127,7 +140,7 @@ func (*sliceExpr) eval(*state, *scope) any {
 }
 
 // slice returns v[from:to:step].
-func (s *state) slice(v any, x *sliceExpr, sc *scope) any {
+func (s *state) slice(v any, x *sliceExpr, sc *scope, folded bool) any {
 	bound := func(e expr) any {
 		if e == nil {
 			return nil
@@ -135,21 +148,42 @@ func (s *state) slice(v any, x *sliceExpr, sc *scope) any {
 		return e.eval(s, sc)
 	}
 	from, to, step := bound(x.from), bound(x.to), bound(x.step)
-	switch x := v.(type) {
-	case string:
-		r := s.runes(x)
-		var b strings.Builder
-		for _, i := range s.sliced(len(r), from, to, step) {
-			b.WriteRune(r[i])
+	for _, bound := range []any{from, to, step} {
+		if !isBound(bound) && folded {
+			return &undefined{"a slice"}
+		} else if !isBound(bound) {
+			fail("a slice from, to or by %s", typeName(bound))
 		}
-		s.made(b.Len())
-		return b.String()
-	case *tuple:
-		return &tuple{s.picked(x.items, from, to, step)}
+	}
+	switch x := v.(type) {
+	case text:
+		r := s.runes(x)
+		var b builder
+		for _, i := range s.sliced(len(r), from, to, step) {
+			b.add(r[i])
+		}
+		s.made(b.len())
+		return b.text()
+	case *tuple, *group:
+		return &tuple{s.picked(tupleItems(x), from, to, step)}
 	case *list:
 		return &list{s.picked(x.items, from, to, step)}
+	case *ranged:
+		first, last, by := bounds(x.n, from, to, step)
+		return &ranged{x.start + int64(first)*x.step, x.start + int64(last)*x.step, x.step * int64(by), count(first, last, by)}
+	case *undefined:
+		fail("%s is undefined, and has no items", x.what)
 	}
-	return &undefined{"a slice of " + typeName(v)}
+	if !folded {
+		fail("%s has no slices", typeName(v))
+	}
+	return &undefined{"a slice"}
+}
+
+// isBound reports whether a slice may begin or end at v.
+func isBound(v any) bool {
+	n, ok := numeric(v)
+	return v == nil || ok && n.whole
 }
 
 func (s *state) picked(items []any, from, to, step any) []any {
@@ -163,20 +197,23 @@ func (s *state) picked(items []any, from, to, step any) []any {
 }
 
 // sliced returns the indices that a slice of n items takes.
-func (s *state) sliced(n int, from, to, step any) (at []int) {
-	number := func(v any, absent int) int {
-		switch x := v.(type) {
-		case nil:
-			return absent
-		case bool:
-			return int(asInt(x))
-		case int64:
-			return int(max(-1<<31, min(1<<31, x)))
-		}
-		fail("a slice from or to %s", typeName(v))
-		return 0
+func (s *state) sliced(n int, from, to, step any) []int {
+	first, last, by := bounds(n, from, to, step)
+	c := count(first, last, by)
+	s.made(8 * c)
+	at := make([]int, c)
+	for i := range at {
+		at[i] = first + i*by
 	}
-	by := number(step, 1)
+	return at
+}
+
+// bounds returns where a slice of n items begins and ends, and its step.
+func bounds(n int, from, to, step any) (first, last, by int) {
+	by = 1
+	if step != nil {
+		by = sized(step, "the step of a slice")
+	}
 	if by == 0 {
 		fail("the step of a slice is zero")
 	}
@@ -188,19 +225,25 @@ func (s *state) sliced(n int, from, to, step any) (at []int) {
 		if v == nil {
 			return absent
 		}
-		i := number(v, 0)
+		i := sized(v, "a slice")
 		if i < 0 {
 			i += n
 		}
 		return max(low, min(high, i))
 	}
-	first, last := clip(from, low), clip(to, high)
 	if by < 0 {
-		first, last = clip(from, high), clip(to, low)
+		return clip(from, high), clip(to, low), by
 	}
-	s.made(8 * max(0, (last-first)/by))
-	for i := first; by > 0 && i < last || by < 0 && i > last; i += by {
-		at = append(at, i)
+	return clip(from, low), clip(to, high), by
+}
+
+// count returns how many items there are from first to last, which is left out.
+func count[T int | int64](first, last, by T) int {
+	if by < 0 {
+		first, last, by = last, first, -by
 	}
-	return at
+	if last <= first {
+		return 0
+	}
+	return int(min((last-first-1)/by, math.MaxInt32-1)) + 1
 }

@@ -18,7 +18,6 @@ package jinja
 import (
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // These are the errors of templates that were stopped.
@@ -38,7 +37,10 @@ type Limits struct {
 }
 
 // Template is a template that was understood. It may be used by several goroutines.
-type Template struct{ body []stmt }
+type Template struct {
+	body  []stmt
+	frame *frame
+}
 
 // Parse reads a template.
 func Parse(source string) (t *Template, err error) {
@@ -47,16 +49,26 @@ func Parse(source string) (t *Template, err error) {
 	}
 	defer catch(&err)
 	p := &parser{tokens: lex(source), uses: map[string]bool{}}
+	f := p.open()
 	body := p.body()
 	if p.at().kind != endOfSource {
 		p.fail("unexpected tag %s", p.peek(1))
 	}
-	return &Template{body}, nil
+	p.hide()
+	return &Template{body, f}, nil
 }
 
 // Render returns the text that the template makes of variables, which are given as Go's
-// own types: nil, bool, int, float64, string, []any, [][2]any for a dict in order, map[string]any, and [Func].
-func (t *Template) Render(vars map[string]any, limits Limits) (text string, err error) {
+// own types: nil, bool, int, float64, string, [Said], []any, [][2]any for a dict in order, map[string]any, and [Func].
+func (t *Template) Render(vars map[string]any, limits Limits) (string, error) {
+	text, _, err := t.Traced(vars, limits)
+	return text, err
+}
+
+// Traced is Render, and tells what came from messages: said has a byte for each of the
+// text, which is not zero if it, or what the template made it of, came from a [Said].
+// It is "" if none did.
+func (t *Template) Traced(vars map[string]any, limits Limits) (text, said string, err error) {
 	defer catch(&err)
 	s := &state{library: all, steps: limits.Steps, room: limits.Bytes}
 	globals := &scope{}
@@ -66,9 +78,10 @@ func (t *Template) Render(vars map[string]any, limits Limits) (text string, err 
 	for name, v := range vars {
 		globals.set(name, s.fromGo(v))
 	}
-	var out strings.Builder
-	s.run(t.body, globals.inner(), &out)
-	return out.String(), nil
+	var out builder
+	s.run(t.body, globals.inside(t.frame), &out)
+	written := out.text()
+	return written.s, written.said, nil
 }
 
 // failure is how an error leaves nested calls.

@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"math"
 	"strings"
 )
 
@@ -78,13 +79,20 @@ func (s *state) line(n int) {
 func (x *unary) eval(s *state, sc *scope) any {
 	defer s.line(x.line)
 	v := x.x.eval(s, sc)
-	switch f, ok := v.(float64); {
-	case x.op == "-" && ok:
-		return -f // also of zero
-	case ok:
+	if f, ok := v.(float64); ok && x.op == "+" {
 		return f
+	} else if x.op == "-" {
+		return s.minus(v)
 	}
-	return arithmetic(x.op, int64(0), v)
+	return s.arithmetic(x.op, int64(0), v)
+}
+
+// minus returns -v, also of zero.
+func (s *state) minus(v any) any {
+	if f, ok := v.(float64); ok {
+		return -f
+	}
+	return s.arithmetic("-", int64(0), v)
 }
 
 func (x *binary) eval(s *state, sc *scope) any {
@@ -95,6 +103,9 @@ func (x *binary) eval(s *state, sc *scope) any {
 		return a
 	case x.op == "and", x.op == "or":
 		return x.y.eval(s, sc)
+	}
+	if n, ok := numeric(a); x.negated && ok && (n.sign() < 0 || n.sign() == 0 && math.Signbit(n.f)) {
+		return s.minus(s.operate("**", s.minus(a), x.y.eval(s, sc)))
 	}
 	return s.operate(x.op, a, x.y.eval(s, sc))
 }
@@ -113,11 +124,11 @@ func (s *state) operate(op string, a, b any) any {
 	}
 	switch {
 	case op == "~":
-		t := s.str(a) + s.str(b)
-		s.made(len(t))
+		t := joined(s.str(a), s.str(b))
+		s.made(len(t.s))
 		return t
 	case op == "%":
-		if t, ok := a.(string); ok {
+		if t, ok := a.(text); ok {
 			return s.printf(t, b)
 		}
 	case op == "*":
@@ -132,25 +143,26 @@ func (s *state) operate(op string, a, b any) any {
 			return v
 		}
 	}
-	return arithmetic(op, a, b)
+	return s.arithmetic(op, a, b)
 }
 
 // appended returns the text or list a with b behind it.
 func (s *state) appended(a, b any) (any, bool) {
 	switch x := a.(type) {
-	case string:
-		if y, ok := b.(string); ok {
-			s.made(len(x) + len(y))
-			return x + y, true
+	case text:
+		if y, ok := b.(text); ok {
+			s.made(len(x.s) + len(y.s))
+			return joined(x, y), true
 		}
 	case *list:
 		if y, ok := b.(*list); ok {
 			return s.newList(append(append([]any{}, x.items...), y.items...)), true
 		}
-	case *tuple:
-		if y, ok := b.(*tuple); ok {
-			s.made(16 * (len(x.items) + len(y.items)))
-			return &tuple{append(append([]any{}, x.items...), y.items...)}, true
+	case *tuple, *group:
+		if y := tupleItems(b); y != nil {
+			x := tupleItems(x)
+			s.made(16 * (len(x) + len(y)))
+			return &tuple{append(append([]any{}, x...), y...)}, true
 		}
 	}
 	return nil, false
@@ -158,19 +170,15 @@ func (s *state) appended(a, b any) (any, bool) {
 
 // repeated returns the text or list a, b times.
 func (s *state) repeated(a, b any) (any, bool) {
-	if y, ok := b.(bool); ok {
-		b = asInt(y)
-	}
-	n, ok := b.(int64)
-	if !ok {
+	if x, ok := numeric(b); !ok || !x.whole {
 		return nil, false
 	}
-	n = max(n, 0)
+	n := max(sized(b, ""), 0)
 	size := func(one int) {
-		if one > 0 && n > int64(s.room/one) {
+		if one > 0 && n > s.room/one {
 			panic(failure{ErrRoom})
 		}
-		s.made(one * int(n))
+		s.made(one * n)
 	}
 	items := func(list []any) []any {
 		size(16 * len(list))
@@ -184,15 +192,15 @@ func (s *state) repeated(a, b any) (any, bool) {
 		return all
 	}
 	switch x := a.(type) {
-	case string:
-		if size(len(x)); x == "" {
-			return "", true
+	case text:
+		if size(len(x.s)); x.s == "" {
+			return x, true
 		}
-		return strings.Repeat(x, int(n)), true
+		return x.repeat(n), true
 	case *list:
 		return &list{items(x.items)}, true
-	case *tuple:
-		return &tuple{items(x.items)}, true
+	case *tuple, *group:
+		return &tuple{items(tupleItems(x))}, true
 	}
 	return nil, false
 }
@@ -213,6 +221,7 @@ func (s *state) call(f any, a *args) any {
 	case *macro:
 		return f.call(s, a)
 	case *method:
+		a.places(f.name)
 		v := s.methods[kindOf(f.self)][f.name](s, f.self, a)
 		a.done()
 		return v
@@ -272,7 +281,7 @@ func (s *state) test(name string, v any, a *args) bool {
 // costOf spends what it takes to look at all of a text.
 func (s *state) costOf(v any) {
 	s.spend(2)
-	if t, ok := v.(string); ok {
-		s.spend(len(t) / 64)
+	if t, ok := v.(text); ok {
+		s.spend(len(t.s) / 64)
 	}
 }

@@ -11,7 +11,7 @@ type kind byte
 
 const (
 	endOfSource kind = iota
-	text             // between tags
+	data             // the text between tags
 	outBegin         // {{
 	outEnd           // }}
 	tagBegin         // {%
@@ -31,9 +31,6 @@ type token struct {
 
 // isSpace reports whether Python takes r for white space.
 func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
-
-// white are the characters that Python's strip removes and that occur in templates.
-const white = " \t\n\r\v\f"
 
 // lexer cuts a template into tokens. White space around tags goes as with trim_blocks
 // and lstrip_blocks.
@@ -123,7 +120,7 @@ func (l *lexer) text(s string) {
 		l.trim = false
 	}
 	if s != "" {
-		l.add(text, s)
+		l.add(data, s)
 	}
 }
 
@@ -156,11 +153,11 @@ func (l *lexer) comment() {
 
 // raw takes a raw block, if the tag that has begun is one.
 func (l *lexer) raw() bool {
-	begin := strings.TrimLeft(l.rest, white)
+	begin := strings.TrimLeftFunc(l.rest, isSpace)
 	if !strings.HasPrefix(begin, "raw") {
 		return false
 	}
-	begin = strings.TrimLeft(begin[3:], white)
+	begin = strings.TrimLeftFunc(begin[3:], isSpace)
 	sign := byte(0)
 	if strings.HasPrefix(begin, "-") {
 		sign, begin = '-', begin[1:]
@@ -176,24 +173,35 @@ func (l *lexer) raw() bool {
 			fail("line %d: a raw block is not closed", l.line)
 		}
 		at += n
-		if body, _, ok := strings.Cut(l.rest[at+2:], "%}"); ok && strings.Trim(body, "-+"+white) == "endraw" {
-			l.endRaw(at, body)
+		if open, close, size := endRaw(l.rest[at+2:]); size > 0 {
+			l.before(l.take(at), '%', open)
+			l.take(size)
+			l.end(close, true)
 			return true
 		}
 	}
 }
 
-// endRaw takes the text of a raw block and the tag behind it.
-func (l *lexer) endRaw(at int, body string) {
-	sign := func(c byte) byte {
-		if c == '-' || c == '+' {
-			return c
+// endRaw reads the tag that ends a raw block, behind its first two characters: its signs
+// and how many bytes there are before its last two characters and with the first two.
+func endRaw(s string) (open, close byte, size int) {
+	rest := s
+	sign := func(allowed string) (c byte) {
+		if rest != "" && strings.IndexByte(allowed, rest[0]) >= 0 {
+			c, rest = rest[0], rest[1:]
 		}
-		return 0
+		return c
 	}
-	l.before(l.take(at), '%', sign(body[0]))
-	l.take(2 + len(body))
-	l.end(sign(body[len(body)-1]), true)
+	open = sign("-+")
+	rest = strings.TrimLeftFunc(rest, isSpace)
+	if !strings.HasPrefix(rest, "endraw") {
+		return 0, 0, 0
+	}
+	rest = strings.TrimLeftFunc(rest[len("endraw"):], isSpace)
+	if close = sign("-+"); !strings.HasPrefix(rest, "%}") {
+		return 0, 0, 0
+	}
+	return open, close, 2 + len(s) - len(rest)
 }
 
 // operators, the longest first.
@@ -204,7 +212,7 @@ func (l *lexer) tag(close string, closeKind kind) {
 	start := l.line
 	var open []byte // brackets
 	for {
-		l.take(len(l.rest) - len(strings.TrimLeft(l.rest, white)))
+		l.take(len(l.rest) - len(strings.TrimLeftFunc(l.rest, isSpace)))
 		if l.rest == "" {
 			fail("line %d: a {%c tag is not closed", start, map[kind]rune{tagEnd: '%', outEnd: '{'}[closeKind])
 		}
@@ -260,92 +268,4 @@ func (l *lexer) word(open []byte) []byte {
 	}
 	fail("line %d: unexpected character %q", l.line, c)
 	return nil
-}
-
-// number reads an integer or a float; the parser tells which.
-func (l *lexer) number() {
-	digits := func(i int) int {
-		for i < len(l.rest) && (l.rest[i] >= '0' && l.rest[i] <= '9' || l.rest[i] == '_') {
-			i++
-		}
-		return i
-	}
-	n := digits(0)
-	if n+1 < len(l.rest) && l.rest[n] == '.' && digits(n+1) > n+1 {
-		n = digits(n + 1)
-	}
-	if n < len(l.rest) && (l.rest[n] == 'e' || l.rest[n] == 'E') {
-		i := n + 1
-		if i < len(l.rest) && (l.rest[i] == '+' || l.rest[i] == '-') {
-			i++
-		}
-		if end := digits(i); end > i {
-			n = end
-		}
-	}
-	l.add(number, l.take(n))
-}
-
-// quoted reads a text in quotes.
-func (l *lexer) quoted() {
-	for i := 1; i < len(l.rest); i++ {
-		switch l.rest[i] {
-		case '\\':
-			i++
-		case l.rest[0]:
-			line := l.line
-			s := l.take(i + 1)
-			l.tokens = append(l.tokens, token{literal, unescape(s[1:i], line), line})
-			return
-		}
-	}
-	fail("line %d: a text in quotes is not closed", l.line)
-}
-
-// escapes are those of one character.
-var escapes = map[byte]string{'n': "\n", 't': "\t", 'r': "\r", '\\': "\\", '\'': "'", '"': `"`, 'a': "\a", 'b': "\b", 'f': "\f", 'v': "\v", '\n': "", '0': "\x00"}
-
-// unescape returns what a text in quotes stands for.
-func unescape(s string, line int) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != '\\' {
-			b.WriteByte(s[i])
-			continue
-		}
-		i++
-		digits := map[byte]int{'x': 2, 'u': 4, 'U': 8}[s[i]]
-		switch plain, ok := escapes[s[i]]; {
-		case ok:
-			b.WriteString(plain)
-		case digits > 0:
-			r, ok := hex(s[i+1:], digits)
-			if !ok {
-				fail("line %d: the escape \\%c needs %d hexadecimal digits", line, s[i], digits)
-			}
-			b.WriteRune(r)
-			i += digits
-		default: // as in Python, it stays
-			b.WriteByte('\\')
-			i--
-			i++
-			b.WriteByte(s[i])
-		}
-	}
-	return b.String()
-}
-
-// hex returns the number that the first n characters of s spell.
-func hex(s string, n int) (r rune, ok bool) {
-	if len(s) < n {
-		return 0, false
-	}
-	for _, c := range []byte(s[:n]) {
-		d := strings.IndexByte("0123456789abcdef", c|0x20)
-		if d < 0 || r > utf8.MaxRune {
-			return 0, false
-		}
-		r = r<<4 | rune(d)
-	}
-	return r, r <= utf8.MaxRune && !(r >= 0xD800 && r < 0xE000)
 }

@@ -1,7 +1,5 @@
 package jinja
 
-import "strings"
-
 // expr is a part of an expression.
 type expr interface{ eval(*state, *scope) any }
 
@@ -28,6 +26,8 @@ type (
 		op   string
 		x, y expr
 		line int
+
+		negated bool // see folded
 	}
 	attribute struct {
 		x    expr
@@ -35,8 +35,9 @@ type (
 		line int
 	}
 	index struct {
-		x, at expr
-		line  int
+		x, at  expr
+		line   int
+		folded bool // see there
 	}
 	sliceExpr struct{ from, to, step expr } // each may be nil; only inside an index
 	call      struct {
@@ -64,7 +65,7 @@ type arguments struct {
 
 // stmt is a tag with what belongs to it, or the text between tags.
 type stmt interface {
-	run(*state, *scope, *strings.Builder) jump
+	run(*state, *scope, *builder) jump
 }
 
 // jump is how a statement ends.
@@ -79,9 +80,12 @@ const (
 type (
 	textStmt   struct{ s string }
 	outputStmt struct{ x expr }
-	blockStmt  struct{ body []stmt }
-	jumpStmt   struct{ breaks bool }
-	ifStmt     struct {
+	blockStmt  struct {
+		body  []stmt
+		frame *frame
+	}
+	jumpStmt struct{ breaks bool }
+	ifStmt   struct {
 		cond    expr
 		yes, no []stmt
 	}
@@ -91,23 +95,27 @@ type (
 		recursive   bool
 		body, none  []stmt
 		line        int
+
+		frame, test, noneFrame *frame
 	}
 	setStmt struct {
 		target target
-		field  string // of a namespace, or ""
 		value  expr
 		block  bool // the value is that of body
 		body   []stmt
 		line   int
+		frame  *frame
 	}
 	filterStmt struct {
 		filter expr
 		body   []stmt
+		frame  *frame
 	}
 	withStmt struct {
-		names  []string
-		values []expr
-		body   []stmt
+		targets []target
+		values  []expr
+		body    []stmt
+		frame   *frame
 	}
 	macroStmt struct{ def *macroDef }
 	callStmt  struct {
@@ -123,10 +131,13 @@ type macroDef struct {
 	defaults []expr
 	body     []stmt
 	uses     map[string]bool // the variables that the body names
+	frame    *frame
 }
 
-// target is one name, or several that take the parts of a list.
+// target is what is assigned to: a name, a field of a namespace, or several targets
+// that take the parts of a list.
 type target struct {
-	names   []string
-	several bool
+	name, field string
+	items       []target
+	several     bool
 }

@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -10,9 +11,10 @@ import (
 func (p *parser) body(until ...string) (list []stmt) {
 	defer p.deeper()()
 	for {
+		p.known()
 		t := p.at()
 		switch t.kind {
-		case text:
+		case data:
 			p.i++
 			list = append(list, &textStmt{t.s})
 		case outBegin:
@@ -69,17 +71,18 @@ func (p *parser) statement() stmt {
 		return p.callStmt()
 	case "filter":
 		f := p.filterChain(&capture{})
-		p.want(tagEnd, "%}")
-		s := &filterStmt{f, p.body("endfilter")}
+		body, frame := p.inner("endfilter")
 		p.end("endfilter")
-		return s
+		return &filterStmt{f, body, frame}
 	case "with":
 		return p.withStmt()
 	case "generation": // marks what an assistant has said, for training
-		p.want(tagEnd, "%}")
-		s := &blockStmt{p.body("endgeneration")}
+		loops := p.loops
+		p.loops = 0
+		body, frame := p.inner("endgeneration")
 		p.end("endgeneration")
-		return s
+		p.loops = loops
+		return &blockStmt{body, frame}
 	case "break", "continue":
 		if p.want(tagEnd, "%}"); p.loops == 0 {
 			p.fail("%s outside of a loop", word)
@@ -91,11 +94,34 @@ func (p *parser) statement() stmt {
 	return nil
 }
 
-func (p *parser) ifStmt() stmt {
-	s := &ifStmt{cond: p.tuple(p.expr)}
+// inner reads the end of a tag and the body behind it, which has a scope of its own:
+// Jinja refuses filters there that it does not know, also within an if around it.
+func (p *parser) inner(until ...string) ([]stmt, *frame) {
+	f := p.open()
+	defer p.shut(f)
+	return p.innerOf(until...), f
+}
+
+// innerOf is inner for a frame that is open.
+func (p *parser) innerOf(until ...string) []stmt {
+	soft := p.soft
+	p.soft = 0
+	p.close()
+	list := p.body(until...)
+	p.soft = soft
+	return list
+}
+
+// close reads the end of a tag that has a body.
+func (p *parser) close() {
+	p.skip(operator, ":")
 	p.want(tagEnd, "%}")
-	p.branches++
-	defer func() { p.branches-- }()
+}
+
+func (p *parser) ifStmt() stmt {
+	defer p.branch()()
+	s := &ifStmt{cond: p.tuple(p.or)}
+	p.close()
 	s.yes = p.body("elif", "else", "endif")
 	switch {
 	case p.tagged("elif"):
@@ -103,45 +129,88 @@ func (p *parser) ifStmt() stmt {
 		s.no = []stmt{p.ifStmt()}
 		return s
 	case p.tagged("else"):
-		p.want(tagEnd, "%}")
+		p.close()
 		s.no = p.body("endif")
 	}
 	p.end("endif")
 	return s
 }
 
-// target reads what is assigned to: a name, or several.
-func (p *parser) target() target {
-	t := target{names: []string{p.name()}}
-	for p.skip(operator, ",") {
-		t.several = true
-		if p.at().kind != name || p.is(name, "in") {
+// target reads what is assigned to; fields says whether that may be a field of a
+// namespace.
+func (p *parser) target(fields bool) target {
+	t := target{}
+	for {
+		if p.is(tagEnd, "%}") || p.is(operator, ")") {
 			break
 		}
-		t.names = append(t.names, p.name())
+		t.items = append(t.items, p.target1(fields))
+		if !p.skip(operator, ",") {
+			break
+		}
+		t.several = true
+	}
+	if !t.several && len(t.items) == 1 {
+		return t.items[0]
+	}
+	if !t.several {
+		p.fail("a name expected, not %s", p.peek(0))
 	}
 	return t
 }
 
-func (p *parser) forStmt() stmt {
-	inside := p.skip(operator, "(")
-	s := &forStmt{target: p.target(), line: p.at().line}
-	if inside {
+func (p *parser) target1(fields bool) target {
+	if p.skip(operator, "(") {
+		defer p.deeper()()
+		if p.skip(operator, ")") {
+			return target{several: true}
+		}
+		t := p.target(false)
 		p.want(operator, ")")
+		return t
 	}
+	t := target{name: p.assigned()}
+	if fields && p.skip(operator, ".") {
+		t.field = p.name()
+	}
+	return t
+}
+
+// assigned reads a name that may be given a value.
+func (p *parser) assigned() string {
+	s := p.name()
+	if slices.Contains([]string{"true", "false", "none", "True", "False", "None"}, s) {
+		p.fail("%s cannot be set", s)
+	}
+	if s == "loop" && p.fors > 0 {
+		p.fail("loop cannot be set within a loop")
+	}
+	return s
+}
+
+func (p *parser) forStmt() stmt {
+	p.fors++
+	defer func() { p.fors-- }()
+	s := &forStmt{line: p.at().line}
+	s.target = p.target(false)
 	p.want(name, "in")
 	s.items = p.tuple(p.or)
 	if p.skip(name, "if") {
+		s.test = p.open()
+		p.takeAll(s.target)
 		s.cond = p.expr()
+		p.shut(s.test)
 	}
 	s.recursive = p.skip(name, "recursive")
-	p.want(tagEnd, "%}")
 	p.loops++
-	s.body = p.body("else", "endfor")
+	s.frame = p.open()
+	p.takeAll(s.target)
+	p.frame.seen["loop"] = true
+	s.body = p.innerOf("else", "endfor")
+	p.shut(s.frame)
 	p.loops--
 	if p.tagged("else") {
-		p.want(tagEnd, "%}")
-		s.none = p.body("endfor")
+		s.none, s.noneFrame = p.inner("endfor")
 	}
 	p.end("endfor")
 	return s
@@ -149,23 +218,19 @@ func (p *parser) forStmt() stmt {
 
 func (p *parser) setStmt() stmt {
 	s := &setStmt{line: p.at().line}
-	if s.target.names = []string{p.name()}; p.skip(operator, ".") {
-		s.field = p.name()
-	} else {
-		p.i--
-		s.target = p.target()
-	}
+	s.target = p.target(true)
 	if p.skip(operator, "=") {
 		s.value = p.tuple(p.expr)
+		p.setAll(s.target)
 		p.want(tagEnd, "%}")
 		return s
 	}
+	p.setAll(s.target)
 	s.value = &capture{}
 	if p.skip(operator, "|") {
 		s.value = p.filterChain(s.value)
 	}
-	p.want(tagEnd, "%}")
-	s.body = p.body("endset")
+	s.body, s.frame = p.inner("endset")
 	p.end("endset")
 	s.block = true
 	return s
@@ -188,7 +253,8 @@ func (p *parser) parameters() (m macroDef) {
 				break
 			}
 		}
-		m.params = append(m.params, p.name())
+		m.params = append(m.params, p.param())
+		p.frame.seen[m.params[n]] = true
 		var absent expr
 		if p.skip(operator, "=") {
 			absent = p.expr()
@@ -200,12 +266,23 @@ func (p *parser) parameters() (m macroDef) {
 	return m
 }
 
+// param reads the name of a parameter.
+func (p *parser) param() string {
+	fors := p.fors
+	p.fors = 0
+	s := p.assigned()
+	p.fors = fors
+	return s
+}
+
 func (p *parser) macroStmt() stmt {
-	word := p.name()
+	word := p.param()
+	p.sets(word)
+	f := p.open()
 	m := p.parameters()
-	m.name = word
-	p.want(tagEnd, "%}")
+	m.name, m.frame = word, f
 	p.macroBody(&m, "endmacro")
+	p.shut(f)
 	return &macroStmt{&m}
 }
 
@@ -213,23 +290,25 @@ func (p *parser) macroStmt() stmt {
 func (p *parser) macroBody(m *macroDef, end string) {
 	loops, uses := p.loops, p.uses
 	p.loops, p.uses = 0, map[string]bool{}
-	m.body, m.uses = p.body(end), p.uses
+	m.body, m.uses = p.innerOf(end), p.uses
 	p.end(end)
+	maps.Copy(uses, m.uses)
 	p.loops, p.uses = loops, uses
 }
 
 func (p *parser) callStmt() stmt {
 	m := macroDef{}
+	f := p.open()
 	if p.is(operator, "(") {
 		m = p.parameters()
 	}
-	m.name = "caller"
+	m.frame = f
+	p.shut(f)
 	c, ok := p.unary(false).(*call)
 	if !ok {
 		p.fail("a call expected")
 	}
-	p.want(tagEnd, "%}")
-	p.macroBody(&m, "endcall")
+	p.within(f, func() { p.macroBody(&m, "endcall") })
 	return &callStmt{c, &m}
 }
 
@@ -239,12 +318,16 @@ func (p *parser) withStmt() stmt {
 		if n > 0 {
 			p.want(operator, ",")
 		}
-		s.names = append(s.names, p.name())
+		s.targets = append(s.targets, p.target(false))
 		p.want(operator, "=")
 		s.values = append(s.values, p.expr())
 	}
-	p.want(tagEnd, "%}")
-	s.body = p.body("endwith")
+	s.frame = p.open()
+	for _, t := range s.targets {
+		p.takeAll(t)
+	}
+	s.body = p.innerOf("endwith")
+	p.shut(s.frame)
 	p.end("endwith")
 	return s
 }

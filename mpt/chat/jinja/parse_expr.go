@@ -1,7 +1,7 @@
 package jinja
 
 import (
-	"math"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +14,12 @@ type parser struct {
 	depth    int
 	loops    int             // that are open, for break and continue
 	uses     map[string]bool // the variables of the macro that is read
-	branches int             // of if, that are open: filters and tests that are not there may stand in those that are not taken
+	fors     int             // loops that are open, those around a macro too
+	branches int             // of if, that are open: what is not supported may stand in those that are not taken
+	frame    *frame          // that is open
+	frames   []*frame        // all
+	unknown  error           // what is wrong if no branch begins, see expr
+	soft     int             // of them, those where Jinja too takes filters that it does not know
 }
 
 // maxDepth bounds how deep blocks and expressions are nested: the parser and the
@@ -69,10 +74,29 @@ func (p *parser) name() string {
 	return p.tokens[p.i-1].s
 }
 
-// expr reads an expression with "if" and "else".
+// branch counts a branch until the function that it returns is called.
+func (p *parser) branch() func() {
+	p.branches++
+	p.soft++
+	return func() { p.branches, p.soft = p.branches-1, p.soft-1 }
+}
+
+// expr reads an expression with "if" and "else". What it begins with is in a branch too
+// if there is an "if" behind it.
 func (p *parser) expr() expr {
 	defer p.deeper()()
+	unknown := p.unknown
+	p.unknown = nil
 	x := p.or()
+	if p.is(name, "if") {
+		p.unknown = nil
+		defer p.branch()()
+	}
+	defer func() {
+		if unknown != nil {
+			p.unknown = unknown
+		}
+	}()
 	for p.skip(name, "if") {
 		c := &condExpr{cond: p.or(), yes: x}
 		if p.skip(name, "else") {
@@ -89,7 +113,9 @@ func (p *parser) chain(operand func() expr, k kind, ops ...string) expr {
 	for p.is(k, ops...) {
 		op := p.at()
 		p.i++
-		x = &binary{op.s, x, operand(), op.line}
+		b := &binary{op: op.s, x: x, y: operand(), line: op.line}
+		b.negated = op.s == "**" && folded(b.x) && !folded(b.y)
+		x = b
 	}
 	return x
 }
@@ -153,12 +179,11 @@ func (p *parser) primary() expr {
 	case t.kind == name:
 		return p.nameOrConst(t)
 	case t.kind == literal:
-		s := t.s
-		for p.at().kind == literal {
-			s += p.at().s
-			p.i++
+		parts := []string{t.s}
+		for ; p.at().kind == literal; p.i++ {
+			parts = append(parts, p.at().s)
 		}
-		return constant{s}
+		return constant{plain(strings.Join(parts, ""))}
 	case t.kind == number:
 		return p.number(t.s)
 	case t.kind == operator && t.s == "(":
@@ -182,27 +207,8 @@ func (p *parser) nameOrConst(t token) expr {
 	case "none", "None":
 		return constant{nil}
 	}
-	p.uses[t.s] = true
+	p.reads(t.s)
 	return &variable{t.s}
-}
-
-func (p *parser) number(s string) expr {
-	if len(s) > 1 && s[0] == '0' && strings.Trim(s, "0_") != "" && s[1] != '.' && s[1]|0x20 != 'e' || strings.Contains(s, "__") {
-		p.fail("the number %s is not supported", s)
-	}
-	s = strings.ReplaceAll(s, "_", "")
-	if strings.ContainsAny(s, ".eE") {
-		x, err := strconv.ParseFloat(s, 64)
-		if err != nil || math.IsInf(x, 0) {
-			p.fail("the number %s is not supported", s)
-		}
-		return constant{x}
-	}
-	x, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		p.fail("the number %s is not supported", s)
-	}
-	return constant{x}
 }
 
 // list reads expressions up to a closing bracket.
@@ -237,7 +243,7 @@ func (p *parser) tuple(one func() expr) expr {
 	comma := false
 	for p.skip(operator, ",") {
 		comma = true
-		if k := p.at(); k.kind == tagEnd || k.kind == outEnd || p.is(operator, "=", ")", "]") || p.is(name, "in") {
+		if k := p.at(); k.kind == tagEnd || k.kind == outEnd || p.is(operator, ")") {
 			break
 		}
 		items = append(items, one())
@@ -271,7 +277,7 @@ func (p *parser) postfix(x expr) expr {
 		case p.skip(operator, "."):
 			t := p.at()
 			if p.i++; t.kind == number {
-				x = &index{x, p.number(t.s), line}
+				x = &index{x, p.number(t.s), line, false}
 			} else if t.kind == name {
 				x = &attribute{x, t.s, line}
 			} else {
@@ -279,7 +285,11 @@ func (p *parser) postfix(x expr) expr {
 				p.fail("a name expected, not %s", p.peek(0))
 			}
 		case p.skip(operator, "["):
-			x = &index{x, p.subscript(), line}
+			at := p.subscript()
+			if p.is(operator, ",") {
+				at = p.subscripts(at)
+			}
+			x = &index{x, at, line, folded(x) && folded(at)}
 			p.want(operator, "]")
 		case p.is(operator, "("):
 			x = &call{x, p.arguments(), line}
@@ -292,7 +302,7 @@ func (p *parser) postfix(x expr) expr {
 // subscript reads an index or a slice.
 func (p *parser) subscript() expr {
 	part := func() expr {
-		if p.is(operator, ":", "]") {
+		if p.is(operator, ":", "]", ",") {
 			return nil
 		}
 		return p.expr()
@@ -312,6 +322,15 @@ func (p *parser) subscript() expr {
 	return s
 }
 
+// subscripts reads the rest of an index of several parts, which is a tuple.
+func (p *parser) subscripts(first expr) expr {
+	items := []expr{first}
+	for p.skip(operator, ",") && !p.is(operator, "]") {
+		items = append(items, p.subscript())
+	}
+	return &tupleExpr{items}
+}
+
 // arguments reads those of a call, with their parentheses.
 func (p *parser) arguments() (a arguments) {
 	p.want(operator, "(")
@@ -321,23 +340,34 @@ func (p *parser) arguments() (a arguments) {
 				break
 			}
 		}
-		switch {
-		case p.skip(operator, "*"):
-			a.star = p.expr()
-		case p.skip(operator, "**"):
-			a.stars = p.expr()
-		case p.at().kind == name && p.tokens[p.i+1].kind == operator && p.tokens[p.i+1].s == "=":
-			a.names = append(a.names, p.name())
-			p.want(operator, "=")
-			a.named = append(a.named, p.expr())
-		default:
-			if len(a.names) > 0 {
-				p.fail("an argument without a name follows one with a name")
-			}
-			a.list = append(a.list, p.expr())
-		}
+		p.argument(&a)
 	}
 	return a
+}
+
+// argument reads one of a.
+func (p *parser) argument(a *arguments) {
+	switch {
+	case a.stars != nil:
+		p.fail("an argument follows ** ")
+	case p.is(operator, "*") && a.star == nil:
+		p.i++
+		a.star = p.expr()
+	case p.skip(operator, "**"):
+		a.stars = p.expr()
+	case p.at().kind == name && p.tokens[p.i+1].kind == operator && p.tokens[p.i+1].s == "=":
+		if slices.Contains(a.names, p.at().s) {
+			p.fail("the argument %s is given twice", p.at().s)
+		}
+		a.names = append(a.names, p.name())
+		p.want(operator, "=")
+		a.named = append(a.named, p.expr())
+	default:
+		if len(a.names) > 0 || a.star != nil {
+			p.fail("an argument without a name follows one with a name")
+		}
+		a.list = append(a.list, p.expr())
+	}
 }
 
 // filters reads filters, tests and calls of their results.
@@ -359,29 +389,39 @@ func (p *parser) filters(x expr) expr {
 // filter reads the name of a filter and its arguments.
 func (p *parser) filter(x expr) expr {
 	f := &filterExpr{x: x, name: p.name(), line: p.at().line}
-	if all.filters[f.name] == nil && p.branches == 0 {
-		p.i--
-		p.fail("the filter %q is not supported", f.name)
-	}
+	p.lookUp("filter", f.name, all.filters[f.name] != nil, slices.Contains(otherFilters, f.name))
 	if p.is(operator, "(") {
 		f.args = p.arguments()
 	}
 	return f
 }
 
+// lookUp checks a filter or test, which is here, or only in Jinja, or not even there.
+func (p *parser) lookUp(kind, word string, here, there bool) {
+	if here || p.branches > 0 && (there || p.soft > 0) || p.unknown != nil {
+		return
+	}
+	p.unknown = fmt.Errorf("line %d: the %s %q is not supported", p.tokens[p.i-1].line, kind, word)
+}
+
+// known fails if something was unknown.
+func (p *parser) known() {
+	if p.unknown != nil {
+		panic(failure{p.unknown})
+	}
+}
+
 func (p *parser) test(x expr) expr {
 	negated := p.skip(name, "not")
 	t := &testExpr{x: x, name: p.name(), line: p.at().line}
-	if all.tests[t.name] == nil && p.branches == 0 {
-		p.i--
-		p.fail("the test %q is not supported", t.name)
-	}
+	p.lookUp("test", t.name, all.tests[t.name] != nil, t.name == "escaped")
 	k := p.at()
 	switch {
 	case p.is(operator, "("):
 		t.args = p.arguments()
-	case k.kind == name && !slices.Contains([]string{"else", "or", "and", "is", "if", "in", "not", "recursive"}, k.s),
-		k.kind == literal, k.kind == number, p.is(operator, "[", "{"):
+	case p.is(name, "is"):
+		p.fail("a test follows a test")
+	case k.kind == name && !p.is(name, "else", "or", "and"), k.kind == literal, k.kind == number, p.is(operator, "[", "{"):
 		t.args.list = []expr{p.postfix(p.primary())}
 	}
 	if negated {
@@ -389,3 +429,6 @@ func (p *parser) test(x expr) expr {
 	}
 	return t
 }
+
+// otherFilters are those of Jinja that are not here.
+var otherFilters = strings.Fields("e escape filesizeformat forceescape pprint random striptags truncate urlencode urlize wordwrap xmlattr")

@@ -1,7 +1,7 @@
 package jinja
 
 import (
-	"strings"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -9,7 +9,8 @@ import (
 type state struct {
 	*library
 	steps, room int
-	calls       int // that are open
+	calls       int     // that are open
+	printed     []*dict // that are being printed
 }
 
 // library is what templates find by name. Its functions reach it by the state only.
@@ -97,21 +98,29 @@ func (sc *scope) get(name string) any {
 
 // assign gives the names of a target the value, or its parts.
 func (sc *scope) assign(s *state, t target, v any) {
-	if !t.several {
-		sc.set(t.names[0], v)
+	switch {
+	case t.field != "":
+		n, ok := sc.get(t.name).(*namespace)
+		if !ok {
+			fail("%s.%s is set, but %[1]s is no namespace", t.name, t.field)
+		}
+		n.vars.put(t.field, v)
+		return
+	case !t.several:
+		sc.set(t.name, v)
 		return
 	}
 	items := s.each(v)
-	if len(items) != len(t.names) {
-		fail("%d values for %d names", len(items), len(t.names))
+	if len(items) != len(t.items) {
+		fail("%d values for %d names", len(items), len(t.items))
 	}
-	for i, n := range t.names {
-		sc.set(n, items[i])
+	for i, n := range t.items {
+		sc.assign(s, n, items[i])
 	}
 }
 
 // run runs statements up to a break or continue.
-func (s *state) run(body []stmt, sc *scope, out *strings.Builder) jump {
+func (s *state) run(body []stmt, sc *scope, out *builder) jump {
 	for _, x := range body {
 		s.spend(1)
 		if j := x.run(s, sc, out); j != onward {
@@ -122,65 +131,62 @@ func (s *state) run(body []stmt, sc *scope, out *strings.Builder) jump {
 }
 
 // text returns what a body writes.
-func (s *state) text(body []stmt, sc *scope) (string, jump) {
-	var b strings.Builder
+func (s *state) text(body []stmt, sc *scope) (text, jump) {
+	var b builder
 	j := s.run(body, sc, &b)
-	return b.String(), j
+	return b.text(), j
 }
 
-func (x *textStmt) run(s *state, _ *scope, out *strings.Builder) jump {
-	s.made(len(x.s))
-	out.WriteString(x.s)
+// write adds a text to what the template writes.
+func (s *state) write(out *builder, t text) {
+	s.made(len(t.s))
+	out.add(t)
+}
+
+func (x *textStmt) run(s *state, _ *scope, out *builder) jump {
+	s.write(out, plain(x.s))
 	return onward
 }
 
-func (x *outputStmt) run(s *state, sc *scope, out *strings.Builder) jump {
-	t := s.str(x.x.eval(s, sc))
-	s.made(len(t))
-	out.WriteString(t)
+func (x *outputStmt) run(s *state, sc *scope, out *builder) jump {
+	s.write(out, s.str(x.x.eval(s, sc)))
 	return onward
 }
 
-func (x *blockStmt) run(s *state, sc *scope, out *strings.Builder) jump {
-	return s.run(x.body, sc.inner(), out)
+func (x *blockStmt) run(s *state, sc *scope, out *builder) jump {
+	return s.run(x.body, sc.inside(x.frame), out)
 }
 
-func (x *jumpStmt) run(*state, *scope, *strings.Builder) jump {
+func (x *jumpStmt) run(*state, *scope, *builder) jump {
 	if x.breaks {
 		return breaks
 	}
 	return continues
 }
 
-func (x *ifStmt) run(s *state, sc *scope, out *strings.Builder) jump {
+func (x *ifStmt) run(s *state, sc *scope, out *builder) jump {
 	if truth(x.cond.eval(s, sc)) {
 		return s.run(x.yes, sc, out)
 	}
 	return s.run(x.no, sc, out)
 }
 
-func (x *setStmt) run(s *state, sc *scope, _ *strings.Builder) jump {
+func (x *setStmt) run(s *state, sc *scope, _ *builder) jump {
 	var v any
-	j := onward
 	if x.block {
-		inner := sc.inner()
-		var t string
-		t, j = s.text(x.body, inner)
+		inner := sc.inside(x.frame)
+		t, j := s.text(x.body, inner)
+		if j != onward {
+			return j
+		}
 		inner.set(captured, t)
 		v = x.value.eval(s, inner)
 	} else {
 		v = x.value.eval(s, sc)
 	}
-	if x.field == "" {
-		sc.assign(s, x.target, v)
-		return j
-	}
-	n, ok := sc.get(x.target.names[0]).(*namespace)
-	if !ok {
-		fail("line %d: %s.%s is set, but %[2]s is no namespace", x.line, x.target.names[0], x.field)
-	}
-	n.vars[x.field] = v
-	return j
+	defer s.line(x.line)
+	sc.assign(s, x.target, v)
+	return onward
 }
 
 // captured is the name of the text of a block. No template can spell it.
@@ -188,20 +194,21 @@ const captured = " captured"
 
 func (*capture) eval(_ *state, sc *scope) any { return sc.get(captured) }
 
-func (x *filterStmt) run(s *state, sc *scope, out *strings.Builder) jump {
-	inner := sc.inner()
+func (x *filterStmt) run(s *state, sc *scope, out *builder) jump {
+	inner := sc.inside(x.frame)
 	t, j := s.text(x.body, inner)
+	if j != onward {
+		return j
+	}
 	inner.set(captured, t)
-	t = s.str(x.filter.eval(s, inner))
-	s.made(len(t))
-	out.WriteString(t)
-	return j
+	s.write(out, s.str(x.filter.eval(s, inner)))
+	return onward
 }
 
-func (x *withStmt) run(s *state, sc *scope, out *strings.Builder) jump {
-	inner := sc.inner()
+func (x *withStmt) run(s *state, sc *scope, out *builder) jump {
+	inner := sc.inside(x.frame)
 	for i, v := range x.values {
-		inner.set(x.names[i], v.eval(s, sc))
+		inner.assign(s, x.targets[i], v.eval(s, sc))
 	}
 	return s.run(x.body, inner, out)
 }
@@ -212,38 +219,50 @@ type loop struct {
 	items         []any
 	depth         int
 	changed       any
-	again         func(items any, depth int) string // of a recursive loop, else nil
+	again         func(items any, depth int) text // of a recursive loop, else nil
 }
 
-func (x *forStmt) run(s *state, sc *scope, out *strings.Builder) jump {
-	x.over(s, sc, x.items.eval(s, sc), 0, out)
-	return onward
+func (x *forStmt) run(s *state, sc *scope, out *builder) jump {
+	defer s.line(x.line)
+	return x.over(s, sc, x.items.eval(s, sc), 0, out)
 }
 
 // over runs the loop over the items of v.
-func (x *forStmt) over(s *state, sc *scope, v any, depth int, out *strings.Builder) {
+func (x *forStmt) over(s *state, sc *scope, v any, depth int, out *builder) jump {
 	items := x.chosen(s, sc, s.each(v))
 	l := &loop{length: len(items), items: items, depth: depth, changed: &undefined{}}
 	if x.recursive {
-		l.again = func(items any, depth int) string {
+		l.again = func(items any, depth int) text {
 			defer s.enter()()
-			var b strings.Builder
+			var b builder
 			x.over(s, sc, items, depth, &b)
-			return b.String()
+			return b.text()
 		}
 	}
+	through := false // whether the body was run to its end: if not, there is the else
 	for l.index = range items {
 		s.spend(1)
-		inner := sc.inner()
+		inner := sc.inside(x.frame)
 		inner.set("loop", l)
 		inner.assign(s, x.target, items[l.index])
-		if s.run(x.body, inner, out) == breaks {
+		j := s.run(x.body, inner, out)
+		if j == breaks {
 			break
 		}
+		through = through || j == onward
 	}
-	if len(items) == 0 {
-		s.run(x.none, sc.inner(), out)
+	if !through {
+		return x.otherwise(s, sc, out)
 	}
+	return onward
+}
+
+// otherwise runs what stands behind else.
+func (x *forStmt) otherwise(s *state, sc *scope, out *builder) jump {
+	if x.noneFrame == nil {
+		return onward
+	}
+	return s.run(x.none, sc.inside(x.noneFrame), out)
 }
 
 // chosen returns the items that the condition of the loop takes.
@@ -254,7 +273,7 @@ func (x *forStmt) chosen(s *state, sc *scope, items []any) []any {
 	var chosen []any
 	for _, v := range items {
 		s.spend(1)
-		inner := sc.inner()
+		inner := sc.inside(x.test)
 		inner.assign(s, x.target, v)
 		if truth(x.cond.eval(s, inner)) {
 			chosen = append(chosen, v)
@@ -265,43 +284,35 @@ func (x *forStmt) chosen(s *state, sc *scope, items []any) []any {
 }
 
 // get returns an attribute of the variable loop.
-func (l *loop) get(name string) any {
-	number := func(n int) any { return int64(n) }
+func (l *loop) get(name string) (any, bool) {
+	numbers := map[string]int{
+		"index": l.index + 1, "index0": l.index, "revindex": l.length - l.index, "revindex0": l.length - l.index - 1,
+		"length": l.length, "depth": l.depth + 1, "depth0": l.depth,
+	}
+	if n, ok := numbers[name]; ok {
+		return int64(n), true
+	}
 	switch name {
-	case "index":
-		return number(l.index + 1)
-	case "index0":
-		return number(l.index)
-	case "revindex":
-		return number(l.length - l.index)
-	case "revindex0":
-		return number(l.length - l.index - 1)
 	case "first":
-		return l.index == 0
+		return l.index == 0, true
 	case "last":
-		return l.index == l.length-1
-	case "length":
-		return number(l.length)
-	case "depth":
-		return number(l.depth + 1)
-	case "depth0":
-		return number(l.depth)
+		return l.index == l.length-1, true
 	case "previtem":
 		if l.index > 0 {
-			return l.items[l.index-1]
+			return l.items[l.index-1], true
 		}
-		return &undefined{"there is no previous item"}
+		return &undefined{"there is no previous item"}, true
 	case "nextitem":
 		if l.index+1 < l.length {
-			return l.items[l.index+1]
+			return l.items[l.index+1], true
 		}
-		return &undefined{"there is no next item"}
+		return &undefined{"there is no next item"}, true
 	case "cycle":
-		return Func(l.cycle)
+		return Func(l.cycle), true
 	case "changed":
-		return Func(l.hasChanged)
+		return Func(l.hasChanged), true
 	}
-	return &undefined{"loop." + name}
+	return nil, false
 }
 
 func (l *loop) cycle(_ *state, a *args) any {
@@ -326,56 +337,70 @@ type macro struct {
 	around *scope
 }
 
-func (x *macroStmt) run(_ *state, sc *scope, _ *strings.Builder) jump {
+func (x *macroStmt) run(_ *state, sc *scope, _ *builder) jump {
 	sc.set(x.def.name, &macro{x.def, sc})
 	return onward
 }
 
-func (x *callStmt) run(s *state, sc *scope, out *strings.Builder) jump {
+func (x *callStmt) run(s *state, sc *scope, out *builder) jump {
 	a := x.call.args.eval(s, sc)
 	a.names, a.named = append(a.names, "caller"), append(a.named, &macro{x.caller, sc})
-	t := s.str(s.call(x.call.f.eval(s, sc), a))
-	s.made(len(t))
-	out.WriteString(t)
+	defer s.line(x.call.line)
+	s.write(out, s.str(s.call(x.call.f.eval(s, sc), a)))
 	return onward
 }
 
 // call returns what the body of the macro writes.
 func (m *macro) call(s *state, a *args) any {
 	defer s.enter()()
-	inner := m.around.inner()
+	inner := m.around.inside(m.def.frame)
+	given := make([]any, len(m.def.params))
 	for i, name := range m.def.params {
-		v, ok := a.optional(name)
-		switch {
-		case ok:
-		case m.def.defaults[i] != nil:
-			v = m.def.defaults[i].eval(s, inner)
-		default:
-			v = &undefined{"parameter '" + name + "'"}
+		if v, ok := a.optional(name); ok {
+			given[i] = v
+		} else if m.def.defaults[i] == nil {
+			given[i] = &undefined{"parameter '" + name + "'"}
 		}
-		inner.set(name, v)
 	}
-	if caller, ok := a.named1("caller"); ok {
+	for i, name := range m.def.params {
+		if given[i] == nil && m.def.defaults[i] != nil {
+			given[i] = m.def.defaults[i].eval(s, inner)
+		}
+		inner.set(name, given[i])
+	}
+	m.others(s, a, inner)
+	t, _ := s.text(m.def.body, inner)
+	return t
+}
+
+// others sets what a macro has beside its parameters.
+func (m *macro) others(s *state, a *args, inner *scope) {
+	if m.def.uses["caller"] && !slices.Contains(m.def.params, "caller") {
+		caller, ok := a.named1("caller")
+		if !ok {
+			caller = &undefined{"caller"}
+		}
 		inner.set("caller", caller)
 	}
-	inner.set("varargs", &tuple{a.list[a.next:]})
-	rest := newDict()
-	for i, name := range a.names {
-		rest.set(s, name, a.named[i])
-	}
-	inner.set("kwargs", rest)
 	switch {
 	case a.next < len(a.list) && !m.def.uses["varargs"]:
 		fail("macro %s takes %d arguments, not %d", m.def.name, len(m.def.params), len(a.list))
 	case len(a.names) > 0 && !m.def.uses["kwargs"]:
 		fail("macro %s has no parameter %s", m.def.name, a.names[0])
 	}
-	t, _ := s.text(m.def.body, inner)
-	return t
+	inner.set("varargs", &tuple{a.list[a.next:]})
+	rest := newDict()
+	for i, name := range a.names {
+		rest.set(s, plain(name), a.named[i])
+	}
+	inner.set("kwargs", rest)
 }
 
 // runes returns the characters of a text; that work counts.
-func (s *state) runes(t string) []rune {
-	s.made(4 * utf8.RuneCountInString(t))
-	return []rune(t)
+func (s *state) runes(t text) []text {
+	n := utf8.RuneCountInString(t.s)
+	s.made(4 * n)
+	list := make([]text, 0, n)
+	t.runes(func(_ int, _ rune, c text) { list = append(list, c) })
+	return list
 }

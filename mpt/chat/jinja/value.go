@@ -4,26 +4,55 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/big"
 	"slices"
-	"strconv"
-	"strings"
-	"unicode"
 )
 
 // The values that are not Go's own. None of them changes once it is made, but a
-// namespace.
+// namespace and a stream.
 type (
 	list      struct{ items []any }
 	tuple     struct{ items []any }
 	undefined struct{ what string } // what is missing, for errors
-	markup    string                // a text that was called safe: it may be printed, and nothing else
-	namespace struct{ vars map[string]any }
+	markup    struct{ t text }      // a text that was called safe: it may be printed, and nothing else
+	namespace struct{ vars *dict }
 	group     struct{ key, items any } // of the filter groupby: a tuple with names
-	method    struct {
+	ranged    struct {
+		start, stop, step int64
+		n                 int
+	}
+	view struct { // of a dict: what its methods return
+		name  string
+		items []any
+	}
+	method struct {
 		self any
 		name string
 	}
 )
+
+// stream is what a filter such as map returns: its items are made when they are asked
+// for, and are there once.
+type stream struct {
+	filter string
+	make   func() []any
+	items  []any
+}
+
+// take makes the items and removes n of them, or all if n is negative.
+func (g *stream) take(n int) []any {
+	if g.make != nil {
+		f := g.make
+		g.make = nil
+		g.items = f()
+	}
+	if n < 0 || n > len(g.items) {
+		n = len(g.items)
+	}
+	taken := g.items[:n:n]
+	g.items = g.items[n:]
+	return taken
+}
 
 // Func is a function that templates may call. It panics by no other means than fail.
 type Func func(s *state, a *args) any
@@ -31,12 +60,13 @@ type Func func(s *state, a *args) any
 // GoFunc returns a function of one text.
 func GoFunc(f func(text string) (string, error)) Func {
 	return func(s *state, a *args) any {
-		out, err := f(s.str(a.take("text")))
+		t := s.str(a.take("text"))
 		a.done()
+		out, err := f(t.s)
 		if err != nil {
 			panic(failure{err})
 		}
-		return out
+		return t.like(out)
 	}
 }
 
@@ -68,33 +98,74 @@ func (d *dict) get(s *state, key any) (any, bool) {
 	return d.values[i], true
 }
 
+// put is set of a name.
+func (d *dict) put(name string, v any) {
+	if i, ok := d.at[name]; ok {
+		d.values[i] = v
+		return
+	}
+	d.at[name] = len(d.keys)
+	d.keys, d.values = append(d.keys, plain(name)), append(d.values, v)
+}
+
+// named is get of a name.
+func (d *dict) named(name string) (any, bool) {
+	i, ok := d.at[name]
+	if !ok {
+		return nil, false
+	}
+	return d.values[i], true
+}
+
 // hash returns what is equal for keys that are equal: 1, 1.0 and true are.
 func (s *state) hash(key any, depth int) any {
 	if s.spend(1); depth > maxDepth {
 		fail("a value is nested deeper than %d", maxDepth)
 	}
 	switch k := key.(type) {
-	case bool:
-		return float64(asInt(k))
-	case int64:
-		if int64(float64(k)) == k {
-			return float64(k)
-		}
+	case bool, int64, *big.Int, float64:
+		return hashNumber(k)
 	case *tuple:
-		var b strings.Builder
-		for _, x := range k.items {
-			h := fmt.Sprintf("%T %[1]v", s.hash(x, depth+1))
-			fmt.Fprintf(&b, "%d %s,", len(h), h)
-			s.made(2 * len(h))
-		}
-		return [1]string{b.String()}
-	case string:
-		s.spend(len(k) / 64)
-	case nil, float64, *undefined:
-	default:
-		fail("%s cannot be the key of a dict", typeName(key))
+		return s.hashItems(k.items, depth)
+	case *group:
+		return s.hashItems([]any{k.key, k.items}, depth)
+	case text:
+		s.spend(len(k.s) / 64)
+		return k.s
+	case nil:
+		return key
+	case *undefined:
+		return undefined{}
+	case *macro, *namespace, *loop:
+		return key
 	}
-	return key
+	fail("%s cannot be the key of a dict", typeName(key))
+	return nil
+}
+
+// hashItems is hash of a tuple.
+func (s *state) hashItems(items []any, depth int) any {
+	var b []byte
+	for _, x := range items {
+		h := fmt.Sprintf("%T %[1]v", s.hash(x, depth+1))
+		b = fmt.Appendf(b, "%d %s,", len(h), h)
+		s.made(2 * len(h))
+	}
+	return [1]string{string(b)}
+}
+
+func hashNumber(v any) any {
+	n, _ := numeric(v)
+	if !n.whole {
+		if n.f != math.Trunc(n.f) || math.IsInf(n.f, 0) {
+			return n.f
+		}
+		n, _ = numeric(wholeOf(n.f))
+	}
+	if n.big != nil {
+		return [2]string{n.big.Text(62)}
+	}
+	return n.i
 }
 
 // hashable reports whether a value can be a key.
@@ -103,17 +174,24 @@ func (s *state) hashable(v any, depth int) bool {
 	switch x := v.(type) {
 	case *tuple:
 		return depth <= maxDepth && !slices.ContainsFunc(x.items, func(v any) bool { return !s.hashable(v, depth+1) })
-	case nil, bool, int64, float64, string, *undefined:
-		return true
+	case *list, *dict, *group, *view:
+		return false
 	}
-	return false
+	return true
 }
+
+// Said is a text that a message brings: a template's own text is told from it.
+type Said string
 
 // fromGo returns what stands for a value of Go.
 func (s *state) fromGo(v any) any {
 	switch x := v.(type) {
 	case int:
 		return int64(x)
+	case string:
+		return plain(x)
+	case Said:
+		return saidBy(string(x))
 	case []any:
 		l := &list{make([]any, len(x))}
 		for i, v := range x {
@@ -123,13 +201,13 @@ func (s *state) fromGo(v any) any {
 	case [][2]any:
 		d := newDict()
 		for _, kv := range x {
-			d.set(s, kv[0], s.fromGo(kv[1]))
+			d.set(s, s.fromGo(kv[0]), s.fromGo(kv[1]))
 		}
 		return d
 	case map[string]any:
 		d := newDict()
 		for _, k := range slices.Sorted(maps.Keys(x)) {
-			d.set(s, k, s.fromGo(x[k]))
+			d.set(s, plain(k), s.fromGo(x[k]))
 		}
 		return d
 	}
@@ -138,16 +216,16 @@ func (s *state) fromGo(v any) any {
 
 // typeName is what Python calls the type of a value, for errors.
 func typeName(v any) string {
-	switch v.(type) {
+	switch x := v.(type) {
 	case nil:
 		return "none"
 	case bool:
 		return "a bool"
-	case int64:
+	case int64, *big.Int:
 		return "an int"
 	case float64:
 		return "a float"
-	case string:
+	case text:
 		return "a text"
 	case *list:
 		return "a list"
@@ -156,13 +234,23 @@ func typeName(v any) string {
 	case *dict:
 		return "a dict"
 	case *undefined:
-		return v.(*undefined).what + ", which is undefined,"
+		return x.what + ", which is undefined,"
 	case markup:
 		return "a text that was called safe"
 	case *namespace:
 		return "a namespace"
 	case *loop:
 		return "a loop"
+	case *macro:
+		return "a macro"
+	case *cycler:
+		return "a cycler"
+	case *ranged:
+		return "a range"
+	case *view:
+		return "a view of a dict"
+	case *stream:
+		return "what the filter " + x.filter + " returns (not a list without the filter list)"
 	}
 	return "a function"
 }
@@ -178,16 +266,20 @@ func truth(v any) bool {
 		return x != 0
 	case float64:
 		return x != 0
-	case string:
-		return x != ""
+	case text:
+		return x.s != ""
 	case markup:
-		return x != ""
+		return x.t.s != ""
 	case *list:
 		return len(x.items) > 0
 	case *tuple:
 		return len(x.items) > 0
 	case *dict:
 		return len(x.keys) > 0
+	case *view:
+		return len(x.items) > 0
+	case *ranged:
+		return x.n > 0
 	}
 	return true
 }
@@ -199,129 +291,7 @@ func asInt(b bool) int64 {
 	return 0
 }
 
-// str returns a value as it is printed.
-func (s *state) str(v any) string {
-	switch x := v.(type) {
-	case string:
-		return x
-	case markup:
-		return string(x)
-	case *undefined:
-		return ""
-	}
-	var b strings.Builder
-	s.repr(&b, v, 0)
-	s.made(b.Len())
-	return b.String()
-}
-
-// repr writes a value as Python's repr does.
-func (s *state) repr(b *strings.Builder, v any, depth int) {
-	if s.spend(1 + b.Len()>>20); depth > maxDepth {
-		fail("a value is nested deeper than %d", maxDepth)
-	}
-	switch x := v.(type) {
-	case nil:
-		b.WriteString("None")
-	case bool:
-		b.WriteString(map[bool]string{true: "True", false: "False"}[x])
-	case int64:
-		b.WriteString(strconv.FormatInt(x, 10))
-	case float64:
-		b.WriteString(floatText(x))
-	case string:
-		s.room -= len(x)
-		s.made(0)
-		quote(b, x)
-	case *undefined:
-		b.WriteString("Undefined")
-	case *list:
-		s.reprItems(b, "[", x.items, "]", depth)
-	case *tuple:
-		end := ")"
-		if len(x.items) == 1 {
-			end = ",)"
-		}
-		s.reprItems(b, "(", x.items, end, depth)
-	case *group:
-		s.reprItems(b, "(", []any{x.key, x.items}, ")", depth)
-	case *dict:
-		b.WriteByte('{')
-		for i, k := range x.keys {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			s.repr(b, k, depth+1)
-			b.WriteString(": ")
-			s.repr(b, x.values[i], depth+1)
-		}
-		b.WriteByte('}')
-	default:
-		fail("%s cannot be printed", typeName(v))
-	}
-}
-
-func (s *state) reprItems(b *strings.Builder, open string, items []any, end string, depth int) {
-	b.WriteString(open)
-	for i, x := range items {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		s.repr(b, x, depth+1)
-	}
-	b.WriteString(end)
-}
-
-// floatText writes a float as Python does: the shortest digits that are that number.
-func floatText(x float64) string {
-	switch {
-	case math.IsInf(x, 0):
-		return map[bool]string{true: "inf", false: "-inf"}[x > 0]
-	case math.IsNaN(x):
-		return "nan"
-	}
-	if a := math.Abs(x); a != 0 && (a < 1e-4 || a >= 1e16) {
-		return strconv.FormatFloat(x, 'e', -1, 64)
-	}
-	t := strconv.FormatFloat(x, 'f', -1, 64)
-	if !strings.Contains(t, ".") {
-		t += ".0"
-	}
-	return t
-}
-
-// quote writes a text in quotes as Python's repr does.
-func quote(b *strings.Builder, t string) {
-	q := '\''
-	if strings.Contains(t, "'") && !strings.Contains(t, `"`) {
-		q = '"'
-	}
-	b.WriteRune(q)
-	for _, r := range t {
-		switch {
-		case r == q || r == '\\':
-			b.WriteRune('\\')
-			b.WriteRune(r)
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r == '\r':
-			b.WriteString(`\r`)
-		case r == '\t':
-			b.WriteString(`\t`)
-		case r == ' ' || unicode.IsGraphic(r) && !unicode.Is(unicode.Zs, r):
-			b.WriteRune(r)
-		case r < 0x100:
-			fmt.Fprintf(b, `\x%02x`, r)
-		case r < 0x10000:
-			fmt.Fprintf(b, `\u%04x`, r)
-		default:
-			fmt.Fprintf(b, `\U%08x`, r)
-		}
-	}
-	b.WriteRune(q)
-}
-
-// each returns the items that a loop over v visits.
+// each returns the items that a loop over v visits. They are not to be changed.
 func (s *state) each(v any) []any {
 	switch x := v.(type) {
 	case *list:
@@ -332,18 +302,33 @@ func (s *state) each(v any) []any {
 		return []any{x.key, x.items}
 	case *dict:
 		return x.keys
+	case *view:
+		return x.items
+	case *stream:
+		return x.take(-1)
+	case *ranged:
+		return s.numbers(x)
 	case *undefined:
 		return nil
-	case string:
-		s.made(16 * len(x))
-		items := make([]any, 0, len(x))
-		for _, r := range x {
-			items = append(items, string(r))
-		}
+	case text:
+		s.made(16 * len(x.s))
+		items := make([]any, 0, len(x.s))
+		x.runes(func(_ int, _ rune, c text) { items = append(items, c) })
 		return items
 	}
 	fail("%s has no items", typeName(v))
 	return nil
+}
+
+// numbers returns those of a range.
+func (s *state) numbers(r *ranged) []any {
+	s.spend(r.n)
+	s.made(16 * r.n)
+	items := make([]any, r.n)
+	for i := range items {
+		items[i] = r.start + int64(i)*r.step
+	}
+	return items
 }
 
 // newList returns a list, whose size counts.
@@ -351,3 +336,6 @@ func (s *state) newList(items []any) *list {
 	s.made(16 * len(items))
 	return &list{items}
 }
+
+// later returns the stream of a filter.
+func later(filter string, items func() []any) any { return &stream{filter: filter, make: items} }

@@ -80,13 +80,21 @@ func openPart(dst string) (*journal, *os.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	mode := fs.FileMode(0o666)
-	if info, err := os.Stat(target); err == nil {
-		mode = info.Mode().Perm() | 0o600
-	}
 	j, err := partOf(target)
 	if err != nil {
 		return nil, nil, err
+	}
+	mode := fs.FileMode(0o666)
+	part, noPart := os.Lstat(j.part)
+	if noPart == nil && !part.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("%s: cannot be created: %s is not a regular file", dst, j.part)
+	}
+	if info, err := os.Stat(target); err == nil {
+		mode = info.Mode().Perm() | 0o600
+		if noPart == nil && os.SameFile(info, part) { // finished, by a process that was killed just then
+			os.Remove(j.part)
+			j.remove()
+		}
 	}
 	f, err := os.OpenFile(j.part, os.O_RDWR|os.O_CREATE, mode)
 	if err != nil {

@@ -286,6 +286,34 @@ func TestStreamOtherwise(t *testing.T) {
 	}
 }
 
+// TestStreamFinished has what a process leaves that is killed when its file has its name
+// already: another conversion to it does not write into the finished file.
+func TestStreamFinished(t *testing.T) {
+	saveEvery(t, 1)
+	src, dir := caseDir("hf-bf16-sharded"), t.TempDir()
+	got, kept := filepath.Join(dir, "got.gguf"), filepath.Join(dir, "kept.gguf")
+	if _, err := Convert(context.Background(), src, got, Options{Type: "Q8_0"}); err != nil {
+		t.Fatal(err)
+	}
+	if errors.Join(os.Link(got, filepath.Join(dir, ".got.gguf.part")), os.Link(got, kept)) != nil {
+		t.Skip("no second names")
+	}
+	if _, err := Stream(context.Background(), &folderRemote{dir: src}, got, Options{Type: "Q4_0", Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	for path, typ := range map[string]string{got: "Q4_0", kept: "Q8_0"} {
+		if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, convertBytes(t, src, Options{Type: typ})) {
+			t.Errorf("%s is another file, %v", path, err)
+		}
+	}
+	if err := os.Symlink(kept, filepath.Join(dir, ".got.gguf.part")); err != nil {
+		t.Skip(err)
+	}
+	if _, err := Stream(context.Background(), &folderRemote{dir: src}, got, Options{Type: "Q4_0", Force: true}); err == nil {
+		t.Error("a link is taken for an unfinished file")
+	}
+}
+
 // What needs the weights twice is refused, and so is what is no checkpoint.
 func TestStreamRefuses(t *testing.T) {
 	dst := filepath.Join(t.TempDir(), "out.gguf")

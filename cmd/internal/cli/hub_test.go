@@ -63,22 +63,6 @@ func folderContents(t *testing.T, dir string) map[string]fakehub.Content {
 	return files
 }
 
-// TestHubShorthands has llama.cpp's flags of several letters.
-func TestHubShorthands(t *testing.T) {
-	for args, want := range map[string]string{
-		"run -hf a/b -p x":          "run --hf-repo a/b -p x",
-		"run -hf=a/b:Q4_0 -hff=f":   "run --hf-repo=a/b:Q4_0 --hf-file=f",
-		"run -hfr a/b -hft token":   "run --hf-repo a/b --hf-token token",
-		"run -hfx -h -f file":       "run -hfx -h -f file",
-		"run -p x -- -hf":           "run -p x -- -hf",
-		"run -ctk f16 -hf a/b -ctv": "run --cache-type-k f16 --hf-repo a/b --cache-type-v",
-	} {
-		if got := strings.Join(longFlags(strings.Fields(args)), " "); got != want {
-			t.Errorf("%s: %s, want %s", args, got, want)
-		}
-	}
-}
-
 // TestPullTypeFaults makes a model file of a checkpoint while the network fails, and
 // compares it with one that is made of the folder. Bytes that stay wrong make none.
 func TestPullTypeFaults(t *testing.T) {

@@ -18,6 +18,9 @@ const (
 	maxPages = 100
 )
 
+// maxSize bounds the bytes of a file that is believed: all of a list can be added up.
+const maxSize = 1 << 48
+
 // A Revision is a commit of a repository, and what it was asked for by.
 type Revision struct {
 	Repo   string
@@ -201,8 +204,8 @@ func (e *treeEntry) file() (File, error) {
 		return f, fmt.Errorf("%q has a malformed hash", e.Path)
 	}
 	if size != nil {
-		if f.Size = *size; f.Size < 0 {
-			return f, fmt.Errorf("%q has a negative size", e.Path)
+		if f.Size = *size; f.Size < 0 || f.Size > maxSize {
+			return f, fmt.Errorf("%q has a size of %d bytes", e.Path, f.Size)
 		}
 	}
 	return f, nil

@@ -322,6 +322,7 @@ func TestRefused(t *testing.T) {
 		"a malformed hash":         `{"type":"file","path":"x","size":1,"oid":"../../../x"}`,
 		"has a malformed hash":     `{"type":"file","path":"x","size":1,"lfs":{"oid":"` + strings.Repeat("a", 40) + `","size":1}}`,
 		"a negative size":          `{"type":"file","path":"x","size":-5}`,
+		"more than all disks":      `{"type":"file","path":"x","size":9000000000000000000}`,
 		"is there twice":           `{"type":"file","path":"config.json","size":77}`,
 		"are one file where case":  `{"type":"file","path":"Config.JSON","size":1,"oid":"` + strings.Repeat("a", 40) + `"}`,
 		"and the folder of":        `{"type":"file","path":"config.json/x","size":1,"oid":"` + strings.Repeat("a", 40) + `"}`,

@@ -140,6 +140,7 @@ func (r *runner) run(ctx context.Context, steps []Step) error {
 		for _, p := range r.parts {
 			s := steps[p.step].Session
 			s.cache.truncate(len(s.tokens)) // pages for tokens that it does not hold
+			s.valid = s.valid && ctx.Err() != nil
 		}
 		return fmt.Errorf("mpt: %w", err)
 	}

@@ -20,6 +20,7 @@ var may = map[string]string{
 	"":                      "",
 	"internal/check":        "",
 	"internal/codebook":     "",
+	"internal/fakehub":      "",
 	"internal/slab":         "",
 	"internal/sysmem":       "",
 	"internal/newfile":      "",
@@ -36,6 +37,7 @@ var may = map[string]string{
 	"mpt/chat":              "mpt/chat/jinja",
 	"mpt/lora":              "gguf quantize mpt/checkpoint",
 	"mpt/convert":           "gguf internal/newfile quantize quantize/imatrix mpt/checkpoint mpt/lora mpt/tokenizer",
+	"mpt/hub":               "",
 	"internal/forge":        "gguf",
 	"mpt":                   "gguf quantize ggml internal/slab internal/sysmem sampling mpt/lora mpt/tokenizer",
 	"mpt/measure":           "ggml gguf quantize quantize/imatrix sampling internal/newfile mpt mpt/convert mpt/lora mpt/tokenizer",
@@ -52,7 +54,7 @@ var may = map[string]string{
 	"cmd/mpt":               "cmd/internal/cli",
 	"cmd/mpt-quantize":      "cmd/internal/cli",
 	"cmd/internal/line":     "",
-	"cmd/internal/cli":      "bench cmd/internal/line ggml gguf internal/newfile mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/lora mpt/measure mpt/talk mpt/tokenizer quantize quantize/imatrix sampling",
+	"cmd/internal/cli":      "bench cmd/internal/line ggml gguf internal/newfile mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/hub mpt/lora mpt/measure mpt/talk mpt/tokenizer quantize quantize/imatrix sampling",
 }
 
 // The limits of one source file and one function, in lines.

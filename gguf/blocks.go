@@ -19,6 +19,7 @@ const maxPending = 32
 // Its methods may be called concurrently; callers write at the same time.
 type blocks struct {
 	file io.WriterAt
+	busy sync.RWMutex // held by all who add, alone by a flush: what was added before it is in the file
 
 	mu      sync.Mutex
 	pending map[int64]*block // by offset in the file divided by blockBytes
@@ -39,6 +40,8 @@ func newBlocks(file io.WriterAt) *blocks {
 // add takes the bytes p of the file from byte off on. An error may be that of
 // bytes of an earlier call, and stays.
 func (b *blocks) add(p []byte, off int64) error {
+	b.busy.RLock()
+	defer b.busy.RUnlock()
 	for len(p) > 0 {
 		at := off % blockBytes
 		n := min(int64(len(p)), blockBytes-at)
@@ -124,6 +127,8 @@ func (b *blocks) fail(err error) {
 
 // flush writes all blocks.
 func (b *blocks) flush() error {
+	b.busy.Lock()
+	defer b.busy.Unlock()
 	b.mu.Lock()
 	var ready []*block
 	for i := range b.pending {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // A recorder is a file that remembers its writes.
@@ -85,5 +87,41 @@ func TestBlocksBound(t *testing.T) {
 	}
 	if err := b.flush(); err != m.err {
 		t.Errorf("got %v", err)
+	}
+}
+
+// slowWriter waits with every write until it may.
+type slowWriter struct {
+	began, may chan struct{}
+	written    atomic.Int64
+}
+
+func (w *slowWriter) WriteAt(p []byte, _ int64) (int, error) {
+	w.began <- struct{}{}
+	<-w.may
+	w.written.Add(int64(len(p)))
+	return len(p), nil
+}
+
+// TestFlushWaits flushes while a block is being written: its bytes are in the file then,
+// whoever writes them.
+func TestFlushWaits(t *testing.T) {
+	w := &slowWriter{began: make(chan struct{}), may: make(chan struct{})}
+	b := newBlocks(w)
+	go b.add(make([]byte, blockBytes), 0)
+	<-w.began
+	flushed := make(chan int64, 1)
+	go func() {
+		b.flush()
+		flushed <- w.written.Load()
+	}()
+	select {
+	case n := <-flushed:
+		t.Fatalf("%d bytes are written when the flush ends", n)
+	case <-time.After(10 * time.Millisecond):
+	}
+	close(w.may)
+	if n := <-flushed; n != blockBytes {
+		t.Errorf("%d bytes are written when the flush ends", n)
 	}
 }

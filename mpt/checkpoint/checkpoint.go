@@ -20,6 +20,7 @@ type Checkpoint struct {
 	Config *Config
 
 	dir     string
+	source  Source // nil: the folder dir
 	notes   []string
 	shards  []*Container
 	tensors []*Tensor
@@ -110,7 +111,12 @@ func (c *Checkpoint) Tensor(name string) (*Tensor, bool) {
 // File returns the content of a small file of the folder, such as
 // tokenizer.json. If it does not exist the error wraps [fs.ErrNotExist]; a link to what
 // does not exist is another error.
-func (c *Checkpoint) File(name string) ([]byte, error) { return ReadFile(c.dir, name) }
+func (c *Checkpoint) File(name string) ([]byte, error) {
+	if c.source != nil {
+		return c.fileOf(name)
+	}
+	return ReadFile(c.dir, name)
+}
 
 // ReadFile is [Checkpoint.File] for the folder dir.
 func ReadFile(dir, name string) ([]byte, error) {

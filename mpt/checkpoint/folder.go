@@ -57,10 +57,18 @@ func (c *Checkpoint) openWeights() error {
 		c.dir, c.candidates(), fs.ErrNotExist)
 }
 
-func (c *Checkpoint) has(name string) bool { return isThere(filepath.Join(c.dir, name)) }
+func (c *Checkpoint) has(name string) bool {
+	if c.source != nil {
+		return c.source.Has(name)
+	}
+	return isThere(filepath.Join(c.dir, name))
+}
 
 // container opens a file of weights.
 func (c *Checkpoint) container(name string) (*Container, error) {
+	if c.source != nil {
+		return c.containerOf(name)
+	}
 	return OpenWeights(filepath.Join(c.dir, name))
 }
 
@@ -97,6 +105,9 @@ func (c *Checkpoint) refuseShard(name string) error {
 }
 
 func (c *Checkpoint) hasShards(pattern string) bool {
+	if c.source != nil {
+		return false // it does not say what it has besides
+	}
 	files, _ := os.ReadDir(c.dir) // what cannot be listed has no shards that could be named
 	for _, f := range files {
 		if ok, _ := filepath.Match(pattern, f.Name()); ok {
@@ -114,8 +125,12 @@ var (
 )
 
 // candidates tells which files with weights under other names there are in the folder.
+// A [Source] does not say what it has besides.
 func (c *Checkpoint) candidates() string {
 	const most = 8
+	if c.source != nil {
+		return ""
+	}
 	var names []string
 	read := false // whether one of them can be given as it is
 	entries, _ := os.ReadDir(c.dir)

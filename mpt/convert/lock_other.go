@@ -4,6 +4,9 @@ package convert
 
 import "os"
 
+// lockable reports whether there are locks.
+const lockable = false
+
 // lockAlone reports that f cannot be locked.
 func lockAlone(*os.File) bool { return false }
 

@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// lockable reports whether there are locks.
+const lockable = true
+
 // lockAlone takes a lock on f if nobody else has one.
 func lockAlone(f *os.File) bool {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil

@@ -150,6 +150,10 @@ func (m *model) head(wte *checkpoint.Tensor) error {
 		if !ok {
 			return nil
 		}
+		if m.ck.Streamed() && !head.SameData(wte) {
+			m.logf("%s is there beside wte.weight, to which config.json says that it is tied: "+
+				"the two are read and compared first, and come once more", name)
+		}
 		same, err := sameValues(head, wte)
 		if err != nil {
 			return err
@@ -186,7 +190,7 @@ func (m *model) take(name string, shape ...int) (source, error) {
 		return source{}, err
 	}
 	m.taken[name] = true
-	return source{typ: typ, rows: t.Rows(), rowBytes: t.RowBytes(), read: t.ReadRows}, nil
+	return source{typ: typ, rows: t.Rows(), rowBytes: t.RowBytes(), read: t.ReadRows, tensor: t}, nil
 }
 
 func (m *model) matrix(to, from string, rows, cols int) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"mptgo/gguf"
+	"mptgo/mpt/checkpoint"
 	"mptgo/quantize"
 )
 
@@ -50,6 +51,7 @@ type source struct {
 	rows     int
 	rowBytes int
 	read     func(dst []byte, r0, r1 int) error
+	tensor   *checkpoint.Tensor // that read reads as it is; nil for others
 
 	origin gguf.Type // before a change made it F32; F32, the zero value, without one
 }

@@ -58,6 +58,7 @@ func (p *plan) write(ctx context.Context, dst string, opt Options) (s *Summary, 
 	if err := w.Commit(); err != nil {
 		return nil, err
 	}
+	discardPart(dst)
 	return r.summary(opt.Logf), nil
 }
 

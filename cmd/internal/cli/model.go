@@ -25,6 +25,7 @@ type modelFlags struct {
 	isa     isaFlag
 	cache   cacheFlags
 	lora    loraFlag
+	hub     hubFlags
 	memory  bool // ignore how much there is
 }
 
@@ -32,6 +33,7 @@ func (m *modelFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.VarP((*fileName)(&m.path), "model", "m", "the model, a GGUF `FILE` (default: the small model that is built in)")
 	fs.IntVarP(&m.threads, "threads", "t", 0, "work with `N` threads; 0: one per core")
+	m.hub.add(cmd)
 	m.addEngine(cmd)
 	m.isa.add(cmd)
 }
@@ -64,6 +66,9 @@ func (m *modelFlags) addEngine(cmd *cobra.Command) {
 
 // open opens the model that the flags name.
 func (m *modelFlags) open() (*mpt.Model, error) {
+	if err := m.hub.locate(&m.path); err != nil {
+		return nil, err
+	}
 	opts, err := m.options()
 	if err != nil {
 		return nil, err

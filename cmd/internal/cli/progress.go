@@ -23,6 +23,8 @@ type progress struct {
 	w    io.Writer
 	what string
 
+	quiet bool // only lines of logf
+
 	mu     sync.Mutex
 	bar    *progressbar.ProgressBar // nil until the first step on a terminal
 	tenths int64                    // printed so far, without a bar
@@ -38,7 +40,7 @@ func (p *progress) set(done, total int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case total <= 0:
+	case total <= 0 || p.quiet:
 	case isTerminal(p.w):
 		if p.bar == nil {
 			p.bar = newBar(p.w, p.what, total)
@@ -63,6 +65,15 @@ func newBar(w io.Writer, what string, total int64) *progressbar.ProgressBar {
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(),
 	)
+}
+
+// describe changes what the bar is called.
+func (p *progress) describe(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bar != nil {
+		p.bar.Describe(what)
+	}
 }
 
 // logf prints a line without leaving pieces of the bar around it.

@@ -28,6 +28,8 @@ var commands = []struct {
 }{
 	{groupTalk, newChat},
 	{groupTalk, newRun},
+	{groupFiles, newPull},
+	{groupFiles, newCache},
 	{groupFiles, newQuantize},
 	{groupFiles, newMerge},
 	{groupFiles, newImatrix},

@@ -30,13 +30,15 @@ func cases(t testing.TB) string {
 // TestScripts runs the commands as people do; $CASES is the folder of the tiny
 // reference checkpoints.
 func TestScripts(t *testing.T) {
-	dir := cases(t)
+	dir, hub := cases(t), scriptHub(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("CASES", dir)
+			env.Setenv("HF_ENDPOINT", hub.URL)
+			env.Setenv("HF_HOME", filepath.Join(env.WorkDir, "hf home"))
 			return nil
 		},
 	})

@@ -16,7 +16,9 @@ var shorthands = map[string]string{
 	"-np":  "--parallel",
 	"-md":  "--model-draft",
 	"-hf":  "--hf-repo",
+	"-hfr": "--hf-repo",
 	"-hff": "--hf-file",
+	"-hft": "--hf-token",
 }
 
 // longFlags replaces shorthands, also with a value behind an equals sign, by the flags they

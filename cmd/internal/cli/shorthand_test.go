@@ -19,6 +19,11 @@ func TestLongFlags(t *testing.T) {
 		"nonsense -ctk f16":                "nonsense --cache-type-k f16",
 		"run -m -hf":                       "run -m -hf",
 		"run -c 5 -hf a/b -hff x -md y -v": "run -c 5 --hf-repo a/b --hf-file x --model-draft y -v",
+		"run -hf=a/b:Q4_0 -hff=f":          "run --hf-repo=a/b:Q4_0 --hf-file=f",
+		"run -hfr a/b -hft token":          "run --hf-repo a/b --hf-token token",
+		"pull a/b -hft -hf":                "pull a/b --hf-token -hf",
+		"run -hfx -h -f file":              "run -hfx -h -f file",
+		"run -p x -- -hf":                  "run -p x -- -hf",
 	} {
 		if got := longFlags(Mpt(), strings.Fields(args)); !slices.Equal(got, strings.Fields(want)) {
 			t.Errorf("%s: %q, want %s", args, got, want)

@@ -89,8 +89,8 @@ type reduce struct {
 
 // Reduce returns the product of every row of x with A, multiplied with the scale of l
 // and Factors[factor] of the row's span; rows for which that is 0 are left out. Only
-// [Graph.AddLowRank] reads it. Each result is the sum of
-// chains of 512 columns, from +0, in order.
+// [Graph.AddLowRank] reads it. Each result is the sum of chains of 512 columns, from +0,
+// in order.
 func (g *Graph) Reduce(name string, x *Tensor, l *LowRank, factor int) *Tensor {
 	must(l.a != nil && x.Cols == l.in, "%s: %d columns for a low rank of %d", name, x.Cols, l.in)
 	o := &reduce{l: l, factor: factor, x: x}

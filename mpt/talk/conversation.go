@@ -25,7 +25,7 @@ type Conversation struct {
 	// Progress, if set, is told while a question is read how many of its new tokens are
 	// evaluated: first none, then after every batch.
 	Progress func(done, total int)
-	// Forgot, if set, is told that so many of the oldest Turns were dropped.
+	// Forgot, if set, is told that so many of the oldest turns were dropped.
 	Forgot func(turns int)
 
 	session *mpt.Session
@@ -38,7 +38,7 @@ type Conversation struct {
 	// what the two have in common at their beginning.
 	rewritten bool
 
-	evaluated int // Tokens of prompts, so far
+	evaluated int // tokens of prompts, so far
 }
 
 // Turn is a question with its answer.
@@ -52,7 +52,7 @@ type Turn struct {
 	Reply  []int32 `json:"reply"`
 }
 
-// New returns a conversation without Turns in a session, which it has to itself from now
+// New returns a conversation without turns in a session, which it has to itself from now
 // on. Without a format, nil, it is the model's own.
 func New(s *mpt.Session, f *chat.Format) (*Conversation, error) {
 	if f == nil {
@@ -64,8 +64,8 @@ func New(s *mpt.Session, f *chat.Format) (*Conversation, error) {
 	return &Conversation{session: s, format: f}, nil
 }
 
-// Resume returns a conversation of which the session holds the tokens, or the first of
-// them: that of turns of another one.
+// Resume returns a conversation with the turns of an earlier one. The session may hold their
+// tokens already; what it lacks is evaluated with the next question.
 func Resume(s *mpt.Session, f *chat.Format, turns []Turn) *Conversation {
 	rewritten := len(turns) > 1 && turns[1].Prompt == nil
 	return &Conversation{session: s, format: f, turns: turns, rewritten: rewritten}
@@ -108,7 +108,7 @@ func (c *Conversation) SetSystem(system string) error {
 	return err
 }
 
-// open makes t the first Turn of a conversation.
+// open makes t the first turn of a conversation.
 func (c *Conversation) open(t *Turn) error {
 	pieces, err := c.format.Render([]chat.Message{{Role: chat.User, Content: t.Question}}, true)
 	if err != nil {
@@ -252,7 +252,7 @@ func (c *Conversation) Tokens() (ids []int32) {
 	return ids
 }
 
-// makeRoom drops the oldest Turns, but never the last, until n more tokens fit
+// makeRoom drops the oldest turns, but never the last, until n more tokens fit
 // into the context.
 func (c *Conversation) makeRoom(n int) error {
 	dropped := 0
@@ -402,7 +402,7 @@ func (c *Conversation) Say(ctx context.Context, question string, opt mpt.Generat
 	return c.last().Answer, err
 }
 
-// keepRoom drops the oldest Turns in the middle of an answer if the context
+// keepRoom drops the oldest turns in the middle of an answer if the context
 // would be full after one more token. With nothing to drop it does nothing, and
 // the answer ends there.
 func (c *Conversation) keepRoom(ctx context.Context) error {

@@ -236,7 +236,9 @@ func (f *quantizeFlags) setSearch(given bool) (err error) {
 // write converts, or makes a synthetic model.
 func (f *quantizeFlags) write(cmd *cobra.Command, args []string) (*convert.Summary, error) {
 	if !cmd.Flags().Changed("synthetic") {
-		return measure.Quantize(cmd.Context(), args[0], args[1], f.Options, f.selfOptions(cmd, args[0]))
+		show := newStatus(cmd.ErrOrStderr())
+		defer show.clear()
+		return measure.Quantize(cmd.Context(), args[0], args[1], f.Options, f.selfOptions(cmd, show, args[0]))
 	}
 	shape, err := convert.ParseShape(f.shape)
 	if err != nil {

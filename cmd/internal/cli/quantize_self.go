@@ -26,10 +26,8 @@ func (f *quantizeFlags) checkSelf(args []string) error {
 	return nil
 }
 
-// selfOptions returns whether the model at src measures itself, and shows how far it is.
-func (f *quantizeFlags) selfOptions(cmd *cobra.Command, src string) measure.SelfOptions {
-	talk := cmd.ErrOrStderr()
-	show := newStatus(talk)
+// selfOptions returns whether the model at src measures itself, which show tells of.
+func (f *quantizeFlags) selfOptions(cmd *cobra.Command, show *status, src string) measure.SelfOptions {
 	opt := measure.SelfOptions{Progress: func(what string, done, total int) {
 		if done == total {
 			show.clear()
@@ -45,7 +43,7 @@ func (f *quantizeFlags) selfOptions(cmd *cobra.Command, src string) measure.Self
 		opt.Self = measure.SelfNever
 	default:
 		opt.Started = func() {
-			note(talk, "quantize: %s writes a text that shows which of its weights matter; --self=false leaves that out", src)
+			note(cmd.ErrOrStderr(), "quantize: %s writes a text that shows which of its weights matter; --self=false leaves that out", src)
 		}
 	}
 	return opt

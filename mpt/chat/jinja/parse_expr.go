@@ -9,6 +9,7 @@ import (
 
 // parser reads tokens. Its methods are Jinja's grammar, from what binds least.
 type parser struct {
+	*library
 	tokens   []token
 	i        int
 	depth    int
@@ -359,7 +360,7 @@ func (p *parser) filters(x expr) expr {
 // filter reads the name of a filter and its arguments.
 func (p *parser) filter(x expr) expr {
 	f := &filterExpr{x: x, name: p.name(), line: p.at().line}
-	if all.filters[f.name] == nil && p.branches == 0 {
+	if p.library.filters[f.name] == nil && p.branches == 0 {
 		p.i--
 		p.fail("the filter %q is not supported", f.name)
 	}
@@ -372,7 +373,7 @@ func (p *parser) filter(x expr) expr {
 func (p *parser) test(x expr) expr {
 	negated := p.skip(name, "not")
 	t := &testExpr{x: x, name: p.name(), line: p.at().line}
-	if all.tests[t.name] == nil && p.branches == 0 {
+	if p.library.tests[t.name] == nil && p.branches == 0 {
 		p.i--
 		p.fail("the test %q is not supported", t.name)
 	}

@@ -207,6 +207,7 @@ func (s *state) str(v any) string {
 	case markup:
 		return string(x)
 	case *undefined:
+		s.defined(v)
 		return ""
 	}
 	var b strings.Builder
@@ -333,6 +334,7 @@ func (s *state) each(v any) []any {
 	case *dict:
 		return x.keys
 	case *undefined:
+		s.defined(v)
 		return nil
 	case string:
 		s.made(16 * len(x))

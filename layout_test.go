@@ -31,7 +31,9 @@ var may = map[string]string{
 	"sampling":              "",
 	"mpt/tokenizer":         "gguf",
 	"mpt/checkpoint":        "gguf",
-	"mpt/chat/jinja":        "",
+	"internal/pyrandom":     "",
+	"internal/pyregexp":     "",
+	"mpt/chat/jinja":        "internal/pyregexp",
 	"mpt/chat":              "mpt/chat/jinja",
 	"mpt/lora":              "gguf quantize mpt/checkpoint",
 	"mpt/convert":           "gguf quantize quantize/imatrix mpt/checkpoint mpt/lora mpt/tokenizer",
@@ -39,6 +41,7 @@ var may = map[string]string{
 	"mpt":                   "gguf quantize ggml internal/slab internal/sysmem sampling mpt/lora mpt/tokenizer",
 	"mpt/measure":           "ggml gguf quantize quantize/imatrix sampling mpt mpt/convert mpt/lora mpt/tokenizer",
 	"mpt/talk":              "gguf mpt mpt/chat mpt/tokenizer",
+	"mpt/eval":              "internal/pyrandom internal/pyregexp mpt mpt/chat mpt/chat/jinja mpt/talk mpt/tokenizer",
 	"mpt/builtin":           "gguf mpt",
 	"bench":                 "mpt",
 	"scripts/compare":       "",
@@ -49,7 +52,7 @@ var may = map[string]string{
 	"scripts/synthetic":     "mpt/convert",
 	"cmd/mpt":               "cmd/internal/cli",
 	"cmd/mpt-quantize":      "cmd/internal/cli",
-	"cmd/internal/cli":      "bench ggml gguf mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/lora mpt/measure mpt/talk mpt/tokenizer quantize quantize/imatrix sampling",
+	"cmd/internal/cli":      "bench ggml gguf mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/eval mpt/lora mpt/measure mpt/talk mpt/tokenizer quantize quantize/imatrix sampling",
 }
 
 // The limits of one source file and one function, in lines.

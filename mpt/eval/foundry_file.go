@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"mptgo/internal/pyregexp"
 )
 
 // The task types of llm-foundry.
@@ -57,7 +58,7 @@ type foundryTask struct {
 	exampleDelimiter, continuationDelimiter, prelimiter string
 	seed                                                uint64
 	strip, normalize, calibration                       bool
-	stops                                               *regexp.Regexp // of EarlyStopping, joined; nil: none
+	stops                                               *pyregexp.Regexp // of EarlyStopping, joined; nil: none
 }
 
 func or[T any](v *T, absent T) T {
@@ -152,7 +153,7 @@ func (t *foundryTask) check() error {
 		}
 	}
 	if len(t.EarlyStopping) > 0 {
-		re, err := regexp.Compile(strings.Join(t.EarlyStopping, "|"))
+		re, err := pyregexp.Compile(strings.Join(t.EarlyStopping, "|"))
 		if err != nil {
 			return fmt.Errorf("early_stopping_criteria are one regular expression, joined by \"|\", and this one cannot be read: %w", err)
 		}

@@ -47,7 +47,10 @@ func (t *foundryTask) judgeChoices(q *question) {
 func (t *foundryTask) judgeGeneration(q *question) {
 	g := q.requests[0].gen
 	text := g.text.String()
-	cleaned := t.clean(text)
+	cleaned, err := t.clean(text)
+	if err != nil {
+		q.err = q.row.fail("early_stopping_criteria on %q: %w", text, err)
+	}
 	labels := map[string]bool{}
 	for _, a := range append(q.row.list("aliases"), q.row.text1("answer")) {
 		labels[t.normal(a)] = true
@@ -59,9 +62,13 @@ func (t *foundryTask) judgeGeneration(q *question) {
 }
 
 // clean returns what of a generated text is compared.
-func (t *foundryTask) clean(text string) string {
+func (t *foundryTask) clean(text string) (string, error) {
 	if t.stops != nil {
-		if at := t.stops.FindStringIndex(text); at != nil {
+		at, err := t.stops.Find(text)
+		if err != nil {
+			return "", err
+		}
+		if at != nil {
 			text = text[:at[0]]
 		}
 	}
@@ -70,7 +77,7 @@ func (t *foundryTask) clean(text string) string {
 			text = text[i+len(t.CoTDelimiter):]
 		}
 	}
-	return t.normal(text)
+	return t.normal(text), nil
 }
 
 func (t *foundryTask) normal(s string) string {

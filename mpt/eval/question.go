@@ -34,7 +34,8 @@ type question struct {
 	row      *row
 	sample   *Sample
 	requests []*request
-	left     int // requests without an answer
+	left     int   // requests without an answer
+	err      error // of the judgement
 }
 
 // request is a sequence of tokens of which the last are scored or generated.
@@ -125,14 +126,15 @@ func (g *generation) next(id int32) bool {
 type encoder struct {
 	tok         *tokenizer.Tokenizer
 	context     int  // tokens that the model was trained for, or that the user wants
+	chosen      bool // by the user
 	prefixSpace bool // a word with a space before it is one token
 }
 
 func newEncoder(m *mpt.Model, context int) *encoder {
+	e := &encoder{tok: m.Tokenizer(), context: context, chosen: context > 0}
 	if context == 0 {
-		context = m.Config().Context
+		e.context = m.Config().Context
 	}
-	e := &encoder{tok: m.Tokenizer(), context: context}
 	e.prefixSpace = len(e.ids(" a")) == 1
 	return e
 }

@@ -63,6 +63,8 @@ type Metric struct {
 	Name   string
 	Value  float64
 	StdErr *float64 // standard error; nil: there is none
+	Filter string   // of generations: what was done to the text; "" or "none" is nothing
+	Extra  bool     // the task does not list it
 	Approx bool     // the error is the delta method's where the original draws samples
 }
 

@@ -237,8 +237,12 @@ func (d *RunDifference) pair(pairs [][2]*Sample, right func(*Sample) *int) {
 			lost += *x * (1 - *y)
 			gained += (1 - *x) * *y
 		}
+		second := p[1].logliks()
 		for i, l := range p[0].logliks() {
-			diff := p[1].logliks()[i] - l
+			if i == len(second) {
+				break
+			}
+			diff := second[i] - l
 			shifts = append(shifts, diff)
 			sum += math.Abs(diff)
 			most = max(most, math.Abs(diff))

@@ -3,7 +3,6 @@ package eval
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -80,6 +79,9 @@ func loadFoundry(path string, b []byte, opt LoadOptions) ([]*Task, error) {
 	var tasks []*Task
 	for i := range f.Tasks {
 		y := f.Tasks[i]
+		if opt.only != "" && y.Label != opt.only {
+			continue
+		}
 		if y.MaxSeqLen == 0 {
 			y.MaxSeqLen = f.MaxSeqLen
 		}
@@ -93,6 +95,29 @@ func loadFoundry(path string, b []byte, opt LoadOptions) ([]*Task, error) {
 		tasks = append(tasks, &Task{Label: y.Label, Rules: "foundry", Path: path, Shots: y.NumFewshot, foundry: t})
 	}
 	return tasks, nil
+}
+
+// names reports whether a file has a task with the label that is wanted.
+func (o *LoadOptions) names(path string) bool {
+	b, err := o.read(path)
+	if err != nil {
+		return false
+	}
+	var f struct {
+		Task  any `yaml:"task"`
+		Tasks []struct {
+			Label string `yaml:"label"`
+		} `yaml:"icl_tasks"`
+	}
+	if yaml.Unmarshal(b, &f) != nil {
+		return false
+	}
+	for _, t := range f.Tasks {
+		if t.Label == o.only {
+			return true
+		}
+	}
+	return f.Task == o.only
 }
 
 // yamlError makes one line of an error of the parser, which shows the source.
@@ -114,11 +139,11 @@ func newFoundryTask(y foundryYAML, dir string, opt LoadOptions) (*foundryTask, e
 	if err := t.check(); err != nil {
 		return nil, err
 	}
-	path, err := findData(y.DatasetURI, dir, opt.DataDir)
+	path, err := opt.findData(y.DatasetURI, dir)
 	if err != nil {
 		return nil, err
 	}
-	if t.data, err = readRows(path); err != nil {
+	if t.data, err = opt.readRows(path); err != nil {
 		return nil, err
 	}
 	if t.strip {
@@ -197,7 +222,7 @@ func (t *foundryTask) checkMetrics() error {
 
 // findData returns the file that a task names: relative to the folder of the task's file,
 // then to the data folder.
-func findData(name, dir, dataDir string) (string, error) {
+func (o *LoadOptions) findData(name, dir string) (string, error) {
 	switch {
 	case name == "":
 		return "", errors.New("dataset_uri is missing")
@@ -209,15 +234,15 @@ func findData(name, dir, dataDir string) (string, error) {
 		return name, nil
 	}
 	beside := filepath.Join(dir, filepath.FromSlash(name))
-	if _, err := os.Stat(beside); err == nil || dataDir == "" {
+	if err := o.stat(beside); err == nil || o.DataDir == "" {
 		if err != nil {
 			return "", fmt.Errorf("%w: names are relative to the file of the task; --data-dir names another folder", err)
 		}
 		return beside, nil
 	}
-	in := filepath.Join(dataDir, filepath.FromSlash(name))
-	if _, err := os.Stat(in); err != nil {
-		return "", fmt.Errorf("%s is neither in %s nor in %s", name, dir, dataDir)
+	in := filepath.Join(o.DataDir, filepath.FromSlash(name))
+	if err := o.stat(in); err != nil {
+		return "", fmt.Errorf("%s is neither in %s nor in %s", name, dir, o.DataDir)
 	}
 	return in, nil
 }

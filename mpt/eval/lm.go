@@ -109,12 +109,12 @@ func (t *lmTask) split(name, dir string, opt LoadOptions) (rows []*row, err erro
 		case ".csv", ".parquet", ".arrow", ".gz", ".zst":
 			return nil, fmt.Errorf("%s: files %s are not supported: save the data as JSON lines", f, ext)
 		}
-		path, err := findData(f, dir, opt.DataDir)
+		path, err := opt.findData(f, dir)
 		if err != nil {
 			return nil, err
 		}
 		if t.splits[path] == nil {
-			if t.splits[path], err = readRows(path); err != nil {
+			if t.splits[path], err = opt.readRows(path); err != nil {
 				return nil, err
 			}
 		}

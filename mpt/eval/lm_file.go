@@ -121,7 +121,7 @@ type lmGroup struct {
 
 // loadLM reads a task, or the tasks of a group.
 func loadLM(path string, opt LoadOptions) ([]*Task, error) {
-	top, err := included(path, 0)
+	top, err := opt.included(path, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -159,11 +159,11 @@ func restrict(path string, top map[string]any, v any) error {
 const maxIncludes = 16
 
 // included reads a file with what it includes, which its own keys replace.
-func included(path string, depth int) (map[string]any, error) {
+func (o *LoadOptions) included(path string, depth int) (map[string]any, error) {
 	if depth > maxIncludes {
 		return nil, fmt.Errorf("%s: more than %d files include one another", path, maxIncludes)
 	}
-	b, err := os.ReadFile(path)
+	b, err := o.read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +182,7 @@ func included(path string, depth int) (map[string]any, error) {
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(filepath.Dir(path), filepath.FromSlash(name))
 	}
-	base, err := included(name, depth+1)
+	base, err := o.included(name, depth+1)
 	if err != nil {
 		return nil, err
 	}

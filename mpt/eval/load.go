@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +17,9 @@ import (
 type LoadOptions struct {
 	DataDir string  // where data is that is not beside the file of its task
 	Seed    *uint64 // of the choice of examples; nil: the task's
+
+	files fs.FS  // where files are; nil: those of the system
+	only  string // the label of the task that is wanted; "": all
 }
 
 // Task is something to measure: rows of a file and what to do with them.
@@ -40,7 +43,7 @@ func Load(path string, opt LoadOptions) ([]*Task, error) {
 	if ext := strings.ToLower(filepath.Ext(path)); ext == ".jsonl" || ext == ".json" {
 		return loadPlain(path, opt)
 	}
-	b, err := os.ReadFile(path)
+	b, err := opt.read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +108,7 @@ var guesses = []struct {
 
 // loadPlain reads a file of rows as a task of llm-foundry without examples.
 func loadPlain(path string, opt LoadOptions) ([]*Task, error) {
-	d, err := readRows(path)
+	d, err := opt.readRows(path)
 	if err != nil {
 		return nil, err
 	}

@@ -116,3 +116,13 @@ func (r *Results) WriteSamples(w io.Writer) error {
 	}
 	return out.Flush()
 }
+
+// Again returns a report as [ReadReport] reads what is written of it.
+func (r *Report) Again() (*Report, error) {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	again := &Report{}
+	return again, json.Unmarshal(b, again)
+}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -51,8 +50,8 @@ func (r *row) fail(format string, args ...any) error {
 const maxLine = 64 << 20
 
 // readRows reads a file of JSON lines.
-func readRows(path string) (*dataset, error) {
-	b, err := os.ReadFile(path)
+func (o *LoadOptions) readRows(path string) (*dataset, error) {
+	b, err := o.read(path)
 	if err != nil {
 		return nil, err
 	}

@@ -226,7 +226,7 @@ func splitKey(key string) (name, filter string) {
 // pair adds what pairs of rows tell.
 func (d *RunDifference) pair(pairs [][2]*Sample, right func(*Sample) *int) {
 	var deltas, shifts []float64
-	lost, gained, most, sum := 0, 0, 0.0, 0.0
+	lost, gained, n, most, sum := 0, 0, 0, 0.0, 0.0
 	for _, p := range pairs {
 		if right != nil {
 			x, y := right(p[0]), right(p[1])
@@ -237,23 +237,26 @@ func (d *RunDifference) pair(pairs [][2]*Sample, right func(*Sample) *int) {
 			lost += *x * (1 - *y)
 			gained += (1 - *x) * *y
 		}
-		second := p[1].logliks()
-		for i, l := range p[0].logliks() {
-			if i == len(second) {
-				break
-			}
+		first, second := p[0].logliks(), p[1].logliks()
+		if len(first) == 0 || len(first) != len(second) {
+			continue
+		}
+		shift := 0.0 // of a row, whose choices are not independent
+		for i, l := range first {
 			diff := second[i] - l
-			shifts = append(shifts, diff)
+			shift += diff / float64(len(first))
 			sum += math.Abs(diff)
 			most = max(most, math.Abs(diff))
 		}
+		shifts = append(shifts, shift)
+		n += len(first)
 	}
 	if len(deltas) > 0 {
 		_, d.StdErr = mean(deltas)
 		d.Lost, d.Gained, d.P = &lost, &gained, ptr(mcNemar(lost, gained))
 	}
 	if len(shifts) > 0 {
-		d.MeanDiff, d.MaxDiff = ptr(sum/float64(len(shifts))), &most
+		d.MeanDiff, d.MaxDiff = ptr(sum/float64(n)), &most
 		m, err := mean(shifts)
 		d.Shift, d.ShiftErr = &m, err
 	}

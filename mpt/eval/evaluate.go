@@ -73,6 +73,7 @@ type Results struct {
 	Groups   []Total
 	Gauntlet []Score
 	Warnings []string
+	Format   string            // the chat format that prompts were put into
 	Files    map[string]string // SHA-256 by path
 }
 
@@ -144,6 +145,7 @@ func prepare(m *mpt.Model, tasks []*Task, opt Options) ([]*plan, *Results, error
 	if err != nil {
 		return nil, nil, err
 	}
+	res.Format = formatName(c.format)
 	var plans []*plan
 	names := map[string]string{}
 	for _, t := range tasks {

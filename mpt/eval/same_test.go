@@ -64,7 +64,7 @@ func TestSameBytes(t *testing.T) {
 		threads int
 		opt     eval.Options
 	}{{1, eval.Options{}}, {3, eval.Options{Batch: 13}}, {2, eval.Options{Parallel: 1}}, {2, eval.Options{Batch: 100, Parallel: 5}}} {
-		c.opt.Limit = 6
+		c.opt.Limit = 3
 		m := opened(t, mpt.Threads(c.threads))
 		res, err := eval.Evaluate(context.Background(), m, storyTasks(t), c.opt)
 		if err != nil {
@@ -109,7 +109,7 @@ func TestSamplesAlone(t *testing.T) {
 func TestResume(t *testing.T) {
 	m := opened(t)
 	tasks := storyTasks(t)
-	opt := eval.Options{Limit: 4, Journal: filepath.Join(t.TempDir(), "journal"), Identity: "m"}
+	opt := eval.Options{Limit: 3, Shots: []int{0}, Journal: filepath.Join(t.TempDir(), "journal"), Identity: "m"}
 	res, err := eval.Evaluate(context.Background(), m, tasks, opt)
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +193,7 @@ func TestCompare(t *testing.T) {
 	m, exact := opened(t), opened(t, mpt.Exact())
 	dir := t.TempDir()
 	report := func(m *mpt.Model, name string) *eval.Report {
-		res, err := eval.Evaluate(context.Background(), m, storyTasks(t), eval.Options{Limit: 8})
+		res, err := eval.Evaluate(context.Background(), m, storyTasks(t), eval.Options{Limit: 5, Shots: []int{0}})
 		if err != nil {
 			t.Fatal(err)
 		}

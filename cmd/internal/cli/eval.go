@@ -242,7 +242,12 @@ func (f *evalFlags) openJournal(cmd *cobra.Command, m *mpt.Model, tasks []*eval.
 
 // output prints the results and writes the samples.
 func (f *evalFlags) output(cmd *cobra.Command, m *mpt.Model, res *eval.Results, info eval.ModelInfo) error {
-	rep := res.Report(info, f.engineInfo(m), f.config())
+	config := f.config()
+	if res.Format != "" {
+		config["chat_format"] = res.Format
+		note(cmd.ErrOrStderr(), "eval: prompts are put into the chat format %s", res.Format)
+	}
+	rep := res.Report(info, f.engineInfo(m), config)
 	if f.samples != "" {
 		if err := writeFile(f.samples, func(w io.Writer) error { return res.WriteSamples(w) }); err != nil {
 			return fmt.Errorf("eval: %s: %w", f.samples, err)
@@ -277,7 +282,6 @@ func (f *evalFlags) config() map[string]any {
 	set("context", f.opt.Context, f.opt.Context > 0)
 	set("seed", f.seed, f.seed >= 0)
 	set("apply_chat_template", true, f.opt.Chat.Apply)
-	set("chat_format", f.opt.Chat.Format, f.opt.Chat.Format != "")
 	set("fewshot_as_multiturn", true, f.opt.Chat.Multiturn)
 	set("system_instruction", f.opt.Chat.System, f.opt.Chat.System != "")
 	for name, typ := range f.model.cache.names() {

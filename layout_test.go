@@ -118,6 +118,9 @@ func TestImports(t *testing.T) {
 			if ok && !slices.Contains(strings.Fields(allowed), ours) {
 				t.Errorf("%s imports %s, which package %s may not", s.path, name, path.Join("mptgo", s.pkg))
 			}
+			if strings.HasPrefix(name, "github.com/goccy/go-yaml") && s.pkg != "mpt/eval" && !strings.HasPrefix(s.pkg, "cmd/") {
+				t.Errorf("%s imports a library for YAML, which is for mpt/eval and the commands", s.path)
+			}
 			if name == "C" {
 				t.Errorf("%s uses cgo", s.path)
 			}

@@ -137,7 +137,7 @@ func (a *asker) newStep(n *node, ids []int32) mpt.Step {
 
 // read scores with the logits after token p.
 func (a *asker) read(n *node, p int, logits []float32) error {
-	top, lse := softmaxOf(logits)
+	top, lse := softmaxOf(logits, a.m.Threads())
 	if math.IsNaN(lse) || math.IsInf(lse, 0) {
 		return fmt.Errorf("eval: %w: the logits after token %d are not numbers", n.reads[0].question.fail(), p)
 	}
@@ -164,21 +164,6 @@ func (r *request) read(id int32, logits []float32, top int, lse float64) {
 	r.score.sumP += math.Exp(lp)
 	r.score.minTop = min(r.score.minTop, math.Exp(float64(logits[top])-lse))
 	r.n++
-}
-
-// softmaxOf returns the index of the largest logit, the first of equals, and
-// ln(sum of exp(x)).
-func softmaxOf(logits []float32) (top int, lse float64) {
-	for i, v := range logits {
-		if v > logits[top] {
-			top = i
-		}
-	}
-	most, sum := float64(logits[top]), 0.0
-	for _, v := range logits {
-		sum += math.Exp(float64(v) - most)
-	}
-	return top, most + math.Log(sum)
 }
 
 // settle puts what is not finished back and lets children follow what is.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -112,7 +113,11 @@ func Evaluate(ctx context.Context, m *mpt.Model, tasks []*Task, opt Options) (*R
 	if err != nil {
 		return nil, err
 	}
-	j, err := openJournal(opt.Journal, identity(plans, opt))
+	var runs []*run
+	for _, p := range plans {
+		runs = append(runs, p.run)
+	}
+	j, err := openJournal(opt.Journal, identity(runs, opt))
 	if err != nil {
 		return nil, err
 	}
@@ -139,38 +144,22 @@ func Evaluate(ctx context.Context, m *mpt.Model, tasks []*Task, opt Options) (*R
 }
 
 // prepare turns the rows of all tasks into questions.
-func prepare(m *mpt.Model, tasks []*Task, opt Options) ([]*plan, *Results, error) {
-	res := &Results{Files: map[string]string{}}
-	c, err := opt.chat(m, tasks)
+func prepare(m *mpt.Model, tasks []*Task, opt Options) (plans []*plan, res *Results, err error) {
+	res = &Results{Files: map[string]string{}}
+	lists, c, err := allRuns(m, tasks, opt)
 	if err != nil {
 		return nil, nil, err
 	}
 	res.Format = formatName(c.format)
-	var plans []*plan
-	names := map[string]string{}
-	for _, t := range tasks {
-		runs, err := t.runs(opt.Shots, c)
-		if err != nil {
-			return nil, nil, err
-		}
-		if len(runs) == 0 {
-			return nil, nil, fmt.Errorf("eval: %s: there is nothing to run", t.Label)
-		}
-		if slices.ContainsFunc(runs, func(r *run) bool { return r.shots > 0 || t.foundry != nil }) {
-			res.Warnings = append(res.Warnings, t.Warnings()...)
-		}
-		for _, r := range runs {
-			if other, twice := names[r.Name]; twice {
-				return nil, nil, fmt.Errorf("eval: %s and %s both have a run %s", other, t.Path, r.Name)
-			}
-			names[r.Name] = t.Path
-			p, err := newPlan(newEncoder(m, opt.Context), r, opt)
+	e := newEncoder(m, opt.Context)
+	for i, t := range tasks {
+		res.Warnings = append(res.Warnings, t.Warnings()...)
+		for _, r := range lists[i] {
+			p, err := newPlan(e, r, opt)
 			if err != nil {
 				return nil, nil, err
 			}
-			for path, sum := range r.files {
-				res.Files[path] = sum
-			}
+			maps.Copy(res.Files, r.files)
 			if p.group = t; t.group != "" {
 				p.outcome.Group = t.group
 			}
@@ -178,6 +167,28 @@ func prepare(m *mpt.Model, tasks []*Task, opt Options) ([]*plan, *Results, error
 		}
 	}
 	return plans, res, nil
+}
+
+// allRuns returns the runs of each task, and the chat format of prompts.
+func allRuns(m *mpt.Model, tasks []*Task, opt Options) (lists [][]*run, c lmChat, err error) {
+	if c, err = opt.chat(m, tasks); err != nil {
+		return nil, c, err
+	}
+	names := map[string]string{}
+	for _, t := range tasks {
+		runs, err := t.runs(opt.Shots, c)
+		if err != nil {
+			return nil, c, err
+		}
+		for _, r := range runs {
+			if other, twice := names[r.Name]; twice {
+				return nil, c, fmt.Errorf("eval: %s and %s both have a run %s", other, t.Path, r.Name)
+			}
+			names[r.Name] = t.Path
+		}
+		lists = append(lists, runs)
+	}
+	return lists, c, nil
 }
 
 // chat returns the chat format that prompts are put into.

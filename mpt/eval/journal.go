@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"mptgo/mpt"
@@ -33,13 +34,13 @@ type journalHeader struct {
 const journalVersion = 1
 
 // identity returns a hash of all that decides about samples.
-func identity(plans []*plan, opt Options) string {
+func identity(runs []*run, opt Options) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %d %v %v %v\n", opt.Identity, opt.Context, opt.Limit, opt.Samples, opt.Chat)
-	for _, p := range plans {
-		fmt.Fprintf(h, "%q %q\n", p.run.Name, p.run.extra)
-		for _, path := range sortedKeys(p.run.files) {
-			fmt.Fprintf(h, "%s\n", p.run.files[path])
+	for _, r := range runs {
+		fmt.Fprintf(h, "%q %q\n", r.Name, r.extra)
+		for _, path := range sortedKeys(r.files) {
+			fmt.Fprintf(h, "%s\n", r.files[path])
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
@@ -48,11 +49,11 @@ func identity(plans []*plan, opt Options) string {
 // Identity returns a hash of the tasks and of all options that decide about results, of
 // which names of journals can be made.
 func Identity(m *mpt.Model, tasks []*Task, opt Options) (string, error) {
-	plans, _, err := prepare(m, tasks, opt)
+	lists, _, err := allRuns(m, tasks, opt)
 	if err != nil {
 		return "", err
 	}
-	return identity(plans, opt), nil
+	return identity(slices.Concat(lists...), opt), nil
 }
 
 // openJournal opens the journal at path, or begins one.

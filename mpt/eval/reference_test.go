@@ -257,3 +257,15 @@ func figures(t *testing.T, o *eval.Outcome, want map[string]any, bound float64) 
 		}
 	}
 }
+
+// With keys and values as float16, as by default.
+func TestReferenceDefault(t *testing.T) {
+	if os.Getenv("MPTGO_EVAL_FULL") == "" {
+		t.Skip("MPTGO_EVAL_FULL is not set")
+	}
+	res, err := eval.Evaluate(context.Background(), stories(t), allTasks(t), eval.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareRuns(t, readReference(t), res, 0.02)
+}

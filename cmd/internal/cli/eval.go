@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -69,7 +70,7 @@ func newEval() *cobra.Command {
 	addChoice(cmd, &f.form, "output", "o", "print `FORMAT`", "table", "md", "json", "csv")
 	fs.StringVar(&f.samples, "log-samples", "", "write what became of every row to `FILE`, in JSON lines")
 	fs.StringVar(&f.load.DataDir, "data-dir", "", "look for data in `DIR`, too, such as scripts/ of llm-foundry")
-	fs.StringVar(&f.compare, "compare", "", "compare with a result in `FILE` (of -o json), or two such files")
+	fs.StringVar(&f.compare, "compare", "", "compare with a result in `FILE` (of -o json), or two such files, or with what was published for mpt-7b or mpt-30b")
 	fs.StringVar(&f.resume, "resume", "", "keep what is done in `FILE`, and go on with what is in it")
 	fs.BoolVar(&f.fresh, "no-resume", false, "keep nothing, and begin anew")
 	fs.IntVarP(&f.opt.Context, "ctx-size", "c", 0, "give the model `N` tokens at the most; 0: as trained, or as the task says")
@@ -256,6 +257,9 @@ func (f *evalFlags) output(cmd *cobra.Command, m *mpt.Model, res *eval.Results, 
 	}
 	if err := f.print(cmd, res, rep); err != nil || f.compare == "" {
 		return err
+	}
+	if slices.Contains(eval.PublishedModels(), f.compare) {
+		return f.printPublished(cmd, res)
 	}
 	base, err := eval.ReadReport(f.compare)
 	if err != nil {

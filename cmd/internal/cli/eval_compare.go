@@ -89,3 +89,25 @@ func writeComparison(out io.Writer, c *eval.Comparison, md bool) error {
 	}
 	return w.Flush()
 }
+
+// printPublished tells what was published for a model beside the results, on standard
+// error where the output is for programs.
+func (f *evalFlags) printPublished(cmd *cobra.Command, res *eval.Results) error {
+	list, err := res.Published(f.compare)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		note(cmd.ErrOrStderr(), "eval: nothing was published for %s under the names, shots and rules of these runs", f.compare)
+	}
+	out := cmd.OutOrStdout()
+	if f.form != "table" {
+		out = cmd.ErrOrStderr()
+	}
+	for _, a := range list {
+		if _, err := fmt.Fprintln(out, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}

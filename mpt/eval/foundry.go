@@ -8,12 +8,12 @@ import (
 	"mptgo/internal/pyrandom"
 )
 
-// foundryShots returns the examples of each of n rows: k of the others, in the order in
-// which CPython visits the set that llm-foundry keeps them in.
-func foundryShots(n, k int, seed uint64) [][]int {
+// foundryShots returns the examples of the first of n rows: k of the others, in the order
+// in which CPython visits the set that llm-foundry keeps them in.
+func foundryShots(first, n, k int, seed uint64) [][]int {
 	r := pyrandom.New(seed)
 	k = min(n-1, k)
-	all := make([][]int, n)
+	all := make([][]int, first)
 	for i := range all {
 		s := pyrandom.NewSet(r.Sample(n, k)...)
 		if s.Has(i) {
@@ -58,7 +58,7 @@ func (t *foundryTask) run(name, group string, shots int, rows []*row) *run {
 	r := &run{
 		Name: name, group: group, task: t.Label, rules: "foundry", shots: shots, rows: rows,
 		files: map[string]string{t.data.path: t.data.sha}, extra: fmt.Sprintf("%+v", t.settings()),
-		fewshot: foundryShots(len(rows), shots, t.seed), judge: t.judge, metrics: t.metrics,
+		fewshot: foundryShots(len(rows), len(rows), shots, t.seed), judge: t.judge, metrics: t.metrics,
 	}
 	longest := 0
 	r.ask = func(e *encoder, i int) (*question, error) {

@@ -155,18 +155,3 @@ func TestRowsThatDoNotFit(t *testing.T) {
 		}
 	}
 }
-
-func FuzzLoad(f *testing.F) {
-	f.Add("icl_tasks:\n- label: x\n  dataset_uri: rows.jsonl\n  num_fewshot: [0]\n  icl_task_type: multiple_choice\n", goodRow)
-	f.Add("task: x\ndataset_path: json\ndataset_kwargs: {data_files: {test: rows.jsonl}}\ntest_split: test\noutput_type: multiple_choice\n"+
-		"doc_to_text: \"{{query}}\"\ndoc_to_choice: \"{{choices}}\"\ndoc_to_target: gold\n", goodRow)
-	f.Fuzz(func(t *testing.T, yaml, rows string) {
-		if strings.Contains(yaml, "..") || strings.Contains(yaml, "/") {
-			t.Skip() // names of files elsewhere
-		}
-		dir := folder(t, "tasks.yaml", yaml, "rows.jsonl", rows)
-		if tasks, err := eval.Load(filepath.Join(dir, "tasks.yaml"), eval.LoadOptions{}); err == nil && len(tasks) == 0 {
-			t.Error("neither tasks nor an error")
-		}
-	})
-}

@@ -170,7 +170,10 @@ func TestReference(t *testing.T) {
 	ref := readReference(t)
 	m := stories(t, mpt.Exact())
 	cheap, rest := parted(allTasks(t))
-	limit := 2
+	limit, most := 2, 0
+	if testing.Short() {
+		limit, most = 1, 1
+	}
 	if os.Getenv("MPTGO_EVAL_FULL") != "" {
 		limit = 0
 	}
@@ -178,7 +181,7 @@ func TestReference(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := eval.Evaluate(context.Background(), m, cheap, eval.Options{Gauntlet: g})
+	res, err := eval.Evaluate(context.Background(), m, cheap, eval.Options{Gauntlet: g, Limit: most})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,6 +191,14 @@ func TestReference(t *testing.T) {
 	}
 	res.Runs = append(res.Runs, more.Runs...)
 	compareRuns(t, ref, res, 1e-4)
+	if most > 0 {
+		return // the gauntlet's figures are of all rows
+	}
+	for _, total := range res.Groups {
+		if want, ok := ref.Accuracies[total.Name]; ok && math.Abs(total.Metric.Value-want) > 1e-9 {
+			t.Errorf("%s: %v, want %v", total.Name, total.Metric.Value, want)
+		}
+	}
 	scores := map[string]float64{}
 	for _, s := range res.Gauntlet {
 		scores[s.Name] = s.Value
@@ -227,11 +238,6 @@ func compareRuns(t *testing.T, ref reference, res *eval.Results, bound float64) 
 	}
 	if len(runs) != len(ref.Runs) {
 		t.Errorf("%d runs, want %d", len(runs), len(ref.Runs))
-	}
-	for _, total := range res.Groups {
-		if want, ok := ref.Accuracies[total.Name]; ok && math.Abs(total.Metric.Value-want) > 1e-9 {
-			t.Errorf("%s: %v, want %v", total.Name, total.Metric.Value, want)
-		}
 	}
 	t.Logf("%d rows, %d scored tokens: at most %.2g per token from the reference", d.exact, d.tokens, d.most)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"mptgo/gguf"
 	"mptgo/mpt"
 	"mptgo/mpt/builtin"
 	"mptgo/mpt/eval"
@@ -119,7 +120,7 @@ func TestResume(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := rand.New(rand.NewPCG(3, 4))
+	r := rand.New(rand.NewPCG(3, 4)) // moments at which the process could have been killed
 	header := bytes.IndexByte(whole, '\n')
 	for _, cut := range []int{0, 1, header, header + 1, len(whole) - 1, len(whole), -1, -1, -1, -1, -1, -1} {
 		if cut < 0 {
@@ -190,7 +191,7 @@ func TestCancel(t *testing.T) {
 
 // Two results are compared row by row, or their totals.
 func TestCompare(t *testing.T) {
-	m, exact := opened(t), opened(t, mpt.Exact())
+	m, other := opened(t), opened(t, mpt.CacheType(gguf.Q8_0))
 	dir := t.TempDir()
 	report := func(m *mpt.Model, name string) *eval.Report {
 		res, err := eval.Evaluate(context.Background(), m, storyTasks(t), eval.Options{Limit: 5, Shots: []int{0}})
@@ -219,7 +220,7 @@ func TestCompare(t *testing.T) {
 		}
 		return again
 	}
-	a, b := report(m, "a"), report(exact, "b")
+	a, b := report(m, "a"), report(other, "b")
 	c, err := eval.Compare(a, b)
 	if err != nil {
 		t.Fatal(err)

@@ -31,9 +31,9 @@ func TestFewshotVectors(t *testing.T) {
 			t.Fatalf("%s: no vectors", dir)
 		}
 		for _, c := range v.Fewshot {
-			got := foundryShots(c.Rows, c.Shots, c.Seed)
+			got := foundryShots(len(c.First), c.Rows, c.Shots, c.Seed)
 			if c.Rules == "lm-eval" {
-				if got, err = lmShots(c.Rows, c.Shots, c.Seed); err != nil {
+				if got, err = lmShots(len(c.First), c.Rows, c.Shots, c.Seed); err != nil {
 					t.Error(err)
 					continue
 				}
@@ -46,12 +46,12 @@ func TestFewshotVectors(t *testing.T) {
 }
 
 // lmShots returns the examples of a task whose rows are their own pool.
-func lmShots(rows, shots int, seed uint64) ([][]int, error) {
+func lmShots(first, rows, shots int, seed uint64) ([][]int, error) {
 	t := &lmTask{excludes: true, seed: seed}
 	for i := range rows {
-		t.rows = append(t.rows, textRow(fmt.Sprint(i)))
+		t.pool = append(t.pool, textRow(fmt.Sprint(i)))
 	}
-	t.pool = t.rows
+	t.rows = t.pool[:first]
 	return t.fewshot(shots)
 }
 

@@ -273,7 +273,10 @@ func (t *foundryTask) checkRow(r *row) error {
 	case schema:
 		return firstError(r.filled("continuation"), r.oneOf("context_options", "gold", false))
 	}
-	_, err := r.strs("aliases")
+	var err error
+	if _, there := r.fields["aliases"]; there { // without it the answer is the only label
+		_, err = r.strs("aliases")
+	}
 	if _, cot := r.fields["chain_of_thought"]; cot {
 		err = firstError(err, r.texts("chain_of_thought"))
 	}

@@ -157,3 +157,116 @@ func TestMcNemar(t *testing.T) {
 		}
 	}
 }
+
+// What is too long is cut on the left; the last token of a continuation is not evaluated,
+// so one more fits. A continuation that leaves nothing is refused.
+func TestPairIsCut(t *testing.T) {
+	m, err := builtin.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	task := lmOf(t, "output_type: loglikelihood\ndoc_to_text: q\ndoc_to_target: q\n", `{"q": "x"}`+"\n")
+	const context, continuation = "Once upon a time there was", " a little dog"
+	whole := newEncoder(m, 0).ids(context + continuation)
+	scored := len(newEncoder(m, 0).ids(continuation))
+	for most := 1; most < len(whole)+3; most++ {
+		q := &question{row: task.rows[0], sample: &Sample{}}
+		err := task.askPair(newEncoder(m, most), q, context, continuation)
+		if most < scored {
+			if err == nil {
+				t.Errorf("%d tokens: a continuation of %d is taken", most, scored)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := q.requests[0].ids(), whole[max(len(whole)-most-1, 0):]; !reflect.DeepEqual(got, want) {
+			t.Errorf("%d tokens: %v, want %v", most, got, want)
+		}
+	}
+}
+
+// Examples of another split can be equal to the row; those of the same cannot.
+func TestSplits(t *testing.T) {
+	const base = "output_type: multiple_choice\ndoc_to_text: q\ndoc_to_choice: c\ndoc_to_target: g\nnum_fewshot: 2\n"
+	for yaml, want := range map[string][2]bool{ // excludes, guessed
+		"fewshot_split: test\n": {true, false}, "validation_split: test\nfewshot_split: test\n": {true, false}, "": {false, true},
+		"training_split: test\n": {false, true},
+	} {
+		task := lmOf(t, base+yaml, threeRows)
+		if task.excludes != want[0] || task.guessed != want[1] {
+			t.Errorf("%q: excludes %v, guessed %v, want %v", yaml, task.excludes, task.guessed, want)
+		}
+		if warned := len(task.warnings()) > 0; warned != want[1] {
+			t.Errorf("%q: warned: %v", yaml, warned)
+		}
+	}
+}
+
+// No more sequences are open than may be, apart from those that wait for their branches.
+func TestParallel(t *testing.T) {
+	m, err := builtin.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	var all []*request
+	q := &question{sample: &Sample{}, row: &row{file: &dataset{}}}
+	for i := range int32(40) {
+		q.add(&request{ctx: []int32{300 + i, 5}, scored: []int32{7, 8}})
+		q.add(&request{ctx: []int32{300 + i, 5}, scored: []int32{9, 8}})
+	}
+	all = q.requests
+	root, _ := grow(all)
+	a := &asker{m: m, batch: 512, parallel: 6, context: 8}
+	most := 0
+	a.answered = func(*request) error { most = max(most, a.open); return nil }
+	if err := a.run(t.Context(), root); err != nil {
+		t.Fatal(err)
+	}
+	if most == 0 || most > 2*a.parallel || a.open != 0 || q.left != 0 {
+		t.Errorf("%d sequences were open, %d are, %d questions are not answered", most, a.open, q.left)
+	}
+}
+
+// Equal choices: the first wins, by both rules.
+func TestFirstOfEquals(t *testing.T) {
+	task := lmOf(t, "output_type: multiple_choice\ndoc_to_text: q\ndoc_to_choice: c\ndoc_to_target: g\n", threeRows)
+	foundry := &foundryTask{foundryYAML: foundryYAML{Type: multipleChoice}}
+	for _, judge := range []func(*question){task.judge, foundry.judge} {
+		q := &question{row: task.rows[0], sample: &Sample{}}
+		q.row.fields["gold"] = int64(0)
+		for range 2 {
+			q.add(&request{ctx: []int32{1}, scored: []int32{2}})
+			q.requests[len(q.requests)-1].score.loglik = -3
+		}
+		if judge(q); *q.sample.Pick != 0 {
+			t.Errorf("choice %d of equals wins", *q.sample.Pick)
+		}
+	}
+}
+
+// A file without aliases has the answer as its only label, as gsm8k in llm-foundry.
+func TestNoAliases(t *testing.T) {
+	tasks, err := loadText("icl_tasks:\n- {label: x, dataset_uri: rows.jsonl, num_fewshot: [0], icl_task_type: generation_task_with_answers,\n"+
+		"  cot_delimiter: 'is ', do_normalization: false, early_stopping_criteria: [\"\\n\\n\", 'Q:']}\n",
+		`{"context": "1+1", "answer": "2", "chain_of_thought": "one and one"}`+"\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := tasks[0].foundry
+	for text, want := range map[string]bool{" that is 2.\n\nis 3": true, " is 3 or is 2": true, "2 is 3": false, "is 12": false, "it is 2Q: is 4": true} {
+		q := &question{row: f.data.rows[0], sample: &Sample{}}
+		r := &request{ctx: []int32{1}, gen: &generation{}}
+		r.gen.text.WriteString(text)
+		q.add(r)
+		if f.judge(q); (*q.sample.Result == 1) != want || len(q.sample.Labels) != 1 {
+			t.Errorf("%q is %v, labels %q", text, *q.sample.Result, q.sample.Labels)
+		}
+	}
+	if got, want := f.prompt(f.data.rows, []int{0}), "1+1 one and oneis 2"; got != want {
+		t.Errorf("an example is %q, want %q", got, want)
+	}
+}

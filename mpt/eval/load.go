@@ -102,7 +102,7 @@ var guesses = []struct {
 }{
 	{multipleChoice, []string{"query", "choices", "gold"}},
 	{schema, []string{"context_options", "continuation", "gold"}},
-	{generationTask, []string{"context", "answer", "aliases"}},
+	{generationTask, []string{"context", "answer"}},
 	{languageModeling, []string{"context", "continuation"}},
 }
 

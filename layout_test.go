@@ -33,7 +33,9 @@ var may = map[string]string{
 	"sampling":              "",
 	"mpt/tokenizer":         "gguf",
 	"mpt/checkpoint":        "gguf",
-	"mpt/chat/jinja":        "",
+	"internal/pyrandom":     "",
+	"internal/pyregexp":     "",
+	"mpt/chat/jinja":        "internal/pyregexp",
 	"mpt/chat":              "mpt/chat/jinja",
 	"mpt/lora":              "gguf quantize mpt/checkpoint",
 	"mpt/convert":           "gguf internal/newfile quantize quantize/imatrix mpt/checkpoint mpt/lora mpt/tokenizer",
@@ -42,6 +44,7 @@ var may = map[string]string{
 	"mpt":                   "gguf quantize ggml internal/slab internal/sysmem sampling mpt/lora mpt/tokenizer",
 	"mpt/measure":           "ggml gguf quantize quantize/imatrix sampling internal/newfile mpt mpt/convert mpt/lora mpt/tokenizer",
 	"mpt/talk":              "gguf mpt mpt/chat mpt/tokenizer",
+	"mpt/eval":              "internal/pyrandom internal/pyregexp mpt mpt/chat mpt/chat/jinja mpt/talk mpt/tokenizer",
 	"mpt/builtin":           "gguf mpt",
 	"bench":                 "mpt",
 	"scripts/compare":       "",
@@ -54,7 +57,7 @@ var may = map[string]string{
 	"cmd/mpt":               "cmd/internal/cli",
 	"cmd/mpt-quantize":      "cmd/internal/cli",
 	"cmd/internal/line":     "",
-	"cmd/internal/cli":      "bench cmd/internal/line ggml gguf internal/newfile mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/hub mpt/lora mpt/measure mpt/talk mpt/tokenizer quantize quantize/imatrix sampling",
+	"cmd/internal/cli":      "bench cmd/internal/line ggml gguf internal/newfile mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/eval mpt/hub mpt/lora mpt/measure mpt/talk mpt/tokenizer quantize quantize/imatrix sampling",
 }
 
 // The limits of one source file and one function, in lines.
@@ -119,6 +122,9 @@ func TestImports(t *testing.T) {
 			ours, ok := strings.CutPrefix(name, "mptgo/")
 			if ok && !slices.Contains(strings.Fields(allowed), ours) {
 				t.Errorf("%s imports %s, which package %s may not", s.path, name, path.Join("mptgo", s.pkg))
+			}
+			if strings.HasPrefix(name, "github.com/goccy/go-yaml") && s.pkg != "mpt/eval" && !strings.HasPrefix(s.pkg, "cmd/") {
+				t.Errorf("%s imports a library for YAML, which is for mpt/eval and the commands", s.path)
 			}
 			if name == "C" {
 				t.Errorf("%s uses cgo", s.path)

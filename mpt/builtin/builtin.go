@@ -4,7 +4,9 @@
 package builtin
 
 import (
+	"crypto/sha256"
 	_ "embed" // for the model
+	"encoding/hex"
 	"unsafe"
 
 	"mptgo/gguf"
@@ -22,6 +24,12 @@ var model string
 // File returns the model's file. It lies in the binary's read-only data.
 func File() (*gguf.File, error) {
 	return gguf.Parse(Name, unsafe.Slice(unsafe.StringData(model), len(model)))
+}
+
+// SHA256 returns the SHA-256 of the file, hexadecimal.
+func SHA256() string {
+	sum := sha256.Sum256(unsafe.Slice(unsafe.StringData(model), len(model)))
+	return hex.EncodeToString(sum[:])
 }
 
 // Open prepares the model to run.

@@ -42,6 +42,17 @@ func (c *cacheFlags) options() (opts []mpt.Option) {
 	return opts
 }
 
+// names returns the types that were given, by the names of the settings.
+func (c *cacheFlags) names() map[string]string {
+	given := map[string]string{}
+	for name, t := range map[string]cacheType{"cache_type": c.both, "cache_type_k": c.keys, "cache_type_v": c.values} {
+		if t.given {
+			given[name] = t.String()
+		}
+	}
+	return given
+}
+
 // cacheType is the value of such a flag.
 type cacheType struct {
 	typ   gguf.Type

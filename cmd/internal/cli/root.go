@@ -36,6 +36,7 @@ var commands = []struct {
 	{groupFiles, newInspect},
 	{groupMeasure, newBench},
 	{groupMeasure, newPerplexity},
+	{groupMeasure, newEval},
 	{groupMeasure, newTokenize},
 	{groupMeasure, newLogits},
 	{"", newVersion},
@@ -101,6 +102,9 @@ func Main(root *cobra.Command, args []string) int {
 		return 0
 	case errors.Is(err, context.Canceled):
 		note(root.ErrOrStderr(), "interrupted")
+		if errors.As(err, &interrupted{}) {
+			return 130 // of shells, for a signal at a keyboard
+		}
 	default:
 		// Joined errors have a line each; a script that reads lines wants one.
 		note(root.ErrOrStderr(), "%s", strings.ReplaceAll(err.Error(), "\n", "; "))

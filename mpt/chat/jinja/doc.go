@@ -38,24 +38,32 @@ type Limits struct {
 
 // Template is a template that was understood. It may be used by several goroutines.
 type Template struct {
-	body  []stmt
-	frame *frame
+	body    []stmt
+	frame   *frame
+	library *library
 }
 
 // Parse reads a template.
-func Parse(source string) (t *Template, err error) {
+func Parse(source string) (t *Template, err error) { return parse(source, all) }
+
+// ParseStrict reads a template as Jinja does by itself, for texts other than chats:
+// trim_blocks and lstrip_blocks are off, the last new line stays, what is undefined may
+// not be used (StrictUndefined), and there is a filter regex_replace(pattern, repl, count=0).
+func ParseStrict(source string) (t *Template, err error) { return parse(source, strict) }
+
+func parse(source string, l *library) (t *Template, err error) {
 	if len(source) > maxSource {
 		return nil, fmt.Errorf("it takes %d bytes: at most %d are supported", len(source), maxSource)
 	}
 	defer catch(&err)
-	p := &parser{tokens: lex(source), uses: map[string]bool{}}
+	p := &parser{tokens: lex(source, l.strict), library: l, uses: map[string]bool{}}
 	f := p.open()
 	body := p.body()
 	if p.at().kind != endOfSource {
 		p.fail("unexpected tag %s", p.peek(1))
 	}
 	p.hide()
-	return &Template{body, f}, nil
+	return &Template{body, f, l}, nil
 }
 
 // Render returns the text that the template makes of variables, which are given as Go's
@@ -70,7 +78,7 @@ func (t *Template) Render(vars map[string]any, limits Limits) (string, error) {
 // It is "" if none did.
 func (t *Template) Traced(vars map[string]any, limits Limits) (text, said string, err error) {
 	defer catch(&err)
-	s := &state{library: all, steps: limits.Steps, room: limits.Bytes}
+	s := &state{library: t.library, steps: limits.Steps, room: limits.Bytes}
 	globals := &scope{}
 	for name, v := range builtins {
 		globals.set(name, v)

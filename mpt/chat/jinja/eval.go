@@ -39,7 +39,7 @@ func (x *dictExpr) eval(s *state, sc *scope) any {
 
 func (x *condExpr) eval(s *state, sc *scope) any {
 	switch {
-	case truth(x.cond.eval(s, sc)):
+	case s.truth(x.cond.eval(s, sc)):
 		return x.yes.eval(s, sc)
 	case x.no != nil:
 		return x.no.eval(s, sc)
@@ -47,7 +47,7 @@ func (x *condExpr) eval(s *state, sc *scope) any {
 	return &undefined{"the value of an if without else"}
 }
 
-func (x *notExpr) eval(s *state, sc *scope) any { return !truth(x.x.eval(s, sc)) }
+func (x *notExpr) eval(s *state, sc *scope) any { return !s.truth(x.x.eval(s, sc)) }
 
 func (x *comparison) eval(s *state, sc *scope) any {
 	defer s.line(x.line)
@@ -99,7 +99,7 @@ func (x *binary) eval(s *state, sc *scope) any {
 	defer s.line(x.line)
 	a := x.x.eval(s, sc)
 	switch {
-	case x.op == "and" && !truth(a), x.op == "or" && truth(a):
+	case x.op == "and" && !s.truth(a), x.op == "or" && s.truth(a):
 		return a
 	case x.op == "and", x.op == "or":
 		return x.y.eval(s, sc)

@@ -39,12 +39,16 @@ type lexer struct {
 	line      int
 	lineStart bool // rest begins on a new line
 	trim      bool // the tag before ended with a hyphen
+	plain     bool // trim_blocks and lstrip_blocks are off, and the last new line stays
 	tokens    []token
 }
 
-func lex(source string) []token {
+func lex(source string, plain bool) []token {
 	source = strings.ReplaceAll(strings.ReplaceAll(source, "\r\n", "\n"), "\r", "\n")
-	l := &lexer{rest: strings.TrimSuffix(source, "\n"), line: 1, lineStart: true}
+	if !plain {
+		source = strings.TrimSuffix(source, "\n")
+	}
+	l := &lexer{rest: source, line: 1, lineStart: true, plain: plain}
 	for l.rest != "" {
 		l.next()
 	}
@@ -107,7 +111,7 @@ func (l *lexer) before(s string, open, sign byte) {
 	switch {
 	case sign == '-':
 		s = strings.TrimRightFunc(s, isSpace)
-	case sign == '+' || open == '{':
+	case sign == '+' || open == '{' || l.plain:
 	case (begin > 0 || l.lineStart) && strings.TrimFunc(s[begin:], isSpace) == "":
 		s = s[:begin]
 	}
@@ -129,7 +133,7 @@ func (l *lexer) text(s string) {
 func (l *lexer) end(sign byte, newLine bool) {
 	l.take(2)
 	l.trim, l.lineStart = sign == '-', false
-	if newLine && sign == 0 && strings.HasPrefix(l.rest, "\n") {
+	if newLine && !l.plain && sign == 0 && strings.HasPrefix(l.rest, "\n") {
 		l.take(1)
 		l.lineStart = true
 	}

@@ -37,6 +37,7 @@ func (s *state) equalAt(a, b any, depth int) bool {
 	case markup:
 		fail("%s cannot be compared", typeName(a))
 	case *undefined:
+		s.defined(a)
 		return isUndefined(b)
 	case *list:
 		y, ok := b.(*list)
@@ -97,10 +98,9 @@ func tupleItems(v any) []any {
 // compare returns a op b.
 func (s *state) compare(op string, a, b any) bool {
 	switch op {
-	case "==":
-		return s.equal(a, b)
-	case "!=":
-		return !s.equal(a, b)
+	case "==", "!=":
+		s.defined(b)
+		return s.equal(a, b) == (op == "==")
 	case "in":
 		return s.contains(b, a)
 	case "not in":

@@ -9,6 +9,7 @@ import (
 
 // parser reads tokens. Its methods are Jinja's grammar, from what binds least.
 type parser struct {
+	*library
 	tokens   []token
 	i        int
 	depth    int
@@ -389,7 +390,7 @@ func (p *parser) filters(x expr) expr {
 // filter reads the name of a filter and its arguments.
 func (p *parser) filter(x expr) expr {
 	f := &filterExpr{x: x, name: p.name(), line: p.at().line}
-	p.lookUp("filter", f.name, all.filters[f.name] != nil, slices.Contains(otherFilters, f.name))
+	p.lookUp("filter", f.name, p.library.filters[f.name] != nil, slices.Contains(otherFilters, f.name))
 	if p.is(operator, "(") {
 		f.args = p.arguments()
 	}
@@ -414,7 +415,7 @@ func (p *parser) known() {
 func (p *parser) test(x expr) expr {
 	negated := p.skip(name, "not")
 	t := &testExpr{x: x, name: p.name(), line: p.at().line}
-	p.lookUp("test", t.name, all.tests[t.name] != nil, t.name == "escaped")
+	p.lookUp("test", t.name, p.library.tests[t.name] != nil, t.name == "escaped")
 	k := p.at()
 	switch {
 	case p.is(operator, "("):

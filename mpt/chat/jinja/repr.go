@@ -14,6 +14,7 @@ func (s *state) str(v any) text {
 	case markup:
 		return x.t
 	case *undefined:
+		s.defined(v)
 		return text{}
 	}
 	return s.reprOf(v)

@@ -18,9 +18,14 @@ type library struct {
 	filters map[string]filterFunc
 	tests   map[string]testFunc
 	methods map[string]map[string]methodFunc // by kind of value
+	strict  bool                             // what is undefined may not be used
 }
 
-var all = &library{newFilters(), newTests(), newMethods()}
+// The libraries of chat templates and of others.
+var (
+	all    = &library{newFilters(), newTests(), newMethods(), false}
+	strict = &library{strictFilters(), all.tests, all.methods, true}
+)
 
 // spend takes steps.
 func (s *state) spend(n int) {
@@ -165,7 +170,7 @@ func (x *jumpStmt) run(*state, *scope, *builder) jump {
 }
 
 func (x *ifStmt) run(s *state, sc *scope, out *builder) jump {
-	if truth(x.cond.eval(s, sc)) {
+	if s.truth(x.cond.eval(s, sc)) {
 		return s.run(x.yes, sc, out)
 	}
 	return s.run(x.no, sc, out)
@@ -275,7 +280,7 @@ func (x *forStmt) chosen(s *state, sc *scope, items []any) []any {
 		s.spend(1)
 		inner := sc.inside(x.test)
 		inner.assign(s, x.target, v)
-		if truth(x.cond.eval(s, inner)) {
+		if s.truth(x.cond.eval(s, inner)) {
 			chosen = append(chosen, v)
 		}
 	}

@@ -309,6 +309,7 @@ func (s *state) each(v any) []any {
 	case *ranged:
 		return s.numbers(x)
 	case *undefined:
+		s.defined(v)
 		return nil
 	case text:
 		s.made(16 * len(x.s))

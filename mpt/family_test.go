@@ -34,6 +34,9 @@ type family struct {
 // bits that they have alone. MPTGO_NEIGHBOURS is how many rounds it takes, see scripts/soak.
 func TestNeighboursOfTheFamily(t *testing.T) {
 	rounds := 4
+	if testing.Short() { // plain Go and the race detector are slow
+		rounds = 1
+	}
 	if text := os.Getenv("MPTGO_NEIGHBOURS"); text != "" {
 		var err error
 		if rounds, err = strconv.Atoi(text); err != nil {

@@ -118,6 +118,9 @@ func TestNeighbours(t *testing.T) {
 	check.Tier(t, ggml.Tiers())
 	for _, cache := range []gguf.Type{gguf.F16, gguf.Q8_0} {
 		for _, n := range []int{1, 2, 7, 64} {
+			if testing.Short() && (n == 64 || n == 2) {
+				continue
+			}
 			var first string
 			for _, tier := range ggml.Tiers() {
 				t.Run(fmt.Sprintf("%v/%d/%s", cache, n, tier), func(t *testing.T) {

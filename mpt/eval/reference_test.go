@@ -43,6 +43,7 @@ func stories(t testing.TB, opts ...mpt.Option) *mpt.Model {
 	if _, err := convert.Convert(context.Background(), check.Shared(t, "models", "mpt-stories"), file, convert.Options{Type: "F32"}); err != nil {
 		t.Fatal(err)
 	}
+	fast(t)
 	m, err := mpt.Open(file, opts...)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"mptgo/ggml"
 	"mptgo/gguf"
 	"mptgo/mpt"
 	"mptgo/mpt/builtin"
@@ -19,6 +20,7 @@ import (
 
 func opened(t testing.TB, opts ...mpt.Option) *mpt.Model {
 	t.Helper()
+	fast(t)
 	m, err := builtin.Open(opts...)
 	if err != nil {
 		t.Fatal(err)
@@ -245,5 +247,14 @@ func TestCompare(t *testing.T) {
 	}
 	if _, err := eval.Compare(a, b); err == nil {
 		t.Error("results of different data are compared")
+	}
+}
+
+// fast skips a test that evaluates thousands of tokens where there is only plain Go, with
+// which it takes many minutes. All kernels give the same bits.
+func fast(t testing.TB) {
+	t.Helper()
+	if len(ggml.Tiers()) == 1 && testing.Short() {
+		t.Skip("plain Go takes minutes")
 	}
 }

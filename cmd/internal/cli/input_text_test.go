@@ -64,8 +64,8 @@ func (zeros) Read(b []byte) (int, error) { return len(b), nil }
 
 // An input without end is refused, not read until the memory is full.
 func TestEndlessInput(t *testing.T) {
-	defer func(n int64) { maxInput = n }(maxInput)
-	maxInput = 1 << 20
+	shortInput.Store(1 << 20)
+	defer shortInput.Store(0)
 	if _, err := readText(zeros{}, "name"); err == nil || !strings.Contains(err.Error(), "name: more than 1.0 MiB") {
 		t.Errorf("%v", err)
 	}
@@ -77,7 +77,7 @@ func TestEndlessInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := f.Truncate(maxInput + 1); err != nil {
+	if err := f.Truncate(inputLimit() + 1); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := readText(f, "name"); err == nil {

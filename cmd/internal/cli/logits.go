@@ -75,7 +75,7 @@ func readIDs(cmd *cobra.Command, name string) ([][]int32, error) {
 	}
 	defer in.Close()
 	var numbers [][]json.Number // not int32, which would take null for 0
-	dec := json.NewDecoder(io.LimitReader(in, maxInput))
+	dec := json.NewDecoder(io.LimitReader(in, inputLimit()))
 	err = dec.Decode(&numbers)
 	if err == nil {
 		if _, more := dec.Token(); more != io.EOF {

@@ -141,3 +141,13 @@ func named(path string, err error) error {
 	}
 	return err
 }
+
+// Same reports whether two names stand for one file that exists.
+func Same(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}

@@ -134,17 +134,11 @@ func gains(opt *convert.Options) bool {
 // canWrite reports whether there is a place for dst, so that nothing is measured for a
 // conversion that will be refused.
 func canWrite(src, dst string, force bool) bool {
-	if newfile.Writable(dst) != nil || sameFile(src, dst) {
+	if newfile.Writable(dst) != nil || newfile.Same(src, dst) {
 		return false
 	}
 	_, err := os.Lstat(dst)
 	return force || err != nil
-}
-
-func sameFile(a, b string) bool {
-	x, err1 := os.Stat(a)
-	y, err2 := os.Stat(b)
-	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
 // calibrate measures the importance matrix, or what the one that is given does not tell.

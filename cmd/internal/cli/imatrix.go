@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/internal/newfile"
 	"mptgo/mpt/measure"
 	"mptgo/quantize/imatrix"
 )
@@ -134,7 +135,7 @@ func (f *imatrixFlags) check(text bool) error {
 		return fmt.Errorf("--save-frequency %d: cannot be negative", f.keep)
 	case f.opt.Context < 1:
 		return fmt.Errorf("--ctx-size %d: must be at least 1", f.opt.Context)
-	case sameFile(f.out, f.prompt.file) || sameFile(f.out, f.model.path):
+	case newfile.Same(f.out, f.prompt.file) || newfile.Same(f.out, f.model.path):
 		return fmt.Errorf("%s: the output would replace the input: give it another name", f.out)
 	case f.out != "":
 		return writable(f.out)
@@ -187,7 +188,7 @@ func (f *imatrixFlags) read() (*imatrix.Matrix, error) {
 		if err != nil {
 			return nil, err
 		}
-		if sameFile(name, f.out) {
+		if newfile.Same(name, f.out) {
 			if err := f.goOn.from(name, m, f.opt.Context); err != nil {
 				return nil, err
 			}

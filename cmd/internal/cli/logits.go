@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/internal/newfile"
 	"mptgo/mpt"
 )
 
@@ -40,7 +41,7 @@ func newLogits() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if sameFile(out, ids) || sameFile(out, flags.path) {
+			if newfile.Same(out, ids) || newfile.Same(out, flags.path) {
 				return fmt.Errorf("logits: %s: the output would replace the input: give it another name", out)
 			}
 			if err := writable(out); err != nil {

@@ -120,13 +120,3 @@ func writable(path string) error {
 	}
 	return newfile.Writable(path)
 }
-
-// sameFile reports whether two names stand for one file that exists.
-func sameFile(a, b string) bool {
-	x, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	y, err := os.Stat(b)
-	return err == nil && os.SameFile(x, y)
-}

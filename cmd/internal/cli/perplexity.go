@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/internal/newfile"
 	"mptgo/mpt"
 	"mptgo/mpt/measure"
 )
@@ -74,7 +75,7 @@ func (f *perplexityFlags) run(cmd *cobra.Command) error {
 			return fmt.Errorf("perplexity: --save-logits: %w", err)
 		}
 	}
-	if f.save != "" && (sameFile(f.save, f.prompt.file) || sameFile(f.save, f.model.path)) {
+	if f.save != "" && (newfile.Same(f.save, f.prompt.file) || newfile.Same(f.save, f.model.path)) {
 		return fmt.Errorf("perplexity: %s: the output would replace the input: give it another name", f.save)
 	}
 	m, err := f.model.open()

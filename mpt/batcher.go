@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -59,7 +60,7 @@ type ticket struct {
 	taken bool // into the batch in work
 	left  bool // the caller has gone
 
-	panicked any // what Visit panicked with
+	panicked atomic.Pointer[any] // what Visit or Score panicked with
 	ready    chan struct{}
 }
 
@@ -83,8 +84,8 @@ func (b *Batcher) run(ctx context.Context, s *Step) error {
 		b.leave(t)
 		<-t.ready
 	}
-	if t.panicked != nil {
-		panic(t.panicked)
+	if x := t.panicked.Load(); x != nil {
+		panic(*x)
 	}
 	return s.Err
 }
@@ -208,26 +209,31 @@ func (r *round) add(t *ticket, n int) {
 	if s.Logits == LastLogits && t.done+n < len(t.step.IDs) {
 		s.Logits = NoLogits
 	}
+	done := t.done
+	s.First = max(t.step.First-done, 0)
 	if t.step.Visit != nil {
-		done := t.done
-		s.Visit = func(i int, logits []float32) error { return t.visit(done+i, logits) }
+		s.Visit = func(i int, logits []float32) error { return t.guard(t.step.Visit, done+i, logits) }
+	}
+	if t.step.Score != nil {
+		s.Score = func(i int, logits []float32) error { return t.guard(t.step.Score, done+i, logits) }
 	}
 	t.taken = true
 	r.tickets, r.steps = append(r.tickets, t), append(r.steps, s)
 }
 
-// visit calls the step's Visit. What that panics with is for its own caller.
-func (t *ticket) visit(i int, logits []float32) (err error) {
+// guard calls a Visit or Score of the step. What that panics with is for its own caller.
+func (t *ticket) guard(call func(int, []float32) error, i int, logits []float32) (err error) {
 	defer func() {
-		if t.panicked = recover(); t.panicked != nil {
+		if x := recover(); x != nil {
+			t.panicked.Store(&x)
 			err = errVisitor
 		}
 	}()
-	return t.step.Visit(i, logits)
+	return call(i, logits)
 }
 
 // errVisitor ends the step of a visitor that panicked.
-var errVisitor = errors.New("mpt: Visit panicked")
+var errVisitor = errors.New("mpt: Visit or Score panicked")
 
 // run evaluates the batch. Who is alone in it can end it; with others in it, it goes on.
 func (r *round) run(m *Model) {

@@ -47,14 +47,28 @@ func (c *cache) prepare(from, to int) error {
 			c.push(p)
 			continue
 		}
-		old := c.pages[i]
-		for layer := range p.layers {
-			p.layers[layer].Copy(&old.layers[layer])
-			c.layers[layer].Pages[i] = &p.layers[layer]
+		if err := c.replace(i, p); err != nil {
+			c.pool.release(p)
+			c.truncate(had * ggml.PageSize)
+			return err
 		}
-		c.pages[i] = p
-		c.pool.release(old)
 	}
+	return nil
+}
+
+// replace puts a copy of page i, made in p, in its place. It takes as long as reading some
+// megabytes, so all threads do it.
+func (c *cache) replace(i int, p *page) error {
+	old := c.pages[i]
+	err := c.pool.work.Run(len(p.layers), func(layer, _ int) { p.layers[layer].Copy(&old.layers[layer]) })
+	if err != nil {
+		return err
+	}
+	for layer, kv := range c.layers {
+		kv.Pages[i] = &p.layers[layer]
+	}
+	c.pages[i] = p
+	c.pool.release(old)
 	return nil
 }
 

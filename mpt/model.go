@@ -68,9 +68,9 @@ func Load(f *gguf.File, opts ...Option) (*Model, error) {
 	m.print = sync.OnceValues(m.computeFingerprint)
 	m.arena = sync.OnceValues(m.measureArena)
 	m.turn, m.sessions = make(chan struct{}, 1), map[*Session][]*Adapter{}
-	m.pages = &pagePool{kv: *m.layerCache(), layers: m.config.caches(), most: -1}
-	m.budget = sync.OnceValue(m.setBudget)
 	m.pool = ggml.NewPool(m.opt.threads)
+	m.pages = &pagePool{kv: *m.layerCache(), layers: m.config.caches(), work: m.pool, most: -1}
+	m.budget = sync.OnceValue(m.setBudget)
 	m.prefetch()
 	return m, nil
 }

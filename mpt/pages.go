@@ -36,14 +36,16 @@ const (
 	// compete for the same lines of a cache, whose number is a power of two.
 	pageShift, pageShifts = 4096 + 64, 16
 	// spareSlabs is how many unused slabs are kept for pages to come, as long as others are
-	// in use.
-	spareSlabs = 2
+	// in use, and spareShare which part of the used pages' memory they may take beyond that:
+	// memory that comes anew from the system costs more than the copy that is made in it.
+	spareSlabs, spareShare = 2, 2
 )
 
 // pagePool is where a model's sequences take pages from and give them back to.
 type pagePool struct {
 	kv     ggml.KV // how a layer's keys and values are kept
 	layers int
+	work   *ggml.Pool // copies pages
 
 	mu     sync.Mutex
 	most   int64   // bytes that all pages may take; negative: not limited
@@ -86,7 +88,7 @@ func (p *pagePool) take() (*page, error) {
 // grow adds a slab of pages to the free ones.
 func (p *pagePool) grow() error {
 	size := int(p.pageBytes())
-	n := max(slabBytes/max(size, 1), 1)
+	n := p.perSlab()
 	mem, err := slab.Alloc(n*size + pageShift*pageShifts)
 	if err != nil {
 		return fmt.Errorf("memory for keys and values: %w", err)
@@ -101,6 +103,9 @@ func (p *pagePool) grow() error {
 	p.spare++
 	return nil
 }
+
+// perSlab returns how many pages a slab has.
+func (p *pagePool) perSlab() int { return max(slabBytes/max(int(p.pageBytes()), 1), 1) }
 
 func (p *pagePool) newPage(s *pageSlab, mem []byte) *page {
 	n := &page{slab: s, layers: make([]ggml.KVPage, p.layers)}
@@ -125,21 +130,26 @@ func (p *pagePool) release(x *page) {
 		return
 	}
 	p.spare++
-	if p.spare > spareSlabs || p.used == 0 {
-		p.drop()
+	if p.used == 0 {
+		p.drop(0)
+	} else {
+		p.drop(spareSlabs + p.used/p.perSlab()/spareShare)
 	}
 }
 
-// drop gives the memory of slabs without used pages back to the system.
-func (p *pagePool) drop() {
+// drop gives the memory of slabs without used pages back to the system, but for some.
+func (p *pagePool) drop(keep int) {
+	if p.spare <= keep {
+		return
+	}
 	for _, x := range p.free {
-		if x.slab.used == 0 && x.slab.mem != nil {
+		if p.spare > keep && x.slab.used == 0 && x.slab.mem != nil {
 			slab.Free(x.slab.mem)
 			x.slab.mem = nil
+			p.spare--
 		}
 	}
 	p.free = slices.DeleteFunc(p.free, func(x *page) bool { return x.slab.mem == nil })
-	p.spare = 0
 }
 
 // inUse returns how many bytes of pages are held.

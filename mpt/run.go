@@ -12,18 +12,27 @@ type Wanted int
 const (
 	LastLogits Wanted = iota // those after the last token: [Session.Logits]
 	NoLogits                 // none: the step is a part of a prompt that goes on
-	AllLogits                // those after every token: Visit
+	AllLogits                // those after every token from First on: Score, Visit
 )
+
+// ScoreBlock is how many tokens of a step are scored, at the most, before they are visited.
+const ScoreBlock = headBatch
 
 // Step is what [Model.Run] evaluates for one session: tokens that follow those it holds.
 type Step struct {
 	Session *Session
 	IDs     []int32
 	Logits  Wanted
+	// First is the first of IDs whose logits AllLogits means.
+	First int
 	// Visit is handed, with AllLogits, the logits after every token, in order: i counts
 	// the tokens of IDs, the logits are valid during the call, which must not use the
 	// model itself. An error ends the step.
 	Visit func(i int, logits []float32) error
+	// Score is like Visit for what takes long: it is called before Visit, by the model's
+	// threads, for several tokens at the same time and in no order. Tokens are scored and
+	// visited by turns, at most ScoreBlock neighbours at a time.
+	Score func(i int, logits []float32) error
 	// Progress, if set, is told after every batch how many tokens are evaluated. Unlike
 	// Visit, it may have others evaluate something.
 	Progress func(done int)

@@ -23,6 +23,10 @@ type runner struct {
 	parts  []part
 	output []wantedRow
 	steps  []Step // those of the batch in work
+	first  int    // of output: the row that is scored by task 0
+	score  func(task, worker int)
+
+	scoreErr [headBatch]error // by row
 }
 
 // part is what a batch holds of a step: n tokens.
@@ -40,7 +44,7 @@ func (m *Model) newRunner(adapters []*Adapter) (*runner, error) {
 	if r.exec, err = ggml.Compile(g, m.pool, m.opt.batch, m.compileOptions()); err != nil {
 		return nil, err
 	}
-	r.batch.Each = r.each
+	r.batch.Each, r.score = func(first, n int) error { return r.each(m.pool, first, n) }, r.scoreRow
 	r.exec.Profile(m.profiling)
 	return r, nil
 }
@@ -148,7 +152,7 @@ func (r *runner) run(ctx context.Context, steps []Step) error {
 		s := &steps[p.step]
 		s.Session.tokens = append(s.Session.tokens, s.IDs[s.Done:s.Done+p.n]...)
 		s.Done += p.n
-		s.Session.valid = s.Err == nil && s.Logits != NoLogits && s.Done == len(s.IDs)
+		s.Session.valid = s.Err == nil && s.Done == len(s.IDs) && s.wants(s.Done-1)
 	}
 	return nil
 }
@@ -180,7 +184,7 @@ func (r *runner) fill() (sums func(*ggml.Matrix, int) ggml.Sums) {
 func (r *runner) add(step, n int) {
 	s, b := &r.steps[step], &r.batch
 	for i := range n {
-		if s.Logits == AllLogits || s.Logits == LastLogits && s.Done+i+1 == len(s.IDs) {
+		if s.wants(s.Done + i) {
 			b.Outputs = append(b.Outputs, len(b.Tokens)+i)
 			r.output = append(r.output, wantedRow{step, s.Done + i})
 		}
@@ -190,8 +194,25 @@ func (r *runner) add(step, n int) {
 	r.parts = append(r.parts, part{step, n})
 }
 
+// wants reports whether the logits after token i are wanted.
+func (s *Step) wants(i int) bool {
+	switch s.Logits {
+	case AllLogits:
+		return i >= s.First
+	case LastLogits:
+		return i+1 == len(s.IDs)
+	}
+	return false
+}
+
 // each hands out the logits of n wanted rows from number first on.
-func (r *runner) each(first, n int) error {
+func (r *runner) each(pool *ggml.Pool, first, n int) error {
+	if slices.ContainsFunc(r.output[first:first+n], func(w wantedRow) bool { return r.steps[w.step].Score != nil }) {
+		r.first = first
+		if err := r.scoreAll(pool, n); err != nil {
+			return err
+		}
+	}
 	for k := range n {
 		w := r.output[first+k]
 		s, logits := &r.steps[w.step], r.exec.Row(r.logits, k)
@@ -204,4 +225,26 @@ func (r *runner) each(first, n int) error {
 		}
 	}
 	return nil
+}
+
+// scoreAll scores n rows, and sets the error of a step to that of its first row that has one.
+func (r *runner) scoreAll(pool *ggml.Pool, n int) error {
+	r.scoreErr = [headBatch]error{}
+	if err := pool.Run(n, r.score); err != nil {
+		return err
+	}
+	for k, err := range r.scoreErr[:n] {
+		if s := &r.steps[r.output[r.first+k].step]; s.Err == nil {
+			s.Err = err
+		}
+	}
+	return nil
+}
+
+// scoreRow is a task: it scores row k of those in work.
+func (r *runner) scoreRow(k, _ int) {
+	w := r.output[r.first+k]
+	if s := &r.steps[w.step]; s.Score != nil && s.Logits == AllLogits && s.Err == nil {
+		r.scoreErr[k] = s.Score(w.i, r.exec.Row(r.logits, k))
+	}
 }

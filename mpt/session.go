@@ -159,8 +159,11 @@ type EvalOptions struct {
 	// logits are valid during the call, which must not use the model itself. An error
 	// ends the evaluation.
 	Visit func(i int, logits []float32) error
-	// Logits says which are computed: all if Visit is set.
+	// Score is the same for several tokens at the same time, see [Step].
+	Score func(i int, logits []float32) error
+	// Logits says which are computed: all from token First on if Visit or Score is set.
 	Logits Wanted
+	First  int
 	// Progress is told after every batch how many of the tokens are evaluated.
 	Progress func(done int)
 }
@@ -174,8 +177,11 @@ func (s *Session) EvalWith(ctx context.Context, ids []int32, opt EvalOptions) er
 	if err := s.check(ids); err != nil || len(ids) == 0 {
 		return err
 	}
-	s.step[0] = Step{Session: s, IDs: ids, Logits: opt.Logits, Visit: opt.Visit, Progress: opt.Progress}
-	if opt.Visit != nil {
+	s.step[0] = Step{
+		Session: s, IDs: ids, Logits: opt.Logits, First: opt.First,
+		Visit: opt.Visit, Score: opt.Score, Progress: opt.Progress,
+	}
+	if opt.Visit != nil || opt.Score != nil {
 		s.step[0].Logits = AllLogits
 	}
 	if s.batcher != nil {

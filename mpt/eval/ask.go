@@ -131,13 +131,18 @@ func (a *asker) newStep(n *node, ids []int32) mpt.Step {
 	}
 	at := n.from + n.done
 	s.Logits = mpt.AllLogits
-	s.Visit = func(i int, logits []float32) error { return a.read(n, at+i, logits) }
+	var block [mpt.ScoreBlock]softmax
+	s.Score = func(i int, logits []float32) error {
+		block[i%len(block)] = softmaxOf(logits)
+		return nil
+	}
+	s.Visit = func(i int, logits []float32) error { return a.read(n, at+i, logits, block[i%len(block)]) }
 	return s
 }
 
 // read scores with the logits after token p.
-func (a *asker) read(n *node, p int, logits []float32) error {
-	top, lse := softmaxOf(logits, a.m.Threads())
+func (a *asker) read(n *node, p int, logits []float32, x softmax) error {
+	top, lse := x.top, x.lse
 	if math.IsNaN(lse) || math.IsInf(lse, 0) {
 		return fmt.Errorf("eval: %w: the logits after token %d are not numbers", n.reads[0].question.fail(), p)
 	}

@@ -70,3 +70,8 @@ func TestMeasuresBeginWithBOS(t *testing.T) {
 		}
 	}
 }
+
+// negLogSoftmax returns -ln softmax(logits)[id], in float64.
+func negLogSoftmax(logits []float32, id int32) float64 {
+	return logSumExp(logits) - float64(logits[id])
+}

@@ -52,14 +52,22 @@ func Divergence(ctx context.Context, m *mpt.Model, text string, base io.Reader, 
 	if err != nil {
 		return DivergenceResult{}, fmt.Errorf("measure: divergence: %w: %w", ErrLogits, err)
 	}
-	defer l.z.Close()
+	defer l.close()
 	var d divergenceSum
-	p, err := e.perplexity(ctx, func(x scored) error {
-		if err := l.next(); err != nil {
-			return fmt.Errorf("measure: divergence: %w: token %d: %w", ErrLogits, d.base.n+1, err)
-		}
-		d.add(l, x)
-		return nil
+	p, err := e.perplexity(ctx, scorer{
+		work: func(k int, x scored) error {
+			base, err := l.rows.row(k)
+			if err != nil {
+				return fmt.Errorf("measure: divergence: %w: token %d: %w", ErrLogits, k+1, err)
+			}
+			base.compare(l.rows.exp, x)
+			return nil
+		},
+		visit: func(k int, x scored) error {
+			d.add(&l.rows.rows[k%mpt.ScoreBlock], x)
+			l.rows.used(k)
+			return nil
+		},
 	})
 	if err != nil {
 		return DivergenceResult{}, err
@@ -81,25 +89,17 @@ type divergenceSum struct {
 	same       int
 }
 
-func (d *divergenceSum) add(l *logitReader, x scored) {
-	norm := logSumExp(x.logits)
-	kld := 0.
-	for i, v := range x.logits {
-		if p := l.exp[l.gaps[i]]; p > 0 {
-			kld += p * (l.logProb(i) - (float64(v) - norm))
-		}
-	}
-	kld = max(kld/math.Exp(l.norm), 0)
-	delta := math.Exp(-x.nll) - math.Exp(-l.nll)
-	d.base.add(l.nll)
+func (d *divergenceSum) add(base *baseRow, x scored) {
+	delta := math.Exp(-x.nll) - math.Exp(-base.nll)
+	d.base.add(base.nll)
 	d.own.add(x.nll)
-	d.cross.add(x.nll * l.nll)
-	d.ratio.add(x.nll - l.nll)
-	d.kld.add(kld)
+	d.cross.add(x.nll * base.nll)
+	d.ratio.add(x.nll - base.nll)
+	d.kld.add(base.kld)
 	d.delta.add(delta)
 	d.square.add(delta * delta)
-	d.klds, d.deltas = append(d.klds, float32(kld)), append(d.deltas, float32(delta))
-	if l.top == argmax(x.logits) {
+	d.klds, d.deltas = append(d.klds, float32(base.kld)), append(d.deltas, float32(delta))
+	if base.same {
 		d.same++
 	}
 }

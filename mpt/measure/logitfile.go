@@ -84,11 +84,17 @@ func SaveLogits(ctx context.Context, m *mpt.Model, text string, w io.Writer, opt
 			return PerplexityResult{}, fmt.Errorf("measure: save logits: %w", err)
 		}
 	}
-	var row []byte
-	r, err := e.perplexity(ctx, func(x scored) error {
-		row = appendLogits(row[:0], x)
-		_, err := z.Write(row)
-		return err
+	var rows [mpt.ScoreBlock][]byte
+	r, err := e.perplexity(ctx, scorer{
+		work: func(k int, x scored) error {
+			row := &rows[k%len(rows)]
+			*row = appendLogits((*row)[:0], x)
+			return nil
+		},
+		visit: func(k int, _ scored) error {
+			_, err := z.Write(rows[k%len(rows)])
+			return err
+		},
 	})
 	return r, errors.Join(err, z.Close())
 }
@@ -123,13 +129,13 @@ type logitReader struct {
 	z    *zstd.Decoder
 	r    *bufio.Reader
 	head logitHead
-	row  []byte
-	exp  []float64 // of -gap, by gap in units
+	rows *baseRows
+}
 
-	top  int     // the most likely token
-	nll  float64 // of the token that comes
-	gaps []uint16
-	norm float64 // ln of the sum of the exponentials
+// close ends reading.
+func (l *logitReader) close() {
+	l.rows.close()
+	l.z.Close()
 }
 
 // newLogitReader reads the start of a file and checks that it fits e: the same
@@ -146,15 +152,12 @@ func newLogitReader(r io.Reader, e *evaluation) (*logitReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &logitReader{z: z, r: bufio.NewReader(z), exp: make([]float64, maxGap+1)}
+	l := &logitReader{z: z, r: bufio.NewReader(z)}
 	if err := l.start(e); err != nil {
 		z.Close()
 		return nil, err
 	}
-	for i := range l.exp {
-		l.exp[i] = math.Exp(-logitUnit * float64(i))
-	}
-	l.gaps, l.row = make([]uint16, l.head.Vocab), make([]byte, 12+2*int(l.head.Vocab))
+	l.rows = newBaseRows(l.r, int(l.head.Vocab))
 	return l, nil
 }
 
@@ -190,29 +193,3 @@ func (l *logitReader) start(e *evaluation) error {
 	}
 	return nil
 }
-
-// next reads a scored token.
-func (l *logitReader) next() error {
-	if _, err := io.ReadFull(l.r, l.row); err != nil {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		return err
-	}
-	l.top = int(binary.LittleEndian.Uint32(l.row))
-	l.nll = math.Float64frombits(binary.LittleEndian.Uint64(l.row[4:]))
-	n, sum := len(l.gaps), 0.
-	low, high := l.row[12:12+n], l.row[12+n:]
-	for i := range l.gaps {
-		l.gaps[i] = uint16(low[i]) | uint16(high[i])<<8
-		sum += l.exp[l.gaps[i]]
-	}
-	if l.top >= n || l.gaps[l.top] != 0 || !(l.nll > -1e-6 && l.nll < math.MaxFloat32) {
-		return fmt.Errorf("a token of -ln p %v, the most likely one %d: it is damaged", l.nll, l.top)
-	}
-	l.norm = math.Log(sum)
-	return nil
-}
-
-// logProb returns ln p of a token.
-func (l *logitReader) logProb(id int) float64 { return -logitUnit*float64(l.gaps[id]) - l.norm }

@@ -45,7 +45,7 @@ func Perplexity(ctx context.Context, m *mpt.Model, text string, opt PerplexityOp
 	if err != nil {
 		return PerplexityResult{}, err
 	}
-	return e.perplexity(ctx, func(scored) error { return nil })
+	return e.perplexity(ctx, scorer{})
 }
 
 // evaluation is a text in chunks that a model is measured on.
@@ -92,11 +92,18 @@ func newEvaluation(m *mpt.Model, text string, opt PerplexityOptions) (*evaluatio
 type scored struct {
 	logits []float32 // valid during the call
 	id     int32     // the token that comes
+	lse    float64   // ln of the sum of the exponentials
 	nll    float64   // -ln p(id)
 }
 
-// perplexity evaluates the chunks and hands every scored token to visit, too.
-func (e *evaluation) perplexity(ctx context.Context, visit func(scored) error) (PerplexityResult, error) {
+// scorer is told of scored tokens, number k of all: work by several goroutines at the same
+// time, for what takes long, then visit, in order. At most [mpt.ScoreBlock] tokens lie between.
+type scorer struct {
+	work, visit func(k int, x scored) error
+}
+
+// perplexity evaluates the chunks and tells the scorer of every token, too.
+func (e *evaluation) perplexity(ctx context.Context, to scorer) (PerplexityResult, error) {
 	s, err := e.m.NewSession(mpt.ContextSize(e.opt.Context))
 	if err != nil {
 		return PerplexityResult{}, err
@@ -105,11 +112,7 @@ func (e *evaluation) perplexity(ctx context.Context, visit func(scored) error) (
 	var sum nllSum
 	for c := range e.chunks {
 		ids := e.ids[c*e.opt.Context : (c+1)*e.opt.Context]
-		err := score(ctx, s, ids, e.first, func(x scored) error {
-			sum.add(x.nll)
-			return visit(x)
-		})
-		if err != nil {
+		if err := score(ctx, s, ids, e.first, &sum, to); err != nil {
 			return PerplexityResult{}, err
 		}
 		if e.opt.Progress != nil {
@@ -187,22 +190,38 @@ func (a *nllSum) add(nll float64) {
 	a.sumSquares += nll * nll
 }
 
-// score evaluates ids from an empty session and visits the predictions of the
-// tokens after index first.
-func score(ctx context.Context, s *mpt.Session, ids []int32, first int, visit func(scored) error) error {
+// score evaluates ids from an empty session, adds up -ln p of the tokens after index first
+// and tells the scorer of them. Nothing needs the logits of the others, nor the last token.
+func score(ctx context.Context, s *mpt.Session, ids []int32, first int, sum *nllSum, to scorer) error {
 	if err := s.Reset(); err != nil {
 		return err
 	}
-	return s.EvalAll(ctx, ids, func(i int, logits []float32) error {
-		if i < first || i+1 == len(ids) {
-			return nil
-		}
-		nll := negLogSoftmax(logits, ids[i+1])
-		if math.IsNaN(nll) {
-			return fmt.Errorf("measure: perplexity: the logits after token %d are not numbers", i)
-		}
-		return visit(scored{logits, ids[i+1], nll})
+	var block [mpt.ScoreBlock]scored
+	had := sum.n
+	return s.EvalWith(ctx, ids[:len(ids)-1], mpt.EvalOptions{
+		First: first,
+		Score: func(i int, logits []float32) error {
+			lse := logSumExp(logits)
+			x := scored{logits, ids[i+1], lse, lse - float64(logits[ids[i+1]])}
+			if math.IsNaN(x.nll) {
+				return fmt.Errorf("measure: perplexity: the logits after token %d are not numbers", i)
+			}
+			block[i%len(block)] = x
+			return call(to.work, had+i-first, x)
+		},
+		Visit: func(i int, _ []float32) error {
+			x := block[i%len(block)]
+			sum.add(x.nll)
+			return call(to.visit, had+i-first, x)
+		},
 	})
+}
+
+func call(f func(int, scored) error, k int, x scored) error {
+	if f == nil {
+		return nil
+	}
+	return f(k, x)
 }
 
 func (a *nllSum) mean() float64 { return a.sum / float64(a.n) }
@@ -217,11 +236,6 @@ func (a *nllSum) stdErr() float64 { return math.Sqrt(a.variance() / float64(max(
 func (a *nllSum) result() PerplexityResult {
 	ppl := math.Exp(a.mean())
 	return PerplexityResult{Perplexity: ppl, MeanNLL: a.mean(), Tokens: a.n, StdErr: ppl * a.stdErr()}
-}
-
-// negLogSoftmax returns -ln softmax(logits)[id], in float64.
-func negLogSoftmax(logits []float32, id int32) float64 {
-	return logSumExp(logits) - float64(logits[id])
 }
 
 // logSumExp returns ln(sum of exp(x)).

@@ -45,6 +45,7 @@ var may = map[string]string{
 	"mpt/measure":           "ggml gguf quantize quantize/imatrix sampling internal/newfile mpt mpt/convert mpt/lora mpt/tokenizer",
 	"mpt/talk":              "gguf mpt mpt/chat mpt/tokenizer",
 	"mpt/eval":              "internal/pyrandom internal/pyregexp mpt mpt/chat mpt/chat/jinja mpt/talk mpt/tokenizer",
+	"mpt/serve":             "ggml mpt mpt/tokenizer sampling",
 	"mpt/builtin":           "gguf mpt",
 	"bench":                 "mpt",
 	"scripts/compare":       "",

@@ -21,6 +21,9 @@ type Token struct {
 type GenerateOptions struct {
 	// Sampler chooses the tokens; nil means greedy. It is told of the session's tokens.
 	Sampler *sampling.Chain
+	// Filter, if set, is handed the logits before the sampler and returns what that sees
+	// instead: a grammar makes those of tokens that must not follow -Inf, in a copy.
+	Filter func(logits []float32) ([]float32, error)
 	// MaxTokens limits the number of tokens; 0 or less means no limit but the context.
 	MaxTokens int
 	// Stop ends the generation when one of the strings appears in its text, in which
@@ -192,6 +195,12 @@ func (g *Generation) sample() (int32, error) {
 	case !g.begun:
 		g.opt.Sampler.SetHistory(g.s.tokens)
 		g.begun = true
+	}
+	var err error
+	if g.opt.Filter != nil {
+		if logits, err = g.opt.Filter(logits); err != nil {
+			return 0, fmt.Errorf("mpt: token %d: %w", g.s.Len(), err)
+		}
 	}
 	id, err := g.opt.Sampler.Sample(logits)
 	if err != nil {

@@ -221,7 +221,7 @@ func (r *runner) each(pool *ggml.Pool, first, n int) error {
 		}
 		if w.i+1 == len(s.IDs) {
 			s.Session.valid = false // until the tokens are part of the session
-			copy(s.Session.logits, logits)
+			s.Session.logits = append(s.Session.logits[:0], logits...)
 		}
 	}
 	return nil

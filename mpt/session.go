@@ -18,7 +18,7 @@ type Session struct {
 	adapters adapterSet
 	cache    cache
 	tokens   []int32
-	logits   []float32 // of the last token
+	logits   []float32 // of the last token; nil as long as there were none
 	valid    bool      // logits belong to the last token
 	closed   bool
 	sums     func(w *ggml.Matrix, rows int) ggml.Sums // see SumInputs
@@ -65,7 +65,6 @@ func (m *Model) newSession(context int) (*Session, error) {
 		context:  context,
 		adapters: newAdapterSet(m.adapters),
 		cache:    m.newCache(),
-		logits:   make([]float32, m.config.Vocab),
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -325,7 +324,8 @@ func (s *Session) Fork() (*Session, error) {
 	f.setAdapters(s.adapters)
 	f.cache = s.cache.fork(f.cache, len(s.tokens))
 	f.tokens = slices.Clone(s.tokens)
-	copy(f.logits, s.logits)
-	f.valid = s.valid
+	if f.valid = s.valid; f.valid {
+		f.logits = slices.Clone(s.logits)
+	}
 	return f, nil
 }

@@ -10,6 +10,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
 	"time"
 
 	"mptgo/mpt"
@@ -30,11 +32,38 @@ type Options struct {
 	// CacheDir, if set, is the folder of prefixes on disk, CacheDisk its budget in bytes (4 GiB).
 	CacheDir  string
 	CacheDisk int64
+
+	Observer Observer // may be nil
+}
+
+// Observer is told what the engine does, by its own goroutine: it must not wait for anything.
+type Observer interface {
+	// FirstToken, NextToken: how long after its arrival, or after the token before, a token
+	// of a request came.
+	FirstToken(time.Duration)
+	NextToken(time.Duration)
+	// Step tells of an evaluation: rows of prompts and of choices that go on.
+	Step(took time.Duration, prompt, decode int)
+	// Done tells of a request at its end.
+	Done(why mpt.Reason, u Usage, whole time.Duration)
 }
 
 // Engine serves requests. Its methods may be called by any goroutine.
 type Engine struct {
-	m *mpt.Model
+	m   *mpt.Model
+	opt Options
+
+	mu      sync.Mutex
+	inbox   []*request // submitted, not yet seen by the scheduler
+	refuses error      // why no request is taken any more
+	queued  int        // requests that wait, those of the inbox too
+	load    load       // for the estimate of how long that takes
+	wake    chan struct{}
+	idle    chan struct{} // closed when drained
+	done    chan struct{} // closed when the scheduler has ended
+
+	shown stats
+	sched scheduler
 }
 
 // The reasons why [Engine.Submit] refuses a request whose form is right.
@@ -73,41 +102,112 @@ func (e *RequestError) Error() string { return fmt.Sprintf("%s: %v", e.Field, e.
 
 func (e *RequestError) Unwrap() error { return e.Err }
 
-// New starts an engine for m, which it does not close.
-func New(m *mpt.Model, opt Options) (*Engine, error)
+// New starts an engine for m, which it does not close. A context that does not fit into memory
+// is refused with a [*mpt.MemoryError].
+func New(m *mpt.Model, opt Options) (*Engine, error) {
+	if opt.Parallel == 0 {
+		opt.Parallel = min(max(4, 2*runtime.GOMAXPROCS(0)), 64)
+	}
+	if opt.MaxQueue == 0 {
+		opt.MaxQueue = 64
+	}
+	if opt.StepTime == 0 {
+		opt.StepTime = 300 * time.Millisecond
+	}
+	if opt.Parallel < 0 || opt.Parallel > m.BatchSize() {
+		return nil, fmt.Errorf("serve: %d parallel sequences: want 1 to %d, the size of a batch", opt.Parallel, m.BatchSize())
+	}
+	probe, err := m.NewSession(mpt.ContextSize(opt.ContextSize))
+	if err != nil {
+		return nil, err
+	}
+	opt.ContextSize = probe.ContextSize()
+	probe.Close()
+	e := &Engine{m: m, opt: opt, wake: make(chan struct{}, 1), idle: make(chan struct{}), done: make(chan struct{})}
+	if err := e.sched.init(e); err != nil {
+		return nil, err
+	}
+	go e.sched.run()
+	return e, nil
+}
+
+// Model returns the engine's model.
+func (e *Engine) Model() *mpt.Model { return e.m }
+
+// Options returns the options with the defaults that were chosen.
+func (e *Engine) Options() Options { return e.opt }
 
 // Submit checks a request and puts it into the queue. When ctx is done the request is
-// cancelled, whatever state it is in. The errors are *RequestError, *ContextError,
-// *QueueFullError, *mpt.MemoryError, ErrDraining and ErrClosed.
-func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error)
+// cancelled, whatever state it is in. The errors are [*RequestError], [*ContextError],
+// [*QueueFullError], [ErrDraining] and [ErrClosed].
+func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
+	q, err := e.newRequest(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.refuses != nil {
+		return nil, e.refuses
+	}
+	if e.queued > 0 && e.queued >= e.opt.MaxQueue {
+		return nil, &QueueFullError{Waiting: e.queued, RetryAfter: e.load.wait()}
+	}
+	e.queued++
+	e.load.tokens += q.work()
+	e.inbox = append(e.inbox, q)
+	q.stop = context.AfterFunc(ctx, func() { e.cancel(q) })
+	e.rouse()
+	return q.stream, nil
+}
+
+// cancel ends a request whose context is done.
+func (e *Engine) cancel(q *request) {
+	q.cancelled.Store(true)
+	e.sched.interrupt()
+	e.rouse()
+}
+
+// rouse has the scheduler look for news.
+func (e *Engine) rouse() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
 
 // Drain refuses new requests and waits until those it has are done, or ctx is; then it cancels
 // what is left.
-func (e *Engine) Drain(ctx context.Context) error
+func (e *Engine) Drain(ctx context.Context) error {
+	e.refuse(ErrDraining)
+	select {
+	case <-e.idle:
+		return nil
+	case <-ctx.Done():
+	}
+	e.sched.abort.Store(true)
+	e.sched.interrupt()
+	e.rouse()
+	<-e.idle
+	return ctx.Err()
+}
 
-// Close cancels all requests, writes what the cache keeps on disk and releases all memory.
-func (e *Engine) Close() error
+// refuse has Submit return an error from now on.
+func (e *Engine) refuse(err error) {
+	e.mu.Lock()
+	if e.refuses != ErrClosed {
+		e.refuses = err
+	}
+	e.mu.Unlock()
+	e.rouse()
+}
 
-// Stats returns what /metrics and /slots show. It never waits for a step.
-func (e *Engine) Stats() Stats
-
-// Stream is what happens to one request. It serves one goroutine at a time.
-type Stream struct{}
-
-// Next waits for the next event. It returns false at the end: after the last event of every
-// choice, or when the request's context is done. A reader that is slow holds nobody else up:
-// its choices pause when a megabyte of events waits.
-func (s *Stream) Next() (Event, bool)
-
-// Ready returns an event that has come already, without waiting; a writer that has fallen
-// behind puts several into one message.
-func (s *Stream) Ready() (Event, bool)
-
-// Usage returns what the request took, so far.
-func (s *Stream) Usage() Usage
-
-// Err returns why the stream ended early: the context's error, or that of the engine.
-func (s *Stream) Err() error
-
-// Close cancels the request if it is not done. It may be called more than once.
-func (s *Stream) Close()
+// Close cancels all requests and releases all memory. It may be called more than once.
+func (e *Engine) Close() error {
+	e.refuse(ErrClosed)
+	e.sched.abort.Store(true)
+	e.sched.interrupt()
+	e.rouse()
+	<-e.done
+	return nil
+}

@@ -1,0 +1,110 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mptgo/mpt"
+)
+
+// TestSameAnswers asks many random requests at about the same time, some of which are left in
+// the middle, of engines with much and little memory and cache: every answer has the bits
+// that it has alone.
+func TestSameAnswers(t *testing.T) {
+	n := 40
+	if testing.Short() {
+		n = 16
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	requests := make([]Request, n)
+	want := make([]string, n)
+	m := open(t)
+	for i := range requests {
+		requests[i] = randomRequest(r)
+		e := start(t, m, Options{CacheBytes: -1})
+		want[i] = ask(t, e, requests[i])
+		e.Close()
+	}
+	page := m.CacheBytes(1)
+	for name, x := range map[string]struct {
+		opt    Options
+		budget int64 // pages of all sequences
+	}{
+		"plenty":       {Options{Parallel: 16}, 0},
+		"no cache":     {Options{Parallel: 16, CacheBytes: -1}, 0},
+		"small cache":  {Options{Parallel: 16, CacheBytes: 12 * page}, 0},
+		"short steps":  {Options{Parallel: 8, StepTime: time.Nanosecond}, 0},
+		"one by one":   {Options{Parallel: 2}, 0},
+		"little":       {Options{Parallel: 16, CacheBytes: -1}, 14},
+		"little, both": {Options{Parallel: 16, CacheBytes: 6 * page}, 16},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := m
+			if x.budget > 0 {
+				m = open(t, limit(t, x.budget))
+			}
+			x.opt.MaxQueue = 2 * n
+			testSame(t, start(t, m, x.opt), requests, want)
+		})
+	}
+}
+
+// limit leaves so many pages to all sequences.
+func limit(t *testing.T, pages int64) mpt.Option {
+	t.Helper()
+	m := open(t, mpt.MemoryBudget(1<<40))
+	mem, err := m.Memory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mpt.MemoryBudget(mem.Weights + mem.Activations + pages*m.CacheBytes(1))
+}
+
+func testSame(t *testing.T, e *Engine, requests []Request, want []string) {
+	var wg sync.WaitGroup
+	for i, q := range requests {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(i), 9))
+			time.Sleep(time.Duration(r.IntN(20)) * time.Millisecond)
+			if r.IntN(4) == 0 { // somebody asks the same and leaves
+				ctx, cancel := context.WithTimeout(context.Background(), time.Duration(r.IntN(10_000))*time.Microsecond)
+				defer cancel()
+				if s, err := e.Submit(ctx, q); err == nil {
+					for range r.IntN(5) {
+						s.Next()
+					}
+					s.Close()
+				}
+			}
+			if got := ask(t, e, q); got != want[i] {
+				t.Errorf("request %d (%d tokens, %d choices): another answer\n%s", i, len(q.Prompt), q.N, difference(want[i], got))
+			}
+		})
+	}
+	wg.Wait()
+	waitFor(t, "sequences are left", func() bool { return len(e.Stats().Slots) == 0 })
+	s := e.Stats()
+	t.Logf("%d steps, %d of %d tokens cached, %d preemptions, %d bytes", s.Steps, s.CacheHits, s.CacheQueries, s.Preemptions, s.CacheBytes)
+	if s.PageBytes != s.CacheBytes {
+		t.Errorf("the cache counts %d bytes, %d are held", s.CacheBytes, s.PageBytes)
+	}
+	if s.CacheLimit > 0 && s.CacheBytes > s.CacheLimit {
+		t.Errorf("the cache holds %d bytes of %d", s.CacheBytes, s.CacheLimit)
+	}
+}
+
+// difference shows the first line that two answers differ in.
+func difference(a, b string) string {
+	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for i := range min(len(x), len(y)) {
+		if x[i] != y[i] {
+			return fmt.Sprintf("line %d:\n%s\n%s", i, x[i], y[i])
+		}
+	}
+	return fmt.Sprintf("%d and %d lines", len(x), len(y))
+}

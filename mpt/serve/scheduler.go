@@ -1,0 +1,354 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mptgo/mpt"
+)
+
+// scheduler owns all sessions: nobody else touches them. Its goroutine takes in requests, lets
+// those begin for which there is room, and evaluates step after step.
+type scheduler struct {
+	e     *Engine
+	pace  pace
+	cache prefixes
+	turns turns
+
+	waiting []*request
+	reading []*reading // texts that are evaluated, the oldest first
+	running []*choice  // those that a token is chosen for in every step
+	order   int        // of the last request that began
+
+	steps []mpt.Step
+	parts []part // what the steps are of
+	ready []*choice
+
+	abort  atomic.Bool // all that is left ends
+	mu     sync.Mutex
+	cancel context.CancelFunc // of the step under way
+	in     []*request         // it
+}
+
+// part says what a step of a batch is of: a choice that goes on, or a text.
+type part struct {
+	c *choice
+	t *reading
+}
+
+// init chooses the budget of the cache.
+func (s *scheduler) init(e *Engine) error {
+	s.e = e
+	s.turns.begun = map[string]int{}
+	s.cache = prefixes{m: e.m, groups: map[string][]*prefix{}, budget: e.opt.CacheBytes}
+	if e.opt.CacheBytes != 0 {
+		return nil
+	}
+	mem, err := e.m.Memory()
+	if err != nil {
+		return err
+	}
+	s.cache.budget = 512 << 20 // where nothing says how much there is
+	if mem.CacheLimit >= 0 {
+		s.cache.budget = max(mem.CacheLimit-int64(e.opt.Parallel)*e.m.CacheBytes(512), 0) / 4
+	}
+	e.opt.CacheBytes = s.cache.budget
+	return nil
+}
+
+// run is the scheduler's goroutine.
+func (s *scheduler) run() {
+	defer close(s.e.done)
+	drained := false
+	for {
+		refuses := s.collect()
+		s.sweep()
+		s.admit()
+		worked := s.step()
+		s.show()
+		if worked {
+			continue
+		}
+		empty := len(s.waiting)+len(s.reading)+len(s.running) == 0
+		if empty && refuses != nil && !drained {
+			drained = true
+			close(s.e.idle)
+		}
+		if empty && refuses == ErrClosed {
+			s.cache.clear()
+			return
+		}
+		<-s.e.wake
+	}
+}
+
+// collect takes in what was submitted. It returns why nothing more will come.
+func (s *scheduler) collect() error {
+	e := s.e
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s.waiting = append(s.waiting, e.inbox...)
+	e.inbox = e.inbox[:0]
+	return e.refuses
+}
+
+// sweep ends requests that nobody waits for any more.
+func (s *scheduler) sweep() {
+	all := s.abort.Load()
+	for _, q := range s.requests() {
+		if all && !q.dead() {
+			s.end(q, ErrClosed)
+		} else if q.dead() {
+			s.end(q, nil)
+		}
+	}
+}
+
+// requests returns all requests, each once.
+func (s *scheduler) requests() (all []*request) {
+	all = slices.Clone(s.waiting)
+	for _, t := range s.reading {
+		all = append(all, t.q)
+	}
+	for _, c := range s.running {
+		all = append(all, c.q)
+	}
+	slices.SortFunc(all, func(a, b *request) int { return a.arrived.Compare(b.arrived) })
+	return uniq(all)
+}
+
+// uniq drops requests that come more than once.
+func uniq(all []*request) []*request {
+	seen := map[*request]bool{}
+	return slices.DeleteFunc(all, func(q *request) bool {
+		was := seen[q]
+		seen[q] = true
+		return was
+	})
+}
+
+// end takes a request out, wherever it is.
+func (s *scheduler) end(q *request, err error) {
+	if q.ended {
+		return
+	}
+	q.ended = true
+	before := len(s.waiting)
+	s.waiting = slices.DeleteFunc(s.waiting, func(x *request) bool { return x == q })
+	s.reading = slices.DeleteFunc(s.reading, func(t *reading) bool { return t.q == q })
+	s.running = slices.DeleteFunc(s.running, func(c *choice) bool { return c.q == q })
+	q.finish(err)
+	e := s.e
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.queued -= before - len(s.waiting)
+	e.load.tokens -= q.work()
+	e.shown.count(q, err)
+}
+
+// step evaluates one batch and chooses the tokens that follow. It reports whether there was
+// anything to do.
+func (s *scheduler) step() bool {
+	s.plan()
+	if len(s.steps) > 0 {
+		s.evaluate()
+	}
+	chosen := s.choose()
+	return len(s.steps) > 0 || chosen
+}
+
+// plan fills the batch: a row for every choice that goes on, then parts of texts.
+func (s *scheduler) plan() {
+	s.steps, s.parts = s.steps[:0], s.parts[:0]
+	for _, c := range s.running {
+		if ids := c.next(); ids != nil && !c.q.stream.full() {
+			s.steps = append(s.steps, mpt.Step{Session: c.session, IDs: ids})
+			s.parts = append(s.parts, part{c: c})
+		}
+	}
+	s.planTexts()
+}
+
+// evaluate runs the batch and looks at what became of its parts.
+func (s *scheduler) evaluate() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	s.mu.Lock()
+	s.cancel, s.in = cancel, s.in[:0]
+	for _, p := range s.parts {
+		s.in = append(s.in, p.request())
+	}
+	s.mu.Unlock()
+	begun := time.Now()
+	err := s.runSteps(ctx)
+	took := time.Since(begun)
+	s.mu.Lock()
+	s.cancel = nil
+	s.mu.Unlock()
+	if err == nil {
+		s.observe(took)
+	}
+	s.settle(err)
+}
+
+// runSteps is Model.Run that makes an error of a panic, which comes from a request's code.
+func (s *scheduler) runSteps(ctx context.Context) (err error) {
+	defer func() {
+		if x := recover(); x != nil {
+			err = fmt.Errorf("serve: a panic: %v", x)
+		}
+	}()
+	return s.e.m.Run(ctx, s.steps)
+}
+
+func (p part) request() *request {
+	if p.c != nil {
+		return p.c.q
+	}
+	return p.t.q
+}
+
+// interrupt ends the step under way if nobody waits for any of it.
+func (s *scheduler) interrupt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel == nil {
+		return
+	}
+	if s.abort.Load() || !slices.ContainsFunc(s.in, func(q *request) bool { return !q.dead() }) {
+		s.cancel()
+	}
+}
+
+// observe learns from a step.
+func (s *scheduler) observe(took time.Duration) {
+	prompt, decode := 0, 0
+	for i, p := range s.parts {
+		if p.c != nil {
+			decode += s.steps[i].Done
+		} else {
+			prompt += s.steps[i].Done
+		}
+	}
+	if prompt+decode == 0 {
+		return
+	}
+	s.pace.observe(prompt+decode, took)
+	s.e.mu.Lock()
+	s.e.load.observe(prompt+decode, took)
+	s.e.shown.step(took, prompt, decode)
+	s.e.mu.Unlock()
+	if o := s.e.opt.Observer; o != nil {
+		o.Step(took, prompt, decode)
+	}
+}
+
+// settle looks at what became of the parts of a batch. A step that found no memory is tried
+// again after others made room.
+func (s *scheduler) settle(whole error) {
+	short := 0 // steps without memory
+	for i, p := range s.parts {
+		st := &s.steps[i]
+		var none *mpt.MemoryError
+		switch {
+		case errors.As(st.Err, &none):
+			short++
+		case st.Err != nil && errors.Is(st.Err, context.Canceled):
+		case st.Err != nil:
+			s.end(p.request(), st.Err)
+			continue
+		case whole != nil && !errors.Is(whole, context.Canceled):
+			s.end(p.request(), whole)
+			continue
+		}
+		if p.request().ended {
+			continue
+		}
+		if p.c != nil {
+			if st.Done == 1 {
+				p.c.gen.Evaluated(nil)
+			}
+		} else {
+			p.t.advance(s, st.Done)
+		}
+	}
+	if short > 0 {
+		s.makeRoom(short)
+	}
+}
+
+// choose chooses the next token of all choices that have logits for it, at the same time,
+// and tells of them.
+func (s *scheduler) choose() bool {
+	s.ready = s.ready[:0]
+	for _, c := range s.running {
+		if c.next() == nil && c.session.Logits() != nil && !c.ended {
+			s.ready = append(s.ready, c)
+		}
+	}
+	if len(s.ready) == 0 {
+		return false
+	}
+	if err := s.e.m.Parallel(len(s.ready), func(i int) { s.ready[i].advance() }); err != nil {
+		for _, c := range s.ready {
+			s.end(c.q, err)
+		}
+		return true
+	}
+	for _, c := range s.ready {
+		s.tell(c)
+	}
+	return true
+}
+
+// tell hands on what a choice has made, and ends it and its request where they have come to
+// their end.
+func (s *scheduler) tell(c *choice) {
+	q, now := c.q, time.Now()
+	for _, ev := range c.out {
+		if ev.Token.ID >= 0 {
+			s.count(c, now)
+		}
+		q.stream.put(ev)
+	}
+	if !c.ended {
+		return
+	}
+	c.told = true
+	if c.gen.Why() == mpt.EndedToken {
+		q.usage.CompletionTokens++
+	}
+	s.remember(q, c.session)
+	c.session.Close()
+	s.running = slices.DeleteFunc(s.running, func(x *choice) bool { return x == c })
+	if !slices.ContainsFunc(q.choices, func(x *choice) bool { return !x.told }) {
+		s.end(q, nil)
+	}
+}
+
+// count counts a token of a choice.
+func (s *scheduler) count(c *choice, now time.Time) {
+	c.q.usage.CompletionTokens++
+	o := s.e.opt.Observer
+	switch {
+	case o == nil:
+	case c.last.IsZero():
+		o.FirstToken(now.Sub(c.q.arrived))
+	default:
+		o.NextToken(now.Sub(c.last))
+	}
+	c.last = now
+}
+
+// remember puts the tokens of a session into the cache, if the request lets it. An error only
+// means that they are computed again another time.
+func (s *scheduler) remember(q *request, x *mpt.Session) {
+	if !q.NoCache {
+		s.cache.add(groupOf(q.Salt, q.Adapters), x, q.trail)
+	}
+}

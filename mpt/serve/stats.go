@@ -1,0 +1,107 @@
+package serve
+
+import (
+	"time"
+
+	"mptgo/mpt"
+)
+
+// Stats is what the engine does and has done.
+type Stats struct {
+	Waiting int    // requests in the queue
+	Slots   []Slot // sequences
+
+	Requests map[mpt.Reason]int64 // ended ones, by the reason
+	Steps    int64
+	Busy     time.Duration // in steps
+	Largest  int           // most rows in a step
+
+	PromptTokens int64 // evaluated; what was found in the cache does not count
+	DecodeTokens int64 // evaluated tokens of answers
+	PromptTime   time.Duration
+	DecodeTime   time.Duration // steps are shared out by rows
+	Preemptions  int64
+
+	CacheQueries, CacheHits int64 // tokens of prompts, and those of them that were found
+	CacheBytes, CacheLimit  int64 // of the prefix cache
+	PageBytes, PageLimit    int64 // of all keys and values; limit negative: none
+	CachedTokens            int64 // held by the cache, by entry
+}
+
+// Slot is a sequence that is evaluated.
+type Slot struct {
+	Prompt    int  // tokens of the prompt
+	Done      int  // of them, evaluated
+	Generated int  // tokens of the answer
+	Reading   bool // its prompt is read, or read again
+	Context   int
+}
+
+// stats is what Stats shows, under the engine's lock.
+type stats struct{ Stats }
+
+// step counts an evaluation.
+func (s *stats) step(took time.Duration, prompt, decode int) {
+	rows := prompt + decode
+	s.Steps++
+	s.Busy += took
+	s.Largest = max(s.Largest, rows)
+	s.PromptTokens += int64(prompt)
+	s.DecodeTokens += int64(decode)
+	part := took * time.Duration(prompt) / time.Duration(rows)
+	s.PromptTime += part
+	s.DecodeTime += took - part
+}
+
+// count counts a request that has ended.
+func (s *stats) count(q *request, err error) {
+	if s.Requests == nil {
+		s.Requests = map[mpt.Reason]int64{}
+	}
+	s.Requests[q.why(err)]++
+}
+
+// show updates what Stats tells of the present.
+func (s *scheduler) show() {
+	mem, _ := s.e.m.Memory()
+	cached := int64(0)
+	for _, list := range s.cache.groups {
+		for _, x := range list {
+			cached += int64(len(x.ids) - x.common)
+		}
+	}
+	s.e.mu.Lock()
+	defer s.e.mu.Unlock()
+	x := &s.e.shown
+	x.Slots = x.Slots[:0]
+	for _, t := range s.reading {
+		x.Slots = append(x.Slots, Slot{len(t.q.Prompt), t.q.done, t.generated(), true, s.e.opt.ContextSize})
+	}
+	for _, c := range s.running {
+		x.Slots = append(x.Slots, Slot{len(c.q.Prompt), len(c.q.Prompt), c.gen.Tokens(), false, s.e.opt.ContextSize})
+	}
+	x.CacheQueries, x.CacheHits, x.CachedTokens = s.cache.queries, s.cache.hits, cached
+	x.CacheBytes, x.CacheLimit = s.cache.bytes(), s.cache.budget
+	x.PageBytes, x.PageLimit = mem.Cache, mem.CacheLimit
+}
+
+func (t *reading) generated() int {
+	if t.c == nil {
+		return 0
+	}
+	return t.c.gen.Tokens()
+}
+
+// Stats returns what /metrics and /slots show. It never waits for a step.
+func (e *Engine) Stats() Stats {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.shown.Stats
+	s.Waiting = e.queued
+	s.Slots = append([]Slot(nil), s.Slots...)
+	s.Requests = make(map[mpt.Reason]int64, len(e.shown.Requests))
+	for why, n := range e.shown.Requests {
+		s.Requests[why] = n
+	}
+	return s
+}

@@ -89,7 +89,8 @@ type ContextError struct {
 }
 
 func (e *ContextError) Error() string {
-	return fmt.Sprintf("the prompt has %d tokens, which exceeds the available context size of %d tokens", e.Tokens, e.Context)
+	return fmt.Sprintf("the prompt has %d tokens, which exceeds the available context size of %d tokens",
+		e.Tokens, e.Context)
 }
 
 // RequestError says what is wrong with a field of a request.

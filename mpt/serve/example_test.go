@@ -33,5 +33,5 @@ func Example() {
 	for ev, ok := s.Next(); ok; ev, ok = s.Next() {
 		fmt.Print(ev.Token.Text)
 	}
-	// Output: , there was a little girl named Lily. She loved
+	// Output: , there was a little girl named Lily. She loved to
 }

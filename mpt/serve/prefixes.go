@@ -94,7 +94,7 @@ func (p *prefixes) find(group string, ids []int32) (best *prefix, n int) {
 	if len(list) == 0 {
 		return nil, 0
 	}
-	at, same := slices.BinarySearchFunc(list, ids, func(x *prefix, ids []int32) int { return slices.Compare(x.ids, ids) })
+	at, same := search(list, ids)
 	if same && list[at].session.Logits() != nil {
 		return list[at], len(ids)
 	}
@@ -120,6 +120,11 @@ func (p *prefixes) find(group string, ids []int32) (best *prefix, n int) {
 	return best, n
 }
 
+// search returns where in a list ids are, or belong, and whether they are there.
+func search(list []*prefix, ids []int32) (at int, same bool) {
+	return slices.BinarySearchFunc(list, ids, func(x *prefix, ids []int32) int { return slices.Compare(x.ids, ids) })
+}
+
 // use counts that the first n tokens of an entry were found.
 func (p *prefixes) use(x *prefix, n int) {
 	p.clock++
@@ -134,7 +139,7 @@ func (p *prefixes) add(group string, s *mpt.Session, t trail) error {
 		return nil
 	}
 	list := p.groups[group]
-	at, same := slices.BinarySearchFunc(list, s.Tokens(), func(x *prefix, ids []int32) int { return slices.Compare(x.ids, ids) })
+	at, same := search(list, s.Tokens())
 	p.clock++
 	switch {
 	case same && (s.Logits() == nil || list[at].session.Logits() != nil):
@@ -175,7 +180,7 @@ func (p *prefixes) fit(s *mpt.Session) error {
 // insert puts an entry into the list and has it share pages with its neighbours.
 func (p *prefixes) insert(x *prefix) error {
 	list := p.groups[x.group]
-	at, same := slices.BinarySearchFunc(list, x.ids, func(y *prefix, ids []int32) int { return slices.Compare(y.ids, ids) })
+	at, same := search(list, x.ids)
 	if same {
 		x.session.Close()
 		return nil

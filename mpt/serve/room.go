@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// roomFor reports whether a sequence of so many tokens may begin. Whoever is alone always has room: the engine has checked at its
-// start that one sequence fits.
+// roomFor reports whether a sequence of so many tokens may begin. Whoever is alone always has
+// room: the engine has checked at its start that one sequence fits.
 func (s *scheduler) roomFor(tokens int) bool {
 	return s.seats() == 0 || s.fits(tokens)
 }
@@ -57,7 +57,8 @@ func (s *scheduler) preempt() {
 		return
 	}
 	h := slices.MinFunc(all, func(a, b holder) int {
-		return cmp.Or(cmp.Compare(a.q.Priority, b.q.Priority), cmp.Compare(b.q.order, a.q.order), cmp.Compare(b.index(), a.index()))
+		return cmp.Or(
+			cmp.Compare(a.q.Priority, b.q.Priority), cmp.Compare(b.q.order, a.q.order), cmp.Compare(b.index(), a.index()))
 	})
 	if len(all) == 1 {
 		s.end(h.q, errMemory)

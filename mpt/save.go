@@ -289,3 +289,7 @@ func (m *Model) computeFingerprint() (sum [32]byte, err error) {
 	})
 	return [32]byte(h.Sum(nil)), err
 }
+
+// Fingerprint identifies the weights, the metadata of the model and whether it is exact, by
+// a sample of the file: what tells saved sessions of other models apart.
+func (m *Model) Fingerprint() ([32]byte, error) { return m.print() }

@@ -138,6 +138,9 @@ func (e *Engine) Model() *mpt.Model { return e.m }
 // Options returns the options with the defaults that were chosen.
 func (e *Engine) Options() Options { return e.opt }
 
+// Check returns the error that Submit would return for what is wrong with a request itself.
+func (e *Engine) Check(r Request) error { return e.check(&r) }
+
 // Submit checks a request and puts it into the queue. When ctx is done the request is
 // cancelled, whatever state it is in. The errors are [*RequestError], [*ContextError],
 // [*QueueFullError], [ErrDraining] and [ErrClosed].

@@ -114,7 +114,7 @@ func (c *Conversation) open(t *Turn) error {
 	if err != nil {
 		return err
 	}
-	t.Prompt = c.encode(pieces, false)
+	t.Prompt = encode(c.format, c.tokenizer(), pieces, false)
 	return nil
 }
 
@@ -133,7 +133,7 @@ func (c *Conversation) follow(t Turn) error {
 		last := len(before) - 1
 		pieces, err := c.format.Next(before[:last], before[last].Content, chat.Message{Role: chat.User, Content: t.Question})
 		if err == nil {
-			t.Prompt = c.encode(pieces, true)
+			t.Prompt = encode(c.format, c.tokenizer(), pieces, true)
 			c.turns = append(c.turns, t)
 			return nil
 		}
@@ -165,21 +165,8 @@ func (c *Conversation) renderAll() error {
 		c.turns[i].Prompt, c.turns[i].Reply = nil, nil
 	}
 	last.Prompt = nil
-	c.turns[0].Prompt = c.encode(pieces, false)
+	c.turns[0].Prompt = encode(c.format, c.tokenizer(), pieces, false)
 	return nil
-}
-
-// encode returns the tokens of pieces, the first of which may continue a text; if not,
-// bos comes first where the vocabulary asks for it, but not with a template in Jinja,
-// which writes its own. What looks like a control token in the user's own words stays
-// text.
-func (c *Conversation) encode(pieces []chat.Piece, more bool) (ids []int32) {
-	for i, p := range pieces {
-		opt := tokenizer.EncodeOptions{ParseSpecial: p.Special, Continue: i == 0 && more,
-			AddSpecial: i == 0 && !more && !c.format.Jinja}
-		ids = c.tokenizer().AppendEncode(ids, p.Text, opt)
-	}
-	return ids
 }
 
 // TooLongError says that a question does not fit into the context, even alone.
@@ -325,17 +312,6 @@ func commonPrefix(a, b []int32) int {
 	return n
 }
 
-// stops returns the tokens and the texts that end an answer.
-func (c *Conversation) stops() (ids []int32, texts []string) {
-	tok := c.tokenizer()
-	tokens, texts := c.format.StopsFor(func(text string) bool { _, ok := tok.ID(text); return ok })
-	for _, t := range tokens {
-		id, _ := tok.ID(t)
-		ids = append(ids, id)
-	}
-	return ids, texts
-}
-
 // Result is how an answer came to its end.
 type Result struct {
 	Tokens int
@@ -349,7 +325,7 @@ func (c *Conversation) Answer(ctx context.Context, opt mpt.GenerateOptions, show
 	if len(c.turns) == 0 {
 		return Result{}, errors.New("there is no question to answer")
 	}
-	ids, texts := c.stops()
+	ids, texts := Stops(c.format, c.tokenizer())
 	opt.StopTokens = append(slices.Clone(opt.StopTokens), ids...)
 	opt.Stop = append(texts, opt.Stop...)
 	g, err := c.session.NewGeneration(opt)

@@ -28,6 +28,7 @@ var commands = []struct {
 }{
 	{groupTalk, newChat},
 	{groupTalk, newRun},
+	{groupTalk, newServe},
 	{groupFiles, newPull},
 	{groupFiles, newCache},
 	{groupFiles, newQuantize},

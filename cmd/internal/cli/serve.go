@@ -1,0 +1,440 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mptgo/cmd/internal/server"
+	"mptgo/mpt"
+	"mptgo/mpt/builtin"
+	"mptgo/mpt/serve"
+)
+
+const serveLong = `Serve a model over HTTP, in the words of OpenAI's API and of llama.cpp's server. Without -m
+it is the small story model that is built in.
+
+An answer depends on its request alone: the same request with the same seed gives the same
+text and the same log-probabilities, whoever else is served, with the cache or without.
+
+The first Ctrl-C ends it when what runs is finished, the second at once.
+
+Examples:
+  mpt serve
+  mpt serve -m 7b-chat.gguf -c 4096 -np 8 --host 0.0.0.0 --api-key-file keys.txt
+  curl http://127.0.0.1:8080/v1/chat/completions -d '{"messages":[{"role":"user","content":"Hello"}]}'
+  mpt serve --check http://127.0.0.1:8080`
+
+// serveFlags are the flags of mpt serve.
+type serveFlags struct {
+	model    modelFlags
+	sampling samplingFlags
+	template string
+	alias    string
+	context  int
+
+	host, prefix     string
+	port             int
+	keys             []string
+	keyFile          string
+	cert, certKey    string
+	hosts, origins   []string
+	metrics, slots   bool
+	ping, timeout    int
+	drain, drainWait time.Duration
+	log              string
+	check            string
+
+	parallel, queue int
+	step            int
+	cacheRAM        int
+	cacheOn         bool
+}
+
+func newServe() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve [-m FILE] [--host ADDRESS] [--port N]",
+		Short: "Serve a model over HTTP",
+		Long:  serveLong,
+		Args:  noArgs,
+		RunE:  f.run,
+	}
+	fs := cmd.Flags()
+	f.model.add(cmd)
+	fs.StringVarP(&f.alias, "alias", "a", "", "`NAMES` of the model for clients, separated by commas")
+	fs.IntVarP(&f.context, "ctx-size", "c", 0, "room for `N` tokens in each sequence; 0: what the model was trained for")
+	fs.IntVar(&f.parallel, "parallel", 0, "answer `N` requests at the same time (-np); 0: twice the CPUs, at least 4")
+	fs.IntVar(&f.queue, "max-queue", 64, "`N` requests may wait, others get the status 429")
+	fs.IntVar(&f.step, "step-ms", 300, "a prompt holds others up for `N` milliseconds at the most")
+	fs.IntVar(&f.cacheRAM, "cache-ram", -1, "`N` MiB of memory for prefixes; 0: none, -1: a quarter of what is left")
+	fs.BoolVar(&f.cacheOn, "cache-prompt", true, "keep prefixes of prompts for later requests")
+	fs.StringVar(&f.template, "chat-template", "", "`NAME|FILE|TEXT` in place of the model's own chat format, as for mpt chat")
+	f.addHTTP(cmd)
+	f.sampling.add(fs)
+	return cmd
+}
+
+// addHTTP adds the flags that say how clients come in.
+func (f *serveFlags) addHTTP(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.host, "host", "127.0.0.1", "listen on `ADDRESS`, or on a unix socket whose name ends in .sock")
+	fs.IntVar(&f.port, "port", 8080, "listen on port `N`; 0: any that is free")
+	fs.StringVar(&f.prefix, "api-prefix", "", "`PATH` that all paths begin with")
+	fs.StringArrayVar(&f.keys, "api-key", nil, "`KEY` that clients have to give; may be given more than once")
+	fs.StringVar(&f.keyFile, "api-key-file", "", "`FILE` of keys, one a line")
+	fs.StringVar(&f.cert, "ssl-cert-file", "", "`FILE` of a certificate, in PEM: serve https")
+	fs.StringVar(&f.certKey, "ssl-key-file", "", "`FILE` of its private key, in PEM")
+	fs.StringSliceVar(&f.hosts, "allowed-hosts", nil, "`NAMES` of this server, beside those of loopback, if it listens there")
+	fs.StringSliceVar(&f.origins, "cors-origins", nil, "`ORIGINS` of pages that may ask, beside loopback's; *: all")
+	fs.BoolVar(&f.metrics, "metrics", true, "serve /metrics for Prometheus")
+	fs.BoolVar(&f.slots, "slots", true, "serve /slots")
+	fs.IntVar(&f.ping, "sse-ping-interval", 15, "keep silent streams alive every `N` seconds; -1: not")
+	fs.IntVar(&f.timeout, "timeout", 60, "give up on clients that neither send nor take anything for `N` seconds")
+	fs.DurationVar(&f.drain, "drain", 30*time.Second, "let running requests go on for `TIME` at the end")
+	fs.DurationVar(&f.drainWait, "drain-delay", 0, "go on serving for `TIME` at the end, while /health says that it ends")
+	fs.StringVar(&f.log, "log-format", "text", "`text|json`")
+	fs.StringVar(&f.check, "check", "", "ask the server at `URL` whether it is ready, and end")
+}
+
+func (f *serveFlags) run(cmd *cobra.Command, _ []string) error {
+	if f.check != "" {
+		return checkServer(cmd.Context(), f.check)
+	}
+	params, err := f.sampling.params(cmd.Flags())
+	if err != nil {
+		return err
+	}
+	c, err := f.config(cmd)
+	if err != nil {
+		return err
+	}
+	c.Defaults, c.Fixed = params, f.sampling.fixedSeed(cmd.Flags())
+	l, err := f.listen()
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	return f.serve(cmd, server.New(c), l)
+}
+
+// config returns how the server answers.
+func (f *serveFlags) config(cmd *cobra.Command) (server.Config, error) {
+	c := server.DefaultConfig()
+	keys, err := readKeys(f.keys, f.keyFile)
+	if err != nil {
+		return c, err
+	}
+	switch f.log {
+	case "text":
+		c.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+	case "json":
+		c.Log = slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
+	default:
+		return c, fmt.Errorf("--log-format %q: want text or json", f.log)
+	}
+	if f.timeout < 1 {
+		return c, fmt.Errorf("--timeout %d: want at least 1", f.timeout)
+	}
+	if (f.cert == "") != (f.certKey == "") {
+		return c, errors.New("--ssl-cert-file and --ssl-key-file belong together: give both or none")
+	}
+	c.Keys, c.AllowedHosts, c.Origins = keys, f.hosts, f.origins
+	c.Loopback = f.onLoopback()
+	c.Prefix = strings.TrimRight(f.prefix, "/")
+	c.BodyTimeout, c.WriteWait = time.Duration(f.timeout)*time.Second, time.Duration(f.timeout)*time.Second
+	c.Ping = time.Duration(f.ping) * time.Second
+	c.Metrics, c.Slots = f.metrics, f.slots
+	if len(keys) == 0 && !c.Loopback {
+		note(cmd.ErrOrStderr(), "everybody who reaches %s may use this server: --api-key asks for a key", f.host)
+	}
+	return c, nil
+}
+
+// readKeys returns the keys of flags and of a file, in which # begins a comment.
+func readKeys(keys []string, file string) ([]string, error) {
+	if file != "" {
+		text, err := readFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("--api-key-file: %w", err)
+		}
+		had := len(keys)
+		for line := range strings.Lines(string(text)) {
+			if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+				keys = append(keys, line)
+			}
+		}
+		if len(keys) == had {
+			return nil, fmt.Errorf("--api-key-file %s: there is no key in it", visible(file))
+		}
+	}
+	for _, k := range keys {
+		if strings.TrimSpace(k) == "" {
+			return nil, errors.New("--api-key: the key is empty")
+		}
+	}
+	return keys, nil
+}
+
+// socket reports whether the host is the name of a unix socket.
+func (f *serveFlags) socket() bool { return strings.HasSuffix(f.host, ".sock") }
+
+func (f *serveFlags) onLoopback() bool {
+	ip := net.ParseIP(f.host)
+	return f.host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// listen opens the port or the socket.
+func (f *serveFlags) listen() (net.Listener, error) {
+	if f.socket() {
+		return listenSocket(f.host)
+	}
+	if f.port < 0 || f.port > 65535 {
+		return nil, fmt.Errorf("--port %d: want 0 to 65535", f.port)
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(f.host, strconv.Itoa(f.port)))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("port %d of %s is in use: choose another with --port", f.port, f.host)
+	}
+	return l, err
+}
+
+// listenSocket opens a unix socket that only this user may use. One that nobody listens at
+// any more is replaced.
+func listenSocket(name string) (net.Listener, error) {
+	if c, err := net.Dial("unix", name); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("another server listens at %s", visible(name))
+	}
+	if info, err := os.Lstat(name); err == nil && info.Mode()&os.ModeSocket != 0 {
+		os.Remove(name)
+	}
+	l, err := net.Listen("unix", name)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(name, 0o600); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// serve answers, at first that the model is being loaded, until a signal ends it.
+func (f *serveFlags) serve(cmd *cobra.Command, s *server.Server, l net.Listener) error {
+	h := &http.Server{
+		Handler: s, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 120 * time.Second, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() {
+		if f.cert != "" {
+			failed <- h.ServeTLS(l, f.cert, f.certKey)
+		} else {
+			failed <- h.Serve(l)
+		}
+	}()
+	defer h.Close()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	e, err := f.load(cmd, s)
+	if err != nil {
+		return err
+	}
+	defer e.Model().Close()
+	defer e.Close()
+	f.greet(cmd, e, l)
+	notifySystem("READY=1")
+	select {
+	case err := <-failed:
+		return err
+	case <-signals:
+	case <-cmd.Context().Done():
+	}
+	notifySystem("STOPPING=1")
+	return f.end(s, h, signals)
+}
+
+// load opens the model and starts the engine.
+func (f *serveFlags) load(cmd *cobra.Command, s *server.Server) (*serve.Engine, error) {
+	m, err := f.model.open()
+	if err != nil {
+		return nil, err
+	}
+	e, err := f.start(cmd, s, m)
+	if err != nil {
+		m.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (f *serveFlags) start(cmd *cobra.Command, s *server.Server, m *mpt.Model) (*serve.Engine, error) {
+	chat := chatFlags{model: f.model, template: f.template}
+	format, err := chat.format(m)
+	if err != nil {
+		return nil, err
+	}
+	if format.Name == "raw" {
+		note(cmd.ErrOrStderr(), "the model has no chat format: messages go to it as they are (raw)")
+	}
+	probe, err := newSession(cmd, m, f.context) // chooses a context that fits, or says why not
+	if err != nil {
+		return nil, memoryFlags(err)
+	}
+	size := probe.ContextSize()
+	probe.Close()
+	opt := serve.Options{
+		ContextSize: size, Parallel: f.parallel, MaxQueue: f.queue, StepTime: time.Duration(f.step) * time.Millisecond,
+		CacheBytes: f.cacheBytes(), Observer: s.Observer(),
+	}
+	e, err := serve.New(m, opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Serve(server.Model{Engine: e, Names: f.names(m), Format: format, Type: weights(m)}); err != nil {
+		e.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (f *serveFlags) cacheBytes() int64 {
+	switch {
+	case !f.cacheOn || f.cacheRAM == 0:
+		return -1
+	case f.cacheRAM < 0:
+		return 0
+	}
+	return int64(f.cacheRAM) << 20
+}
+
+// names returns what clients may call the model: never a path.
+func (f *serveFlags) names(m *mpt.Model) []string {
+	var names []string
+	for _, n := range strings.Split(f.alias, ",") {
+		if n = strings.TrimSpace(n); n != "" {
+			names = append(names, n)
+		}
+	}
+	if len(names) > 0 {
+		return names
+	}
+	if f.model.path == "" {
+		return []string{builtin.Name}
+	}
+	if name := m.Config().Name; name != "" {
+		return []string{name}
+	}
+	return []string{strings.TrimSuffix(filepath.Base(f.model.path), ".gguf")}
+}
+
+// weights names the type of most of a model's weights.
+func weights(m *mpt.Model) string {
+	bytes, most := map[string]int{}, ""
+	for _, t := range m.File().Tensors() {
+		name := t.Type.String()
+		bytes[name] += len(t.Data())
+		if most == "" || bytes[name] > bytes[most] {
+			most = name
+		}
+	}
+	return most
+}
+
+// greet says what is served, and where.
+func (f *serveFlags) greet(cmd *cobra.Command, e *serve.Engine, l net.Listener) {
+	m, o := e.Model(), e.Options()
+	where := "http://" + l.Addr().String() + strings.TrimRight(f.prefix, "/")
+	if f.socket() {
+		where = f.host
+	} else if f.cert != "" {
+		where = "https" + strings.TrimPrefix(where, "http")
+	}
+	cache := "no prefix cache"
+	if o.CacheBytes > 0 {
+		cache = "prefix cache " + byteSize(o.CacheBytes)
+	}
+	note(cmd.ErrOrStderr(), "%s: %s parameters, %s kernels, %s, context %d, %d at the same time, %s", visible(f.model.name()),
+		count(parameters(m)), m.Tier(), plural(m.Threads(), "thread", "threads"), o.ContextSize, o.Parallel, cache)
+	note(cmd.ErrOrStderr(), "listening at %s", visible(where))
+}
+
+// end lets what runs come to its end. A second signal ends it at once.
+func (f *serveFlags) end(s *server.Server, h *http.Server, signals <-chan os.Signal) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	second := make(chan struct{})
+	go func() {
+		select {
+		case <-signals:
+			close(second)
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	s.Leave()
+	select {
+	case <-time.After(f.drainWait):
+	case <-ctx.Done():
+	}
+	limited, stop := context.WithTimeout(ctx, f.drain)
+	defer stop()
+	s.Drain(limited) // what is cut off has been told so
+	h.Shutdown(limited)
+	select {
+	case <-second:
+		return interrupted{context.Canceled}
+	default:
+		return nil
+	}
+}
+
+// checkServer asks a server whether it is ready.
+func checkServer(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(url, "/")+"/health", nil)
+	if err != nil {
+		return fmt.Errorf("--check: %w", err)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return fmt.Errorf("--check: %w", err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(answer.Body, 1000))
+		return fmt.Errorf("--check: the server is not ready: %s: %s", answer.Status, visible(strings.TrimSpace(string(text))))
+	}
+	return nil
+}
+
+// notifySystem tells systemd, if it started this process and wants to know.
+func notifySystem(state string) {
+	name := os.Getenv("NOTIFY_SOCKET")
+	if name == "" {
+		return
+	}
+	if name[0] == '@' {
+		name = "\x00" + name[1:] // Linux's abstract sockets
+	}
+	if c, err := net.Dial("unixgram", name); err == nil {
+		io.WriteString(c, state)
+		c.Close()
+	}
+}

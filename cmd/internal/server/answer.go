@@ -1,0 +1,331 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"mptgo/mpt"
+	"mptgo/mpt/serve"
+	"mptgo/mpt/tokenizer"
+	"mptgo/sampling"
+)
+
+// atOnce is how many prompts of one request are with the engine at the same time: others
+// want their turn, too.
+const atOnce = 8
+
+// happening is an event of one of a request's prompts, or its end.
+type happening struct {
+	prompt int
+	serve.Event
+	end bool
+	err error
+}
+
+// group is what becomes of the prompts of a request.
+type group struct {
+	events chan happening
+	mu     sync.Mutex
+	usage  serve.Usage // of all that have ended
+}
+
+// begin submits requests. Their errors come before anything is answered: all of them are
+// checked, and the first one is in the queue.
+func (m *served) begin(ctx context.Context, list []serve.Request) (*group, *apiError) {
+	for _, r := range list {
+		if err := m.Engine.Check(r); err != nil {
+			return nil, errorOf(err)
+		}
+	}
+	first, err := m.Engine.Submit(ctx, list[0])
+	if err != nil {
+		return nil, errorOf(err)
+	}
+	g := &group{events: make(chan happening, 64)}
+	go g.run(ctx, m.Engine, list, first)
+	return g, nil
+}
+
+// run submits the other requests and hands on what happens to all.
+func (g *group) run(ctx context.Context, e *serve.Engine, list []serve.Request, first *serve.Stream) {
+	var wg sync.WaitGroup
+	turns := make(chan bool, atOnce)
+	for i, r := range list {
+		turns <- true
+		wg.Go(func() {
+			defer func() { <-turns }()
+			s, err := first, error(nil)
+			if i > 0 {
+				s, err = submitLater(ctx, e, r)
+			}
+			if err != nil {
+				g.send(ctx, happening{prompt: i, end: true, err: err})
+				return
+			}
+			g.follow(ctx, i, s)
+		})
+	}
+	wg.Wait()
+	close(g.events)
+}
+
+// submitLater waits for room in the queue: the request has been taken already.
+func submitLater(ctx context.Context, e *serve.Engine, r serve.Request) (*serve.Stream, error) {
+	for {
+		s, err := e.Submit(ctx, r)
+		var full *serve.QueueFullError
+		if !errors.As(err, &full) {
+			return s, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// follow hands on the events of a stream.
+func (g *group) follow(ctx context.Context, i int, s *serve.Stream) {
+	defer s.Close()
+	for {
+		ev, ok := s.Next()
+		if !ok {
+			break
+		}
+		if !g.send(ctx, happening{prompt: i, Event: ev}) {
+			return
+		}
+	}
+	g.mu.Lock()
+	g.usage = add(g.usage, s.Usage())
+	g.mu.Unlock()
+	g.send(ctx, happening{prompt: i, end: true, err: s.Err()})
+}
+
+func (g *group) send(ctx context.Context, h happening) bool {
+	select {
+	case g.events <- h:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// total returns what all prompts took.
+func (g *group) total() serve.Usage {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.usage
+}
+
+func add(a, b serve.Usage) serve.Usage {
+	return serve.Usage{
+		PromptTokens: a.PromptTokens + b.PromptTokens, CachedTokens: a.CachedTokens + b.CachedTokens,
+		CompletionTokens: a.CompletionTokens + b.CompletionTokens,
+		Queue:            a.Queue + b.Queue, Prefill: a.Prefill + b.Prefill, Decode: a.Decode + b.Decode,
+	}
+}
+
+// scored is a token with its text as it stands in the answer.
+type scored struct {
+	*serve.Logprob
+	id   int32
+	text string // its bytes
+}
+
+// answered is a choice as far as it has come.
+type answered struct {
+	text   strings.Builder
+	tokens []scored
+	ids    []int32
+	why    mpt.Reason
+}
+
+// collect gathers whole answers: choices[prompt·n + k]. Echoed tokens come first.
+func (g *group) collect(m *served, prompts, n int) ([]answered, *apiError) {
+	all := make([]answered, prompts*n)
+	var failed error
+	for h := range g.events {
+		switch {
+		case h.end:
+			failed = errors.Join(failed, h.err)
+		case h.Progress != nil:
+		case h.Choice < 0:
+			for k := range n {
+				all[h.prompt*n+k].add(m, h.Event)
+			}
+		default:
+			all[h.prompt*n+h.Choice].add(m, h.Event)
+			failed = errors.Join(failed, h.Err)
+		}
+	}
+	if failed != nil {
+		return nil, errorOf(failed)
+	}
+	for i := range all {
+		if all[i].why == mpt.NotEnded {
+			return nil, errorOf(errors.New("the answer was not finished"))
+		}
+		all[i].trim()
+	}
+	return all, nil
+}
+
+// add adds an event to an answer.
+func (a *answered) add(m *served, ev serve.Event) {
+	a.text.WriteString(ev.Token.Text)
+	if ev.Token.ID >= 0 {
+		a.ids = append(a.ids, ev.Token.ID)
+		a.tokens = append(a.tokens, scored{ev.Logprob, ev.Token.ID, m.bytes(ev.Token.ID)})
+	}
+	if ev.Why != mpt.NotEnded {
+		a.why = ev.Why
+	}
+}
+
+// trim drops the tokens of a stop string, which are no part of the text.
+func (a *answered) trim() {
+	if a.why != mpt.EndedStop {
+		return
+	}
+	n := 0
+	for i, t := range a.tokens {
+		if n >= a.text.Len() {
+			a.tokens = a.tokens[:i]
+			return
+		}
+		n += len(t.text)
+	}
+}
+
+// bytes returns what a token adds to a text: nothing if it is a control token.
+func (m *served) bytes(id int32) string {
+	return string(m.Engine.Model().Tokenizer().AppendDecode(nil, []int32{id}, tokenizer.DecodeOptions{SkipControl: true}))
+}
+
+// finish returns OpenAI's word for the end of a choice.
+func finish(why mpt.Reason) string {
+	if why == mpt.EndedLimit || why == mpt.EndedFull {
+		return "length"
+	}
+	return "stop"
+}
+
+// lowest stands for the logarithm of 0, which JSON has no number for.
+const lowest = -9999.0
+
+func finite(p float64) float64 { return max(p, lowest) }
+
+// readable returns bytes as text, with U+FFFD where they are part of a character.
+func readable(b string) string { return strings.ToValidUTF8(b, string(utf8.RuneError)) }
+
+// timings are llama.cpp's.
+func timings(u serve.Usage) map[string]any {
+	prompt, predicted := u.PromptTokens-u.CachedTokens, u.CompletionTokens
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	return map[string]any{
+		"cache_n": u.CachedTokens, "prompt_n": prompt, "prompt_ms": ms(u.Prefill),
+		"prompt_per_token_ms": over(ms(u.Prefill), float64(prompt)), "prompt_per_second": over(float64(prompt), u.Prefill.Seconds()),
+		"predicted_n": predicted, "predicted_ms": ms(u.Decode),
+		"predicted_per_token_ms": over(ms(u.Decode), float64(predicted)), "predicted_per_second": over(float64(predicted), u.Decode.Seconds()),
+	}
+}
+
+func over(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
+}
+
+// usage is OpenAI's.
+func usage(u serve.Usage) map[string]any {
+	return map[string]any{
+		"prompt_tokens": u.PromptTokens, "completion_tokens": u.CompletionTokens, "total_tokens": u.PromptTokens + u.CompletionTokens,
+		"prompt_tokens_details": map[string]any{"cached_tokens": u.CachedTokens},
+	}
+}
+
+// noteUsage tells the log what a request took.
+func noteUsage(r *http.Request, u serve.Usage, model string) {
+	note(r, "model", model, "queue_ms", u.Queue.Milliseconds(), "prompt_tokens", u.PromptTokens,
+		"cached_tokens", u.CachedTokens, "completion_tokens", u.CompletionTokens)
+}
+
+func sortBiases(b []sampling.Bias) {
+	slices.SortFunc(b, func(x, y sampling.Bias) int { return int(x.ID) - int(y.ID) })
+}
+
+// sse writes a stream of events.
+type sse struct {
+	w    http.ResponseWriter
+	c    *http.ResponseController
+	wait time.Duration
+	err  error
+}
+
+// newSSE sends the head of a stream.
+func (s *Server) newSSE(w http.ResponseWriter) *sse {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Accel-Buffering", "no")
+	w.WriteHeader(http.StatusOK)
+	e := &sse{w: w, c: http.NewResponseController(w), wait: s.c.WriteWait}
+	e.flush()
+	return e
+}
+
+func (e *sse) flush() {
+	if err := e.c.Flush(); err != nil && e.err == nil {
+		e.err = err
+	}
+}
+
+// raw writes lines as they are.
+func (e *sse) raw(text string) {
+	if e.err != nil {
+		return
+	}
+	e.c.SetWriteDeadline(time.Now().Add(e.wait)) // where that is not possible there is no limit
+	if _, e.err = e.w.Write([]byte(text)); e.err == nil {
+		e.flush()
+	}
+}
+
+// data writes an event.
+func (e *sse) data(v any) {
+	var b strings.Builder
+	b.WriteString("data: ")
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.Encode(v)
+	b.WriteString("\n")
+	e.raw(b.String())
+}
+
+// next waits for what happens next, and keeps the connection alive meanwhile.
+func (s *Server) next(g *group, e *sse) (happening, bool) {
+	if s.c.Ping < 0 {
+		h, ok := <-g.events
+		return h, ok
+	}
+	for {
+		t := time.NewTimer(s.c.Ping)
+		select {
+		case h, ok := <-g.events:
+			t.Stop()
+			return h, ok
+		case <-t.C:
+			e.raw(": ping\n\n")
+		}
+	}
+}

@@ -1,0 +1,328 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"mptgo/mpt"
+	"mptgo/mpt/chat"
+	"mptgo/mpt/serve"
+	"mptgo/mpt/talk"
+)
+
+// chatCompletions is OpenAI's /v1/chat/completions.
+func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) {
+	f, err := s.readBody(w, r)
+	if err != nil {
+		err.write(w)
+		return
+	}
+	m, err := s.named(f)
+	if err != nil {
+		err.write(w)
+		return
+	}
+	x := s.readChat(f, m, r)
+	if f.err != nil {
+		f.err.write(w)
+		return
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	g, err := m.begin(ctx, []serve.Request{x.Request})
+	if err != nil {
+		err.write(w)
+		return
+	}
+	a := &chatAnswer{m: m, wish: x, id: "chatcmpl-" + rand.Text(), created: time.Now().Unix()}
+	if x.stream {
+		s.streamChat(w, a, g)
+	} else {
+		s.wholeChat(w, a, g)
+	}
+	noteUsage(r, g.total(), x.model)
+}
+
+// readChat reads a request.
+func (s *Server) readChat(f *fields, m *served, r *http.Request) wish {
+	x := s.readWish(f, m, r)
+	if n, _ := wholeNumber(f.all["max_tokens"]); f.has("max_tokens") && n == 0 {
+		f.fail("max_tokens", "0: want at least 1, or -1 for no limit")
+	}
+	if n, _ := wholeNumber(f.all["max_completion_tokens"]); f.has("max_completion_tokens") && n == 0 {
+		f.fail("max_completion_tokens", "0: want at least 1, or -1 for no limit")
+	}
+	msgs := readMessages(f)
+	more := readTokens(f, "continue_tokens", m)
+	if f.flag("logprobs", false) {
+		x.Logprobs = int(f.whole("top_logprobs", 0, 0, mostLogprobs))
+	} else if f.has("top_logprobs") {
+		if n := f.whole("top_logprobs", 0, 0, mostLogprobs); n > 0 {
+			f.fail("top_logprobs", "it needs logprobs: true")
+		}
+	}
+	if list := f.list("modalities"); f.has("audio") || len(list) > 1 || len(list) == 1 && list[0] != "text" {
+		f.failCode("unsupported_content", "modalities", "only text can be answered")
+	}
+	if f.err != nil {
+		return x
+	}
+	prompt, err := talk.Prompt(m.Format, m.Engine.Model().Tokenizer(), msgs)
+	if err != nil {
+		f.fail("messages", "%s", strings.TrimPrefix(err.Error(), "chat: "))
+		return x
+	}
+	x.Prompt = append(prompt, more...)
+	x.StopTokens = m.stopIDs
+	x.Stop = append(x.Stop, m.stops...)
+	return x
+}
+
+// readMessages reads the list of messages.
+func readMessages(f *fields) (msgs []chat.Message) {
+	list := f.list("messages")
+	if len(list) == 0 {
+		f.fail("messages", "there has to be at least one message")
+	}
+	for i, v := range list {
+		path := fmt.Sprintf("messages[%d]", i)
+		o, ok := v.(map[string]any)
+		if !ok {
+			f.fail(path, "want an object with role and content, not %s", kind(v))
+			return nil
+		}
+		g := &fields{all: o, path: path + "."}
+		msg := chat.Message{Role: g.text("role")}
+		switch msg.Role {
+		case "developer":
+			msg.Role = chat.System
+		case chat.System, chat.User, chat.Assistant:
+		case "":
+			g.fail("role", "it is missing: want system, user or assistant")
+		default:
+			g.fail("role", "%q is not known: want system, user or assistant", msg.Role)
+		}
+		msg.Content = readContent(g, msg.Role)
+		if g.err != nil {
+			if f.err == nil {
+				f.err = g.err
+			}
+			return nil
+		}
+		msgs = append(msgs, msg)
+	}
+	return msgs
+}
+
+// readContent reads a string, or parts of text, which are joined as lines.
+func readContent(g *fields, role string) string {
+	switch v := g.all["content"].(type) {
+	case string:
+		return v
+	case nil:
+		if role != chat.Assistant {
+			g.fail("content", "it is missing")
+		}
+		return ""
+	case []any:
+		var parts []string
+		for i, x := range v {
+			o, _ := x.(map[string]any)
+			p := &fields{all: o, path: fmt.Sprintf("%scontent[%d].", g.path, i)}
+			switch t := p.text("type"); {
+			case p.err != nil:
+			case t == "":
+				p.fail("type", "it is missing")
+			case t != "text":
+				p.failCode("unsupported_content", "type", "%q is not supported: only text is", t)
+			case !p.has("text"):
+				p.fail("text", "it is missing")
+			default:
+				parts = append(parts, p.text("text"))
+			}
+			if p.err != nil {
+				g.err = p.err
+				return ""
+			}
+		}
+		return strings.Join(parts, "\n")
+	default:
+		g.fail("content", "want a string or a list of parts, not %s", kind(v))
+		return ""
+	}
+}
+
+// readTokens reads a list of token ids.
+func readTokens(f *fields, name string, m *served) []int32 {
+	return tokensOf(f, name, f.list(name), m)
+}
+
+func tokensOf(f *fields, name string, list []any, m *served) (ids []int32) {
+	vocab := int64(m.Engine.Model().Config().Vocab)
+	for i, v := range list {
+		id, ok := wholeNumber(v)
+		if !ok || id < 0 || id >= vocab {
+			f.fail(fmt.Sprintf("%s[%d]", name, i), "%s is not a token: want a whole number from 0 to %d", shown(v), vocab-1)
+			return nil
+		}
+		ids = append(ids, int32(id))
+	}
+	return ids
+}
+
+// chatAnswer is what all parts of an answer say.
+type chatAnswer struct {
+	m *served
+	wish
+	id      string
+	created int64
+}
+
+func (a *chatAnswer) head(object string) map[string]any {
+	return map[string]any{"id": a.id, "object": object, "created": a.created, "model": a.model,
+		"system_fingerprint": a.m.fingerprint}
+}
+
+// wholeChat answers in one piece.
+func (s *Server) wholeChat(w http.ResponseWriter, a *chatAnswer, g *group) {
+	all, err := g.collect(a.m, 1, a.N)
+	if err != nil {
+		err.write(w)
+		return
+	}
+	var choices []any
+	for k := range all {
+		c := &all[k]
+		choices = append(choices, map[string]any{
+			"index": k, "message": map[string]any{"role": "assistant", "content": c.text.String(), "refusal": nil},
+			"logprobs": a.logprobs(c.tokens), "finish_reason": finish(c.why),
+		})
+	}
+	v := a.head("chat.completion")
+	v["choices"], v["usage"], v["timings"], v["seed"] = choices, usage(g.total()), timings(g.total()), a.seed
+	writeJSON(w, http.StatusOK, v)
+}
+
+// logprobs returns the entries of tokens, or nil if they were not asked for.
+func (a *chatAnswer) logprobs(tokens []scored) any {
+	if a.Logprobs < 0 {
+		return nil
+	}
+	list := []any{}
+	for _, t := range tokens {
+		if t.Logprob == nil {
+			continue
+		}
+		e := a.m.entry(t.id, t.P)
+		top := []any{}
+		for _, x := range t.Top {
+			top = append(top, a.m.entry(x.ID, x.P))
+		}
+		e["top_logprobs"] = top
+		list = append(list, e)
+	}
+	return map[string]any{"content": list, "refusal": nil}
+}
+
+// entry is a token with its log-probability.
+func (m *served) entry(id int32, p float64) map[string]any {
+	b := m.bytes(id)
+	bytes := make([]int, len(b))
+	for i := range len(b) {
+		bytes[i] = int(b[i])
+	}
+	return map[string]any{"id": id, "token": readable(b), "logprob": finite(p), "bytes": bytes}
+}
+
+// streamChat answers in events.
+func (s *Server) streamChat(w http.ResponseWriter, a *chatAnswer, g *group) {
+	e := s.newSSE(w)
+	begun, left := make([]bool, a.N), a.N
+	waiting := make([][]scored, a.N) // tokens whose text has not come yet
+	for {
+		h, ok := s.next(g, e)
+		if !ok || e.err != nil {
+			break
+		}
+		if h.end {
+			if h.err != nil {
+				e.data(errorOf(h.err).body())
+				return
+			}
+			continue
+		}
+		if h.Progress != nil {
+			e.data(a.progress(h.Progress))
+			continue
+		}
+		k := h.Choice
+		if !begun[k] {
+			begun[k] = true
+			e.data(a.chunk(k, map[string]any{"role": "assistant", "content": ""}, nil, nil))
+		}
+		if h.Token.ID >= 0 {
+			waiting[k] = append(waiting[k], scored{h.Logprob, h.Token.ID, ""})
+		}
+		if h.Token.Text != "" {
+			e.data(a.chunk(k, map[string]any{"content": h.Token.Text}, waiting[k], nil))
+			waiting[k] = nil
+		}
+		if h.Why == mpt.EndedError {
+			e.data(errorOf(h.Err).body())
+			return
+		}
+		if h.Why != mpt.NotEnded {
+			left--
+			if h.Why == mpt.EndedStop {
+				waiting[k] = nil // tokens of the stop string
+			}
+			last := a.chunk(k, map[string]any{}, waiting[k], finish(h.Why))
+			if left == 0 {
+				s.lastChunk(e, a, g, last)
+				return
+			}
+			e.data(last)
+		}
+	}
+}
+
+// lastChunk ends a stream.
+func (s *Server) lastChunk(e *sse, a *chatAnswer, g *group, last map[string]any) {
+	for range g.events { // until the usage is known
+	}
+	u := g.total()
+	last["timings"] = timings(u)
+	e.data(last)
+	if a.usage {
+		v := a.head("chat.completion.chunk")
+		v["choices"], v["usage"] = []any{}, usage(u)
+		e.data(v)
+	}
+	e.raw("data: [DONE]\n\n")
+}
+
+// chunk is an event of a choice.
+func (a *chatAnswer) chunk(k int, delta map[string]any, tokens []scored, finished any) map[string]any {
+	c := map[string]any{"index": k, "delta": delta, "logprobs": nil, "finish_reason": finished}
+	if len(tokens) > 0 {
+		c["logprobs"] = a.logprobs(tokens)
+	}
+	v := a.head("chat.completion.chunk")
+	v["choices"] = []any{c}
+	if len(delta) == 2 {
+		v["seed"] = a.seed
+	}
+	return v
+}
+
+// progress is llama.cpp's prompt_progress.
+func (a *chatAnswer) progress(p *serve.Progress) map[string]any {
+	v := a.head("chat.completion.chunk")
+	v["choices"] = []any{map[string]any{"index": 0, "delta": map[string]any{}, "logprobs": nil, "finish_reason": nil}}
+	v["prompt_progress"] = map[string]any{"total": p.Total, "cache": p.Cached, "processed": p.Done, "time_ms": p.Time.Milliseconds()}
+	return v
+}

@@ -1,0 +1,260 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"mptgo/mpt"
+	"mptgo/mpt/serve"
+	"mptgo/mpt/tokenizer"
+)
+
+// completions is OpenAI's /v1/completions: texts that go on, and texts that are scored.
+func (s *Server) completions(w http.ResponseWriter, r *http.Request) {
+	f, err := s.readBody(w, r)
+	if err != nil {
+		err.write(w)
+		return
+	}
+	m, err := s.named(f)
+	if err != nil {
+		err.write(w)
+		return
+	}
+	x, prompts := s.readCompletion(f, m, r)
+	if f.err != nil {
+		f.err.write(w)
+		return
+	}
+	list := make([]serve.Request, len(prompts))
+	for i, p := range prompts {
+		list[i] = x.Request
+		list[i].Prompt = p
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	g, err := m.begin(ctx, list)
+	if err != nil {
+		err.write(w)
+		return
+	}
+	a := &textAnswer{chatAnswer{m: m, wish: x, id: "cmpl-" + rand.Text(), created: time.Now().Unix()}, len(prompts)}
+	if x.stream {
+		s.streamText(w, a, g)
+	} else {
+		s.wholeText(w, a, g)
+	}
+	noteUsage(r, g.total(), x.model)
+}
+
+// readCompletion reads a request and its prompts.
+func (s *Server) readCompletion(f *fields, m *served, r *http.Request) (wish, [][]int32) {
+	x := s.readWish(f, m, r)
+	x.Echo = f.flag("echo", false)
+	if v, on := f.all["logprobs"].(bool); on && !v {
+		delete(f.all, "logprobs") // llama.cpp's clients send false
+	}
+	if f.has("logprobs") {
+		x.Logprobs = int(f.whole("logprobs", 0, 0, mostLogprobs))
+	}
+	if f.text("suffix") != "" {
+		f.fail("suffix", "texts between two others are not supported")
+	}
+	if best := f.whole("best_of", int64(x.N), 1, mostChoices); best != int64(x.N) {
+		f.fail("best_of", "%d of %d choices: a choice of the best is not supported", x.N, best)
+	}
+	more := readTokens(f, "continue_tokens", m)
+	prompts := readPrompts(f, m)
+	for i := range prompts {
+		prompts[i] = append(prompts[i], more...)
+	}
+	return x, prompts
+}
+
+// readPrompts reads a string, strings, tokens, or lists of tokens.
+func readPrompts(f *fields, m *served) (prompts [][]int32) {
+	switch v := f.all["prompt"].(type) {
+	case nil:
+		f.fail("prompt", "it is missing")
+	case string:
+		prompts = append(prompts, m.encode(f, "prompt", v))
+	case []any:
+		if len(v) == 0 {
+			f.fail("prompt", "the list is empty")
+			return nil
+		}
+		if _, tokens := wholeNumber(v[0]); tokens {
+			return [][]int32{tokensOf(f, "prompt", v, m)}
+		}
+		for i, p := range v {
+			path := fmt.Sprintf("prompt[%d]", i)
+			switch p := p.(type) {
+			case string:
+				prompts = append(prompts, m.encode(f, path, p))
+			case []any:
+				if len(p) == 0 {
+					f.fail(path, "the list is empty")
+				}
+				prompts = append(prompts, tokensOf(f, path, p, m))
+			default:
+				f.fail(path, "want a string or a list of tokens, not %s", kind(p))
+			}
+		}
+	default:
+		f.fail("prompt", "want a string, strings, or tokens, not %s", kind(v))
+	}
+	return prompts
+}
+
+// encode returns the tokens of a prompt. An empty one is the token that a text begins after.
+func (m *served) encode(f *fields, name, text string) []int32 {
+	tok := m.Engine.Model().Tokenizer()
+	ids := tok.Encode(text, tokenizer.EncodeOptions{AddSpecial: true, ParseSpecial: true})
+	if len(ids) > 0 {
+		return ids
+	}
+	for _, id := range []int32{tok.BOS(), tok.EOS()} {
+		if id >= 0 {
+			return []int32{id}
+		}
+	}
+	f.fail(name, "it is empty, and the model has no token that a text begins with")
+	return nil
+}
+
+// textAnswer is what all parts of an answer say.
+type textAnswer struct {
+	chatAnswer
+	prompts int
+}
+
+func (s *Server) wholeText(w http.ResponseWriter, a *textAnswer, g *group) {
+	all, err := g.collect(a.m, a.prompts, a.N)
+	if err != nil {
+		err.write(w)
+		return
+	}
+	choices := []any{}
+	for i := range all {
+		c := &all[i]
+		choices = append(choices, map[string]any{"index": i, "text": readable(c.text.String()),
+			"logprobs": a.oldLogprobs(c.tokens, 0), "finish_reason": finish(c.why)})
+	}
+	v := a.head("text_completion")
+	v["choices"], v["usage"], v["timings"], v["seed"] = choices, usage(g.total()), timings(g.total()), a.seed
+	writeJSON(w, http.StatusOK, v)
+}
+
+// oldLogprobs are lists side by side; from is where the first token begins in the text, in
+// code points.
+func (a *textAnswer) oldLogprobs(tokens []scored, from int) any {
+	if a.Logprobs < 0 {
+		return nil
+	}
+	texts, ps, tops, offsets := []string{}, []any{}, []any{}, []int{}
+	for _, t := range tokens {
+		text := a.m.bytes(t.id)
+		texts, offsets = append(texts, readable(text)), append(offsets, from)
+		from += utf8.RuneCountInString(text)
+		if t.Logprob == nil {
+			ps, tops = append(ps, nil), append(tops, nil)
+			continue
+		}
+		ps = append(ps, finite(t.P))
+		top := map[string]float64{readable(text): finite(t.P)}
+		for i := len(t.Top) - 1; i >= 0; i-- { // of equal texts the most probable stays
+			top[readable(a.m.bytes(t.Top[i].ID))] = finite(t.Top[i].P)
+		}
+		tops = append(tops, top)
+	}
+	return map[string]any{"tokens": texts, "token_logprobs": ps, "top_logprobs": tops, "text_offset": offsets}
+}
+
+// streamText answers in events.
+func (s *Server) streamText(w http.ResponseWriter, a *textAnswer, g *group) {
+	e := s.newSSE(w)
+	left := a.prompts * a.N
+	waiting, at := make([][]scored, left), make([]int, left)
+	for {
+		h, ok := s.next(g, e)
+		if !ok || e.err != nil {
+			break
+		}
+		if h.end && h.err != nil || h.Why == mpt.EndedError {
+			e.data(errorOf(cmpErr(h.err, h.Err)).body())
+			return
+		}
+		if h.end || h.Progress != nil {
+			continue
+		}
+		choices := []int{h.prompt*a.N + max(h.Choice, 0)}
+		for k := 1; h.Choice < 0 && k < a.N; k++ { // an echo is that of all choices
+			choices = append(choices, h.prompt*a.N+k)
+		}
+		for _, i := range choices {
+			if h.Token.ID >= 0 {
+				waiting[i] = append(waiting[i], scored{h.Logprob, h.Token.ID, ""})
+			}
+			if h.Token.Text != "" {
+				e.data(a.textChunk(i, h.Token.Text, waiting[i], at[i], nil))
+				at[i] += a.runes(waiting[i])
+				waiting[i] = nil
+			}
+			if h.Why == mpt.NotEnded {
+				continue
+			}
+			left--
+			if h.Why == mpt.EndedStop {
+				waiting[i] = nil
+			}
+			last := a.textChunk(i, "", waiting[i], at[i], finish(h.Why))
+			if left == 0 {
+				s.lastText(e, a, g, last)
+				return
+			}
+			e.data(last)
+		}
+	}
+}
+
+func cmpErr(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+func (a *textAnswer) runes(tokens []scored) (n int) {
+	for _, t := range tokens {
+		n += utf8.RuneCountInString(a.m.bytes(t.id))
+	}
+	return n
+}
+
+func (s *Server) lastText(e *sse, a *textAnswer, g *group, last map[string]any) {
+	for range g.events { // until the usage is known
+	}
+	u := g.total()
+	last["timings"] = timings(u)
+	e.data(last)
+	if a.usage {
+		v := a.head("text_completion")
+		v["choices"], v["usage"] = []any{}, usage(u)
+		e.data(v)
+	}
+	e.raw("data: [DONE]\n\n")
+}
+
+func (a *textAnswer) textChunk(i int, text string, tokens []scored, at int, finished any) map[string]any {
+	c := map[string]any{"index": i, "text": readable(text), "logprobs": nil, "finish_reason": finished}
+	if len(tokens) > 0 {
+		c["logprobs"] = a.oldLogprobs(tokens, at)
+	}
+	v := a.head("text_completion")
+	v["choices"] = []any{c}
+	return v
+}

@@ -1,0 +1,111 @@
+package server
+
+import (
+	"net/http"
+	"slices"
+
+	"mptgo/mpt"
+)
+
+// health says whether requests can be served: 200, or 503 with the reason. With live=1 it
+// says whether the process is alive. It waits for nothing.
+func (s *Server) health(w http.ResponseWriter, r *http.Request) {
+	_, err := s.current()
+	if err == nil && s.leaving.Load() {
+		err = unavailable("draining", "the server is about to end")
+	}
+	if err != nil && r.URL.Query().Get("live") != "1" {
+		err.write(w)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})
+}
+
+func (s *Server) listModels(w http.ResponseWriter, r *http.Request) {
+	m, err := s.current()
+	if err != nil {
+		err.write(w)
+		return
+	}
+	data := []any{}
+	for _, name := range m.Names {
+		data = append(data, m.about(name))
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": data})
+}
+
+func (s *Server) showModel(w http.ResponseWriter, r *http.Request) {
+	m, err := s.current()
+	if err != nil {
+		err.write(w)
+		return
+	}
+	id := r.PathValue("id")
+	if !m.is(id) {
+		(&apiError{Status: 404, Type: "not_found_error", Code: "model_not_found", Param: "model", Message: "there is no model " + id + " here"}).write(w)
+		return
+	}
+	writeJSON(w, http.StatusOK, m.about(id))
+}
+
+// about describes a model under one of its names.
+func (m *served) about(name string) map[string]any {
+	model := m.Engine.Model()
+	c := model.Config()
+	return map[string]any{"id": name, "object": "model", "created": m.created.Unix(), "owned_by": "mptgo", "meta": map[string]any{
+		"n_vocab": c.Vocab, "n_ctx_train": c.Context, "n_ctx": m.Engine.Options().ContextSize, "n_embd": c.Embedding,
+		"n_params": parameters(model), "size": model.File().Size(), "vocab_type": 2, "ftype": m.Type, "fingerprint": m.fingerprint,
+	}}
+}
+
+func parameters(m *mpt.Model) (n int64) {
+	for _, t := range m.File().Tensors() {
+		n += int64(t.Rows()) * int64(t.Ne[0])
+	}
+	return n
+}
+
+// props are llama.cpp's: what the server's defaults are.
+func (s *Server) props(w http.ResponseWriter, r *http.Request) {
+	m, err := s.current()
+	if err != nil {
+		err.write(w)
+		return
+	}
+	o := m.Engine.Options()
+	writeJSON(w, http.StatusOK, map[string]any{
+		"default_generation_settings": map[string]any{"n_ctx": o.ContextSize, "params": s.settings()},
+		"total_slots":                 o.Parallel, "model_alias": m.Names[0], "chat_template": m.Engine.Model().Tokenizer().ChatTemplate(),
+		"chat_format": m.Format.Name, "modalities": map[string]any{"vision": false, "audio": false}, "system_fingerprint": m.fingerprint,
+		"build_info": "mptgo",
+	})
+}
+
+// slots are the sequences that run, without their texts.
+func (s *Server) slots(w http.ResponseWriter, r *http.Request) {
+	if !s.c.Slots {
+		notBuilt("slots are switched off: they")(s, w, r)
+		return
+	}
+	m, err := s.current()
+	if err != nil {
+		err.write(w)
+		return
+	}
+	list := []any{}
+	for i, x := range m.Engine.Stats().Slots {
+		list = append(list, map[string]any{"id": i, "is_processing": true, "n_ctx": x.Context, "n_prompt_tokens": x.Prompt,
+			"n_prompt_tokens_processed": x.Done, "n_decoded": x.Generated, "state": state(x.Reading)})
+	}
+	for i := len(list); i < m.Engine.Options().Parallel; i++ {
+		list = append(list, map[string]any{"id": i, "is_processing": false, "n_ctx": m.Engine.Options().ContextSize})
+	}
+	writeJSON(w, http.StatusOK, slices.Clip(list))
+}
+
+func state(reading bool) string {
+	if reading {
+		return "prefill"
+	}
+	return "decode"
+}

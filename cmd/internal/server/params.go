@@ -1,0 +1,341 @@
+package server
+
+import (
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"mptgo/mpt"
+	"mptgo/mpt/serve"
+	"mptgo/mpt/tokenizer"
+	"mptgo/sampling"
+)
+
+// most alternatives, choices, stop strings and biases that a request may ask for.
+const (
+	mostLogprobs = 20
+	mostChoices  = 16
+	mostStops    = 16
+	mostBiases   = 1024
+)
+
+// wish is what the dialects have in common: a request without its prompt, and how the answer
+// is to be told.
+type wish struct {
+	serve.Request
+	seed   uint64
+	stream bool
+	usage  bool // a chunk with the usage at the end of a stream
+	model  string
+}
+
+// readWish reads the fields that all dialects share. Their error is that of f.
+func (s *Server) readWish(f *fields, m *served, r *http.Request) wish {
+	w := wish{stream: f.flag("stream", false), model: f.text("model")}
+	if w.model == "" {
+		w.model = m.Names[0]
+	}
+	w.usage = f.object("stream_options").flagOf(f, "include_usage")
+	w.N = int(f.whole("n", 1, 1, mostChoices))
+	if most := m.Engine.Options().Parallel; w.N > most {
+		f.fail("n", "%d: this server answers at most %d at the same time", w.N, most)
+	}
+	w.Params = s.readParams(f, m)
+	w.seed = w.Params.Seed
+	w.MaxTokens = readLimit(f, "max_completion_tokens", "max_tokens", "n_predict")
+	w.Stop = readStops(f)
+	w.IgnoreEOS = f.flag("ignore_eos", false)
+	w.NoCache = !f.flag("cache_prompt", true)
+	w.Salt = f.text("cache_salt")
+	w.Priority = int(f.whole("priority", 0, -1, 1))
+	w.Progress = f.flag("return_progress", false)
+	w.Key = aboutOf(r).key
+	w.Logprobs = -1
+	w.Adapters = readAdapters(f, m)
+	refuseShapes(f)
+	refuseTools(f)
+	return w
+}
+
+// flagOf is flag of an object in f, whose error f takes over.
+func (o *fields) flagOf(f *fields, name string) bool {
+	b := o.flag(name, false)
+	if f.err == nil {
+		f.err = o.err
+	}
+	return b
+}
+
+// readLimit returns the smallest of some limits of tokens; -1 is none.
+func readLimit(f *fields, names ...string) int {
+	limit := int64(-1)
+	for _, name := range names {
+		if n := f.whole(name, -1, -1, 1<<31-1); n >= 0 && (limit < 0 || n < limit) {
+			limit = n
+		}
+	}
+	return int(limit)
+}
+
+// readStops returns the stop strings; empty ones are none.
+func readStops(f *fields) (stops []string) {
+	switch v := f.all["stop"].(type) {
+	case nil:
+	case string:
+		stops = []string{v}
+	case []any:
+		for _, x := range v {
+			text, ok := x.(string)
+			if !ok {
+				f.fail("stop", "want a string or strings, not %s", kind(x))
+			}
+			stops = append(stops, text)
+		}
+	default:
+		f.fail("stop", "want a string or strings, not %s", kind(v))
+	}
+	if len(stops) > mostStops {
+		f.fail("stop", "%d strings: at most %d are possible", len(stops), mostStops)
+	}
+	some := stops[:0]
+	for _, x := range stops {
+		if x != "" {
+			some = append(some, x)
+		}
+	}
+	return some
+}
+
+// limits are the ranges of parameters, of those for which the specification names some.
+var limits = map[string][2]float64{
+	"temp": {0, 100}, "top_p": {0, 1}, "min_p": {0, 1}, "top_k": {-1, 1 << 30},
+	"presence_penalty": {-2, 2}, "frequency_penalty": {-2, 2},
+}
+
+// readParams returns how tokens are chosen: every row of [sampling.Options] under each of its
+// names.
+func (s *Server) readParams(f *fields, m *served) sampling.Params {
+	p := s.c.Defaults
+	if !s.c.Fixed {
+		p.Seed = uint64(rand.Uint32())
+	}
+	for _, o := range sampling.Options() {
+		for _, name := range append([]string{o.Name}, o.Also...) {
+			if !f.has(name) || o.Name == "logit_bias" {
+				continue
+			}
+			if o.Name == "seed" {
+				if seed := f.whole("seed", -1, math.MinInt64, math.MaxInt64); seed != -1 {
+					p.Seed = uint64(seed)
+				}
+				continue
+			}
+			setParam(f, &p, o, name)
+		}
+	}
+	p.LogitBias = readBiases(f, m.Engine.Model().Tokenizer())
+	if err := p.Validate(); err != nil && f.err == nil {
+		f.err = &apiError{Status: 400, Type: invalidRequest, Param: paramOf(err), Message: strings.TrimPrefix(err.Error(), "sampling: ")}
+	}
+	return p
+}
+
+// setParam sets one parameter from a JSON value.
+func setParam(f *fields, p *sampling.Params, o sampling.Option, name string) {
+	text := ""
+	switch v := f.all[name].(type) {
+	case json.Number:
+		if r, ok := limits[o.Name]; ok {
+			f.number(name, 0, r[0], r[1])
+		}
+		if n, ok := wholeNumber(v); ok {
+			text = strconv.FormatInt(n, 10)
+		} else {
+			text = v.String()
+		}
+	case []any:
+		var list []string
+		for _, x := range v {
+			item, ok := x.(string)
+			if !ok {
+				f.fail(name, "want strings in the list, not %s", kind(x))
+			}
+			list = append(list, item)
+		}
+		text = strings.Join(list, ";")
+		if o.Name == "dry_sequence_breaker" {
+			b, _ := json.Marshal(list)
+			text = string(b)
+		}
+	case string:
+		if o.Name != "samplers" && o.Name != "dry_sequence_breaker" {
+			f.fail(name, "want a number, not a string")
+		}
+		text = v
+	default:
+		f.fail(name, "want a number, not %s", kind(v))
+	}
+	if f.err != nil {
+		return
+	}
+	if err := p.Set(o.Name, text); err != nil {
+		f.fail(name, "%s", strings.TrimPrefix(err.Error(), "sampling: "+o.Name+": "))
+	}
+}
+
+// paramOf returns the name that an error of package sampling begins with, or "".
+func paramOf(err error) string {
+	text := strings.TrimPrefix(err.Error(), "sampling: ")
+	for _, o := range sampling.Options() {
+		if rest, ok := strings.CutPrefix(text, o.Name); ok && (rest == "" || strings.ContainsAny(rest[:1], ": ")) {
+			return o.Name
+		}
+	}
+	return ""
+}
+
+// readBiases reads logit_bias: OpenAI's object {"id": bias}, or llama.cpp's list of
+// [id or text, bias or false].
+func readBiases(f *fields, tok *tokenizer.Tokenizer) (biases []sampling.Bias) {
+	seen := map[int32]int{}
+	add := func(id int64, v any) {
+		if id < 0 || id >= int64(tok.Size()) {
+			f.fail("logit_bias", "there is no token %d", id)
+			return
+		}
+		bias, ok := biasOf(f, v)
+		if !ok {
+			return
+		}
+		if at, again := seen[int32(id)]; again {
+			biases[at].Value = bias
+			return
+		}
+		seen[int32(id)] = len(biases)
+		biases = append(biases, sampling.Bias{ID: int32(id), Value: bias})
+	}
+	switch v := f.all["logit_bias"].(type) {
+	case nil:
+	case map[string]any:
+		for key, x := range v {
+			id, err := strconv.ParseInt(key, 10, 32)
+			if err != nil {
+				f.fail("logit_bias", "%q is not the id of a token", key)
+				continue
+			}
+			add(id, x)
+		}
+	case []any:
+		for _, x := range v {
+			pair, ok := x.([]any)
+			if !ok || len(pair) != 2 {
+				f.fail("logit_bias", "want pairs of a token and its bias")
+				break
+			}
+			if text, ok := pair[0].(string); ok {
+				for _, id := range tok.Encode(text, tokenizer.EncodeOptions{Continue: true}) {
+					add(int64(id), pair[1])
+				}
+			} else if id, ok := wholeNumber(pair[0]); ok {
+				add(id, pair[1])
+			} else {
+				f.fail("logit_bias", "%s is neither the id of a token nor a text", shown(pair[0]))
+			}
+		}
+	default:
+		f.fail("logit_bias", "want an object of token ids and biases, not %s", kind(v))
+	}
+	if len(biases) > mostBiases {
+		f.fail("logit_bias", "%d tokens: at most %d are possible", len(biases), mostBiases)
+	}
+	sortBiases(biases)
+	return biases
+}
+
+// biasOf returns a bias: -100 and false ban a token.
+func biasOf(f *fields, v any) (float32, bool) {
+	if v == false {
+		return float32(math.Inf(-1)), true
+	}
+	n, ok := v.(json.Number)
+	if !ok {
+		f.fail("logit_bias", "a bias is a number from -100 to 100, not %s", kind(v))
+		return 0, false
+	}
+	x, err := n.Float64()
+	if err != nil || x < -100 || x > 100 {
+		f.fail("logit_bias", "a bias is a number from -100 to 100, not %s", n)
+		return 0, false
+	}
+	if x == -100 {
+		x = math.Inf(-1)
+	}
+	return float32(x), true
+}
+
+// readAdapters reads lora: a list of {"id", "scale"}; adapters that it leaves out are off.
+func readAdapters(f *fields, m *served) []mpt.AdapterUse {
+	if !f.has("lora") {
+		return nil
+	}
+	uses := append([]mpt.AdapterUse{}, m.Engine.Model().Adapters()...)
+	for i := range uses {
+		uses[i].Scale = 0
+	}
+	for i, x := range f.list("lora") {
+		o, ok := x.(map[string]any)
+		g := &fields{all: o, path: "lora[" + strconv.Itoa(i) + "]."}
+		if !ok {
+			g.fail("id", "want an object with id and scale, not %s", kind(x))
+		}
+		id := g.whole("id", -1, -1, 1<<31)
+		scale := g.number("scale", 1, -1e6, 1e6)
+		if g.err == nil && (id < 0 || int(id) >= len(uses)) {
+			g.fail("id", "there is no adapter %d: the server has %d", id, len(uses))
+		}
+		if g.err != nil {
+			if f.err == nil {
+				f.err = g.err
+			}
+			return nil
+		}
+		uses[id].Scale = float32(scale)
+	}
+	return uses
+}
+
+// refuseShapes refuses constraints on the form of an answer, which this server cannot keep
+// yet: to ignore them would be worse.
+func refuseShapes(f *fields) {
+	if o := f.object("response_format"); o.err == nil && o.has("type") {
+		if t := o.text("type"); t != "text" && o.err == nil {
+			f.failCode("invalid_schema", "response_format", "the type %q is not supported yet: only text is", t)
+		}
+	} else if f.has("response_format") {
+		f.failCode("invalid_schema", "response_format", "want an object with a type")
+	}
+	for _, name := range []string{"grammar", "json_schema", "guided_json", "guided_regex", "guided_choice", "guided_grammar"} {
+		if v := f.all[name]; v != nil && v != "" {
+			code := "invalid_schema"
+			if strings.HasSuffix(name, "grammar") {
+				code = "invalid_grammar"
+			}
+			f.failCode(code, name, "constraints on the form of an answer are not supported yet")
+		}
+	}
+}
+
+// refuseTools refuses tools; an empty list and "none" are nothing.
+func refuseTools(f *fields) {
+	for _, name := range []string{"tools", "functions"} {
+		if len(f.list(name)) > 0 {
+			f.failCode("tools_not_supported", name, "this server has no tools: the models' templates do not know them")
+		}
+	}
+	if c := f.all["tool_choice"]; c != nil && c != "none" && c != "auto" {
+		f.failCode("tools_not_supported", "tool_choice", "this server has no tools")
+	}
+}

@@ -1,0 +1,87 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// route is a path and what answers there.
+type route struct {
+	method, path string
+	answer       func(*Server, http.ResponseWriter, *http.Request)
+	open         bool // needs no key
+}
+
+// routes are without /v1 and without a slash at the end: both are accepted everywhere.
+var routes = []route{
+	{"GET", "/health", (*Server).health, true},
+	{"GET", "/metrics", (*Server).showMetrics, false},
+	{"GET", "/models", (*Server).listModels, false},
+	{"GET", "/models/{id...}", (*Server).showModel, false},
+	{"POST", "/chat/completions", (*Server).chatCompletions, false},
+	{"POST", "/completions", (*Server).completions, false},
+	{"POST", "/completion", (*Server).completion, false},
+	{"POST", "/tokenize", (*Server).tokenize, false},
+	{"POST", "/detokenize", (*Server).detokenize, false},
+	{"POST", "/apply-template", (*Server).applyTemplate, false},
+	{"GET", "/tokenizer_info", (*Server).tokenizerInfo, false},
+	{"GET", "/props", (*Server).props, false},
+	{"GET", "/slots", (*Server).slots, false},
+	{"POST", "/embeddings", notBuilt("embeddings"), false},
+	{"POST", "/embedding", notBuilt("embeddings"), false},
+	{"POST", "/infill", notBuilt("infill"), false},
+}
+
+func notBuilt(what string) func(*Server, http.ResponseWriter, *http.Request) {
+	return func(_ *Server, w http.ResponseWriter, _ *http.Request) {
+		(&apiError{Status: 501, Type: "not_supported_error", Message: what + " are not supported by this server"}).write(w)
+	}
+}
+
+// find returns the route of a path and method. Without one it says what is wrong.
+func (s *Server) find(method, path string) (*route, string, *apiError) {
+	if method == "HEAD" {
+		method = "GET"
+	}
+	var allowed []string
+	for i := range routes {
+		r := &routes[i]
+		rest, ok := r.matches(path)
+		if ok && r.method == method {
+			return r, rest, nil
+		}
+		if ok {
+			allowed = append(allowed, r.method)
+		}
+	}
+	if allowed == nil {
+		return nil, "", notFound("there is nothing at %s", path)
+	}
+	if slices.Contains(allowed, "GET") {
+		allowed = append(allowed, "HEAD")
+	}
+	return nil, "", &apiError{Status: 405, Type: invalidRequest, Code: "method_not_allowed",
+		Message: fmt.Sprintf("%s is not possible at %s: use %s", method, path, allowed[0]),
+		Head:    map[string]string{"Allow": strings.Join(append(allowed, "OPTIONS"), ", ")}}
+}
+
+// matches reports whether a path is the route's, and returns what stands for {id...}.
+func (r *route) matches(path string) (rest string, ok bool) {
+	if fixed, _, open := strings.Cut(r.path, "{id...}"); open {
+		rest, ok = strings.CutPrefix(path, fixed)
+		return rest, ok && rest != ""
+	}
+	return "", path == r.path
+}
+
+// clean takes the prefix, /v1 and slashes at the end from a path.
+func (s *Server) clean(path string) (string, bool) {
+	path, ok := strings.CutPrefix(path, s.c.Prefix)
+	path = strings.TrimRight(path, "/")
+	if after, v1 := strings.CutPrefix(path, "/v1"); v1 && (after == "" || after[0] == '/') {
+		path = after
+	}
+	return path, ok
+}

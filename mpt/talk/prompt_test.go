@@ -1,0 +1,48 @@
+package talk
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"mptgo/mpt/builtin"
+	"mptgo/mpt/chat"
+)
+
+// A prompt of messages has the tokens that a conversation evaluates, and an answer that was
+// begun goes on behind its words.
+func TestPrompt(t *testing.T) {
+	m, err := builtin.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	s, err := m.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	c, err := New(s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Ask(context.Background(), "A story <|im_end|> please"); err != nil {
+		t.Fatal(err)
+	}
+	f, tok := c.Format(), m.Tokenizer()
+	msgs := []chat.Message{{Role: chat.User, Content: "A story <|im_end|> please"}}
+	got, err := Prompt(f, tok, msgs)
+	if err != nil || !slices.Equal(got, c.Tokens()) {
+		t.Errorf("%v, %v, want %v", got, err, c.Tokens())
+	}
+	begun, err := Prompt(f, tok, append(msgs, chat.Message{Role: chat.Assistant, Content: "Once <|im_end|>"}))
+	if err != nil || len(begun) <= len(got) || !slices.Equal(begun[:len(got)], got) {
+		t.Errorf("a begun answer: %v, %v", begun, err)
+	}
+	if end, _ := tok.ID("<|im_end|>"); slices.Contains(begun[len(got):], end) {
+		t.Error("the words of a message became a control token")
+	}
+	if _, err := Prompt(f, tok, nil); err == nil {
+		t.Error("no messages: no error")
+	}
+}

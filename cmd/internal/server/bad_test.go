@@ -1,0 +1,274 @@
+package server
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"strings"
+	"testing"
+
+	"mptgo/mpt/serve"
+)
+
+// TestBadInput sends what no client should: each gets its status, type, code and field, and
+// the server goes on.
+func TestBadInput(t *testing.T) {
+	_, h := start(t, serve.Options{})
+	chat := func(fields string) string { return `{"messages":[{"role":"user","content":"a"}],` + fields + `}` }
+	text := func(fields string) string { return `{"prompt":"a",` + fields + `}` }
+	msg := func(m string) string { return `{"messages":` + m + `}` }
+	long := strings.Repeat("word ", 3000)
+	for _, x := range []struct {
+		path, body  string
+		status      int
+		code, param string
+	}{
+		{"chat/completions", ``, 400, "invalid_json", ""},
+		{"chat/completions", `{`, 400, "invalid_json", ""},
+		{"chat/completions", `hello`, 400, "invalid_json", ""},
+		{"chat/completions", `{"a":1} {"b":2}`, 400, "invalid_json", ""},
+		{"chat/completions", `{"a":1} // x`, 400, "invalid_json", ""},
+		{"chat/completions", `{"a":NaN}`, 400, "invalid_json", ""},
+		{"chat/completions", `{"a":1e999}`, 400, "invalid_json", ""},
+		{"chat/completions", "\ufeff{}", 400, "invalid_json", ""},
+		{"chat/completions", "{\"a\":\"\x00\"}", 400, "invalid_json", ""},
+		{"chat/completions", "{\"a\":\"\xff\"}", 400, "invalid_json", ""},
+		{"chat/completions", `{"a":` + strings.Repeat("[", 300) + strings.Repeat("]", 300) + `}`, 400, "invalid_json", ""},
+		{"chat/completions", `[]`, 400, "invalid_json", ""},
+		{"chat/completions", `5`, 400, "invalid_json", ""},
+		{"chat/completions", `{}`, 400, "", "messages"},
+		{"chat/completions", msg(`null`), 400, "", "messages"},
+		{"chat/completions", msg(`[]`), 400, "", "messages"},
+		{"chat/completions", msg(`{}`), 400, "", "messages"},
+		{"chat/completions", msg(`"a"`), 400, "", "messages"},
+		{"chat/completions", msg(`["a"]`), 400, "", "messages[0]"},
+		{"chat/completions", msg(`[{"content":"a"}]`), 400, "", "messages[0].role"},
+		{"chat/completions", msg(`[{"role":"king","content":"a"}]`), 400, "", "messages[0].role"},
+		{"chat/completions", msg(`[{"role":5,"content":"a"}]`), 400, "", "messages[0].role"},
+		{"chat/completions", msg(`[{"role":"user"}]`), 400, "", "messages[0].content"},
+		{"chat/completions", msg(`[{"role":"user","content":5}]`), 400, "", "messages[0].content"},
+		{"chat/completions", msg(`[{"role":"user","content":{}}]`), 400, "", "messages[0].content"},
+		{"chat/completions", msg(`[{"role":"user","content":[{"text":"a"}]}]`), 400, "", "messages[0].content[0].type"},
+		{"chat/completions", msg(`[{"role":"user","content":[{"type":"text"}]}]`), 400, "", "messages[0].content[0].text"},
+		{"chat/completions", msg(`[{"role":"user","content":[{"type":"image_url","image_url":{"url":"http://x"}}]}]`), 400,
+			"unsupported_content", "messages[0].content[0].type"},
+		{"completions", `{}`, 400, "", "prompt"},
+		{"completions", `{"prompt":5}`, 400, "", "prompt"},
+		{"completions", `{"prompt":{}}`, 400, "", "prompt"},
+		{"completions", `{"prompt":[]}`, 400, "", "prompt"},
+		{"completions", `{"prompt":[true]}`, 400, "", "prompt[0]"},
+		{"completions", `{"prompt":[1,"a"]}`, 400, "", "prompt[1]"},
+		{"completions", `{"prompt":["a",1]}`, 400, "", "prompt[1]"},
+		{"completions", `{"prompt":[-1]}`, 400, "", "prompt[0]"},
+		{"completions", `{"prompt":[[1,99999]]}`, 400, "", "prompt[0][1]"},
+		{"completions", `{"prompt":[1.5]}`, 400, "", "prompt[0]"},
+		{"chat/completions", chat(`"max_tokens":-5`), 400, "", "max_tokens"},
+		{"chat/completions", chat(`"max_tokens":0`), 400, "", "max_tokens"},
+		{"chat/completions", chat(`"max_tokens":1.5`), 400, "", "max_tokens"},
+		{"chat/completions", chat(`"max_tokens":"ten"`), 400, "", "max_tokens"},
+		{"chat/completions", chat(`"max_tokens":1e300`), 400, "", "max_tokens"},
+		{"chat/completions", chat(`"n":0`), 400, "", "n"},
+		{"chat/completions", chat(`"n":-1`), 400, "", "n"},
+		{"chat/completions", chat(`"n":17`), 400, "", "n"},
+		{"chat/completions", chat(`"temperature":-0.5`), 400, "", "temperature"},
+		{"chat/completions", chat(`"temperature":"hot"`), 400, "", "temperature"},
+		{"chat/completions", chat(`"temperature":"1"`), 400, "", "temperature"},
+		{"chat/completions", chat(`"top_p":1.5`), 400, "", "top_p"},
+		{"chat/completions", chat(`"min_p":2`), 400, "", "min_p"},
+		{"chat/completions", chat(`"presence_penalty":50`), 400, "", "presence_penalty"},
+		{"chat/completions", chat(`"frequency_penalty":50`), 400, "", "frequency_penalty"},
+		{"chat/completions", chat(`"seed":"x"`), 400, "", "seed"},
+		{"chat/completions", chat(`"seed":1.5`), 400, "", "seed"},
+		{"chat/completions", chat(`"logprobs":true,"top_logprobs":21`), 400, "", "top_logprobs"},
+		{"chat/completions", chat(`"logprobs":true,"top_logprobs":-1`), 400, "", "top_logprobs"},
+		{"chat/completions", chat(`"top_logprobs":2`), 400, "", "top_logprobs"},
+		{"chat/completions", chat(`"logprobs":5`), 400, "", "logprobs"},
+		{"completions", text(`"logprobs":5000`), 400, "", "logprobs"},
+		{"chat/completions", chat(`"stop":5`), 400, "", "stop"},
+		{"chat/completions", chat(`"stop":[1]`), 400, "", "stop"},
+		{"chat/completions", chat(`"stop":[` + strings.TrimSuffix(strings.Repeat(`"a",`, 17), ",") + `]`), 400, "", "stop"},
+		{"chat/completions", chat(`"stream":"yes"`), 400, "", "stream"},
+		{"chat/completions", chat(`"stream_options":5`), 400, "", "stream_options"},
+		{"chat/completions", chat(`"logit_bias":["a"]`), 400, "", "logit_bias"},
+		{"chat/completions", chat(`"logit_bias":{"a":1}`), 400, "", "logit_bias"},
+		{"chat/completions", chat(`"logit_bias":{"1":"a"}`), 400, "", "logit_bias"},
+		{"chat/completions", chat(`"logit_bias":{"999999":1}`), 400, "", "logit_bias"},
+		{"chat/completions", chat(`"logit_bias":{"1":1e6}`), 400, "", "logit_bias"},
+		{"chat/completions", chat(`"logit_bias":{` + manyBiases(1025) + `}`), 400, "", "logit_bias"},
+		{"chat/completions", chat(`"tools":5`), 400, "", "tools"},
+		{"chat/completions", chat(`"tools":[{"type":"function"}]`), 400, "tools_not_supported", "tools"},
+		{"chat/completions", chat(`"tool_choice":{"type":"function","function":{"name":"x"}}`), 400, "tools_not_supported", "tool_choice"},
+		{"chat/completions", chat(`"lora":[{"id":3}]`), 400, "", "lora[0].id"},
+		{"completions", text(`"suffix":"b"`), 400, "", "suffix"},
+		{"completions", text(`"best_of":2,"n":3`), 400, "", "best_of"},
+		{"chat/completions", chat(`"response_format":"json"`), 400, "", "response_format"},
+		{"chat/completions", chat(`"response_format":{"type":"poem"}`), 400, "invalid_schema", "response_format"},
+		{"chat/completions", chat(`"response_format":{"type":"json_object"}`), 400, "invalid_schema", "response_format"},
+		{"chat/completions", chat(`"grammar":"root ::= \"a\""`), 400, "invalid_grammar", "grammar"},
+		{"chat/completions", chat(`"continue_tokens":[99999]`), 400, "", "continue_tokens[0]"},
+		{"chat/completions", chat(`"priority":5`), 400, "", "priority"},
+		{"completions", `{"prompt":"` + long + `"}`, 400, "context_length_exceeded", ""},
+		{"chat/completions", msg(`[{"role":"user","content":"` + long + `"}]`), 400, "context_length_exceeded", ""},
+		{"chat/completions", chat(`"model":"gpt-4"`), 404, "model_not_found", "model"},
+		{"chat/completions", chat(`"model":5`), 400, "", "model"},
+		{"tokenize", `{}`, 400, "", "content"},
+		{"tokenize", `{"content":"a","prompt":"b"}`, 400, "", "prompt"},
+		{"detokenize", `{}`, 400, "", "tokens"},
+		{"detokenize", `{"tokens":["a"]}`, 400, "", "tokens[0]"},
+		{"apply-template", `{"messages":[]}`, 400, "", "messages"},
+		{"completion", `{"prompt":["a","b"]}`, 400, "", "prompt"},
+	} {
+		for _, stream := range []bool{false, true} {
+			body := x.body
+			if stream {
+				if !strings.HasSuffix(body, "}") || strings.Contains(body, `"stream":`) || x.code == "invalid_json" || body == "{}" {
+					continue
+				}
+				body = strings.TrimSuffix(body, "}") + `,"stream":true}`
+			}
+			status, b, head := post(t, h.URL+"/v1/"+x.path, body)
+			if len(body) > 200 {
+				body = body[:200] + "..."
+			}
+			if status != x.status || head.Get("Content-Type") != "application/json" || head.Get("X-Request-Id") == "" {
+				t.Errorf("%s %s: status %d, want %d: %s", x.path, body, status, x.status, b)
+				continue
+			}
+			e := object(t, b)
+			if got := fmt.Sprint(at(e, "error.code"), " ", at(e, "error.param")); got != fmt.Sprint(or(x.code), " ", or(x.param)) {
+				t.Errorf("%s %s: code and param %s, want %s %s: %s", x.path, body, got, or(x.code), or(x.param), b)
+			}
+			if at(e, "error.message") == "" || at(e, "error.type") == nil {
+				t.Errorf("%s %s: %s", x.path, body, b)
+			}
+		}
+	}
+	if status, b, _ := post(t, h.URL+"/v1/completions", `{"prompt":"Once","max_tokens":2}`); status != 200 {
+		t.Errorf("afterwards: %d %s", status, b)
+	}
+}
+
+func or(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func manyBiases(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `"%d":1,`, i)
+	}
+	return strings.TrimSuffix(b.String(), ",")
+}
+
+// What clients send beside the fields that matter is taken as they mean it.
+func TestGoodInput(t *testing.T) {
+	_, h := start(t, serve.Options{})
+	for _, fields := range []string{
+		`"stop":null,"tools":[],"tool_choice":"none","logit_bias":{},"user":"x","seed":null,"n":null,"temperature":null`,
+		`"max_tokens":2.0,"top_k":-1`, `"max_completion_tokens":2,"max_tokens":-1`, `"stop":""`, `"stop":["","x"]`,
+		`"response_format":{"type":"text"},"store":true,"metadata":{},"parallel_tool_calls":false,"unknown":[1]`,
+		`"samplers":["top_k","temperature"],"dry_multiplier":0.5,"dry_sequence_breakers":["\n"],"mirostat":2`,
+		`"logit_bias":[[779,-100],["Once",false]],"repeat_penalty":1.1,"typical_p":0.9`, `"lora":[]`, `"seed":-1`, `"model":"alias"`, `"model":""`,
+		`"stream_options":{"include_usage":true}`, `"grammar":"","json_schema":null`, `"modalities":["text"]`, `"functions":[]`,
+	} {
+		body := `{"messages":[{"role":"developer","content":"You are kind."},{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},` +
+			`{"role":"assistant","content":null},{"role":"user","content":"c","name":"n"}],` + fields + `}`
+		if !strings.Contains(body, "max_") {
+			body = strings.Replace(body, `"messages"`, `"max_tokens":2,"messages"`, 1)
+		}
+		if status, b, _ := post(t, h.URL+"/v1/chat/completions", body); status != 200 {
+			t.Errorf("%s: %d %s", fields, status, b)
+		}
+	}
+}
+
+// Paths, methods, types and encodings.
+func TestTransport(t *testing.T) {
+	_, h := start(t, serve.Options{}, func(c *Config) { c.MaxBody = 10_000 })
+	ok := `{"prompt":"Once","max_tokens":1}`
+	var z bytes.Buffer
+	w := gzip.NewWriter(&z)
+	w.Write([]byte(ok))
+	w.Close()
+	var bomb bytes.Buffer
+	w = gzip.NewWriter(&bomb)
+	w.Write(make([]byte, 1<<20))
+	w.Close()
+	for _, x := range []struct {
+		method, path string
+		body         string
+		headers      []string
+		status       int
+		header       string // NAME: VALUE
+	}{
+		{"POST", "/v1/completions", ok, nil, 200, ""},
+		{"POST", "/v1/completions/", ok, nil, 200, ""},
+		{"POST", "/completions", ok, nil, 200, ""},
+		{"POST", "/v1/completions", ok, []string{"Content-Type", "application/x-www-form-urlencoded"}, 200, ""},
+		{"POST", "/v1/completions", ok, []string{"Content-Type", "application/vnd.api+json; charset=utf-8"}, 200, ""},
+		{"POST", "/v1/completions", ok, []string{"Content-Type", "text/plain"}, 415, ""},
+		{"POST", "/v1/completions", ok, []string{"Content-Type", "multipart/form-data; boundary=x"}, 415, ""},
+		{"POST", "/v1/completions", z.String(), []string{"Content-Encoding", "gzip"}, 200, ""},
+		{"POST", "/v1/completions", ok, []string{"Content-Encoding", "gzip"}, 400, ""},
+		{"POST", "/v1/completions", z.String()[:z.Len()-6], []string{"Content-Encoding", "gzip"}, 400, ""},
+		{"POST", "/v1/completions", bomb.String(), []string{"Content-Encoding", "gzip"}, 413, ""},
+		{"POST", "/v1/completions", ok, []string{"Content-Encoding", "br"}, 415, ""},
+		{"POST", "/v1/completions", strings.Repeat(" ", 20_000), nil, 413, ""},
+		{"GET", "/v1/completions", "", nil, 405, "Allow: POST, OPTIONS"},
+		{"DELETE", "/v1/models", "", nil, 405, "Allow: GET, HEAD, OPTIONS"},
+		{"PUT", "/v1/chat/completions", ok, nil, 405, ""},
+		{"HEAD", "/v1/models", "", nil, 200, ""},
+		{"HEAD", "/health", "", nil, 200, ""},
+		{"OPTIONS", "/v1/chat/completions", "", []string{"Origin", "http://localhost:3000", "Access-Control-Request-Headers", "x-stainless-os"}, 204,
+			"Access-Control-Allow-Headers: x-stainless-os"},
+		{"GET", "/v1/models/alias", "", nil, 200, ""},
+		{"GET", "/v1/models/none", "", nil, 404, ""},
+		{"GET", "/nowhere", "", nil, 404, ""},
+		{"GET", "/v1", "", nil, 404, ""},
+		{"POST", "/v1/embeddings", "{}", nil, 501, ""},
+		{"POST", "/infill", "{}", nil, 501, ""},
+		{"GET", "/health", "", []string{"Host", "evil.example"}, 403, ""},
+		{"GET", "/health", "", []string{"Host", "127.0.0.1:1"}, 200, ""},
+		{"GET", "/health", "", []string{"Origin", "https://evil.example"}, 403, ""},
+		{"POST", "/v1/completions", ok, []string{"Origin", "http://localhost:5173"}, 200, "Access-Control-Allow-Origin: http://localhost:5173"},
+		{"GET", "/health", "", []string{"X-Request-Id", "mine-1"}, 200, "X-Request-Id: mine-1"},
+	} {
+		status, b, head := send(t, x.method, h.URL+x.path, []byte(x.body), x.headers...)
+		name, value, _ := strings.Cut(x.header, ": ")
+		if status != x.status || head.Get(name) != value && name != "" {
+			t.Errorf("%s %s %v: status %d, want %d; %s is %q: %.200s", x.method, x.path, x.headers, status, x.status, name, head.Get(name), b)
+		}
+		if status == 403 && head.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s %v: a foreign origin may read the answer", x.path, x.headers)
+		}
+	}
+}
+
+// With keys everything asks for one but /health.
+func TestKeys(t *testing.T) {
+	_, h := start(t, serve.Options{}, func(c *Config) { c.Keys = []string{"one", "two"}; c.Prefix = "/llm" })
+	for _, x := range []struct {
+		path    string
+		headers []string
+		status  int
+	}{
+		{"/llm/health", nil, 200},
+		{"/llm/v1/models", nil, 401},
+		{"/llm/metrics", nil, 401},
+		{"/llm/nowhere", nil, 401},
+		{"/llm/v1/models", []string{"Authorization", "Bearer one"}, 200},
+		{"/llm/v1/models", []string{"Authorization", "bearer two"}, 200},
+		{"/llm/v1/models", []string{"X-Api-Key", "two"}, 200},
+		{"/llm/v1/models", []string{"Authorization", "Bearer three"}, 401},
+		{"/llm/v1/models", []string{"Authorization", "Basic one"}, 401},
+		{"/llm/v1/models", []string{"Authorization", "Bearer "}, 401},
+		{"/v1/models", []string{"Authorization", "Bearer one"}, 404},
+	} {
+		if status, b, head := send(t, "GET", h.URL+x.path, nil, x.headers...); status != x.status || (status == 401) != (head.Get("WWW-Authenticate") != "") {
+			t.Errorf("%s %v: %d, want %d: %s", x.path, x.headers, status, x.status, b)
+		}
+	}
+}

@@ -30,14 +30,37 @@ func Dangling(path string) error {
 	return fmt.Errorf("%s is a link to %s, which does not exist: %w", path, to, errDangling)
 }
 
-// openFile opens a file of a checkpoint. What is no file is not opened: a named pipe may
-// have no other end.
-func openFile(path string) (*os.File, error) {
+// Usable returns an error if there is something at path that is no file, or a link to
+// nothing; nil if there is a file, or nothing at all. What it refuses must not be opened:
+// a named pipe may have no other end, and a device may never end.
+func Usable(path string) error {
 	if err := Dangling(path); err != nil {
-		return nil, fmt.Errorf("checkpoint: %w", err)
+		return err
 	}
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("checkpoint: %s is not a regular file", path)
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().IsRegular() {
+		return nil
+	}
+	return fmt.Errorf("%s is not a regular file but %s: put the file itself in its place, or remove it: %w",
+		path, kindOf(info.Mode()), fs.ErrInvalid)
+}
+
+func kindOf(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a folder"
+	case m&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	case m&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
+}
+
+// openFile opens a file of a checkpoint.
+func openFile(path string) (*os.File, error) {
+	if err := Usable(path); err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
 	f, err := os.Open(path)
 	if err != nil {

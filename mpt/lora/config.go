@@ -70,7 +70,7 @@ var refused = map[string]string{
 var residual = []string{"pissa", "olora", "corda", "loftq", "lora_ga"}
 
 func readConfig(dir string) (*config, error) {
-	if err := checkpoint.Dangling(filepath.Join(dir, configName)); err != nil {
+	if err := checkpoint.Usable(filepath.Join(dir, configName)); err != nil {
 		return nil, err
 	}
 	b, err := readSmall(filepath.Join(dir, configName))

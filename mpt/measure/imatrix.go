@@ -98,8 +98,8 @@ func imatrixChunks(m *mpt.Model, text string, opt ImatrixOptions) ([][]int32, er
 	}
 	n := len(ids)/opt.Context - opt.Skip
 	if n < 1 {
-		return nil, fmt.Errorf("measure: imatrix: the text has %d tokens, which is no whole chunk of %d after the first %d",
-			len(ids), opt.Context, opt.Skip)
+		return nil, fmt.Errorf("measure: imatrix: the text has %s, which is no whole chunk of %d after the first %d",
+			tokens(len(ids)), opt.Context, opt.Skip)
 	}
 	if opt.Chunks > 0 {
 		n = min(n, opt.Chunks)

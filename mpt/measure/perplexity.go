@@ -71,7 +71,7 @@ func newEvaluation(m *mpt.Model, text string, opt PerplexityOptions) (*evaluatio
 	}
 	e := &evaluation{m: m, opt: opt, chunks: len(ids) / opt.Context}
 	if e.chunks == 0 {
-		return nil, fmt.Errorf("measure: perplexity: the text has %d tokens, less than one chunk of %d", len(ids), opt.Context)
+		return nil, fmt.Errorf("measure: perplexity: the text has %s, less than one chunk of %d", tokens(len(ids)), opt.Context)
 	}
 	e.ids = ids[:e.chunks*opt.Context]
 	if m.Tokenizer().AddsBOS() { // as in llama.cpp, and for importance matrices
@@ -131,7 +131,7 @@ func (o *PerplexityOptions) check() error {
 		least = 2
 	}
 	if o.Context < least {
-		return fmt.Errorf("a context of %d tokens: want at least %d", o.Context, least)
+		return fmt.Errorf("a context of %s: want at least %d", tokens(o.Context), least)
 	}
 	if o.Chunks < 0 {
 		return fmt.Errorf("%d chunks: want 0, which means all, or more", o.Chunks)
@@ -249,4 +249,12 @@ func logSumExp(x []float32) float64 {
 		sum += math.Exp(float64(v) - top)
 	}
 	return top + math.Log(sum)
+}
+
+// tokens returns n with the right word.
+func tokens(n int) string {
+	if n == 1 {
+		return "1 token"
+	}
+	return fmt.Sprintf("%d tokens", n)
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,7 +15,7 @@ import (
 // adapterInventory reads what is in a folder that PEFT wrote. Its metadata is that of
 // adapter_config.json.
 func adapterInventory(dir string) (*inventory, error) {
-	b, err := os.ReadFile(filepath.Join(dir, "adapter_config.json"))
+	b, err := checkpoint.ReadFile(dir, "adapter_config.json")
 	if err != nil {
 		return nil, fmt.Errorf("inspect: %w", err)
 	}

@@ -65,6 +65,10 @@ func (p *printer) next() any {
 
 // one fills the place that t begins behind its %, and returns what follows.
 func (p *printer) one(t text) text {
+	if strings.HasPrefix(t.s, "%") { // with anything between the two, Python refuses the second
+		p.b.str("%")
+		return t.from(1)
+	}
 	at := 0
 	unsupported := func() { fail("the format %q is not supported", "%"+t.s[:min(len(t.s), 8)]) }
 	var v any
@@ -81,11 +85,7 @@ func (p *printer) one(t text) text {
 		hasValue, p.values, at = true, nil, end+1
 	}
 	f, at := p.flags(t.s, at, unsupported)
-	switch {
-	case f.letter == '%':
-		p.b.str("%")
-		return t.from(at)
-	case !hasValue:
+	if !hasValue {
 		v = p.next()
 	}
 	p.write(f, v)
@@ -129,7 +129,7 @@ func (p *printer) flags(t string, at int, unsupported func()) (place, int) {
 	if at < len(t) && strings.IndexByte("hlL", t[at]) >= 0 {
 		at++
 	}
-	if at >= len(t) || f.width > maxWidth || f.precision > maxWidth || strings.IndexByte("diouxXeEfFgGcrsa%", t[at]) < 0 {
+	if at >= len(t) || f.width > maxWidth || f.precision > maxWidth || strings.IndexByte("diouxXeEfFgGcrsa", t[at]) < 0 {
 		unsupported()
 	}
 	f.letter = t[at]

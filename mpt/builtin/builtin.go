@@ -1,12 +1,13 @@
 // Package builtin holds mpt-stories, a small MPT model that writes simple
 // stories, so that a program has a model without any file. Importing it adds
-// the model to the binary.
+// the model to the binary, 21 MB. With the build tag nobuiltin it is left out, for
+// programs that bring their own.
 package builtin
 
 import (
 	"crypto/sha256"
-	_ "embed" // for the model
 	"encoding/hex"
+	"errors"
 	"unsafe"
 
 	"mptgo/gguf"
@@ -16,13 +17,15 @@ import (
 // Name is the model's name.
 const Name = "mpt-stories"
 
-// The model was trained for this project; its weights are licensed like it.
-//
-//go:embed mpt-stories.gguf
-var model string
+// ErrAbsent is returned where the model is wanted and was left out of the build.
+var ErrAbsent = errors.New("builtin: this build has no model in it")
 
-// File returns the model's file. It lies in the binary's read-only data.
+// File returns the model's file. It lies in the binary's read-only data. The error is
+// [ErrAbsent] in a build with the tag nobuiltin.
 func File() (*gguf.File, error) {
+	if !Included {
+		return nil, ErrAbsent
+	}
 	return gguf.Parse(Name, unsafe.Slice(unsafe.StringData(model), len(model)))
 }
 

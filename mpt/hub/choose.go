@@ -54,6 +54,29 @@ func ChooseCheckpoint(files []File) []File {
 	return chosen
 }
 
+// unread are the extensions of weights in forms that are not read.
+var unread = []string{".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".npz", ".safetensors", ".bin"}
+
+// noWeights matches the names of files that a training leaves beside the weights.
+var noWeights = regexp.MustCompile(`^(optimizer|scheduler|scaler|rng_state|training_args|trainer_state)`)
+
+// OtherWeights returns those of files that look like weights, if none of them are in a
+// form that [ChooseCheckpoint] takes.
+func OtherWeights(files []File) []File {
+	if slices.ContainsFunc(ChooseCheckpoint(files), isTensors) {
+		return nil
+	}
+	return pick(files, func(f File) bool {
+		return slices.Contains(unread, strings.ToLower(path.Ext(f.Path))) && !noWeights.MatchString(path.Base(f.Path))
+	})
+}
+
+// isTensors reports whether a file of a checkpoint holds tensors.
+func isTensors(f File) bool {
+	ext := path.Ext(f.Path)
+	return ext == ".safetensors" || ext == ".bin"
+}
+
 func pick(files []File, want func(File) bool) (some []File) {
 	for _, f := range files {
 		if want(f) {

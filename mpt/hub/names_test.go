@@ -14,7 +14,7 @@ import (
 var hostilePaths = []string{
 	"", ".", "..", "../x", "a/../../x", "/etc/passwd", "a//b", "a/", "/", "./x", "a/./b", `a\b`, `..\x`, "C:x", "C:/x", "a\x00b", "a\nb",
 	"a\x7fb", "CON", "con.txt", "a/NUL", "aux.safetensors", "COM1", "lpt9.bin", "COM¹", "a.", "a ", "a/b./c", "\xff", strings.Repeat("a", 300),
-	strings.Repeat("ab/", 400) + "c", "CONIN$", "nul .txt",
+	strings.Repeat("ab/", 400) + "c", "CONIN$", "nul .txt", "a<b", "a>b", `a"b`, "a|b", "what?", "a/*.bin",
 }
 
 func TestPaths(t *testing.T) {
@@ -161,6 +161,21 @@ func TestChooseCheckpoint(t *testing.T) {
 		"sub/config.json sub/model.safetensors":                                                                                 "",
 	} {
 		if got := pathsOf(ChooseCheckpoint(filesOf(strings.Fields(have)...))); got != want {
+			t.Errorf("%s:\n%s, want\n%s", have, got, want)
+		}
+	}
+}
+
+func TestOtherWeights(t *testing.T) {
+	for have, want := range map[string]string{
+		"config.json pytorch_model.pt optimizer.pt training_args.bin": "pytorch_model.pt",
+		"config.json tf_model.h5 sub/model.safetensors README.md":     "sub/model.safetensors tf_model.h5",
+		"config.json pytorch_model.bin pytorch_model.pt":              "",
+		"adapter_config.json adapter_model.safetensors x.pt":          "",
+		"config.json tokenizer.json":                                  "",
+		"consolidated.00.PTH":                                         "consolidated.00.PTH",
+	} {
+		if got := pathsOf(OtherWeights(filesOf(strings.Fields(have)...))); got != want {
 			t.Errorf("%s:\n%s, want\n%s", have, got, want)
 		}
 	}

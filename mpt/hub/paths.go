@@ -17,11 +17,15 @@ const (
 	maxName = 240
 )
 
+// notOnWindows are the printable characters that no name can have there. A cache may be
+// shared or copied, so they are refused everywhere.
+const notOnWindows = `\:<>"|?*`
+
 // checkPath returns an error if a path in a repository could lead out of its folder, or
 // cannot be had on some system.
 func checkPath(path string) error {
 	if len(path) > maxPath || !utf8.ValidString(path) || strings.ContainsFunc(path, strange) ||
-		strings.ContainsAny(path, `\:`) {
+		strings.ContainsAny(path, notOnWindows) {
 		return fmt.Errorf("%q is not a safe path", path)
 	}
 	for name := range strings.SplitSeq(path, "/") {

@@ -39,8 +39,8 @@ func catchSignals(cmd *cobra.Command) (ctx context.Context, s *chatSignals, stop
 	ctx, cancel := context.WithCancel(cmd.Context())
 	s = &chatSignals{cancel: cancel, end: os.Exit, talk: func(text string) { note(cmd.ErrOrStderr(), "%s", text) }}
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
-	if !signal.Ignored(syscall.SIGHUP) {
-		signals = append(signals, syscall.SIGHUP)
+	if hangupCounts() {
+		signals = append(signals, hangup)
 	}
 	come := make(chan os.Signal, 8)
 	signal.Notify(come, signals...)

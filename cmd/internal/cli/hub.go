@@ -147,6 +147,9 @@ func (u *pull) model(ctx context.Context) (path string, err error) {
 		dir, err := u.download(ctx, files)
 		return filepath.Join(dir, filepath.FromSlash(files[0].Path)), err
 	}
+	if err := u.checkWeights(); err != nil {
+		return "", err
+	}
 	ckpt := hub.ChooseCheckpoint(u.files)
 	if ckpt == nil {
 		return "", fmt.Errorf("%s holds neither a GGUF file nor a checkpoint", u.rev.Repo)
@@ -163,6 +166,26 @@ func (u *pull) model(ctx context.Context) (path string, err error) {
 			u.rev.Repo, byteSize(totalSize(ckpt)), strings.ToUpper(opt.Type), transferTime(totalSize(ckpt)))
 	}
 	return u.convert(ctx, ckpt, path, opt)
+}
+
+// checkWeights returns an error if there are weights, but none that are taken without
+// being asked for.
+func (u *pull) checkWeights() error {
+	other := hub.OtherWeights(u.files)
+	if len(other) == 0 || len(hub.GGUFs(u.files)) > 0 {
+		return nil
+	}
+	found := fmt.Sprintf("%s (%s)", other[0].Path, byteSize(max(0, other[0].Size)))
+	if n := len(other) - 1; n > 0 {
+		found += fmt.Sprintf(" and %s more", plural(n, "file", "files"))
+	}
+	switch strings.ToLower(filepath.Ext(other[0].Path)) {
+	case ".h5", ".msgpack", ".onnx", ".npz":
+		return fmt.Errorf("%s holds weights only in a form that cannot be converted: %s: "+
+			"safetensors, a torch checkpoint or GGUF is wanted", u.rev.Repo, found)
+	}
+	return fmt.Errorf("%s holds weights only under a name that is not usual: %s: get them with "+
+		"mpt pull %[1]s --include '*.json' --include %q, then try mpt quantize with that file", u.rev.Repo, found, other[0].Path)
 }
 
 // choose returns the files of the model that a reference names, the first one first; nil

@@ -38,6 +38,12 @@ func scriptHub(t *testing.T) *fakehub.Hub {
 	h.Add("t/adapter", &fakehub.Repo{Files: folderContents(t, filepath.Join(cases(t), "lora-all"))})
 	h.Add("t/gated", &fakehub.Repo{Files: checkpoint, Gated: true})
 	h.Add("t/evil", &fakehub.Repo{Files: checkpoint, Entries: []string{`{"type":"file","path":"../../evil.sh","size":1}`}})
+	h.Add("t/torch", &fakehub.Repo{Files: map[string]fakehub.Content{
+		"config.json": checkpoint["config.json"], "model.pt": fakehub.Noise(20_000, 1), "optimizer.pt": fakehub.Noise(9, 1),
+	}})
+	h.Add("t/keras", &fakehub.Repo{Files: map[string]fakehub.Content{
+		"config.json": checkpoint["config.json"], "tf_model.h5": fakehub.Noise(20, 1), "x.onnx": fakehub.Noise(9, 1),
+	}})
 	h.Add("t/data", &fakehub.Repo{Files: map[string]fakehub.Content{"train.csv": fakehub.Text("1,2\n")}})
 	return h
 }

@@ -81,8 +81,14 @@ func (m *modelFlags) open() (*mpt.Model, error) {
 	return model, nil
 }
 
+// errNoModel is what a slim build says where no model is named.
+var errNoModel = errors.New("no model: this build has none in it; name a file with -m FILE, or one of HuggingFace's hub with -hf USER/MODEL")
+
 func (m *modelFlags) openWith(opts []mpt.Option) (*mpt.Model, error) {
 	if m.path == "" {
+		if !builtin.Included {
+			return nil, errNoModel
+		}
 		return builtin.Open(opts...)
 	}
 	if err := notModel(m.path); err != nil {

@@ -23,7 +23,7 @@ type progress struct {
 	w    io.Writer
 	what string
 
-	quiet bool // only lines of logf
+	quiet bool // nothing is shown
 
 	mu     sync.Mutex
 	bar    *progressbar.ProgressBar // nil until the first step on a terminal
@@ -80,6 +80,9 @@ func (p *progress) describe(what string) {
 func (p *progress) logf(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.quiet {
+		return
+	}
 	if p.bar != nil {
 		p.bar.Clear()
 	}

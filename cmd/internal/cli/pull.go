@@ -62,7 +62,7 @@ func newPull() *cobra.Command {
 	fs.IntVar(&f.connections, "connections", 8, "have up to `N` connections open at once")
 	fs.BoolVar(&f.dry, "dry-run", false, "print what would come, and do nothing")
 	fs.BoolVar(&f.force, "force", false, "replace files of --output")
-	fs.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
+	fs.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing but errors")
 	fs.BoolVar(&f.json, "json", false, "print the result as JSON")
 	fs.IntVarP(&f.threads, "threads", "t", 0, "with --type, work with `N` threads; 0: one per core")
 	f.hubAccess.add(fs)
@@ -127,6 +127,11 @@ func (f *pullFlags) checkOutput() error {
 // choose returns the files to get.
 func (f *pullFlags) choose(u *pull) (files []hub.File, err error) {
 	ckpt := hub.ChooseCheckpoint(u.files)
+	if len(f.include) == 0 && u.ref.File == "" {
+		if err := u.checkWeights(); err != nil {
+			return nil, fmt.Errorf("pull: %w", err)
+		}
+	}
 	switch {
 	case f.typ != "" && (u.ref.Tag != "" || u.ref.File != "" || len(f.include) > 0):
 		return nil, errors.New("pull: --type makes a model file of a checkpoint: leave out the tag, the file and --include")

@@ -153,8 +153,8 @@ func keepFlagOrder(cmd *cobra.Command) {
 func interruptible(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-		if !signal.Ignored(syscall.SIGHUP) {
-			signals = append(signals, syscall.SIGHUP)
+		if hangupCounts() {
+			signals = append(signals, hangup)
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), signals...)
 		defer stop()

@@ -68,6 +68,9 @@ func newTokenize() *cobra.Command {
 // model.
 func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 	if path == "" {
+		if !builtin.Included {
+			return nil, errNoModel
+		}
 		f, err := builtin.File()
 		if err != nil {
 			return nil, err

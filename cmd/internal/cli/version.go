@@ -26,8 +26,15 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// buildVersion returns the module version, and the commit if the build knows it.
+// version is set by release builds: -ldflags "-X mptgo/cmd/internal/cli.version=v1.2.3".
+var version string
+
+// buildVersion returns the version of a release, or the module version, and the commit if
+// the build knows it.
 func buildVersion() string {
+	if version != "" {
+		return version
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

@@ -1,6 +1,7 @@
 package mptgo
 
 import (
+	"cmp"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -135,6 +137,31 @@ func TestImports(t *testing.T) {
 				t.Errorf("%s uses cgo", s.path)
 			}
 		}
+	}
+}
+
+// plainGo are the packages whose files the tag purego chooses. The gate runs the tests of these and of
+// their users with the tag, see scripts/check; of others it runs what shows that they work.
+var plainGo = []string{"ggml/internal/kernel", "quantize/internal/vec"}
+
+func TestPlainGo(t *testing.T) {
+	constraint := regexp.MustCompile(`(?m)^//go:build .*\bpurego\b`)
+	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && p == ".git" {
+			return cmp.Or(err, fs.SkipDir)
+		}
+		if ext := filepath.Ext(p); d.IsDir() || ext != ".go" && ext != ".s" {
+			return nil
+		}
+		text, err := os.ReadFile(p)
+		pkg, _, _ := strings.Cut(filepath.ToSlash(filepath.Dir(p)), "/_gen")
+		if constraint.Match(text) && !slices.Contains(plainGo, pkg) {
+			t.Errorf("%s depends on the tag purego: only files of %v may, for the gate tests few others with it", p, plainGo)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -29,9 +29,6 @@ type Options struct {
 	// CacheBytes is the budget of the prefix cache; 0 means a quarter of what memory is left
 	// after the weights and 512 tokens for each of Parallel sequences, negative no cache.
 	CacheBytes int64
-	// CacheDir, if set, is the folder of prefixes on disk, CacheDisk its budget in bytes (4 GiB).
-	CacheDir  string
-	CacheDisk int64
 
 	Observer Observer // may be nil
 }

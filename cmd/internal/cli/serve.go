@@ -54,7 +54,7 @@ type serveFlags struct {
 	hosts, origins   []string
 	metrics, slots   bool
 	ping, timeout    int
-	drain, drainWait time.Duration
+	drain, drainWait int
 	log              string
 	check            string
 
@@ -104,8 +104,8 @@ func (f *serveFlags) addHTTP(cmd *cobra.Command) {
 	fs.BoolVar(&f.slots, "slots", true, "serve /slots")
 	fs.IntVar(&f.ping, "sse-ping-interval", 15, "keep silent streams alive every `N` seconds; -1: not")
 	fs.IntVar(&f.timeout, "timeout", 60, "give up on clients that neither send nor take anything for `N` seconds")
-	fs.DurationVar(&f.drain, "drain", 30*time.Second, "let running requests go on for `TIME` at the end")
-	fs.DurationVar(&f.drainWait, "drain-delay", 0, "go on serving for `TIME` at the end, while /health says that it ends")
+	fs.IntVar(&f.drain, "drain", 30, "let running requests go on for `N` seconds at the end")
+	fs.IntVar(&f.drainWait, "drain-delay", 0, "go on serving for `N` seconds at the end, while /health says that it ends")
 	fs.StringVar(&f.log, "log-format", "text", "`text|json`")
 	fs.StringVar(&f.check, "check", "", "ask the server at `URL` whether it is ready, and end")
 }
@@ -389,10 +389,10 @@ func (f *serveFlags) end(s *server.Server, h *http.Server, signals <-chan os.Sig
 	}()
 	s.Leave()
 	select {
-	case <-time.After(f.drainWait):
+	case <-time.After(time.Duration(f.drainWait) * time.Second):
 	case <-ctx.Done():
 	}
-	limited, stop := context.WithTimeout(ctx, f.drain)
+	limited, stop := context.WithTimeout(ctx, time.Duration(f.drain)*time.Second)
 	defer stop()
 	s.Drain(limited) // what is cut off has been told so
 	h.Shutdown(limited)

@@ -46,7 +46,7 @@ var may = map[string]string{
 	"mpt":                   "gguf quantize ggml internal/slab internal/sysmem sampling mpt/lora mpt/tokenizer",
 	"mpt/measure":           "ggml gguf quantize quantize/imatrix sampling internal/newfile mpt mpt/convert mpt/lora mpt/tokenizer",
 	"mpt/talk":              "gguf mpt mpt/chat mpt/tokenizer",
-	"mpt/eval":              "internal/pyrandom internal/pyregexp mpt mpt/chat mpt/chat/jinja mpt/talk mpt/tokenizer",
+	"mpt/eval":              "internal/pyrandom internal/pyregexp mpt mpt/chat mpt/chat/jinja mpt/talk mpt/tokenizer sampling",
 	"mpt/serve":             "ggml mpt mpt/tokenizer sampling",
 	"mpt/builtin":           "gguf mpt",
 	"bench":                 "mpt",

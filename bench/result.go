@@ -61,22 +61,9 @@ type Operation struct {
 // describe returns a result without figures.
 func describe(c *candidate, t test) Result {
 	return Result{
-		Model: c.Name, Size: c.m.File().Size(), Type: mainType(c.m), Kernels: c.m.Tier(), Threads: cmp.Or(c.threads, c.m.Threads()),
+		Model: c.Name, Size: c.m.File().Size(), Type: c.m.File().MainType().String(), Kernels: c.m.Tier(), Threads: cmp.Or(c.threads, c.m.Threads()),
 		Test: t.String(), Prompt: t.prompt, Generate: t.generate, Depth: t.depth, Sequences: t.sequences,
 	}
-}
-
-// mainType returns the name of the type that most bytes of m are in.
-func mainType(m *mpt.Model) (name string) {
-	sums := map[string]int{}
-	for _, t := range m.File().Tensors() {
-		typ := t.Type.String()
-		sums[typ] += len(t.Data())
-		if sums[typ] > sums[name] {
-			name = typ
-		}
-	}
-	return name
 }
 
 // add counts a run of the test.

@@ -192,6 +192,26 @@ func (f *File) Value(key string) (any, bool) {
 // The slice must not be modified.
 func (f *File) Tensors() []*Tensor { return f.tensors }
 
+// Parameters returns the number of weights in all tensors.
+func (f *File) Parameters() (n int64) {
+	for _, t := range f.tensors {
+		n += int64(t.Rows()) * int64(t.Ne[0])
+	}
+	return n
+}
+
+// MainType returns the type that most bytes of the tensors are in.
+func (f *File) MainType() (most Type) {
+	sums := map[Type]int{}
+	for _, t := range f.tensors {
+		sums[t.Type] += len(t.Data())
+		if sums[t.Type] > sums[most] {
+			most = t.Type
+		}
+	}
+	return most
+}
+
 // Tensor returns the tensor with the given name.
 func (f *File) Tensor(name string) (*Tensor, bool) {
 	t, ok := f.byName[name]

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"mptgo/mpt"
+	"mptgo/sampling"
 )
 
 // asker evaluates the tree of a run, one batch after the other. Nodes whose parent is
@@ -123,6 +124,12 @@ func (a *asker) begin(n *node) (err error) {
 	return err
 }
 
+// softmax is what is asked of a row of logits.
+type softmax struct {
+	top int32   // the largest, the first of equals
+	lse float64 // ln(sum of exp(x))
+}
+
 // newStep evaluates the next tokens of a node.
 func (a *asker) newStep(n *node, ids []int32) mpt.Step {
 	s := mpt.Step{Session: n.session, IDs: ids, Logits: mpt.NoLogits}
@@ -133,7 +140,7 @@ func (a *asker) newStep(n *node, ids []int32) mpt.Step {
 	s.Logits = mpt.AllLogits
 	var block [mpt.ScoreBlock]softmax
 	s.Score = func(i int, logits []float32) error {
-		block[i%len(block)] = softmaxOf(logits)
+		block[i%len(block)] = softmax{sampling.Best(nil, logits, 1)[0].ID, sampling.LogSum(logits)}
 		return nil
 	}
 	s.Visit = func(i int, logits []float32) error { return a.read(n, at+i, logits, block[i%len(block)]) }
@@ -142,18 +149,17 @@ func (a *asker) newStep(n *node, ids []int32) mpt.Step {
 
 // read scores with the logits after token p.
 func (a *asker) read(n *node, p int, logits []float32, x softmax) error {
-	top, lse := x.top, x.lse
-	if math.IsNaN(lse) || math.IsInf(lse, 0) {
+	if math.IsNaN(x.lse) {
 		return fmt.Errorf("eval: %w: the logits after token %d are not numbers", n.reads[0].question.fail(), p)
 	}
 	for _, r := range n.reads {
 		if r.gen != nil {
-			if r.gen.next(int32(top)) {
+			if r.gen.next(x.top) {
 				a.grown = append(a.grown, r)
 			}
 			continue
 		}
-		r.read(r.at(p+1), logits, top, lse)
+		r.read(r.at(p+1), logits, x)
 	}
 	return nil
 }
@@ -162,12 +168,12 @@ func (a *asker) read(n *node, p int, logits []float32, x softmax) error {
 func (q *question) fail() error { return q.row.fail("row %d of %s", q.sample.I, q.sample.Run) }
 
 // read takes the logits before the scored token id.
-func (r *request) read(id int32, logits []float32, top int, lse float64) {
-	lp := float64(logits[id]) - lse
+func (r *request) read(id int32, logits []float32, x softmax) {
+	lp := float64(logits[id]) - x.lse
 	r.score.loglik += lp
-	r.score.greedy = r.score.greedy && int(id) == top
+	r.score.greedy = r.score.greedy && id == x.top
 	r.score.sumP += math.Exp(lp)
-	r.score.minTop = min(r.score.minTop, math.Exp(float64(logits[top])-lse))
+	r.score.minTop = min(r.score.minTop, math.Exp(float64(logits[x.top])-x.lse))
 	r.n++
 }
 

@@ -10,6 +10,7 @@ import (
 	"mptgo/internal/forge"
 	"mptgo/mpt"
 	"mptgo/mpt/tokenizer"
+	"mptgo/sampling"
 )
 
 // Where the vocabulary asks for it, a text begins with bos, and every chunk with it in
@@ -73,5 +74,5 @@ func TestMeasuresBeginWithBOS(t *testing.T) {
 
 // negLogSoftmax returns -ln softmax(logits)[id], in float64.
 func negLogSoftmax(logits []float32, id int32) float64 {
-	return logSumExp(logits) - float64(logits[id])
+	return sampling.LogSum(logits) - float64(logits[id])
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mptgo/mpt/tokenizer"
+	"mptgo/sampling"
 )
 
 // PerplexityOptions are the choices of [Perplexity].
@@ -201,7 +202,7 @@ func score(ctx context.Context, s *mpt.Session, ids []int32, first int, sum *nll
 	return s.EvalWith(ctx, ids[:len(ids)-1], mpt.EvalOptions{
 		First: first,
 		Score: func(i int, logits []float32) error {
-			lse := logSumExp(logits)
+			lse := sampling.LogSum(logits)
 			x := scored{logits, ids[i+1], lse, lse - float64(logits[ids[i+1]])}
 			if math.IsNaN(x.nll) {
 				return fmt.Errorf("measure: perplexity: the logits after token %d are not numbers", i)
@@ -236,19 +237,6 @@ func (a *nllSum) stdErr() float64 { return math.Sqrt(a.variance() / float64(max(
 func (a *nllSum) result() PerplexityResult {
 	ppl := math.Exp(a.mean())
 	return PerplexityResult{Perplexity: ppl, MeanNLL: a.mean(), Tokens: a.n, StdErr: ppl * a.stdErr()}
-}
-
-// logSumExp returns ln(sum of exp(x)).
-func logSumExp(x []float32) float64 {
-	top := math.Inf(-1)
-	for _, v := range x {
-		top = max(top, float64(v))
-	}
-	sum := 0.0
-	for _, v := range x {
-		sum += math.Exp(float64(v) - top)
-	}
-	return top + math.Log(sum)
 }
 
 // tokens returns n with the right word.

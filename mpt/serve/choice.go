@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"mptgo/mpt"
-	"mptgo/mpt/tokenizer"
 	"mptgo/sampling"
 )
 
@@ -26,21 +25,12 @@ type choice struct {
 	told  bool // that it has ended
 }
 
-// vocabulary is what samplers see of a tokenizer.
-type vocabulary struct{ t *tokenizer.Tokenizer }
-
-func (v vocabulary) Size() int { return v.t.Size() }
-
-func (v vocabulary) Text(id int32) string {
-	return string(v.t.AppendDecode(nil, []int32{id}, tokenizer.DecodeOptions{}))
-}
-
 // newChoice returns choice k of a request, which goes on with a session's tokens.
 func (q *request) newChoice(k int, s *mpt.Session) (*choice, error) {
 	c := &choice{q: q, index: k, session: s}
 	params := q.Params
 	params.Seed += uint64(k)
-	chain, err := sampling.New(params, q.e.vocab())
+	chain, err := sampling.New(params, q.e.m.Tokenizer())
 	if err != nil {
 		return nil, err
 	}

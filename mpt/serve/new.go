@@ -79,14 +79,11 @@ func (e *Engine) check(r *Request) error {
 			return bad("Prompt", "token %d at index %d is not in the vocabulary of %d", id, i, vocab)
 		}
 	}
-	if _, err := sampling.New(r.Params, e.vocab()); err != nil {
+	if _, err := sampling.New(r.Params, e.m.Tokenizer()); err != nil {
 		return &RequestError{"Params", err}
 	}
 	return nil
 }
-
-// vocab is the vocabulary for samplers that look at texts.
-func (e *Engine) vocab() sampling.Vocab { return vocabulary{e.m.Tokenizer()} }
 
 // work is how many tokens a request is expected to take, for estimates.
 func (q *request) work() int {

@@ -127,8 +127,7 @@ func (s *scheduler) answer(q *request) error {
 	s.remember(q, q.prompt)
 	if q.Echo {
 		for i, id := range q.Prompt {
-			text := vocabulary{s.e.m.Tokenizer()}.Text(id)
-			q.stream.put(Event{Choice: -1, Token: mpt.Token{ID: id, Text: text}, Logprob: q.echoed[i]})
+			q.stream.put(Event{Choice: -1, Token: mpt.Token{ID: id, Text: s.e.m.Tokenizer().Text(id)}, Logprob: q.echoed[i]})
 		}
 	}
 	if q.MaxTokens == 0 {

@@ -113,6 +113,11 @@ func (t *Tokenizer) Token(id int32) (string, TokenType) {
 	return t.vocab.Tokens[id], t.vocab.Types[id]
 }
 
+// Text returns the bytes that token id stands for, those of a control token its name.
+func (t *Tokenizer) Text(id int32) string {
+	return string(t.AppendDecode(nil, []int32{id}, DecodeOptions{}))
+}
+
 // ID returns the id of the token with the given text, in the form that Token
 // returns.
 func (t *Tokenizer) ID(text string) (int32, bool) {

@@ -183,18 +183,10 @@ func (f *chatFlags) format(m *mpt.Model) (*chat.Format, error) {
 // greet says what is running.
 func (f *chatFlags) greet(r *repl, m *mpt.Model) {
 	fmt.Fprintf(r.notes, "%s: %s parameters, %s kernels, %s, chat format %s, context %d.\n",
-		visible(f.model.name()), count(parameters(m)), m.Tier(), plural(m.Threads(), "thread", "threads"),
+		visible(f.model.name()), count(m.File().Parameters()), m.Tier(), plural(m.Threads(), "thread", "threads"),
 		r.talk.Format().Name, r.talk.Session().ContextSize())
 	if n := len(m.Adapters()); n > 0 {
 		fmt.Fprintf(r.notes, "%s: /lora lists them.\n", plural(n, "LoRA adapter", "LoRA adapters"))
 	}
 	io.WriteString(r.notes, "/help lists the commands, Ctrl-C stops an answer, Ctrl-D ends the chat.\n\n")
-}
-
-// parameters returns the number of weights of m.
-func parameters(m *mpt.Model) (n int64) {
-	for _, t := range m.File().Tensors() {
-		n += int64(t.Rows()) * int64(t.Ne[0])
-	}
-	return n
 }

@@ -95,13 +95,5 @@ func newChain(p sampling.Params, tok *tokenizer.Tokenizer) (*sampling.Chain, err
 			return nil, fmt.Errorf("sampling: logit_bias: there is no token %d: the vocabulary has %d", b.ID, tok.Size())
 		}
 	}
-	return sampling.New(p, vocabulary{tok})
-}
-
-// vocabulary shows a tokenizer to the samplers.
-type vocabulary struct{ *tokenizer.Tokenizer }
-
-// Text returns the bytes that token id stands for.
-func (v vocabulary) Text(id int32) string {
-	return string(v.AppendDecode(nil, []int32{id}, tokenizer.DecodeOptions{}))
+	return sampling.New(p, tok)
 }

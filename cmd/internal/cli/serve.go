@@ -306,7 +306,7 @@ func (f *serveFlags) start(cmd *cobra.Command, s *server.Server, m *mpt.Model) (
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Serve(server.Model{Engine: e, Names: f.names(m), Format: format, Type: weights(m)}); err != nil {
+	if err := s.Serve(server.Model{Engine: e, Names: f.names(m), Format: format}); err != nil {
 		e.Close()
 		return nil, err
 	}
@@ -343,19 +343,6 @@ func (f *serveFlags) names(m *mpt.Model) []string {
 	return []string{strings.TrimSuffix(filepath.Base(f.model.path), ".gguf")}
 }
 
-// weights names the type of most of a model's weights.
-func weights(m *mpt.Model) string {
-	bytes, most := map[string]int{}, ""
-	for _, t := range m.File().Tensors() {
-		name := t.Type.String()
-		bytes[name] += len(t.Data())
-		if most == "" || bytes[name] > bytes[most] {
-			most = name
-		}
-	}
-	return most
-}
-
 // greet says what is served, and where.
 func (f *serveFlags) greet(cmd *cobra.Command, e *serve.Engine, l net.Listener) {
 	m, o := e.Model(), e.Options()
@@ -370,7 +357,7 @@ func (f *serveFlags) greet(cmd *cobra.Command, e *serve.Engine, l net.Listener) 
 		cache = "prefix cache " + byteSize(o.CacheBytes)
 	}
 	note(cmd.ErrOrStderr(), "%s: %s parameters, %s kernels, %s, context %d, %d at the same time, %s", visible(f.model.name()),
-		count(parameters(m)), m.Tier(), plural(m.Threads(), "thread", "threads"), o.ContextSize, o.Parallel, cache)
+		count(m.File().Parameters()), m.Tier(), plural(m.Threads(), "thread", "threads"), o.ContextSize, o.Parallel, cache)
 	note(cmd.ErrOrStderr(), "listening at %s", visible(where))
 }
 

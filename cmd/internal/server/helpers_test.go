@@ -45,7 +45,7 @@ func start(t testing.TB, opt serve.Options, change ...func(*Config)) (*Server, *
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Serve(Model{Engine: e, Names: []string{"mpt-stories", "alias"}, Format: format, Type: "Q5_0"}); err != nil {
+	if err := s.Serve(Model{Engine: e, Names: []string{"mpt-stories", "alias"}, Format: format}); err != nil {
 		t.Fatal(err)
 	}
 	h := httptest.NewServer(s)

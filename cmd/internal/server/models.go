@@ -3,8 +3,6 @@ package server
 import (
 	"net/http"
 	"slices"
-
-	"mptgo/mpt"
 )
 
 // health says whether requests can be served: 200, or 503 with the reason. With live=1 it
@@ -54,15 +52,8 @@ func (m *served) about(name string) map[string]any {
 	c := model.Config()
 	return map[string]any{"id": name, "object": "model", "created": m.created.Unix(), "owned_by": "mptgo", "meta": map[string]any{
 		"n_vocab": c.Vocab, "n_ctx_train": c.Context, "n_ctx": m.Engine.Options().ContextSize, "n_embd": c.Embedding,
-		"n_params": parameters(model), "size": model.File().Size(), "vocab_type": 2, "ftype": m.Type, "fingerprint": m.fingerprint,
+		"n_params": model.File().Parameters(), "size": model.File().Size(), "vocab_type": 2, "ftype": model.File().MainType().String(), "fingerprint": m.fingerprint,
 	}}
-}
-
-func parameters(m *mpt.Model) (n int64) {
-	for _, t := range m.File().Tensors() {
-		n += int64(t.Rows()) * int64(t.Ne[0])
-	}
-	return n
 }
 
 // props are llama.cpp's: what the server's defaults are.

@@ -24,7 +24,6 @@ type Model struct {
 	Engine *serve.Engine
 	Names  []string // what clients may call it; the first is its id
 	Format *chat.Format
-	Type   string // of the weights, such as Q4_0
 }
 
 // Config says how.

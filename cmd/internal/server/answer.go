@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"mptgo/mpt"
 	"mptgo/mpt/serve"
 	"mptgo/mpt/tokenizer"
-	"mptgo/sampling"
 )
 
 // atOnce is how many prompts of one request are with the engine at the same time: others
@@ -36,10 +34,25 @@ type group struct {
 	usage  serve.Usage // of all that have ended
 }
 
+// run answers with what becomes of some requests, and tells the log what they took.
+func (m *served) run(r *http.Request, model string, list []serve.Request, answer func(*group) *apiError) *apiError {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	g, err := m.begin(ctx, list)
+	if err != nil {
+		return err
+	}
+	err = answer(g)
+	u := g.total()
+	note(r, "model", model, "queue_ms", u.Queue.Milliseconds(), "prompt_tokens", u.PromptTokens,
+		"cached_tokens", u.CachedTokens, "completion_tokens", u.CompletionTokens)
+	return err
+}
+
 // begin submits requests. Their errors come before anything is answered: all of them are
-// checked, and the first one is in the queue.
+// checked, the first one as it is put into the queue.
 func (m *served) begin(ctx context.Context, list []serve.Request) (*group, *apiError) {
-	for _, r := range list {
+	for _, r := range list[1:] {
 		if err := m.Engine.Check(r); err != nil {
 			return nil, errorOf(err)
 		}
@@ -211,6 +224,33 @@ func (m *served) bytes(id int32) string {
 	return string(m.Engine.Model().Tokenizer().AppendDecode(nil, []int32{id}, tokenizer.DecodeOptions{SkipControl: true}))
 }
 
+// entries are tokens with their log-probabilities and alternatives, as far as they have any.
+func (m *served) entries(tokens []scored) []any {
+	list := []any{}
+	for _, t := range tokens {
+		if t.Logprob == nil {
+			continue
+		}
+		e, top := m.entry(t.id, t.P), []any{}
+		for _, x := range t.Top {
+			top = append(top, m.entry(x.ID, x.P))
+		}
+		e["top_logprobs"] = top
+		list = append(list, e)
+	}
+	return list
+}
+
+// entry is a token with its log-probability.
+func (m *served) entry(id int32, p float64) map[string]any {
+	b := m.bytes(id)
+	bytes := make([]int, len(b))
+	for i := range len(b) {
+		bytes[i] = int(b[i])
+	}
+	return map[string]any{"id": id, "token": readable(b), "logprob": finite(p), "bytes": bytes}
+}
+
 // finish returns OpenAI's word for the end of a choice.
 func finish(why mpt.Reason) string {
 	if why == mpt.EndedLimit || why == mpt.EndedFull {
@@ -252,16 +292,6 @@ func usage(u serve.Usage) map[string]any {
 		"prompt_tokens": u.PromptTokens, "completion_tokens": u.CompletionTokens, "total_tokens": u.PromptTokens + u.CompletionTokens,
 		"prompt_tokens_details": map[string]any{"cached_tokens": u.CachedTokens},
 	}
-}
-
-// noteUsage tells the log what a request took.
-func noteUsage(r *http.Request, u serve.Usage, model string) {
-	note(r, "model", model, "queue_ms", u.Queue.Milliseconds(), "prompt_tokens", u.PromptTokens,
-		"cached_tokens", u.CachedTokens, "completion_tokens", u.CompletionTokens)
-}
-
-func sortBiases(b []sampling.Bias) {
-	slices.SortFunc(b, func(x, y sampling.Bias) int { return int(x.ID) - int(y.ID) })
 }
 
 // sse writes a stream of events.

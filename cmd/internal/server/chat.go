@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -15,46 +14,30 @@ import (
 )
 
 // chatCompletions is OpenAI's /v1/chat/completions.
-func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) {
-	f, err := s.readBody(w, r)
+func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) *apiError {
+	f, m, err := s.receive(w, r)
 	if err != nil {
-		err.write(w)
-		return
-	}
-	m, err := s.named(f)
-	if err != nil {
-		err.write(w)
-		return
+		return err
 	}
 	x := s.readChat(f, m, r)
 	if f.err != nil {
-		f.err.write(w)
-		return
+		return f.err
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	g, err := m.begin(ctx, []serve.Request{x.Request})
-	if err != nil {
-		err.write(w)
-		return
-	}
-	a := &chatAnswer{m: m, wish: x, id: "chatcmpl-" + rand.Text(), created: time.Now().Unix()}
-	if x.stream {
-		s.streamChat(w, a, g)
-	} else {
-		s.wholeChat(w, a, g)
-	}
-	noteUsage(r, g.total(), x.model)
+	a := &chatAnswer{m: m, wish: x, object: "chat.completion", id: "chatcmpl-" + rand.Text(), created: time.Now().Unix()}
+	return m.run(r, x.model, []serve.Request{x.Request}, func(g *group) *apiError {
+		if x.stream {
+			s.streamChat(w, a, g)
+			return nil
+		}
+		return s.wholeChat(w, a, g)
+	})
 }
 
 // readChat reads a request.
 func (s *Server) readChat(f *fields, m *served, r *http.Request) wish {
 	x := s.readWish(f, m, r)
-	if n, _ := wholeNumber(f.all["max_tokens"]); f.has("max_tokens") && n == 0 {
+	if x.MaxTokens == 0 {
 		f.fail("max_tokens", "0: want at least 1, or -1 for no limit")
-	}
-	if n, _ := wholeNumber(f.all["max_completion_tokens"]); f.has("max_completion_tokens") && n == 0 {
-		f.fail("max_completion_tokens", "0: want at least 1, or -1 for no limit")
 	}
 	msgs := readMessages(f)
 	more := readTokens(f, "continue_tokens", m)
@@ -178,21 +161,44 @@ func tokensOf(f *fields, name string, list []any, m *served) (ids []int32) {
 type chatAnswer struct {
 	m *served
 	wish
+	object  string // of a whole answer
 	id      string
 	created int64
 }
 
+// head is what every part of an answer begins with.
 func (a *chatAnswer) head(object string) map[string]any {
-	return map[string]any{"id": a.id, "object": object, "created": a.created, "model": a.model,
-		"system_fingerprint": a.m.fingerprint}
+	return map[string]any{"id": a.id, "object": object, "created": a.created, "model": a.model, "system_fingerprint": a.m.fingerprint}
+}
+
+// whole is an answer in one piece.
+func (a *chatAnswer) whole(choices []any, u serve.Usage) map[string]any {
+	v := a.head(a.object)
+	v["choices"], v["usage"], v["timings"], v["seed"] = choices, usage(u), timings(u), a.seed
+	return v
+}
+
+// end ends a stream with the last event of the last choice, the usage if it is asked for, and
+// [DONE].
+func (a *chatAnswer) end(e *sse, g *group, last map[string]any) {
+	for range g.events { // until the usage is known
+	}
+	u := g.total()
+	last["timings"] = timings(u)
+	e.data(last)
+	if a.usage {
+		v := a.head(last["object"].(string))
+		v["choices"], v["usage"] = []any{}, usage(u)
+		e.data(v)
+	}
+	e.raw("data: [DONE]\n\n")
 }
 
 // wholeChat answers in one piece.
-func (s *Server) wholeChat(w http.ResponseWriter, a *chatAnswer, g *group) {
+func (s *Server) wholeChat(w http.ResponseWriter, a *chatAnswer, g *group) *apiError {
 	all, err := g.collect(a.m, 1, a.N)
 	if err != nil {
-		err.write(w)
-		return
+		return err
 	}
 	var choices []any
 	for k := range all {
@@ -202,9 +208,8 @@ func (s *Server) wholeChat(w http.ResponseWriter, a *chatAnswer, g *group) {
 			"logprobs": a.logprobs(c.tokens), "finish_reason": finish(c.why),
 		})
 	}
-	v := a.head("chat.completion")
-	v["choices"], v["usage"], v["timings"], v["seed"] = choices, usage(g.total()), timings(g.total()), a.seed
-	writeJSON(w, http.StatusOK, v)
+	writeJSON(w, http.StatusOK, a.whole(choices, g.total()))
+	return nil
 }
 
 // logprobs returns the entries of tokens, or nil if they were not asked for.
@@ -212,30 +217,7 @@ func (a *chatAnswer) logprobs(tokens []scored) any {
 	if a.Logprobs < 0 {
 		return nil
 	}
-	list := []any{}
-	for _, t := range tokens {
-		if t.Logprob == nil {
-			continue
-		}
-		e := a.m.entry(t.id, t.P)
-		top := []any{}
-		for _, x := range t.Top {
-			top = append(top, a.m.entry(x.ID, x.P))
-		}
-		e["top_logprobs"] = top
-		list = append(list, e)
-	}
-	return map[string]any{"content": list, "refusal": nil}
-}
-
-// entry is a token with its log-probability.
-func (m *served) entry(id int32, p float64) map[string]any {
-	b := m.bytes(id)
-	bytes := make([]int, len(b))
-	for i := range len(b) {
-		bytes[i] = int(b[i])
-	}
-	return map[string]any{"id": id, "token": readable(b), "logprob": finite(p), "bytes": bytes}
+	return map[string]any{"content": a.m.entries(tokens), "refusal": nil}
 }
 
 // streamChat answers in events.
@@ -282,27 +264,12 @@ func (s *Server) streamChat(w http.ResponseWriter, a *chatAnswer, g *group) {
 			}
 			last := a.chunk(k, map[string]any{}, waiting[k], finish(h.Why))
 			if left == 0 {
-				s.lastChunk(e, a, g, last)
+				a.end(e, g, last)
 				return
 			}
 			e.data(last)
 		}
 	}
-}
-
-// lastChunk ends a stream.
-func (s *Server) lastChunk(e *sse, a *chatAnswer, g *group, last map[string]any) {
-	for range g.events { // until the usage is known
-	}
-	u := g.total()
-	last["timings"] = timings(u)
-	e.data(last)
-	if a.usage {
-		v := a.head("chat.completion.chunk")
-		v["choices"], v["usage"] = []any{}, usage(u)
-		e.data(v)
-	}
-	e.raw("data: [DONE]\n\n")
 }
 
 // chunk is an event of a choice.

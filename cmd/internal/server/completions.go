@@ -1,7 +1,7 @@
 package server
 
 import (
-	"context"
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -14,41 +14,28 @@ import (
 )
 
 // completions is OpenAI's /v1/completions: texts that go on, and texts that are scored.
-func (s *Server) completions(w http.ResponseWriter, r *http.Request) {
-	f, err := s.readBody(w, r)
+func (s *Server) completions(w http.ResponseWriter, r *http.Request) *apiError {
+	f, m, err := s.receive(w, r)
 	if err != nil {
-		err.write(w)
-		return
-	}
-	m, err := s.named(f)
-	if err != nil {
-		err.write(w)
-		return
+		return err
 	}
 	x, prompts := s.readCompletion(f, m, r)
 	if f.err != nil {
-		f.err.write(w)
-		return
+		return f.err
 	}
 	list := make([]serve.Request, len(prompts))
 	for i, p := range prompts {
 		list[i] = x.Request
 		list[i].Prompt = p
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	g, err := m.begin(ctx, list)
-	if err != nil {
-		err.write(w)
-		return
-	}
-	a := &textAnswer{chatAnswer{m: m, wish: x, id: "cmpl-" + rand.Text(), created: time.Now().Unix()}, len(prompts)}
-	if x.stream {
-		s.streamText(w, a, g)
-	} else {
-		s.wholeText(w, a, g)
-	}
-	noteUsage(r, g.total(), x.model)
+	a := &textAnswer{chatAnswer{m: m, wish: x, object: "text_completion", id: "cmpl-" + rand.Text(), created: time.Now().Unix()}, len(prompts)}
+	return m.run(r, x.model, list, func(g *group) *apiError {
+		if x.stream {
+			s.streamText(w, a, g)
+			return nil
+		}
+		return s.wholeText(w, a, g)
+	})
 }
 
 // readCompletion reads a request and its prompts.
@@ -132,11 +119,10 @@ type textAnswer struct {
 	prompts int
 }
 
-func (s *Server) wholeText(w http.ResponseWriter, a *textAnswer, g *group) {
+func (s *Server) wholeText(w http.ResponseWriter, a *textAnswer, g *group) *apiError {
 	all, err := g.collect(a.m, a.prompts, a.N)
 	if err != nil {
-		err.write(w)
-		return
+		return err
 	}
 	choices := []any{}
 	for i := range all {
@@ -144,9 +130,8 @@ func (s *Server) wholeText(w http.ResponseWriter, a *textAnswer, g *group) {
 		choices = append(choices, map[string]any{"index": i, "text": readable(c.text.String()),
 			"logprobs": a.oldLogprobs(c.tokens, 0), "finish_reason": finish(c.why)})
 	}
-	v := a.head("text_completion")
-	v["choices"], v["usage"], v["timings"], v["seed"] = choices, usage(g.total()), timings(g.total()), a.seed
-	writeJSON(w, http.StatusOK, v)
+	writeJSON(w, http.StatusOK, a.whole(choices, g.total()))
+	return nil
 }
 
 // oldLogprobs are lists side by side; from is where the first token begins in the text, in
@@ -185,7 +170,7 @@ func (s *Server) streamText(w http.ResponseWriter, a *textAnswer, g *group) {
 			break
 		}
 		if h.end && h.err != nil || h.Why == mpt.EndedError {
-			e.data(errorOf(cmpErr(h.err, h.Err)).body())
+			e.data(errorOf(cmp.Or(h.err, h.Err)).body())
 			return
 		}
 		if h.end || h.Progress != nil {
@@ -213,19 +198,12 @@ func (s *Server) streamText(w http.ResponseWriter, a *textAnswer, g *group) {
 			}
 			last := a.textChunk(i, "", waiting[i], at[i], finish(h.Why))
 			if left == 0 {
-				s.lastText(e, a, g, last)
+				a.end(e, g, last)
 				return
 			}
 			e.data(last)
 		}
 	}
-}
-
-func cmpErr(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 func (a *textAnswer) runes(tokens []scored) (n int) {
@@ -235,26 +213,12 @@ func (a *textAnswer) runes(tokens []scored) (n int) {
 	return n
 }
 
-func (s *Server) lastText(e *sse, a *textAnswer, g *group, last map[string]any) {
-	for range g.events { // until the usage is known
-	}
-	u := g.total()
-	last["timings"] = timings(u)
-	e.data(last)
-	if a.usage {
-		v := a.head("text_completion")
-		v["choices"], v["usage"] = []any{}, usage(u)
-		e.data(v)
-	}
-	e.raw("data: [DONE]\n\n")
-}
-
 func (a *textAnswer) textChunk(i int, text string, tokens []scored, at int, finished any) map[string]any {
 	c := map[string]any{"index": i, "text": readable(text), "logprobs": nil, "finish_reason": finished}
 	if len(tokens) > 0 {
 		c["logprobs"] = a.oldLogprobs(tokens, at)
 	}
-	v := a.head("text_completion")
+	v := a.head(a.object)
 	v["choices"] = []any{c}
 	return v
 }

@@ -96,3 +96,7 @@ func unavailable(code, message string) *apiError {
 func notFound(format string, args ...any) *apiError {
 	return &apiError{Status: 404, Type: "not_found_error", Code: "not_found", Message: fmt.Sprintf(format, args...)}
 }
+
+func unsupported(message string) *apiError {
+	return &apiError{Status: 501, Type: "not_supported_error", Message: message}
+}

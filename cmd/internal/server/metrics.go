@@ -65,10 +65,6 @@ func (m *metrics) request(path string, status int) {
 	for i := range routes {
 		if _, ok := routes[i].matches(path); ok {
 			known = routes[i].path
-		} else if len(path) > 3 {
-			if _, ok := routes[i].matches(path[3:]); ok && path[:3] == "/v1" {
-				known = routes[i].path
-			}
 		}
 	}
 	m.requests.WithLabelValues(known, strconv.Itoa(status)).Inc()
@@ -184,10 +180,10 @@ func reasonName(why mpt.Reason) string {
 }
 
 // showMetrics is what Prometheus reads.
-func (s *Server) showMetrics(w http.ResponseWriter, r *http.Request) {
+func (s *Server) showMetrics(w http.ResponseWriter, r *http.Request) *apiError {
 	if !s.c.Metrics {
-		notBuilt("metrics are switched off: they")(s, w, r)
-		return
+		return unsupported("metrics are switched off where the server is started")
 	}
 	promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+	return nil
 }

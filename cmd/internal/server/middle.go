@@ -80,7 +80,8 @@ func (s *Server) build() http.Handler {
 					(&apiError{Status: 500, Type: serverError, Message: "a fault of the server: its log has more under " + a.id}).write(rec)
 				}
 			}
-			s.metrics.request(r.URL.Path, a.status)
+			path, _ := s.clean(r.URL.Path)
+			s.metrics.request(path, a.status)
 			s.c.Log.Info("request", append([]any{"request_id", a.id, "method", r.Method, "path", r.URL.Path, "status", a.status,
 				"duration_ms", time.Since(begun).Milliseconds(), "remote", r.RemoteAddr, "key", a.key}, a.attrs...)...)
 		}()
@@ -116,8 +117,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) *apiError {
 		return err
 	}
 	r.SetPathValue("id", rest)
-	route.answer(s, w, r)
-	return nil
+	return route.answer(s, w, r)
 }
 
 // checkHost refuses foreign names of a server that listens on loopback: a page whose name
@@ -193,6 +193,16 @@ func (s *Server) checkKey(r *http.Request) *apiError {
 		Message: "a valid API key is needed, as Authorization: Bearer KEY or X-Api-Key: KEY", Head: map[string]string{"WWW-Authenticate": "Bearer"}}
 }
 
+// receive reads the fields of a request and finds the model that it names.
+func (s *Server) receive(w http.ResponseWriter, r *http.Request) (*fields, *served, *apiError) {
+	f, err := s.readBody(w, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := s.named(f)
+	return f, m, err
+}
+
 // readBody reads the JSON object of a request.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) (*fields, *apiError) {
 	if err := checkType(r); err != nil {
@@ -233,7 +243,7 @@ type patient struct {
 func (p *patient) Read(b []byte) (int, error) {
 	p.c.SetReadDeadline(time.Now().Add(p.wait)) // where that is not possible there is no limit
 	n, err := p.Reader.Read(b)
-	if err == io.EOF {
+	if err == io.EOF { // else what is left of the body has to come in time, too
 		p.c.SetReadDeadline(time.Time{})
 	}
 	return n, err

@@ -2,48 +2,46 @@ package server
 
 import (
 	"net/http"
-	"slices"
 )
 
 // health says whether requests can be served: 200, or 503 with the reason. With live=1 it
 // says whether the process is alive. It waits for nothing.
-func (s *Server) health(w http.ResponseWriter, r *http.Request) {
+func (s *Server) health(w http.ResponseWriter, r *http.Request) *apiError {
 	_, err := s.current()
 	if err == nil && s.leaving.Load() {
 		err = unavailable("draining", "the server is about to end")
 	}
 	if err != nil && r.URL.Query().Get("live") != "1" {
-		err.write(w)
-		return
+		return err
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})
+	return nil
 }
 
-func (s *Server) listModels(w http.ResponseWriter, r *http.Request) {
+func (s *Server) listModels(w http.ResponseWriter, r *http.Request) *apiError {
 	m, err := s.current()
 	if err != nil {
-		err.write(w)
-		return
+		return err
 	}
 	data := []any{}
 	for _, name := range m.Names {
 		data = append(data, m.about(name))
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": data})
+	return nil
 }
 
-func (s *Server) showModel(w http.ResponseWriter, r *http.Request) {
+func (s *Server) showModel(w http.ResponseWriter, r *http.Request) *apiError {
 	m, err := s.current()
 	if err != nil {
-		err.write(w)
-		return
+		return err
 	}
 	id := r.PathValue("id")
 	if !m.is(id) {
-		(&apiError{Status: 404, Type: "not_found_error", Code: "model_not_found", Param: "model", Message: "there is no model " + id + " here"}).write(w)
-		return
+		return m.unknown(id)
 	}
 	writeJSON(w, http.StatusOK, m.about(id))
+	return nil
 }
 
 // about describes a model under one of its names.
@@ -57,31 +55,29 @@ func (m *served) about(name string) map[string]any {
 }
 
 // props are llama.cpp's: what the server's defaults are.
-func (s *Server) props(w http.ResponseWriter, r *http.Request) {
+func (s *Server) props(w http.ResponseWriter, r *http.Request) *apiError {
 	m, err := s.current()
 	if err != nil {
-		err.write(w)
-		return
+		return err
 	}
 	o := m.Engine.Options()
 	writeJSON(w, http.StatusOK, map[string]any{
-		"default_generation_settings": map[string]any{"n_ctx": o.ContextSize, "params": s.settings()},
+		"default_generation_settings": map[string]any{"n_ctx": o.ContextSize, "params": settings(s.c.Defaults)},
 		"total_slots":                 o.Parallel, "model_alias": m.Names[0], "chat_template": m.Engine.Model().Tokenizer().ChatTemplate(),
 		"chat_format": m.Format.Name, "modalities": map[string]any{"vision": false, "audio": false}, "system_fingerprint": m.fingerprint,
 		"build_info": "mptgo",
 	})
+	return nil
 }
 
 // slots are the sequences that run, without their texts.
-func (s *Server) slots(w http.ResponseWriter, r *http.Request) {
+func (s *Server) slots(w http.ResponseWriter, r *http.Request) *apiError {
 	if !s.c.Slots {
-		notBuilt("slots are switched off: they")(s, w, r)
-		return
+		return unsupported("slots are switched off where the server is started")
 	}
 	m, err := s.current()
 	if err != nil {
-		err.write(w)
-		return
+		return err
 	}
 	list := []any{}
 	for i, x := range m.Engine.Stats().Slots {
@@ -91,7 +87,8 @@ func (s *Server) slots(w http.ResponseWriter, r *http.Request) {
 	for i := len(list); i < m.Engine.Options().Parallel; i++ {
 		list = append(list, map[string]any{"id": i, "is_processing": false, "n_ctx": m.Engine.Options().ContextSize})
 	}
-	writeJSON(w, http.StatusOK, slices.Clip(list))
+	writeJSON(w, http.StatusOK, list)
+	return nil
 }
 
 func state(reading bool) string {

@@ -1,8 +1,7 @@
 package server
 
 import (
-	"context"
-	"encoding/json"
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,11 +12,11 @@ import (
 	"mptgo/sampling"
 )
 
-// settings are the defaults of requests, under llama.cpp's names.
-func (s *Server) settings() map[string]any {
+// settings are parameters under llama.cpp's names.
+func settings(p sampling.Params) map[string]any {
 	v := map[string]any{}
 	for _, o := range sampling.Options() {
-		text := o.Get(&s.c.Defaults)
+		text := o.Get(&p)
 		if n, err := strconv.ParseFloat(text, 64); err == nil {
 			v[o.Name] = n
 		} else if o.Name == "samplers" {
@@ -30,39 +29,28 @@ func (s *Server) settings() map[string]any {
 }
 
 // completion is llama.cpp's own: one prompt, and an answer with what it took.
-func (s *Server) completion(w http.ResponseWriter, r *http.Request) {
-	f, err := s.readBody(w, r)
+func (s *Server) completion(w http.ResponseWriter, r *http.Request) *apiError {
+	f, m, err := s.receive(w, r)
 	if err != nil {
-		err.write(w)
-		return
-	}
-	m, err := s.named(f)
-	if err != nil {
-		err.write(w)
-		return
+		return err
 	}
 	x, prompt := s.readNative(f, m, r)
 	if f.err != nil {
-		f.err.write(w)
-		return
+		return f.err
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
 	x.Prompt = prompt
-	g, err := m.begin(ctx, []serve.Request{x.Request})
-	if err != nil {
-		err.write(w)
-		return
-	}
-	a := &nativeAnswer{s: s, m: m, wish: x}
-	if x.stream {
-		a.write(s, w, g)
-	} else if all, err := g.collect(m, 1, 1); err != nil {
-		err.write(w)
-	} else {
-		writeJSON(w, http.StatusOK, a.whole(&all[0], g.total()))
-	}
-	noteUsage(r, g.total(), x.model)
+	a := &nativeAnswer{m: m, wish: x}
+	return m.run(r, x.model, []serve.Request{x.Request}, func(g *group) *apiError {
+		if x.stream {
+			a.stream(s, w, g)
+			return nil
+		}
+		all, err := g.collect(m, 1, 1)
+		if err == nil {
+			writeJSON(w, http.StatusOK, a.whole(&all[0], g.total()))
+		}
+		return err
+	})
 }
 
 func (s *Server) readNative(f *fields, m *served, r *http.Request) (wish, []int32) {
@@ -85,7 +73,6 @@ func (s *Server) readNative(f *fields, m *served, r *http.Request) (wish, []int3
 
 // nativeAnswer is an answer in llama.cpp's form.
 type nativeAnswer struct {
-	s *Server
 	m *served
 	wish
 }
@@ -101,30 +88,13 @@ func (a *nativeAnswer) whole(c *answered, u serve.Usage) map[string]any {
 		v["tokens"] = []int32{}
 	}
 	if a.Logprobs >= 0 {
-		v["completion_probabilities"] = a.probabilities(c.tokens)
+		v["completion_probabilities"] = a.m.entries(c.tokens)
 	}
 	return v
 }
 
-func (a *nativeAnswer) probabilities(tokens []scored) []any {
-	list := []any{}
-	for _, t := range tokens {
-		if t.Logprob == nil {
-			continue
-		}
-		e := a.m.entry(t.id, t.P)
-		top := []any{}
-		for _, x := range t.Top {
-			top = append(top, a.m.entry(x.ID, x.P))
-		}
-		e["top_logprobs"] = top
-		list = append(list, e)
-	}
-	return list
-}
-
 func (a *nativeAnswer) settings() map[string]any {
-	v := (&Server{c: Config{Defaults: a.Params}}).settings()
+	v := settings(a.Params)
 	v["seed"], v["n_predict"], v["stop"], v["ignore_eos"] = a.seed, a.MaxTokens, a.Stop, a.IgnoreEOS
 	return v
 }
@@ -160,8 +130,8 @@ func stopType(why mpt.Reason) string {
 	return "none"
 }
 
-// write answers in events, the last of which says stop: true.
-func (a *nativeAnswer) write(s *Server, w http.ResponseWriter, g *group) {
+// stream answers in events, the last of which says stop: true.
+func (a *nativeAnswer) stream(s *Server, w http.ResponseWriter, g *group) {
 	e := s.newSSE(w)
 	var c answered
 	for {
@@ -171,7 +141,7 @@ func (a *nativeAnswer) write(s *Server, w http.ResponseWriter, g *group) {
 		}
 		switch {
 		case h.end && h.err != nil || h.Why == mpt.EndedError:
-			e.data(errorOf(cmpErr(h.err, h.Err)).body())
+			e.data(errorOf(cmp.Or(h.err, h.Err)).body())
 			return
 		case h.end:
 			last := a.whole(&c, g.total())
@@ -189,7 +159,7 @@ func (a *nativeAnswer) write(s *Server, w http.ResponseWriter, g *group) {
 		v := map[string]any{"content": h.Token.Text, "tokens": c.ids[had:], "stop": false, "index": 0, "id_slot": -1,
 			"tokens_predicted": len(c.ids), "tokens_evaluated": len(a.Prompt)}
 		if a.Logprobs >= 0 {
-			v["completion_probabilities"] = a.probabilities(c.tokens[had:])
+			v["completion_probabilities"] = a.m.entries(c.tokens[had:])
 		}
 		e.data(v)
 	}
@@ -197,16 +167,10 @@ func (a *nativeAnswer) write(s *Server, w http.ResponseWriter, g *group) {
 
 // tokenize is llama.cpp's {content, add_special, parse_special, with_pieces}, and vLLM's
 // {prompt, add_special_tokens}.
-func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) {
-	f, err := s.readBody(w, r)
+func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) *apiError {
+	f, m, err := s.receive(w, r)
 	if err != nil {
-		err.write(w)
-		return
-	}
-	m, err := s.named(f)
-	if err != nil {
-		err.write(w)
-		return
+		return err
 	}
 	text, special := f.text("content"), f.flag("add_special", false)
 	if f.has("prompt") {
@@ -220,8 +184,7 @@ func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) {
 	opt := tokenizer.EncodeOptions{AddSpecial: special, ParseSpecial: f.flag("parse_special", true)}
 	pieces := f.flag("with_pieces", false)
 	if f.err != nil {
-		f.err.write(w)
-		return
+		return f.err
 	}
 	ids := append([]int32{}, m.Engine.Model().Tokenizer().Encode(text, opt)...)
 	v := map[string]any{"tokens": ids, "count": len(ids), "max_model_len": m.Engine.Options().ContextSize}
@@ -233,13 +196,14 @@ func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) {
 		v["tokens"] = list
 	}
 	writeJSON(w, http.StatusOK, v)
+	return nil
 }
 
 // piece is a token as text, or as a list of bytes if it is no whole text.
 func (m *served) piece(id int32) any {
-	b := m.Engine.Model().Tokenizer().AppendDecode(nil, []int32{id}, tokenizer.DecodeOptions{})
-	if text := string(b); readable(text) == text {
-		return text
+	b := m.Engine.Model().Tokenizer().Text(id)
+	if readable(b) == b {
+		return b
 	}
 	list := make([]int, len(b))
 	for i := range b {
@@ -249,41 +213,29 @@ func (m *served) piece(id int32) any {
 }
 
 // detokenize is llama.cpp's {tokens}.
-func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) {
-	f, err := s.readBody(w, r)
+func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) *apiError {
+	f, m, err := s.receive(w, r)
 	if err != nil {
-		err.write(w)
-		return
-	}
-	m, err := s.named(f)
-	if err != nil {
-		err.write(w)
-		return
+		return err
 	}
 	if !f.has("tokens") {
 		f.fail("tokens", "it is missing")
 	}
 	ids := readTokens(f, "tokens", m)
 	if f.err != nil {
-		f.err.write(w)
-		return
+		return f.err
 	}
 	text := readable(m.Engine.Model().Tokenizer().DecodeWith(ids, tokenizer.DecodeOptions{}))
 	writeJSON(w, http.StatusOK, map[string]any{"content": text, "prompt": text})
+	return nil
 }
 
 // applyTemplate returns a conversation as one text. What a user wrote and what marks it are
 // no longer told apart there, so the chat endpoint does not go this way.
-func (s *Server) applyTemplate(w http.ResponseWriter, r *http.Request) {
-	f, err := s.readBody(w, r)
+func (s *Server) applyTemplate(w http.ResponseWriter, r *http.Request) *apiError {
+	f, m, err := s.receive(w, r)
 	if err != nil {
-		err.write(w)
-		return
-	}
-	m, err := s.named(f)
-	if err != nil {
-		err.write(w)
-		return
+		return err
 	}
 	msgs := readMessages(f)
 	if f.err == nil {
@@ -294,19 +246,18 @@ func (s *Server) applyTemplate(w http.ResponseWriter, r *http.Request) {
 				b.WriteString(p.Text)
 			}
 			writeJSON(w, http.StatusOK, map[string]any{"prompt": b.String()})
-			return
+			return nil
 		}
 		f.fail("messages", "%s", strings.TrimPrefix(err.Error(), "chat: "))
 	}
-	f.err.write(w)
+	return f.err
 }
 
 // tokenizerInfo is what lm-eval asks of a remote tokenizer.
-func (s *Server) tokenizerInfo(w http.ResponseWriter, r *http.Request) {
+func (s *Server) tokenizerInfo(w http.ResponseWriter, r *http.Request) *apiError {
 	m, err := s.current()
 	if err != nil {
-		err.write(w)
-		return
+		return err
 	}
 	tok := m.Engine.Model().Tokenizer()
 	name := func(id int32) any {
@@ -318,11 +269,7 @@ func (s *Server) tokenizerInfo(w http.ResponseWriter, r *http.Request) {
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
 		"tokenizer_class": "mptgo", "bos_token": name(tok.BOS()), "eos_token": name(tok.EOS()), "pad_token": name(tok.PAD()),
-		"chat_template": json.RawMessage(quoted(tok.ChatTemplate())), "vocab_size": tok.Size(),
+		"chat_template": tok.ChatTemplate(), "vocab_size": tok.Size(),
 	})
-}
-
-func quoted(s string) []byte {
-	b, _ := json.Marshal(s)
-	return b
+	return nil
 }

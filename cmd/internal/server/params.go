@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -251,7 +252,7 @@ func readBiases(f *fields, tok *tokenizer.Tokenizer) (biases []sampling.Bias) {
 	if len(biases) > mostBiases {
 		f.fail("logit_bias", "%d tokens: at most %d are possible", len(biases), mostBiases)
 	}
-	sortBiases(biases)
+	slices.SortFunc(biases, func(a, b sampling.Bias) int { return int(a.ID) - int(b.ID) })
 	return biases
 }
 

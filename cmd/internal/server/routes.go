@@ -10,9 +10,12 @@ import (
 // route is a path and what answers there.
 type route struct {
 	method, path string
-	answer       func(*Server, http.ResponseWriter, *http.Request)
+	answer       handler
 	open         bool // needs no key
 }
+
+// handler answers a request, or returns what is wrong with it before anything is answered.
+type handler func(*Server, http.ResponseWriter, *http.Request) *apiError
 
 // routes are without /v1 and without a slash at the end: both are accepted everywhere.
 var routes = []route{
@@ -31,12 +34,13 @@ var routes = []route{
 	{"GET", "/slots", (*Server).slots, false},
 	{"POST", "/embeddings", notBuilt("embeddings"), false},
 	{"POST", "/embedding", notBuilt("embeddings"), false},
-	{"POST", "/infill", notBuilt("infill"), false},
+	{"POST", "/infill", notBuilt("texts between two others"), false},
 }
 
-func notBuilt(what string) func(*Server, http.ResponseWriter, *http.Request) {
-	return func(_ *Server, w http.ResponseWriter, _ *http.Request) {
-		(&apiError{Status: 501, Type: "not_supported_error", Message: what + " are not supported by this server"}).write(w)
+// notBuilt refuses what this server does not have.
+func notBuilt(what string) handler {
+	return func(*Server, http.ResponseWriter, *http.Request) *apiError {
+		return unsupported(what + " are not supported by this server")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -43,7 +44,6 @@ type Config struct {
 	Ping        time.Duration // silence in a stream; negative: no pings
 	Metrics     bool
 	Slots       bool
-	LogText     bool
 
 	Log *slog.Logger
 }
@@ -141,7 +141,7 @@ func (s *Server) current() (*served, *apiError) {
 	return s.model.Load(), nil
 }
 
-// named returns the model that a request names.
+// named returns the model that a request names, by any of its names.
 func (s *Server) named(f *fields) (*served, *apiError) {
 	m, err := s.current()
 	if err != nil {
@@ -152,17 +152,15 @@ func (s *Server) named(f *fields) (*served, *apiError) {
 		return nil, f.err
 	}
 	if name != "" && !m.is(name) {
-		return nil, &apiError{Status: 404, Type: "not_found_error", Code: "model_not_found", Param: "model",
-			Message: fmt.Sprintf("there is no model %q here: known are %s", name, strings.Join(m.Names, ", "))}
+		return nil, m.unknown(name)
 	}
 	return m, nil
 }
 
-func (m *served) is(name string) bool {
-	for _, n := range m.Names {
-		if n == name {
-			return true
-		}
-	}
-	return false
+// unknown says that there is no model of a name.
+func (m *served) unknown(name string) *apiError {
+	return &apiError{Status: 404, Type: "not_found_error", Code: "model_not_found", Param: "model",
+		Message: fmt.Sprintf("there is no model %q here: known are %s", name, strings.Join(m.Names, ", "))}
 }
+
+func (m *served) is(name string) bool { return slices.Contains(m.Names, name) }

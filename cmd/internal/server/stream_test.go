@@ -484,3 +484,36 @@ func TestNative(t *testing.T) {
 		}
 	}
 }
+
+// The time limits of a body and of a stream's events do not cut off what comes after them on
+// the same connection.
+func TestStreamThenRequest(t *testing.T) {
+	_, h := start(t, serve.Options{}, func(c *Config) { c.WriteWait = 30 * time.Millisecond; c.BodyTimeout = 30 * time.Millisecond })
+	c, err := net.Dial("tcp", h.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	r := bufio.NewReader(c)
+	for _, body := range []string{
+		`{"prompt":"Once","max_tokens":3,"stream":true}`, `{"messages":[{"role":"user","content":"a"}],"max_tokens":3,"stream":true}`,
+		`{"prompt":"Once","n_predict":3,"stream":true}`, `{"prompt":"Once","ignore_eos":true,"max_tokens":200}`, // longer than BodyTimeout
+	} {
+		path := "/v1/completions"
+		if strings.Contains(body, "messages") {
+			path = "/v1/chat/completions"
+		} else if strings.Contains(body, "n_predict") {
+			path = "/completion"
+		}
+		fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body)
+		a, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", body, err)
+		}
+		if _, err := io.Copy(io.Discard, a.Body); err != nil || a.StatusCode != 200 {
+			t.Errorf("%s: %s, %v", body, a.Status, err)
+		}
+		time.Sleep(60 * time.Millisecond)
+	}
+}

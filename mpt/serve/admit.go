@@ -107,7 +107,7 @@ func (t *reading) shares(q *request) int {
 
 // begin gives a request a session that holds what is known of its prompt.
 func (s *scheduler) begin(q *request) error {
-	s.waiting = slices.DeleteFunc(s.waiting, func(x *request) bool { return x == q })
+	s.waiting = without(s.waiting, q)
 	s.e.mu.Lock()
 	s.e.queued--
 	s.e.mu.Unlock()

@@ -147,7 +147,7 @@ func checkFind(t *testing.T, p *prefixes, group string, ids []int32) {
 func checkPrefixes(t *testing.T, p *prefixes) {
 	t.Helper()
 	mem, err := p.m.Memory()
-	if err != nil || mem.Cache != p.bytes() || mem.Cache > p.budget {
+	if err != nil || mem.Cache != p.bytes() || mem.Cache > p.budget || p.tokens < 0 || p.tokens > p.pages*ggml.PageSize {
 		t.Fatalf("%d bytes are counted, %d held, of %d: %v", p.bytes(), mem.Cache, p.budget, err)
 	}
 	logits := 0

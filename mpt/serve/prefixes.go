@@ -25,6 +25,7 @@ type prefixes struct {
 	budget int64 // bytes of pages
 	groups map[string][]*prefix
 	pages  int64  // that all entries hold
+	tokens int64  // the same
 	clock  uint64 // counts uses
 	logits int    // entries that have their last logits
 
@@ -206,10 +207,11 @@ func (p *prefixes) insert(x *prefix) error {
 		}
 	}
 	p.groups[x.group] = slices.Insert(list, at, x)
-	p.pages += pagesOf(len(x.ids)) - wholePages(x.common)
+	p.count(x, 1)
 	if after != nil {
-		p.pages += wholePages(after.common) - wholePages(next)
+		p.count(after, -1)
 		after.common = next
+		p.count(after, 1)
 	}
 	if x.session.Logits() != nil {
 		p.logits++
@@ -217,19 +219,22 @@ func (p *prefixes) insert(x *prefix) error {
 	return nil
 }
 
-// wholePages returns how many pages n tokens fill.
-func wholePages(n int) int64 { return int64(n / ggml.PageSize) }
+// count counts what an entry holds beside the one before it.
+func (p *prefixes) count(x *prefix, sign int64) {
+	p.pages += sign * (pagesOf(len(x.ids)) - int64(x.common/ggml.PageSize))
+	p.tokens += sign * int64(len(x.ids)-x.common)
+}
 
 // remove takes an entry out.
 func (p *prefixes) remove(x *prefix) {
 	list := p.groups[x.group]
 	at := slices.Index(list, x)
-	p.pages -= pagesOf(len(x.ids)) - wholePages(x.common)
+	p.count(x, -1)
 	if at+1 < len(list) {
 		after := list[at+1]
-		p.pages += wholePages(after.common)
+		p.count(after, -1)
 		after.common = min(after.common, x.common)
-		p.pages -= wholePages(after.common)
+		p.count(after, 1)
 	}
 	if x.session.Logits() != nil {
 		p.logits--
@@ -338,7 +343,7 @@ func (p *prefixes) clear() {
 			x.session.Close()
 		}
 	}
-	p.groups, p.pages, p.logits = map[string][]*prefix{}, 0, 0
+	p.groups, p.pages, p.tokens, p.logits = map[string][]*prefix{}, 0, 0, 0
 }
 
 // common returns how many tokens two sequences begin with together.

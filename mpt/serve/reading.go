@@ -108,7 +108,7 @@ func (t *reading) advance(s *scheduler, n int) {
 	if t.left() > 0 {
 		return
 	}
-	s.reading = slices.DeleteFunc(s.reading, func(x *reading) bool { return x == t })
+	s.reading = without(s.reading, t)
 	if t.c != nil {
 		t.c.lost = nil
 		s.running = append(s.running, t.c)

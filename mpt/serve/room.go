@@ -75,7 +75,7 @@ func (s *scheduler) preempt() {
 	c := h.c
 	c.lost = slices.Clone(c.session.Tokens())
 	c.session.Reset()
-	s.running = slices.DeleteFunc(s.running, func(x *choice) bool { return x == c })
+	s.running = without(s.running, c)
 	s.reading = slices.Insert(s.reading, 0, &reading{q: c.q, c: c, session: c.session, ids: c.lost})
 }
 

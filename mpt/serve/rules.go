@@ -4,7 +4,9 @@ import "math"
 
 // filter makes the logits of tokens that the rules do not allow -Inf, in a copy.
 func (c *choice) filter(logits []float32) ([]float32, error) {
-	c.allowed = resize(c.allowed, (len(logits)+63)/64)
+	if c.allowed == nil {
+		c.allowed = make([]uint64, (len(logits)+63)/64)
+	}
 	for i := range c.allowed {
 		c.allowed[i] = ^uint64(0)
 	}
@@ -16,11 +18,4 @@ func (c *choice) filter(logits []float32) ([]float32, error) {
 		}
 	}
 	return c.masked, nil
-}
-
-func resize[T any](s []T, n int) []T {
-	if cap(s) < n {
-		return make([]T, n)
-	}
-	return s[:n]
 }

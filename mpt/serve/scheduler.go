@@ -20,6 +20,7 @@ type scheduler struct {
 	cache prefixes
 	turns turns
 
+	live    []*request // all of them, the oldest first
 	waiting []*request
 	reading []*reading // texts that are evaluated, the oldest first
 	running []*choice  // those that a token is chosen for in every step
@@ -74,7 +75,7 @@ func (s *scheduler) run() {
 		if worked {
 			continue
 		}
-		empty := len(s.waiting)+len(s.reading)+len(s.running) == 0
+		empty := len(s.live) == 0
 		if empty && refuses != nil && !drained {
 			drained = true
 			close(s.e.idle)
@@ -92,7 +93,7 @@ func (s *scheduler) collect() error {
 	e := s.e
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s.waiting = append(s.waiting, e.inbox...)
+	s.live, s.waiting = append(s.live, e.inbox...), append(s.waiting, e.inbox...)
 	e.inbox = e.inbox[:0]
 	return e.refuses
 }
@@ -100,36 +101,13 @@ func (s *scheduler) collect() error {
 // sweep ends requests that nobody waits for any more.
 func (s *scheduler) sweep() {
 	all := s.abort.Load()
-	for _, q := range s.requests() {
-		if all && !q.dead() {
-			s.end(q, ErrClosed)
-		} else if q.dead() {
+	for i := len(s.live) - 1; i >= 0; i-- { // end takes them out
+		if q := s.live[i]; q.dead() {
 			s.end(q, nil)
+		} else if all {
+			s.end(q, ErrClosed)
 		}
 	}
-}
-
-// requests returns all requests, each once.
-func (s *scheduler) requests() (all []*request) {
-	all = slices.Clone(s.waiting)
-	for _, t := range s.reading {
-		all = append(all, t.q)
-	}
-	for _, c := range s.running {
-		all = append(all, c.q)
-	}
-	slices.SortFunc(all, func(a, b *request) int { return a.arrived.Compare(b.arrived) })
-	return uniq(all)
-}
-
-// uniq drops requests that come more than once.
-func uniq(all []*request) []*request {
-	seen := map[*request]bool{}
-	return slices.DeleteFunc(all, func(q *request) bool {
-		was := seen[q]
-		seen[q] = true
-		return was
-	})
 }
 
 // end takes a request out, wherever it is.
@@ -139,7 +117,8 @@ func (s *scheduler) end(q *request, err error) {
 	}
 	q.ended = true
 	before := len(s.waiting)
-	s.waiting = slices.DeleteFunc(s.waiting, func(x *request) bool { return x == q })
+	s.live = without(s.live, q)
+	s.waiting = without(s.waiting, q)
 	s.reading = slices.DeleteFunc(s.reading, func(t *reading) bool { return t.q == q })
 	s.running = slices.DeleteFunc(s.running, func(c *choice) bool { return c.q == q })
 	q.finish(err)
@@ -149,6 +128,11 @@ func (s *scheduler) end(q *request, err error) {
 	e.queued -= before - len(s.waiting)
 	e.load.tokens -= q.work()
 	e.shown.count(q, err)
+}
+
+// without removes a value from a list.
+func without[T comparable](list []T, x T) []T {
+	return slices.DeleteFunc(list, func(y T) bool { return y == x })
 }
 
 // step evaluates one batch and chooses the tokens that follow. It reports whether there was
@@ -325,7 +309,7 @@ func (s *scheduler) tell(c *choice) {
 	}
 	s.remember(q, c.session)
 	c.session.Close()
-	s.running = slices.DeleteFunc(s.running, func(x *choice) bool { return x == c })
+	s.running = without(s.running, c)
 	if !slices.ContainsFunc(q.choices, func(x *choice) bool { return !x.told }) {
 		s.end(q, nil)
 	}

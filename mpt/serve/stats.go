@@ -25,7 +25,7 @@ type Stats struct {
 	CacheQueries, CacheHits int64 // tokens of prompts, and those of them that were found
 	CacheBytes, CacheLimit  int64 // of the prefix cache
 	PageBytes, PageLimit    int64 // of all keys and values; limit negative: none
-	CachedTokens            int64 // held by the cache, by entry
+	CachedTokens            int64 // held by the cache, those that entries share counted once
 }
 
 // Slot is a sequence that is evaluated.
@@ -64,12 +64,6 @@ func (s *stats) count(q *request, err error) {
 // show updates what Stats tells of the present.
 func (s *scheduler) show() {
 	mem, _ := s.e.m.Memory()
-	cached := int64(0)
-	for _, list := range s.cache.groups {
-		for _, x := range list {
-			cached += int64(len(x.ids) - x.common)
-		}
-	}
 	s.e.mu.Lock()
 	defer s.e.mu.Unlock()
 	x := &s.e.shown
@@ -80,7 +74,7 @@ func (s *scheduler) show() {
 	for _, c := range s.running {
 		x.Slots = append(x.Slots, Slot{len(c.q.Prompt), len(c.q.Prompt), c.gen.Tokens(), false, s.e.opt.ContextSize})
 	}
-	x.CacheQueries, x.CacheHits, x.CachedTokens = s.cache.queries, s.cache.hits, cached
+	x.CacheQueries, x.CacheHits, x.CachedTokens = s.cache.queries, s.cache.hits, s.cache.tokens
 	x.CacheBytes, x.CacheLimit = s.cache.bytes(), s.cache.budget
 	x.PageBytes, x.PageLimit = mem.Cache, mem.CacheLimit
 }

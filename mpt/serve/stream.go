@@ -73,13 +73,6 @@ func (s *Stream) Next() (Event, bool) {
 	}
 }
 
-// Ready returns an event that has come already, without waiting; a writer that has fallen
-// behind puts several into one message.
-func (s *Stream) Ready() (Event, bool) {
-	ev, ok, _ := s.take()
-	return ev, ok
-}
-
 func (s *Stream) take() (ev Event, ok, ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -83,6 +84,8 @@ func errorOf(err error) *apiError {
 		return &apiError{Status: 400, Type: invalidRequest, Param: bad.Field, Message: err.Error()}
 	case errors.Is(err, serve.ErrDraining), errors.Is(err, serve.ErrClosed):
 		return unavailable("draining", "the server is about to end")
+	case errors.Is(err, context.Canceled):
+		return &apiError{Status: 499, Type: invalidRequest, Message: "the client has gone"} // for the log: nobody reads it
 	case errors.As(err, &memory):
 		return &apiError{Status: 503, Type: "unavailable_error", Message: err.Error(), Head: map[string]string{"Retry-After": "10"}}
 	}

@@ -233,7 +233,8 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) (*fields, *api
 	return readFields(b)
 }
 
-// patient reads a body whose sender may take its time, but not for ever.
+// patient reads a body whose sender may take its time, but not for ever. At the end of the
+// body net/http takes the limit back.
 type patient struct {
 	io.Reader
 	c    *http.ResponseController
@@ -242,11 +243,7 @@ type patient struct {
 
 func (p *patient) Read(b []byte) (int, error) {
 	p.c.SetReadDeadline(time.Now().Add(p.wait)) // where that is not possible there is no limit
-	n, err := p.Reader.Read(b)
-	if err == io.EOF { // else what is left of the body has to come in time, too
-		p.c.SetReadDeadline(time.Time{})
-	}
-	return n, err
+	return p.Reader.Read(b)
 }
 
 // checkType accepts JSON under the names that clients give it: curl -d sends a form's.

@@ -67,6 +67,13 @@ func TestCopyFromRefuses(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
+	changed := m.session(t)
+	if err := changed.SetAdapters(AdapterUse{twoAdapters(t, m)[0], 1}); err != nil {
+		t.Fatal(err)
+	}
+	if changed.CopyFrom(o, 1) == nil || changed.ShareWith(o) == nil {
+		t.Error("other adapters: no error")
+	}
 	if o.Len() != 40 || o.Logits() == nil {
 		t.Error("a refused copy has changed the session")
 	}

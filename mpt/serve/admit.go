@@ -110,6 +110,7 @@ func (s *scheduler) begin(q *request) error {
 	s.waiting = without(s.waiting, q)
 	s.e.mu.Lock()
 	s.e.queued--
+	s.e.seats += q.N
 	s.e.mu.Unlock()
 	s.turns.take(q.Key)
 	s.order++

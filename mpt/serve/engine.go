@@ -21,7 +21,7 @@ import (
 type Options struct {
 	ContextSize int // tokens of one sequence; the default is what the model was trained for
 	Parallel    int // sequences that run at the same time; max(4, 2*CPUs), at most 64
-	MaxQueue    int // requests that may wait; 64. Negative: none may
+	MaxQueue    int // requests that may wait beside those that can begin at once; 64. Negative: none
 
 	// StepTime is how long a step may take while anybody is generating; 300 ms.
 	StepTime time.Duration
@@ -54,6 +54,7 @@ type Engine struct {
 	inbox   []*request // submitted, not yet seen by the scheduler
 	refuses error      // why no request is taken any more
 	queued  int        // requests that wait, those of the inbox too
+	seats   int        // sequences that run
 	load    load       // for the estimate of how long that takes
 	wake    chan struct{}
 	idle    chan struct{} // closed when drained
@@ -151,7 +152,7 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 	if e.refuses != nil {
 		return nil, e.refuses
 	}
-	if e.queued > 0 && e.queued >= e.opt.MaxQueue {
+	if free := max(e.opt.Parallel-e.seats, 0); e.queued >= max(e.opt.MaxQueue, 0)+free {
 		return nil, &QueueFullError{Waiting: e.queued, RetryAfter: e.load.wait()}
 	}
 	e.queued++

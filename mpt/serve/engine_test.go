@@ -209,6 +209,37 @@ func TestQueueIsBounded(t *testing.T) {
 	})
 }
 
+// Where nobody may wait, who cannot begin at once is refused.
+func TestNoQueue(t *testing.T) {
+	e := start(t, open(t), Options{Parallel: 2, MaxQueue: -1, ContextSize: 3000})
+	var all []*Stream
+	for range 2 {
+		s, err := e.Submit(context.Background(), greedy(tokens(1, 10), -1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	refused := func() bool {
+		s, err := e.Submit(context.Background(), greedy(tokens(1, 10), 1))
+		if err == nil {
+			s.Close()
+			answer(s)
+		}
+		var full *QueueFullError
+		return errors.As(err, &full)
+	}
+	if !refused() {
+		t.Error("a third waits")
+	}
+	waitFor(t, "two do not run", func() bool { return len(e.Stats().Slots) == 2 })
+	if !refused() {
+		t.Error("a third waits for two that run")
+	}
+	all[0].Close()
+	waitFor(t, "the place stays taken", func() bool { return !refused() })
+}
+
 func TestDrain(t *testing.T) {
 	e := start(t, open(t), Options{Parallel: 2})
 	var all []*Stream

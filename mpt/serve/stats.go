@@ -67,6 +67,7 @@ func (s *scheduler) show() {
 	s.e.mu.Lock()
 	defer s.e.mu.Unlock()
 	x := &s.e.shown
+	s.e.seats = s.seats()
 	x.Slots = x.Slots[:0]
 	for _, t := range s.reading {
 		x.Slots = append(x.Slots, Slot{len(t.q.Prompt), t.q.done, t.generated(), true, s.e.opt.ContextSize})

@@ -7,6 +7,7 @@ import (
 
 	"mptgo/mpt/builtin"
 	"mptgo/mpt/chat"
+	"mptgo/mpt/tokenizer"
 )
 
 // A prompt of messages has the tokens that a conversation evaluates, and an answer that was
@@ -44,5 +45,22 @@ func TestPrompt(t *testing.T) {
 	}
 	if _, err := Prompt(f, tok, nil); err == nil {
 		t.Error("no messages: no error")
+	}
+}
+
+// Where nothing stands between a question and its answer, both are one text.
+func TestPromptRaw(t *testing.T) {
+	m, err := builtin.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	f, err := chat.Named("raw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Prompt(f, m.Tokenizer(), []chat.Message{{Role: chat.User, Content: "Once up"}, {Role: chat.Assistant, Content: "on a time"}})
+	if want := m.Tokenizer().Encode("Once upon a time", tokenizer.EncodeOptions{}); err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, %v, want %v", got, err, want)
 	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -114,6 +115,9 @@ func (f *serveFlags) run(cmd *cobra.Command, _ []string) error {
 	if f.check != "" {
 		return checkServer(cmd.Context(), f.check)
 	}
+	if err := f.checkNumbers(); err != nil {
+		return err
+	}
 	params, err := f.sampling.params(cmd.Flags())
 	if err != nil {
 		return err
@@ -131,6 +135,30 @@ func (f *serveFlags) run(cmd *cobra.Command, _ []string) error {
 	return f.serve(cmd, server.New(c), l)
 }
 
+// checkNumbers refuses numbers that make no sense, before anything is opened.
+func (f *serveFlags) checkNumbers() error {
+	for _, x := range []struct {
+		name         string
+		value, least int
+	}{
+		{"parallel", f.parallel, 0}, {"max-queue", f.queue, 0}, {"step-ms", f.step, 1}, {"cache-ram", f.cacheRAM, -1}, {"port", f.port, 0},
+		{"timeout", f.timeout, 1}, {"drain", f.drain, 0}, {"drain-delay", f.drainWait, 0}, {"sse-ping-interval", f.ping, -1},
+	} {
+		if x.value < x.least {
+			return fmt.Errorf("--%s %d: want at least %d", x.name, x.value, x.least)
+		}
+	}
+	switch {
+	case f.port > 65535:
+		return fmt.Errorf("--port %d: want at most 65535", f.port)
+	case f.ping == 0:
+		return errors.New("--sse-ping-interval 0: want at least 1, or -1 for no signs of life")
+	case f.prefix != "" && f.prefix[0] != '/':
+		return fmt.Errorf("--api-prefix %s: it has to begin with /", f.prefix)
+	}
+	return nil
+}
+
 // config returns how the server answers.
 func (f *serveFlags) config(cmd *cobra.Command) (server.Config, error) {
 	c := server.DefaultConfig()
@@ -146,9 +174,6 @@ func (f *serveFlags) config(cmd *cobra.Command) (server.Config, error) {
 	default:
 		return c, fmt.Errorf("--log-format %q: want text or json", f.log)
 	}
-	if f.timeout < 1 {
-		return c, fmt.Errorf("--timeout %d: want at least 1", f.timeout)
-	}
 	if (f.cert == "") != (f.certKey == "") {
 		return c, errors.New("--ssl-cert-file and --ssl-key-file belong together: give both or none")
 	}
@@ -158,7 +183,7 @@ func (f *serveFlags) config(cmd *cobra.Command) (server.Config, error) {
 	c.BodyTimeout, c.WriteWait = time.Duration(f.timeout)*time.Second, time.Duration(f.timeout)*time.Second
 	c.Ping = time.Duration(f.ping) * time.Second
 	c.Metrics, c.Slots = f.metrics, f.slots
-	if len(keys) == 0 && !c.Loopback {
+	if len(keys) == 0 && !c.Loopback && !f.socket() {
 		note(cmd.ErrOrStderr(), "everybody who reaches %s may use this server: --api-key asks for a key", f.host)
 	}
 	return c, nil
@@ -202,9 +227,6 @@ func (f *serveFlags) listen() (net.Listener, error) {
 	if f.socket() {
 		return listenSocket(f.host)
 	}
-	if f.port < 0 || f.port > 65535 {
-		return nil, fmt.Errorf("--port %d: want 0 to 65535", f.port)
-	}
 	l, err := net.Listen("tcp", net.JoinHostPort(f.host, strconv.Itoa(f.port)))
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("port %d of %s is in use: choose another with --port", f.port, f.host)
@@ -239,19 +261,26 @@ func (f *serveFlags) serve(cmd *cobra.Command, s *server.Server, l net.Listener)
 		Handler: s, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 120 * time.Second, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
+	if f.cert != "" {
+		pair, err := tls.LoadX509KeyPair(f.cert, f.certKey)
+		if err != nil {
+			return fmt.Errorf("--ssl-cert-file, --ssl-key-file: %w", err)
+		}
+		h.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}}
+	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
 	failed := make(chan error, 1)
 	go func() {
 		if f.cert != "" {
-			failed <- h.ServeTLS(l, f.cert, f.certKey)
+			failed <- h.ServeTLS(l, "", "")
 		} else {
 			failed <- h.Serve(l)
 		}
 	}()
 	defer h.Close()
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
-	e, err := f.load(cmd, s)
+	e, err := f.loadUnless(cmd, s, signals)
 	if err != nil {
 		return err
 	}
@@ -267,6 +296,21 @@ func (f *serveFlags) serve(cmd *cobra.Command, s *server.Server, l net.Listener)
 	}
 	notifySystem("STOPPING=1")
 	return f.end(s, h, signals)
+}
+
+// loadUnless is load that a signal ends: a model may have to come from the hub first.
+func (f *serveFlags) loadUnless(cmd *cobra.Command, s *server.Server, signals <-chan os.Signal) (e *serve.Engine, err error) {
+	loaded := make(chan struct{})
+	go func() {
+		defer close(loaded)
+		e, err = f.load(cmd, s)
+	}()
+	select {
+	case <-loaded:
+		return e, err
+	case <-signals:
+		return nil, interrupted{context.Canceled} // the process ends, and with it what loads
+	}
 }
 
 // load opens the model and starts the engine.
@@ -299,7 +343,7 @@ func (f *serveFlags) start(cmd *cobra.Command, s *server.Server, m *mpt.Model) (
 	size := probe.ContextSize()
 	probe.Close()
 	opt := serve.Options{
-		ContextSize: size, Parallel: f.parallel, MaxQueue: f.queue, StepTime: time.Duration(f.step) * time.Millisecond,
+		ContextSize: size, Parallel: f.parallel, MaxQueue: f.maxQueue(), StepTime: time.Duration(f.step) * time.Millisecond,
 		CacheBytes: f.cacheBytes(), Observer: s.Observer(),
 	}
 	e, err := serve.New(m, opt)
@@ -313,12 +357,20 @@ func (f *serveFlags) start(cmd *cobra.Command, s *server.Server, m *mpt.Model) (
 	return e, nil
 }
 
+// maxQueue is 0 for the engine's default, negative for none.
+func (f *serveFlags) maxQueue() int {
+	if f.queue == 0 {
+		return -1
+	}
+	return f.queue
+}
+
 func (f *serveFlags) cacheBytes() int64 {
 	switch {
 	case !f.cacheOn || f.cacheRAM == 0:
 		return -1
 	case f.cacheRAM < 0:
-		return 0
+		return 0 // the engine chooses
 	}
 	return int64(f.cacheRAM) << 20
 }

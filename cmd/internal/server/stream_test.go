@@ -517,3 +517,53 @@ func TestStreamThenRequest(t *testing.T) {
 		time.Sleep(60 * time.Millisecond)
 	}
 }
+
+// A stream that waits is kept alive.
+func TestPing(t *testing.T) {
+	s, h := start(t, serve.Options{Parallel: 1, ContextSize: 2000}, func(c *Config) { c.Ping = 2 * time.Millisecond })
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r, _ := http.NewRequestWithContext(ctx, "POST", h.URL+"/v1/completions", strings.NewReader(`{"prompt":"Once","ignore_eos":true,"max_tokens":1900}`))
+	go http.DefaultClient.Do(r)
+	waitFor(t, "nothing runs", func() bool { return len(s.model.Load().Engine.Stats().Slots) == 1 })
+	r, _ = http.NewRequestWithContext(ctx, "POST", h.URL+"/v1/completions", strings.NewReader(`{"prompt":"Once","max_tokens":1,"stream":true}`))
+	a, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	if line, err := bufio.NewReader(a.Body).ReadString('\n'); line != ": ping\n" {
+		t.Errorf("%q, %v", line, err)
+	}
+}
+
+// Prefixes are shared only among equal salts.
+func TestSalt(t *testing.T) {
+	_, h := start(t, serve.Options{})
+	cached := func(fields string) any {
+		_, b, _ := post(t, h.URL+"/v1/completions", `{"prompt":"Once upon a time, there was a","max_tokens":1`+fields+`}`)
+		return at(object(t, b), "usage.prompt_tokens_details.cached_tokens")
+	}
+	cached("")
+	for _, x := range []struct {
+		fields string
+		want   float64
+	}{{"", 8}, {`,"cache_salt":"mine"`, 0}, {`,"cache_salt":"mine"`, 8}, {`,"cache_prompt":false`, 0}} {
+		if got := cached(x.fields); got != x.want {
+			t.Errorf("%s: %v tokens cached, want %v", x.fields, got, x.want)
+		}
+	}
+}
+
+// A bias of -100 bans a token, as OpenAI says.
+func TestBanned(t *testing.T) {
+	s, _ := start(t, serve.Options{})
+	f, err := readFields([]byte(`{"logit_bias":{"7":-100,"3":-99.5,"5":100}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprint(readBiases(f, s.model.Load().Engine.Model().Tokenizer()), f.err)
+	if want := "[{3 -99.5} {5 100} {7 -Inf}] <nil>"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}

@@ -212,24 +212,3 @@ func TestBefore(t *testing.T) {
 		t.Errorf("%d keys are remembered", len(s.turns.begun))
 	}
 }
-
-func TestPace(t *testing.T) {
-	var p pace
-	if n := p.room(4, 512, time.Second); n != leastRows {
-		t.Errorf("%d rows before anything is known", n)
-	}
-	for rows := 1; rows <= 512; rows *= 2 { // 40 ms for the weights, 2 ms a row
-		for range 20 {
-			p.observe(rows, 40*time.Millisecond+time.Duration(rows)*2*time.Millisecond)
-		}
-	}
-	if n := p.room(4, 512, 300*time.Millisecond); n < 64 || n > 160 {
-		t.Errorf("%d rows in 300 ms", n)
-	}
-	if n := p.room(4, 512, time.Nanosecond); n != leastRows {
-		t.Errorf("%d rows in no time", n)
-	}
-	if n := p.room(60, 4, time.Second); n != 4 {
-		t.Errorf("%d rows where 4 fit", n)
-	}
-}

@@ -11,14 +11,23 @@ const leastRows = 32
 
 // pace learns how long steps of some rows take. What it says decides about the size of
 // steps, and so about time alone: no size changes a bit.
+//
+// The rows of prompts beside answers grow step by step, to at most twice as many as before:
+// what was learned from other prompts, at other depths, may be far off for the next one.
 type pace struct {
+	last   int         // rows of prompts in the step before, if answers were in it
 	perRow [16]float64 // seconds, by the length of the number of rows in bits; 0: not known
 }
 
 // newer is the weight of a new observation.
-const newer = 0.3
+const newer = 0.5
 
-func (p *pace) observe(rows int, took time.Duration) {
+func (p *pace) observe(prompt, decode int, took time.Duration) {
+	rows := prompt + decode
+	p.last = prompt
+	if decode == 0 {
+		p.last = 0
+	}
 	c := &p.perRow[min(bits.Len(uint(rows)), len(p.perRow)-1)]
 	now := took.Seconds() / float64(rows)
 	if *c == 0 {
@@ -42,7 +51,7 @@ func (p *pace) expect(rows int) time.Duration {
 // long, at least leastRows.
 func (p *pace) room(others, most int, limit time.Duration) int {
 	n := leastRows
-	for n+leastRows <= most && p.expect(others+n+leastRows) <= limit {
+	for n+leastRows <= min(most, max(2*p.last, leastRows)) && p.expect(others+n+leastRows) <= limit {
 		n += leastRows
 	}
 	return min(n, most)

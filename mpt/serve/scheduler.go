@@ -222,7 +222,7 @@ func (s *scheduler) observe(took time.Duration) {
 	if prompt+decode == 0 {
 		return
 	}
-	s.pace.observe(prompt+decode, took)
+	s.pace.observe(prompt, decode, took)
 	s.e.mu.Lock()
 	s.e.load.observe(prompt+decode, took)
 	s.e.shown.step(took, prompt, decode)

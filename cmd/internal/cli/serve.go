@@ -80,7 +80,7 @@ func newServe() *cobra.Command {
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "room for `N` tokens in each sequence; 0: what the model was trained for")
 	fs.IntVar(&f.parallel, "parallel", 0, "answer `N` requests at the same time (-np); 0: twice the CPUs, at least 4")
 	fs.IntVar(&f.queue, "max-queue", 64, "`N` requests may wait, others get the status 429")
-	fs.IntVar(&f.step, "step-ms", 300, "a prompt holds others up for `N` milliseconds at the most")
+	fs.IntVar(&f.step, "step-ms", 300, "aim at steps of `N` milliseconds while answers are written and prompts read")
 	fs.IntVar(&f.cacheRAM, "cache-ram", -1, "`N` MiB of memory for prefixes; 0: none, -1: a quarter of what is left")
 	fs.BoolVar(&f.cacheOn, "cache-prompt", true, "keep prefixes of prompts for later requests")
 	fs.StringVar(&f.template, "chat-template", "", "`NAME|FILE|TEXT` in place of the model's own chat format, as for mpt chat")
@@ -141,7 +141,8 @@ func (f *serveFlags) checkNumbers() error {
 		name         string
 		value, least int
 	}{
-		{"parallel", f.parallel, 0}, {"max-queue", f.queue, 0}, {"step-ms", f.step, 1}, {"cache-ram", f.cacheRAM, -1}, {"port", f.port, 0},
+		{"parallel", f.parallel, 0}, {"max-queue", f.queue, 0}, {"step-ms", f.step, 1}, {"cache-ram", f.cacheRAM, -1},
+		{"port", f.port, 0},
 		{"timeout", f.timeout, 1}, {"drain", f.drain, 0}, {"drain-delay", f.drainWait, 0}, {"sse-ping-interval", f.ping, -1},
 	} {
 		if x.value < x.least {
@@ -299,7 +300,9 @@ func (f *serveFlags) serve(cmd *cobra.Command, s *server.Server, l net.Listener)
 }
 
 // loadUnless is load that a signal ends: a model may have to come from the hub first.
-func (f *serveFlags) loadUnless(cmd *cobra.Command, s *server.Server, signals <-chan os.Signal) (e *serve.Engine, err error) {
+func (f *serveFlags) loadUnless(
+	cmd *cobra.Command, s *server.Server, signals <-chan os.Signal,
+) (e *serve.Engine, err error) {
 	loaded := make(chan struct{})
 	go func() {
 		defer close(loaded)
@@ -408,7 +411,8 @@ func (f *serveFlags) greet(cmd *cobra.Command, e *serve.Engine, l net.Listener) 
 	if o.CacheBytes > 0 {
 		cache = "prefix cache " + byteSize(o.CacheBytes)
 	}
-	note(cmd.ErrOrStderr(), "%s: %s parameters, %s kernels, %s, context %d, %d at the same time, %s", visible(f.model.name()),
+	note(cmd.ErrOrStderr(), "%s: %s parameters, %s kernels, %s, context %d, %d at the same time, %s",
+		visible(f.model.name()),
 		count(m.File().Parameters()), m.Tier(), plural(m.Threads(), "thread", "threads"), o.ContextSize, o.Parallel, cache)
 	note(cmd.ErrOrStderr(), "listening at %s", visible(where))
 }

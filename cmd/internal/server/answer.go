@@ -273,9 +273,11 @@ func timings(u serve.Usage) map[string]any {
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	return map[string]any{
 		"cache_n": u.CachedTokens, "prompt_n": prompt, "prompt_ms": ms(u.Prefill),
-		"prompt_per_token_ms": over(ms(u.Prefill), float64(prompt)), "prompt_per_second": over(float64(prompt), u.Prefill.Seconds()),
-		"predicted_n": predicted, "predicted_ms": ms(u.Decode),
-		"predicted_per_token_ms": over(ms(u.Decode), float64(predicted)), "predicted_per_second": over(float64(predicted), u.Decode.Seconds()),
+		"prompt_per_token_ms": over(ms(u.Prefill), float64(prompt)),
+		"prompt_per_second":   over(float64(prompt), u.Prefill.Seconds()),
+		"predicted_n":         predicted, "predicted_ms": ms(u.Decode),
+		"predicted_per_token_ms": over(ms(u.Decode), float64(predicted)),
+		"predicted_per_second":   over(float64(predicted), u.Decode.Seconds()),
 	}
 }
 
@@ -289,7 +291,8 @@ func over(a, b float64) float64 {
 // usage is OpenAI's.
 func usage(u serve.Usage) map[string]any {
 	return map[string]any{
-		"prompt_tokens": u.PromptTokens, "completion_tokens": u.CompletionTokens, "total_tokens": u.PromptTokens + u.CompletionTokens,
+		"prompt_tokens": u.PromptTokens, "completion_tokens": u.CompletionTokens,
+		"total_tokens":          u.PromptTokens + u.CompletionTokens,
 		"prompt_tokens_details": map[string]any{"cached_tokens": u.CachedTokens},
 	}
 }

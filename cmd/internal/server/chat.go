@@ -168,7 +168,8 @@ type chatAnswer struct {
 
 // head is what every part of an answer begins with.
 func (a *chatAnswer) head(object string) map[string]any {
-	return map[string]any{"id": a.id, "object": object, "created": a.created, "model": a.model, "system_fingerprint": a.m.fingerprint}
+	return map[string]any{"id": a.id, "object": object, "created": a.created, "model": a.model,
+		"system_fingerprint": a.m.fingerprint}
 }
 
 // whole is an answer in one piece.
@@ -290,6 +291,7 @@ func (a *chatAnswer) chunk(k int, delta map[string]any, tokens []scored, finishe
 func (a *chatAnswer) progress(p *serve.Progress) map[string]any {
 	v := a.head("chat.completion.chunk")
 	v["choices"] = []any{map[string]any{"index": 0, "delta": map[string]any{}, "logprobs": nil, "finish_reason": nil}}
-	v["prompt_progress"] = map[string]any{"total": p.Total, "cache": p.Cached, "processed": p.Done, "time_ms": p.Time.Milliseconds()}
+	v["prompt_progress"] = map[string]any{"total": p.Total, "cache": p.Cached, "processed": p.Done,
+		"time_ms": p.Time.Milliseconds()}
 	return v
 }

@@ -28,7 +28,8 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) *apiError {
 		list[i] = x.Request
 		list[i].Prompt = p
 	}
-	a := &textAnswer{chatAnswer{m: m, wish: x, object: "text_completion", id: "cmpl-" + rand.Text(), created: time.Now().Unix()}, len(prompts)}
+	a := &textAnswer{chatAnswer{m: m, wish: x, object: "text_completion", id: "cmpl-" + rand.Text(), created: time.Now().Unix()},
+		len(prompts)}
 	return m.run(r, x.model, list, func(g *group) *apiError {
 		if x.stream {
 			s.streamText(w, a, g)

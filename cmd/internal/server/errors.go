@@ -87,13 +87,19 @@ func errorOf(err error) *apiError {
 	case errors.Is(err, context.Canceled):
 		return &apiError{Status: 499, Type: invalidRequest, Message: "the client has gone"} // for the log: nobody reads it
 	case errors.As(err, &memory):
-		return &apiError{Status: 503, Type: "unavailable_error", Message: err.Error(), Head: map[string]string{"Retry-After": "10"}}
+		return unavailable("", err.Error())
 	}
 	return &apiError{Status: 500, Type: serverError, Message: err.Error()}
 }
 
+// invalid is an error of a request's form.
+func invalid(status int, code, format string, args ...any) *apiError {
+	return &apiError{Status: status, Type: invalidRequest, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
 func unavailable(code, message string) *apiError {
-	return &apiError{Status: 503, Type: "unavailable_error", Code: code, Message: message, Head: map[string]string{"Retry-After": "1"}}
+	return &apiError{Status: 503, Type: "unavailable_error", Code: code, Message: message,
+		Head: map[string]string{"Retry-After": "1"}}
 }
 
 func notFound(format string, args ...any) *apiError {

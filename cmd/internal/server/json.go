@@ -25,7 +25,7 @@ type fields struct {
 // readFields reads a body that is one JSON object and nothing else.
 func readFields(body []byte) (*fields, *apiError) {
 	bad := func(format string, args ...any) (*fields, *apiError) {
-		return nil, &apiError{Status: 400, Type: invalidRequest, Code: "invalid_json", Message: "the body is not JSON: " + fmt.Sprintf(format, args...)}
+		return nil, invalid(400, "invalid_json", "the body is not JSON: "+format, args...)
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
 		return bad("it is empty")
@@ -107,7 +107,8 @@ func (f *fields) fail(name, format string, args ...any) {
 func (f *fields) failCode(code, name, format string, args ...any) {
 	if f.err == nil {
 		name = f.path + name
-		f.err = &apiError{Status: 400, Type: invalidRequest, Code: code, Param: name, Message: name + ": " + fmt.Sprintf(format, args...)}
+		f.err = invalid(400, code, "%s: %s", name, fmt.Sprintf(format, args...))
+		f.err.Param = name
 	}
 }
 

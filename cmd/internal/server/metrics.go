@@ -34,7 +34,8 @@ type metrics struct {
 
 func newMetrics() *metrics {
 	m := &metrics{registry: prometheus.NewRegistry()}
-	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m)
+	process := collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})
+	m.registry.MustRegister(collectors.NewGoCollector(), process, m)
 	m.requests = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "mpt_http_requests_total", Help: "HTTP requests by path and status."}, []string{"path", "status"})
 	m.registry.MustRegister(m.requests)

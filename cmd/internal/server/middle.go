@@ -77,7 +77,8 @@ func (s *Server) build() http.Handler {
 			if x := recover(); x != nil && x != http.ErrAbortHandler {
 				s.c.Log.Error("panic", "request_id", a.id, "panic", x, "stack", string(debug.Stack()))
 				if a.status == 0 {
-					(&apiError{Status: 500, Type: serverError, Message: "a fault of the server: its log has more under " + a.id}).write(rec)
+					e := &apiError{Status: 500, Type: serverError, Message: "a fault of the server: its log has more under " + a.id}
+					e.write(rec)
 				}
 			}
 			path, _ := s.clean(r.URL.Path)
@@ -139,8 +140,8 @@ func (s *Server) checkOrigin(w http.ResponseWriter, r *http.Request) *apiError {
 		return nil
 	}
 	u, err := url.Parse(origin)
-	same := err == nil && u.Host == r.Host
-	if !same && !slices.Contains(s.c.Origins, "*") && !slices.Contains(s.c.Origins, origin) && (err != nil || !loopback(u.Hostname())) {
+	ours := err == nil && (u.Host == r.Host || loopback(u.Hostname()))
+	if !ours && !slices.Contains(s.c.Origins, "*") && !slices.Contains(s.c.Origins, origin) {
 		return &apiError{Status: 403, Type: "permission_error", Code: "origin_not_allowed",
 			Message: "pages of " + origin + " may not use this server: allow it where the server is started"}
 	}
@@ -190,7 +191,8 @@ func (s *Server) checkKey(r *http.Request) *apiError {
 		}
 	}
 	return &apiError{Status: 401, Type: "authentication_error", Code: "invalid_api_key",
-		Message: "a valid API key is needed, as Authorization: Bearer KEY or X-Api-Key: KEY", Head: map[string]string{"WWW-Authenticate": "Bearer"}}
+		Message: "a valid API key is needed, as Authorization: Bearer KEY or X-Api-Key: KEY",
+		Head:    map[string]string{"WWW-Authenticate": "Bearer"}}
 }
 
 // receive reads the fields of a request and finds the model that it names.
@@ -214,21 +216,20 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) (*fields, *api
 	case strings.EqualFold(e, "gzip"):
 		z, err := gzip.NewReader(body)
 		if err != nil {
-			return nil, &apiError{Status: 400, Type: invalidRequest, Code: "invalid_json", Message: "the body is not gzip, as its Content-Encoding says"}
+			return nil, invalid(400, "invalid_json", "the body is not gzip, as its Content-Encoding says")
 		}
 		body = z
 	default:
-		return nil, &apiError{Status: 415, Type: invalidRequest, Code: "unsupported_media_type",
-			Message: "the Content-Encoding " + e + " is not supported: use gzip or none"}
+		return nil, invalid(415, "unsupported_media_type", "the Content-Encoding %s is not supported: use gzip or none", e)
 	}
 	b, err := io.ReadAll(io.LimitReader(body, s.c.MaxBody+1))
 	switch {
 	case int64(len(b)) > s.c.MaxBody:
-		return nil, &apiError{Status: 413, Type: invalidRequest, Code: "body_too_large", Message: "the body is larger than the server takes"}
+		return nil, invalid(413, "body_too_large", "the body is larger than the server takes")
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader):
-		return nil, &apiError{Status: 400, Type: invalidRequest, Code: "invalid_json", Message: "the body ends early or is damaged"}
+		return nil, invalid(400, "invalid_json", "the body ends early or is damaged")
 	case err != nil:
-		return nil, &apiError{Status: 400, Type: invalidRequest, Code: "invalid_json", Message: "the body could not be read"}
+		return nil, invalid(400, "invalid_json", "the body could not be read")
 	}
 	return readFields(b)
 }
@@ -256,5 +257,5 @@ func checkType(r *http.Request) *apiError {
 	if t == "application/json" || t == "application/x-www-form-urlencoded" || strings.HasSuffix(t, "+json") {
 		return nil
 	}
-	return &apiError{Status: 415, Type: invalidRequest, Code: "unsupported_media_type", Message: "the Content-Type " + header + " is not supported: send application/json"}
+	return invalid(415, "unsupported_media_type", "the Content-Type %s is not supported: send application/json", header)
 }

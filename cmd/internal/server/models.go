@@ -48,10 +48,12 @@ func (s *Server) showModel(w http.ResponseWriter, r *http.Request) *apiError {
 func (m *served) about(name string) map[string]any {
 	model := m.Engine.Model()
 	c := model.Config()
-	return map[string]any{"id": name, "object": "model", "created": m.created.Unix(), "owned_by": "mptgo", "meta": map[string]any{
+	meta := map[string]any{
 		"n_vocab": c.Vocab, "n_ctx_train": c.Context, "n_ctx": m.Engine.Options().ContextSize, "n_embd": c.Embedding,
-		"n_params": model.File().Parameters(), "size": model.File().Size(), "vocab_type": 2, "ftype": model.File().MainType().String(), "fingerprint": m.fingerprint,
-	}}
+		"n_params": model.File().Parameters(), "size": model.File().Size(), "vocab_type": 2,
+		"ftype": model.File().MainType().String(), "fingerprint": m.fingerprint,
+	}
+	return map[string]any{"id": name, "object": "model", "created": m.created.Unix(), "owned_by": "mptgo", "meta": meta}
 }
 
 // props are llama.cpp's: what the server's defaults are.
@@ -63,9 +65,11 @@ func (s *Server) props(w http.ResponseWriter, r *http.Request) *apiError {
 	o := m.Engine.Options()
 	writeJSON(w, http.StatusOK, map[string]any{
 		"default_generation_settings": map[string]any{"n_ctx": o.ContextSize, "params": settings(s.c.Defaults)},
-		"total_slots":                 o.Parallel, "model_alias": m.Names[0], "chat_template": m.Engine.Model().Tokenizer().ChatTemplate(),
-		"chat_format": m.Format.Name, "modalities": map[string]any{"vision": false, "audio": false}, "system_fingerprint": m.fingerprint,
-		"build_info": "mptgo",
+		"total_slots":                 o.Parallel, "model_alias": m.Names[0],
+		"chat_template": m.Engine.Model().Tokenizer().ChatTemplate(),
+		"chat_format":   m.Format.Name, "modalities": map[string]any{"vision": false, "audio": false},
+		"system_fingerprint": m.fingerprint,
+		"build_info":         "mptgo",
 	})
 	return nil
 }

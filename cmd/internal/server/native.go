@@ -79,9 +79,11 @@ type nativeAnswer struct {
 
 func (a *nativeAnswer) whole(c *answered, u serve.Usage) map[string]any {
 	v := map[string]any{
-		"content": readable(c.text.String()), "tokens": c.ids, "stop": true, "stop_type": stopType(c.why), "stopping_word": a.word(c),
-		"tokens_predicted": u.CompletionTokens, "tokens_evaluated": u.PromptTokens, "tokens_cached": u.CachedTokens, "truncated": false,
-		"timings": timings(u), "generation_settings": a.settings(), "model": a.model, "index": 0, "id_slot": -1,
+		"content": readable(c.text.String()), "tokens": c.ids, "stop": true, "stop_type": stopType(c.why),
+		"stopping_word":    a.word(c),
+		"tokens_predicted": u.CompletionTokens, "tokens_evaluated": u.PromptTokens, "tokens_cached": u.CachedTokens,
+		"truncated": false,
+		"timings":   timings(u), "generation_settings": a.settings(), "model": a.model, "index": 0, "id_slot": -1,
 		"prompt": a.m.Engine.Model().Tokenizer().Decode(a.Prompt), "system_fingerprint": a.m.fingerprint,
 	}
 	if c.ids == nil {

@@ -139,7 +139,8 @@ func (s *Server) readParams(f *fields, m *served) sampling.Params {
 	}
 	p.LogitBias = readBiases(f, m.Engine.Model().Tokenizer())
 	if err := p.Validate(); err != nil && f.err == nil {
-		f.err = &apiError{Status: 400, Type: invalidRequest, Param: paramOf(err), Message: strings.TrimPrefix(err.Error(), "sampling: ")}
+		f.err = invalid(400, "", "%s", strings.TrimPrefix(err.Error(), "sampling: "))
+		f.err.Param = paramOf(err)
 	}
 	return p
 }
@@ -318,7 +319,8 @@ func refuseShapes(f *fields) {
 	} else if f.has("response_format") {
 		f.failCode("invalid_schema", "response_format", "want an object with a type")
 	}
-	for _, name := range []string{"grammar", "json_schema", "guided_json", "guided_regex", "guided_choice", "guided_grammar"} {
+	names := []string{"grammar", "json_schema", "guided_json", "guided_regex", "guided_choice", "guided_grammar"}
+	for _, name := range names {
 		if v := f.all[name]; v != nil && v != "" {
 			code := "invalid_schema"
 			if strings.HasSuffix(name, "grammar") {

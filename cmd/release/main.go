@@ -88,11 +88,13 @@ func (r *release) make() (err error) {
 	}
 	defer os.RemoveAll(r.work)
 	final := r.out
-	r.out = final + ".tmp"
-	if err := os.Mkdir(r.out, 0o755); err != nil {
+	if r.out, err = os.MkdirTemp(filepath.Dir(final), "."+filepath.Base(final)+"-"); err != nil {
 		return err
 	}
 	defer os.RemoveAll(r.out)
+	if err := os.Chmod(r.out, 0o755); err != nil {
+		return err
+	}
 	for _, step := range []func() error{r.buildAll, r.pages, r.archives, r.packages, r.image, r.materials, r.sums} {
 		if err := step(); err != nil {
 			return err

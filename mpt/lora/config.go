@@ -116,6 +116,7 @@ func parseConfig(b []byte) (*config, error) {
 	}
 	c := &config{Base: read(f, "base_model_name_or_path", "a string", "")}
 	c.r = float64(read(f, "r", "a number", number(8)))
+	f.refuseNull("r", "lora_alpha")
 	c.loraAlpha = float64(read(f, "lora_alpha", "a number", number(8)))
 	c.RSLoRA = bool(read(f, "use_rslora", "true or false", toggle(false)))
 	c.DoRA = bool(read(f, "use_dora", "true or false", toggle(false)))

@@ -45,6 +45,16 @@ func read[T any](f *fields, key, want string, absent T) T {
 	return v
 }
 
+// refuseNull refuses fields that are there without a value. For most that means the
+// default; without its rank or alpha an adapter has no scale, and PEFT fails, too.
+func (f *fields) refuseNull(keys ...string) {
+	for _, key := range keys {
+		if string(f.raw[key]) == "null" {
+			f.fail("%w", malformed("%s is null where a number is expected: give the one it was trained with", key))
+		}
+	}
+}
+
 // number is a number that may be written as a text, as some training scripts do it.
 type number float64
 

@@ -234,3 +234,12 @@ func TestTiedTogether(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNullScale refuses a rank or an alpha of null: to take the default would give the
+// adapter another strength than it was trained with, and say nothing.
+func TestNullScale(t *testing.T) {
+	for _, key := range []string{"r", "lora_alpha"} {
+		dir := folder(t, map[string]any{key: nil}, halvesOf("blocks.0.attn.Wqkv", 8, 6, 18)...)
+		mustRefuse(t, dir, key+" is null where a number is expected", ErrFormat)
+	}
+}

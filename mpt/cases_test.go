@@ -177,7 +177,7 @@ func testCase(t *testing.T, dir string) {
 
 // shortSequence is as many tokens as short tests compare with a reference: all but the
 // longest ones of the widest model and of the trained one. TestSameBits has longer ones.
-const shortSequence = 100
+const shortSequence = 200
 
 // testExpected compares m with the results that lie in dir.
 func testExpected(t *testing.T, m *mpt.Model, dir string) {

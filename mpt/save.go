@@ -247,22 +247,25 @@ func (c *cache) eachPart(i, used int, visit func(kv *ggml.KV, keys, values []byt
 // promised.
 func (c *cache) load(r io.Reader, n int) error {
 	for i := range pagesFor(n) {
-		if err := c.prepare(i*ggml.PageSize, min((i+1)*ggml.PageSize, n)); err != nil {
-			return err
-		}
-		used := min(n-i*ggml.PageSize, ggml.PageSize)
-		err := c.eachPart(i, used, func(_ *ggml.KV, keys, values []byte) error {
-			if _, err := io.ReadFull(r, keys); err != nil {
-				return err
-			}
-			_, err := io.ReadFull(r, values)
-			return err
-		})
-		if err != nil {
+		if err := c.loadPage(r, i, min(n-i*ggml.PageSize, ggml.PageSize)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// loadPage appends page i, of which the first used positions count.
+func (c *cache) loadPage(r io.Reader, i, used int) error {
+	if err := c.prepare(i*ggml.PageSize, i*ggml.PageSize+used); err != nil {
+		return err
+	}
+	return c.eachPart(i, used, func(_ *ggml.KV, keys, values []byte) error {
+		if _, err := io.ReadFull(r, keys); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(r, values)
+		return err
+	})
 }
 
 // computeFingerprint identifies the weights well enough that sessions of

@@ -135,8 +135,23 @@ func (s *scheduler) begin(q *request) error {
 	}
 	t := &reading{q: q, session: q.prompt, ids: q.Prompt, done: q.prompt.Len()}
 	s.reading = append(s.reading, t)
+	if err := s.fetch(t); err != nil || t.fetching {
+		return err
+	}
 	t.advance(s, 0)
 	return nil
+}
+
+// fetch begins to fill the session of a prompt from disk, if there is something to gain.
+func (s *scheduler) fetch(t *reading) (err error) {
+	q := t.q
+	if s.disk == nil || q.NoCache {
+		return nil
+	}
+	if q.chain, err = newChain(t.session, s.e.m, q.Salt); err != nil || q.Echo {
+		return err
+	}
+	return s.disk.fetch(t, &s.pace)
 }
 
 // take counts a turn of a key. Keys that were not seen for long are forgotten: their next
@@ -164,7 +179,7 @@ func (s *scheduler) recall(x *mpt.Session, q *request, ids []int32, count bool) 
 		}
 	}
 	for _, t := range s.reading {
-		if t.q != q {
+		if t.q != q && !t.fetching {
 			if k := min(t.shares(q), t.done, common(t.ids, ids)); k > n {
 				from, n = t.session, k
 			}

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"sync"
 	"time"
@@ -30,7 +31,13 @@ type Options struct {
 	// after the weights and 512 tokens for each of Parallel sequences, negative no cache.
 	CacheBytes int64
 
-	Observer Observer // may be nil
+	// CacheDir is a folder for prefixes, which outlive the process there; "" means none. They
+	// hold what was computed from prompts and answers: whoever reads them learns those.
+	CacheDir  string
+	DiskBytes int64 // budget of CacheDir; 0 means 4 GiB
+
+	Observer Observer     // may be nil
+	Log      *slog.Logger // what somebody should see; nil: nobody does
 }
 
 // Observer is told what the engine does, by its own goroutine: it must not wait for anything.
@@ -113,6 +120,9 @@ func New(m *mpt.Model, opt Options) (*Engine, error) {
 	if opt.StepTime == 0 {
 		opt.StepTime = 300 * time.Millisecond
 	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
 	if opt.Parallel < 0 || opt.Parallel > m.BatchSize() {
 		return nil, fmt.Errorf("serve: %d parallel sequences: want 1 to %d, the size of a batch", opt.Parallel, m.BatchSize())
 	}
@@ -178,8 +188,8 @@ func (e *Engine) rouse() {
 	}
 }
 
-// Drain refuses new requests and waits until those it has are done, or ctx is; then it cancels
-// what is left.
+// Drain refuses new requests and waits until those it has are done and prefixes are on disk,
+// or ctx is; then it cancels what is left.
 func (e *Engine) Drain(ctx context.Context) error {
 	e.refuse(ErrDraining)
 	select {

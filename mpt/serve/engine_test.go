@@ -116,7 +116,7 @@ func TestSubmitRefuses(t *testing.T) {
 // prompt is read, while it is answered, and while its reader is too slow.
 func TestCancel(t *testing.T) {
 	m := open(t, mpt.BatchSize(16))
-	e := start(t, m, Options{Parallel: 1, ContextSize: 2000, CacheBytes: -1})
+	e := start(t, m, Options{Parallel: 1, ContextSize: 30_000, CacheBytes: -1})
 	slots := func() int { return len(e.Stats().Slots) }
 	done, stop := context.WithCancel(context.Background())
 	stop()
@@ -127,7 +127,7 @@ func TestCancel(t *testing.T) {
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	long, err := e.Submit(ctx, greedy(tokens(1, 1900), 90)) // is read, then answered
+	long, err := e.Submit(ctx, greedy(tokens(1, 25_000), 90)) // is read, then answered
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,6 +33,7 @@ type request struct {
 	started time.Time // its first turn
 	read    time.Time // the prompt was evaluated
 	order   int       // of the first turn
+	chain   chain     // names its blocks on disk, if there is a cache there
 	ended   bool
 }
 

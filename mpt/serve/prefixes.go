@@ -24,10 +24,11 @@ type prefixes struct {
 	m      *mpt.Model
 	budget int64 // bytes of pages
 	groups map[string][]*prefix
-	pages  int64  // that all entries hold
-	tokens int64  // the same
-	clock  uint64 // counts uses
-	logits int    // entries that have their last logits
+	pages  int64   // that all entries hold
+	tokens int64   // the same
+	clock  uint64  // counts uses
+	logits int     // entries that have their last logits
+	saving *prefix // its pages are being written to disk, which holds them; nil: none
 
 	queries, hits int64 // tokens that were asked for and found
 }
@@ -308,7 +309,10 @@ func (p *prefixes) evict() {
 			}
 		}
 	}
-	x := p.oldest(func(x *prefix) bool { return !x.proven() || proven*4 > all*3 })
+	x := p.oldest(func(x *prefix) bool { return x != p.saving && (!x.proven() || proven*4 > all*3) })
+	if x == nil {
+		x = p.oldest(func(x *prefix) bool { return x != p.saving || all == 1 })
+	}
 	if x.hits < 2 || x.hot < leastHot || x.hot >= len(x.ids) {
 		p.remove(x)
 		return

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"mptgo/mpt"
@@ -16,6 +17,9 @@ type reading struct {
 	ids     []int32
 	done    int
 	begun   time.Time
+
+	fetching bool        // its session is filled from disk: nobody else may use it
+	stop     atomic.Bool // that is to end
 }
 
 func (t *reading) left() int { return len(t.ids) - t.done }
@@ -60,6 +64,9 @@ func (s *scheduler) planTexts() {
 // it from each other for ever.
 func (s *scheduler) readable() (texts []*reading) {
 	for _, t := range s.reading {
+		if t.fetching {
+			continue
+		}
 		if t.session.Len() > 0 || len(s.holders()) == 0 && len(texts) == 0 || s.fits(len(t.ids)+ahead) {
 			texts = append(texts, t)
 		}

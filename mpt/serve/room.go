@@ -37,6 +37,9 @@ func (s *scheduler) makeRoom(steps int) {
 	for s.cache.pages > 0 && s.used() > had-int64(steps)*s.cache.pageBytes() {
 		s.cache.evict()
 	}
+	if s.used() > had-int64(steps)*s.cache.pageBytes() && s.disk != nil && s.disk.interrupt(s.reading) {
+		return // what is taken for prefixes from disk will stop to grow
+	}
 	if s.used() == had {
 		s.preempt()
 	}
@@ -99,7 +102,7 @@ func (s *scheduler) holders() (all []holder) {
 		all = append(all, holder{q: c.q, c: c})
 	}
 	for _, t := range s.reading {
-		if t.session.Len() > 0 {
+		if !t.fetching && t.session.Len() > 0 {
 			all = append(all, holder{q: t.q, t: t})
 		}
 	}

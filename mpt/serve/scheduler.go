@@ -18,6 +18,7 @@ type scheduler struct {
 	e     *Engine
 	pace  pace
 	cache prefixes
+	disk  *disk // nil: none
 	turns turns
 
 	live    []*request // all of them, the oldest first
@@ -42,13 +43,13 @@ type part struct {
 	t *reading
 }
 
-// init chooses the budget of the cache.
-func (s *scheduler) init(e *Engine) error {
+// init chooses the budget of the cache, and opens the one on disk.
+func (s *scheduler) init(e *Engine) (err error) {
 	s.e = e
 	s.turns.begun = map[string]int{}
 	s.cache = prefixes{m: e.m, groups: map[string][]*prefix{}, budget: e.opt.CacheBytes}
-	if e.opt.CacheBytes != 0 {
-		return nil
+	if s.disk, err = e.openDisk(); err != nil || e.opt.CacheBytes != 0 {
+		return err
 	}
 	mem, err := e.m.Memory()
 	if err != nil {
@@ -71,11 +72,12 @@ func (s *scheduler) run() {
 		s.sweep()
 		s.admit()
 		worked := s.step()
+		moving := s.moving()
 		s.show()
 		if worked {
 			continue
 		}
-		empty := len(s.live) == 0
+		empty := len(s.live) == 0 && !moving
 		if empty && refuses != nil && !drained {
 			drained = true
 			close(s.e.idle)
@@ -88,8 +90,26 @@ func (s *scheduler) run() {
 	}
 }
 
-// collect takes in what was submitted. It returns why nothing more will come.
+// moving looks after the cache on disk. It reports whether anything is on its way from or to
+// it.
+func (s *scheduler) moving() bool {
+	if s.disk == nil {
+		return false
+	}
+	if s.abort.Load() {
+		s.disk.stop.Store(true)
+	}
+	writes := s.disk.save(&s.cache)
+	s.cache.saving = s.disk.saving
+	return writes || s.disk.fetching > 0
+}
+
+// collect takes in what was submitted and what was fetched. It returns why nothing more will
+// come.
 func (s *scheduler) collect() error {
+	if s.disk != nil {
+		s.collectFetched()
+	}
 	e := s.e
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -119,6 +139,12 @@ func (s *scheduler) end(q *request, err error) {
 	before := len(s.waiting)
 	s.live = without(s.live, q)
 	s.waiting = without(s.waiting, q)
+	for _, t := range s.reading {
+		if t.q == q && t.fetching {
+			t.stop.Store(true)
+			q.prompt = nil // it is closed when nobody uses it any more
+		}
+	}
 	s.reading = slices.DeleteFunc(s.reading, func(t *reading) bool { return t.q == q })
 	s.running = slices.DeleteFunc(s.running, func(c *choice) bool { return c.q == q })
 	q.finish(err)
@@ -332,7 +358,11 @@ func (s *scheduler) count(c *choice, now time.Time) {
 // remember puts the tokens of a session into the cache, if the request lets it. An error only
 // means that they are computed again another time.
 func (s *scheduler) remember(q *request, x *mpt.Session) {
-	if !q.NoCache {
-		s.cache.add(groupOf(q.Salt, q.Adapters), x, q.trail)
+	if q.NoCache {
+		return
+	}
+	group := groupOf(q.Salt, q.Adapters)
+	if err := s.cache.add(group, x, q.trail); err == nil && s.disk != nil {
+		s.disk.keep(group, q.chain, x.Tokens())
 	}
 }

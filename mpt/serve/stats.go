@@ -26,6 +26,7 @@ type Stats struct {
 	CacheBytes, CacheLimit  int64 // of the prefix cache
 	PageBytes, PageLimit    int64 // of all keys and values; limit negative: none
 	CachedTokens            int64 // held by the cache, those that entries share counted once
+	Disk                    DiskStats
 }
 
 // Slot is a sequence that is evaluated.
@@ -64,6 +65,10 @@ func (s *stats) count(q *request, err error) {
 // show updates what Stats tells of the present.
 func (s *scheduler) show() {
 	mem, _ := s.e.m.Memory()
+	var disk DiskStats
+	if s.disk != nil {
+		disk = s.disk.stats()
+	}
 	s.e.mu.Lock()
 	defer s.e.mu.Unlock()
 	x := &s.e.shown
@@ -78,6 +83,7 @@ func (s *scheduler) show() {
 	x.CacheQueries, x.CacheHits, x.CachedTokens = s.cache.queries, s.cache.hits, s.cache.tokens
 	x.CacheBytes, x.CacheLimit = s.cache.bytes(), s.cache.budget
 	x.PageBytes, x.PageLimit = mem.Cache, mem.CacheLimit
+	x.Disk = disk
 }
 
 func (t *reading) generated() int {

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mptgo/mpt"
 	"mptgo/mpt/chat"
 	"mptgo/mpt/serve"
 	"mptgo/mpt/talk"
@@ -75,9 +76,6 @@ type served struct {
 	stops       []string
 }
 
-// numerics is the version of what is computed: it changes when any bit of an answer may.
-const numerics = 1
-
 // New returns a server that answers that it is loading until [Server.Serve].
 func New(c Config) *Server {
 	s := &Server{c: c, metrics: newMetrics()}
@@ -100,7 +98,7 @@ func (s *Server) Serve(m Model) error {
 	}
 	keys, values := model.CacheType()
 	h := sha256.New()
-	fmt.Fprintf(h, "%x %v %v %d", print, keys, values, numerics)
+	fmt.Fprintf(h, "%x %v %v %d", print, keys, values, mpt.NumericsVersion)
 	for _, u := range model.Adapters() {
 		fmt.Fprintf(h, " %q %g", u.Adapter.Path(), u.Scale)
 	}

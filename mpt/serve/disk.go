@@ -1,0 +1,211 @@
+package serve
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// disk moves prefixes between the cache in memory and the one on disk. Goroutines of its own
+// read and write; the scheduler hands them sessions that nobody else uses meanwhile.
+type disk struct {
+	e      *Engine
+	log    *slog.Logger
+	blocks *blocks
+
+	// What the scheduler alone knows.
+	unsaved  []unsaved // what was put into the cache and not looked at yet, the oldest first
+	saving   *prefix   // whose pages are being written; nil: none
+	fetching int       // sessions that are being filled
+	read     int64     // tokens that came from disk
+	pause    time.Time // after an error
+
+	saved   chan error  // of the one write under way
+	fetched []*reading  // filled sessions, under the engine's lock
+	stop    atomic.Bool // no more is written
+}
+
+// unsaved is a sequence of tokens that the cache in memory holds, or held.
+type unsaved struct {
+	group string
+	chain chain
+	ids   []int32
+}
+
+const (
+	// mostUnsaved is how many sequences may wait to be written; the oldest are forgotten.
+	mostUnsaved = 1024
+	// diskPause is how long nothing is written after an error.
+	diskPause = time.Minute
+)
+
+// openDisk opens the cache on disk, if there is to be one.
+func (e *Engine) openDisk() (*disk, error) {
+	o := &e.opt
+	if o.CacheDir == "" {
+		return nil, nil
+	}
+	if o.DiskBytes == 0 {
+		o.DiskBytes = 4 << 30
+	}
+	if least := e.m.CacheBytes(blockTokens) * 11 / 10; o.DiskBytes < least {
+		return nil, fmt.Errorf("serve: %d bytes for the cache on disk: want at least %d, for %d tokens of this model",
+			o.DiskBytes, least, blockTokens)
+	}
+	if o.CacheBytes < 0 {
+		return nil, errors.New("serve: a cache on disk without one in memory: what is written comes from there")
+	}
+	b, err := openBlocks(o.CacheDir, o.DiskBytes)
+	if err != nil {
+		return nil, fmt.Errorf("serve: %w", err)
+	}
+	return &disk{e: e, log: o.Log, blocks: b, saved: make(chan error, 1)}, nil
+}
+
+// alwaysFetch is set by tests, whose model may evaluate a prompt sooner than a file is open.
+var alwaysFetch = false
+
+// keep notes that the cache in memory holds something new.
+func (d *disk) keep(group string, c chain, ids []int32) {
+	if len(ids) < blockTokens {
+		return
+	}
+	d.unsaved = append(d.unsaved, unsaved{group, c, slices.Clone(ids)})
+	if len(d.unsaved) > mostUnsaved {
+		d.unsaved = slices.Delete(d.unsaved, 0, 1)
+	}
+}
+
+// save has the next prefix written that is not on disk, unless one is being written. It
+// reports whether there is something left to do.
+func (d *disk) save(p *prefixes) bool {
+	if d.saving != nil {
+		select {
+		case err := <-d.saved:
+			d.saving = nil
+			if err != nil {
+				d.pause = time.Now().Add(diskPause)
+				d.log.Warn("the prefix cache cannot be written to disk", "error", err, "again_in", diskPause)
+			}
+		default:
+			return true
+		}
+	}
+	for len(d.unsaved) > 0 && time.Now().After(d.pause) && !d.stop.Load() {
+		next := d.unsaved[0]
+		d.unsaved = slices.Delete(d.unsaved, 0, 1)
+		if d.begin(p, next) {
+			return true
+		}
+	}
+	return false
+}
+
+// begin begins to write what is left of a prefix in memory. It reports whether anything is.
+func (d *disk) begin(p *prefixes, next unsaved) bool {
+	x, n := p.find(next.group, next.ids)
+	if x == nil {
+		return false
+	}
+	names := next.chain.names(next.ids[:n])
+	if had, _ := d.blocks.run(names); had == len(names) {
+		d.blocks.use(names)
+		return false
+	}
+	f, err := x.session.Fork()
+	if err != nil {
+		return false
+	}
+	d.saving = x
+	go func() {
+		err := d.blocks.write(f, names, d.stop.Load)
+		f.Close()
+		d.saved <- err
+		d.e.rouse()
+	}()
+	return true
+}
+
+// fetch begins to fill the session of a text from disk, if that is faster than to evaluate
+// its tokens.
+func (d *disk) fetch(t *reading, pace *pace) error {
+	had := t.session.Len()
+	from := had / blockTokens
+	if len(t.ids)-had <= blockTokens {
+		return nil
+	}
+	names := t.q.chain.names(t.ids)[from:]
+	n, bytes := d.blocks.run(names)
+	gain := (from+n)*blockTokens - had
+	const batch = 512
+	slow := d.blocks.readTime(bytes) >= pace.expect(batch)*time.Duration(gain)/batch
+	if gain < blockTokens || slow && !alwaysFetch {
+		return nil
+	}
+	if err := t.session.Truncate(from * blockTokens); err != nil {
+		return err
+	}
+	t.done = from * blockTokens
+	t.fetching = true
+	d.fetching++
+	go func() {
+		d.blocks.read(t.session, names[:n], t.stop.Load)
+		d.e.mu.Lock()
+		d.fetched = append(d.fetched, t)
+		d.e.mu.Unlock()
+		d.e.rouse()
+	}()
+	return nil
+}
+
+// collectFetched takes back the sessions that are filled. The logits of a prompt's last token
+// are not on disk: it is evaluated again.
+func (s *scheduler) collectFetched() {
+	d := s.disk
+	s.e.mu.Lock()
+	all := d.fetched
+	d.fetched = nil
+	s.e.mu.Unlock()
+	for _, t := range all {
+		t.fetching = false
+		d.fetching--
+		if t.q.ended {
+			t.session.Close()
+			continue
+		}
+		if err := t.session.Truncate(min(t.session.Len(), len(t.ids)-1)); err != nil {
+			s.end(t.q, err)
+			continue
+		}
+		had := t.q.usage.CachedTokens
+		t.q.usage.CachedTokens = t.session.Len()
+		s.cache.hits += int64(t.session.Len() - had)
+		d.read += int64(t.session.Len() - t.done)
+		t.advance(s, t.session.Len()-t.done)
+	}
+}
+
+// interrupt has whoever fills a session stop soon. It reports whether anybody does.
+func (d *disk) interrupt(reading []*reading) bool {
+	any := false
+	for _, t := range reading {
+		if t.fetching {
+			t.stop.Store(true)
+			any = true
+		}
+	}
+	return any
+}
+
+// DiskStats tells of the cache on disk.
+type DiskStats struct {
+	Bytes, Limit int64
+	Tokens       int64 // that were read instead of being evaluated
+}
+
+func (d *disk) stats() DiskStats {
+	return DiskStats{Bytes: d.blocks.size(), Limit: d.blocks.budget, Tokens: d.read}
+}

@@ -77,7 +77,7 @@ func TestDiskBehindMemory(t *testing.T) {
 	want := ask(t, e, greedy(prompt, 5))
 	waitFor(t, "nothing is on disk", func() bool { return len(files(t, e.opt.CacheDir)) == 4 })
 	ask(t, e, greedy(tokens(2, 4*blockTokens), 5)) // takes the place in memory
-	if u := run(t, e, greedy(prompt[:80], 1)); u.CachedTokens != 64 {
+	if u := run(t, e, greedy(prompt[:80], 1)); u.CachedTokens < 64 {
 		t.Fatalf("%d tokens of the beginning were found", u.CachedTokens)
 	}
 	if got := ask(t, e, greedy(prompt, 5)); got != want {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -29,14 +30,14 @@ Examples:
 
 // chatFlags are the flags of mpt chat.
 type chatFlags struct {
-	model    modelFlags
-	sampling samplingFlags
-	template string
-	system   string
-	predict  int
-	context  int
-	stop     []string
-	verbose  bool
+	model                  modelFlags
+	sampling               samplingFlags
+	template, templateFile string
+	system                 string
+	predict                int
+	context                int
+	stop                   []string
+	verbose                bool
 }
 
 func newChat() *cobra.Command {
@@ -61,6 +62,7 @@ func newChat() *cobra.Command {
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "remember `N` tokens; 0: what the model was trained for")
 	fs.StringArrayVarP(&f.stop, "reverse-prompt", "r", nil, "end an answer at `TEXT`, which is not printed; may be given more than once")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "show the seed and the speed of every answer")
+	fs.StringVar(&f.templateFile, "chat-template-file", "", "the same from a `FILE` in Jinja, whatever its name")
 	f.model.add(cmd)
 	f.sampling.add(fs)
 	cmd.RegisterFlagCompletionFunc("chat-template", cobra.FixedCompletions(formatNames(), cobra.ShellCompDirectiveNoFileComp))
@@ -124,7 +126,7 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 	if err != nil {
 		return err
 	}
-	if f.template == "" {
+	if f.template == "" && f.templateFile == "" {
 		noteUnknownFormat(cmd.ErrOrStderr(), m, format)
 	}
 	s, err := newSession(cmd, m, f.context)
@@ -157,6 +159,16 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 // format returns the chat format that the flags or the model ask for.
 func (f *chatFlags) format(m *mpt.Model) (*chat.Format, error) {
 	model := talk.Model(m)
+	if f.templateFile != "" {
+		if f.template != "" {
+			return nil, errors.New("--chat-template and --chat-template-file: want one of the two")
+		}
+		text, err := readFile(f.templateFile)
+		if err != nil {
+			return nil, fmt.Errorf("--chat-template-file: %w", err)
+		}
+		return model.Jinja(string(text))
+	}
 	if f.template == "" {
 		return model.Detect()
 	}

@@ -31,6 +31,10 @@ it is the small story model that is built in.
 An answer depends on its request alone: the same request with the same seed gives the same
 text and the same log-probabilities, whoever else is served, with the cache or without.
 
+Every flag may come from the environment: MPT_CTX_SIZE=4096 stands for --ctx-size 4096, and
+so do the variables of llama.cpp, such as LLAMA_ARG_CTX_SIZE. --no-NAME switches off what is
+on.
+
 The first Ctrl-C ends it when what runs is finished, the second at once.
 
 Examples:
@@ -43,7 +47,7 @@ Examples:
 type serveFlags struct {
 	model    modelFlags
 	sampling samplingFlags
-	template string
+	chat     chatFlags // the format
 	alias    string
 	context  int
 
@@ -63,6 +67,8 @@ type serveFlags struct {
 	step            int
 	cacheRAM        int
 	cacheOn         bool
+	cacheDir        string
+	cacheDisk       int
 }
 
 func newServe() *cobra.Command {
@@ -83,7 +89,10 @@ func newServe() *cobra.Command {
 	fs.IntVar(&f.step, "step-ms", 300, "aim at steps of `N` milliseconds while answers are written and prompts read")
 	fs.IntVar(&f.cacheRAM, "cache-ram", -1, "`N` MiB of memory for prefixes; 0: none, -1: a quarter of what is left")
 	fs.BoolVar(&f.cacheOn, "cache-prompt", true, "keep prefixes of prompts for later requests")
-	fs.StringVar(&f.template, "chat-template", "", "`NAME|FILE|TEXT` in place of the model's own chat format, as for mpt chat")
+	fs.StringVar(&f.cacheDir, "cache-dir", "", "keep prefixes in the `FOLDER`, too, for the next start")
+	fs.IntVar(&f.cacheDisk, "cache-disk", 4096, "`N` MiB of disk for them")
+	fs.StringVar(&f.chat.template, "chat-template", "", "`NAME|FILE|TEXT` in place of the model's own chat format, as for mpt chat")
+	fs.StringVar(&f.chat.templateFile, "chat-template-file", "", "the same from a `FILE` in Jinja, whatever its name")
 	f.addHTTP(cmd)
 	f.sampling.add(fs)
 	return cmd
@@ -115,6 +124,9 @@ func (f *serveFlags) run(cmd *cobra.Command, _ []string) error {
 	if f.check != "" {
 		return checkServer(cmd.Context(), f.check)
 	}
+	if err := fromEnvironment(cmd.Flags(), os.LookupEnv); err != nil {
+		return err
+	}
 	if err := f.checkNumbers(); err != nil {
 		return err
 	}
@@ -141,7 +153,7 @@ func (f *serveFlags) checkNumbers() error {
 		name         string
 		value, least int
 	}{
-		{"parallel", f.parallel, 0}, {"max-queue", f.queue, 0}, {"step-ms", f.step, 1}, {"cache-ram", f.cacheRAM, -1},
+		{"parallel", f.parallel, 0}, {"max-queue", f.queue, 0}, {"step-ms", f.step, 1}, {"cache-ram", f.cacheRAM, -1}, {"cache-disk", f.cacheDisk, 1},
 		{"port", f.port, 0},
 		{"timeout", f.timeout, 1}, {"drain", f.drain, 0}, {"drain-delay", f.drainWait, 0}, {"sse-ping-interval", f.ping, -1},
 	} {
@@ -150,6 +162,8 @@ func (f *serveFlags) checkNumbers() error {
 		}
 	}
 	switch {
+	case f.cacheDir != "" && (!f.cacheOn || f.cacheRAM == 0):
+		return errors.New("--cache-dir: what is kept there comes from the cache in memory, which is switched off")
 	case f.port > 65535:
 		return fmt.Errorf("--port %d: want at most 65535", f.port)
 	case f.ping == 0:
@@ -331,8 +345,7 @@ func (f *serveFlags) load(cmd *cobra.Command, s *server.Server) (*serve.Engine, 
 }
 
 func (f *serveFlags) start(cmd *cobra.Command, s *server.Server, m *mpt.Model) (*serve.Engine, error) {
-	chat := chatFlags{model: f.model, template: f.template}
-	format, err := chat.format(m)
+	format, err := f.chat.format(m)
 	if err != nil {
 		return nil, err
 	}
@@ -347,7 +360,8 @@ func (f *serveFlags) start(cmd *cobra.Command, s *server.Server, m *mpt.Model) (
 	probe.Close()
 	opt := serve.Options{
 		ContextSize: size, Parallel: f.parallel, MaxQueue: f.maxQueue(), StepTime: time.Duration(f.step) * time.Millisecond,
-		CacheBytes: f.cacheBytes(), Observer: s.Observer(),
+		CacheBytes: f.cacheBytes(), CacheDir: f.cacheDir, DiskBytes: int64(f.cacheDisk) << 20,
+		Observer: s.Observer(), Log: s.Log(),
 	}
 	e, err := serve.New(m, opt)
 	if err != nil {
@@ -410,6 +424,9 @@ func (f *serveFlags) greet(cmd *cobra.Command, e *serve.Engine, l net.Listener) 
 	cache := "no prefix cache"
 	if o.CacheBytes > 0 {
 		cache = "prefix cache " + byteSize(o.CacheBytes)
+	}
+	if o.CacheDir != "" {
+		cache += fmt.Sprintf(" and %s of %s in %s", byteSize(e.Stats().Disk.Bytes), byteSize(o.DiskBytes), visible(o.CacheDir))
 	}
 	note(cmd.ErrOrStderr(), "%s: %s parameters, %s kernels, %s, context %d, %d at the same time, %s",
 		visible(f.model.name()),

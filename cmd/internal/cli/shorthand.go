@@ -34,11 +34,21 @@ func longFlags(root *cobra.Command, args []string) []string {
 		if long, ok := shorthands[name]; ok {
 			args[i] = long + args[i][len(name):]
 		}
+		args[i] = positive(cmd.Flags(), args[i])
 		if wantsValue(cmd.Flags(), args[i]) {
 			i++
 		}
 	}
 	return args
+}
+
+// positive turns --no-NAME into --NAME=false, if only NAME is a flag and may be given alone.
+func positive(fs *pflag.FlagSet, arg string) string {
+	name, ok := strings.CutPrefix(arg, "--no-")
+	if f := fs.Lookup(name); ok && f != nil && f.Value.Type() == "bool" && fs.Lookup("no-"+name) == nil {
+		return "--" + name + "=false"
+	}
+	return arg
 }
 
 // wantsValue reports whether the argument is a flag whose value is the next one.

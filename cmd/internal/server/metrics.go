@@ -113,6 +113,9 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 		tell(prometheus.CounterValue, "vllm:request_success_total", "Requests that ended, by the reason.", float64(n),
 			prometheus.Labels{"model_name": x.Names[0], "finished_reason": reasonName(why)})
 	}
+	for tier, n := range map[string]int64{"ram": s.CacheBytes, "disk": s.Disk.Bytes} {
+		tell(prometheus.GaugeValue, "mpt_cache_bytes", "Bytes of the prefix cache.", float64(n), prometheus.Labels{"tier": tier})
+	}
 	pages := float64(s.PageLimit) / float64(max(x.Engine.Model().CacheBytes(1), 1))
 	tell(prometheus.GaugeValue, "vllm:cache_config_info", "The cache of keys and values.", 1, prometheus.Labels{
 		"model_name": x.Names[0], "block_size": "32", "num_gpu_blocks": strconv.Itoa(int(max(pages, 0)))})
@@ -144,6 +147,7 @@ func counters(s serve.Stats) []number {
 		{"vllm:generation_tokens_total", "Tokens of answers.", float64(s.DecodeTokens)},
 		{"vllm:prefix_cache_queries_total", "Tokens of prompts that were looked up.", float64(s.CacheQueries)},
 		{"vllm:prefix_cache_hits_total", "Those of them that were found.", float64(s.CacheHits)},
+		{"mpt_cache_disk_tokens_total", "Tokens that were read from the prefix cache on disk.", float64(s.Disk.Tokens)},
 		{"vllm:num_preemptions_total", "Sequences that made room for others.", float64(s.Preemptions)},
 	}
 }
@@ -165,7 +169,6 @@ func gauges(s serve.Stats) []number {
 		{"vllm:num_requests_running", "Running sequences.", float64(len(s.Slots))},
 		{"vllm:num_requests_waiting", "Waiting requests.", float64(s.Waiting)},
 		{"vllm:kv_cache_usage_perc", "Part of the memory for keys and values that is in use.", used},
-		{"mpt_cache_bytes", "Bytes of the prefix cache.", float64(s.CacheBytes)},
 	}
 }
 

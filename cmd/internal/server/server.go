@@ -88,6 +88,9 @@ func New(c Config) *Server {
 // Observer is what the engine has to tell, for metrics.
 func (s *Server) Observer() serve.Observer { return s.metrics }
 
+// Log is where the server logs to.
+func (s *Server) Log() *slog.Logger { return s.c.Log }
+
 // Serve begins to answer with a model.
 func (s *Server) Serve(m Model) error {
 	x := &served{Model: m, created: time.Now()}

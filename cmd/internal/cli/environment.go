@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// llamaNames are the variables of llama.cpp's server that do not follow from the names of
+// their flags.
+var llamaNames = map[string]string{"parallel": "N_PARALLEL", "batch-size": "BATCH", "metrics": "ENDPOINT_METRICS", "slots": "ENDPOINT_SLOTS"}
+
+// variables returns the environment variables that stand in for a flag, the first goes before
+// the others: MPT_X, then llama.cpp's LLAMA_ARG_X.
+func variables(flag string) (names []string) {
+	words := []string{strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))}
+	if w := llamaNames[flag]; w != "" {
+		words = append(words, w)
+	}
+	for _, prefix := range []string{"MPT_", "LLAMA_ARG_"} {
+		for _, w := range words {
+			names = append(names, prefix+w)
+		}
+	}
+	if flag == "api-key" {
+		names = append(names, "LLAMA_API_KEY")
+	}
+	return names
+}
+
+// fromEnvironment sets flags that the command line does not set to what variables say.
+func fromEnvironment(fs *pflag.FlagSet, lookup func(string) (string, bool)) (err error) {
+	fs.VisitAll(func(f *pflag.Flag) {
+		if f.Changed || f.Hidden || err != nil || slices.Contains([]string{"help", "check"}, f.Name) {
+			return
+		}
+		for _, name := range variables(f.Name) {
+			if text, ok := lookup(name); ok && !isServiceLink(text) {
+				err = setFrom(fs, f, name, text)
+				return
+			}
+			if text, ok := lookup(negative(name)); ok && f.Value.Type() == "bool" {
+				err = setNot(fs, f, negative(name), text)
+				return
+			}
+		}
+	})
+	return err
+}
+
+// isServiceLink reports whether Kubernetes has set a variable for a service of that name, such
+// as MPT_PORT=tcp://10.0.0.1:8080 for one called mpt.
+func isServiceLink(text string) bool {
+	return strings.HasPrefix(text, "tcp://") || strings.HasPrefix(text, "udp://")
+}
+
+// negative is the variable that switches off what another switches on.
+func negative(name string) string {
+	for _, prefix := range []string{"MPT_", "LLAMA_ARG_"} {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			return prefix + "NO_" + rest
+		}
+	}
+	return name
+}
+
+func setFrom(fs *pflag.FlagSet, f *pflag.Flag, name, text string) error {
+	values := []string{text}
+	switch f.Value.Type() {
+	case "bool":
+		on, err := switched(text)
+		if err != nil {
+			return fmt.Errorf("%s=%s: %w", name, visible(text), err)
+		}
+		values = []string{fmt.Sprint(on)}
+	case "stringArray":
+		values = strings.Split(text, ",")
+	}
+	for _, v := range values {
+		if err := fs.Set(f.Name, v); err != nil {
+			return fmt.Errorf("%s=%s, which stands for --%s: %w", name, visible(text), f.Name, err)
+		}
+	}
+	return nil
+}
+
+func setNot(fs *pflag.FlagSet, f *pflag.Flag, name, text string) error {
+	off, err := switched(text)
+	if err != nil {
+		return fmt.Errorf("%s=%s: %w", name, visible(text), err)
+	}
+	return fs.Set(f.Name, fmt.Sprint(!off))
+}
+
+// switched reads llama.cpp's words for on and off.
+func switched(text string) (on bool, err error) {
+	switch strings.ToLower(text) {
+	case "1", "true", "on", "yes", "enabled":
+		return true, nil
+	case "0", "false", "off", "no", "disabled":
+		return false, nil
+	}
+	return false, fmt.Errorf("want 1 or 0")
+}

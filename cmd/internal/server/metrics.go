@@ -109,9 +109,13 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	for _, g := range gauges(s) {
 		tell(prometheus.GaugeValue, g.name, g.help, g.value, g.labels(label))
 	}
+	ended := map[string]int64{} // an end token and a stop string have the same name
 	for why, n := range s.Requests {
+		ended[reasonName(why)] += n
+	}
+	for why, n := range ended {
 		tell(prometheus.CounterValue, "vllm:request_success_total", "Requests that ended, by the reason.", float64(n),
-			prometheus.Labels{"model_name": x.Names[0], "finished_reason": reasonName(why)})
+			prometheus.Labels{"model_name": x.Names[0], "finished_reason": why})
 	}
 	for tier, n := range map[string]int64{"ram": s.CacheBytes, "disk": s.Disk.Bytes} {
 		tell(prometheus.GaugeValue, "mpt_cache_bytes", "Bytes of the prefix cache.", float64(n), prometheus.Labels{"tier": tier})

@@ -339,6 +339,22 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// Answers that end at a string and at a token have one name for that, which is told once.
+func TestMetricsOfReasons(t *testing.T) {
+	_, h := start(t, serve.Options{})
+	for _, more := range []string{`"max_tokens":1`, `"stop":["there"]`, `"logit_bias":{"0":100}`} {
+		if status, b, _ := post(t, h.URL+"/v1/completions", `{"prompt":"Once upon a time","temperature":0,`+more+`}`); status != 200 {
+			t.Fatalf("%s", b)
+		}
+	}
+	status, b, _ := send(t, "GET", h.URL+"/metrics", nil)
+	for _, want := range []string{`finished_reason="stop",model_name="mpt-stories"} 2`, `finished_reason="length",model_name="mpt-stories"} 1`} {
+		if status != 200 || !strings.Contains(string(b), want) {
+			t.Errorf("%d, without %s: %s", status, want, b)
+		}
+	}
+}
+
 // Clients that are slow, cut off, in a hurry, or many.
 func TestRawConnections(t *testing.T) {
 	_, h := start(t, serve.Options{}, func(c *Config) { c.BodyTimeout = 200 * time.Millisecond; c.Ping = 5 * time.Millisecond })

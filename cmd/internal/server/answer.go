@@ -197,7 +197,7 @@ func (a *answered) add(m *served, ev serve.Event) {
 	a.text.WriteString(ev.Token.Text)
 	if ev.Token.ID >= 0 {
 		a.ids = append(a.ids, ev.Token.ID)
-		a.tokens = append(a.tokens, scored{ev.Logprob, ev.Token.ID, m.bytes(ev.Token.ID)})
+		a.tokens = append(a.tokens, m.scored(ev))
 	}
 	if ev.Why != mpt.NotEnded {
 		a.why = ev.Why
@@ -217,6 +217,46 @@ func (a *answered) trim() {
 		}
 		n += len(t.text)
 	}
+}
+
+// unsent are tokens of a streamed choice that have not been told yet. A token goes with the
+// text that it begins in: the text of a stop string never comes, so its tokens are not told,
+// as [answered.trim] has it for whole answers.
+type unsent struct {
+	tokens []scored
+	told   int // bytes of those that were
+	text   int // bytes of text that were sent
+}
+
+func (u *unsent) add(m *served, ev serve.Event) {
+	if ev.Token.ID >= 0 {
+		u.tokens = append(u.tokens, m.scored(ev))
+	}
+}
+
+// take returns the tokens that go with the next piece of text.
+func (u *unsent) take(text string) []scored {
+	u.text += len(text)
+	n := 0
+	for n < len(u.tokens) && u.told < u.text {
+		u.told += len(u.tokens[n].text)
+		n++
+	}
+	taken := u.tokens[:n]
+	u.tokens = u.tokens[n:]
+	return taken
+}
+
+// rest returns those that go with the end.
+func (u *unsent) rest(why mpt.Reason) []scored {
+	if why == mpt.EndedStop {
+		return nil
+	}
+	return u.tokens
+}
+
+func (m *served) scored(ev serve.Event) scored {
+	return scored{ev.Logprob, ev.Token.ID, m.bytes(ev.Token.ID)}
 }
 
 // bytes returns what a token adds to a text: nothing if it is a control token.

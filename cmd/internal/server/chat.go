@@ -225,7 +225,7 @@ func (a *chatAnswer) logprobs(tokens []scored) any {
 func (s *Server) streamChat(w http.ResponseWriter, a *chatAnswer, g *group) {
 	e := s.newSSE(w)
 	begun, left := make([]bool, a.N), a.N
-	waiting := make([][]scored, a.N) // tokens whose text has not come yet
+	waiting := make([]unsent, a.N)
 	for {
 		h, ok := s.next(g, e)
 		if !ok || e.err != nil {
@@ -247,12 +247,9 @@ func (s *Server) streamChat(w http.ResponseWriter, a *chatAnswer, g *group) {
 			begun[k] = true
 			e.data(a.chunk(k, map[string]any{"role": "assistant", "content": ""}, nil, nil))
 		}
-		if h.Token.ID >= 0 {
-			waiting[k] = append(waiting[k], scored{h.Logprob, h.Token.ID, ""})
-		}
-		if h.Token.Text != "" {
-			e.data(a.chunk(k, map[string]any{"content": h.Token.Text}, waiting[k], nil))
-			waiting[k] = nil
+		waiting[k].add(a.m, h.Event)
+		if text := h.Token.Text; text != "" {
+			e.data(a.chunk(k, map[string]any{"content": text}, waiting[k].take(text), nil))
 		}
 		if h.Why == mpt.EndedError {
 			e.data(errorOf(h.Err).body())
@@ -260,10 +257,7 @@ func (s *Server) streamChat(w http.ResponseWriter, a *chatAnswer, g *group) {
 		}
 		if h.Why != mpt.NotEnded {
 			left--
-			if h.Why == mpt.EndedStop {
-				waiting[k] = nil // tokens of the stop string
-			}
-			last := a.chunk(k, map[string]any{}, waiting[k], finish(h.Why))
+			last := a.chunk(k, map[string]any{}, waiting[k].rest(h.Why), finish(h.Why))
 			if left == 0 {
 				a.end(e, g, last)
 				return

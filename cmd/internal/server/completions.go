@@ -143,15 +143,14 @@ func (a *textAnswer) oldLogprobs(tokens []scored, from int) any {
 	}
 	texts, ps, tops, offsets := []string{}, []any{}, []any{}, []int{}
 	for _, t := range tokens {
-		text := a.m.bytes(t.id)
-		texts, offsets = append(texts, readable(text)), append(offsets, from)
-		from += utf8.RuneCountInString(text)
+		texts, offsets = append(texts, readable(t.text)), append(offsets, from)
+		from += utf8.RuneCountInString(t.text)
 		if t.Logprob == nil {
 			ps, tops = append(ps, nil), append(tops, nil)
 			continue
 		}
 		ps = append(ps, finite(t.P))
-		top := map[string]float64{readable(text): finite(t.P)}
+		top := map[string]float64{readable(t.text): finite(t.P)}
 		for i := len(t.Top) - 1; i >= 0; i-- { // of equal texts the most probable stays
 			top[readable(a.m.bytes(t.Top[i].ID))] = finite(t.Top[i].P)
 		}
@@ -164,7 +163,7 @@ func (a *textAnswer) oldLogprobs(tokens []scored, from int) any {
 func (s *Server) streamText(w http.ResponseWriter, a *textAnswer, g *group) {
 	e := s.newSSE(w)
 	left := a.prompts * a.N
-	waiting, at := make([][]scored, left), make([]int, left)
+	waiting, at := make([]unsent, left), make([]int, left)
 	for {
 		h, ok := s.next(g, e)
 		if !ok || e.err != nil {
@@ -182,22 +181,17 @@ func (s *Server) streamText(w http.ResponseWriter, a *textAnswer, g *group) {
 			choices = append(choices, h.prompt*a.N+k)
 		}
 		for _, i := range choices {
-			if h.Token.ID >= 0 {
-				waiting[i] = append(waiting[i], scored{h.Logprob, h.Token.ID, ""})
-			}
-			if h.Token.Text != "" {
-				e.data(a.textChunk(i, h.Token.Text, waiting[i], at[i], nil))
-				at[i] += a.runes(waiting[i])
-				waiting[i] = nil
+			waiting[i].add(a.m, h.Event)
+			if text := h.Token.Text; text != "" {
+				tokens := waiting[i].take(text)
+				e.data(a.textChunk(i, text, tokens, at[i], nil))
+				at[i] += runes(tokens)
 			}
 			if h.Why == mpt.NotEnded {
 				continue
 			}
 			left--
-			if h.Why == mpt.EndedStop {
-				waiting[i] = nil
-			}
-			last := a.textChunk(i, "", waiting[i], at[i], finish(h.Why))
+			last := a.textChunk(i, "", waiting[i].rest(h.Why), at[i], finish(h.Why))
 			if left == 0 {
 				a.end(e, g, last)
 				return
@@ -207,9 +201,9 @@ func (s *Server) streamText(w http.ResponseWriter, a *textAnswer, g *group) {
 	}
 }
 
-func (a *textAnswer) runes(tokens []scored) (n int) {
+func runes(tokens []scored) (n int) {
 	for _, t := range tokens {
-		n += utf8.RuneCountInString(a.m.bytes(t.id))
+		n += utf8.RuneCountInString(t.text)
 	}
 	return n
 }

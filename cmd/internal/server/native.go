@@ -136,6 +136,7 @@ func stopType(why mpt.Reason) string {
 func (a *nativeAnswer) stream(s *Server, w http.ResponseWriter, g *group) {
 	e := s.newSSE(w)
 	var c answered
+	var waiting unsent
 	for {
 		h, ok := s.next(g, e)
 		if !ok || e.err != nil {
@@ -146,6 +147,7 @@ func (a *nativeAnswer) stream(s *Server, w http.ResponseWriter, g *group) {
 			e.data(errorOf(cmp.Or(h.err, h.Err)).body())
 			return
 		case h.end:
+			c.trim()
 			last := a.whole(&c, g.total())
 			last["content"], last["tokens"] = "", []int32{}
 			e.data(last)
@@ -155,13 +157,18 @@ func (a *nativeAnswer) stream(s *Server, w http.ResponseWriter, g *group) {
 		}
 		had := len(c.tokens)
 		c.add(a.m, h.Event)
+		waiting.add(a.m, h.Event)
+		tokens := waiting.take(h.Token.Text)
+		if h.Why != mpt.NotEnded {
+			tokens = append(tokens, waiting.rest(h.Why)...)
+		}
 		if h.Token.ID < 0 && h.Token.Text == "" {
 			continue
 		}
 		v := map[string]any{"content": h.Token.Text, "tokens": c.ids[had:], "stop": false, "index": 0, "id_slot": -1,
 			"tokens_predicted": len(c.ids), "tokens_evaluated": len(a.Prompt)}
 		if a.Logprobs >= 0 {
-			v["completion_probabilities"] = a.m.entries(c.tokens[had:])
+			v["completion_probabilities"] = a.m.entries(tokens)
 		}
 		e.data(v)
 	}

@@ -5,41 +5,49 @@ import (
 	"time"
 )
 
-// leastRows is how many rows of prompts a step has, at least, if any wait: fewer would cost
-// much of the speed at which prompts are read.
-const leastRows = 32
+// rowStep is the step in which the rows of prompts beside answers grow, and how many there
+// are at least if any wait: fewer would cost much of the speed at which prompts are read.
+const rowStep = 16
 
-// pace learns how long steps of some rows take. What it says decides about the size of
-// steps, and so about time alone: no size changes a bit.
+// pace learns how long steps take. What it says decides about the size of steps, and so about
+// time alone: no size changes a bit.
 //
-// The rows of prompts beside answers grow step by step, to at most twice as many as before:
-// what was learned from other prompts, at other depths, may be far off for the next one.
+// The rows of prompts beside answers grow to at most twice as many as in the step before: what
+// was learned from other prompts, at other depths, may be far off for the next one.
 type pace struct {
 	last   int         // rows of prompts in the step before, if answers were in it
-	perRow [16]float64 // seconds, by the length of the number of rows in bits; 0: not known
+	beside float64     // seconds that a row of a prompt adds to a step of answers; 0: not known
+	perRow [16]float64 // seconds, of other steps, by the length of the number of rows in bits
 }
 
 // newer is the weight of a new observation.
 const newer = 0.5
 
 func (p *pace) observe(prompt, decode int, took time.Duration) {
+	if prompt > 0 && decode > 0 {
+		p.last = prompt
+		more := max(took-p.expect(decode), took/4) // what is known of answers may be long ago
+		learn(&p.beside, more.Seconds()/float64(prompt))
+		return
+	}
+	p.last = 0
 	rows := prompt + decode
-	p.last = prompt
-	if decode == 0 {
-		p.last = 0
-	}
-	c := &p.perRow[min(bits.Len(uint(rows)), len(p.perRow)-1)]
-	now := took.Seconds() / float64(rows)
-	if *c == 0 {
-		*c = now
-	}
-	*c += newer * (now - *c)
+	learn(&p.perRow[class(rows)], took.Seconds()/float64(rows))
 }
+
+func learn(known *float64, now float64) {
+	if *known == 0 {
+		*known = now
+	}
+	*known += newer * (now - *known)
+}
+
+func class(rows int) int { return min(bits.Len(uint(rows)), 15) }
 
 // expect returns how long a step of some rows will take. A row of a larger step costs no
 // more than one of a smaller.
 func (p *pace) expect(rows int) time.Duration {
-	for c := min(bits.Len(uint(rows)), len(p.perRow)-1); c > 0; c-- {
+	for c := class(rows); c > 0; c-- {
 		if p.perRow[c] > 0 {
 			return time.Duration(p.perRow[c] * float64(rows) * float64(time.Second))
 		}
@@ -48,13 +56,15 @@ func (p *pace) expect(rows int) time.Duration {
 }
 
 // room returns how many rows of prompts fit beside some others into a step of at most so
-// long, at least leastRows.
+// long, at least rowStep.
 func (p *pace) room(others, most int, limit time.Duration) int {
-	n := leastRows
-	for n+leastRows <= min(most, max(2*p.last, leastRows)) && p.expect(others+n+leastRows) <= limit {
-		n += leastRows
+	n := rowStep
+	if left := (limit - p.expect(others)).Seconds(); p.beside > 0 && left > 0 {
+		n = int(min(left/p.beside, float64(2*p.last)))
+	} else if p.beside == 0 && p.expect(others) < limit {
+		n = 2 * rowStep
 	}
-	return min(n, most)
+	return min(max(n-n%rowStep, rowStep), most)
 }
 
 // load is how much work waits.

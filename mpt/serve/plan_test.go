@@ -23,8 +23,8 @@ func TestPlanTexts(t *testing.T) {
 		"a long, a short": {[]int{200, 10}, 0, []int{54, 10}},
 		"two long":        {[]int{200, 150}, 0, []int{32, 32}},
 		"three":           {[]int{200, 150, 20}, 0, []int{44, 0, 20}},
-		"beside answers":  {[]int{200, 150}, 2, []int{16, 16}},
-		"short ones":      {[]int{5, 6, 7}, 1, []int{5, 6, 7}},
+		"beside answers":  {[]int{200, 150}, 2, []int{8, 8}},
+		"short ones":      {[]int{5, 6, 7}, 1, []int{5, 6, 5}},
 	} {
 		s := scheduler{e: &Engine{m: m, opt: Options{StepTime: time.Nanosecond, ContextSize: 300}}, cache: prefixes{m: m}}
 		for range x.answers {

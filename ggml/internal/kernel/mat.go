@@ -23,7 +23,7 @@ const StripRows = 16
 // PackedBatch is the number of rows of activations from which on block weights
 // are unpacked for the whole batch instead of read anew for every row. It is a
 // matter of speed, but tiles want at least 2.
-const PackedBatch = 3
+const PackedBatch = 2
 
 // LanesBatch is the number of rows of activations from which on products with
 // float weights unpack them for the whole batch. It is a matter of speed.

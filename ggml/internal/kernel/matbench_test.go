@@ -14,7 +14,7 @@ import (
 func BenchmarkMatMul(b *testing.B) {
 	const rows, k = 64, 4096
 	for _, typ := range matTypes() {
-		for _, n := range []int{1, 2, 3, 4, 7, 8, 16, 64, 512} {
+		for _, n := range []int{1, 2, 3, 4, 7, 8, 16, 36, 64, 512} {
 			b.Run(fmt.Sprintf("type=%v/isa=%s/n=%d", typ, Best().Name, n), func(b *testing.B) {
 				r := rand.New(rand.NewPCG(0, 0))
 				benchMatMul(b, Best(), plain.weights(b, r, typ, rows, k), plain.acts(b, r, n, k), false)

@@ -45,16 +45,26 @@ const superBlock = 8
 // next rows: activations may come from afar.
 const packedStrips = 2
 
-// panelBytes is how large a panel may be, unless the kernels say otherwise:
-// with the activations of a tile it should stay in a first-level cache of 32 KB.
-const panelBytes = 24 << 10
+const (
+	// panelBytes is how large a panel may be, unless the kernels say otherwise:
+	// with the activations of a tile it should stay in a first-level cache of 32 KB.
+	panelBytes = 24 << 10
+
+	// Up to fewRows rows of activations, what counts is the time to fill the panels:
+	// then all that are filled together should stay there.
+	fewRows      = 64
+	fewRowsBytes = 10 << 10
+
+	// wideBatch is PackedBatch where weights are unpacked to 16 bits, which takes longer.
+	wideBatch = 4
+)
 
 // block computes the product with block weights.
 func (p *product) block(k *blockKernels) {
 	switch {
 	case k == nil || p.a.K == 0:
 		p.multiplyGeneric()
-	case p.n < PackedBatch:
+	case p.n < PackedBatch || k.wide && p.n < wideBatch:
 		p.streamed(k)
 	default:
 		p.packed(k)
@@ -87,7 +97,7 @@ func (p *product) streamed(k *blockKernels) {
 func (p *product) packed(k *blockKernels) {
 	const height = packedStrips * StripRows
 	blocks := p.a.K / actBlockLen
-	part := partBlocks(blocks, k)
+	part := partBlocks(blocks, p.n, k)
 	t := packedTiles{product: *p, k: k, panel: part * k.panel}
 	t.panels = grow(&p.s.panel, packedStrips*t.panel)
 	t.sums = grow(&p.s.out, p.n*height)
@@ -179,10 +189,14 @@ func (f *fetch) next(n int) uintptr {
 	return at
 }
 
-// partBlocks returns how many of a row's blocks go into a panel at a time.
-func partBlocks(blocks int, k *blockKernels) int {
+// partBlocks returns how many of a row's blocks go into a panel at a time for n rows of
+// activations.
+func partBlocks(blocks, n int, k *blockKernels) int {
 	most := k.panelBytes
-	if most == 0 {
+	switch {
+	case n <= fewRows:
+		most = fewRowsBytes
+	case most == 0:
 		most = panelBytes
 	}
 	parts := (blocks*k.panel + most - 1) / most

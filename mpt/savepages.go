@@ -20,8 +20,8 @@ import (
 //	keys and values       by page of 32 positions, layer and head, as they lie in memory
 //	CRC-32C of all that   u32
 //
-// They are not compressed: the bytes of keys and values are nearly random, and zstd takes two
-// or three per cent away from them for ten times the time.
+// They are not compressed: the bytes of keys and values are nearly random, and zstd takes no more
+// than two or three per cent off them.
 //
 // The last byte of the magic is the version of the format.
 const pagesMagic = "MPTPAGE\x01"

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +17,10 @@ type engine struct {
 }
 
 // speed is in tokens per second.
-type speed struct{ pp, tg float64 }
+type speed struct {
+	pp, tg float64
+	both   float64 // of a prompt and an answer behind it, where one run has both
+}
 
 // findEngines returns ours, first, and the others.
 func findEngines(mpt string, benches, peers []string) ([]engine, error) {
@@ -73,7 +75,7 @@ func runMpt(program, model string, w workload) (speed, error) {
 		return speed{}, err
 	}
 	tg, err := benchMpt(program, model, w, "-p", "0", "-n", strconv.Itoa(w.generate), "-d", strconv.Itoa(w.prompt))
-	return speed{pp.pp, tg.tg}, err
+	return speed{pp: pp.pp, tg: tg.tg}, err
 }
 
 func benchMpt(program, model string, w workload, tests ...string) (speed, error) {
@@ -104,8 +106,8 @@ func benchMpt(program, model string, w workload, tests ...string) (speed, error)
 	return s, nil
 }
 
-// runLlamaBench needs a llama-bench with -d, of April 2025 or later, to generate
-// after a prompt; of an older one that speed stays unknown.
+// runLlamaBench generates after a prompt with -d, which llama-bench has since April 2025; of
+// an older one that speed is the difference of a prompt with an answer and one without.
 func runLlamaBench(program, model string, w workload) (speed, error) {
 	prompt, generate := strconv.Itoa(w.prompt), strconv.Itoa(w.generate)
 	if !w.deep {
@@ -116,10 +118,21 @@ func runLlamaBench(program, model string, w workload) (speed, error) {
 		return speed{}, err
 	}
 	tg, err := llamaBench(program, model, w, "-p", "0", "-n", generate, "-d", prompt)
-	if err != nil {
-		tg.tg = math.NaN()
+	if err == nil {
+		return speed{pp: pp.pp, tg: tg.tg}, nil
 	}
-	return speed{pp.pp, tg.tg}, nil
+	both, err := llamaBench(program, model, w, "-p", "0", "-n", "0", "-pg", prompt+","+generate)
+	if err != nil {
+		return speed{}, err
+	}
+	return speed{pp: pp.pp, tg: after(w, pp.pp, both.both)}, nil
+}
+
+// after returns the speed of generation behind a prompt, from that of reading it and that of
+// both together. The difference of two long times needs many generated tokens to be exact.
+func after(w workload, pp, both float64) float64 {
+	p, n := float64(w.prompt), float64(w.generate)
+	return n / ((p+n)/both - p/pp)
 }
 
 func llamaBench(program, model string, w workload, tests ...string) (speed, error) {
@@ -129,6 +142,7 @@ func llamaBench(program, model string, w workload, tests ...string) (speed, erro
 		return speed{}, err
 	}
 	var rows []struct {
+		Prompt    int     `json:"n_prompt"`
 		Generated int     `json:"n_gen"`
 		Speed     float64 `json:"avg_ts"`
 	}
@@ -137,10 +151,13 @@ func llamaBench(program, model string, w workload, tests ...string) (speed, erro
 	}
 	var s speed
 	for _, r := range rows {
-		if r.Generated == 0 {
+		switch {
+		case r.Generated == 0:
 			s.pp = r.Speed
-		} else {
+		case r.Prompt == 0:
 			s.tg = r.Speed
+		default:
+			s.both = r.Speed
 		}
 	}
 	return s, nil
@@ -163,5 +180,5 @@ func runPeer(dir, model string, w workload) (speed, error) {
 	if err := json.Unmarshal(lines[len(lines)-1], &s); err != nil {
 		return speed{}, err
 	}
-	return speed{s.PP, s.TG}, nil
+	return speed{pp: s.PP, tg: s.TG}, nil
 }

@@ -47,7 +47,8 @@ func (s *Session) SavePages(w io.Writer, from, to int) error {
 	}
 	defer s.leave()
 	if from < 0 || from >= to || to > len(s.tokens) || from%ggml.PageSize != 0 || to%ggml.PageSize != 0 {
-		return fmt.Errorf("mpt: SavePages: tokens %d to %d of %d: want whole pages of %d", from, to, len(s.tokens), ggml.PageSize)
+		return fmt.Errorf("mpt: SavePages: tokens %d to %d of %d: want whole pages of %d",
+			from, to, len(s.tokens), ggml.PageSize)
 	}
 	head, err := s.pagesHead(from, to-from)
 	if err != nil {
@@ -55,10 +56,7 @@ func (s *Session) SavePages(w io.Writer, from, to int) error {
 	}
 	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	all := io.MultiWriter(w, sum)
-	if _, err := io.WriteString(all, pagesMagic); err != nil {
-		return fmt.Errorf("mpt: SavePages: %w", err)
-	}
-	for _, v := range []any{&head, s.tokens[from:to]} {
+	for _, v := range []any{[]byte(pagesMagic), &head, s.tokens[from:to]} {
 		if err := binary.Write(all, binary.LittleEndian, v); err != nil {
 			return fmt.Errorf("mpt: SavePages: %w", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -53,7 +54,7 @@ func (c chain) names(ids []int32) (names []string) {
 	return names
 }
 
-var blockName = regexp.MustCompile(`^[0-9a-f]{40}\.kv$`)
+var blockName = regexp.MustCompile(`^[0-9a-f]{40}\.kv(\.[0-9]+\.tmp)?$`)
 
 // blocks is the cache on disk: files of [blockTokens] tokens each, as [mpt.Session.SavePages]
 // writes them, named by all tokens up to their last. What many prompts begin with is there
@@ -69,7 +70,7 @@ type blocks struct {
 	all   map[string]*list.Element // of *block, by name
 	order *list.List               // newest use first
 	bytes int64
-	rate  float64 // bytes a second, read
+	took  float64 // seconds to read a block; 0: not known
 }
 
 type block struct {
@@ -80,27 +81,27 @@ type block struct {
 // openBlocks finds what a folder holds already, and shows that it can be written to.
 func openBlocks(dir string, budget int64) (*blocks, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("the cache on disk: %w", err)
+		return nil, err
 	}
 	probe, err := os.CreateTemp(dir, "*.tmp")
 	if err != nil {
-		return nil, fmt.Errorf("the cache on disk: %w", err)
+		return nil, err
 	}
 	probe.Close()
 	os.Remove(probe.Name())
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("the cache on disk: %w", err)
+		return nil, err
 	}
-	d := &blocks{dir: dir, budget: budget, all: map[string]*list.Element{}, order: list.New(), rate: 500e6}
+	d := &blocks{dir: dir, budget: budget, all: map[string]*list.Element{}, order: list.New()}
 	var found []fs.FileInfo
 	for _, x := range entries {
 		info, err := x.Info()
 		switch {
-		case err != nil || !info.Mode().IsRegular():
-		case blockName.MatchString(x.Name()):
+		case err != nil || !info.Mode().IsRegular() || !blockName.MatchString(x.Name()):
+		case filepath.Ext(x.Name()) == ".kv":
 			found = append(found, info)
-		case filepath.Ext(x.Name()) == ".tmp" && time.Since(info.ModTime()) > time.Hour:
+		case time.Since(info.ModTime()) > time.Hour:
 			os.Remove(filepath.Join(dir, x.Name())) // of a server that was killed
 		}
 	}
@@ -144,29 +145,30 @@ func (d *blocks) drop(name string) {
 	d.remove(name)
 }
 
-// run returns how many of names, from the first, there are, and their bytes.
-func (d *blocks) run(names []string) (n int, bytes int64) {
+// run returns how many of names, from the first, there are.
+func (d *blocks) run(names []string) (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for n < len(names) && d.all[names[n]] != nil {
-		bytes += d.all[names[n]].Value.(*block).size
 		n++
 	}
-	return n, bytes
+	return n
 }
 
 // use counts that blocks were used, the first as the newest: one is of no use without those
 // before it.
 func (d *blocks) use(names []string) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	now := time.Now()
-	for i, name := range slices.Backward(names) {
+	for _, name := range slices.Backward(names) {
 		if x := d.all[name]; x != nil {
 			d.order.MoveToFront(x)
-			at := now.Add(-time.Duration(i) * time.Millisecond)
-			os.Chtimes(filepath.Join(d.dir, name), at, at) // for the next start
 		}
+	}
+	d.mu.Unlock()
+	now := time.Now()
+	for i, name := range names { // for the next start
+		at := now.Add(-time.Duration(i) * time.Millisecond)
+		os.Chtimes(filepath.Join(d.dir, name), at, at)
 	}
 }
 
@@ -177,45 +179,30 @@ func (d *blocks) size() int64 {
 	return d.bytes
 }
 
-// readTime estimates how long reading takes.
-func (d *blocks) readTime(bytes int64) time.Duration {
+// readTime estimates how long reading n blocks takes.
+func (d *blocks) readTime(n int) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return time.Duration(float64(bytes) / d.rate * float64(time.Second))
+	return time.Duration(float64(n) * d.took * float64(time.Second))
 }
 
 // read appends blocks to a session until one is not what it is to be, which is deleted, or
 // stop says so.
 func (d *blocks) read(s *mpt.Session, names []string, stop func() bool) {
-	begun, had, bytes := time.Now(), s.Len(), int64(0)
-	for _, name := range names {
-		if stop() {
-			return
-		}
-		err := d.readBlock(s, name)
-		if full := (*mpt.MemoryError)(nil); errors.As(err, &full) {
-			break
-		} else if err != nil {
-			d.drop(name)
+	n := 0
+	for ; n < len(names) && !stop(); n++ {
+		begun := time.Now()
+		if err := d.readBlock(s, names[n]); err != nil {
+			if errors.Is(err, mpt.ErrSession) || errors.Is(err, fs.ErrNotExist) {
+				d.drop(names[n])
+			}
 			break
 		}
-		bytes += d.sizeOf(name)
-	}
-	d.use(names[:(s.Len()-had)/blockTokens])
-	if bytes > 0 {
 		d.mu.Lock()
-		d.rate += newer * (float64(bytes)/max(time.Since(begun).Seconds(), 1e-6) - d.rate)
+		learn(&d.took, time.Since(begun).Seconds())
 		d.mu.Unlock()
 	}
-}
-
-func (d *blocks) sizeOf(name string) int64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if x := d.all[name]; x != nil {
-		return x.Value.(*block).size
-	}
-	return 0
+	d.use(names[:n])
 }
 
 func (d *blocks) readBlock(s *mpt.Session, name string) error {
@@ -228,23 +215,17 @@ func (d *blocks) readBlock(s *mpt.Session, name string) error {
 	return err
 }
 
-// write saves the blocks of a session that are not there yet, as many of the first as fit,
-// until stop says so.
+// write saves the blocks of a session that are not there yet, until stop says so.
 func (d *blocks) write(s *mpt.Session, names []string, stop func() bool) error {
 	for i, name := range names {
 		if stop() {
 			return nil
 		}
-		if n, _ := d.run(names[i : i+1]); n == 1 {
+		if d.run(names[i:i+1]) == 1 {
 			continue
 		}
-		size, err := d.writeBlock(s, name, i*blockTokens)
-		if err != nil {
+		if err := d.writeBlock(s, name, i*blockTokens); err != nil {
 			return err
-		}
-		if int64(i+2)*size > d.budget {
-			names = names[:i+1]
-			break
 		}
 	}
 	d.use(names)
@@ -252,10 +233,10 @@ func (d *blocks) write(s *mpt.Session, names []string, stop func() bool) error {
 }
 
 // writeBlock writes a file under another name first, so that there is never a part of one.
-func (d *blocks) writeBlock(s *mpt.Session, name string, from int) (size int64, err error) {
-	f, err := os.CreateTemp(d.dir, "*.tmp")
+func (d *blocks) writeBlock(s *mpt.Session, name string, from int) (err error) {
+	f, err := os.CreateTemp(d.dir, name+".*.tmp")
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() {
 		if err != nil {
@@ -265,23 +246,24 @@ func (d *blocks) writeBlock(s *mpt.Session, name string, from int) (size int64, 
 	}()
 	w := bufio.NewWriterSize(f, 1<<18)
 	if err := s.SavePages(w, from, from+blockTokens); err != nil {
-		return 0, err
+		return err
 	}
 	if err := w.Flush(); err != nil {
-		return 0, err
+		return err
 	}
-	if size, err = f.Seek(0, 1); err != nil {
-		return 0, err
+	size, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return err
 	}
 	if err := f.Close(); err != nil {
-		return 0, err
+		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.shrink(size)
 	if err := os.Rename(f.Name(), filepath.Join(d.dir, name)); err != nil {
-		return 0, err
+		return err
 	}
 	d.insert(name, size)
-	return size, nil
+	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"mptgo/mpt"
 )
 
 // disk moves prefixes between the cache in memory and the one on disk. Goroutines of its own
@@ -26,6 +28,7 @@ type disk struct {
 	saved   chan error  // of the one write under way
 	fetched []*reading  // filled sessions, under the engine's lock
 	stop    atomic.Bool // no more is written
+	yield   atomic.Bool // the write under way is to end: its pages are wanted
 }
 
 // unsaved is a sequence of tokens that the cache in memory holds, or held.
@@ -51,7 +54,7 @@ func (e *Engine) openDisk() (*disk, error) {
 	if o.DiskBytes == 0 {
 		o.DiskBytes = 4 << 30
 	}
-	if least := e.m.CacheBytes(blockTokens) * 11 / 10; o.DiskBytes < least {
+	if least := blockBytes(e.m); o.DiskBytes < least {
 		return nil, fmt.Errorf("serve: %d bytes for the cache on disk: want at least %d, for %d tokens of this model",
 			o.DiskBytes, least, blockTokens)
 	}
@@ -60,10 +63,13 @@ func (e *Engine) openDisk() (*disk, error) {
 	}
 	b, err := openBlocks(o.CacheDir, o.DiskBytes)
 	if err != nil {
-		return nil, fmt.Errorf("serve: %w", err)
+		return nil, fmt.Errorf("serve: the cache on disk: %w", err)
 	}
 	return &disk{e: e, log: o.Log, blocks: b, saved: make(chan error, 1)}, nil
 }
+
+// blockBytes is about how large the file of a block is, never less.
+func blockBytes(m *mpt.Model) int64 { return m.CacheBytes(blockTokens) * 11 / 10 }
 
 // alwaysFetch is set by tests, whose model may evaluate a prompt sooner than a file is open.
 var alwaysFetch = false
@@ -111,8 +117,8 @@ func (d *disk) begin(p *prefixes, next unsaved) bool {
 		return false
 	}
 	names := next.chain.names(next.ids[:n])
-	if had, _ := d.blocks.run(names); had == len(names) {
-		d.blocks.use(names)
+	names = names[:min(len(names), int(d.blocks.budget/blockBytes(d.e.m)))]
+	if len(names) == 0 {
 		return false
 	}
 	f, err := x.session.Fork()
@@ -120,8 +126,9 @@ func (d *disk) begin(p *prefixes, next unsaved) bool {
 		return false
 	}
 	d.saving = x
+	d.yield.Store(false)
 	go func() {
-		err := d.blocks.write(f, names, d.stop.Load)
+		err := d.blocks.write(f, names, func() bool { return d.stop.Load() || d.yield.Load() })
 		f.Close()
 		d.saved <- err
 		d.e.rouse()
@@ -138,10 +145,10 @@ func (d *disk) fetch(t *reading, pace *pace) error {
 		return nil
 	}
 	names := t.q.chain.names(t.ids)[from:]
-	n, bytes := d.blocks.run(names)
+	n := d.blocks.run(names)
 	gain := (from+n)*blockTokens - had
 	const batch = 512
-	slow := d.blocks.readTime(bytes) >= pace.expect(batch)*time.Duration(gain)/batch
+	slow := d.blocks.readTime(n) >= pace.expect(batch)*time.Duration(gain)/batch
 	if gain < blockTokens || slow && !alwaysFetch {
 		return nil
 	}
@@ -149,7 +156,7 @@ func (d *disk) fetch(t *reading, pace *pace) error {
 		return err
 	}
 	t.done = from * blockTokens
-	t.fetching = true
+	t.fetching, t.begun = true, time.Now()
 	d.fetching++
 	go func() {
 		d.blocks.read(t.session, names[:n], t.stop.Load)
@@ -188,9 +195,11 @@ func (s *scheduler) collectFetched() {
 	}
 }
 
-// interrupt has whoever fills a session stop soon. It reports whether anybody does.
+// interrupt has the goroutines that hold pages, those that fill sessions and the one that
+// writes, stop soon. It reports whether there are any.
 func (d *disk) interrupt(reading []*reading) bool {
-	any := false
+	any := d.saving != nil
+	d.yield.Store(any)
 	for _, t := range reading {
 		if t.fetching {
 			t.stop.Store(true)

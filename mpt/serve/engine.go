@@ -136,6 +136,7 @@ func New(m *mpt.Model, opt Options) (*Engine, error) {
 	if err := e.sched.init(e); err != nil {
 		return nil, err
 	}
+	e.sched.show()
 	go e.sched.run()
 	return e, nil
 }

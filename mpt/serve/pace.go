@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// rowStep is the step in which the rows of prompts beside answers grow, and how many there
-// are at least if any wait: fewer would cost much of the speed at which prompts are read.
+// rowStep divides the rows of prompts beside answers, and is how many there are at least if
+// any wait: fewer would cost much of the speed at which prompts are read.
 const rowStep = 16
 
 // pace learns how long steps take. What it says decides about the size of steps, and so about
@@ -61,8 +61,6 @@ func (p *pace) room(others, most int, limit time.Duration) int {
 	n := rowStep
 	if left := (limit - p.expect(others)).Seconds(); p.beside > 0 && left > 0 {
 		n = int(min(left/p.beside, float64(2*p.last)))
-	} else if p.beside == 0 && p.expect(others) < limit {
-		n = 2 * rowStep
 	}
 	return min(max(n-n%rowStep, rowStep), most)
 }
@@ -74,11 +72,7 @@ type load struct {
 }
 
 func (l *load) observe(rows int, took time.Duration) {
-	now := float64(rows) / max(took.Seconds(), 1e-9)
-	if l.rate == 0 {
-		l.rate = now
-	}
-	l.rate += newer * (now - l.rate)
+	learn(&l.rate, float64(rows)/max(took.Seconds(), 1e-9))
 }
 
 // wait estimates how long it takes until there is room in the queue.

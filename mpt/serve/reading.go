@@ -19,7 +19,7 @@ type reading struct {
 	begun   time.Time
 
 	fetching bool        // its session is filled from disk: nobody else may use it
-	stop     atomic.Bool // that is to end
+	stop     atomic.Bool // filling is to end
 }
 
 func (t *reading) left() int { return len(t.ids) - t.done }

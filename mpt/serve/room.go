@@ -38,7 +38,7 @@ func (s *scheduler) makeRoom(steps int) {
 		s.cache.evict()
 	}
 	if s.used() > had-int64(steps)*s.cache.pageBytes() && s.disk != nil && s.disk.interrupt(s.reading) {
-		return // what is taken for prefixes from disk will stop to grow
+		return // what is taken for prefixes from disk stops growing
 	}
 	if s.used() == had {
 		s.preempt()

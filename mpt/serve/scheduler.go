@@ -12,7 +12,8 @@ import (
 	"mptgo/mpt"
 )
 
-// scheduler owns all sessions: nobody else touches them. Its goroutine takes in requests, lets
+// scheduler owns all sessions: nobody else touches them, but for those that it hands to [disk]
+// for a while. Its goroutine takes in requests, lets
 // those begin for which there is room, and evaluates step after step.
 type scheduler struct {
 	e     *Engine

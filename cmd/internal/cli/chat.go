@@ -2,17 +2,12 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"mptgo/mpt"
-	"mptgo/mpt/chat"
 	"mptgo/mpt/talk"
 )
 
@@ -30,14 +25,14 @@ Examples:
 
 // chatFlags are the flags of mpt chat.
 type chatFlags struct {
-	model                  modelFlags
-	sampling               samplingFlags
-	template, templateFile string
-	system                 string
-	predict                int
-	context                int
-	stop                   []string
-	verbose                bool
+	model    modelFlags
+	sampling samplingFlags
+	format   formatFlags
+	system   string
+	predict  int
+	context  int
+	stop     []string
+	verbose  bool
 }
 
 func newChat() *cobra.Command {
@@ -55,26 +50,15 @@ func newChat() *cobra.Command {
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.template, "chat-template", "", "`NAME|FILE|TEXT` in place of the model's own chat format: one of "+strings.Join(formatNames(), ", ")+
-		"; or one of the model's named templates; or a template in Jinja, from a file or as text")
+	f.format.add(cmd)
 	fs.StringVar(&f.system, "system", "", "`TEXT` of the system prompt (default: that of the format)")
 	fs.IntVarP(&f.predict, "predict", "n", -1, "end every answer after `N` tokens; -1: no limit")
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "remember `N` tokens; 0: what the model was trained for")
 	fs.StringArrayVarP(&f.stop, "reverse-prompt", "r", nil, "end an answer at `TEXT`, which is not printed; may be given more than once")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "show the seed and the speed of every answer")
-	fs.StringVar(&f.templateFile, "chat-template-file", "", "the same from a `FILE` in Jinja, whatever its name")
 	f.model.add(cmd)
 	f.sampling.add(fs)
-	cmd.RegisterFlagCompletionFunc("chat-template", cobra.FixedCompletions(formatNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
-}
-
-func formatNames() []string {
-	var names []string
-	for _, f := range chat.Formats() {
-		names = append(names, f.Name)
-	}
-	return names
 }
 
 // onPipe answers the lines of an input that is not a terminal.
@@ -122,11 +106,11 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 	if _, err := newChain(params, m.Tokenizer()); err != nil {
 		return err
 	}
-	format, err := f.format(m)
+	format, err := f.format.choose(m)
 	if err != nil {
 		return err
 	}
-	if f.template == "" && f.templateFile == "" {
+	if f.format == (formatFlags{}) {
 		noteUnknownFormat(cmd.ErrOrStderr(), m, format)
 	}
 	s, err := newSession(cmd, m, f.context)
@@ -154,42 +138,6 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 		stop:       f.stop,
 		verbose:    f.verbose,
 	}, m)
-}
-
-// format returns the chat format that the flags or the model ask for.
-func (f *chatFlags) format(m *mpt.Model) (*chat.Format, error) {
-	model := talk.Model(m)
-	if f.templateFile != "" {
-		if f.template != "" {
-			return nil, errors.New("--chat-template and --chat-template-file: want one of the two")
-		}
-		text, err := readFile(f.templateFile)
-		if err != nil {
-			return nil, fmt.Errorf("--chat-template-file: %w", err)
-		}
-		return model.Jinja(string(text))
-	}
-	if f.template == "" {
-		return model.Detect()
-	}
-	named, err := chat.Named(f.template)
-	if err == nil {
-		return named, nil
-	}
-	if text, ok := model.Templates[f.template]; ok {
-		return model.Jinja(text)
-	}
-	if strings.Contains(f.template, "{{") || strings.Contains(f.template, "{%") {
-		return model.Jinja(f.template)
-	}
-	text, fileErr := readFile(f.template)
-	switch {
-	case fileErr == nil:
-		return model.Jinja(string(text))
-	case len(model.Templates) > 0:
-		err = fmt.Errorf("%w; the model's own are %s", err, strings.Join(slices.Sorted(maps.Keys(model.Templates)), ", "))
-	}
-	return nil, fmt.Errorf("--chat-template: %w; nor is it a file (%w) or a template in Jinja", err, fileErr)
 }
 
 // greet says what is running.

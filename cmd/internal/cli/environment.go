@@ -10,22 +10,18 @@ import (
 
 // llamaNames are the variables of llama.cpp's server that do not follow from the names of
 // their flags.
-var llamaNames = map[string]string{"parallel": "N_PARALLEL", "batch-size": "BATCH", "metrics": "ENDPOINT_METRICS", "slots": "ENDPOINT_SLOTS"}
+var llamaNames = map[string]string{
+	"parallel": "LLAMA_ARG_N_PARALLEL", "batch-size": "LLAMA_ARG_BATCH", "metrics": "LLAMA_ARG_ENDPOINT_METRICS",
+	"slots": "LLAMA_ARG_ENDPOINT_SLOTS", "api-key": "LLAMA_API_KEY",
+}
 
 // variables returns the environment variables that stand in for a flag, the first goes before
 // the others: MPT_X, then llama.cpp's LLAMA_ARG_X.
 func variables(flag string) (names []string) {
-	words := []string{strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))}
-	if w := llamaNames[flag]; w != "" {
-		words = append(words, w)
-	}
-	for _, prefix := range []string{"MPT_", "LLAMA_ARG_"} {
-		for _, w := range words {
-			names = append(names, prefix+w)
-		}
-	}
-	if flag == "api-key" {
-		names = append(names, "LLAMA_API_KEY")
+	word := strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+	names = []string{"MPT_" + word, "LLAMA_ARG_" + word}
+	if name := llamaNames[flag]; name != "" {
+		names = append(names, name)
 	}
 	return names
 }

@@ -47,7 +47,7 @@ Examples:
 type serveFlags struct {
 	model    modelFlags
 	sampling samplingFlags
-	chat     chatFlags // the format
+	format   formatFlags
 	alias    string
 	context  int
 
@@ -91,8 +91,7 @@ func newServe() *cobra.Command {
 	fs.BoolVar(&f.cacheOn, "cache-prompt", true, "keep prefixes of prompts for later requests")
 	fs.StringVar(&f.cacheDir, "cache-dir", "", "keep prefixes in the `FOLDER`, too, for the next start")
 	fs.IntVar(&f.cacheDisk, "cache-disk", 4096, "`N` MiB of disk for them")
-	fs.StringVar(&f.chat.template, "chat-template", "", "`NAME|FILE|TEXT` in place of the model's own chat format, as for mpt chat")
-	fs.StringVar(&f.chat.templateFile, "chat-template-file", "", "the same from a `FILE` in Jinja, whatever its name")
+	f.format.add(cmd)
 	f.addHTTP(cmd)
 	f.sampling.add(fs)
 	return cmd
@@ -153,7 +152,8 @@ func (f *serveFlags) checkNumbers() error {
 		name         string
 		value, least int
 	}{
-		{"parallel", f.parallel, 0}, {"max-queue", f.queue, 0}, {"step-ms", f.step, 1}, {"cache-ram", f.cacheRAM, -1}, {"cache-disk", f.cacheDisk, 1},
+		{"parallel", f.parallel, 0}, {"max-queue", f.queue, 0}, {"step-ms", f.step, 1},
+		{"cache-ram", f.cacheRAM, -1}, {"cache-disk", f.cacheDisk, 1},
 		{"port", f.port, 0},
 		{"timeout", f.timeout, 1}, {"drain", f.drain, 0}, {"drain-delay", f.drainWait, 0}, {"sse-ping-interval", f.ping, -1},
 	} {
@@ -345,7 +345,7 @@ func (f *serveFlags) load(cmd *cobra.Command, s *server.Server) (*serve.Engine, 
 }
 
 func (f *serveFlags) start(cmd *cobra.Command, s *server.Server, m *mpt.Model) (*serve.Engine, error) {
-	format, err := f.chat.format(m)
+	format, err := f.format.choose(m)
 	if err != nil {
 		return nil, err
 	}
@@ -426,7 +426,8 @@ func (f *serveFlags) greet(cmd *cobra.Command, e *serve.Engine, l net.Listener) 
 		cache = "prefix cache " + byteSize(o.CacheBytes)
 	}
 	if o.CacheDir != "" {
-		cache += fmt.Sprintf(" and %s of %s in %s", byteSize(e.Stats().Disk.Bytes), byteSize(o.DiskBytes), visible(o.CacheDir))
+		d := e.Stats().Disk
+		cache += fmt.Sprintf(" and %s of %s in %s", byteSize(d.Bytes), byteSize(d.Limit), visible(o.CacheDir))
 	}
 	note(cmd.ErrOrStderr(), "%s: %s parameters, %s kernels, %s, context %d, %d at the same time, %s",
 		visible(f.model.name()),

@@ -162,7 +162,7 @@ func (a *nativeAnswer) stream(s *Server, w http.ResponseWriter, g *group) {
 		if h.Why != mpt.NotEnded {
 			tokens = append(tokens, waiting.rest(h.Why)...)
 		}
-		if h.Token.ID < 0 && h.Token.Text == "" {
+		if h.Token.ID < 0 && h.Token.Text == "" && (len(tokens) == 0 || a.Logprobs < 0) {
 			continue
 		}
 		v := map[string]any{"content": h.Token.Text, "tokens": c.ids[had:], "stop": false, "index": 0, "id_slot": -1,

@@ -145,8 +145,10 @@ func TestMatMulParts(t *testing.T) {
 		var s MatScratch
 		c.numbers = hostile
 		for _, c.k = range []int{256, 512, 768, 1024, 1280, 1536, 2560, 2816} {
-			c.n, c.rows = PackedBatch, 3
-			c.check(t, r, &s)
+			c.rows = 3
+			for _, c.n = range []int{PackedBatch, wideBatch, fewRows + 1} {
+				c.check(t, r, &s)
+			}
 		}
 		c.k, c.rows = 256, 10
 		for _, c.n = range []int{PackedBatch - 1, LanesBatch, floatChunk - 1, floatChunk, floatChunk + 1, 2*floatChunk + 1} {

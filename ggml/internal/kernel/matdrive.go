@@ -1,6 +1,9 @@
 package kernel
 
-import "unsafe"
+import (
+	"cmp"
+	"unsafe"
+)
 
 // blockKernels are the fast kernels of a block type. A strip is a number of
 // rows, stride bytes apart; n counts blocks of 32 columns, even where the
@@ -50,8 +53,9 @@ const (
 	// with the activations of a tile it should stay in a first-level cache of 32 KB.
 	panelBytes = 24 << 10
 
-	// Up to fewRows rows of activations, what counts is the time to fill the panels:
-	// then all that are filled together should stay there.
+	// With at most fewRows rows of activations, filling panels takes most of the time:
+	// those that are filled together should stay in the first-level cache, whatever the
+	// kernels say.
 	fewRows      = 64
 	fewRowsBytes = 10 << 10
 
@@ -192,12 +196,9 @@ func (f *fetch) next(n int) uintptr {
 // partBlocks returns how many of a row's blocks go into a panel at a time for n rows of
 // activations.
 func partBlocks(blocks, n int, k *blockKernels) int {
-	most := k.panelBytes
-	switch {
-	case n <= fewRows:
+	most := cmp.Or(k.panelBytes, panelBytes)
+	if n <= fewRows {
 		most = fewRowsBytes
-	case most == 0:
-		most = panelBytes
 	}
 	parts := (blocks*k.panel + most - 1) / most
 	part := (blocks + parts - 1) / parts

@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mptgo/mpt"
+	"mptgo/mpt/chat"
+	"mptgo/mpt/talk"
+)
+
+// formatFlags choose the chat format.
+type formatFlags struct{ template, file string }
+
+func (f *formatFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.template, "chat-template", "", "`NAME|FILE|TEXT` in place of the model's own chat format: one of "+
+		strings.Join(formatNames(), ", ")+
+		"; or one of the model's named templates; or a template in Jinja, from a file or as text")
+	fs.StringVar(&f.file, "chat-template-file", "", "the same from a `FILE` in Jinja, whatever its name")
+	cmd.RegisterFlagCompletionFunc("chat-template",
+		cobra.FixedCompletions(formatNames(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+func formatNames() []string {
+	var names []string
+	for _, f := range chat.Formats() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// choose returns the chat format that the flags or the model ask for.
+func (f *formatFlags) choose(m *mpt.Model) (*chat.Format, error) {
+	model := talk.Model(m)
+	if f.file != "" {
+		if f.template != "" {
+			return nil, errors.New("--chat-template and --chat-template-file: want one of the two")
+		}
+		text, err := readFile(f.file)
+		if err != nil {
+			return nil, fmt.Errorf("--chat-template-file: %w", err)
+		}
+		return model.Jinja(string(text))
+	}
+	if f.template == "" {
+		return model.Detect()
+	}
+	named, err := chat.Named(f.template)
+	if err == nil {
+		return named, nil
+	}
+	if text, ok := model.Templates[f.template]; ok {
+		return model.Jinja(text)
+	}
+	if strings.Contains(f.template, "{{") || strings.Contains(f.template, "{%") {
+		return model.Jinja(f.template)
+	}
+	text, fileErr := readFile(f.template)
+	switch {
+	case fileErr == nil:
+		return model.Jinja(string(text))
+	case len(model.Templates) > 0:
+		err = fmt.Errorf("%w; the model's own are %s", err, strings.Join(slices.Sorted(maps.Keys(model.Templates)), ", "))
+	}
+	return nil, fmt.Errorf("--chat-template: %w; nor is it a file (%w) or a template in Jinja", err, fileErr)
+}

@@ -14,6 +14,7 @@ import (
 type Token struct {
 	ID   int32  // -1 at the end, for text that was held back until then
 	Text string // what became readable with this token: whole UTF-8, may be empty
+	At   int    // where it begins in the text of all tokens, in bytes, that of a stop string too
 }
 
 // GenerateOptions are the choices of a [Generation]. The zero value goes on greedily until
@@ -157,7 +158,7 @@ func (g *Generation) Choose() (Token, bool) {
 	}
 	g.over = true
 	rest := g.out.flush()
-	return Token{-1, rest}, rest != ""
+	return Token{ID: -1, Text: rest, At: g.out.made}, rest != ""
 }
 
 // choose samples a token. There is none if that ends the generation.
@@ -171,6 +172,7 @@ func (g *Generation) choose() (Token, bool) {
 	case len(g.s.tokens) >= g.s.context && !g.opt.Shift:
 		g.end(EndedFull, nil)
 	default:
+		at := g.out.made
 		text, stopped := g.out.next(id)
 		g.n++
 		g.next[0], g.pending = id, true
@@ -179,7 +181,7 @@ func (g *Generation) choose() (Token, bool) {
 		} else if g.n == g.opt.MaxTokens {
 			g.end(EndedLimit, nil)
 		}
-		return Token{id, text}, true
+		return Token{id, text, at}, true
 	}
 	return Token{}, false
 }

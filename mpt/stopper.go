@@ -19,6 +19,7 @@ type stopper struct {
 	held   string
 	hidden []bool // the bytes of held that are not shown; nil: there are none
 	all    bool   // control tokens are shown
+	made   int    // bytes of text so far, held back or not
 }
 
 func newStopper(t *tokenizer.Tokenizer, opt GenerateOptions) stopper {
@@ -30,13 +31,15 @@ func newStopper(t *tokenizer.Tokenizer, opt GenerateOptions) stopper {
 // next returns the text that is certain after token id, and whether a stop
 // string ended it.
 func (s *stopper) next(id int32) (text string, stopped bool) {
+	piece := s.dec.Next(id)
+	s.made += len(piece)
 	if len(s.stop) == 0 {
-		return s.dec.Next(id), false
+		return piece, false
 	}
 	if name, typ := s.tok.Token(id); typ == tokenizer.Control && !s.all {
 		s.hold(name, true)
 	}
-	s.hold(s.dec.Next(id), false)
+	s.hold(piece, false)
 	first := -1
 	for _, stop := range s.stop {
 		if i := strings.Index(s.held, stop); i >= 0 && (first < 0 || i < first) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mptgo/mpt"
+	"mptgo/mpt/tokenizer"
 )
 
 // reading is a text that is evaluated: the prompt of a request, or the tokens of a choice
@@ -94,6 +95,19 @@ func (t *reading) step(n int) mpt.Step {
 	return st
 }
 
+// tellPrompt tells of the tokens of the prompt, in whole characters.
+func (q *request) tellPrompt() {
+	d, at := q.e.m.Tokenizer().NewDecoder(tokenizer.DecodeOptions{}), 0
+	for i, id := range q.Prompt {
+		text := d.Next(id)
+		q.stream.put(Event{Choice: -1, Token: mpt.Token{ID: id, Text: text, At: at}, Logprob: q.echoed[i]})
+		at += len(text)
+	}
+	if rest := d.Flush(); rest != "" {
+		q.stream.put(Event{Choice: -1, Token: mpt.Token{ID: -1, Text: rest, At: at}})
+	}
+}
+
 // echo keeps the log-probability of the token after token i of the prompt.
 func (q *request) echo(i int, logits []float32) {
 	if i+1 < len(q.Prompt) {
@@ -133,9 +147,7 @@ func (s *scheduler) answer(q *request) error {
 	q.stream.update(q.usage)
 	s.remember(q, q.prompt)
 	if q.Echo {
-		for i, id := range q.Prompt {
-			q.stream.put(Event{Choice: -1, Token: mpt.Token{ID: id, Text: s.e.m.Tokenizer().Text(id)}, Logprob: q.echoed[i]})
-		}
+		q.tellPrompt()
 	}
 	if q.MaxTokens == 0 {
 		for k := range q.N {

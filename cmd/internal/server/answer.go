@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -147,16 +148,18 @@ func add(a, b serve.Usage) serve.Usage {
 	}
 }
 
-// scored is a token with its text as it stands in the answer.
+// scored is a token of an answer.
 type scored struct {
 	*serve.Logprob
 	id   int32
 	text string // its bytes
+	at   int    // where it begins in the text, in bytes
 }
 
 // answered is a choice as far as it has come.
 type answered struct {
 	text   strings.Builder
+	echo   int // bytes of the prompt's text
 	tokens []scored
 	ids    []int32
 	why    mpt.Reason
@@ -197,7 +200,10 @@ func (a *answered) add(m *served, ev serve.Event) {
 	a.text.WriteString(ev.Token.Text)
 	if ev.Token.ID >= 0 {
 		a.ids = append(a.ids, ev.Token.ID)
-		a.tokens = append(a.tokens, m.scored(ev))
+		a.tokens = append(a.tokens, m.scored(ev, a.echo))
+	}
+	if ev.Choice < 0 {
+		a.echo = a.text.Len()
 	}
 	if ev.Why != mpt.NotEnded {
 		a.why = ev.Why
@@ -206,16 +212,8 @@ func (a *answered) add(m *served, ev serve.Event) {
 
 // trim drops the tokens of a stop string, which are no part of the text.
 func (a *answered) trim() {
-	if a.why != mpt.EndedStop {
-		return
-	}
-	n := 0
-	for i, t := range a.tokens {
-		if n >= a.text.Len() {
-			a.tokens = a.tokens[:i]
-			return
-		}
-		n += len(t.text)
+	if a.why == mpt.EndedStop {
+		a.tokens = slices.DeleteFunc(a.tokens, func(t scored) bool { return t.at >= a.text.Len() })
 	}
 }
 
@@ -224,22 +222,34 @@ func (a *answered) trim() {
 // as [answered.trim] has it for whole answers.
 type unsent struct {
 	tokens []scored
-	told   int // bytes of those that were
-	text   int // bytes of text that were sent
+	sent   place // the end of the text that was sent
+	echo   int   // bytes of the prompt's text
+}
+
+// place is one in a text.
+type place struct{ bytes, points int }
+
+// of returns the place of a token that begins in, or behind, the text that follows p, in
+// code points.
+func (p place) of(t scored, text string) int {
+	return p.points + utf8.RuneCountInString(text[:min(max(t.at-p.bytes, 0), len(text))])
 }
 
 func (u *unsent) add(m *served, ev serve.Event) {
 	if ev.Token.ID >= 0 {
-		u.tokens = append(u.tokens, m.scored(ev))
+		u.tokens = append(u.tokens, m.scored(ev, u.echo))
+	}
+	if ev.Choice < 0 {
+		u.echo += len(ev.Token.Text)
 	}
 }
 
 // take returns the tokens that go with the next piece of text.
 func (u *unsent) take(text string) []scored {
-	u.text += len(text)
+	u.sent.bytes += len(text)
+	u.sent.points += utf8.RuneCountInString(text)
 	n := 0
-	for n < len(u.tokens) && u.told < u.text {
-		u.told += len(u.tokens[n].text)
+	for n < len(u.tokens) && u.tokens[n].at < u.sent.bytes {
 		n++
 	}
 	taken := u.tokens[:n]
@@ -255,8 +265,12 @@ func (u *unsent) rest(why mpt.Reason) []scored {
 	return u.tokens
 }
 
-func (m *served) scored(ev serve.Event) scored {
-	return scored{ev.Logprob, ev.Token.ID, m.bytes(ev.Token.ID)}
+// scored is the token of an event behind so many bytes of the prompt's text.
+func (m *served) scored(ev serve.Event, echo int) scored {
+	if id := ev.Token.ID; ev.Choice < 0 {
+		return scored{ev.Logprob, id, m.Engine.Model().Tokenizer().Text(id), ev.Token.At}
+	}
+	return scored{ev.Logprob, ev.Token.ID, m.bytes(ev.Token.ID), echo + ev.Token.At}
 }
 
 // bytes returns what a token adds to a text: nothing if it is a control token.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"time"
-	"unicode/utf8"
 
 	"mptgo/mpt"
 	"mptgo/mpt/serve"
@@ -129,22 +128,21 @@ func (s *Server) wholeText(w http.ResponseWriter, a *textAnswer, g *group) *apiE
 	for i := range all {
 		c := &all[i]
 		choices = append(choices, map[string]any{"index": i, "text": readable(c.text.String()),
-			"logprobs": a.oldLogprobs(c.tokens, 0), "finish_reason": finish(c.why)})
+			"logprobs": a.oldLogprobs(c.tokens, place{}, c.text.String()), "finish_reason": finish(c.why)})
 	}
 	writeJSON(w, http.StatusOK, a.whole(choices, g.total()))
 	return nil
 }
 
-// oldLogprobs are lists side by side; from is where the first token begins in the text, in
-// code points.
-func (a *textAnswer) oldLogprobs(tokens []scored, from int) any {
+// oldLogprobs are lists side by side, of tokens that begin in, or behind, the text that
+// follows from.
+func (a *textAnswer) oldLogprobs(tokens []scored, from place, text string) any {
 	if a.Logprobs < 0 {
 		return nil
 	}
 	texts, ps, tops, offsets := []string{}, []any{}, []any{}, []int{}
 	for _, t := range tokens {
-		texts, offsets = append(texts, readable(t.text)), append(offsets, from)
-		from += utf8.RuneCountInString(t.text)
+		texts, offsets = append(texts, readable(t.text)), append(offsets, from.of(t, text))
 		if t.Logprob == nil {
 			ps, tops = append(ps, nil), append(tops, nil)
 			continue
@@ -163,7 +161,7 @@ func (a *textAnswer) oldLogprobs(tokens []scored, from int) any {
 func (s *Server) streamText(w http.ResponseWriter, a *textAnswer, g *group) {
 	e := s.newSSE(w)
 	left := a.prompts * a.N
-	waiting, at := make([]unsent, left), make([]int, left)
+	waiting := make([]unsent, left)
 	for {
 		h, ok := s.next(g, e)
 		if !ok || e.err != nil {
@@ -183,15 +181,14 @@ func (s *Server) streamText(w http.ResponseWriter, a *textAnswer, g *group) {
 		for _, i := range choices {
 			waiting[i].add(a.m, h.Event)
 			if text := h.Token.Text; text != "" {
-				tokens := waiting[i].take(text)
-				e.data(a.textChunk(i, text, tokens, at[i], nil))
-				at[i] += runes(tokens)
+				from := waiting[i].sent
+				e.data(a.textChunk(i, text, waiting[i].take(text), from, nil))
 			}
 			if h.Why == mpt.NotEnded {
 				continue
 			}
 			left--
-			last := a.textChunk(i, "", waiting[i].rest(h.Why), at[i], finish(h.Why))
+			last := a.textChunk(i, "", waiting[i].rest(h.Why), waiting[i].sent, finish(h.Why))
 			if left == 0 {
 				a.end(e, g, last)
 				return
@@ -201,17 +198,10 @@ func (s *Server) streamText(w http.ResponseWriter, a *textAnswer, g *group) {
 	}
 }
 
-func runes(tokens []scored) (n int) {
-	for _, t := range tokens {
-		n += utf8.RuneCountInString(t.text)
-	}
-	return n
-}
-
-func (a *textAnswer) textChunk(i int, text string, tokens []scored, at int, finished any) map[string]any {
+func (a *textAnswer) textChunk(i int, text string, tokens []scored, from place, finished any) map[string]any {
 	c := map[string]any{"index": i, "text": readable(text), "logprobs": nil, "finish_reason": finished}
 	if len(tokens) > 0 {
-		c["logprobs"] = a.oldLogprobs(tokens, at)
+		c["logprobs"] = a.oldLogprobs(tokens, from, text)
 	}
 	v := a.head(a.object)
 	v["choices"] = []any{c}

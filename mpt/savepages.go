@@ -8,6 +8,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"slices"
 
 	"mptgo/ggml"
 	"mptgo/gguf"
@@ -94,62 +95,64 @@ func hashTokens(ids []int32) [32]byte {
 	return [32]byte(h.Sum(nil))
 }
 
-// RestorePages appends saved pages to a session that holds exactly the tokens that came before
-// them when they were saved, and returns their tokens. Errors that wrap [ErrSession] are the
-// fault of the file; if it fails the session is as before.
-func (s *Session) RestorePages(r io.Reader) (tokens []int32, err error) {
+// RestorePages appends saved pages of exactly these tokens to a session that holds the tokens
+// that came before them when they were saved. Errors that wrap [ErrSession] are the fault of
+// the file; if it fails the session is as before.
+func (s *Session) RestorePages(r io.Reader, tokens []int32) error {
 	if err := s.enter(); err != nil {
-		return nil, err
+		return err
 	}
 	defer s.leave()
 	had := len(s.cache.pages)
-	if tokens, err = s.readPages(r); err != nil {
+	if err := s.readPages(r, tokens); err != nil {
 		s.cache.truncate(had * ggml.PageSize)
 		if full := (*MemoryError)(nil); errors.As(err, &full) {
-			return nil, err // not the file's fault
+			return err // not the file's fault
 		}
-		return nil, fmt.Errorf("mpt: RestorePages: %w: %w", ErrSession, err)
+		return fmt.Errorf("mpt: RestorePages: %w: %w", ErrSession, err)
 	}
 	s.tokens = append(s.tokens, tokens...)
 	s.valid = false
-	return tokens, nil
+	return nil
 }
 
-// readPages reads pages into the cache behind its tokens.
-func (s *Session) readPages(file io.Reader) ([]int32, error) {
+// readPages reads pages of these tokens into the cache behind its own.
+func (s *Session) readPages(file io.Reader, want []int32) error {
 	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	r := io.TeeReader(file, sum)
 	magic := make([]byte, len(pagesMagic))
 	if _, err := io.ReadFull(r, magic); err != nil {
-		return nil, err
+		return err
 	}
 	if string(magic) != pagesMagic {
-		return nil, errors.New("it does not begin like saved pages, or like those of another version")
+		return errors.New("it does not begin like saved pages, or like those of another version")
 	}
 	var head pagesHead
 	if err := readAll(r, &head); err != nil {
-		return nil, err
+		return err
 	}
-	n := int(head.Tokens)
-	if err := s.fitPages(head); err != nil {
-		return nil, err
+	if err := s.fitPages(head, len(want)); err != nil {
+		return err
 	}
-	tokens, err := s.readTokens(r, n)
-	if err != nil {
-		return nil, err
+	tokens := make([]int32, len(want))
+	if err := readAll(r, tokens); err != nil {
+		return err
+	}
+	if !slices.Equal(tokens, want) {
+		return errors.New("they are of other tokens")
 	}
 	had := len(s.tokens) / ggml.PageSize
-	for i := range n / ggml.PageSize {
+	for i := range len(want) / ggml.PageSize {
 		if err := s.cache.loadPage(r, had+i, ggml.PageSize); err != nil {
-			return nil, s.short(err, len(s.tokens)+n)
+			return s.short(err, len(s.tokens)+len(want))
 		}
 	}
-	return tokens, checkSum(file, sum)
+	return checkSum(file, sum)
 }
 
-// fitPages says why pages do not belong behind the session's tokens.
-func (s *Session) fitPages(head pagesHead) error {
-	want, err := s.pagesHead(len(s.tokens), int(head.Tokens))
+// fitPages says why pages are not those of n tokens behind the session's.
+func (s *Session) fitPages(head pagesHead, n int) error {
+	want, err := s.pagesHead(len(s.tokens), n)
 	switch {
 	case err != nil:
 		return err
@@ -162,10 +165,10 @@ func (s *Session) fitPages(head pagesHead) error {
 			gguf.Type(head.Keys), gguf.Type(head.Values), s.m.opt.keys, s.m.opt.values)
 	case head.From != want.From || head.Before != want.Before || len(s.tokens)%ggml.PageSize != 0:
 		return errors.New("they belong behind other tokens")
-	case head.Tokens == 0 || head.Tokens%ggml.PageSize != 0:
-		return fmt.Errorf("%d tokens are no whole pages", head.Tokens)
-	case int64(head.From)+int64(head.Tokens) > int64(s.context):
-		return fmt.Errorf("%d tokens do not fit into a context of %d: %w", head.From+head.Tokens, s.context, ErrContextFull)
+	case head.Tokens != want.Tokens || n == 0 || n%ggml.PageSize != 0:
+		return fmt.Errorf("they are of %d tokens, wanted are %d, which have to be whole pages", head.Tokens, n)
+	case len(s.tokens)+n > s.context:
+		return fmt.Errorf("%d tokens do not fit into a context of %d: %w", len(s.tokens)+n, s.context, ErrContextFull)
 	}
 	return nil
 }

@@ -27,9 +27,11 @@ func TestSavedPages(t *testing.T) {
 			if err := a.SavePages(&file, from, to); err != nil {
 				t.Fatal(err)
 			}
-			got, err := b.RestorePages(&file)
-			if err != nil || !slices.Equal(got, ids[from:to]) || b.Logits() != nil {
-				t.Fatalf("pages %v: %v, tokens %v", part, err, got)
+			if err := b.RestorePages(&file, ids[from:to]); err != nil || b.Logits() != nil {
+				t.Fatalf("pages %v: %v", part, err)
+			}
+			if !slices.Equal(b.Tokens(), ids[:to]) {
+				t.Fatalf("pages %v: tokens %v", part, b.Tokens())
 			}
 		}
 		if err := b.Eval(context.Background(), ids[b.Len():]); err != nil {
@@ -63,11 +65,11 @@ func TestSavedPagesRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := file.Bytes()
-	b := session(t, m, mpt.ContextSize(300))
+	b, want := session(t, m, mpt.ContextSize(300)), ids[ggml.PageSize:2*ggml.PageSize]
 	refused := func(what string, data []byte) {
 		t.Helper()
 		n := b.Len()
-		if _, err := b.RestorePages(bytes.NewReader(data)); !errors.Is(err, mpt.ErrSession) || b.Len() != n {
+		if err := b.RestorePages(bytes.NewReader(data), want); !errors.Is(err, mpt.ErrSession) || b.Len() != n {
 			t.Fatalf("%s: error %v, %d tokens", what, err, b.Len())
 		}
 	}
@@ -83,7 +85,12 @@ func TestSavedPagesRefused(t *testing.T) {
 		refused("damaged", bad)
 	}
 	refused("longer", append(bytes.Clone(good), 0))
-	if _, err := b.RestorePages(bytes.NewReader(good)); err != nil {
+	for _, other := range [][]int32{ids[:ggml.PageSize], ids[ggml.PageSize:], want[1:], nil} {
+		if err := b.RestorePages(bytes.NewReader(good), other); !errors.Is(err, mpt.ErrSession) {
+			t.Errorf("wanted %d other tokens: %v", len(other), err)
+		}
+	}
+	if err := b.RestorePages(bytes.NewReader(good), want); err != nil {
 		t.Fatal(err)
 	}
 	refused("twice", good)
@@ -91,7 +98,7 @@ func TestSavedPagesRefused(t *testing.T) {
 	if err := short.Eval(context.Background(), ids[:ggml.PageSize]); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := short.RestorePages(bytes.NewReader(good)); !errors.Is(err, mpt.ErrContextFull) {
+	if err := short.RestorePages(bytes.NewReader(good), want); !errors.Is(err, mpt.ErrContextFull) {
 		t.Errorf("into a shorter context: %v", err)
 	}
 	other := opened(t, converted(t, tinyCase, "Q8_0"))

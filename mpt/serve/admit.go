@@ -129,17 +129,25 @@ func (s *scheduler) begin(q *request) error {
 		if err := s.recall(q.prompt, q, q.Prompt, true); err != nil {
 			return err
 		}
-		q.usage.CachedTokens = q.prompt.Len()
-		s.cache.queries += int64(len(q.Prompt))
-		s.cache.hits += int64(q.prompt.Len())
 	}
 	t := &reading{q: q, session: q.prompt, ids: q.Prompt, done: q.prompt.Len()}
 	s.reading = append(s.reading, t)
 	if err := s.fetch(t); err != nil || t.fetching {
 		return err
 	}
-	t.advance(s, 0)
+	s.begun(t, 0)
 	return nil
+}
+
+// begun counts what was known of a prompt, n tokens of it more than before, and goes on
+// behind them.
+func (s *scheduler) begun(t *reading, n int) {
+	if q := t.q; !q.Echo && !q.NoCache {
+		q.usage.CachedTokens = t.session.Len()
+		s.cache.queries += int64(len(q.Prompt))
+		s.cache.hits += int64(t.session.Len())
+	}
+	t.advance(s, n)
 }
 
 // fetch begins to fill the session of a prompt from disk, if there is something to gain.

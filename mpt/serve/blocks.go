@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mptgo/mpt"
@@ -54,6 +55,10 @@ func (c chain) names(ids []int32) (names []string) {
 	return names
 }
 
+// leftAfter is after how long a file that is being written was left by a server that was
+// killed: it takes less than a second.
+const leftAfter = time.Minute
+
 var blockName = regexp.MustCompile(`^[0-9a-f]{40}\.kv(\.[0-9]+\.tmp)?$`)
 
 // blocks is the cache on disk: files of [blockTokens] tokens each, as [mpt.Session.SavePages]
@@ -66,17 +71,22 @@ type blocks struct {
 	dir    string
 	budget int64
 
+	size atomic.Int64 // bytes of all files
+
+	// The scheduler waits for the lock: nothing is asked of the file system under it.
 	mu    sync.Mutex
 	all   map[string]*list.Element // of *block, by name
 	order *list.List               // newest use first
-	bytes int64
-	took  float64 // seconds to read a block; 0: not known
+	took  float64                  // seconds to read a block; 0: not known
 }
 
 type block struct {
 	name string
 	size int64
 }
+
+// beforeIO is called before a block is read or written: tests make the disk slow.
+var beforeIO = func() {}
 
 // openBlocks finds what a folder holds already, and shows that it can be written to.
 func openBlocks(dir string, budget int64) (*blocks, error) {
@@ -101,8 +111,8 @@ func openBlocks(dir string, budget int64) (*blocks, error) {
 		case err != nil || !info.Mode().IsRegular() || !blockName.MatchString(x.Name()):
 		case filepath.Ext(x.Name()) == ".kv":
 			found = append(found, info)
-		case time.Since(info.ModTime()) > time.Hour:
-			os.Remove(filepath.Join(dir, x.Name())) // of a server that was killed
+		case time.Since(info.ModTime()) > leftAfter:
+			os.Remove(d.path(x.Name())) // of a server that was killed
 		}
 	}
 	slices.SortFunc(found, func(a, b fs.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
@@ -113,36 +123,44 @@ func openBlocks(dir string, budget int64) (*blocks, error) {
 	return d, nil
 }
 
+func (d *blocks) path(name string) string { return filepath.Join(d.dir, name) }
+
 // insert counts a file as used now.
 func (d *blocks) insert(name string, size int64) {
-	if d.all[name] == nil {
-		d.all[name] = d.order.PushFront(&block{name, size})
-		d.bytes += size
-	}
-}
-
-// shrink removes what was used longest ago until there is room for so many bytes.
-func (d *blocks) shrink(room int64) {
-	for d.bytes > 0 && d.bytes+room > d.budget {
-		d.remove(d.order.Back().Value.(*block).name)
-	}
-}
-
-// remove deletes a file.
-func (d *blocks) remove(name string) {
-	if x := d.all[name]; x != nil {
-		d.bytes -= x.Value.(*block).size
-		d.order.Remove(x)
-		delete(d.all, name)
-		os.Remove(filepath.Join(d.dir, name))
-	}
-}
-
-// drop removes a file that is of no use.
-func (d *blocks) drop(name string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.remove(name)
+	if d.all[name] == nil {
+		d.all[name] = d.order.PushFront(&block{name, size})
+		d.size.Add(size)
+	}
+}
+
+// shrink deletes what was used longest ago until there is room for so many bytes.
+func (d *blocks) shrink(room int64) {
+	for d.size.Load()+room > d.budget {
+		d.mu.Lock()
+		last := d.order.Back()
+		d.mu.Unlock()
+		if last == nil {
+			return
+		}
+		d.drop(last.Value.(*block).name)
+	}
+}
+
+// drop deletes a file.
+func (d *blocks) drop(name string) {
+	d.mu.Lock()
+	x := d.all[name]
+	if x != nil {
+		d.size.Add(-x.Value.(*block).size)
+		d.order.Remove(x)
+		delete(d.all, name)
+	}
+	d.mu.Unlock()
+	if x != nil {
+		os.Remove(d.path(name))
+	}
 }
 
 // run returns how many of names, from the first, there are.
@@ -168,31 +186,29 @@ func (d *blocks) use(names []string) {
 	now := time.Now()
 	for i, name := range names { // for the next start
 		at := now.Add(-time.Duration(i) * time.Millisecond)
-		os.Chtimes(filepath.Join(d.dir, name), at, at)
+		os.Chtimes(d.path(name), at, at)
 	}
 }
 
-// size returns the bytes of all files.
-func (d *blocks) size() int64 {
+// slower reports whether reading n blocks takes longer than so long. What it knows of that
+// fades when it says so: a disk that was slow once is tried again.
+func (d *blocks) slower(n int, than time.Duration) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.bytes
+	slower := float64(n)*d.took >= than.Seconds()
+	if slower {
+		d.took *= 0.9
+	}
+	return slower
 }
 
-// readTime estimates how long reading n blocks takes.
-func (d *blocks) readTime(n int) time.Duration {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return time.Duration(float64(n) * d.took * float64(time.Second))
-}
-
-// read appends blocks to a session until one is not what it is to be, which is deleted, or
-// stop says so.
-func (d *blocks) read(s *mpt.Session, names []string, stop func() bool) {
+// read appends blocks of ids to a session until one is not what it is to be, which is
+// deleted, or stop says so.
+func (d *blocks) read(s *mpt.Session, names []string, ids []int32, stop func() bool) {
 	n := 0
 	for ; n < len(names) && !stop(); n++ {
 		begun := time.Now()
-		if err := d.readBlock(s, names[n]); err != nil {
+		if err := d.readBlock(s, names[n], ids[n*blockTokens:(n+1)*blockTokens]); err != nil {
 			if errors.Is(err, mpt.ErrSession) || errors.Is(err, fs.ErrNotExist) {
 				d.drop(names[n])
 			}
@@ -205,14 +221,21 @@ func (d *blocks) read(s *mpt.Session, names []string, stop func() bool) {
 	d.use(names[:n])
 }
 
-func (d *blocks) readBlock(s *mpt.Session, name string) error {
-	f, err := os.Open(filepath.Join(d.dir, name))
+func (d *blocks) readBlock(s *mpt.Session, name string, ids []int32) error {
+	beforeIO()
+	info, err := os.Lstat(d.path(name))
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no file: %w", name, mpt.ErrSession) // a pipe would be waited for
+	}
+	f, err := os.Open(d.path(name))
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	_, err = s.RestorePages(bufio.NewReaderSize(f, 1<<18))
-	return err
+	return s.RestorePages(bufio.NewReaderSize(f, 1<<18), ids)
 }
 
 // write saves the blocks of a session that are not there yet, until stop says so.
@@ -234,6 +257,7 @@ func (d *blocks) write(s *mpt.Session, names []string, stop func() bool) error {
 
 // writeBlock writes a file under another name first, so that there is never a part of one.
 func (d *blocks) writeBlock(s *mpt.Session, name string, from int) (err error) {
+	beforeIO()
 	f, err := os.CreateTemp(d.dir, name+".*.tmp")
 	if err != nil {
 		return err
@@ -258,10 +282,8 @@ func (d *blocks) writeBlock(s *mpt.Session, name string, from int) (err error) {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.shrink(size)
-	if err := os.Rename(f.Name(), filepath.Join(d.dir, name)); err != nil {
+	if err := os.Rename(f.Name(), d.path(name)); err != nil {
 		return err
 	}
 	d.insert(name, size)

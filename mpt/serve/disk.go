@@ -19,11 +19,11 @@ type disk struct {
 	blocks *blocks
 
 	// What the scheduler alone knows.
-	unsaved  []unsaved // what was put into the cache and not looked at yet, the oldest first
-	saving   *prefix   // whose pages are being written; nil: none
-	fetching int       // sessions that are being filled
-	read     int64     // tokens that came from disk
-	pause    time.Time // after an error
+	unsaved []unsaved  // what was put into the cache and not looked at yet, the oldest first
+	saving  *prefix    // whose pages are being written; nil: none
+	filling []*reading // whose sessions are being filled, of ended requests, too
+	read    int64      // tokens that came from disk
+	pause   time.Time  // after an error
 
 	saved   chan error  // of the one write under way
 	fetched []*reading  // filled sessions, under the engine's lock
@@ -65,6 +65,9 @@ func (e *Engine) openDisk() (*disk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serve: the cache on disk: %w", err)
 	}
+	if e.sched.cache.budget < e.sched.cache.pageBytes() {
+		o.Log.Warn("nothing will be kept on disk: there is no memory for the prefix cache, which it comes from")
+	}
 	return &disk{e: e, log: o.Log, blocks: b, saved: make(chan error, 1)}, nil
 }
 
@@ -85,9 +88,8 @@ func (d *disk) keep(group string, c chain, ids []int32) {
 	}
 }
 
-// save has the next prefix written that is not on disk, unless one is being written. It
-// reports whether there is something left to do.
-func (d *disk) save(p *prefixes) bool {
+// save has the next prefix written that is not on disk, unless one is being written.
+func (d *disk) save(p *prefixes) {
 	if d.saving != nil {
 		select {
 		case err := <-d.saved:
@@ -97,17 +99,16 @@ func (d *disk) save(p *prefixes) bool {
 				d.log.Warn("the prefix cache cannot be written to disk", "error", err, "again_in", diskPause)
 			}
 		default:
-			return true
+			return
 		}
 	}
 	for len(d.unsaved) > 0 && time.Now().After(d.pause) && !d.stop.Load() {
 		next := d.unsaved[0]
 		d.unsaved = slices.Delete(d.unsaved, 0, 1)
 		if d.begin(p, next) {
-			return true
+			return
 		}
 	}
-	return false
 }
 
 // begin begins to write what is left of a prefix in memory. It reports whether anything is.
@@ -148,8 +149,8 @@ func (d *disk) fetch(t *reading, pace *pace) error {
 	n := d.blocks.run(names)
 	gain := (from+n)*blockTokens - had
 	const batch = 512
-	slow := d.blocks.readTime(n) >= pace.expect(batch)*time.Duration(gain)/batch
-	if gain < blockTokens || slow && !alwaysFetch {
+	if gain < blockTokens ||
+		d.blocks.slower(n, pace.expect(batch)*time.Duration(gain)/batch) && !alwaysFetch {
 		return nil
 	}
 	if err := t.session.Truncate(from * blockTokens); err != nil {
@@ -157,9 +158,9 @@ func (d *disk) fetch(t *reading, pace *pace) error {
 	}
 	t.done = from * blockTokens
 	t.fetching, t.begun = true, time.Now()
-	d.fetching++
+	d.filling = append(d.filling, t)
 	go func() {
-		d.blocks.read(t.session, names[:n], t.stop.Load)
+		d.blocks.read(t.session, names[:n], t.ids[t.done:], t.stop.Load)
 		d.e.mu.Lock()
 		d.fetched = append(d.fetched, t)
 		d.e.mu.Unlock()
@@ -178,7 +179,7 @@ func (s *scheduler) collectFetched() {
 	s.e.mu.Unlock()
 	for _, t := range all {
 		t.fetching = false
-		d.fetching--
+		d.filling = without(d.filling, t)
 		if t.q.ended {
 			t.session.Close()
 			continue
@@ -187,27 +188,22 @@ func (s *scheduler) collectFetched() {
 			s.end(t.q, err)
 			continue
 		}
-		had := t.q.usage.CachedTokens
-		t.q.usage.CachedTokens = t.session.Len()
-		s.cache.hits += int64(t.session.Len() - had)
 		d.read += int64(t.session.Len() - t.done)
-		t.advance(s, t.session.Len()-t.done)
+		s.begun(t, t.session.Len()-t.done)
 	}
 }
 
 // interrupt has the goroutines that hold pages, those that fill sessions and the one that
-// writes, stop soon. It reports whether there are any.
-func (d *disk) interrupt(reading []*reading) bool {
-	any := d.saving != nil
-	d.yield.Store(any)
-	for _, t := range reading {
-		if t.fetching {
-			t.stop.Store(true)
-			any = true
-		}
+// writes, stop soon.
+func (d *disk) interrupt() {
+	d.yield.Store(d.saving != nil)
+	for _, t := range d.filling {
+		t.stop.Store(true)
 	}
-	return any
 }
+
+// moving reports whether anything is on its way from or to the disk.
+func (d *disk) moving() bool { return d.saving != nil || len(d.filling) > 0 }
 
 // DiskStats tells of the cache on disk.
 type DiskStats struct {
@@ -216,5 +212,5 @@ type DiskStats struct {
 }
 
 func (d *disk) stats() DiskStats {
-	return DiskStats{Bytes: d.blocks.size(), Limit: d.blocks.budget, Tokens: d.read}
+	return DiskStats{Bytes: d.blocks.size.Load(), Limit: d.blocks.budget, Tokens: d.read}
 }

@@ -3,6 +3,7 @@ package serve
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -116,6 +117,13 @@ func TestDiskDamaged(t *testing.T) {
 			"empty":  func(b []byte) []byte { return nil },
 			"gone":   nil,
 			"others": func(b []byte) []byte { b, _ = os.ReadFile(filepath.Join(dir, names[(i+1)%4])); return b },
+			"longer": func(b []byte) []byte {
+				return saved(t, m, append(slices.Clone(prompt), tokens(8, blockTokens)...), i*blockTokens, 5*blockTokens)
+			},
+			"another prompt's": func(b []byte) []byte {
+				other := append(slices.Clone(prompt[:i*blockTokens]), tokens(7, blockTokens)...)
+				return saved(t, m, other, i*blockTokens, (i+1)*blockTokens)
+			},
 		} {
 			path := filepath.Join(dir, name)
 			good, err := os.ReadFile(path)
@@ -279,4 +287,100 @@ func leaveInTheMiddle(t *testing.T, e *Engine, requests []Request) {
 	}
 	e.Close()
 	wg.Wait()
+}
+
+// saved returns what a file holds of the tokens from..to of a text.
+func saved(t *testing.T, m *mpt.Model, ids []int32, from, to int) []byte {
+	t.Helper()
+	s, err := m.NewSession(mpt.ContextSize(400))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var b bytes.Buffer
+	if err := errors.Join(s.Eval(context.Background(), ids), s.SavePages(&b, from, to)); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// slowDisk has every file wait until the end of the test.
+func slowDisk(t *testing.T, d time.Duration) {
+	beforeIO = func() { time.Sleep(d) }
+	t.Cleanup(func() { beforeIO = func() {} })
+}
+
+// What is being written holds memory for a moment: who needs it waits, and gets no error.
+func TestWriterHoldsMemory(t *testing.T) {
+	m := open(t, limit(t, 20))
+	slowDisk(t, 20*time.Millisecond)
+	e := start(t, m, Options{Parallel: 1, CacheBytes: 20 * m.CacheBytes(1), CacheDir: t.TempDir(), ContextSize: 640})
+	for i := range 3 {
+		s, err := e.Submit(context.Background(), greedy(tokens(uint64(i), 560), 5))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer(s); s.Err() != nil {
+			t.Errorf("request %d: %v", i, s.Err())
+		}
+	}
+}
+
+// So does a session that is being filled for somebody who has left.
+func TestLeaverHoldsMemory(t *testing.T) {
+	m := open(t, limit(t, 20))
+	opt := Options{Parallel: 1, CacheBytes: 20 * m.CacheBytes(1), CacheDir: t.TempDir(), ContextSize: 640}
+	prompt := tokens(1, 500)
+	e := start(t, m, opt)
+	ask(t, e, greedy(prompt, 2))
+	drain(t, e)
+	slowDisk(t, 20*time.Millisecond)
+	e = start(t, m, opt)
+	leaver, err := e.Submit(context.Background(), greedy(prompt, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "nothing is read", func() bool { mem, err := m.Memory(); return err == nil && mem.Cache > 8*m.CacheBytes(1) })
+	leaver.Close()
+	s, err := e.Submit(context.Background(), greedy(tokens(2, 600), 5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer(s); s.Err() != nil {
+		t.Error(s.Err())
+	}
+}
+
+// A disk that was slow for a while is read again.
+func TestSlowDiskIsTriedAgain(t *testing.T) {
+	b := blocks{took: 1}
+	tried := 0
+	for range 200 {
+		if !b.slower(1, 10*time.Millisecond) {
+			tried++
+		}
+	}
+	if tried == 0 || tried > 190 {
+		t.Errorf("it is read %d times of 200 that reading was a hundred times slower than evaluating", tried)
+	}
+}
+
+// What was found only grows, also where a file turns out to be bad.
+func TestHitsOnlyGrow(t *testing.T) {
+	m := open(t)
+	e := start(t, m, Options{CacheDir: t.TempDir(), CacheBytes: 9 * m.CacheBytes(1)})
+	prompt := tokens(1, 4*blockTokens)
+	ask(t, e, greedy(prompt, 5))
+	waitFor(t, "nothing is on disk", func() bool { return len(files(t, e.opt.CacheDir)) == 4 })
+	ask(t, e, greedy(tokens(2, 4*blockTokens), 5))
+	ask(t, e, greedy(prompt[:100], 1))
+	name := mustChain(t, m, "").names(prompt)[1]
+	if err := os.WriteFile(filepath.Join(e.opt.CacheDir, name), []byte("bad"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := e.Stats().CacheHits
+	u := run(t, e, greedy(prompt, 5))
+	if n := e.Stats().CacheHits; n < before || n != before+int64(u.CachedTokens) {
+		t.Errorf("%d tokens were found, then %d, of the last request %d", before, n, u.CachedTokens)
+	}
 }

@@ -339,3 +339,26 @@ func TestCloseLeavesNothing(t *testing.T) {
 	}
 	waitFor(t, "goroutines are left", func() bool { return runtime.NumGoroutine() <= before+m.Threads() })
 }
+
+// Who has read a whole answer finds it counted, for what it was.
+func TestCountedAtTheEnd(t *testing.T) {
+	e := start(t, open(t), Options{Parallel: 8})
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for range 50 {
+				s, err := e.Submit(context.Background(), greedy(tokens(uint64(i), 3), 1))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				answer(s)
+				s.Close()
+			}
+		})
+	}
+	wg.Wait()
+	if n := e.Stats().Requests; n[mpt.EndedLimit] != 400 {
+		t.Errorf("400 answers are counted as %v", n)
+	}
+}

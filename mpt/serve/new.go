@@ -98,8 +98,8 @@ func (q *request) work() int {
 // dead reports whether nobody wants the answer any more.
 func (q *request) dead() bool { return q.cancelled.Load() }
 
-// finish ends a request and tells its stream.
-func (q *request) finish(err error) {
+// close releases what a request has and returns why it ended, and with which error.
+func (q *request) close(err error) (mpt.Reason, error) {
 	q.stop()
 	if q.prompt != nil {
 		q.prompt.Close()
@@ -114,14 +114,10 @@ func (q *request) finish(err error) {
 	if err == nil && q.dead() {
 		err = errCancelled
 	}
-	now := time.Now()
 	if !q.read.IsZero() {
-		q.usage.Decode = now.Sub(q.read)
+		q.usage.Decode = time.Since(q.read)
 	}
-	q.stream.end(q.usage, err)
-	if o := q.e.opt.Observer; o != nil {
-		o.Done(q.why(err), q.usage, now.Sub(q.arrived))
-	}
+	return q.why(err), err
 }
 
 // errCancelled is the error of a stream that its reader has closed.

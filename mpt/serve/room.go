@@ -37,12 +37,15 @@ func (s *scheduler) makeRoom(steps int) {
 	for s.cache.pages > 0 && s.used() > had-int64(steps)*s.cache.pageBytes() {
 		s.cache.evict()
 	}
-	if s.used() > had-int64(steps)*s.cache.pageBytes() && s.disk != nil && s.disk.interrupt(s.reading) {
-		return // what is taken for prefixes from disk stops growing
+	if s.used() < had {
+		return
 	}
-	if s.used() == had {
-		s.preempt()
+	if s.disk != nil && s.disk.moving() {
+		s.disk.interrupt()
+		s.blocked = true // until these give their pages back
+		return
 	}
+	s.preempt()
 }
 
 // used returns the bytes of pages that all sequences and the cache hold.

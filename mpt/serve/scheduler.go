@@ -28,9 +28,10 @@ type scheduler struct {
 	running []*choice  // those that a token is chosen for in every step
 	order   int        // of the last request that began
 
-	steps []mpt.Step
-	parts []part // what the steps are of
-	ready []*choice
+	blocked bool // steps found no memory, which others will give back
+	steps   []mpt.Step
+	parts   []part // what the steps are of
+	ready   []*choice
 
 	abort  atomic.Bool // all that is left ends
 	mu     sync.Mutex
@@ -44,24 +45,30 @@ type part struct {
 	t *reading
 }
 
-// init chooses the budget of the cache, and opens the one on disk.
+// init opens the caches.
 func (s *scheduler) init(e *Engine) (err error) {
 	s.e = e
 	s.turns.begun = map[string]int{}
-	s.cache = prefixes{m: e.m, groups: map[string][]*prefix{}, budget: e.opt.CacheBytes}
-	if s.disk, err = e.openDisk(); err != nil || e.opt.CacheBytes != 0 {
-		return err
+	if e.opt.CacheBytes == 0 {
+		if e.opt.CacheBytes, err = e.cacheBudget(); err != nil {
+			return err
+		}
 	}
+	s.cache = prefixes{m: e.m, groups: map[string][]*prefix{}, budget: e.opt.CacheBytes}
+	s.disk, err = e.openDisk()
+	return err
+}
+
+// cacheBudget chooses the budget of the cache in memory.
+func (e *Engine) cacheBudget() (int64, error) {
 	mem, err := e.m.Memory()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	s.cache.budget = 512 << 20 // where nothing says how much there is
-	if mem.CacheLimit >= 0 {
-		s.cache.budget = max(mem.CacheLimit-int64(e.opt.Parallel)*e.m.CacheBytes(512), 0) / 4
+	if mem.CacheLimit < 0 {
+		return 512 << 20, nil // nothing says how much there is
 	}
-	e.opt.CacheBytes = s.cache.budget
-	return nil
+	return max(mem.CacheLimit-int64(e.opt.Parallel)*e.m.CacheBytes(512), 0) / 4, nil
 }
 
 // run is the scheduler's goroutine.
@@ -75,7 +82,7 @@ func (s *scheduler) run() {
 		worked := s.step()
 		moving := s.moving()
 		s.show()
-		if worked {
+		if worked || s.blocked && !moving {
 			continue
 		}
 		empty := len(s.live) == 0 && !moving
@@ -100,9 +107,9 @@ func (s *scheduler) moving() bool {
 	if s.abort.Load() {
 		s.disk.stop.Store(true)
 	}
-	writes := s.disk.save(&s.cache)
+	s.disk.save(&s.cache)
 	s.cache.saving = s.disk.saving
-	return writes || s.disk.fetching > 0
+	return s.disk.moving()
 }
 
 // collect takes in what was submitted and what was fetched. It returns why nothing more will
@@ -148,13 +155,17 @@ func (s *scheduler) end(q *request, err error) {
 	}
 	s.reading = slices.DeleteFunc(s.reading, func(t *reading) bool { return t.q == q })
 	s.running = slices.DeleteFunc(s.running, func(c *choice) bool { return c.q == q })
-	q.finish(err)
+	why, err := q.close(err)
 	e := s.e
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.queued -= before - len(s.waiting)
 	e.load.tokens -= q.work()
-	e.shown.count(q, err)
+	e.shown.count(why)
+	e.mu.Unlock()
+	if o := e.opt.Observer; o != nil {
+		o.Done(why, q.usage, time.Since(q.arrived))
+	}
+	q.stream.end(q.usage, err) // last: who has the answer finds it counted
 }
 
 // without removes a value from a list.
@@ -165,12 +176,13 @@ func without[T comparable](list []T, x T) []T {
 // step evaluates one batch and chooses the tokens that follow. It reports whether there was
 // anything to do.
 func (s *scheduler) step() bool {
+	s.blocked = false
 	s.plan()
 	if len(s.steps) > 0 {
 		s.evaluate()
 	}
 	chosen := s.choose()
-	return len(s.steps) > 0 || chosen
+	return len(s.steps) > 0 && !s.blocked || chosen
 }
 
 // plan fills the batch: a row for every choice that goes on, then parts of texts.
@@ -262,9 +274,10 @@ func (s *scheduler) observe(took time.Duration) {
 // settle looks at what became of the parts of a batch. A step that found no memory is tried
 // again after others made room.
 func (s *scheduler) settle(whole error) {
-	short := 0 // steps without memory
+	short, done := 0, 0 // steps without memory, tokens
 	for i, p := range s.parts {
 		st := &s.steps[i]
+		done += st.Done
 		var none *mpt.MemoryError
 		switch {
 		case errors.As(st.Err, &none):
@@ -290,6 +303,7 @@ func (s *scheduler) settle(whole error) {
 	}
 	if short > 0 {
 		s.makeRoom(short)
+		s.blocked = s.blocked && done == 0
 	}
 }
 

@@ -55,11 +55,11 @@ func (s *stats) step(took time.Duration, prompt, decode int) {
 }
 
 // count counts a request that has ended.
-func (s *stats) count(q *request, err error) {
+func (s *stats) count(why mpt.Reason) {
 	if s.Requests == nil {
 		s.Requests = map[mpt.Reason]int64{}
 	}
-	s.Requests[q.why(err)]++
+	s.Requests[why]++
 }
 
 // show updates what Stats tells of the present.

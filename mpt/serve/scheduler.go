@@ -85,12 +85,12 @@ func (s *scheduler) run() {
 		if worked || s.blocked && !moving {
 			continue
 		}
-		empty := len(s.live) == 0 && !moving
-		if empty && refuses != nil && !drained {
+		empty := len(s.live) == 0
+		if empty && (!moving || s.abort.Load()) && refuses != nil && !drained {
 			drained = true
 			close(s.e.idle)
 		}
-		if empty && refuses == ErrClosed {
+		if empty && !moving && refuses == ErrClosed {
 			s.cache.clear()
 			return
 		}

@@ -26,30 +26,50 @@ func variables(flag string) (names []string) {
 	return names
 }
 
-// fromEnvironment sets flags that the command line does not set to what variables say.
-func fromEnvironment(fs *pflag.FlagSet, lookup func(string) (string, bool)) (err error) {
-	fs.VisitAll(func(f *pflag.Flag) {
-		if f.Changed || f.Hidden || err != nil || slices.Contains([]string{"help", "check"}, f.Name) {
-			return
+// alternatives are flags of which one on the command line stands for all.
+var alternatives = [][]string{
+	{"model", "hf-repo", "hf-file"}, {"chat-template", "chat-template-file"},
+	{"cache-type", "cache-type-k", "cache-type-v"},
+}
+
+// fromEnvironment sets flags that the command line says nothing about to what variables say.
+func fromEnvironment(fs *pflag.FlagSet, lookup func(string) string) (err error) {
+	settled := map[string]bool{"help": true, "check": true}
+	fs.Visit(func(f *pflag.Flag) {
+		settled[f.Name] = true
+		for _, names := range alternatives {
+			if slices.Contains(names, f.Name) {
+				for _, name := range names {
+					settled[name] = true
+				}
+			}
 		}
-		for _, name := range variables(f.Name) {
-			if text, ok := lookup(name); ok && !isServiceLink(text) {
-				err = setFrom(fs, f, name, text)
-				return
-			}
-			if text, ok := lookup(negative(name)); ok && f.Value.Type() == "bool" {
-				err = setNot(fs, f, negative(name), text)
-				return
-			}
+	})
+	fs.VisitAll(func(f *pflag.Flag) {
+		if !settled[f.Name] && !f.Hidden && err == nil {
+			err = setFromVariables(fs, f, lookup)
 		}
 	})
 	return err
 }
 
+func setFromVariables(fs *pflag.FlagSet, f *pflag.Flag, lookup func(string) string) error {
+	for _, name := range variables(f.Name) {
+		if text := lookup(name); text != "" && !isServiceLink(text) {
+			return setFrom(fs, f, name, text)
+		}
+		if text := lookup(negative(name)); text != "" && f.Value.Type() == "bool" {
+			return setNot(fs, f, negative(name), text)
+		}
+	}
+	return nil
+}
+
 // isServiceLink reports whether Kubernetes has set a variable for a service of that name, such
 // as MPT_PORT=tcp://10.0.0.1:8080 for one called mpt.
 func isServiceLink(text string) bool {
-	return strings.HasPrefix(text, "tcp://") || strings.HasPrefix(text, "udp://")
+	scheme, _, ok := strings.Cut(text, "://")
+	return ok && slices.Contains([]string{"tcp", "udp", "sctp"}, scheme)
 }
 
 // negative is the variable that switches off what another switches on.

@@ -20,7 +20,10 @@ func TestFromEnvironment(t *testing.T) {
 		"sampling":   {nil, map[string]string{"MPT_TEMP": "0.25"}, map[string]string{"temp": "0.25"}, ""},
 		"switches": {nil, map[string]string{"LLAMA_ARG_NO_ENDPOINT_SLOTS": "1", "MPT_CACHE_PROMPT": "off", "MPT_EXACT": "enabled"},
 			map[string]string{"slots": "false", "cache-prompt": "false", "exact": "true"}, ""},
-		"keys":         {nil, map[string]string{"LLAMA_API_KEY": "a,b"}, map[string]string{"api-key": "[a,b]"}, ""},
+		"keys":  {nil, map[string]string{"LLAMA_API_KEY": "a,b"}, map[string]string{"api-key": "[a,b]"}, ""},
+		"empty": {nil, map[string]string{"MPT_PORT": "", "LLAMA_ARG_PORT": "7"}, map[string]string{"port": "7"}, ""},
+		"a flag stands for all of its kind": {[]string{"-m", "x.gguf", "--cache-type", "f32"},
+			map[string]string{"MPT_HF_REPO": "a/b", "LLAMA_ARG_CACHE_TYPE_K": "q8_0"}, map[string]string{"hf-repo": "", "cache-type-k": ""}, ""},
 		"service link": {nil, map[string]string{"MPT_PORT": "tcp://10.0.0.1:8080"}, map[string]string{"port": "8080"}, ""},
 		"no number":    {nil, map[string]string{"MPT_PORT": "many"}, nil, "MPT_PORT=many, which stands for --port"},
 		"no switch":    {nil, map[string]string{"MPT_NO_SLOTS": "x"}, nil, "MPT_NO_SLOTS=x: want 1 or 0"},
@@ -32,7 +35,7 @@ func TestFromEnvironment(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		err := fromEnvironment(cmd.Flags(), func(name string) (string, bool) { v, ok := x.env[name]; return v, ok })
+		err := fromEnvironment(cmd.Flags(), func(name string) string { return x.env[name] })
 		if (err == nil) != (x.err == "") || err != nil && !strings.Contains(err.Error(), x.err) {
 			t.Errorf("%s: error %v", name, err)
 		}

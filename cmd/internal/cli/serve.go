@@ -123,8 +123,12 @@ func (f *serveFlags) run(cmd *cobra.Command, _ []string) error {
 	if f.check != "" {
 		return checkServer(cmd.Context(), f.check)
 	}
-	if err := fromEnvironment(cmd.Flags(), os.LookupEnv); err != nil {
+	asked := cmd.Flags().Changed("cache-dir")
+	if err := fromEnvironment(cmd.Flags(), os.Getenv); err != nil {
 		return err
+	}
+	if !asked && (!f.cacheOn || f.cacheRAM == 0) {
+		f.cacheDir = "" // a variable's: what was asked for goes first
 	}
 	if err := f.checkNumbers(); err != nil {
 		return err
@@ -146,6 +150,9 @@ func (f *serveFlags) run(cmd *cobra.Command, _ []string) error {
 	return f.serve(cmd, server.New(c), l)
 }
 
+// mostMiB is a petabyte.
+const mostMiB = 1 << 30
+
 // checkNumbers refuses numbers that make no sense, before anything is opened.
 func (f *serveFlags) checkNumbers() error {
 	for _, x := range []struct {
@@ -164,6 +171,10 @@ func (f *serveFlags) checkNumbers() error {
 	switch {
 	case f.cacheDir != "" && (!f.cacheOn || f.cacheRAM == 0):
 		return errors.New("--cache-dir: what is kept there comes from the cache in memory, which is switched off")
+	case f.cacheRAM > mostMiB:
+		return fmt.Errorf("--cache-ram %d: want at most %d", f.cacheRAM, mostMiB)
+	case f.cacheDisk > mostMiB:
+		return fmt.Errorf("--cache-disk %d: want at most %d", f.cacheDisk, mostMiB)
 	case f.port > 65535:
 		return fmt.Errorf("--port %d: want at most 65535", f.port)
 	case f.ping == 0:
@@ -445,6 +456,7 @@ func (f *serveFlags) end(s *server.Server, h *http.Server, signals <-chan os.Sig
 		case <-signals:
 			close(second)
 			cancel()
+			time.AfterFunc(2*time.Second, func() { os.Exit(130) }) // if a disk does not answer
 		case <-ctx.Done():
 		}
 	}()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -87,6 +88,11 @@ func (r *release) imageOf(t target) (v1.Image, error) {
 	c.Config = v1.Config{
 		Entrypoint: []string{"/mpt"}, User: "65532:65532", WorkingDir: "/models", Volumes: map[string]struct{}{"/models": {}},
 		Env: []string{"PATH=/", "HOME=/tmp", "HF_HOME=/models"},
+		// For Docker, where the container is a server; Kubernetes has probes of its own.
+		Healthcheck: &v1.HealthConfig{
+			Test: []string{"CMD", "/mpt", "serve", "--check", "http://127.0.0.1:8080"}, StartPeriod: 10 * time.Minute,
+			Interval: 30 * time.Second, Timeout: 10 * time.Second,
+		},
 		Labels: map[string]string{"org.opencontainers.image.title": "mpt", "org.opencontainers.image.version": r.version,
 			"org.opencontainers.image.licenses": "Apache-2.0"},
 	}

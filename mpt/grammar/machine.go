@@ -1,0 +1,180 @@
+package grammar
+
+import (
+	"errors"
+	"slices"
+	"sync"
+)
+
+// machine is the automaton of a grammar, as far as it is known. A state is a set of stacks;
+// equal ones are the same. It grows with what texts need, up to limits.
+type machine struct {
+	mu     sync.Mutex
+	g      *Grammar
+	stacks []stack
+	byItem map[stack]int32
+	states []*state
+	byKey  map[string]int32
+	masks  int // states that have one
+}
+
+// stack is a place in a rule, and the stack below it, where the text goes on when the rule has
+// come to its end; -1: nowhere.
+type stack struct {
+	rule, alt, at int32
+	below         int32
+}
+
+// state is what a text that was read so far may be: the stacks whose next symbol is a set of
+// bytes, in order, and whether the text may end.
+type state struct {
+	tops []int32
+	ends bool
+	next [256]int32 // the number of a state; nowhere: that byte cannot follow; 0: not known yet
+	mask []uint64   // of the tokens that may follow, see Vocabulary; nil: not known
+}
+
+// The numbers of states: the first is where texts begin.
+const (
+	nowhere = -1
+	start   = 1
+)
+
+const (
+	mostStacks  = 1 << 20
+	mostTops    = 4096 // of a state
+	mostStates  = 10_000
+	mostMasks   = 1024
+	noRuleBelow = -1
+)
+
+// ErrTooManyStates says that a text has led a grammar into more states than are allowed.
+var ErrTooManyStates = errors.New("grammar: it has too many states: make it simpler or less ambiguous")
+
+// init finds the state that texts begin in.
+func (m *machine) init(g *Grammar) error {
+	m.g = g
+	m.byItem, m.byKey = map[stack]int32{}, map[string]int32{}
+	m.states = make([]*state, start)
+	c := closure{m: m}
+	for alt := range g.rules[0].alts {
+		c.add(stack{0, int32(alt), 0, noRuleBelow})
+	}
+	_, err := c.state()
+	return err
+}
+
+// step returns the state after a byte; nowhere if it cannot follow.
+func (m *machine) step(at int32, b byte) (int32, error) {
+	s := m.states[at]
+	if n := s.next[b]; n != 0 {
+		return n, nil
+	}
+	c := closure{m: m}
+	for _, top := range s.tops {
+		x := m.stacks[top]
+		sym := m.g.rules[x.rule].alts[x.alt][x.at]
+		if m.g.sets[sym.set].has(b) {
+			x.at++
+			c.add(x)
+		}
+	}
+	n, err := c.state()
+	if err != nil {
+		return 0, err
+	}
+	s.next[b] = n
+	return n, nil
+}
+
+// closure collects the stacks of a state.
+type closure struct {
+	m    *machine
+	tops []int32
+	ends bool
+	err  error
+	todo []stack
+	seen map[stack]bool
+}
+
+// add adds a stack: if its next symbol is a rule, those of the rule's alternatives, and if it
+// is at its end, the one below.
+func (c *closure) add(x stack) {
+	if c.seen == nil {
+		c.seen = map[stack]bool{}
+	}
+	for c.todo = append(c.todo, x); len(c.todo) > 0 && c.err == nil; {
+		x := c.todo[len(c.todo)-1]
+		c.todo = c.todo[:len(c.todo)-1]
+		if !c.seen[x] {
+			c.seen[x] = true
+			c.visit(x)
+		}
+	}
+}
+
+func (c *closure) visit(x stack) {
+	alt := c.m.g.rules[x.rule].alts[x.alt]
+	switch {
+	case len(c.seen) > 16*mostTops || len(c.tops) > mostTops:
+		c.err = ErrTooManyStates
+	case int(x.at) == len(alt) && x.below == noRuleBelow:
+		c.ends = true
+	case int(x.at) == len(alt):
+		c.todo = append(c.todo, c.m.stacks[x.below])
+	case alt[x.at].rule < 0:
+		c.tops = append(c.tops, c.intern(x))
+	default:
+		sym, below := alt[x.at], x.below
+		if int(x.at)+1 < len(alt) { // else what is below the rule is where it goes on
+			x.at++
+			below = c.intern(x)
+		}
+		for k := range c.m.g.rules[sym.rule].alts {
+			c.todo = append(c.todo, stack{sym.rule, int32(k), 0, below})
+		}
+	}
+}
+
+// intern returns the number of a stack.
+func (c *closure) intern(x stack) int32 {
+	n, ok := c.m.byItem[x]
+	if !ok {
+		if n = int32(len(c.m.stacks)); n >= mostStacks {
+			c.err = ErrTooManyStates
+			return 0
+		}
+		c.m.byItem[x] = n
+		c.m.stacks = append(c.m.stacks, x)
+	}
+	return n
+}
+
+// state returns the state of the stacks that were added.
+func (c *closure) state() (int32, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
+	if len(c.tops) == 0 && !c.ends {
+		return nowhere, nil
+	}
+	slices.Sort(c.tops)
+	key := make([]byte, 1, 1+4*len(c.tops))
+	if c.ends {
+		key[0] = 1
+	}
+	for _, t := range c.tops {
+		key = append(key, byte(t), byte(t>>8), byte(t>>16), byte(t>>24))
+	}
+	m := c.m
+	if n, ok := m.byKey[string(key)]; ok {
+		return n, nil
+	}
+	n := int32(len(m.states))
+	if n >= mostStates {
+		return 0, ErrTooManyStates
+	}
+	m.byKey[string(key)] = n
+	m.states = append(m.states, &state{tops: slices.Clone(c.tops), ends: c.ends})
+	return n, nil
+}

@@ -1,0 +1,86 @@
+package grammar
+
+import "fmt"
+
+// Matcher follows one text. It serves one goroutine at a time.
+type Matcher struct {
+	g  *Grammar
+	v  *Vocabulary
+	at int32 // a state
+}
+
+// Matcher returns a matcher at the beginning of a text of tokens of v. All matchers of a
+// grammar must be of the same vocabulary.
+func (g *Grammar) Matcher(v *Vocabulary) *Matcher { return &Matcher{g, v, start} }
+
+// Allow clears the bits of the tokens, one bit for each token, least significant first, that
+// must not follow. Where the text may end, tokens that end it are allowed. It fails where a
+// grammar has too many states.
+func (m *Matcher) Allow(allowed []uint64) error {
+	m.g.mu.Lock()
+	defer m.g.mu.Unlock()
+	mask, err := m.g.mask(m.at, m.v)
+	if err != nil {
+		return err
+	}
+	for i := range allowed {
+		if i < len(mask) {
+			allowed[i] &= mask[i]
+		} else {
+			allowed[i] = 0
+		}
+	}
+	return nil
+}
+
+// Accept goes on behind a token. It fails if that must not follow; the matcher is as before
+// then.
+func (m *Matcher) Accept(id int32) error {
+	if id < 0 || int(id) >= m.v.size {
+		return fmt.Errorf("grammar: token %d is not in the vocabulary of %d", id, m.v.size)
+	}
+	m.g.mu.Lock()
+	defer m.g.mu.Unlock()
+	at := m.at
+	var err error
+	for i := range len(m.v.bytes[id]) {
+		if at, err = m.g.step(at, m.v.bytes[id][i]); err != nil {
+			return err
+		}
+		if at == nowhere {
+			return fmt.Errorf("grammar: token %d, %q, must not follow", id, m.v.bytes[id])
+		}
+	}
+	m.at = at
+	return nil
+}
+
+// Ends reports whether the text may end here.
+func (m *Matcher) Ends() bool { return m.state().ends }
+
+// Over reports whether the text has to end here.
+func (m *Matcher) Over() bool { return len(m.state().tops) == 0 }
+
+func (m *Matcher) state() *state {
+	m.g.mu.Lock()
+	defer m.g.mu.Unlock()
+	return m.g.states[m.at]
+}
+
+// Clone returns a matcher at the same place of another text.
+func (m *Matcher) Clone() *Matcher { c := *m; return &c }
+
+// Matches reports whether the bytes of a text have the form of the grammar, from its
+// beginning to its end.
+func (g *Grammar) Matches(text string) (bool, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	at := int32(start)
+	for i := range len(text) {
+		var err error
+		if at, err = g.step(at, text[i]); err != nil || at == nowhere {
+			return false, err
+		}
+	}
+	return g.states[at].ends, nil
+}

@@ -1,0 +1,110 @@
+package grammar
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Vocabulary is the tokens of a model, in a tree by their bytes. It may be used by any
+// goroutine.
+type Vocabulary struct {
+	size   int
+	ends   []int32 // tokens that end a text
+	bytes  []string
+	nodes  []node
+	tokens []int32 // of nodes, those of one side by side
+}
+
+// node is where the tokens that begin alike go on.
+type node struct {
+	children    int32 // the first of them in nodes; they are side by side, by their bytes
+	count       int32
+	token, more int32 // its tokens in tokens
+	b           byte
+}
+
+// NewVocabulary returns a vocabulary of tokens with these bytes. Those without any, such as
+// control tokens, never follow; ends are the ones that end a text, if it may end.
+func NewVocabulary(bytes []string, ends []int32) *Vocabulary {
+	v := &Vocabulary{size: len(bytes), ends: ends, bytes: bytes}
+	order := make([]int32, 0, len(bytes))
+	for id, b := range bytes {
+		if b != "" && !slices.Contains(ends, int32(id)) {
+			order = append(order, int32(id))
+		}
+	}
+	slices.SortFunc(order, func(a, b int32) int { return cmp.Or(cmp.Compare(bytes[a], bytes[b]), cmp.Compare(a, b)) })
+	v.nodes = append(v.nodes, node{})
+	v.fill(0, order, 0)
+	return v
+}
+
+// fill makes the children of a node, whose tokens have depth bytes in common.
+func (v *Vocabulary) fill(at int, order []int32, depth int) {
+	n := 0
+	for n < len(order) && len(v.bytes[order[n]]) == depth {
+		n++
+	}
+	v.nodes[at].token, v.nodes[at].more = int32(len(v.tokens)), int32(n)
+	v.tokens = append(v.tokens, order[:n]...)
+	order = order[n:]
+	first := len(v.nodes)
+	var groups [][]int32
+	for len(order) > 0 {
+		b, k := v.bytes[order[0]][depth], 1
+		for k < len(order) && v.bytes[order[k]][depth] == b {
+			k++
+		}
+		v.nodes = append(v.nodes, node{b: b})
+		groups, order = append(groups, order[:k]), order[k:]
+	}
+	v.nodes[at].children, v.nodes[at].count = int32(first), int32(len(groups))
+	for i, g := range groups {
+		v.fill(first+i, g, depth+1)
+	}
+}
+
+// mask sets the bits of all tokens that may follow a state.
+func (m *machine) mask(at int32, v *Vocabulary) ([]uint64, error) {
+	s := m.states[at]
+	if s.mask != nil {
+		return s.mask, nil
+	}
+	mask := make([]uint64, (v.size+63)/64)
+	if s.ends {
+		for _, id := range v.ends {
+			mask[id/64] |= 1 << (id % 64)
+		}
+	}
+	if err := m.walk(at, v, 0, mask); err != nil {
+		return nil, err
+	}
+	if m.masks++; m.masks > mostMasks {
+		for _, x := range m.states[start:] {
+			x.mask = nil
+		}
+		m.masks = 1
+	}
+	s.mask = mask
+	return mask, nil
+}
+
+// walk sets the bits of the tokens behind a node whose bytes have led to a state.
+func (m *machine) walk(s int32, v *Vocabulary, at int32, mask []uint64) error {
+	n := &v.nodes[at]
+	for _, id := range v.tokens[n.token : n.token+n.more] {
+		mask[id/64] |= 1 << (id % 64)
+	}
+	for child := n.children; child < n.children+n.count; child++ {
+		next, err := m.step(s, v.nodes[child].b)
+		if err != nil {
+			return err
+		}
+		if next != nowhere {
+			if err := m.walk(next, v, child, mask); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -48,6 +48,7 @@ var may = map[string]string{
 	"mpt/talk":              "gguf mpt mpt/chat mpt/tokenizer",
 	"mpt/eval":              "internal/pyrandom internal/pyregexp mpt mpt/chat mpt/chat/jinja mpt/talk mpt/tokenizer sampling",
 	"mpt/serve":             "ggml mpt mpt/tokenizer sampling",
+	"mpt/grammar":           "mpt/tokenizer",
 	"mpt/builtin":           "gguf mpt",
 	"bench":                 "mpt",
 	"scripts/compare":       "",
@@ -59,9 +60,9 @@ var may = map[string]string{
 	"scripts/templates":     "internal/check mpt/chat/jinja",
 	"cmd/mpt":               "cmd/internal/cli",
 	"cmd/mpt-quantize":      "cmd/internal/cli",
-	"cmd/internal/server":   "mpt mpt/chat mpt/serve mpt/talk mpt/tokenizer sampling",
+	"cmd/internal/server":   "mpt mpt/chat mpt/grammar mpt/serve mpt/talk mpt/tokenizer sampling",
 	"cmd/internal/line":     "",
-	"cmd/internal/cli":      "bench cmd/internal/line cmd/internal/server ggml gguf internal/newfile mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/eval mpt/hub mpt/lora mpt/measure mpt/serve mpt/talk mpt/tokenizer quantize quantize/imatrix sampling",
+	"cmd/internal/cli":      "bench cmd/internal/line cmd/internal/server ggml gguf internal/newfile mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/eval mpt/grammar mpt/hub mpt/lora mpt/measure mpt/serve mpt/talk mpt/tokenizer quantize quantize/imatrix sampling",
 }
 
 // The limits of one source file and one function, in lines.

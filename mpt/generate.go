@@ -22,9 +22,8 @@ type Token struct {
 type GenerateOptions struct {
 	// Sampler chooses the tokens; nil means greedy. It is told of the session's tokens.
 	Sampler *sampling.Chain
-	// Filter, if set, is handed the logits before the sampler and returns what that sees
-	// instead: a grammar makes those of tokens that must not follow -Inf, in a copy.
-	Filter func(logits []float32) ([]float32, error)
+	// Constraint, if set, says which tokens may follow; it is asked before the sampler.
+	Constraint Constraint
 	// MaxTokens limits the number of tokens; 0 or less means no limit but the context.
 	MaxTokens int
 	// Stop ends the generation when one of the strings appears in its text, in which
@@ -70,7 +69,9 @@ type Generation struct {
 	pending bool // next is chosen and not evaluated yet
 	why     Reason
 	err     error
-	over    bool // what was held back has been handed out
+	allowed []uint64  // by the constraint
+	masked  []float32 // logits as it leaves them
+	over    bool      // what was held back has been handed out
 }
 
 // NewGeneration returns a generation that goes on behind the session's tokens, which must
@@ -180,6 +181,10 @@ func (g *Generation) choose() (Token, bool) {
 			g.end(EndedStop, nil)
 		} else if g.n == g.opt.MaxTokens {
 			g.end(EndedLimit, nil)
+		} else if g.opt.Constraint != nil {
+			if err := g.opt.Constraint.Accept(id); err != nil {
+				g.end(EndedError, err)
+			}
 		}
 		return Token{id, text, at}, true
 	}
@@ -198,11 +203,9 @@ func (g *Generation) sample() (int32, error) {
 		g.opt.Sampler.SetHistory(g.s.tokens)
 		g.begun = true
 	}
-	var err error
-	if g.opt.Filter != nil {
-		if logits, err = g.opt.Filter(logits); err != nil {
-			return 0, fmt.Errorf("mpt: token %d: %w", g.s.Len(), err)
-		}
+	logits, err := g.constrain(logits)
+	if err != nil {
+		return 0, fmt.Errorf("mpt: token %d: %w", g.s.Len(), err)
 	}
 	id, err := g.opt.Sampler.Sample(logits)
 	if err != nil {

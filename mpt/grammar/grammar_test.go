@@ -213,7 +213,7 @@ func TestRandomGrammars(t *testing.T) {
 		rounds = 60
 	}
 	tokens := []string{"", "a", "b", "ab", "ba", "aa", "é", "\xc3", "\xa9", "bé", "\xa9a", "<end>", "abab", "日"}
-	v := NewVocabulary(tokens, []int32{11})
+	v := NewVocabulary(tokens)
 	for range rounds {
 		text := "root ::= " + randomExpr(r, 4)
 		g, err := Parse(text)
@@ -241,7 +241,7 @@ func TestRandomGrammars(t *testing.T) {
 
 func checkMasks(t *testing.T, r *rand.Rand, text string, g *Grammar, v *Vocabulary, tokens []string) {
 	t.Helper()
-	m, written := g.Matcher(v), ""
+	m, written := g.Matcher(v, []int32{11}), ""
 	for range 12 {
 		allowed := []uint64{^uint64(0)}
 		if err := m.Allow(allowed); err != nil {
@@ -318,7 +318,7 @@ func BenchmarkMask(b *testing.B) {
 	for i := range words {
 		words[i] = fmt.Sprintf(" %x", r.Uint32()>>r.IntN(28))
 	}
-	v := NewVocabulary(words, nil)
+	v := NewVocabulary(words)
 	for b.Loop() {
 		for _, s := range g.states[start:] {
 			s.mask = nil

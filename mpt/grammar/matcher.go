@@ -4,24 +4,29 @@ import "fmt"
 
 // Matcher follows one text. It serves one goroutine at a time.
 type Matcher struct {
-	g  *Grammar
-	v  *Vocabulary
-	at int32 // a state
+	g    *Grammar
+	v    *Vocabulary
+	ends []int32
+	at   int32 // a state
 }
 
-// Matcher returns a matcher at the beginning of a text of tokens of v. All matchers of a
-// grammar must be of the same vocabulary.
-func (g *Grammar) Matcher(v *Vocabulary) *Matcher { return &Matcher{g, v, start} }
+// Matcher returns a matcher at the beginning of a text of tokens of v. Those of ends stand for
+// the end of the text and for nothing else. All matchers of a grammar must be of the same
+// vocabulary.
+func (g *Grammar) Matcher(v *Vocabulary, ends []int32) *Matcher { return &Matcher{g, v, ends, start} }
 
 // Allow clears the bits of the tokens, one bit for each token, least significant first, that
-// must not follow. Where the text may end, tokens that end it are allowed. It fails where a
-// grammar has too many states.
+// must not follow. It fails with [ErrTooManyStates].
 func (m *Matcher) Allow(allowed []uint64) error {
 	m.g.mu.Lock()
 	defer m.g.mu.Unlock()
 	mask, err := m.g.mask(m.at, m.v)
 	if err != nil {
 		return err
+	}
+	end := make([]bool, len(m.ends))
+	for i, id := range m.ends {
+		end[i] = allowed[id/64]>>(id%64)&1 != 0 && m.g.states[m.at].ends
 	}
 	for i := range allowed {
 		if i < len(mask) {
@@ -30,14 +35,20 @@ func (m *Matcher) Allow(allowed []uint64) error {
 			allowed[i] = 0
 		}
 	}
+	for i, id := range m.ends {
+		allowed[id/64] &^= 1 << (id % 64)
+		if end[i] {
+			allowed[id/64] |= 1 << (id % 64)
+		}
+	}
 	return nil
 }
 
 // Accept goes on behind a token. It fails if that must not follow; the matcher is as before
 // then.
 func (m *Matcher) Accept(id int32) error {
-	if id < 0 || int(id) >= m.v.size {
-		return fmt.Errorf("grammar: token %d is not in the vocabulary of %d", id, m.v.size)
+	if id < 0 || int(id) >= m.v.size || m.v.bytes[id] == "" {
+		return fmt.Errorf("grammar: token %d is not one of a text", id)
 	}
 	m.g.mu.Lock()
 	defer m.g.mu.Unlock()

@@ -3,13 +3,14 @@ package grammar
 import (
 	"cmp"
 	"slices"
+
+	"mptgo/mpt/tokenizer"
 )
 
 // Vocabulary is the tokens of a model, in a tree by their bytes. It may be used by any
 // goroutine.
 type Vocabulary struct {
 	size   int
-	ends   []int32 // tokens that end a text
 	bytes  []string
 	nodes  []node
 	tokens []int32 // of nodes, those of one side by side
@@ -24,12 +25,12 @@ type node struct {
 }
 
 // NewVocabulary returns a vocabulary of tokens with these bytes. Those without any, such as
-// control tokens, never follow; ends are the ones that end a text, if it may end.
-func NewVocabulary(bytes []string, ends []int32) *Vocabulary {
-	v := &Vocabulary{size: len(bytes), ends: ends, bytes: bytes}
+// control tokens, never follow.
+func NewVocabulary(bytes []string) *Vocabulary {
+	v := &Vocabulary{size: len(bytes), bytes: bytes}
 	order := make([]int32, 0, len(bytes))
 	for id, b := range bytes {
-		if b != "" && !slices.Contains(ends, int32(id)) {
+		if b != "" {
 			order = append(order, int32(id))
 		}
 	}
@@ -37,6 +38,15 @@ func NewVocabulary(bytes []string, ends []int32) *Vocabulary {
 	v.nodes = append(v.nodes, node{})
 	v.fill(0, order, 0)
 	return v
+}
+
+// VocabularyOf returns the vocabulary of a tokenizer, in which control tokens have no bytes.
+func VocabularyOf(t *tokenizer.Tokenizer) *Vocabulary {
+	bytes := make([]string, t.Size())
+	for id := range bytes {
+		bytes[id] = string(t.AppendDecode(nil, []int32{int32(id)}, tokenizer.DecodeOptions{SkipControl: true}))
+	}
+	return NewVocabulary(bytes)
 }
 
 // fill makes the children of a node, whose tokens have depth bytes in common.
@@ -71,11 +81,6 @@ func (m *machine) mask(at int32, v *Vocabulary) ([]uint64, error) {
 		return s.mask, nil
 	}
 	mask := make([]uint64, (v.size+63)/64)
-	if s.ends {
-		for _, id := range v.ends {
-			mask[id/64] |= 1 << (id % 64)
-		}
-	}
 	if err := m.walk(at, v, 0, mask); err != nil {
 		return nil, err
 	}

@@ -14,9 +14,6 @@ type choice struct {
 	index   int
 	session *mpt.Session
 	gen     *mpt.Generation
-	rules   Constraint
-	allowed []uint64
-	masked  []float32 // logits, as far as the rules allow them
 
 	lost  []int32   // its tokens, after its session was emptied to make room; else nil
 	last  time.Time // of the token before
@@ -38,8 +35,8 @@ func (q *request) newChoice(k int, s *mpt.Session) (*choice, error) {
 		Sampler: chain, MaxTokens: max(q.MaxTokens, 0), Stop: q.Stop, StopTokens: q.StopTokens,
 		Special: q.Special, IgnoreEOS: q.IgnoreEOS,
 	}
-	if q.Constraint != nil {
-		c.rules, opt.Filter = q.Constraint.Clone(), c.filter
+	if q.NewConstraint != nil {
+		opt.Constraint = q.NewConstraint()
 	}
 	c.gen, err = s.NewGeneration(opt)
 	return c, err
@@ -62,12 +59,6 @@ func (c *choice) advance() {
 	tok, ok := c.gen.Choose()
 	if ok {
 		c.out = append(c.out, Event{Choice: c.index, Token: tok, Logprob: c.logprob(tok.ID)})
-		if c.rules != nil && tok.ID >= 0 && c.gen.Why() == mpt.NotEnded {
-			if err := c.rules.Accept(tok.ID); err != nil {
-				c.fail(err)
-				return
-			}
-		}
 	}
 	if c.gen.Why() == mpt.NotEnded {
 		return

@@ -285,10 +285,10 @@ func TestDrainIsBounded(t *testing.T) {
 func TestBrokenRules(t *testing.T) {
 	e := start(t, open(t), Options{})
 	var wg sync.WaitGroup
-	for k, rules := range []Constraint{&evens{n: 1}, broken{}, broken{panics: true}, broken{nothing: true}} {
+	for k, rules := range []mpt.Constraint{&evens{n: 1}, broken{}, broken{panics: true}, broken{nothing: true}} {
 		wg.Go(func() {
 			r := greedy(tokens(1, 20), 10)
-			r.Constraint = rules
+			r.NewConstraint = func() mpt.Constraint { return rules }
 			if got := ask(t, e, r); (k > 0) != strings.Contains(got, "error") {
 				t.Errorf("rules %d: %s", k, got)
 			}
@@ -300,10 +300,11 @@ func TestBrokenRules(t *testing.T) {
 
 type broken struct{ panics, nothing bool }
 
-func (b broken) Allow(allowed []uint64) {
+func (b broken) Allow(allowed []uint64) error {
 	if b.nothing {
 		clear(allowed)
 	}
+	return nil
 }
 
 func (b broken) Accept(int32) error {
@@ -312,8 +313,6 @@ func (b broken) Accept(int32) error {
 	}
 	return errors.New("broken")
 }
-
-func (b broken) Clone() Constraint { return b }
 
 // Nothing is left of an engine that is closed while it works.
 func TestCloseLeavesNothing(t *testing.T) {

@@ -136,7 +136,7 @@ func randomRequest(r *rand.Rand) Request {
 		q.MaxTokens = -1
 	}
 	if r.IntN(5) == 0 {
-		q.Constraint = &evens{}
+		q.NewConstraint = func() mpt.Constraint { return &evens{} }
 	}
 	q.Params = sampling.DefaultParams()
 	q.Params.Seed = r.Uint64()
@@ -151,7 +151,7 @@ func randomRequest(r *rand.Rand) Request {
 // evens allows even tokens after even ones in number, else odd ones.
 type evens struct{ n int }
 
-func (c *evens) Allow(allowed []uint64) {
+func (c *evens) Allow(allowed []uint64) error {
 	mask := uint64(0x5555555555555555)
 	if c.n%2 == 1 {
 		mask <<= 1
@@ -159,6 +159,7 @@ func (c *evens) Allow(allowed []uint64) {
 	for i := range allowed {
 		allowed[i] &= mask
 	}
+	return nil
 }
 
 func (c *evens) Accept(id int32) error {
@@ -168,5 +169,3 @@ func (c *evens) Accept(id int32) error {
 	c.n++
 	return nil
 }
-
-func (c *evens) Clone() Constraint { return &evens{c.n} }

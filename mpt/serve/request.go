@@ -31,7 +31,7 @@ type Request struct {
 
 	// Logprobs, if not negative, has every token come with its log-probability and those of
 	// so many best tokens: log-softmax of the model's own logits, before bias, penalties,
-	// temperature and Constraint; float64 sums in a fixed order.
+	// temperature and constraint; float64 sums in a fixed order.
 	Logprobs int
 	// Echo has the log-probabilities of the prompt's tokens told too, Logprobs of them:
 	// events with Choice -1, before all others.
@@ -39,8 +39,9 @@ type Request struct {
 
 	// Adapters are the LoRA adapters to use; nil means those of the model.
 	Adapters []mpt.AdapterUse
-	// Constraint, if set, says which tokens are allowed; it is asked before the samplers.
-	Constraint Constraint
+	// NewConstraint, if set, is asked once for every choice for what says which tokens may
+	// follow.
+	NewConstraint func() mpt.Constraint
 
 	// NoCache neither looks the prompt up in the prefix cache nor puts it there.
 	NoCache bool
@@ -54,17 +55,6 @@ type Request struct {
 
 	// Progress has events tell how much of the prompt is evaluated.
 	Progress bool
-}
-
-// Constraint is a grammar in a state: which tokens may follow. Clone is asked once for every
-// choice, so that each has a state of its own.
-type Constraint interface {
-	// Allow clears the bits of tokens in allowed, one bit for each token, least significant
-	// first, that must not follow. End-of-text tokens are allowed if the text may end here.
-	Allow(allowed []uint64)
-	// Accept goes on to the state after the token.
-	Accept(id int32) error
-	Clone() Constraint
 }
 
 // Event is one thing that happened to a request, in order.

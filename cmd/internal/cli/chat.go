@@ -28,6 +28,7 @@ type chatFlags struct {
 	model    modelFlags
 	sampling samplingFlags
 	format   formatFlags
+	grammar  grammarFlags
 	system   string
 	predict  int
 	context  int
@@ -51,6 +52,7 @@ func newChat() *cobra.Command {
 	}
 	fs := cmd.Flags()
 	f.format.add(cmd)
+	f.grammar.add(cmd)
 	fs.StringVar(&f.system, "system", "", "`TEXT` of the system prompt (default: that of the format)")
 	fs.IntVarP(&f.predict, "predict", "n", -1, "end every answer after `N` tokens; -1: no limit")
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "remember `N` tokens; 0: what the model was trained for")
@@ -98,6 +100,9 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 	if err != nil {
 		return err
 	}
+	if err := f.grammar.read(); err != nil {
+		return err
+	}
 	m, err := f.model.open()
 	if err != nil {
 		return err
@@ -136,6 +141,7 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 		randomSeed: !f.sampling.fixedSeed(cmd.Flags()),
 		predict:    f.predict,
 		stop:       f.stop,
+		grammar:    &f.grammar,
 		verbose:    f.verbose,
 	}, m)
 }

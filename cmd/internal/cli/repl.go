@@ -26,8 +26,9 @@ type repl struct {
 	randomSeed bool // every answer has a seed of its own
 	predict    int  // most tokens of an answer; negative: no limit
 	stop       []string
-	verbose    bool // show the speed after every answer
-	strict     bool // an input that fails makes the whole chat fail
+	grammar    *grammarFlags // nil: answers have any form
+	verbose    bool          // show the speed after every answer
+	strict     bool          // an input that fails makes the whole chat fail
 
 	// interrupt returns a context that ends when the user stops an answer.
 	interrupt func(context.Context) (context.Context, context.CancelFunc)
@@ -112,7 +113,10 @@ func (r *repl) answer(ctx context.Context, prepare func(context.Context) error) 
 	r.timing = timing{seed: r.params.Seed, read: r.talk.Evaluated() - before, reading: time.Since(start)}
 	start = time.Now()
 	show := &answerWriter{w: r.out}
-	opt := mpt.GenerateOptions{Sampler: chain, MaxTokens: r.predict, Stop: r.stop}
+	ends, _ := talk.Stops(r.talk.Format(), r.tokenizer())
+	opt := mpt.GenerateOptions{
+		Sampler: chain, MaxTokens: r.predict, Stop: r.stop, Constraint: r.grammar.constraint(r.tokenizer(), ends),
+	}
 	var result talk.Result
 	if r.predict != 0 {
 		result, err = r.talk.Answer(part, opt, show.write)

@@ -33,6 +33,7 @@ type runFlags struct {
 	model    modelFlags
 	prompt   promptFlags
 	sampling samplingFlags
+	grammar  grammarFlags
 	cache    promptCache
 	predict  int
 	context  int
@@ -59,6 +60,7 @@ func newRun() *cobra.Command {
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "room for `N` tokens of prompt and answer; 0: what the model was trained for")
 	fs.StringArrayVarP(&f.stop, "reverse-prompt", "r", nil, "stop at `TEXT`, which is not printed; may be given more than once")
 	cmd.Flags().Lookup("escape").Usage = `replace \n, \r, \t, \", \', \\ and \xHH in the texts of -p and -r`
+	f.grammar.add(cmd)
 	fs.BoolVar(&f.shift, "context-shift", false, "when the context is full, forget the oldest tokens and go on")
 	fs.IntVar(&f.keep, "keep", 0, "the first `N` tokens of the prompt are not forgotten; -1: all of it")
 	f.cache.add(fs)
@@ -132,6 +134,12 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 		for i, s := range f.stop {
 			f.stop[i] = unescape(s)
 		}
+	}
+	if err := f.grammar.read(); err != nil {
+		return err
+	}
+	if f.grammar.grammar != nil && f.keepOn {
+		return errors.New("--ignore-eos: with a grammar the text ends where that does")
 	}
 	return errors.Join(checkPredict("run", f.predict), f.cache.check(cmd))
 }
@@ -254,6 +262,7 @@ func (f *runFlags) print(ctx context.Context, w io.Writer, s *mpt.Session, chain
 	}
 	g, err := s.NewGeneration(mpt.GenerateOptions{
 		Sampler: chain, MaxTokens: f.predict, Stop: f.stop, Shift: f.shift, Keep: f.keep, IgnoreEOS: f.keepOn, Special: f.prompt.special,
+		Constraint: f.grammar.constraint(s.Model().Tokenizer(), nil),
 	})
 	if err != nil {
 		return 0, mpt.EndedError, err

@@ -62,6 +62,7 @@ func (s *Server) readChat(f *fields, m *served, r *http.Request) wish {
 	x.Prompt = append(prompt, more...)
 	x.StopTokens = m.stopIDs
 	x.Stop = append(x.Stop, m.stops...)
+	x.constrain(f, m)
 	return x
 }
 

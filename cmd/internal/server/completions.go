@@ -41,6 +41,7 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) *apiError {
 // readCompletion reads a request and its prompts.
 func (s *Server) readCompletion(f *fields, m *served, r *http.Request) (wish, [][]int32) {
 	x := s.readWish(f, m, r)
+	x.constrain(f, m)
 	x.Echo = f.flag("echo", false)
 	if v, on := f.all["logprobs"].(bool); on && !v {
 		delete(f.all, "logprobs") // llama.cpp's clients send false

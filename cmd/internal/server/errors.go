@@ -8,8 +8,10 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"mptgo/mpt"
+	"mptgo/mpt/grammar"
 	"mptgo/mpt/serve"
 )
 
@@ -86,6 +88,10 @@ func errorOf(err error) *apiError {
 		return unavailable("draining", "the server is about to end")
 	case errors.Is(err, context.Canceled):
 		return &apiError{Status: 499, Type: invalidRequest, Message: "the client has gone"} // for the log: nobody reads it
+	case errors.Is(err, grammar.ErrTooManyStates): // which shows only as a text goes on
+		e := invalid(400, "invalid_grammar", "%s", strings.TrimPrefix(grammar.ErrTooManyStates.Error(), "grammar: "))
+		e.Param = "grammar"
+		return e
 	case errors.As(err, &memory):
 		return unavailable("", err.Error())
 	}

@@ -55,6 +55,7 @@ func (s *Server) completion(w http.ResponseWriter, r *http.Request) *apiError {
 
 func (s *Server) readNative(f *fields, m *served, r *http.Request) (wish, []int32) {
 	x := s.readWish(f, m, r)
+	x.constrain(f, m)
 	if x.N != 1 {
 		f.fail("n", "one answer is all that this path gives: use /v1/completions")
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"mptgo/mpt"
+	"mptgo/mpt/grammar"
 	"mptgo/mpt/serve"
 	"mptgo/mpt/tokenizer"
 	"mptgo/sampling"
@@ -31,6 +32,7 @@ type wish struct {
 	stream bool
 	usage  bool // a chunk with the usage at the end of a stream
 	model  string
+	shape  *grammar.Grammar // of answers; nil: any
 }
 
 // readWish reads the fields that all dialects share. Their error is that of f.
@@ -56,7 +58,7 @@ func (s *Server) readWish(f *fields, m *served, r *http.Request) wish {
 	w.Key = aboutOf(r).key
 	w.Logprobs = -1
 	w.Adapters = readAdapters(f, m)
-	refuseShapes(f)
+	readShape(f, m, &w)
 	refuseTools(f)
 	return w
 }
@@ -307,28 +309,6 @@ func readAdapters(f *fields, m *served) []mpt.AdapterUse {
 		uses[id].Scale = float32(scale)
 	}
 	return uses
-}
-
-// refuseShapes refuses constraints on the form of an answer, which this server cannot keep
-// yet: to ignore them would be worse.
-func refuseShapes(f *fields) {
-	if o := f.object("response_format"); o.err == nil && o.has("type") {
-		if t := o.text("type"); t != "text" && o.err == nil {
-			f.failCode("invalid_schema", "response_format", "the type %q is not supported yet: only text is", t)
-		}
-	} else if f.has("response_format") {
-		f.failCode("invalid_schema", "response_format", "want an object with a type")
-	}
-	names := []string{"grammar", "json_schema", "guided_json", "guided_regex", "guided_choice", "guided_grammar"}
-	for _, name := range names {
-		if v := f.all[name]; v != nil && v != "" {
-			code := "invalid_schema"
-			if strings.HasSuffix(name, "grammar") {
-				code = "invalid_grammar"
-			}
-			f.failCode(code, name, "constraints on the form of an answer are not supported yet")
-		}
-	}
 }
 
 // refuseTools refuses tools; an empty list and "none" are nothing.

@@ -72,6 +72,7 @@ type served struct {
 	Model
 	created     time.Time
 	fingerprint string
+	shapes      *shapes
 	stopIDs     []int32
 	stops       []string
 }
@@ -106,6 +107,7 @@ func (s *Server) Serve(m Model) error {
 		fmt.Fprintf(h, " %q %g", u.Adapter.Path(), u.Scale)
 	}
 	x.fingerprint = "fp_" + hex.EncodeToString(h.Sum(nil))[:12]
+	x.shapes = newShapes(model)
 	x.stopIDs, x.stops = talk.Stops(m.Format, model.Tokenizer())
 	s.model.Store(x)
 	s.metrics.serve(x)

@@ -1,0 +1,92 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"mptgo/mpt/grammar"
+	"mptgo/mpt/serve"
+)
+
+// Answers have the form of their grammar, streamed or not, alone or among others, and end
+// where it ends; log-probabilities are the model's own.
+func TestGrammar(t *testing.T) {
+	_, h := start(t, serve.Options{Parallel: 8, MaxQueue: 100})
+	var wg sync.WaitGroup
+	for _, text := range []string{
+		`root ::= "yes" | "no"`,
+		`root ::= "{\"name\": \"" [A-Z] [a-z]{1,8} "\", \"age\": " [1-9] [0-9]? "}"`,
+		`root ::= ([a-z]+ " "){2,4} "🐕" [日-語]`,
+		"root ::= list\nlist ::= \"[\" (item (\", \" item){0,3})? \"]\"\nitem ::= [0-9]{1,3} | \"é\"",
+	} {
+		g, err := grammar.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		quoted, _ := json.Marshal(text)
+		for _, path := range []string{"/v1/chat/completions", "/v1/completions", "/completion"} {
+			for seed := range 3 {
+				body := fmt.Sprintf(`{"prompt":"Once upon a time","messages":[{"role":"user","content":"Hello"}],"grammar":%s,"seed":%d`, quoted, seed)
+				wg.Go(func() { checkGrammar(t, g, h.URL+path, body) })
+			}
+		}
+	}
+	wg.Wait()
+}
+
+func checkGrammar(t *testing.T, g *grammar.Grammar, url, body string) {
+	status, b, _ := post(t, url, body+"}")
+	whole := shaped(t, b)
+	if ok, err := g.Matches(whole); status != 200 || !ok || err != nil {
+		t.Errorf("%s: %d %s (%v)", body, status, b, err)
+	}
+	if !strings.Contains(string(b), `"finish_reason":"stop"`) && !strings.Contains(string(b), `"stop_type":"eos"`) {
+		t.Errorf("%s: it did not end with the grammar: %s", body, b)
+	}
+	_, b, _ = post(t, url, body+`,"stream":true}`)
+	streamed := ""
+	for _, e := range events(t, b) {
+		if e != "[DONE]" && !strings.Contains(e, `"stop":true`) {
+			streamed += shaped(t, []byte(e))
+		}
+	}
+	if streamed != whole {
+		t.Errorf("%s: streamed %q, whole %q", body, streamed, whole)
+	}
+}
+
+// shaped is the text of an answer or of a part of one.
+func shaped(t *testing.T, b []byte) string {
+	v := object(t, b)
+	for _, path := range []string{"choices.0.message.content", "choices.0.delta.content", "choices.0.text", "content"} {
+		if text, ok := at(v, path).(string); ok {
+			return text
+		}
+	}
+	return ""
+}
+
+// The log-probability of a token is what it is without a grammar.
+func TestGrammarLogprobs(t *testing.T) {
+	_, h := start(t, serve.Options{})
+	body := `{"prompt":"Once upon a time","max_tokens":1,"temperature":0,"logprobs":1`
+	_, b, _ := post(t, h.URL+"/v1/completions", body+`,"grammar":"root ::= \" zebra\""}`)
+	v := object(t, b)
+	first, _ := at(v, "choices.0.text").(string)
+	_, b, _ = post(t, h.URL+"/v1/completions", `{"prompt":"Once upon a time`+first+`","max_tokens":0,"echo":true,"logprobs":0}`)
+	list, _ := at(object(t, b), "choices.0.logprobs.token_logprobs").([]any)
+	if got := at(v, "choices.0.logprobs.token_logprobs.0"); len(list) == 0 || got != list[len(list)-1] || first == "" {
+		t.Errorf("%q has %v with a grammar, %v without", first, got, list)
+	}
+}
+
+// A grammar that turns out to have too many states is the request's fault.
+func TestGrammarTooLarge(t *testing.T) {
+	e := errorOf(fmt.Errorf("mpt: token 5: %w", grammar.ErrTooManyStates))
+	if e.Status != 400 || e.Code != "invalid_grammar" || e.Param != "grammar" {
+		t.Errorf("%+v", e)
+	}
+}

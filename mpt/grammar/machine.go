@@ -51,6 +51,14 @@ const (
 // ErrTooManyStates says that a text has led a grammar into more states than are allowed.
 var ErrTooManyStates = errors.New("grammar: it has too many states: make it simpler or less ambiguous")
 
+// Full reports whether so many states are known that a text may soon need more than are
+// allowed: then one who has the text of the grammar should parse it anew.
+func (g *Grammar) Full() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.states) > mostStates/2 || len(g.stacks) > mostStacks/2
+}
+
 // init finds the state that texts begin in.
 func (m *machine) init(g *Grammar) error {
 	m.g = g

@@ -36,8 +36,10 @@ func (s *shapes) grammar(text string) (*grammar.Grammar, error) {
 	defer s.mu.Unlock()
 	if i := slices.IndexFunc(s.recent, func(c compiled) bool { return c.text == text }); i >= 0 {
 		c := s.recent[i]
-		s.recent = slices.Insert(slices.Delete(s.recent, i, i+1), 0, c)
-		return c.g, nil
+		if s.recent = slices.Delete(s.recent, i, i+1); !c.g.Full() {
+			s.recent = slices.Insert(s.recent, 0, c)
+			return c.g, nil
+		}
 	}
 	g, err := grammar.Parse(text)
 	if err != nil {
@@ -51,13 +53,7 @@ func (s *shapes) grammar(text string) (*grammar.Grammar, error) {
 // readShape reads what the form of an answer has to be. What cannot be kept is refused: to
 // ignore it would be worse.
 func readShape(f *fields, m *served, w *wish) {
-	if o := f.object("response_format"); o.err == nil && o.has("type") {
-		if t := o.text("type"); t != "text" && o.err == nil {
-			f.failCode("invalid_schema", "response_format", "the type %q is not supported yet: only text is", t)
-		}
-	} else if f.has("response_format") {
-		f.failCode("invalid_schema", "response_format", "want an object with a type")
-	}
+	readFormat(f, m, w)
 	for _, name := range []string{"json_schema", "guided_json", "guided_regex", "guided_choice"} {
 		if v := f.all[name]; v != nil && v != "" {
 			f.failCode("invalid_schema", name, "constraints of this kind are not supported yet: use grammar")
@@ -73,6 +69,10 @@ func readShape(f *fields, m *served, w *wish) {
 	if text == "" || f.err != nil {
 		return
 	}
+	if w.shape != nil {
+		f.failCode("invalid_grammar", name, "response_format is there, too: give one of the two")
+		return
+	}
 	if w.IgnoreEOS {
 		f.fail("ignore_eos", "with a grammar the text ends where that does")
 		return
@@ -83,6 +83,31 @@ func readShape(f *fields, m *served, w *wish) {
 		return
 	}
 	w.shape = g
+}
+
+// readFormat reads response_format: text, or any JSON object.
+func readFormat(f *fields, m *served, w *wish) {
+	if !f.has("response_format") {
+		return
+	}
+	o := f.object("response_format")
+	switch t := o.text("type"); {
+	case o.err != nil || !o.has("type"):
+		f.failCode("invalid_schema", "response_format", "want an object with a type")
+	case t == "text":
+	case t != "json_object":
+		f.failCode("invalid_schema", "response_format", "the type %q is not supported yet: text and json_object are", t)
+	case o.has("schema"):
+		f.failCode("invalid_schema", "response_format.schema", "schemas are not supported yet: use grammar")
+	case w.IgnoreEOS:
+		f.fail("ignore_eos", "with a response_format the text ends where that does")
+	default:
+		g, err := m.shapes.grammar(grammar.JSONObject)
+		if err != nil {
+			f.failCode("invalid_schema", "response_format", "%v", err)
+		}
+		w.shape = g
+	}
 }
 
 // constrain has answers keep the shape that was asked for. It comes when the tokens are known

@@ -69,6 +69,20 @@ func shaped(t *testing.T, b []byte) string {
 	return ""
 }
 
+// With json_object an answer is one, whatever the seed.
+func TestJSONObject(t *testing.T) {
+	_, h := start(t, serve.Options{})
+	for seed := range 20 {
+		_, b, _ := post(t, h.URL+"/v1/chat/completions", fmt.Sprintf(`{%s,"response_format":{"type":"json_object"},
+			"temperature":1.5,"seed":%d,"max_tokens":400}`, question, seed))
+		text := shaped(t, b)
+		var value map[string]any
+		if err := json.Unmarshal([]byte(text), &value); err != nil && !strings.Contains(string(b), `"finish_reason":"length"`) {
+			t.Errorf("seed %d: %v: %s", seed, err, text)
+		}
+	}
+}
+
 // The log-probability of a token is what it is without a grammar.
 func TestGrammarLogprobs(t *testing.T) {
 	_, h := start(t, serve.Options{})

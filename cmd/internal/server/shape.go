@@ -120,6 +120,6 @@ func (w *wish) constrain(f *fields, m *served) {
 	if len(ends) == 0 {
 		f.failCode("invalid_grammar", "grammar", "the model has no token that ends a text")
 	}
-	g := w.shape
-	w.NewConstraint = func() mpt.Constraint { return g.Matcher(m.shapes.vocabulary(), ends) }
+	g, v := w.shape, m.shapes.vocabulary() // not where the engine would wait for it
+	w.NewConstraint = func() mpt.Constraint { return g.Matcher(v, ends) }
 }

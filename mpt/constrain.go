@@ -15,7 +15,8 @@ type Constraint interface {
 	Accept(id int32) error
 }
 
-var errNothingAllowed = errors.New("the constraint allows no token")
+// ErrNothingAllowed says that a constraint allows no token, not even one that ends the text.
+var ErrNothingAllowed = errors.New("the constraint allows no token")
 
 // constrain returns logits, in a copy those of tokens that must not follow -Inf.
 func (g *Generation) constrain(logits []float32) ([]float32, error) {
@@ -41,7 +42,7 @@ func (g *Generation) constrain(logits []float32) ([]float32, error) {
 		}
 	}
 	if !some {
-		return nil, errNothingAllowed
+		return nil, ErrNothingAllowed
 	}
 	return g.masked, nil
 }

@@ -1,6 +1,7 @@
 package sampling
 
 import (
+	"errors"
 	"fmt"
 	"math"
 )
@@ -100,11 +101,14 @@ func (c *Chain) Sample(logits []float32) (int32, error) {
 	return chosen.ID, nil
 }
 
+// ErrRuledOut says that no token is left to choose.
+var ErrRuledOut = errors.New("sampling: every token is ruled out: check logit_bias and the penalties")
+
 // impossible explains why no token could be chosen.
 func impossible(logits []float32) error {
 	for _, l := range logits {
 		if !math.IsInf(float64(l), -1) {
-			return fmt.Errorf("sampling: every token is ruled out: check logit_bias and the penalties")
+			return ErrRuledOut
 		}
 	}
 	return fmt.Errorf("sampling: all %d logits are -Inf: the model or its file is broken", len(logits))

@@ -22,6 +22,7 @@ const (
 	mostText    = 1 << 20 // bytes of a grammar
 	mostNesting = 256     // parentheses
 	mostRepeat  = 10_000  // of {m,n}
+	mostSigns   = 256     // of repetition behind one item
 )
 
 // expr is a part of a grammar: a character, a rule, a sequence, alternatives or a repetition,
@@ -44,6 +45,7 @@ type gbnf struct {
 	text  string
 	i     int
 	depth int
+	size  int // items
 	rules map[string]*expr
 	at    map[string]int // where rules are defined
 	order []string
@@ -84,7 +86,7 @@ func (p *gbnf) space(lines bool) {
 	for p.i < len(p.text) {
 		switch c := p.text[p.i]; {
 		case c == '#':
-			for p.i < len(p.text) && p.text[p.i] != '\n' {
+			for p.i < len(p.text) && p.text[p.i] != '\n' && p.text[p.i] != '\r' {
 				p.i++
 			}
 		case c == ' ' || c == '\t' || lines && (c == '\n' || c == '\r'):
@@ -199,6 +201,9 @@ func (p *gbnf) item() (*expr, error) {
 	if p.i >= len(p.text) {
 		return nil, nil
 	}
+	if p.size++; p.size > mostSymbols {
+		return nil, errTooLarge
+	}
 	at := p.i
 	switch c := p.text[p.i]; {
 	case c == '"':
@@ -240,9 +245,12 @@ func (p *gbnf) group() (*expr, error) {
 
 // repeated reads *, +, ?, {m}, {m,} and {m,n}.
 func (p *gbnf) repeated(e *expr) (*expr, error) {
-	for {
+	for n := 0; ; n++ {
 		p.space(p.depth > 0)
 		at := p.i
+		if n > mostSigns {
+			return nil, p.fail(at, "more than %d repetitions of repetitions", mostSigns)
+		}
 		switch {
 		case p.next("*"):
 			e = &expr{repeat: e, most: -1}
@@ -299,7 +307,10 @@ func (p *gbnf) literal() (*expr, error) {
 		if p.next(`"`) {
 			return e, nil
 		}
-		r, err := p.char()
+		if p.size++; p.size > mostSymbols {
+			return nil, errTooLarge
+		}
+		r, err := p.char(false)
 		if err != nil {
 			return nil, err
 		}
@@ -320,14 +331,14 @@ func (p *gbnf) class() (*expr, error) {
 			break
 		}
 		from := p.i
-		first, err := p.char()
+		first, err := p.char(true)
 		if err != nil {
 			return nil, err
 		}
 		last := first
 		if p.i+1 < len(p.text) && p.text[p.i] == '-' && p.text[p.i+1] != ']' {
 			p.i++
-			if last, err = p.char(); err != nil {
+			if last, err = p.char(true); err != nil {
 				return nil, err
 			}
 		}
@@ -339,11 +350,15 @@ func (p *gbnf) class() (*expr, error) {
 	if inverse {
 		spans = complement(spans)
 	}
+	if len(normal(spans)) == 0 {
+		return nil, p.fail(at, "no character is in this class")
+	}
 	return &expr{chars: spans, char: true}, nil
 }
 
-// char reads a character, which may be written as an escape.
-func (p *gbnf) char() (rune, error) {
+// char reads a character, which may be written as an escape; in a class it may be a surrogate,
+// which no text has.
+func (p *gbnf) char(class bool) (rune, error) {
 	at := p.i
 	r, n := utf8.DecodeRuneInString(p.text[p.i:])
 	p.i += n
@@ -365,20 +380,20 @@ func (p *gbnf) char() (rune, error) {
 	case '\\', '"', '[', ']', '-', '^':
 		return rune(c), nil
 	case 'x':
-		return p.hex(at, 2)
+		return p.hex(at, 2, class)
 	case 'u':
-		return p.hex(at, 4)
+		return p.hex(at, 4, class)
 	case 'U':
-		return p.hex(at, 8)
+		return p.hex(at, 8, class)
 	}
 	return 0, p.fail(at, "the escape \\%c is not known", c)
 }
 
-func (p *gbnf) hex(at, digits int) (rune, error) {
+func (p *gbnf) hex(at, digits int, class bool) (rune, error) {
 	if p.i+digits <= len(p.text) {
 		if n, err := strconv.ParseUint(p.text[p.i:p.i+digits], 16, 32); err == nil {
 			p.i += digits
-			if r := rune(n); n <= utf8.MaxRune && utf8.ValidRune(r) {
+			if r := rune(n); n <= utf8.MaxRune && (class || utf8.ValidRune(r)) {
 				return r, nil
 			}
 			return 0, p.fail(at, "%x is no character", n)

@@ -79,7 +79,7 @@ func TestRefused(t *testing.T) {
 		"root ::= a | \"x\"\na ::= \"y\"? a \"z\" | \"w\"":           "left recursion in the rule a",
 		"root ::= a \"x\" | \"y\"\na ::= b | \"\"\nb ::= root \"z\"": "left recursion in the rule",
 		"root ::= \"a\" root":                            "the rule root matches no text that ends",
-		"root ::= []":                                    "the rule root matches no text that ends",
+		"root ::= []":                                    "line 1, column 10: no character is in this class",
 		"root ::= \"\xff\"":                              "not UTF-8",
 		"root ::= " + strings.Repeat("(", 300):           "more than 256 parentheses",
 		"root ::= " + strings.Repeat(`"a"{0,9999} `, 30): "too large",
@@ -282,12 +282,78 @@ func TestTooManyStates(t *testing.T) {
 	deep := "root ::= \"a\" root \"b\" | \"c\""
 	for _, text := range []string{wide, deep} {
 		g, err := Parse(text)
-		for i := 0; err == nil && i < 30; i++ {
-			_, err = g.Matches(strings.Repeat("a", 1000*i))
+		for i := 0; err == nil && i < 6; i++ {
+			_, err = g.Matches(strings.Repeat("a", 30_000*i))
 		}
 		if !errors.Is(err, ErrTooManyStates) && !errors.Is(err, errTooLarge) {
 			t.Errorf("%.30s: %v", text, err)
 		}
+	}
+}
+
+// The work for one mask is limited, whatever the grammar.
+func TestWorkIsLimited(t *testing.T) {
+	words := make([]string, 0, 20_000)
+	r := rand.New(rand.NewPCG(7, 8))
+	for len(words) < cap(words) {
+		b := make([]byte, 1+r.IntN(8))
+		for i := range b {
+			b[i] = "abcdefghijklmnopqrstuvwxyz "[r.IntN(27)]
+		}
+		words = append(words, string(b))
+	}
+	v := NewVocabulary(words)
+	for _, text := range []string{
+		`root ::= ([a-z ]?){4000} | [a-z ]* [aeiou] [a-z ]{0,30} "9"`, `root ::= ([a-z]{1,50}){1,50}`, `root ::= ([ -~]?){4000}`,
+	} {
+		g, err := Parse(text)
+		if err != nil {
+			continue
+		}
+		err = g.Matcher(v, nil).Allow(make([]uint64, (len(words)+63)/64))
+		if err == nil && g.work < 0 || err != nil && !errors.Is(err, ErrTooManyStates) || g.work < -1 {
+			t.Errorf("%s: %v, work left %d", text, err, g.work)
+		}
+	}
+}
+
+// Who has found no room among the states of others goes on with states of their own, and a long
+// text of a simple grammar fits.
+func TestFullGrammar(t *testing.T) {
+	g, err := Parse(JSONObject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := NewVocabulary([]string{`{"a":`, `[`, `1`, `]`, `}`, `,`})
+	slow := g.Matcher(v, nil)
+	if err := slow.Accept(0); err != nil {
+		t.Fatal(err)
+	}
+	greedy := g.Matcher(v, nil)
+	for i := 0; i < 60_000 && err == nil; i++ {
+		err = greedy.Accept(0)
+	}
+	if !g.Full() {
+		t.Fatalf("the grammar is not full: %d states, %v", len(g.states), err)
+	}
+	for _, id := range []int32{1, 2, 5, 1, 2, 3, 3, 4} {
+		allowed := []uint64{^uint64(0)}
+		if err := slow.Allow(allowed); err != nil || allowed[0]>>id&1 == 0 {
+			t.Fatalf("token %d: %v, allowed %b", id, err, allowed)
+		}
+		if err := slow.Accept(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slow.Over() {
+		t.Error("the object is complete")
+	}
+	long, err := Parse(`root ::= "\"" [^"]{0,9999} "\""`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := long.Matches(`"` + strings.Repeat("aé", 4000) + `"`); !ok || err != nil {
+		t.Errorf("8000 characters of 9999: %v, %v", ok, err)
 	}
 }
 
@@ -320,9 +386,10 @@ func BenchmarkMask(b *testing.B) {
 	}
 	v := NewVocabulary(words)
 	for b.Loop() {
-		for _, s := range g.states[start:] {
-			s.mask = nil
+		for i := range g.states {
+			g.states[i].mask = nil
 		}
+		g.work = mostWork
 		if _, err := g.mask(start, v); err != nil {
 			b.Fatal(err)
 		}

@@ -17,11 +17,11 @@ func TestJSONObject(t *testing.T) {
 	}
 	for text, want := range map[string]bool{
 		`{}`: true, `{"a":1}`: true, `{"a": 1, "b":[true,false, null]}`: true, `{"a":{"b":{"c":[[],[{}]]}}}`: true,
-		`{"é🐕":"\"\\\/\b\f\n\r\t\u00e9\ud83d\uDC15"}`: true, `{"x":-0.5e+10}`: true, `{"x":0}`: true, "{\"\x7f\":\"\"}": true,
+		`{"é🐕":"\"\\\/\b\f\n\r\t\u00e9\ud83d\uDC15"}`: true, `{"x":-0.5e+10}`: true, `{"x":0}`: true, `{"id":1234567890123456789,"x":0.30000000000000004,"y":1e100}`: true, "{\"\x7f\":\"\"}": true,
 		`[]`: false, `"a"`: false, ``: false, `{`: false, `{"a"}`: false, `{"a":}`: false, `{a:1}`: false, `{"a":1,}`: false,
 		`{ }`: false, `{"a" :1}`: false, `{"a":  1}`: false, `{"a":01}`: false, `{"a":.5}`: false, `{"a":1.}`: false,
 		`{"a":+1}`: false, `{"a":NaN}`: false, `{"a":"\ud83d"}`: false, `{"a":"\udc15"}`: false, `{"a":"\x"}`: false,
-		"{\"a\":\"\n\"}": false, `{"a":1}x`: false, `{"a":12345678901234567}`: false, "{\"a\":\"\xff\"}": false,
+		"{\"a\":\"\n\"}": false, `{"a":1}x`: false, `{"a":12345678901234567890}`: false, `{"a":1e300}`: false, "{\"a\":\"\xff\"}": false,
 	} {
 		if got, err := g.Matches(text); err != nil || got != want {
 			t.Errorf("%s: %v, want %v (%v)", text, got, want, err)

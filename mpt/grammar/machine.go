@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // machine is the automaton of a grammar, as far as it is known. A state is a set of stacks;
@@ -13,9 +14,15 @@ type machine struct {
 	g      *Grammar
 	stacks []stack
 	byItem map[stack]int32
-	states []*state
+	states []state
 	byKey  map[string]int32
 	masks  int // states that have one
+	tops   int // of all states together
+	work   int // stacks that may still be visited for one mask or token
+	full   atomic.Bool
+
+	class   [256]uint8 // of bytes: no set tells those of one apart
+	classes int
 }
 
 // stack is a place in a rule, and the stack below it, where the text goes on when the rule has
@@ -30,8 +37,8 @@ type stack struct {
 type state struct {
 	tops []int32
 	ends bool
-	next [256]int32 // the number of a state; nowhere: that byte cannot follow; 0: not known yet
-	mask []uint64   // of the tokens that may follow, see Vocabulary; nil: not known
+	next []int32  // by class of byte: a state, nowhere: none can follow, 0: not known yet
+	mask []uint64 // of the tokens that may follow, see Vocabulary; nil: not known
 }
 
 // The numbers of states: the first is where texts begin.
@@ -40,11 +47,14 @@ const (
 	start   = 1
 )
 
+// What a grammar may take: some tens of megabytes, and for a mask some tens of milliseconds.
 const (
 	mostStacks  = 1 << 20
 	mostTops    = 4096 // of a state
-	mostStates  = 10_000
+	mostAllTops = 1 << 20
+	mostStates  = 100_000
 	mostMasks   = 1024
+	mostWork    = 300_000
 	noRuleBelow = -1
 )
 
@@ -53,17 +63,11 @@ var ErrTooManyStates = errors.New("grammar: it has too many states: make it simp
 
 // Full reports whether so many states are known that a text may soon need more than are
 // allowed: then one who has the text of the grammar should parse it anew.
-func (g *Grammar) Full() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.states) > mostStates/2 || len(g.stacks) > mostStacks/2
-}
+func (g *Grammar) Full() bool { return g.full.Load() }
 
 // init finds the state that texts begin in.
 func (m *machine) init(g *Grammar) error {
-	m.g = g
-	m.byItem, m.byKey = map[stack]int32{}, map[string]int32{}
-	m.states = make([]*state, start)
+	m.empty(g)
 	c := closure{m: m}
 	for alt := range g.rules[0].alts {
 		c.add(stack{0, int32(alt), 0, noRuleBelow})
@@ -72,10 +76,57 @@ func (m *machine) init(g *Grammar) error {
 	return err
 }
 
+// empty forgets all states.
+func (m *machine) empty(g *Grammar) {
+	m.g = g
+	m.byItem, m.byKey = map[stack]int32{}, map[string]int32{}
+	m.states = make([]state, start)
+	m.work = mostWork
+	m.classes = 1
+	for i := range g.sets { // each set parts the classes further
+		type half struct {
+			class uint8
+			in    bool
+		}
+		parts := map[half]uint8{}
+		for b := range 256 {
+			h := half{m.class[b], g.sets[i].has(byte(b))}
+			if _, ok := parts[h]; !ok {
+				parts[h] = uint8(len(parts))
+			}
+			m.class[b] = parts[h]
+		}
+		m.classes = len(parts)
+	}
+}
+
+// apart returns a grammar of the same rules that knows no state but the one at, which has the
+// number start there: for a text that has found no room among the states of others.
+func (g *Grammar) apart(at int32) (*Grammar, error) {
+	f := &Grammar{rules: g.rules, sets: g.sets}
+	f.machine.empty(f)
+	c := closure{m: &f.machine, ends: g.states[at].ends}
+	for _, top := range g.states[at].tops {
+		var chain []stack
+		for ; top != noRuleBelow; top = g.stacks[top].below {
+			chain = append(chain, g.stacks[top])
+		}
+		below := int32(noRuleBelow)
+		for _, x := range slices.Backward(chain) {
+			x.below = below
+			below = c.intern(x)
+		}
+		c.tops = append(c.tops, below)
+	}
+	_, err := c.state()
+	return f, err
+}
+
 // step returns the state after a byte; nowhere if it cannot follow.
 func (m *machine) step(at int32, b byte) (int32, error) {
-	s := m.states[at]
-	if n := s.next[b]; n != 0 {
+	s := &m.states[at]
+	class := m.class[b]
+	if n := s.next[class]; n != 0 {
 		return n, nil
 	}
 	c := closure{m: m}
@@ -91,7 +142,7 @@ func (m *machine) step(at int32, b byte) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
-	s.next[b] = n
+	m.states[at].next[class] = n // the list of states may have moved
 	return n, nil
 }
 
@@ -123,8 +174,9 @@ func (c *closure) add(x stack) {
 
 func (c *closure) visit(x stack) {
 	alt := c.m.g.rules[x.rule].alts[x.alt]
+	c.m.work--
 	switch {
-	case len(c.seen) > 16*mostTops || len(c.tops) > mostTops:
+	case c.m.work < 0 || len(c.tops) > mostTops:
 		c.err = ErrTooManyStates
 	case int(x.at) == len(alt) && x.below == noRuleBelow:
 		c.ends = true
@@ -179,10 +231,15 @@ func (c *closure) state() (int32, error) {
 		return n, nil
 	}
 	n := int32(len(m.states))
-	if n >= mostStates {
+	m.tops += len(c.tops)
+	if n >= mostStates || m.tops > mostAllTops {
+		m.full.Store(true)
 		return 0, ErrTooManyStates
 	}
+	if n > mostStates/2 || m.tops > mostAllTops/2 || len(m.stacks) > mostStacks/2 {
+		m.full.Store(true)
+	}
 	m.byKey[string(key)] = n
-	m.states = append(m.states, &state{tops: slices.Clone(c.tops), ends: c.ends})
+	m.states = append(m.states, state{tops: slices.Clone(c.tops), ends: c.ends, next: make([]int32, m.classes)})
 	return n, nil
 }

@@ -1,6 +1,9 @@
 package grammar
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Matcher follows one text. It serves one goroutine at a time.
 type Matcher struct {
@@ -18,15 +21,21 @@ func (g *Grammar) Matcher(v *Vocabulary, ends []int32) *Matcher { return &Matche
 // Allow clears the bits of the tokens, one bit for each token, least significant first, that
 // must not follow. It fails with [ErrTooManyStates].
 func (m *Matcher) Allow(allowed []uint64) error {
-	m.g.mu.Lock()
-	defer m.g.mu.Unlock()
-	mask, err := m.g.mask(m.at, m.v)
-	if err != nil {
-		return err
-	}
+	return m.do(func() error {
+		mask, err := m.g.mask(m.at, m.v)
+		if err != nil {
+			return err
+		}
+		m.apply(allowed, mask, m.g.states[m.at].ends)
+		return nil
+	})
+}
+
+// apply clears what a mask does not have; end tokens follow their own rule.
+func (m *Matcher) apply(allowed, mask []uint64, over bool) {
 	end := make([]bool, len(m.ends))
 	for i, id := range m.ends {
-		end[i] = allowed[id/64]>>(id%64)&1 != 0 && m.g.states[m.at].ends
+		end[i] = over && allowed[id/64]>>(id%64)&1 != 0
 	}
 	for i := range allowed {
 		if i < len(mask) {
@@ -41,7 +50,6 @@ func (m *Matcher) Allow(allowed []uint64) error {
 			allowed[id/64] |= 1 << (id % 64)
 		}
 	}
-	return nil
 }
 
 // Accept goes on behind a token. It fails if that must not follow; the matcher is as before
@@ -50,32 +58,56 @@ func (m *Matcher) Accept(id int32) error {
 	if id < 0 || int(id) >= m.v.size || m.v.bytes[id] == "" {
 		return fmt.Errorf("grammar: token %d is not one of a text", id)
 	}
-	m.g.mu.Lock()
-	defer m.g.mu.Unlock()
-	at := m.at
-	var err error
-	for i := range len(m.v.bytes[id]) {
-		if at, err = m.g.step(at, m.v.bytes[id][i]); err != nil {
-			return err
+	return m.do(func() (err error) {
+		at := m.at
+		for i := range len(m.v.bytes[id]) {
+			if at, err = m.g.step(at, m.v.bytes[id][i]); err != nil {
+				return err
+			}
+			if at == nowhere {
+				return fmt.Errorf("grammar: token %d, %q, must not follow", id, m.v.bytes[id])
+			}
 		}
-		if at == nowhere {
-			return fmt.Errorf("grammar: token %d, %q, must not follow", id, m.v.bytes[id])
-		}
+		m.at = at
+		return nil
+	})
+}
+
+// do calls f with the grammar to itself. If others have used up its states, the matcher goes
+// on with one of its own.
+func (m *Matcher) do(f func() error) error {
+	once := func() error {
+		m.g.mu.Lock()
+		defer m.g.mu.Unlock()
+		m.g.work = mostWork
+		return f()
 	}
-	m.at = at
-	return nil
+	err := once()
+	if !errors.Is(err, ErrTooManyStates) || !m.g.Full() {
+		return err
+	}
+	m.g.mu.Lock()
+	own, failed := m.g.apart(m.at)
+	m.g.mu.Unlock()
+	if failed != nil {
+		return err
+	}
+	m.g, m.at = own, start
+	return once()
 }
 
 // Ends reports whether the text may end here.
-func (m *Matcher) Ends() bool { return m.state().ends }
-
-// Over reports whether the text has to end here.
-func (m *Matcher) Over() bool { return len(m.state().tops) == 0 }
-
-func (m *Matcher) state() *state {
+func (m *Matcher) Ends() bool {
 	m.g.mu.Lock()
 	defer m.g.mu.Unlock()
-	return m.g.states[m.at]
+	return m.g.states[m.at].ends
+}
+
+// Over reports whether the text has to end here.
+func (m *Matcher) Over() bool {
+	m.g.mu.Lock()
+	defer m.g.mu.Unlock()
+	return len(m.g.states[m.at].tops) == 0
 }
 
 // Clone returns a matcher at the same place of another text.
@@ -86,6 +118,7 @@ func (m *Matcher) Clone() *Matcher { c := *m; return &c }
 func (g *Grammar) Matches(text string) (bool, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.work = mostWork
 	at := int32(start)
 	for i := range len(text) {
 		var err error

@@ -3,6 +3,7 @@ package grammar
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Grammar is compiled rules over bytes. It may be used by any goroutine.
@@ -203,13 +204,37 @@ func (c *compiler) repetition(seq []symbol, e *expr) ([]symbol, error) {
 
 // check refuses rules that no text ends, and left recursion, which a stack has no end for.
 func (g *Grammar) check() error {
-	ends, empty := g.fixpoint(false), g.fixpoint(true)
-	for i := range g.rules {
-		if !ends[i] && g.rules[i].name != "" {
+	ends := g.fixpoint(false)
+	for i, used := range g.reached() {
+		if used && !ends[i] && g.rules[i].name != "" {
 			return fmt.Errorf("grammar: the rule %s matches no text that ends", g.rules[i].name)
 		}
 	}
-	return g.checkLeft(empty)
+	for i := range g.rules { // what cannot end is no way to go on
+		g.rules[i].alts = slices.DeleteFunc(g.rules[i].alts, func(alt []symbol) bool {
+			return slices.ContainsFunc(alt, func(s symbol) bool { return s.rule >= 0 && !ends[s.rule] })
+		})
+	}
+	return g.checkLeft(g.fixpoint(true))
+}
+
+// reached returns which rules root needs.
+func (g *Grammar) reached() []bool {
+	is := make([]bool, len(g.rules))
+	is[0] = true
+	for todo := []int32{0}; len(todo) > 0; {
+		r := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, alt := range g.rules[r].alts {
+			for _, s := range alt {
+				if s.rule >= 0 && !is[s.rule] {
+					is[s.rule] = true
+					todo = append(todo, s.rule)
+				}
+			}
+		}
+	}
+	return is
 }
 
 // fixpoint returns which rules have an alternative of rules that have one, and so on: with

@@ -76,21 +76,20 @@ func (v *Vocabulary) fill(at int, order []int32, depth int) {
 
 // mask sets the bits of all tokens that may follow a state.
 func (m *machine) mask(at int32, v *Vocabulary) ([]uint64, error) {
-	s := m.states[at]
-	if s.mask != nil {
-		return s.mask, nil
+	if mask := m.states[at].mask; mask != nil {
+		return mask, nil
 	}
 	mask := make([]uint64, (v.size+63)/64)
 	if err := m.walk(at, v, 0, mask); err != nil {
 		return nil, err
 	}
 	if m.masks++; m.masks > mostMasks {
-		for _, x := range m.states[start:] {
-			x.mask = nil
+		for i := range m.states {
+			m.states[i].mask = nil
 		}
 		m.masks = 1
 	}
-	s.mask = mask
+	m.states[at].mask = mask
 	return mask, nil
 }
 

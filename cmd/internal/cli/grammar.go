@@ -28,6 +28,9 @@ func (f *grammarFlags) add(cmd *cobra.Command) {
 
 // read compiles the grammar, if there is one.
 func (f *grammarFlags) read() error {
+	if f.text == "" && f.file == "" {
+		return nil
+	}
 	text, flag := f.text, "--grammar"
 	if f.file != "" {
 		if f.text != "" {
@@ -38,9 +41,6 @@ func (f *grammarFlags) read() error {
 			return fmt.Errorf("--grammar-file: %w", err)
 		}
 		text, flag = string(b), "--grammar-file "+visible(f.file)
-	}
-	if text == "" {
-		return nil
 	}
 	var err error
 	if f.grammar, err = grammar.Parse(text); err != nil {

@@ -61,8 +61,10 @@ func (s *Server) readChat(f *fields, m *served, r *http.Request) wish {
 	}
 	x.Prompt = append(prompt, more...)
 	x.StopTokens = m.stopIDs
-	x.Stop = append(x.Stop, m.stops...)
-	x.constrain(f, m)
+	if x.shape == nil { // else the answer ends where that does
+		x.Stop = append(x.Stop, m.stops...)
+	}
+	x.constrain(f, m, more)
 	return x
 }
 

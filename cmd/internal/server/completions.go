@@ -41,7 +41,6 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) *apiError {
 // readCompletion reads a request and its prompts.
 func (s *Server) readCompletion(f *fields, m *served, r *http.Request) (wish, [][]int32) {
 	x := s.readWish(f, m, r)
-	x.constrain(f, m)
 	x.Echo = f.flag("echo", false)
 	if v, on := f.all["logprobs"].(bool); on && !v {
 		delete(f.all, "logprobs") // llama.cpp's clients send false
@@ -56,6 +55,7 @@ func (s *Server) readCompletion(f *fields, m *served, r *http.Request) (wish, []
 		f.fail("best_of", "%d of %d choices: a choice of the best is not supported", x.N, best)
 	}
 	more := readTokens(f, "continue_tokens", m)
+	x.constrain(f, m, more)
 	prompts := readPrompts(f, m)
 	for i := range prompts {
 		prompts[i] = append(prompts[i], more...)

@@ -13,6 +13,7 @@ import (
 	"mptgo/mpt"
 	"mptgo/mpt/grammar"
 	"mptgo/mpt/serve"
+	"mptgo/sampling"
 )
 
 // The types of errors, in OpenAI's words.
@@ -92,6 +93,8 @@ func errorOf(err error) *apiError {
 		e := invalid(400, "invalid_grammar", "%s", strings.TrimPrefix(grammar.ErrTooManyStates.Error(), "grammar: "))
 		e.Param = "grammar"
 		return e
+	case errors.Is(err, mpt.ErrNothingAllowed), errors.Is(err, sampling.ErrRuledOut):
+		return invalid(400, "", "every token is ruled out: check logit_bias, the penalties and the grammar, if there is one")
 	case errors.As(err, &memory):
 		return unavailable("", err.Error())
 	}

@@ -55,13 +55,13 @@ func (s *Server) completion(w http.ResponseWriter, r *http.Request) *apiError {
 
 func (s *Server) readNative(f *fields, m *served, r *http.Request) (wish, []int32) {
 	x := s.readWish(f, m, r)
-	x.constrain(f, m)
 	if x.N != 1 {
 		f.fail("n", "one answer is all that this path gives: use /v1/completions")
 	}
 	if n := f.whole("n_probs", 0, 0, mostLogprobs); n > 0 {
 		x.Logprobs = int(n)
 	}
+	x.constrain(f, m, nil)
 	prompts := readPrompts(f, m)
 	if f.err == nil && len(prompts) != 1 {
 		f.fail("prompt", "%d prompts: one is all that this path takes: use /v1/completions", len(prompts))

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -110,9 +111,9 @@ func readFormat(f *fields, m *served, w *wish) {
 	}
 }
 
-// constrain has answers keep the shape that was asked for. It comes when the tokens are known
-// that end them.
-func (w *wish) constrain(f *fields, m *served) {
+// constrain has answers keep the shape that was asked for, the tokens that they go on with
+// too. It comes when the tokens are known that end them.
+func (w *wish) constrain(f *fields, m *served, begun []int32) {
 	if w.shape == nil || f.err != nil {
 		return
 	}
@@ -120,6 +121,12 @@ func (w *wish) constrain(f *fields, m *served) {
 	if len(ends) == 0 {
 		f.failCode("invalid_grammar", "grammar", "the model has no token that ends a text")
 	}
-	g, v := w.shape, m.shapes.vocabulary() // not where the engine would wait for it
-	w.NewConstraint = func() mpt.Constraint { return g.Matcher(v, ends) }
+	first := w.shape.Matcher(m.shapes.vocabulary(), ends) // made where nobody else waits for it
+	for i, id := range begun {
+		if err := first.Accept(id); err != nil {
+			f.fail(fmt.Sprintf("continue_tokens[%d]", i), "%s", strings.TrimPrefix(err.Error(), "grammar: "))
+			return
+		}
+	}
+	w.NewConstraint = func() mpt.Constraint { return first.Clone() }
 }

@@ -83,6 +83,28 @@ func TestJSONObject(t *testing.T) {
 	}
 }
 
+// Tokens that an answer goes on with are part of its form; texts that end answers of a chat
+// format are not looked for in it; what nothing can follow is the request's fault.
+func TestGrammarEdges(t *testing.T) {
+	_, h := start(t, serve.Options{})
+	_, b, _ := post(t, h.URL+"/tokenize", `{"content":"ye"}`)
+	ids, _ := json.Marshal(at(object(t, b), "tokens"))
+	body := `{"prompt":"Once","max_tokens":9,"grammar":"root ::= \"yes\" | \"no\"","continue_tokens":` + string(ids)
+	if _, b, _ = post(t, h.URL+"/v1/completions", body+"}"); at(object(t, b), "choices.0.text") != "s" {
+		t.Errorf("behind ye: %s", b)
+	}
+	body = strings.Replace(body, "yes", "maybe", 1)
+	if status, b, _ := post(t, h.URL+"/v1/completions", body+"}"); status != 400 || at(object(t, b), "error.param") != "continue_tokens[0]" {
+		t.Errorf("tokens that do not fit: %d %s", status, b)
+	}
+	_, b, _ = post(t, h.URL+"/tokenize", `{"content":"a"}`)
+	id, _ := json.Marshal(at(object(t, b), "tokens.0"))
+	status, b, _ := post(t, h.URL+"/v1/completions", `{"prompt":"a","grammar":"root ::= \"a\"","logit_bias":{"`+string(id)+`":-100}}`)
+	if status != 400 || !strings.Contains(string(b), "every token is ruled out") {
+		t.Errorf("a banned token that has to follow: %d %s", status, b)
+	}
+}
+
 // The log-probability of a token is what it is without a grammar.
 func TestGrammarLogprobs(t *testing.T) {
 	_, h := start(t, serve.Options{})

@@ -181,7 +181,7 @@ func TestSlowReader(t *testing.T) {
 }
 
 func TestQueueIsBounded(t *testing.T) {
-	e := start(t, open(t), Options{Parallel: 1, MaxQueue: 2, ContextSize: 3000})
+	e := start(t, open(t), Options{Parallel: 1, MaxQueue: 2, ContextSize: 30_000})
 	var all []*Stream
 	for range 3 { // one runs, two wait
 		s, err := e.Submit(context.Background(), greedy(tokens(1, 10), -1))
@@ -211,7 +211,7 @@ func TestQueueIsBounded(t *testing.T) {
 
 // Where nobody may wait, who cannot begin at once is refused.
 func TestNoQueue(t *testing.T) {
-	e := start(t, open(t), Options{Parallel: 2, MaxQueue: -1, ContextSize: 3000})
+	e := start(t, open(t), Options{Parallel: 2, MaxQueue: -1, ContextSize: 30_000})
 	var all []*Stream
 	for range 2 {
 		s, err := e.Submit(context.Background(), greedy(tokens(1, 10), -1))

@@ -79,7 +79,7 @@ func TestInterrupt(t *testing.T) {
 
 // Keys take turns, however many requests one has.
 func TestTurns(t *testing.T) {
-	e := start(t, open(t), Options{Parallel: 1, ContextSize: 3000})
+	e := start(t, open(t), Options{Parallel: 1, ContextSize: 30_000})
 	submit := func(key string, n int) *Stream {
 		r := greedy(tokens(1, 10), n)
 		r.Key = key
@@ -89,11 +89,12 @@ func TestTurns(t *testing.T) {
 		}
 		return s
 	}
-	all := []*Stream{submit("a", 1500)}
+	all := []*Stream{submit("a", -1)}
 	waitFor(t, "nothing runs", func() bool { return len(e.Stats().Slots) == 1 })
 	for _, key := range []string{"a", "a", "b", "a", "b"} {
 		all = append(all, submit(key, 1))
 	}
+	all[0].Close()
 	var order []int
 	for _, s := range all {
 		answer(s)

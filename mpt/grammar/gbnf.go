@@ -28,8 +28,7 @@ const (
 // expr is a part of a grammar: a character, a rule, a sequence, alternatives or a repetition,
 // or none of these, which is the empty text.
 type expr struct {
-	char  bool   // one character of these
-	chars []span // perhaps none
+	chars []span // one character of these
 
 	name string // a rule, mentioned at
 	at   int
@@ -214,7 +213,7 @@ func (p *gbnf) item() (*expr, error) {
 		return p.group()
 	case c == '.':
 		p.i++
-		return &expr{chars: []span{{0, utf8.MaxRune}}, char: true}, nil
+		return &expr{chars: []span{{0, utf8.MaxRune}}}, nil
 	case isName(c):
 		return &expr{name: p.name(), at: at}, nil
 	case strings.IndexByte("|)\n\r", c) >= 0:
@@ -314,7 +313,7 @@ func (p *gbnf) literal() (*expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		e.seq = append(e.seq, &expr{chars: []span{{r, r}}, char: true})
+		e.seq = append(e.seq, &expr{chars: []span{{r, r}}})
 	}
 }
 
@@ -353,7 +352,7 @@ func (p *gbnf) class() (*expr, error) {
 	if len(normal(spans)) == 0 {
 		return nil, p.fail(at, "no character is in this class")
 	}
-	return &expr{chars: spans, char: true}, nil
+	return &expr{chars: spans}, nil
 }
 
 // char reads a character, which may be written as an escape; in a class it may be a surrogate,

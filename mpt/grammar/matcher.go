@@ -96,20 +96,6 @@ func (m *Matcher) do(f func() error) error {
 	return once()
 }
 
-// Ends reports whether the text may end here.
-func (m *Matcher) Ends() bool {
-	m.g.mu.Lock()
-	defer m.g.mu.Unlock()
-	return m.g.states[m.at].ends
-}
-
-// Over reports whether the text has to end here.
-func (m *Matcher) Over() bool {
-	m.g.mu.Lock()
-	defer m.g.mu.Unlock()
-	return len(m.g.states[m.at].tops) == 0
-}
-
 // Clone returns a matcher at the same place of another text.
 func (m *Matcher) Clone() *Matcher { c := *m; return &c }
 

@@ -96,7 +96,7 @@ func (c *compiler) sequence(seq []symbol, e *expr) ([]symbol, error) {
 		return nil, errTooLarge
 	}
 	switch {
-	case e.char:
+	case e.chars != nil:
 		return c.character(seq, e), nil
 	case e.name != "":
 		r, ok := c.byRef[e.name]
@@ -149,7 +149,7 @@ func (c *compiler) character(seq []symbol, e *expr) []symbol {
 		return append(seq, alts[0]...)
 	}
 	r := c.rule("")
-	c.g.rules[r].alts = alts // none if there is no such character
+	c.g.rules[r].alts = alts
 	return append(seq, symbol{rule: r})
 }
 

@@ -36,7 +36,7 @@ func TestPaceFindsTheSize(t *testing.T) {
 	for _, x := range []struct{ first, more time.Duration }{
 		{2 * time.Millisecond, 0}, {4 * time.Millisecond, 0}, {2 * time.Millisecond, 200 * time.Microsecond},
 	} {
-		p.last = 0
+		p.observe(0, 4, machine(4, 2*time.Millisecond))
 		for step := range 50 {
 			n, row := p.room(4, 512, limit), x.first+time.Duration(step)*x.more
 			took := machine(4, 2*time.Millisecond) + time.Duration(n)*row
@@ -47,8 +47,6 @@ func TestPaceFindsTheSize(t *testing.T) {
 				t.Errorf("step %d of %v a row has %d rows and takes %v", step, row, n, took)
 			}
 			p.observe(n, 4, took)
-			p.observe(0, 4, machine(4, 2*time.Millisecond))
-			p.last = n
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // scheduler owns all sessions: nobody else touches them, but for those that it hands to [disk]
-// for a while. Its goroutine takes in requests, lets
-// those begin for which there is room, and evaluates step after step.
+// for a while. Its goroutine takes in requests, lets those begin for which there is room, and
+// evaluates step after step.
 type scheduler struct {
 	e     *Engine
 	pace  pace

@@ -320,7 +320,8 @@ type Result struct {
 
 // Answer generates the answer of the last turn and hands its text, as it comes, to show,
 // which may be nil. What ends an answer in the format does so beside what opt says; texts that
-// do so are not looked for in one with a constraint. An answer that ends early, because ctx is done for instance, is kept as far as it got.
+// do so are not looked for in one with a constraint. An answer that ends early, because ctx is
+// done for instance, is kept as far as it got.
 func (c *Conversation) Answer(ctx context.Context, opt mpt.GenerateOptions, show func(string) error) (Result, error) {
 	if len(c.turns) == 0 {
 		return Result{}, errors.New("there is no question to answer")

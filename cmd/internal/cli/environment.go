@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -118,5 +119,5 @@ func switched(text string) (on bool, err error) {
 	case "0", "false", "off", "no", "disabled":
 		return false, nil
 	}
-	return false, fmt.Errorf("want 1 or 0")
+	return false, errors.New("want 1 or 0")
 }

@@ -3,7 +3,6 @@ package grammar
 import (
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // Grammar is compiled rules over bytes. It may be used by any goroutine.
@@ -209,11 +208,6 @@ func (g *Grammar) check() error {
 		if used && !ends[i] && g.rules[i].name != "" {
 			return fmt.Errorf("grammar: the rule %s matches no text that ends", g.rules[i].name)
 		}
-	}
-	for i := range g.rules { // what cannot end is no way to go on
-		g.rules[i].alts = slices.DeleteFunc(g.rules[i].alts, func(alt []symbol) bool {
-			return slices.ContainsFunc(alt, func(s symbol) bool { return s.rule >= 0 && !ends[s.rule] })
-		})
 	}
 	return g.checkLeft(g.fixpoint(true))
 }

@@ -11,7 +11,7 @@ import (
 
 // TestJSONObject has objects in the form that the grammar has, and what is none or another.
 func TestJSONObject(t *testing.T) {
-	g, err := Parse(JSONObject)
+	g, err := ParseSchema(JSONObject)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestJSONAlwaysValid(t *testing.T) {
 	for b := range 256 { // as every vocabulary has them
 		tokens = append(tokens, string([]byte{byte(b)}))
 	}
-	g, err := Parse(JSONObject)
+	g, err := ParseSchema(JSONObject)
 	if err != nil {
 		t.Fatal(err)
 	}

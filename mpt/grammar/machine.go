@@ -103,7 +103,7 @@ func (m *machine) empty(g *Grammar) {
 // apart returns a grammar of the same rules that knows no state but the one at, which has the
 // number start there: for a text that has found no room among the states of others.
 func (g *Grammar) apart(at int32) (*Grammar, error) {
-	f := &Grammar{rules: g.rules, sets: g.sets}
+	f := &Grammar{rules: g.rules, sets: g.sets, once: g.once, fewNames: g.fewNames}
 	f.machine.empty(f)
 	c := closure{m: &f.machine, ends: g.states[at].ends}
 	for _, top := range g.states[at].tops {

@@ -11,12 +11,16 @@ type Matcher struct {
 	v    *Vocabulary
 	ends []int32
 	at   int32 // a state
+
+	json, next jsonText // where the text is, and would be behind a token
 }
 
 // Matcher returns a matcher at the beginning of a text of tokens of v. Those of ends stand for
 // the end of the text and for nothing else. All matchers of a grammar must be of the same
 // vocabulary.
-func (g *Grammar) Matcher(v *Vocabulary, ends []int32) *Matcher { return &Matcher{g, v, ends, start} }
+func (g *Grammar) Matcher(v *Vocabulary, ends []int32) *Matcher {
+	return &Matcher{g: g, v: v, ends: ends, at: start}
+}
 
 // Allow clears the bits of the tokens, one bit for each token, least significant first, that
 // must not follow. It fails with [ErrTooManyStates].
@@ -27,7 +31,7 @@ func (m *Matcher) Allow(allowed []uint64) error {
 			return err
 		}
 		m.apply(allowed, mask, m.g.states[m.at].ends)
-		return nil
+		return m.doubles(allowed)
 	})
 }
 
@@ -59,6 +63,13 @@ func (m *Matcher) Accept(id int32) error {
 		return fmt.Errorf("grammar: token %d is not one of a text", id)
 	}
 	return m.do(func() (err error) {
+		if m.g.once {
+			if fits, err := m.fits(id); err != nil {
+				return err
+			} else if !fits {
+				return fmt.Errorf("grammar: token %d, %q, gives an object a name twice", id, m.v.bytes[id])
+			}
+		}
 		at := m.at
 		for i := range len(m.v.bytes[id]) {
 			if at, err = m.g.step(at, m.v.bytes[id][i]); err != nil {
@@ -69,6 +80,9 @@ func (m *Matcher) Accept(id int32) error {
 			}
 		}
 		m.at = at
+		if m.g.once {
+			m.json.read(m.v.bytes[id])
+		}
 		return nil
 	})
 }
@@ -97,7 +111,11 @@ func (m *Matcher) do(f func() error) error {
 }
 
 // Clone returns a matcher at the same place of another text.
-func (m *Matcher) Clone() *Matcher { c := *m; return &c }
+func (m *Matcher) Clone() *Matcher {
+	c := &Matcher{g: m.g, v: m.v, ends: m.ends, at: m.at}
+	c.json.copyFrom(&m.json, len(m.json.open))
+	return c
+}
 
 // Matches reports whether the bytes of a text have the form of the grammar, from its
 // beginning to its end.
@@ -112,5 +130,5 @@ func (g *Grammar) Matches(text string) (bool, error) {
 			return false, err
 		}
 	}
-	return g.states[at].ends, nil
+	return g.states[at].ends && !(g.once && new(jsonText).read(text)), nil
 }

@@ -9,6 +9,9 @@ import (
 type Grammar struct {
 	rules []rule // the first is root
 	sets  []byteSet
+
+	once     bool // the text is JSON in which no object has a name twice
+	fewNames bool // there are places where only so many names can come
 	machine
 }
 
@@ -16,6 +19,9 @@ type Grammar struct {
 type rule struct {
 	name string
 	alts [][]symbol
+
+	kind  nameRule // it reads a name of an object
+	words uint32   // that a text may go on with up to the end of the name
 }
 
 // symbol is a rule, or if that is negative a set of bytes.
@@ -36,170 +42,6 @@ func (s *byteSet) has(b byte) bool { return s[b/64]>>(b%64)&1 != 0 }
 const mostSymbols = 200_000
 
 var errTooLarge = errors.New("grammar: it is too large: repetitions are written out, use fewer or smaller ones")
-
-// compiler turns what was read into rules.
-type compiler struct {
-	p     *gbnf
-	g     *Grammar
-	byRef map[string]int32
-	bySet map[byteSet]int32
-	size  int
-}
-
-func (p *gbnf) compile() (*Grammar, error) {
-	c := &compiler{p: p, g: &Grammar{}, byRef: map[string]int32{}, bySet: map[byteSet]int32{}}
-	c.byRef["root"] = c.rule("root")
-	for _, name := range p.order {
-		if name != "root" {
-			c.byRef[name] = c.rule(name)
-		}
-	}
-	for _, name := range p.order {
-		alts, err := c.alternatives(p.rules[name])
-		if err != nil {
-			return nil, err
-		}
-		c.g.rules[c.byRef[name]].alts = alts
-	}
-	if err := c.g.check(); err != nil {
-		return nil, err
-	}
-	return c.g, c.g.machine.init(c.g)
-}
-
-// rule adds an empty rule.
-func (c *compiler) rule(name string) int32 {
-	c.g.rules = append(c.g.rules, rule{name: name})
-	return int32(len(c.g.rules) - 1)
-}
-
-// alternatives returns those of an expression.
-func (c *compiler) alternatives(e *expr) (alts [][]symbol, err error) {
-	list := e.alt
-	if list == nil {
-		list = []*expr{e}
-	}
-	for _, x := range list {
-		seq, err := c.sequence(nil, x)
-		if err != nil {
-			return nil, err
-		}
-		alts = append(alts, seq)
-	}
-	return alts, nil
-}
-
-// sequence appends the symbols of an expression.
-func (c *compiler) sequence(seq []symbol, e *expr) ([]symbol, error) {
-	if c.size++; c.size > mostSymbols {
-		return nil, errTooLarge
-	}
-	switch {
-	case e.chars != nil:
-		return c.character(seq, e), nil
-	case e.name != "":
-		r, ok := c.byRef[e.name]
-		if !ok {
-			return nil, c.p.fail(e.at, "there is no rule %s", e.name)
-		}
-		return append(seq, symbol{rule: r}), nil
-	case e.repeat != nil:
-		return c.repetition(seq, e)
-	case len(e.alt) == 1:
-		return c.sequence(seq, e.alt[0])
-	case e.alt != nil:
-		r := c.rule("")
-		alts, err := c.alternatives(e)
-		c.g.rules[r].alts = alts
-		return append(seq, symbol{rule: r}), err
-	}
-	for _, x := range e.seq {
-		var err error
-		if seq, err = c.sequence(seq, x); err != nil {
-			return nil, err
-		}
-	}
-	return seq, nil
-}
-
-// character appends a character of some spans: a set of bytes if there is one byte, else a
-// rule of sequences.
-func (c *compiler) character(seq []symbol, e *expr) []symbol {
-	var one byteSet
-	var alts [][]symbol
-	sequences(e.chars, func(bytes []byteSpan) {
-		if len(bytes) == 1 {
-			one.add(bytes[0])
-			return
-		}
-		var alt []symbol
-		for _, b := range bytes {
-			var s byteSet
-			s.add(b)
-			alt = append(alt, c.set(s))
-		}
-		alts = append(alts, alt)
-	})
-	c.size += 4 * len(alts)
-	if one != (byteSet{}) {
-		alts = append(alts, []symbol{c.set(one)})
-	}
-	if len(alts) == 1 {
-		return append(seq, alts[0]...)
-	}
-	r := c.rule("")
-	c.g.rules[r].alts = alts
-	return append(seq, symbol{rule: r})
-}
-
-func (c *compiler) set(s byteSet) symbol {
-	n, ok := c.bySet[s]
-	if !ok {
-		n = int32(len(c.g.sets))
-		c.bySet[s] = n
-		c.g.sets = append(c.g.sets, s)
-	}
-	return symbol{rule: -1, set: n}
-}
-
-// repetition appends min copies and then either a rule that repeats itself or, for each copy
-// more that may come, a rule inside the one before.
-func (c *compiler) repetition(seq []symbol, e *expr) ([]symbol, error) {
-	one := c.rule("")
-	alts, err := c.alternatives(e.repeat)
-	if err != nil {
-		return nil, err
-	}
-	c.g.rules[one].alts = alts
-	for range e.min {
-		seq = append(seq, symbol{rule: one})
-	}
-	if c.size += e.min; c.size > mostSymbols {
-		return nil, errTooLarge
-	}
-	if e.most < 0 {
-		more := c.rule("")
-		c.g.rules[more].alts = [][]symbol{{{rule: one}, {rule: more}}, {}}
-		return append(seq, symbol{rule: more}), nil
-	}
-	rest := int32(-1)
-	for range e.most - e.min {
-		if c.size++; c.size > mostSymbols {
-			return nil, errTooLarge
-		}
-		more := c.rule("")
-		alt := []symbol{{rule: one}}
-		if rest >= 0 {
-			alt = append(alt, symbol{rule: rest})
-		}
-		c.g.rules[more].alts = [][]symbol{alt, {}}
-		rest = more
-	}
-	if rest >= 0 {
-		seq = append(seq, symbol{rule: rest})
-	}
-	return seq, nil
-}
 
 // check refuses rules that no text ends, and left recursion, which a stack has no end for.
 func (g *Grammar) check() error {

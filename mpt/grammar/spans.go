@@ -12,11 +12,14 @@ type span struct{ first, last rune }
 // The characters that UTF-8 has no bytes for.
 const surrogateFirst, surrogateLast = 0xd800, 0xdfff
 
-// normal returns spans in order, without overlaps and without surrogates.
+// normal returns spans in order, without overlaps, empty ones and surrogates.
 func normal(spans []span) (out []span) {
 	sorted := slices.SortedFunc(slices.Values(spans), func(a, b span) int { return cmp.Compare(a.first, b.first) })
 	var parts []span
 	for _, s := range sorted {
+		if s.first > s.last {
+			continue
+		}
 		if s.first < surrogateFirst {
 			parts = append(parts, span{s.first, min(s.last, surrogateFirst-1)})
 		}

@@ -3,6 +3,7 @@ package grammar
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"mptgo/mpt/tokenizer"
 )
@@ -14,6 +15,9 @@ type Vocabulary struct {
 	bytes  []string
 	nodes  []node
 	tokens []int32 // of nodes, those of one side by side
+
+	quotes [3][]int32 // tokens with that many quotes or more
+	commas []int32    // tokens with a quote or a comma
 }
 
 // node is where the tokens that begin alike go on.
@@ -37,7 +41,30 @@ func NewVocabulary(bytes []string) *Vocabulary {
 	slices.SortFunc(order, func(a, b int32) int { return cmp.Or(cmp.Compare(bytes[a], bytes[b]), cmp.Compare(a, b)) })
 	v.nodes = append(v.nodes, node{})
 	v.fill(0, order, 0)
+	for _, id := range order {
+		n := v.count(id)
+		for i := range min(n, len(v.quotes)-1) {
+			v.quotes[i+1] = append(v.quotes[i+1], id)
+		}
+		if n > 0 || strings.IndexByte(bytes[id], ',') >= 0 {
+			v.commas = append(v.commas, id)
+		}
+	}
 	return v
+}
+
+// count returns how many quotes a token has.
+func (v *Vocabulary) count(id int32) int { return strings.Count(v.bytes[id], `"`) }
+
+// child returns the node behind another by a byte; -1: there is none.
+func (v *Vocabulary) child(at int32, b byte) int32 {
+	n := v.nodes[at]
+	list := v.nodes[n.children : n.children+n.count]
+	i, ok := slices.BinarySearchFunc(list, b, func(n node, b byte) int { return cmp.Compare(n.b, b) })
+	if !ok {
+		return -1
+	}
+	return n.children + int32(i)
 }
 
 // VocabularyOf returns the vocabulary of a tokenizer, in which control tokens have no bytes.

@@ -75,7 +75,7 @@ func (b *builder) either(seq []symbol, sequences [][]byteSpan) []symbol {
 		return append(seq, alts[0]...)
 	}
 	r := b.rule("")
-	b.g.rules[r].alts = alts
+	b.g.rules[r].alts, b.g.rules[r].character = alts, true
 	return append(seq, symbol{rule: r})
 }
 

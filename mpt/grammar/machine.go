@@ -37,6 +37,11 @@ type stack struct {
 type state struct {
 	tops []int32
 	ends bool
+
+	// Any characters that stand for themselves in a string of JSON may follow, so many of them
+	// and no others: see Vocabulary. 0 says nothing.
+	plain int32
+
 	next []int32  // by class of byte: a state, nowhere: none can follow, 0: not known yet
 	mask []uint64 // of the tokens that may follow, see Vocabulary; nil: not known
 }
@@ -240,6 +245,24 @@ func (c *closure) state() (int32, error) {
 		m.full.Store(true)
 	}
 	m.byKey[string(key)] = n
-	m.states = append(m.states, state{tops: slices.Clone(c.tops), ends: c.ends, next: make([]int32, m.classes)})
+	m.states = append(m.states, state{tops: slices.Clone(c.tops), ends: c.ends, plain: m.plain(c.tops), next: make([]int32, m.classes)})
 	return n, nil
+}
+
+// plain returns how many characters may follow that stand for themselves in a string of JSON,
+// if all stacks are in one; else 0.
+func (m *machine) plain(tops []int32) (n int32) {
+	for _, top := range tops {
+		x := m.stacks[top]
+		r := &m.g.rules[x.rule]
+		if r.character && x.at == 0 && x.below != noRuleBelow {
+			x = m.stacks[x.below]
+			r, x.at = &m.g.rules[x.rule], x.at-1
+		}
+		if x.at != 0 || r.plain == 0 {
+			return 0
+		}
+		n = max(n, r.plain)
+	}
+	return n
 }

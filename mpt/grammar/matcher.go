@@ -11,6 +11,7 @@ type Matcher struct {
 	v    *Vocabulary
 	ends []int32
 	at   int32 // a state
+	over []bool
 
 	json, next jsonText // where the text is, and would be behind a token
 }
@@ -37,9 +38,9 @@ func (m *Matcher) Allow(allowed []uint64) error {
 
 // apply clears what a mask does not have; end tokens follow their own rule.
 func (m *Matcher) apply(allowed, mask []uint64, over bool) {
-	end := make([]bool, len(m.ends))
-	for i, id := range m.ends {
-		end[i] = over && allowed[id/64]>>(id%64)&1 != 0
+	m.over = m.over[:0]
+	for _, id := range m.ends {
+		m.over = append(m.over, over && allowed[id/64]>>(id%64)&1 != 0)
 	}
 	for i := range allowed {
 		if i < len(mask) {
@@ -50,7 +51,7 @@ func (m *Matcher) apply(allowed, mask []uint64, over bool) {
 	}
 	for i, id := range m.ends {
 		allowed[id/64] &^= 1 << (id % 64)
-		if end[i] {
+		if m.over[i] {
 			allowed[id/64] |= 1 << (id % 64)
 		}
 	}

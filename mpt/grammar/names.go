@@ -201,20 +201,31 @@ func (m *Matcher) prefixes(allowed []uint64) error {
 		if !bytes.HasPrefix(name, begun) {
 			continue
 		}
-		for at, i := int32(0), len(begun); i < len(name); i++ {
-			if at = m.v.child(at, name[i]); at < 0 {
-				break
+		for _, t := range []*tree{&m.v.ordinary, &m.v.special} {
+			if err := m.along(t, name[len(begun):], allowed); err != nil {
+				return err
 			}
-			n := m.v.nodes[at]
-			for _, id := range m.v.tokens[n.token : n.token+n.more] {
-				if allowed[id/64]>>(id%64)&1 == 0 {
-					continue
-				}
-				if ok, err := m.fits(id); err != nil {
-					return err
-				} else if !ok {
-					allowed[id/64] &^= 1 << (id % 64)
-				}
+		}
+	}
+	return nil
+}
+
+// along clears the bits of the tokens that some bytes begin with, if they do not fit.
+func (m *Matcher) along(t *tree, rest []byte, allowed []uint64) error {
+	at := int32(0)
+	for _, b := range rest {
+		if at = t.child(at, b); at < 0 {
+			return nil
+		}
+		n := t.nodes[at]
+		for _, id := range t.tokens[n.token : n.token+n.more] {
+			if allowed[id/64]>>(id%64)&1 == 0 {
+				continue
+			}
+			if ok, err := m.fits(id); err != nil {
+				return err
+			} else if !ok {
+				allowed[id/64] &^= 1 << (id % 64)
 			}
 		}
 	}

@@ -22,6 +22,11 @@ type rule struct {
 
 	kind  nameRule // it reads a name of an object
 	words uint32   // that a text may go on with up to the end of the name
+
+	// Where in a string of JSON any characters may follow that stand for themselves: how many,
+	// each of them read by a rule that reads one character.
+	plain     int32
+	character bool
 }
 
 // symbol is a rule, or if that is negative a set of bytes.

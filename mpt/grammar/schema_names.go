@@ -40,6 +40,7 @@ func (s *schema) names(o *object, d *dfa.DFA, rules []int32) error {
 			alts = append(alts, append(s.literal(nil, `":`), symbol{rule: s.space}, symbol{rule: rules[x.Label-1]}))
 		}
 		s.g.rules[b.states[i]].alts = alts
+		s.markLoop(x, i, b.states[i])
 	}
 	first := symbol{rule: b.states[0]}
 	for _, opening := range [][]string{{`"`}, {`"`, ` "`}} {

@@ -141,11 +141,29 @@ func (s *schema) free(all []*value, least, most int) (int32, error) {
 	if most >= 0 && least > most {
 		return r, nil
 	}
-	seq, err := s.repeat(s.literal(nil, `"`), s.character(), least, most)
-	if err != nil {
+	end := max(least, most)
+	if err := s.grow(4 * end); err != nil {
 		return 0, s.large(all, "maxLength", err)
 	}
-	s.g.rules[r].alts = [][]symbol{s.literal(seq, `"`)}
+	character, first := s.character(), int32(len(s.g.rules))
+	for n := range end + 1 { // by the number of characters so far
+		at := s.rule("")
+		next, left := at+1, int32(most-n)
+		if most < 0 {
+			left = mostSymbols
+			if n == end {
+				next = at
+			}
+		}
+		if n < most || most < 0 {
+			s.g.rules[at].alts = append(s.g.rules[at].alts, []symbol{{rule: character}, {rule: next}})
+		}
+		if n >= least {
+			s.g.rules[at].alts = append(s.g.rules[at].alts, s.literal(nil, `"`))
+		}
+		s.g.rules[at].plain = left
+	}
+	s.g.rules[r].alts = [][]symbol{append(s.literal(nil, `"`), symbol{rule: first})}
 	return r, nil
 }
 
@@ -156,6 +174,7 @@ func (s *schema) character() int32 {
 		return s.char
 	}
 	s.char = s.rule("")
+	s.g.rules[s.char].character = true
 	var list [][]byteSpan
 	sequences(plainCharacters, func(bytes []byteSpan) { list = append(list, bytes) })
 	for _, c := range `"\/bfnrt` {
@@ -258,11 +277,21 @@ func (s *schema) automaton(d *dfa.DFA, write func([]symbol, []span) []symbol, en
 			alts = append(alts, append(write(nil, to.spans), symbol{rule: first + to.state}))
 		}
 		s.g.rules[first+int32(i)].alts = alts
+		s.markLoop(x, i, first+int32(i))
 		if err := s.grow(3 * len(alts)); err != nil {
 			return 0, err
 		}
 	}
 	return first, nil
+}
+
+// markLoop marks the rule of a state in which any plain characters lead back to it.
+func (s *schema) markLoop(x dfa.State, state int, rule int32) {
+	for _, to := range targets(x) {
+		if to.state == int32(state) && len(complement(append(to.spans, complement(plainCharacters)...))) == 0 {
+			s.g.rules[rule].plain = mostSymbols
+		}
+	}
 }
 
 // target is a state with the characters that lead to it.

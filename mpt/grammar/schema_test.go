@@ -196,3 +196,143 @@ func TestSchemaSamples(t *testing.T) {
 		}
 	}
 }
+
+// checkMask compares the mask of a state with a walk of all tokens.
+func checkMask(t *testing.T, m *Matcher) {
+	t.Helper()
+	m.g.work = mostWork
+	mask, err := m.g.mask(m.at, m.v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, bytes := range m.v.bytes {
+		at := m.at
+		for i := 0; i < len(bytes) && at != nowhere; i++ {
+			if at, err = m.g.step(at, bytes[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, want := mask[id/64]>>(id%64)&1 != 0, bytes != "" && at != nowhere; got != want {
+			t.Fatalf("token %q: %v, want %v (plain %d)", bytes, got, want, m.g.states[m.at].plain)
+		}
+	}
+}
+
+// Where any characters may follow, the mask is made in another way, and is the same.
+func TestPlainMasks(t *testing.T) {
+	tokens := append(mixedTokens(), "abcdef", "ééé", "🐕🐕", strings.Repeat("x", 70), strings.Repeat("é", 64), "x\\", "yy\xc3")
+	v := NewVocabulary(tokens)
+	for _, x := range []struct{ schema, text string }{
+		{`{"type":"object"}`, `{"ab":"xy🐕`}, {`{"type":"string","maxLength":4}`, `"abc`}, {`{"type":"string","minLength":2,"maxLength":80}`, `"abcde\u0041`},
+		{`{"anyOf":[{"type":"string","maxLength":3},{"type":"string","pattern":"^ab+$"}]}`, `"abb`}, {`{"type":"string","pattern":"abc"}`, `"xabcde`},
+		{`{"anyOf":[{"type":"string","maxLength":3},{"type":"string","maxLength":5}]}`, `"abcde`}, {`{"type":"string","minLength":3}`, `"abcd"`},
+		{`{"propertyNames":{"pattern":"^a.*b"},"type":"object"}`, `{"axxbyy":{"`},
+	} {
+		g, err := ParseSchema(x.schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, plain := g.Matcher(v, nil), 0
+		checkMask(t, m)
+		for i := range len(x.text) {
+			if err := m.Accept(int32(slices.Index(tokens, x.text[i:i+1]))); err != nil {
+				t.Fatal(x.schema, i, err)
+			}
+			checkMask(t, m)
+			if m.g.states[m.at].plain > 0 {
+				plain++
+			}
+		}
+		if plain == 0 && !strings.Contains(x.schema, "ab+") {
+			t.Errorf("%s: no state was plain", x.schema)
+		}
+	}
+}
+
+// An object has no name twice, whichever tokens its names are made of, and texts never come to
+// a place where nothing may follow.
+func TestNames(t *testing.T) {
+	tokens := []string{`{"a":1`, `,"a`, `,"b":1`, `":1`, `,"`, `a`, `b`, `"`, `:`, `1`, `}`, `,`, `{`, `{"x":{"a":1}`, `","`, `,"b":1,"b":1`, `é`, "\xc3", "\xa9", "\xa8", `\`, `x`}
+	v := NewVocabulary(tokens)
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, schema := range []string{
+		`{"type":"object","additionalProperties":{"const":1}}`,
+		`{"type":"object","propertyNames":{"pattern":"^[ab]$"}}`,
+		`{"type":"object","propertyNames":{"pattern":"^([ab]{1,2}|é|è)$"},"additionalProperties":{"const":1},"minProperties":8}`,
+		`{"type":"object","propertyNames":{"pattern":"^[ab\"\\\\]$"},"additionalProperties":{"const":1},"minProperties":4}`,
+		`{"type":"object","properties":{"a":{"const":1}},"patternProperties":{"^[éèa]$":{"const":1}},"minProperties":2}`,
+		`{"type":"object","properties":{"x":{"const":1},"a":{"const":1}},"propertyNames":{"enum":["a","b","x","é"]},"additionalProperties":{"const":1},"minProperties":4}`,
+	} {
+		g, err := ParseSchema(schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 200 {
+			checkNames(t, schema, g, v, r)
+		}
+	}
+}
+
+func checkNames(t *testing.T, schema string, g *Grammar, v *Vocabulary, r *rand.Rand) {
+	t.Helper()
+	m, text := g.Matcher(v, nil), ""
+	for range 60 {
+		allowed := []uint64{1<<len(v.bytes) - 1}
+		if err := m.Allow(allowed); err != nil {
+			t.Fatal(err)
+		}
+		var may []int32
+		for id, b := range v.bytes {
+			is := allowed[0]>>id&1 != 0
+			if c := m.Clone(); is != (c.Accept(int32(id)) == nil) {
+				t.Fatalf("%q, then %q: allowed %v", text, b, is)
+			}
+			if is {
+				may = append(may, int32(id))
+			}
+		}
+		if len(may) == 0 {
+			if ok, _ := g.Matches(text); !ok {
+				t.Fatalf("%s: nothing may follow %q", schema, text)
+			}
+			return
+		}
+		id := may[r.IntN(len(may))]
+		if err := m.Accept(id); err != nil {
+			t.Fatal(err)
+		}
+		if text += v.bytes[id]; new(jsonText).read(text) {
+			t.Fatalf("%q has a name twice", text)
+		}
+	}
+}
+
+// A mask that was needed before takes no memory.
+func TestMaskAllocations(t *testing.T) {
+	v := NewVocabulary(mixedTokens())
+	g, err := ParseSchema(`{"type":"object","properties":{"a":{"type":"string","maxLength":9},"b":{"type":"array","items":{"type":"number"}}},"additionalProperties":true}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := `{"a":"xyz é","b":[1,2.5],"c":"d","e":{"f":1}}`
+	allowed := make([]uint64, (v.size+63)/64)
+	m := g.Matcher(v, []int32{1})
+	write := func() {
+		m.at = start
+		m.json.copyFrom(&jsonText{}, 0)
+		for i := range len(text) {
+			for i := range allowed {
+				allowed[i] = ^uint64(0)
+			}
+			if err := m.Allow(allowed); err != nil {
+				t.Fatal(err)
+			}
+			if err := m.Accept(int32(len(v.bytes) - 256 + int(text[i]))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := testing.AllocsPerRun(20, write); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"mptgo/mpt/tokenizer"
 )
@@ -11,13 +12,23 @@ import (
 // Vocabulary is the tokens of a model, in a tree by their bytes. It may be used by any
 // goroutine.
 type Vocabulary struct {
-	size   int
-	bytes  []string
-	nodes  []node
-	tokens []int32 // of nodes, those of one side by side
+	size  int
+	bytes []string
+
+	// Most tokens may stand anywhere in a string of JSON: plain[n] has the bits of those of at
+	// most n characters, ordinary has them in a tree. special has all others.
+	plain             [][]uint64
+	ordinary, special tree
 
 	quotes [3][]int32 // tokens with that many quotes or more
 	commas []int32    // tokens with a quote or a comma
+}
+
+// tree has tokens by their bytes.
+type tree struct {
+	nodes  []node
+	tokens []int32 // of nodes, those of one side by side, and behind them those that it leads to
+	plain  bool    // none is special
 }
 
 // node is where the tokens that begin alike go on.
@@ -25,6 +36,7 @@ type node struct {
 	children    int32 // the first of them in nodes; they are side by side, by their bytes
 	count       int32
 	token, more int32 // its tokens in tokens
+	last        int32 // behind its tokens and those of all that it leads to
 	b           byte
 }
 
@@ -39,8 +51,9 @@ func NewVocabulary(bytes []string) *Vocabulary {
 		}
 	}
 	slices.SortFunc(order, func(a, b int32) int { return cmp.Or(cmp.Compare(bytes[a], bytes[b]), cmp.Compare(a, b)) })
-	v.nodes = append(v.nodes, node{})
-	v.fill(0, order, 0)
+	ordinary, special := v.findPlain(order)
+	v.ordinary, v.special = v.tree(ordinary), v.tree(special)
+	v.ordinary.plain = true
 	for _, id := range order {
 		n := v.count(id)
 		for i := range min(n, len(v.quotes)-1) {
@@ -56,8 +69,34 @@ func NewVocabulary(bytes []string) *Vocabulary {
 // count returns how many quotes a token has.
 func (v *Vocabulary) count(id int32) int { return strings.Count(v.bytes[id], `"`) }
 
+// mostPlain is how many characters a token may have that counts as plain.
+const mostPlain = 64
+
+// findPlain parts the tokens.
+func (v *Vocabulary) findPlain(order []int32) (ordinary, special []int32) {
+	v.plain = make([][]uint64, mostPlain+1)
+	for i := range v.plain {
+		v.plain[i] = make([]uint64, (v.size+63)/64)
+	}
+	for _, id := range order {
+		n := utf8.RuneCountInString(v.bytes[id])
+		if n > mostPlain || !utf8.ValidString(v.bytes[id]) || strings.ContainsFunc(v.bytes[id], isSpecial) {
+			special = append(special, id)
+			continue
+		}
+		ordinary = append(ordinary, id)
+		for _, bits := range v.plain[n:] {
+			bits[id/64] |= 1 << (id % 64)
+		}
+	}
+	return ordinary, special
+}
+
+// isSpecial reports whether a character does not stand for itself in a string of JSON.
+func isSpecial(r rune) bool { return r < 0x20 || r == '"' || r == '\\' }
+
 // child returns the node behind another by a byte; -1: there is none.
-func (v *Vocabulary) child(at int32, b byte) int32 {
+func (v *tree) child(at int32, b byte) int32 {
 	n := v.nodes[at]
 	list := v.nodes[n.children : n.children+n.count]
 	i, ok := slices.BinarySearchFunc(list, b, func(n node, b byte) int { return cmp.Compare(n.b, b) })
@@ -76,10 +115,17 @@ func VocabularyOf(t *tokenizer.Tokenizer) *Vocabulary {
 	return NewVocabulary(bytes)
 }
 
+// tree returns a tree of tokens that are in the order of their bytes.
+func (v *Vocabulary) tree(order []int32) tree {
+	t := tree{nodes: make([]node, 1)}
+	t.fill(v.bytes, 0, order, 0)
+	return t
+}
+
 // fill makes the children of a node, whose tokens have depth bytes in common.
-func (v *Vocabulary) fill(at int, order []int32, depth int) {
+func (v *tree) fill(bytes []string, at int, order []int32, depth int) {
 	n := 0
-	for n < len(order) && len(v.bytes[order[n]]) == depth {
+	for n < len(order) && len(bytes[order[n]]) == depth {
 		n++
 	}
 	v.nodes[at].token, v.nodes[at].more = int32(len(v.tokens)), int32(n)
@@ -88,8 +134,8 @@ func (v *Vocabulary) fill(at int, order []int32, depth int) {
 	first := len(v.nodes)
 	var groups [][]int32
 	for len(order) > 0 {
-		b, k := v.bytes[order[0]][depth], 1
-		for k < len(order) && v.bytes[order[k]][depth] == b {
+		b, k := bytes[order[0]][depth], 1
+		for k < len(order) && bytes[order[k]][depth] == b {
 			k++
 		}
 		v.nodes = append(v.nodes, node{b: b})
@@ -97,8 +143,9 @@ func (v *Vocabulary) fill(at int, order []int32, depth int) {
 	}
 	v.nodes[at].children, v.nodes[at].count = int32(first), int32(len(groups))
 	for i, g := range groups {
-		v.fill(first+i, g, depth+1)
+		v.fill(bytes, first+i, g, depth+1)
 	}
+	v.nodes[at].last = int32(len(v.tokens))
 }
 
 // mask sets the bits of all tokens that may follow a state.
@@ -107,7 +154,12 @@ func (m *machine) mask(at int32, v *Vocabulary) ([]uint64, error) {
 		return mask, nil
 	}
 	mask := make([]uint64, (v.size+63)/64)
-	if err := m.walk(at, v, 0, mask); err != nil {
+	if n := m.states[at].plain; n > 0 {
+		copy(mask, v.plain[min(n, mostPlain)])
+	} else if err := m.walk(at, &v.ordinary, 0, mask); err != nil {
+		return nil, err
+	}
+	if err := m.walk(at, &v.special, 0, mask); err != nil {
 		return nil, err
 	}
 	if m.masks++; m.masks > mostMasks {
@@ -121,10 +173,17 @@ func (m *machine) mask(at int32, v *Vocabulary) ([]uint64, error) {
 }
 
 // walk sets the bits of the tokens behind a node whose bytes have led to a state.
-func (m *machine) walk(s int32, v *Vocabulary, at int32, mask []uint64) error {
+func (m *machine) walk(s int32, v *tree, at int32, mask []uint64) error {
 	n := &v.nodes[at]
-	for _, id := range v.tokens[n.token : n.token+n.more] {
+	last := n.token + n.more
+	if v.plain && m.states[s].plain >= mostPlain {
+		last = n.last // whatever follows
+	}
+	for _, id := range v.tokens[n.token:last] {
 		mask[id/64] |= 1 << (id % 64)
+	}
+	if last == n.last {
+		return nil
 	}
 	for child := n.children; child < n.children+n.count; child++ {
 		next, err := m.step(s, v.nodes[child].b)

@@ -20,6 +20,7 @@ type fields struct {
 	all  map[string]any
 	path string // of the object, for errors: "" or such as "messages[2]."
 	err  *apiError
+	body func() []byte // the text of the object
 }
 
 // readFields reads a body that is one JSON object and nothing else.
@@ -52,7 +53,7 @@ func readFields(body []byte) (*fields, *apiError) {
 	if n := tooLarge(v); n != "" {
 		return bad("the number %s is too large", n)
 	}
-	return &fields{all: all}, nil
+	return &fields{all: all, body: func() []byte { return body }}, nil
 }
 
 // tooDeep reports whether brackets outside of strings are nested too deeply.
@@ -201,7 +202,17 @@ func (f *fields) object(name string) *fields {
 	if !ok && f.has(name) {
 		f.fail(name, "want an object, not %s", kind(f.all[name]))
 	}
-	return &fields{all: all, path: f.path + name + "."}
+	return &fields{all: all, path: f.path + name + ".", body: func() []byte { return f.raw(name) }}
+}
+
+// raw returns the text of a field as it was sent, with the order of its names; nil: it is not
+// there.
+func (f *fields) raw(name string) []byte {
+	var all map[string]json.RawMessage
+	if f.body == nil || json.Unmarshal(f.body(), &all) != nil {
+		return nil
+	}
+	return all[name]
 }
 
 // kind names the type of a JSON value.

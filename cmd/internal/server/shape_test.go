@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -79,6 +80,80 @@ func TestJSONObject(t *testing.T) {
 		var value map[string]any
 		if err := json.Unmarshal([]byte(text), &value); err != nil && !strings.Contains(string(b), `"finish_reason":"length"`) {
 			t.Errorf("seed %d: %v: %s", seed, err, text)
+		}
+	}
+}
+
+// Answers obey a schema in whatever field it stands, in the order of its properties, whole and
+// in a stream, one or several.
+func TestJSONSchema(t *testing.T) {
+	_, h := start(t, serve.Options{Parallel: 8, MaxQueue: 100})
+	const schema = `{"type":"object","properties":{"zeta":{"enum":["x","y"]},"alpha":{"type":"integer","minimum":1,"maximum":99},` +
+		`"list":{"type":"array","items":{"type":"string","pattern":"^[a-z]{1,3}$"},"maxItems":2}},"required":["zeta","alpha","list"]}`
+	whole := regexp.MustCompile(`^\{"zeta": ?"[xy]", ?"alpha": ?[1-9][0-9]?, ?"list": ?\[("[a-z]{1,3}"(, ?"[a-z]{1,3}")?)?\]\}$`)
+	quoted, _ := json.Marshal(schema)
+	for _, field := range []string{
+		`"response_format":{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":` + schema + `}}`,
+		`"response_format":{"type":"json_schema","json_schema":{"schema":` + schema + `}}`,
+		`"response_format":{"type":"json_schema","schema":` + schema + `}`,
+		`"response_format":{"type":"json_object","schema":` + schema + `}`,
+		`"json_schema":` + schema, `"guided_json":` + schema, `"guided_json":` + string(quoted),
+	} {
+		for _, path := range []string{"/v1/chat/completions", "/v1/completions"} {
+			body := `{"prompt":"Once","messages":[{"role":"user","content":"Hello"}],"temperature":1,"seed":3,"n":3,` + field
+			status, b, _ := post(t, h.URL+path, body+"}")
+			choices, _ := at(object(t, b), "choices").([]any)
+			if status != 200 || len(choices) != 3 {
+				t.Fatalf("%s: %d %s", field, status, b)
+			}
+			for i := range choices {
+				one, _ := json.Marshal(map[string]any{"choices": choices[i : i+1]})
+				if text := shaped(t, one); !whole.MatchString(text) {
+					t.Errorf("%s: %s", field, text)
+				}
+			}
+			_, b, _ = post(t, h.URL+path, strings.Replace(body, `"n":3`, `"stream":true`, 1)+"}")
+			streamed := ""
+			for _, e := range events(t, b) {
+				if e != "[DONE]" {
+					streamed += shaped(t, []byte(e))
+				}
+			}
+			one, _ := json.Marshal(map[string]any{"choices": choices[:1]})
+			if streamed != shaped(t, one) {
+				t.Errorf("%s: streamed %s, whole %s", field, streamed, shaped(t, one))
+			}
+		}
+	}
+}
+
+// A limit in the middle of a value ends the text there; half a character is told as U+FFFD, as
+// in any text.
+func TestJSONSchemaCutOff(t *testing.T) {
+	_, h := start(t, serve.Options{})
+	body := `{"prompt":"Once","json_schema":{"type":"string","pattern":"^[日本語🐕]{40}$"},"max_tokens":`
+	for n := 1; n < 24; n++ {
+		_, b, _ := post(t, h.URL+"/v1/completions", body+fmt.Sprint(n)+"}")
+		v := object(t, b)
+		text, _ := at(v, "choices.0.text").(string)
+		text = strings.TrimSuffix(text, "\ufffd")
+		if at(v, "choices.0.finish_reason") != "length" || strings.Trim(text, "\"日本語🐕") != "" {
+			t.Errorf("%d tokens: %s", n, b)
+		}
+	}
+}
+
+// Regular expressions and choices are texts without quotes.
+func TestGuided(t *testing.T) {
+	_, h := start(t, serve.Options{})
+	for field, pattern := range map[string]string{
+		`"guided_regex":"[a-c]{3}-\\d"`: `^[a-c]{3}-\d$`, `"guided_choice":["red","green","reddish"]`: `^(red|green|reddish)$`,
+	} {
+		for seed := range 4 {
+			_, b, _ := post(t, h.URL+"/v1/completions", fmt.Sprintf(`{"prompt":"Once","temperature":1.5,"seed":%d,%s}`, seed, field))
+			if text := shaped(t, b); !regexp.MustCompile(pattern).MatchString(text) {
+				t.Errorf("%s: %s", field, b)
+			}
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"mptgo/mpt"
 	"mptgo/mpt/chat"
+	"mptgo/mpt/grammar"
 	"mptgo/mpt/tokenizer"
 )
 
@@ -38,7 +39,8 @@ type Conversation struct {
 	// what the two have in common at their beginning.
 	rewritten bool
 
-	evaluated int // tokens of prompts, so far
+	evaluated  int                 // tokens of prompts, so far
+	vocabulary *grammar.Vocabulary // made when it is first needed
 }
 
 // Turn is a question with its answer.

@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,36 +15,57 @@ import (
 
 // grammarFlags say which form an answer has.
 type grammarFlags struct {
-	text, file string
+	forms      []form
 	grammar    *grammar.Grammar
 	vocabulary *grammar.Vocabulary
 }
 
-func (f *grammarFlags) add(cmd *cobra.Command) {
-	fs := cmd.Flags()
-	fs.StringVar(&f.text, "grammar", "", "answer in the form of a grammar, `TEXT` in GBNF")
-	fs.StringVar(&f.file, "grammar-file", "", "the same from a `FILE`")
+// form is a flag that says it, with the text or the file that was given.
+type form struct {
+	flag  string
+	file  bool
+	parse func(text string) (*grammar.Grammar, error)
+	value *string
 }
 
-// read compiles the grammar, if there is one.
-func (f *grammarFlags) read() error {
-	if f.text == "" && f.file == "" {
-		return nil
+func (f *grammarFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	add := func(flag, letter, help string, file bool, parse func(string) (*grammar.Grammar, error)) {
+		f.forms = append(f.forms, form{flag, file, parse, fs.StringP(flag, letter, "", help)})
 	}
-	text, flag := f.text, "--grammar"
-	if f.file != "" {
-		if f.text != "" {
-			return errors.New("--grammar and --grammar-file: want one of the two")
+	add("grammar", "", "answer in the form of a grammar, `TEXT` in GBNF", false, grammar.Parse)
+	add("grammar-file", "", "the same from a `FILE`", true, grammar.Parse)
+	add("json-schema", "j", "answer in JSON that obeys a `SCHEMA`; {} is any value", false, grammar.ParseSchema)
+	add("json-schema-file", "", "the same from a `FILE`", true, grammar.ParseSchema)
+}
+
+// read compiles the grammar or the schema, if there is one.
+func (f *grammarFlags) read() error {
+	var given []form
+	for _, x := range f.forms {
+		if *x.value != "" {
+			given = append(given, x)
 		}
-		b, err := readFile(f.file)
+	}
+	switch len(given) {
+	case 0:
+		return nil
+	case 1:
+	default:
+		return fmt.Errorf("--%s and --%s: want one of the two", given[0].flag, given[1].flag)
+	}
+	x := given[0]
+	text, where := *x.value, "--"+x.flag
+	if x.file {
+		b, err := readFile(text)
 		if err != nil {
-			return fmt.Errorf("--grammar-file: %w", err)
+			return fmt.Errorf("%s: %w", where, err)
 		}
-		text, flag = string(b), "--grammar-file "+visible(f.file)
+		text, where = string(b), where+" "+visible(text)
 	}
 	var err error
-	if f.grammar, err = grammar.Parse(text); err != nil {
-		return fmt.Errorf("%s: %s", flag, strings.TrimPrefix(err.Error(), "grammar: "))
+	if f.grammar, err = x.parse(text); err != nil {
+		return fmt.Errorf("%s: %s", where, visible(strings.TrimPrefix(err.Error(), "grammar: ")))
 	}
 	return nil
 }
@@ -59,4 +80,34 @@ func (f *grammarFlags) constraint(t *tokenizer.Tokenizer, ends []int32) mpt.Cons
 		f.vocabulary = grammar.VocabularyOf(t)
 	}
 	return f.grammar.Matcher(f.vocabulary, append(slices.Clone(t.EOGs()), ends...))
+}
+
+// json says which form the next answers have: any object, a schema, or what they like.
+func (r *repl) json(_ context.Context, arg string) error {
+	f := &grammarFlags{}
+	if r.grammar != nil {
+		f.vocabulary = r.grammar.vocabulary
+	}
+	text := arg
+	switch {
+	case arg == "-":
+		r.grammar = f
+		r.note("answers have any form")
+		return nil
+	case arg == "":
+		text = grammar.JSONObject
+	case !strings.HasPrefix(arg, "{"):
+		b, err := readFile(arg)
+		if err != nil {
+			return err
+		}
+		text = string(b)
+	}
+	var err error
+	if f.grammar, err = grammar.ParseSchema(text); err != nil {
+		return err
+	}
+	r.grammar = f
+	r.note("answers are JSON")
+	return nil
 }

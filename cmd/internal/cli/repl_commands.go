@@ -31,6 +31,7 @@ func chatCommands() []chatCommand {
 		{"/system", "[TEXT]", "set the system prompt; without TEXT, show it; - removes it", (*repl).setSystem, nil},
 		{"/set", "[NAME [VALUE]]", "change how tokens are chosen, or show a setting; alone, show all", (*repl).set, settingNames},
 		{"/lora", "[add FILE[:SCALE] | remove N | scale N SCALE]", "change the LoRA adapters in use; alone, list them", (*repl).lora, func(string) []string { return loraWords }},
+		{"/json", "[SCHEMA | FILE | -]", "answer in JSON that obeys a schema; alone, in any object; - ends it", (*repl).json, completeFile},
 		{"/save", "FILE", "write the conversation to FILE", (*repl).save, completeFile},
 		{"/load", "FILE", "go on with the conversation in FILE", (*repl).load, completeFile},
 		{"/tokens", "", "show how full the context is", (*repl).tokens, nil},

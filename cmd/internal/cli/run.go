@@ -139,7 +139,7 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 		return err
 	}
 	if f.grammar.grammar != nil && f.keepOn {
-		return errors.New("--ignore-eos: with a grammar the text ends where that does")
+		return errors.New("--ignore-eos: with a grammar or a schema the text ends where that does")
 	}
 	return errors.Join(checkPredict("run", f.predict), f.cache.check(cmd))
 }

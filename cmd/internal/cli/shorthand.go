@@ -19,6 +19,7 @@ var shorthands = map[string]string{
 	"-hfr": "--hf-repo",
 	"-hff": "--hf-file",
 	"-hft": "--hf-token",
+	"-jf":  "--json-schema-file",
 }
 
 // longFlags replaces shorthands, also with a value behind an equals sign, by the flags they

@@ -210,10 +210,8 @@ func (s *schema) expand(list []*value) (all []*value, possible bool, err error) 
 			return nil, false, err
 		}
 		if ref != nil {
+			// What stands beside it counts in draft 7, too, for which validators differ.
 			todo = append([]*value{ref}, todo...)
-			if s.seven { // what stands beside it does not count
-				continue
-			}
 		}
 		all = append(all, v)
 		if x := v.fields["allOf"]; x != nil {

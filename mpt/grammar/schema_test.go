@@ -3,6 +3,7 @@ package grammar
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"regexp"
@@ -46,9 +47,7 @@ func oracle(t testing.TB, schema []byte) func(text string) bool {
 		c.DefaultDraft(jsonschema.Draft7)
 	}
 	c.AssertFormat()
-	c.UseRegexpEngine(func(p string) (jsonschema.Regexp, error) { // Go's, but for \s
-		return regexp.Compile(strings.ReplaceAll(p, `\s`, `\s\v\p{Zs}\x{2028}\x{2029}\x{feff}`))
-	})
+	c.UseRegexpEngine(GoRegexp)
 	if err := c.AddResource("mem:///oracle.json", doc); err != nil {
 		t.Fatal(err)
 	}
@@ -60,6 +59,11 @@ func oracle(t testing.TB, schema []byte) func(text string) bool {
 		v, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 		return err == nil && compiled.Validate(v) == nil
 	}
+}
+
+// GoRegexp reads patterns as Go does, but for \s.
+func GoRegexp(p string) (jsonschema.Regexp, error) {
+	return regexp.Compile(strings.ReplaceAll(p, `\s`, `\s\v\p{Zs}\x{2028}\x{2029}\x{feff}`))
 }
 
 func ofDraft7(all map[string]any) bool {
@@ -335,4 +339,63 @@ func TestMaskAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(20, write); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+// What is written for a schema that is taken obeys it, whatever the schema.
+func FuzzSchema(f *testing.F) {
+	for _, x := range schemaCases(f) {
+		if len(x.Schema) < 2000 {
+			f.Add(string(x.Schema), uint64(1))
+		}
+	}
+	v := NewVocabulary(append([]string{""}, mixedTokens()...))
+	f.Fuzz(func(t *testing.T, schema string, seed uint64) {
+		g, err := ParseSchema(schema)
+		var fail *SchemaError
+		if err != nil {
+			if !errors.As(err, &fail) && !errors.Is(err, ErrTooManyStates) {
+				t.Fatalf("%v", err)
+			}
+			return
+		}
+		doc, err := jsonschema.UnmarshalJSON(strings.NewReader(schema))
+		if err != nil {
+			t.Fatalf("%s is no JSON: %v", schema, err)
+		}
+		c := jsonschema.NewCompiler()
+		if ofSeven(mustRead(t, schema), true) {
+			c.DefaultDraft(jsonschema.Draft7)
+		}
+		c.AssertFormat()
+		c.UseRegexpEngine(GoRegexp)
+		if c.AddResource("mem:///fuzz.json", doc) != nil {
+			return
+		}
+		compiled, err := c.Compile("mem:///fuzz.json")
+		if err != nil {
+			return // a pattern that Go cannot read, for instance
+		}
+		r := rand.New(rand.NewPCG(seed, 1))
+		for range 3 {
+			text, ok := sample(t, g, v, r)
+			if !ok {
+				continue
+			}
+			value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+			if err == nil {
+				err = compiled.Validate(value)
+			}
+			if err != nil {
+				t.Fatalf("%s: %s: %v", schema, text, err)
+			}
+		}
+	})
+}
+
+func mustRead(t *testing.T, schema string) *value {
+	v, err := readSchema(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }

@@ -2,6 +2,7 @@ package dfa
 
 import (
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -147,4 +148,29 @@ func TestWords(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Automata of patterns match what Go's regular expressions do.
+func FuzzPattern(f *testing.F) {
+	for _, p := range []string{`^[a-c]+(b|é)?$`, `\bfoo\b.*x{2,3}`, `(a|b)*?c|^$`, `[^a-z]\S\p{L}`, `a^b$|\B`} {
+		f.Add(p, "foo abc é")
+	}
+	f.Fuzz(func(t *testing.T, pattern, text string) {
+		if len(pattern) > 60 || len(text) > 60 {
+			return
+		}
+		d, err := Pattern(pattern)
+		if err != nil {
+			return
+		}
+		checkTrim(t, pattern, d)
+		re, err := translate(pattern)
+		if err != nil {
+			t.Fatalf("%q: %v", pattern, err)
+		}
+		slow := regexp.MustCompile(re)
+		if text = strings.ToValidUTF8(text, "?"); d.Match(text) != slow.MatchString(text) {
+			t.Fatalf("%q in %q: %v, Go says %v", pattern, text, d.Match(text), slow.MatchString(text))
+		}
+	})
 }

@@ -362,6 +362,11 @@ func FuzzSchema(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%s is no JSON: %v", schema, err)
 		}
+		for _, x := range []string{`\\s`, `\\S`, `[:`, `[]`, `[^]`, `\\u`, `.`} { // Go reads them otherwise
+			if strings.Contains(schema, x) {
+				return
+			}
+		}
 		c := jsonschema.NewCompiler()
 		if ofSeven(mustRead(t, schema), true) {
 			c.DefaultDraft(jsonschema.Draft7)

@@ -20,6 +20,7 @@ type machine struct {
 	tops   int // of all states together
 	work   int // stacks that may still be visited for one mask or token
 	full   atomic.Bool
+	bytes  atomic.Int64 // that states and masks take, roughly
 
 	class   [256]uint8 // of bytes: no set tells those of one apart
 	classes int
@@ -40,7 +41,7 @@ type state struct {
 
 	// Any characters that stand for themselves in a string of JSON may follow, so many of them
 	// and no others: see Vocabulary. 0 says nothing.
-	plain int32
+	free int32
 
 	next []int32  // by class of byte: a state, nowhere: none can follow, 0: not known yet
 	mask []uint64 // of the tokens that may follow, see Vocabulary; nil: not known
@@ -52,7 +53,7 @@ const (
 	start   = 1
 )
 
-// What a grammar may take: some tens of megabytes, and for a mask some tens of milliseconds.
+// What a grammar may take: a hundred megabytes at worst, see Bytes, and for a mask some tens of milliseconds.
 const (
 	mostStacks  = 1 << 20
 	mostTops    = 4096 // of a state
@@ -70,9 +71,14 @@ var ErrTooManyStates = errors.New("grammar: it has too many states: make it simp
 // allowed: then one who has the text of the grammar should parse it anew.
 func (g *Grammar) Full() bool { return g.full.Load() }
 
+// Bytes returns roughly how much memory the known states take: a grammar of much ambiguity may
+// come to a hundred megabytes.
+func (g *Grammar) Bytes() int64 { return g.bytes.Load() }
+
 // init finds the state that texts begin in.
 func (m *machine) init(g *Grammar) error {
-	m.empty(g)
+	m.forget(g)
+	m.classify(g)
 	c := closure{m: m}
 	for alt := range g.rules[0].alts {
 		c.add(stack{0, int32(alt), 0, noRuleBelow})
@@ -81,14 +87,18 @@ func (m *machine) init(g *Grammar) error {
 	return err
 }
 
-// empty forgets all states.
-func (m *machine) empty(g *Grammar) {
+// forget forgets all states.
+func (m *machine) forget(g *Grammar) {
 	m.g = g
 	m.byItem, m.byKey = map[stack]int32{}, map[string]int32{}
 	m.states = make([]state, start)
 	m.work = mostWork
+}
+
+// classify parts the bytes in classes: each set of the grammar parts them further.
+func (m *machine) classify(g *Grammar) {
 	m.classes = 1
-	for i := range g.sets { // each set parts the classes further
+	for i := range g.sets {
 		type half struct {
 			class uint8
 			in    bool
@@ -105,11 +115,12 @@ func (m *machine) empty(g *Grammar) {
 	}
 }
 
-// apart returns a grammar of the same rules that knows no state but the one at, which has the
+// private returns a grammar of the same rules that knows no state but the one at, which has the
 // number start there: for a text that has found no room among the states of others.
-func (g *Grammar) apart(at int32) (*Grammar, error) {
+func (g *Grammar) private(at int32) (*Grammar, error) {
 	f := &Grammar{rules: g.rules, sets: g.sets, once: g.once, fewNames: g.fewNames}
-	f.machine.empty(f)
+	f.machine.forget(f)
+	f.class, f.classes = g.class, g.classes
 	c := closure{m: &f.machine, ends: g.states[at].ends}
 	for _, top := range g.states[at].tops {
 		var chain []stack
@@ -245,13 +256,14 @@ func (c *closure) state() (int32, error) {
 		m.full.Store(true)
 	}
 	m.byKey[string(key)] = n
-	m.states = append(m.states, state{tops: slices.Clone(c.tops), ends: c.ends, plain: m.plain(c.tops), next: make([]int32, m.classes)})
+	m.bytes.Add(int64(200 + 4*m.classes + 12*len(c.tops)))
+	m.states = append(m.states, state{tops: slices.Clone(c.tops), ends: c.ends, free: m.free(c.tops), next: make([]int32, m.classes)})
 	return n, nil
 }
 
-// plain returns how many characters may follow that stand for themselves in a string of JSON,
+// free returns how many characters may follow that stand for themselves in a string of JSON,
 // if all stacks are in one; else 0.
-func (m *machine) plain(tops []int32) (n int32) {
+func (m *machine) free(tops []int32) (n int32) {
 	for _, top := range tops {
 		x := m.stacks[top]
 		r := &m.g.rules[x.rule]
@@ -259,10 +271,10 @@ func (m *machine) plain(tops []int32) (n int32) {
 			x = m.stacks[x.below]
 			r, x.at = &m.g.rules[x.rule], x.at-1
 		}
-		if x.at != 0 || r.plain == 0 {
+		if x.at != 0 || r.free == 0 {
 			return 0
 		}
-		n = max(n, r.plain)
+		n = max(n, r.free)
 	}
 	return n
 }

@@ -102,7 +102,7 @@ func (m *Matcher) do(f func() error) error {
 		return err
 	}
 	m.g.mu.Lock()
-	own, failed := m.g.apart(m.at)
+	own, failed := m.g.private(m.at)
 	m.g.mu.Unlock()
 	if failed != nil {
 		return err

@@ -25,7 +25,7 @@ type rule struct {
 
 	// Where in a string of JSON any characters may follow that stand for themselves: how many,
 	// each of them read by a rule that reads one character.
-	plain     int32
+	free      int32
 	character bool
 }
 
@@ -46,7 +46,7 @@ func (s *byteSet) has(b byte) bool { return s[b/64]>>(b%64)&1 != 0 }
 // mostSymbols is how large rules may be: repetitions are copies.
 const mostSymbols = 200_000
 
-var errTooLarge = errors.New("grammar: it is too large: repetitions are written out, use fewer or smaller ones")
+var errTooLarge = errors.New("it is too large: repetitions are written out, use fewer or smaller ones")
 
 // check refuses rules that no text ends, and left recursion, which a stack has no end for.
 func (g *Grammar) check() error {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -25,12 +24,12 @@ func (e *SchemaError) Error() string {
 	return "schema " + e.Pointer + ": " + e.Message
 }
 
-// mostCompiling is how long a schema may take.
-const mostCompiling = 2 * time.Second
+// mostCompiling is how much work a schema may take: a second, more or less.
+const mostCompiling = 20_000_000
 
 // ParseSchema returns the grammar of the JSON values that a schema allows: JSON schema 2020-12,
-// 2019-09, draft 7 or 6. It fails with a [*SchemaError] for what it does not enforce; only
-// annotations are ignored.
+// 2019-09, draft 7 or 6. It fails with a [*SchemaError] for what it does not enforce, for what
+// no value can obey, and for what is too large; only annotations are ignored.
 //
 // Of the texts that the schema allows, the grammar has those in one form: the names of an
 // object in the order of properties, others behind them, none twice; at most one space behind
@@ -42,9 +41,9 @@ func ParseSchema(text string) (*Grammar, error) {
 		return nil, err
 	}
 	s := &schema{
-		builder: newBuilder(), root: root, byConj: map[string]int32{}, fine: map[*value]bool{}, straight: map[*value]bool{}, patterns: map[string]*dfa.DFA{},
-		validators: map[*value]*jsonschema.Schema{}, strings: map[[2]int]int32{}, classes: map[string][]symbol{},
-		until: time.Now().Add(mostCompiling),
+		builder: newBuilder(), root: root, byConj: map[string]int32{}, fine: map[*value]bool{}, straight: map[*value]bool{}, checked: map[*value]bool{},
+		patterns: map[string]*dfa.DFA{}, validators: map[*value]*jsonschema.Schema{}, strings: map[[2]int]int32{},
+		classes: map[string][]symbol{}, reasons: map[int32]*SchemaError{}, budget: dfa.NewBudget(mostCompiling),
 	}
 	if err := s.validate(); err != nil {
 		return nil, err
@@ -57,14 +56,13 @@ func ParseSchema(text string) (*Grammar, error) {
 	if err := s.fillAll(); err != nil {
 		return nil, err
 	}
-	if !s.g.prune() {
-		return nil, s.impossible()
+	if err := s.settle(); err != nil {
+		return nil, err
 	}
-	s.g.countNames()
-	if err := s.g.check(); err != nil {
+	if err := s.g.machine.init(s.g); err != nil {
 		return nil, &SchemaError{"", strings.TrimPrefix(err.Error(), "grammar: ")}
 	}
-	return s.g, s.g.machine.init(s.g)
+	return s.g, nil
 }
 
 // schema is one that is compiled. Each set of schemas that a value has to obey at once has a
@@ -73,22 +71,25 @@ type schema struct {
 	builder
 	root       *value
 	anchors    map[string]*value
-	seven      bool // draft 7 or 6
+	draft      *jsonschema.Draft
 	compiler   *jsonschema.Compiler
 	validators map[*value]*jsonschema.Schema
 	fine       map[*value]bool // its keywords were looked at
 	straight   map[*value]bool // it does not need itself
+	checked    map[*value]bool // all that is inside was looked at, too
+	budget     *dfa.Budget
 
 	byConj   map[string]int32
 	todo     []pending
 	patterns map[string]*dfa.DFA
 	strings  map[[2]int]int32 // by lengths
 	classes  map[string][]symbol
+	counted  []counted
 	space    int32 // the rule of a space that may be there
 	char     int32 // the rule of a character of a string; 0: not there yet
 
-	reason *SchemaError // why the first value that cannot be there cannot
-	until  time.Time
+	filling int32                  // the rule that is filled; -1: what is tried now is not what is wanted
+	reasons map[int32]*SchemaError // why no value can be where a rule stands
 }
 
 // pending is a rule that has to be filled: of a value that obeys all of some schemas, in which
@@ -96,8 +97,16 @@ type schema struct {
 type pending struct {
 	rule   int32
 	list   []*value
-	chosen []*value // lists of alternatives
+	chosen []choice
 }
+
+// choice is a list of alternatives: anyOf or oneOf of a schema.
+type choice struct {
+	of      *value
+	keyword string
+}
+
+func (c choice) items() []*value { return c.of.fields[c.keyword].items }
 
 func failAt(v *value, keyword, format string, args ...any) error {
 	pointer := v.pointer
@@ -107,31 +116,67 @@ func failAt(v *value, keyword, format string, args ...any) error {
 	return &SchemaError{pointer, fmt.Sprintf(format, args...)}
 }
 
-// never notes why a value cannot be: it matters only if nothing else can be in its place.
-func (s *schema) never(v *value, keyword, format string, args ...any) {
-	if s.reason == nil {
-		s.reason = failAt(v, keyword, format, args...).(*SchemaError)
+// noteImpossible notes why a value cannot be where the rule that is filled stands: it matters
+// only if nothing else can be there.
+func (s *schema) noteImpossible(v *value, keyword, format string, args ...any) {
+	if s.filling >= 0 && s.reasons[s.filling] == nil {
+		s.reasons[s.filling] = failAt(v, keyword, format, args...).(*SchemaError)
 	}
 }
 
-// impossible returns why the schema allows nothing.
-func (s *schema) impossible() error {
-	if s.reason == nil {
-		return &SchemaError{"", "no value that ends can obey it: it needs itself"}
+// settle removes what no value can be. With it names may go that objects count on, which may
+// make more impossible.
+func (s *schema) settle() error {
+	for again := true; again; {
+		if ends := s.g.fixpoint(false); !ends[0] {
+			return s.impossible(ends)
+		}
+		s.g.prune()
+		s.g.countNames()
+		again = false
+		for _, c := range s.counted {
+			again = s.enough(c) || again
+		}
 	}
-	return &SchemaError{s.reason.Pointer, "no value can obey the schema: " + s.reason.Message}
+	if err := s.g.check(); err != nil {
+		return &SchemaError{"", strings.TrimPrefix(err.Error(), "grammar: ")}
+	}
+	return nil
+}
+
+// impossible returns why the schema allows nothing: the first reason on the way from the root
+// through what cannot be left out.
+func (s *schema) impossible(ends []bool) error {
+	seen := map[int32]bool{}
+	for r := int32(0); !seen[r]; {
+		seen[r] = true
+		if x := s.reasons[r]; x != nil {
+			return &SchemaError{x.Pointer, "no value can obey the schema: " + x.Message}
+		}
+		alts := s.g.rules[r].alts
+		if len(alts) == 0 {
+			break
+		}
+		last := alts[len(alts)-1] // where something may be left out, it is in this one
+		r = last[slices.IndexFunc(last, func(x symbol) bool { return x.rule >= 0 && !ends[x.rule] })].rule
+	}
+	return &SchemaError{"", "no value that ends can obey it: it needs itself"}
 }
 
 // conj returns the rule of a value that obeys all of some schemas.
-func (s *schema) conj(list, chosen []*value) int32 {
+func (s *schema) conj(list []*value, chosen []choice) int32 {
 	ids := make([]int, 0, len(list)+len(chosen))
 	for _, v := range list {
 		ids = append(ids, v.id)
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	for _, v := range chosen {
-		ids = append(ids, ^v.id)
+	for _, c := range chosen {
+		n := ^(2 * c.of.id)
+		if c.keyword == "oneOf" {
+			n--
+		}
+		ids = append(ids, n)
 	}
 	key := fmt.Sprint(ids)
 	r, ok := s.byConj[key]
@@ -147,16 +192,16 @@ func (s *schema) fillAll() error {
 	for len(s.todo) > 0 {
 		p := s.todo[len(s.todo)-1]
 		s.todo = s.todo[:len(s.todo)-1]
-		if err := s.grow(1); err != nil {
-			return &SchemaError{"", strings.TrimPrefix(err.Error(), "grammar: ")}
-		}
-		if time.Now().After(s.until) {
-			return &SchemaError{"", fmt.Sprintf("it takes longer than %v to compile: make it simpler", mostCompiling)}
-		}
+		s.filling = p.rule
 		alts, err := s.fill(p)
-		if errors.Is(err, errTooLarge) {
-			return s.large(p.list, "", err)
-		} else if err != nil {
+		if err == nil {
+			err = s.grow(1)
+		}
+		var fail *SchemaError
+		if err != nil && !errors.As(err, &fail) {
+			err = s.large(p.list, "", err)
+		}
+		if err != nil {
 			return err
 		}
 		s.g.rules[p.rule].alts = alts
@@ -166,41 +211,46 @@ func (s *schema) fillAll() error {
 
 // fill returns the alternatives of a rule.
 func (s *schema) fill(p pending) ([][]symbol, error) {
-	all, possible, err := s.expand(p.list)
+	all, possible, err := s.conjuncts(p.list)
 	if err != nil || !possible {
 		return nil, err
 	}
-	if choice, one := unchosen(all, p.chosen); choice != nil {
-		if one {
-			if err := s.checkApart(choice, all); err != nil {
-				return nil, err
-			}
-		}
-		var alts [][]symbol
-		chosen := append(slices.Clone(p.chosen), choice)
-		for _, v := range choice.items {
-			alts = append(alts, []symbol{{rule: s.conj(append(slices.Clone(all), v), chosen)}})
-		}
-		return alts, s.grow(2 * len(alts))
+	c, open := unchosen(all, p.chosen)
+	if !open {
+		return s.leaf(all)
 	}
-	return s.leaf(all)
+	chosen := append(slices.Clone(p.chosen), c)
+	if c.keyword == "oneOf" {
+		if err := s.checkDisjoint(c, all, chosen); err != nil {
+			return nil, err
+		}
+	}
+	var alts [][]symbol
+	for _, v := range c.items() {
+		alts = append(alts, []symbol{{rule: s.conj(append(slices.Clone(all), v), chosen)}})
+	}
+	return alts, s.grow(2 * len(alts))
 }
 
-// expand returns all schemas that some of them demand, without anyOf and oneOf, and whether a
+// conjuncts returns all schemas that some of them demand through $ref and allOf, and whether a
 // value can obey them as far as that is seen here.
-func (s *schema) expand(list []*value) (all []*value, possible bool, err error) {
-	for todo := slices.Clone(list); len(todo) > 0; {
-		v := todo[0]
-		todo = todo[1:]
-		if slices.Contains(all, v) {
+func (s *schema) conjuncts(list []*value) (all []*value, possible bool, err error) {
+	seen := map[*value]bool{}
+	todo := slices.Clone(list)
+	slices.Reverse(todo)
+	for len(todo) > 0 {
+		v := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[v] || v.kind == isTrue {
 			continue
 		}
-		switch v.kind {
-		case isTrue:
-			continue
-		case isFalse:
-			s.never(v, "", "false allows nothing")
+		seen[v] = true
+		if v.kind == isFalse {
+			s.noteImpossible(v, "", "false allows nothing")
 			return nil, false, nil
+		}
+		if err := s.budget.Spend(2 + len(v.names)); err != nil {
+			return nil, false, err
 		}
 		if err := s.checkKeywords(v); err != nil {
 			return nil, false, err
@@ -209,35 +259,39 @@ func (s *schema) expand(list []*value) (all []*value, possible bool, err error) 
 		if err != nil {
 			return nil, false, err
 		}
-		if ref != nil {
-			// What stands beside it counts in draft 7, too, for which validators differ.
-			todo = append([]*value{ref}, todo...)
-		}
 		all = append(all, v)
 		if x := v.fields["allOf"]; x != nil {
-			todo = append(slices.Clone(x.items), todo...)
+			for _, item := range slices.Backward(x.items) {
+				todo = append(todo, item)
+			}
+		}
+		if ref != nil { // what stands beside it counts in draft 7, too, for which validators differ
+			todo = append(todo, ref)
 		}
 	}
 	return all, true, nil
 }
 
-// unchosen returns a list of alternatives that none was chosen of, and whether exactly one of
-// them has to be obeyed.
-func unchosen(all, chosen []*value) (list *value, one bool) {
+// unchosen returns alternatives of which none was chosen.
+func unchosen(all []*value, chosen []choice) (c choice, open bool) {
 	for _, v := range all {
 		for _, keyword := range []string{"anyOf", "oneOf"} {
-			if x := v.fields[keyword]; x != nil && !slices.Contains(chosen, x) {
-				return x, keyword == "oneOf"
+			c := choice{v, keyword}
+			if v.fields[keyword] != nil && !slices.Contains(chosen, c) {
+				return c, true
 			}
 		}
 	}
-	return nil, false
+	return choice{}, false
 }
 
 // leaf returns the alternatives of a value by its type.
 func (s *schema) leaf(all []*value) ([][]symbol, error) {
 	if values, is, err := s.finite(all); is || err != nil {
-		return s.enumeration(values), err
+		if err != nil {
+			return nil, err
+		}
+		return s.enumeration(values), s.grow(len(values))
 	}
 	types, err := s.types(all)
 	if err != nil {
@@ -319,8 +373,17 @@ func (s *schema) types(all []*value) (kinds, error) {
 	if !named && implied != 0 {
 		types = implied
 	}
+	if types&kindNumber != 0 && slices.ContainsFunc(all, ofIntegers) {
+		types &^= kindNumber
+	}
 	if types == 0 {
-		s.never(all[0], "type", "several schemas demand different types")
+		s.noteImpossible(all[0], "type", "several schemas demand different types")
 	}
 	return types, nil
+}
+
+// ofIntegers reports whether the format of a schema is one of integers.
+func ofIntegers(v *value) bool {
+	x := v.fields["format"]
+	return x != nil && (x.text == "int32" || x.text == "int64")
 }

@@ -24,7 +24,7 @@ func (s *schema) array(all []*value) ([][]symbol, error) {
 		items = append(items, s.conj(list, nil))
 	}
 	if most >= 0 && least > most {
-		s.never(all[0], "items", "at least %d items have to be there and at most %d may", least, most)
+		s.noteImpossible(all[0], "items", "at least %d items have to be there and at most %d may", least, most)
 		return nil, nil
 	}
 	tail, err := s.elements(items, prefix, least, most)
@@ -72,27 +72,21 @@ func (s *schema) elements(items []int32, prefix, least, most int) (int32, error)
 	if err := s.grow(4 * end); err != nil {
 		return 0, err
 	}
-	tail := s.rule("")
-	for i := end; i >= 0; i-- {
-		if i < end {
-			tail = s.rule("")
-		}
-		next := tail - 1 // the rule of one item more; the last one goes on with itself
-		if i == end {
-			next = tail
-		}
+	rules := make([]int32, end+1)
+	for i := range rules {
+		rules[i] = s.rule("")
+	}
+	for i, r := range rules {
 		var alts [][]symbol
 		if i >= least {
 			alts = append(alts, s.literal(nil, "]"))
 		}
 		if most < 0 || i < most {
-			var seq []symbol
-			if i > 0 {
-				seq = append(s.literal(seq, ","), symbol{rule: s.space})
-			}
-			alts = append(alts, append(seq, symbol{rule: items[min(i, len(items)-1)]}, symbol{rule: next}))
+			next := rules[min(i+1, end)] // the last one goes on with itself
+			item := symbol{rule: items[min(i, len(items)-1)]}
+			alts = append(alts, append(s.comma(i), item, symbol{rule: next}))
 		}
-		s.g.rules[tail].alts = alts
+		s.g.rules[r].alts = alts
 	}
-	return tail, nil
+	return rules[0], nil
 }

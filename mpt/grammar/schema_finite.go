@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -20,6 +21,11 @@ func (s *schema) finite(all []*value) (values []*value, is bool, err error) {
 	if !is {
 		return nil, false, nil
 	}
+	for _, x := range values {
+		if n := tooLargeNumber(x); n != "" {
+			return nil, true, &SchemaError{x.pointer, fmt.Sprintf("%.40s is too large, or has too many digits", n)}
+		}
+	}
 	kept := values
 	for _, v := range all {
 		if kept, err = s.obeying(kept, v, onlyLists(v, values)); err != nil {
@@ -27,7 +33,7 @@ func (s *schema) finite(all []*value) (values []*value, is bool, err error) {
 		}
 	}
 	if len(kept) == 0 {
-		s.never(all[0], "", "none of the values of enum or const obeys the rest of it")
+		s.noteImpossible(all[0], "", "none of the values of enum or const obeys the rest of it")
 	}
 	return kept, true, nil
 }
@@ -38,7 +44,10 @@ func (s *schema) obeying(values []*value, v *value, onlyTypes bool) (kept []*val
 	for _, x := range values {
 		ok := kindsOf(x)&types != 0
 		if !onlyTypes {
-			if ok, err = s.obeys(x.plain(), v); err != nil {
+			if err := s.budget.Spend(200 + len(values)); err != nil {
+				return nil, s.large([]*value{v}, "enum", err)
+			}
+			if ok, err = s.obeys(x.decoded(), v); err != nil {
 				return nil, err
 			}
 		}
@@ -47,6 +56,27 @@ func (s *schema) obeying(values []*value, v *value, onlyTypes bool) (kept []*val
 		}
 	}
 	return kept, nil
+}
+
+// tooLargeNumber returns a number in a value that readers of JSON would not read, "" if there is
+// none.
+func tooLargeNumber(v *value) string {
+	if v.kind == isNumber {
+		if n, ok := number(v.text); !ok || n.Num().BitLen()-n.Denom().BitLen() > 1022 {
+			return v.text
+		}
+	}
+	for _, name := range v.names {
+		if n := tooLargeNumber(v.fields[name]); n != "" {
+			return n
+		}
+	}
+	for _, x := range v.items {
+		if n := tooLargeNumber(x); n != "" {
+			return n
+		}
+	}
+	return ""
 }
 
 // listed returns the values of const or enum; nil: it has neither.
@@ -157,9 +187,6 @@ func (s *schema) tree(texts []string, depth int) (alts [][]symbol) {
 			continue
 		}
 		n, _ := slices.BinarySearchFunc(texts, texts[0][depth]+1, func(t string, b byte) int { return cmp.Compare(t[depth], b) })
-		if texts[0][depth] == 255 {
-			n = len(texts)
-		}
 		first, last := texts[0], texts[n-1]
 		common := depth
 		for common < len(first) && common < len(last) && first[common] == last[common] {

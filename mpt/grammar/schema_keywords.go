@@ -1,11 +1,9 @@
 package grammar
 
 import (
-	"errors"
-	"fmt"
-	"net/url"
-	"strconv"
 	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"mptgo/mpt/grammar/internal/dfa"
 )
@@ -71,8 +69,6 @@ func (s *schema) checkKeywords(v *value) error {
 			if _, err := dfa.Format(x.text); err != nil {
 				return failAt(v, name, "%v", err)
 			}
-		case name == "$id" && v != s.root && s.refers(v):
-			return failAt(v, name, "references inside of a schema with an $id of its own are not supported")
 		}
 	}
 	return s.checkDraft(v)
@@ -81,7 +77,7 @@ func (s *schema) checkKeywords(v *value) error {
 // checkLoops refuses a schema that a value has to obey before it can obey it.
 func (s *schema) checkLoops(v *value, open map[*value]bool) error {
 	if open[v] {
-		return failAt(v, "", "it needs itself before anything of a value: no value can obey it")
+		return failAt(v, "", "it needs itself, with no property or item between")
 	}
 	if s.straight[v] || v.kind != isObject {
 		return nil
@@ -110,138 +106,47 @@ func (s *schema) checkLoops(v *value, open map[*value]bool) error {
 
 // checkDraft refuses keywords that the drafts understand differently.
 func (s *schema) checkDraft(v *value) error {
-	items := v.fields["items"]
+	items, prefix := v.fields["items"], v.fields["prefixItems"]
+	list := items != nil && items.kind == isArray
 	switch {
-	case s.seven && v.fields["prefixItems"] != nil:
-		return failAt(v, "prefixItems", "draft 7 does not have it: use a list in items, or $schema 2020-12")
-	case !s.seven && items != nil && items.kind == isArray && v.fields["prefixItems"] != nil:
-		return failAt(v, "items", "it is a list, as in draft 7, beside prefixItems")
-	case v.fields["additionalItems"] != nil && (items == nil || items.kind != isArray):
+	case s.draft != jsonschema.Draft2020 && prefix != nil:
+		return failAt(v, "prefixItems", "only draft 2020-12 has it: use a list in items, or another $schema")
+	case list && prefix != nil:
+		return failAt(v, "items", "it is a list, as before draft 2020-12, beside prefixItems")
+	case v.fields["additionalItems"] != nil && !list:
 		return failAt(v, "additionalItems", "it means nothing without a list in items")
 	}
 	return nil
 }
 
-// refers reports whether there is a reference somewhere inside of a value.
-func (s *schema) refers(v *value) bool {
-	if x := v.fields["$ref"]; x != nil && x.kind == isString {
-		return true
-	}
-	for _, x := range v.fields {
-		if s.refers(x) {
-			return true
+// checkAll refuses what is not kept anywhere in a schema: for places where values are looked at
+// by the library.
+func (s *schema) checkAll(v *value) error {
+	for todo := []*value{v}; len(todo) > 0; {
+		v := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if v.kind != isObject || s.checked[v] {
+			continue
 		}
-	}
-	for _, x := range v.items {
-		if s.refers(x) {
-			return true
+		s.checked[v] = true
+		if err := s.checkKeywords(v); err != nil {
+			return err
 		}
-	}
-	return false
-}
-
-// reference returns the schema that $ref names; nil: there is none.
-func (s *schema) reference(v *value) (*value, error) {
-	x := v.fields["$ref"]
-	if x == nil {
-		return nil, nil
-	}
-	ref := x.text
-	if id := s.root.fields["$id"]; id != nil && id.text != "" {
-		ref = strings.TrimPrefix(ref, strings.TrimSuffix(id.text, "#"))
-	}
-	fragment, local := strings.CutPrefix(ref, "#")
-	if !local && ref != "" {
-		return nil, failAt(v, "$ref", "%q is in another document: only references inside of the schema are supported", x.text)
-	}
-	target, err := s.at(fragment)
-	if err != nil {
-		return nil, failAt(v, "$ref", "%q: %v", x.text, err)
-	}
-	if target.kind != isObject && target.kind != isTrue && target.kind != isFalse {
-		return nil, failAt(v, "$ref", "%q is no schema", x.text)
-	}
-	return target, nil
-}
-
-// at returns what a fragment of a URL names: a JSON pointer or an anchor.
-func (s *schema) at(fragment string) (*value, error) {
-	fragment, err := url.PathUnescape(fragment)
-	if err != nil {
-		return nil, err
-	}
-	if fragment != "" && fragment[0] != '/' {
-		if v := s.anchor(s.root, fragment); v != nil {
-			return v, nil
-		}
-		return nil, errors.New("there is no such anchor")
-	}
-	v := s.root
-	for _, part := range strings.Split(fragment, "/")[1:] {
-		name := strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
-		next := v.fields[name]
-		if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < len(v.items) {
-			next = v.items[i]
-		}
-		if next == nil {
-			return nil, fmt.Errorf("there is nothing at %s", strings.TrimPrefix(v.pointer+"/"+part, "/"))
-		}
-		v = next
-	}
-	return v, nil
-}
-
-// anchor returns the schema in v that has a name.
-func (s *schema) anchor(root *value, name string) *value {
-	if s.anchors == nil {
-		s.anchors = map[string]*value{}
-		for todo := []*value{root}; len(todo) > 0; {
-			v := todo[len(todo)-1]
-			todo = append(todo[:len(todo)-1], v.items...)
-			for _, x := range v.fields {
-				todo = append(todo, x)
-			}
-			if x := v.fields["$anchor"]; x != nil && x.kind == isString {
-				s.anchors[x.text] = v
-			}
-			if x := v.fields["$id"]; x != nil && strings.HasPrefix(x.text, "#") {
-				s.anchors[x.text[1:]] = v
+		if x := v.fields["pattern"]; x != nil {
+			if _, err := s.pattern(x.text); err != nil {
+				return failAt(v, "pattern", "%v", err)
 			}
 		}
-	}
-	return s.anchors[name]
-}
-
-// ofSeven reports whether a schema has a keyword in a form that only draft 7 and those before
-// it know.
-func ofSeven(v *value, schema bool) bool {
-	if schema && v.kind == isObject {
-		if x := v.fields["items"]; x != nil && x.kind == isArray {
-			return true
+		ref, err := s.reference(v)
+		if err != nil {
+			return err
 		}
-		if v.fields["additionalItems"] != nil {
-			return true
+		if ref != nil {
+			todo = append(todo, ref)
+		}
+		for _, x := range subschemas(v) {
+			todo = append(todo, x)
 		}
 	}
-	for name, x := range v.fields {
-		switch {
-		case schema && (name == "enum" || name == "const" || name == "default" || name == "examples"):
-		case schema && (name == "properties" || name == "patternProperties" || name == "$defs" || name == "definitions"):
-			for _, y := range x.fields {
-				if ofSeven(y, true) {
-					return true
-				}
-			}
-		default:
-			if ofSeven(x, true) {
-				return true
-			}
-		}
-	}
-	for _, x := range v.items {
-		if ofSeven(x, true) {
-			return true
-		}
-	}
-	return false
+	return nil
 }

@@ -1,10 +1,6 @@
 package grammar
 
 import (
-	"math"
-	"math/bits"
-	"slices"
-
 	"mptgo/mpt/grammar/internal/dfa"
 )
 
@@ -27,7 +23,8 @@ func (s *schema) names(o *object, d *dfa.DFA, rules []int32) error {
 	}
 	for i, x := range d.States {
 		var list []path
-		for _, to := range targets(x) {
+		reached := targets(x)
+		for _, to := range reached {
 			for _, bytes := range spell(to.spans) {
 				list = append(list, path{bytes, b.states[to.state]})
 			}
@@ -40,7 +37,7 @@ func (s *schema) names(o *object, d *dfa.DFA, rules []int32) error {
 			alts = append(alts, append(s.literal(nil, `":`), symbol{rule: s.space}, symbol{rule: rules[x.Label-1]}))
 		}
 		s.g.rules[b.states[i]].alts = alts
-		s.markLoop(x, i, b.states[i])
+		s.g.rules[b.states[i]].free = loops(reached, int32(i))
 	}
 	first := symbol{rule: b.states[0]}
 	for _, opening := range [][]string{{`"`}, {`"`, ` "`}} {
@@ -144,96 +141,4 @@ func (b *byteRules) node(list []path) (int32, error) {
 	b.g.rules[r].alts, b.g.rules[r].kind = alts, inName
 	b.byPaths[string(key)] = r
 	return r, nil
-}
-
-// endless is the number of names where there are that many or more.
-const endless = math.MaxUint32
-
-// countNames counts for all rules of names how many there are.
-func (g *Grammar) countNames() {
-	known := make([]bool, len(g.rules))
-	for i := range g.rules {
-		if g.rules[i].kind == inName && !known[i] {
-			g.countFrom(int32(i), known)
-		}
-	}
-	g.spreadNames()
-	g.fewNames = slices.ContainsFunc(g.rules, func(r rule) bool { return r.kind == inName && r.words != endless })
-}
-
-// countFrom counts the names of a rule and of those behind it.
-func (g *Grammar) countFrom(root int32, known []bool) {
-	type frame struct {
-		rule int32
-		alt  int
-	}
-	open := map[int32]bool{root: true}
-	for stack := []frame{{root, 0}}; len(stack) > 0; {
-		f := &stack[len(stack)-1]
-		r := &g.rules[f.rule]
-		if f.alt == len(r.alts) {
-			r.words = g.sumNames(r, known)
-			known[f.rule] = true
-			stack = stack[:len(stack)-1]
-			continue
-		}
-		alt := r.alts[f.alt]
-		f.alt++
-		if to := g.nameBehind(alt); to >= 0 && !known[to] && !open[to] {
-			open[to] = true
-			stack = append(stack, frame{to, 0})
-		}
-	}
-}
-
-// nameBehind returns the rule that goes on with a name; -1: it ends here.
-func (g *Grammar) nameBehind(alt []symbol) int32 {
-	if len(alt) == 2 && alt[1].rule >= 0 && g.rules[alt[1].rule].kind == inName {
-		return alt[1].rule
-	}
-	return -1
-}
-
-// sumNames adds up the names of the alternatives. What is not known yet leads back to the rule:
-// it has names without end.
-func (g *Grammar) sumNames(r *rule, known []bool) uint32 {
-	n := uint64(0)
-	for _, alt := range r.alts {
-		to := g.nameBehind(alt)
-		switch {
-		case to < 0:
-			n++
-		case !known[to] || g.rules[to].words == endless:
-			return endless
-		default:
-			n += uint64(g.rules[to].words) * uint64(g.sets[alt[0].set].count())
-		}
-	}
-	return uint32(min(n, endless))
-}
-
-// spreadNames makes endless what leads to something endless.
-func (g *Grammar) spreadNames() {
-	for again := true; again; {
-		again = false
-		for i := range slices.Backward(g.rules) {
-			r := &g.rules[i]
-			if r.kind != inName || r.words == endless {
-				continue
-			}
-			if slices.ContainsFunc(r.alts, func(alt []symbol) bool {
-				to := g.nameBehind(alt)
-				return to >= 0 && g.rules[to].words == endless
-			}) {
-				r.words, again = endless, true
-			}
-		}
-	}
-}
-
-func (s *byteSet) count() (n int) {
-	for _, x := range s {
-		n += bits.OnesCount64(x)
-	}
-	return n
 }

@@ -9,12 +9,12 @@ import (
 	"mptgo/mpt/grammar/internal/dfa"
 )
 
-// Numbers have so many digits, so that a model does not count for ever.
+// Numbers have so many digits, so that a model does not count for ever. What has bounds has no
+// exponent and no more digits than a float64 tells apart, as most readers of JSON have it.
 const (
-	mostDigits   = 19 // before the point, in what has no bounds
-	mostFraction = 17
-	anyInteger   = `-?(0|[1-9][0-9]{0,18})`
-	anyNumber    = anyInteger + `(\.[0-9]{1,17})?([eE][+-]?([0-9]{1,2}|1[0-9]{2}|2[0-8][0-9]))?`
+	anyInteger = `-?(0|[1-9][0-9]{0,18})`
+	anyNumber  = anyInteger + `(\.[0-9]{1,17})?([eE][+-]?([0-9]{1,2}|1[0-9]{2}|2[0-8][0-9]))?`
+	mostExact  = 15
 )
 
 // number returns the alternatives of a number.
@@ -26,26 +26,30 @@ func (s *schema) number(all []*value, types kinds) ([][]symbol, error) {
 	whole := types&kindNumber == 0
 	var d *dfa.DFA
 	switch {
-	case len(b.multiples) > 0 || b.low != nil || b.high != nil:
-		d, err = b.automaton(whole)
+	case b.some:
+		d, err = b.automaton(s.budget, whole)
 	case whole:
-		d, err = dfa.Whole(anyInteger)
+		d, err = dfa.Whole(s.budget, anyInteger)
 	default:
-		d, err = dfa.Whole(anyNumber)
+		d, err = dfa.Whole(s.budget, anyNumber)
 	}
 	if err != nil {
 		return nil, s.large(all, "multipleOf", err)
 	}
 	if d.Empty() {
-		s.never(all[0], "", "no number is between its bounds")
+		s.noteImpossible(all[0], "", "no number is between its bounds")
 	}
 	r, err := s.automaton(d, s.plainText, func(int32) []symbol { return nil })
-	return [][]symbol{{{rule: r}}}, err
+	if err != nil {
+		return nil, s.large(all, "multipleOf", err)
+	}
+	return [][]symbol{{{rule: r}}}, nil
 }
 
 // limits are what schemas say of a number.
 type limits struct {
-	low, high         *big.Rat // nil: none
+	some              bool     // they say anything
+	low, high         *big.Rat // nil: none, or farther away than any number that is written
 	lowOpen, highOpen bool     // they are not in it themselves
 	multiples         []*big.Rat
 }
@@ -59,70 +63,59 @@ func (s *schema) limits(all []*value) (b limits, err error) {
 				continue
 			}
 			n, ok := number(x.text)
-			if ok {
-				n, ok = clamp(n, name)
+			if !ok || !b.add(name, n) {
+				return b, failAt(v, name, "%.40s is too large, or has too many digits", x.text)
 			}
-			if !ok {
-				return b, failAt(v, name, "%.40s has too many digits", x.text)
-			}
-			b.add(name, n)
 		}
-		if x := v.fields["format"]; x != nil && (x.text == "int32" || x.text == "int64") {
-			bits, _ := strconv.Atoi(x.text[3:])
+		if ofIntegers(v) {
+			bits, _ := strconv.Atoi(v.fields["format"].text[len("int"):])
 			end := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
 			b.add("exclusiveMaximum", new(big.Rat).SetInt(end))
-			b.add("minimum", new(big.Rat).SetInt(end.Neg(end)))
+			b.add("minimum", new(big.Rat).Neg(new(big.Rat).SetInt(end)))
 		}
 	}
 	return b, nil
 }
 
-func (b *limits) add(name string, n *big.Rat) {
-	open := strings.HasPrefix(name, "exclusive")
-	switch name {
-	case "minimum", "exclusiveMinimum":
-		if c := cmpRat(n, b.low); b.low == nil || c > 0 || c == 0 && open {
-			b.low, b.lowOpen = n, open
-		}
-	case "maximum", "exclusiveMaximum":
-		if c := cmpRat(n, b.high); b.high == nil || c < 0 || c == 0 && open {
-			b.high, b.highOpen = n, open
-		}
-	default:
-		b.multiples = append(b.multiples, n)
-	}
-}
-
 // mostBound is how many digits a bound may have on each side of its point.
 const mostBound = 40
 
-// clamp moves a bound that is farther away than what is written anyway, and reports whether it
-// has few enough digits.
-func clamp(n *big.Rat, name string) (*big.Rat, bool) {
-	far := new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(mostBound-1), nil))
-	upper := strings.HasSuffix(name, "aximum")
-	if !upper {
-		far.Neg(far)
-	}
-	if c := n.Cmp(far); name != "multipleOf" && (upper && c > 0 || !upper && c < 0) {
-		return far, true
+// farthest is larger than all numbers that are written where there are bounds.
+var farthest = new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(mostExact), nil))
+
+// add adds a limit, and reports whether it has few enough digits.
+func (b *limits) add(name string, n *big.Rat) bool {
+	b.some = true
+	open := strings.HasPrefix(name, "exclusive")
+	lower := strings.HasSuffix(name, "inimum")
+	switch {
+	case name == "multipleOf":
+	case lower && n.Cmp(new(big.Rat).Neg(farthest)) < 0, !lower && n.Cmp(farthest) > 0:
+		return true
 	}
 	if places, exact := n.FloatPrec(); !exact || places > mostBound {
-		return nil, false
+		return false
 	}
-	whole, fraction := decimal(new(big.Rat).Abs(n))
-	return n, len(whole) <= mostBound && len(fraction) <= mostBound
-}
-
-func cmpRat(a, b *big.Rat) int {
-	if b == nil {
-		return 0
+	if whole, _ := decimal(new(big.Rat).Abs(n)); len(whole) > mostBound {
+		return false
 	}
-	return a.Cmp(b)
+	switch {
+	case name == "multipleOf":
+		b.multiples = append(b.multiples, n)
+	case lower:
+		if b.low == nil || n.Cmp(b.low) > 0 || n.Cmp(b.low) == 0 && open {
+			b.low, b.lowOpen = n, open
+		}
+	default:
+		if b.high == nil || n.Cmp(b.high) < 0 || n.Cmp(b.high) == 0 && open {
+			b.high, b.highOpen = n, open
+		}
+	}
+	return true
 }
 
 // automaton returns the numbers within the limits, without exponents.
-func (b *limits) automaton(whole bool) (*dfa.DFA, error) {
+func (b *limits) automaton(budget *dfa.Budget, whole bool) (*dfa.DFA, error) {
 	zero := new(big.Rat)
 	// Of negative numbers the digits are those of a positive one between the limits mirrored.
 	plus, minus := *b, limits{multiples: b.multiples, lowOpen: b.highOpen, highOpen: b.lowOpen}
@@ -134,50 +127,61 @@ func (b *limits) automaton(whole bool) (*dfa.DFA, error) {
 	}
 	plus.add("minimum", zero)
 	minus.add("exclusiveMinimum", zero)
-	var list []*dfa.DFA
-	for _, x := range []*limits{&plus, &minus} {
-		d, err := x.positive(whole)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, d)
+	positive, err := plus.positive(budget, whole)
+	if err != nil {
+		return nil, err
 	}
-	return dfa.Signed(list[0], list[1]), nil
+	negative, err := minus.positive(budget, whole)
+	if err != nil {
+		return nil, err
+	}
+	return dfa.Signed(positive, negative), nil
 }
 
 // positive returns the numbers within limits that are not negative.
-func (b *limits) positive(whole bool) (*dfa.DFA, error) {
-	digits, fraction := mostDigits-1, mostFraction
+func (b *limits) positive(budget *dfa.Budget, whole bool) (d *dfa.DFA, err error) {
+	and := func(more *dfa.DFA, err error) error {
+		if err == nil && d != nil {
+			more, err = dfa.And(budget, d, more)
+		}
+		d = more
+		return err
+	}
+	most := mostExact
+	for _, m := range b.multiples {
+		if err := and(multiple(budget, m)); err != nil {
+			return nil, err
+		}
+		most = min(most, max(mostMultiples/max(len(d.States), 1), 6))
+	}
 	for _, n := range []*big.Rat{b.low, b.high} {
 		if n != nil {
 			i, f := decimal(n)
-			digits, fraction = max(digits, len(i)), max(fraction, len(f)+1)
+			most = max(most, len(i)+len(f))
 		}
 	}
-	form := `(0|[1-9][0-9]{0,` + strconv.Itoa(digits) + `})`
-	if !whole {
-		form += `(\.[0-9]{1,` + strconv.Itoa(fraction) + `})?`
+	if err := and(dfa.Whole(budget, digitsForm(most, whole))); err != nil {
+		return nil, err
 	}
-	patterns := []string{form, atLeast(b.low, b.lowOpen)}
+	if err := and(dfa.Whole(budget, atLeast(b.low, b.lowOpen))); err != nil {
+		return nil, err
+	}
 	if b.high != nil {
-		patterns = append(patterns, atMost(b.high, b.highOpen))
+		err = and(dfa.Whole(budget, atMost(b.high, b.highOpen)))
 	}
-	var list []*dfa.DFA
-	for _, p := range patterns {
-		d, err := dfa.Whole(p)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, d)
+	return d, err
+}
+
+// digitsForm returns a pattern of numbers of at most so many digits.
+func digitsForm(most int, whole bool) string {
+	if whole {
+		return fmt.Sprintf(`0|[1-9][0-9]{0,%d}`, most-1)
 	}
-	for _, m := range b.multiples {
-		d, err := multiple(m)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, d)
+	list := []string{fmt.Sprintf(`0(\.[0-9]{1,%d})?`, most)}
+	for n := 1; n < most; n++ {
+		list = append(list, fmt.Sprintf(`[1-9][0-9]{%d}(\.[0-9]{1,%d})?`, n-1, most-n))
 	}
-	return dfa.And(list...)
+	return strings.Join(append(list, fmt.Sprintf(`[1-9][0-9]{%d}`, most-1)), "|")
 }
 
 // decimal returns the digits of a number that is not negative before and behind the point.
@@ -257,49 +261,56 @@ func atMost(n *big.Rat, open bool) string {
 	return strings.Join(list, "|")
 }
 
-// mostMultiple is how large a number may be that others are multiples of, without its point.
-const mostMultiple = 10_000
+const (
+	mostMultiple  = 10_000 // how large a number may be that others are multiples of, without its point
+	mostMultiples = 3000   // states of an automaton with as many digits as it has remainders
+)
 
 // multiple returns the decimal numbers that are multiples of one: the state is what remains of
 // the digits so far, and how many of them stand behind the point.
-func multiple(m *big.Rat) (*dfa.DFA, error) {
+func multiple(budget *dfa.Budget, m *big.Rat) (*dfa.DFA, error) {
 	whole, fraction := decimal(m)
 	p, err := strconv.Atoi(whole + fraction)
 	if err != nil || p > mostMultiple {
 		return nil, fmt.Errorf("multiples of %s are not supported: want at most %d, without the point", m.FloatString(len(fraction)), mostMultiple)
 	}
 	places := len(fraction)
-	n := places + 2 // integer part, then the point and so many places
-	d := &dfa.DFA{States: make([]dfa.State, 1+p*n)}
-	state := func(rest, stage int) int32 { return int32(1 + rest*n + stage) }
+	stages := places + 2 // before the point, behind it, and so many places
+	if err := budget.Spend(11 * p * stages); err != nil {
+		return nil, err
+	}
+	d := &dfa.DFA{States: make([]dfa.State, 1+p*stages)}
 	for c := range 10 {
-		d.States[0].Edges = append(d.States[0].Edges, dfa.Edge{First: rune('0' + c), Last: rune('0' + c), To: state(c%p, 0)})
+		d.States[0].Edges = append(d.States[0].Edges, digitEdge(c, 1+c%p*stages))
 	}
 	for rest := range p {
-		for stage := range n {
-			x := &d.States[state(rest, stage)]
-			behind := max(stage-1, 0)
-			scaled := rest
-			for range places - behind {
-				scaled = scaled * 10 % p
-			}
-			if scaled == 0 && stage != 1 {
+		scaled := rest // by the places that are missing
+		for stage := places + 1; stage >= 0; stage-- {
+			x := &d.States[1+rest*stages+stage]
+			if scaled == 0 {
 				x.Label = 1
 			}
-			if stage == 0 && places > 0 {
-				x.Edges = append(x.Edges, dfa.Edge{First: '.', Last: '.', To: state(rest, 1)})
+			if stage > 1 {
+				scaled = scaled * 10 % p
 			}
 			if stage > places {
 				continue
 			}
-			next := stage
-			if stage > 0 {
-				next++
+			next := stage + 1
+			if stage == 0 {
+				next = 0
+				if places > 0 {
+					x.Edges = append(x.Edges, dfa.Edge{First: '.', Last: '.', To: int32(1 + rest*stages + 1)})
+				}
 			}
 			for c := range 10 {
-				x.Edges = append(x.Edges, dfa.Edge{First: rune('0' + c), Last: rune('0' + c), To: state((rest*10+c)%p, next)})
+				x.Edges = append(x.Edges, digitEdge(c, 1+(rest*10+c)%p*stages+next))
 			}
 		}
 	}
-	return dfa.And(d) // without what leads nowhere
+	return d.Minimize(budget)
+}
+
+func digitEdge(c, to int) dfa.Edge {
+	return dfa.Edge{First: rune('0' + c), Last: rune('0' + c), To: int32(to)}
 }

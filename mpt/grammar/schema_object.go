@@ -1,8 +1,8 @@
 package grammar
 
 import (
+	"fmt"
 	"slices"
-	"strings"
 
 	"mptgo/mpt/grammar/internal/dfa"
 )
@@ -25,8 +25,14 @@ func (s *schema) object(all []*value) ([][]symbol, error) {
 		return nil, err
 	}
 	o.find()
+	if err := s.grow(len(o.names)); err != nil {
+		return nil, s.large(all, "properties", err)
+	}
 	if err := s.otherNames(o); err != nil {
 		return nil, err
+	}
+	if o.others == nil {
+		o.most = min(o.most, len(o.names))
 	}
 	tail, err := s.members(o)
 	if err != nil {
@@ -38,8 +44,10 @@ func (s *schema) object(all []*value) ([][]symbol, error) {
 // find collects the names, and whether others may be there that nothing is said about.
 func (o *object) find() {
 	listed, allowed := false, false
+	seen := map[string]bool{}
 	add := func(name string) {
-		if !slices.Contains(o.names, name) {
+		if !seen[name] {
+			seen[name] = true
 			o.names = append(o.names, name)
 		}
 	}
@@ -113,43 +121,47 @@ func (s *schema) members(o *object) (int32, error) {
 	if o.most >= 0 {
 		counts = o.most
 	}
-	if err := s.grow((len(o.names) + 1) * (counts + 1)); err != nil {
+	if err := s.grow((len(o.names) + 5) * (counts + 1)); err != nil {
 		return 0, s.large(o.all, "maxProperties", err)
 	}
-	next, err := s.ends(o, counts) // by number of members
-	if err != nil {
-		return 0, err
-	}
+	next := s.ends(o, counts) // by number of members
 	for _, name := range slices.Backward(o.names) {
-		list, possible, err := s.member(o, name)
-		if err != nil {
+		var err error
+		if next, err = s.place(o, name, next); err != nil {
 			return 0, err
 		}
-		var text []symbol
-		if possible {
-			text = append(s.literal(nil, quoted(name)+":"), symbol{rule: s.space}, symbol{rule: s.conj(list, nil)})
-		} else if o.required[name] {
-			s.never(o.all[0], "required", "%q has to be there and may not", name)
-		}
-		here := make([]int32, len(next))
-		for count := range next {
-			here[count] = s.rule("")
-			if err := s.grow(2 + len(text)); err != nil {
-				return 0, s.large(o.all, "properties", err)
-			}
-			var alts [][]symbol
-			if possible && (o.most < 0 || count < o.most) {
-				seq := slices.Concat(s.comma(count), text, []symbol{{rule: next[min(count+1, counts)]}})
-				alts = append(alts, seq)
-			}
-			if !o.required[name] {
-				alts = append(alts, []symbol{{rule: next[count]}})
-			}
-			s.g.rules[here[count]].alts = alts
-		}
-		next = here
 	}
 	return next[0], nil
+}
+
+// place returns the rules of the place where a name may stand, from those of the place behind.
+func (s *schema) place(o *object, name string, next []int32) ([]int32, error) {
+	list, possible, err := s.member(o, name)
+	if err != nil {
+		return nil, err
+	}
+	var text []symbol
+	if possible {
+		text = append(s.literal(nil, quoted(name)+":"), symbol{rule: s.space}, symbol{rule: s.conj(list, nil)})
+	} else if o.required[name] {
+		s.noteImpossible(o.all[0], "required", "%q has to be there and may not", name)
+	}
+	if err := s.grow(len(next) * (2 + len(text))); err != nil {
+		return nil, s.large(o.all, "properties", err)
+	}
+	here := make([]int32, len(next))
+	for count := range next {
+		var alts [][]symbol
+		if possible && (o.most < 0 || count < o.most) {
+			alts = append(alts, slices.Concat(s.comma(count), text, []symbol{{rule: next[min(count+1, len(next)-1)]}}))
+		}
+		if !o.required[name] {
+			alts = append(alts, []symbol{{rule: next[count]}})
+		}
+		here[count] = s.rule("")
+		s.g.rules[here[count]].alts = alts
+	}
+	return here, nil
 }
 
 // comma returns what stands before a member behind count others.
@@ -162,7 +174,7 @@ func (s *schema) comma(count int) []symbol {
 
 // ends returns the rules of what follows the last of the names: other members, and the closing
 // brace.
-func (s *schema) ends(o *object, counts int) ([]int32, error) {
+func (s *schema) ends(o *object, counts int) []int32 {
 	rules := make([]int32, counts+1)
 	for count := range rules {
 		rules[count] = s.rule("")
@@ -181,33 +193,47 @@ func (s *schema) ends(o *object, counts int) ([]int32, error) {
 		}
 		s.g.rules[r].alts = alts
 	}
-	return s.enough(o, rules), s.grow(4 * counts)
+	if o.least == 0 || o.others == nil {
+		return rules
+	}
+	c := counted{o: o, first: s.g.nameOpened(o.others[0])}
+	for _, r := range rules {
+		entry := s.rule("")
+		s.g.rules[entry].alts = [][]symbol{{{rule: r}}}
+		c.entries = append(c.entries, entry)
+	}
+	s.counted = append(s.counted, c)
+	return c.entries
 }
 
-// enough returns the rules of those places from which as many members can come as have to,
-// where others have only so many names; the rest leads nowhere.
-func (s *schema) enough(o *object, rules []int32) []int32 {
-	left := uint64(0)
-	if o.others != nil {
-		alts := s.g.rules[o.others[0]].alts
-		first := alts[0][len(alts[0])-1].rule
-		s.g.countFrom(first, make([]bool, len(s.g.rules)))
-		s.g.spreadNames()
-		left = uint64(s.g.rules[first].words)
+// counted is an object that needs some members of other names, of which there may be only so
+// many.
+type counted struct {
+	o       *object
+	first   int32   // the rule of such a name
+	entries []int32 // the rules of the place where they begin, by the number of members so far
+}
+
+// enough removes the entries from which the object cannot have as many members as it needs, and
+// reports whether there were any.
+func (s *schema) enough(c counted) (removed bool) {
+	left := 0
+	if r := &s.g.rules[c.first]; len(r.alts) > 0 {
+		left = int(r.words)
 	}
-	in := slices.Clone(rules)
-	for count := range in {
-		if uint64(count)+left < uint64(o.least) {
-			in[count] = s.rule("")
+	for count, entry := range c.entries {
+		r := &s.g.rules[entry]
+		if len(r.alts) > 0 && count+left < c.o.least {
+			r.alts, removed = nil, true
+			s.filling = entry
+			s.noteImpossible(c.o.all[0], "minProperties", "there are not so many names")
 		}
 	}
-	if len(o.names) == 0 && uint64(o.least) > left {
-		s.never(o.all[0], "minProperties", "there are not so many names")
-	}
-	return in
+	return removed
 }
 
-// otherNames finds the members whose names have no schema of their own.
+// otherNames finds the members whose names have no schema of their own. Their automaton says of
+// a name which of the patterns match it, and with them which schemas the value has to obey.
 func (s *schema) otherNames(o *object) error {
 	names, err := s.freeNames(o)
 	if err != nil || names == nil {
@@ -217,52 +243,52 @@ func (s *schema) otherNames(o *object) error {
 	if err != nil {
 		return s.large(o.all, "properties", err)
 	}
-	list, patterns := []*dfa.DFA{names, taken}, []string(nil)
+	list := []*dfa.DFA{names, taken}
 	for _, v := range o.all {
-		if x := v.fields["patternProperties"]; x != nil {
-			for _, p := range x.names {
-				d, err := s.pattern(p)
-				if err != nil {
-					return failAt(x, p, "%v", err)
-				}
-				list, patterns = append(list, d), append(patterns, p)
+		x := v.fields["patternProperties"]
+		for i := 0; x != nil && i < len(x.names); i++ {
+			d, err := s.pattern(x.names[i])
+			if err != nil {
+				return failAt(x, x.names[i], "%v", err)
 			}
+			list = append(list, d)
 		}
 	}
-	kinds := map[string]int32{}
-	var rules []int32
-	d, err := dfa.Product(list, func(in []bool) int32 {
-		if !in[0] || in[1] {
-			return 0
-		}
-		key := strings.Builder{}
-		for _, is := range in[2:] {
-			key.WriteByte("01"[b2i(is)])
-		}
-		label, ok := kinds[key.String()]
-		if !ok {
-			if values, possible := s.otherMember(o, in[2:]); possible {
-				rules = append(rules, s.conj(values, nil))
-				label = int32(len(rules))
-			}
-			kinds[key.String()] = label
-		}
-		return label
-	})
+	labels := &nameLabels{schema: s, o: o, byMatch: map[string]int32{}}
+	d, err := dfa.Product(s.budget, list, labels.label)
 	if err != nil {
 		return s.large(o.all, "patternProperties", err)
 	}
 	if d.Empty() {
 		return nil
 	}
-	return s.names(o, d, rules)
+	return s.names(o, d, labels.rules)
 }
 
-func b2i(b bool) int {
-	if b {
-		return 1
+// nameLabels are the labels of names: the rules of their values, counted from 1.
+type nameLabels struct {
+	*schema
+	o       *object
+	byMatch map[string]int32
+	rules   []int32
+}
+
+// label returns the label of a name that is in some of the automata: those of all names, of
+// names that have schemas of their own, and of the patterns.
+func (n *nameLabels) label(in []bool) int32 {
+	if !in[0] || in[1] {
+		return 0
 	}
-	return 0
+	key := fmt.Sprint(in[2:])
+	label, ok := n.byMatch[key]
+	if !ok {
+		if values, possible := n.otherMember(n.o, in[2:]); possible {
+			n.rules = append(n.rules, n.conj(values, nil))
+			label = int32(len(n.rules))
+		}
+		n.byMatch[key] = label
+	}
+	return label
 }
 
 // otherMember returns what the value of a name has to obey that some of the patterns match.
@@ -302,13 +328,18 @@ func (s *schema) freeNames(o *object) (*dfa.DFA, error) {
 	if !o.open && !patterned || o.most == 0 {
 		return nil, nil
 	}
-	all, possible, err := s.expand(list)
+	all, possible, err := s.conjuncts(list)
 	if err != nil || !possible {
 		return nil, err
 	}
-	if choice, _ := unchosen(all, nil); choice != nil {
-		return nil, &SchemaError{choice.pointer, "alternatives of names are not supported: write them as one pattern or enum"}
+	if c, open := unchosen(all, nil); open {
+		return nil, failAt(c.of, c.keyword, "alternatives of names are not supported: write them as one pattern or enum")
 	}
+	return s.nameTexts(all)
+}
+
+// nameTexts returns an automaton of the strings that obey schemas; nil: there are none.
+func (s *schema) nameTexts(all []*value) (*dfa.DFA, error) {
 	if values, is, err := s.finite(all); is || err != nil {
 		var words []string
 		for _, v := range values {
@@ -318,7 +349,7 @@ func (s *schema) freeNames(o *object) (*dfa.DFA, error) {
 		}
 		d, tooLarge := dfa.Words(words)
 		if tooLarge != nil {
-			return nil, s.large(o.all, "propertyNames", tooLarge)
+			return nil, s.large(all, "enum", tooLarge)
 		}
 		return d, err
 	}
@@ -327,8 +358,7 @@ func (s *schema) freeNames(o *object) (*dfa.DFA, error) {
 	}
 	d, least, most, err := s.stringOf(all)
 	if err == nil && d == nil {
-		d, err = dfa.Length(least, most)
-		if err != nil {
+		if d, err = dfa.Length(least, most); err != nil {
 			return nil, s.large(all, "maxLength", err)
 		}
 	}

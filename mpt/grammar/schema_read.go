@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -47,6 +48,9 @@ func readSchema(text string) (*value, error) {
 	if !utf8.ValidString(text) {
 		return nil, &SchemaError{"", "it is not UTF-8"}
 	}
+	if half := halfCharacter(text); half != "" {
+		return nil, &SchemaError{"", half + " is half a character"}
+	}
 	r := &schemaReader{d: json.NewDecoder(strings.NewReader(text)), byText: map[string]*value{}}
 	r.d.UseNumber()
 	v, err := r.value("", 0)
@@ -62,7 +66,7 @@ func readSchema(text string) (*value, error) {
 	case err == io.EOF || err == io.ErrUnexpectedEOF:
 		return nil, &SchemaError{"", "it is not JSON: it ends too early"}
 	case err != nil:
-		return nil, &SchemaError{"", "it is not JSON: " + err.Error()}
+		return nil, &SchemaError{"", fmt.Sprintf("it is not JSON: %v, about byte %d", err, r.d.InputOffset())}
 	}
 	if v.kind != isObject && v.kind != isTrue && v.kind != isFalse {
 		return nil, &SchemaError{"", "want an object, true or false"}
@@ -157,8 +161,8 @@ func escapePointer(name string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }
 
-// plain returns a value as [encoding/json] does, with numbers as they were written.
-func (v *value) plain() any {
+// decoded returns a value as [encoding/json] does, with numbers as they were written.
+func (v *value) decoded() any {
 	switch v.kind {
 	case isNull:
 		return nil
@@ -171,13 +175,38 @@ func (v *value) plain() any {
 	case isArray:
 		list := make([]any, len(v.items))
 		for i, x := range v.items {
-			list[i] = x.plain()
+			list[i] = x.decoded()
 		}
 		return list
 	}
 	all := map[string]any{}
 	for name, x := range v.fields {
-		all[name] = x.plain()
+		all[name] = x.decoded()
 	}
 	return all
+}
+
+// escapes are all of a JSON text.
+var escapes = regexp.MustCompile(`\\(u[0-9a-fA-F]{4}|.)`)
+
+// halfCharacter returns the escape of half a surrogate pair that stands alone in a JSON text,
+// which a reader would replace by something else.
+func halfCharacter(text string) string {
+	high, end := "", 0
+	for _, at := range escapes.FindAllStringIndex(text, -1) {
+		e := text[at[0]:at[1]]
+		code, err := strconv.ParseUint(e[2:], 16, 32)
+		low := err == nil && len(e) == 6 && code >= 0xdc00 && code <= surrogateLast
+		if high != "" && (!low || at[0] != end) {
+			return high
+		}
+		if low && high == "" {
+			return e
+		}
+		high, end = "", at[1]
+		if err == nil && len(e) == 6 && code >= surrogateFirst && code < 0xdc00 {
+			high = e
+		}
+	}
+	return high
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
-	"unicode/utf8"
 
 	"mptgo/mpt/grammar/internal/dfa"
 )
@@ -33,58 +32,63 @@ func (s *schema) stringOf(all []*value) (d *dfa.DFA, least, most int, err error)
 	if err != nil {
 		return nil, 0, 0, err
 	}
-	var list []*dfa.DFA
 	for _, v := range all {
-		if x := v.fields["pattern"]; x != nil {
-			d, err := s.pattern(x.text)
-			if err != nil {
-				return nil, 0, 0, failAt(v, "pattern", "%v", err)
-			}
-			list = append(list, d)
-		}
-		if x := v.fields["format"]; x != nil {
-			d, err := dfa.Format(x.text)
-			if err != nil {
-				return nil, 0, 0, failAt(v, "format", "%v", err)
-			}
-			if d != nil {
-				list = append(list, d)
-			}
+		if d, err = s.andText(d, v); err != nil {
+			return nil, 0, 0, err
 		}
 	}
-	if len(list) == 0 {
-		return nil, least, most, nil
-	}
-	if least > 0 || most >= 0 {
+	if d != nil && (least > 0 || most >= 0) {
 		lengths, err := dfa.Length(least, most)
+		if err == nil {
+			d, err = dfa.And(s.budget, d, lengths)
+		}
 		if err != nil {
 			return nil, 0, 0, s.large(all, "maxLength", err)
 		}
-		list = append(list, lengths)
 	}
-	if d = list[0]; len(list) > 1 {
-		if d, err = dfa.And(list...); err != nil {
-			return nil, 0, 0, s.large(all, "pattern", err)
-		}
-	}
-	if d.Empty() {
-		s.never(all[0], "", "no string has its pattern, its format and its length at once")
+	if d != nil && d.Empty() {
+		s.noteImpossible(all[0], "", "no string has its pattern, its format and its length at once")
 	}
 	return d, least, most, nil
+}
+
+// andText adds the pattern and the format of a schema to an automaton; nil: any text.
+func (s *schema) andText(d *dfa.DFA, v *value) (*dfa.DFA, error) {
+	for _, keyword := range []string{"pattern", "format"} {
+		x := v.fields[keyword]
+		if x == nil {
+			continue
+		}
+		make := s.pattern
+		if keyword == "format" {
+			make = dfa.Format
+		}
+		more, err := make(x.text)
+		if err == nil && d != nil && more != nil {
+			more, err = dfa.And(s.budget, d, more)
+		}
+		if err != nil {
+			return nil, failAt(v, keyword, "%v", err)
+		}
+		if more != nil {
+			d = more
+		}
+	}
+	return d, nil
 }
 
 // large returns an error at the first schema that has a keyword.
 func (s *schema) large(all []*value, keyword string, err error) error {
 	for _, v := range all {
 		if v.fields[keyword] != nil {
-			return failAt(v, keyword, "%s", strings.TrimPrefix(err.Error(), "grammar: "))
+			return failAt(v, keyword, "%v", err)
 		}
 	}
 	pointer := ""
 	if len(all) > 0 {
 		pointer = all[0].pointer
 	}
-	return &SchemaError{pointer, strings.TrimPrefix(err.Error(), "grammar: ")}
+	return &SchemaError{pointer, err.Error()}
 }
 
 // bounds returns the largest of one keyword and the smallest of another; -1: there is none.
@@ -108,7 +112,7 @@ func (s *schema) bounds(all []*value, lower, upper string) (least, most int, err
 			}
 		}
 		if most >= 0 && least > most {
-			s.never(v, "", "%s is %d and %s is %d", lower, least, upper, most)
+			s.noteImpossible(v, "", "%s is %d and %s is %d", lower, least, upper, most)
 		}
 	}
 	return least, most, nil
@@ -145,7 +149,8 @@ func (s *schema) free(all []*value, least, most int) (int32, error) {
 	if err := s.grow(4 * end); err != nil {
 		return 0, s.large(all, "maxLength", err)
 	}
-	character, first := s.character(), int32(len(s.g.rules))
+	character := s.character()
+	first := int32(len(s.g.rules))
 	for n := range end + 1 { // by the number of characters so far
 		at := s.rule("")
 		next, left := at+1, int32(most-n)
@@ -161,7 +166,7 @@ func (s *schema) free(all []*value, least, most int) (int32, error) {
 		if n >= least {
 			s.g.rules[at].alts = append(s.g.rules[at].alts, s.literal(nil, `"`))
 		}
-		s.g.rules[at].plain = left
+		s.g.rules[at].free = left
 	}
 	s.g.rules[r].alts = [][]symbol{append(s.literal(nil, `"`), symbol{rule: first})}
 	return r, nil
@@ -176,7 +181,7 @@ func (s *schema) character() int32 {
 	s.char = s.rule("")
 	s.g.rules[s.char].character = true
 	var list [][]byteSpan
-	sequences(plainCharacters, func(bytes []byteSpan) { list = append(list, bytes) })
+	sequences(ordinaryCharacters, func(bytes []byteSpan) { list = append(list, bytes) })
 	for _, c := range `"\/bfnrt` {
 		list = append(list, escape(one(byte(c))))
 	}
@@ -193,8 +198,11 @@ func (s *schema) character() int32 {
 	return s.char
 }
 
-// plainCharacters are those that stand in strings as they are.
-var plainCharacters = complement([]span{{0, 0x1f}, {'"', '"'}, {'\\', '\\'}})
+// specialCharacters do not stand for themselves in a string, ordinaryCharacters do.
+var (
+	specialCharacters  = []span{{0, 0x1f}, {'"', '"'}, {'\\', '\\'}}
+	ordinaryCharacters = complement(specialCharacters)
+)
 
 func one(b byte) byteSpan { return byteSpan{b, b} }
 
@@ -251,70 +259,6 @@ func (s *schema) spelled(seq []symbol, spans []span) []symbol {
 	return append(seq, class...)
 }
 
-// plainText appends a character of some spans as it is.
-func (s *schema) plainText(seq []symbol, spans []span) []symbol {
-	var list [][]byteSpan
-	sequences(spans, func(bytes []byteSpan) { list = append(list, bytes) })
-	return s.either(seq, list)
-}
-
-// automaton returns a rule that reads the words of an automaton; what follows depends on the
-// label of the word.
-func (s *schema) automaton(d *dfa.DFA, write func([]symbol, []span) []symbol, end func(label int32) []symbol) (int32, error) {
-	if d.Empty() {
-		return s.rule(""), nil
-	}
-	first := int32(len(s.g.rules))
-	for range d.States {
-		s.rule("")
-	}
-	for i, x := range d.States {
-		var alts [][]symbol
-		if x.Label != 0 {
-			alts = append(alts, end(x.Label))
-		}
-		for _, to := range targets(x) {
-			alts = append(alts, append(write(nil, to.spans), symbol{rule: first + to.state}))
-		}
-		s.g.rules[first+int32(i)].alts = alts
-		s.markLoop(x, i, first+int32(i))
-		if err := s.grow(3 * len(alts)); err != nil {
-			return 0, err
-		}
-	}
-	return first, nil
-}
-
-// markLoop marks the rule of a state in which any plain characters lead back to it.
-func (s *schema) markLoop(x dfa.State, state int, rule int32) {
-	for _, to := range targets(x) {
-		if to.state == int32(state) && len(complement(append(to.spans, complement(plainCharacters)...))) == 0 {
-			s.g.rules[rule].plain = mostSymbols
-		}
-	}
-}
-
-// target is a state with the characters that lead to it.
-type target struct {
-	state int32
-	spans []span
-}
-
-// targets returns where a state leads to, in the order of the characters.
-func targets(x dfa.State) (list []target) {
-	at := map[int32]int{}
-	for _, e := range x.Edges {
-		i, ok := at[e.To]
-		if !ok {
-			i = len(list)
-			at[e.To] = i
-			list = append(list, target{state: e.To})
-		}
-		list[i].spans = append(list[i].spans, span{e.First, e.Last})
-	}
-	return list
-}
-
 // quoted returns a string as it is spelled in JSON.
 func quoted(text string) string {
 	var b strings.Builder
@@ -326,8 +270,6 @@ func quoted(text string) string {
 			b.WriteString(`\` + string(letter))
 		case r < 0x20:
 			fmt.Fprintf(&b, `\u%04x`, r)
-		case r == utf8.RuneError:
-			b.WriteString("\ufffd")
 		default:
 			b.WriteRune(r)
 		}

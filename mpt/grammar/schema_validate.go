@@ -1,14 +1,19 @@
 package grammar
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
@@ -29,52 +34,155 @@ var drafts = map[string]*jsonschema.Draft{
 }
 
 // validate checks the schema against that of schemas. Without $schema it is of 2020-12, unless
-// something in it is only of draft 7.
+// something in it is only of the drafts before.
 func (s *schema) validate() error {
-	draft := jsonschema.Draft2020
+	s.draft = jsonschema.Draft2020
 	if x := s.root.fields["$schema"]; x != nil {
 		known, ok := drafts[strings.TrimSuffix(x.text, "#")]
 		if !ok {
 			return failAt(s.root, "$schema", "%q is not known: 2020-12, 2019-09, draft 7 and draft 6 are", x.text)
 		}
-		draft = known
-	} else if ofSeven(s.root, true) {
-		draft = jsonschema.Draft7
+		s.draft = known
+	} else if ofSeven(s.root) {
+		s.draft = jsonschema.Draft7
 	}
-	s.seven = draft == jsonschema.Draft7 || draft == jsonschema.Draft6
+	if err := s.wellFormed(); err != nil {
+		return err
+	}
+	s.locate()
+	if err := s.findAnchors(); err != nil {
+		return err
+	}
 	s.compiler = jsonschema.NewCompiler()
-	s.compiler.DefaultDraft(draft)
+	s.compiler.DefaultDraft(s.draft)
 	s.compiler.AssertFormat()
-	s.compiler.UseLoader(noLoader{})
-	s.compiler.UseRegexpEngine(func(p string) (jsonschema.Regexp, error) { return s.regexp(p) })
-	doc := s.root.plain()
-	if all, ok := doc.(map[string]any); ok && all["$schema"] != nil {
-		delete(all, "$schema") // it is known already, in one of several spellings
+	for _, name := range []string{"int32", "int64"} {
+		s.compiler.RegisterFormat(&jsonschema.Format{Name: name, Validate: func(x any) error { return ofBits(x, name) }})
 	}
-	if err := s.compiler.AddResource(where, doc); err != nil {
+	s.compiler.UseLoader(noLoader{})
+	s.compiler.UseRegexpEngine(s.regexp)
+	if err := s.compiler.AddResource(where, s.document(s.root)); err != nil {
 		return &SchemaError{"", explain(err)}
 	}
-	return s.wellFormed(doc, draft)
+	return nil
+}
+
+// locate has the values that are schemas tell where they stand as such: they may be equal to
+// others that stand in enum, for instance, before them.
+func (s *schema) locate() {
+	seen := map[*value]bool{}
+	for todo := []*value{s.root}; len(todo) > 0; {
+		v := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		eachSubschema(v, func(pointer string, x *value) {
+			if !seen[x] {
+				seen[x] = true
+				x.pointer = pointer
+				todo = append(todo, x)
+			}
+		})
+	}
+}
+
+// document returns a schema for the library: without $schema, which is known already, and what
+// stands beside $ref in an allOf with it, as draft 7 has no other way to make it count.
+func (s *schema) document(v *value) any {
+	if v.kind != isObject {
+		return v.decoded()
+	}
+	all := v.decoded().(map[string]any)
+	delete(all, "$schema")
+	for _, name := range v.names {
+		x := v.fields[name]
+		switch sub := subschemas(&value{names: []string{name}, fields: v.fields}); {
+		case len(sub) == 0:
+		case len(sub) == 1 && sub[0] == x:
+			all[name] = s.document(x)
+		case x.kind == isArray:
+			list := make([]any, len(x.items))
+			for i, item := range x.items {
+				list[i] = s.document(item)
+			}
+			all[name] = list
+		default:
+			fields := map[string]any{}
+			for _, key := range x.names {
+				fields[key] = s.document(x.fields[key])
+			}
+			all[name] = fields
+		}
+	}
+	if ref := all["$ref"]; ref != nil && s.draft != jsonschema.Draft2020 && s.draft != jsonschema.Draft2019 {
+		delete(all, "$ref")
+		list, _ := all["allOf"].([]any)
+		all["allOf"] = append(slices.Clone(list), map[string]any{"$ref": ref})
+	}
+	return all
+}
+
+// ofBits checks a number against a format such as int32.
+func ofBits(x any, name string) error {
+	text, ok := x.(json.Number)
+	if !ok {
+		return nil
+	}
+	bits, _ := strconv.Atoi(name[len("int"):])
+	n, ok := number(text.String())
+	if !ok || !n.IsInt() || n.Num().BitLen() >= bits && n.Num().Cmp(new(big.Int).Neg(new(big.Int).Lsh(big.NewInt(1), uint(bits-1)))) != 0 {
+		return fmt.Errorf("it is not of %d bits", bits)
+	}
+	return nil
 }
 
 // wellFormed checks a schema against that of its draft.
-func (s *schema) wellFormed(doc any, draft *jsonschema.Draft) error {
-	meta, err := metaschema(draft)
+func (s *schema) wellFormed() error {
+	meta, err := metaschema(s.draft)
 	if err != nil {
 		return err
 	}
-	var wrong *jsonschema.ValidationError
-	if err := meta.Validate(doc); errors.As(err, &wrong) {
-		for len(wrong.Causes) > 0 {
-			wrong = wrong.Causes[0]
-		}
-		pointer := ""
-		for _, part := range wrong.InstanceLocation {
-			pointer += "/" + escapePointer(part)
-		}
-		return &SchemaError{pointer, wrong.ErrorKind.LocalizedString(printer)}
+	doc := s.root.decoded()
+	if all, ok := doc.(map[string]any); ok {
+		delete(all, "$schema") // it may be spelled in a way that its own draft does not know
 	}
-	return nil
+	var wrong *jsonschema.ValidationError
+	if err = meta.Validate(doc); !errors.As(err, &wrong) {
+		return err
+	}
+	for len(wrong.Causes) > 0 {
+		wrong = clearest(wrong.Causes)
+	}
+	pointer := ""
+	for _, part := range wrong.InstanceLocation {
+		pointer += "/" + escapePointer(part)
+	}
+	return &SchemaError{pointer, wants(wrong.ErrorKind)}
+}
+
+// clearest returns the cause that says most: not that another type is possible, too.
+func clearest(causes []*jsonschema.ValidationError) *jsonschema.ValidationError {
+	for _, c := range causes {
+		if _, ok := c.ErrorKind.(*kind.Type); !ok {
+			return c
+		}
+	}
+	return causes[0]
+}
+
+// wants says what is wrong with a schema.
+func wants(k jsonschema.ErrorKind) string {
+	switch k := k.(type) {
+	case *kind.Type:
+		return fmt.Sprintf("want %s, not %s", strings.Join(k.Want, " or "), k.Got)
+	case *kind.Enum:
+		return fmt.Sprintf("%v is not known", k.Got)
+	case *kind.Minimum:
+		return "want a number that is not negative"
+	case *kind.ExclusiveMinimum:
+		return "want a number above 0"
+	case *kind.MinItems:
+		return "it is empty"
+	}
+	return k.LocalizedString(printer)
 }
 
 // metaschemas are those of drafts that were needed so far.
@@ -106,15 +214,20 @@ func (noLoader) Load(url string) (any, error) {
 	return nil, fmt.Errorf("%s is another document: only the schema itself is read", url)
 }
 
-// explain returns the message of an error of the library.
+// explain returns the message of an error of the library, which may have many lines.
 func explain(err error) string {
-	return strings.ReplaceAll(err.Error(), where, "")
+	first, _, _ := strings.Cut(strings.ReplaceAll(err.Error(), where, ""), "\n")
+	return first
 }
 
-// regexp returns the automaton of a pattern as the library wants it.
+// regexp returns the automaton of a pattern as the library wants it. What is not kept matches
+// nothing: it is refused where it is needed.
 func (s *schema) regexp(pattern string) (jsonschema.Regexp, error) {
 	d, err := s.pattern(pattern)
-	return matcher{d, pattern}, err
+	if err != nil {
+		d = &dfa.DFA{}
+	}
+	return matcher{d, pattern}, nil
 }
 
 type matcher struct {
@@ -130,7 +243,7 @@ func (s *schema) pattern(pattern string) (*dfa.DFA, error) {
 	if d, ok := s.patterns[pattern]; ok {
 		return d, nil
 	}
-	d, err := dfa.Pattern(pattern)
+	d, err := dfa.Pattern(s.budget, pattern)
 	if err == nil {
 		s.patterns[pattern] = d
 	}
@@ -144,14 +257,27 @@ func (s *schema) obeys(x any, v *value) (bool, error) {
 	}
 	check := s.validators[v]
 	if check == nil {
+		if err := s.checkAll(v); err != nil {
+			return false, err
+		}
 		var err error
 		if check, err = s.compiler.Compile(where + "#" + fragment(v.pointer)); err != nil {
 			return false, &SchemaError{v.pointer, explain(err)}
 		}
 		s.validators[v] = check
 	}
-	return check.Validate(x) == nil, nil
+	return check.Validate(x) == nil, s.budget.Spend(200)
 }
 
 // fragment writes a pointer as the fragment of a URL.
 func fragment(pointer string) string { return (&url.URL{Fragment: pointer}).EscapedFragment() }
+
+// ofSeven reports whether a schema has a keyword in a form that only draft 7 and those before
+// it know.
+func ofSeven(v *value) bool {
+	x := v.fields["items"]
+	if x != nil && x.kind == isArray || v.fields["additionalItems"] != nil {
+		return true
+	}
+	return slices.ContainsFunc(subschemas(v), ofSeven)
+}

@@ -15,9 +15,9 @@ type Vocabulary struct {
 	size  int
 	bytes []string
 
-	// Most tokens may stand anywhere in a string of JSON: plain[n] has the bits of those of at
+	// Most tokens may stand anywhere in a string of JSON: upTo[n] has the bits of those of at
 	// most n characters, ordinary has them in a tree. special has all others.
-	plain             [][]uint64
+	upTo              [][]uint64
 	ordinary, special tree
 
 	quotes [3][]int32 // tokens with that many quotes or more
@@ -26,9 +26,9 @@ type Vocabulary struct {
 
 // tree has tokens by their bytes.
 type tree struct {
-	nodes  []node
-	tokens []int32 // of nodes, those of one side by side, and behind them those that it leads to
-	plain  bool    // none is special
+	nodes    []node
+	tokens   []int32 // of nodes, those of one side by side, and behind them those that it leads to
+	ordinary bool    // none is special
 }
 
 // node is where the tokens that begin alike go on.
@@ -40,7 +40,7 @@ type node struct {
 	b           byte
 }
 
-// NewVocabulary returns a vocabulary of tokens with these bytes. Those without any, such as
+// NewVocabulary returns a vocabulary of tokens with these bytes, which it keeps. Those without any, such as
 // control tokens, never follow.
 func NewVocabulary(bytes []string) *Vocabulary {
 	v := &Vocabulary{size: len(bytes), bytes: bytes}
@@ -51,9 +51,9 @@ func NewVocabulary(bytes []string) *Vocabulary {
 		}
 	}
 	slices.SortFunc(order, func(a, b int32) int { return cmp.Or(cmp.Compare(bytes[a], bytes[b]), cmp.Compare(a, b)) })
-	ordinary, special := v.findPlain(order)
-	v.ordinary, v.special = v.tree(ordinary), v.tree(special)
-	v.ordinary.plain = true
+	ordinary, special := v.part(order)
+	v.ordinary, v.special = v.grow(ordinary), v.grow(special)
+	v.ordinary.ordinary = true
 	for _, id := range order {
 		n := v.count(id)
 		for i := range min(n, len(v.quotes)-1) {
@@ -69,23 +69,23 @@ func NewVocabulary(bytes []string) *Vocabulary {
 // count returns how many quotes a token has.
 func (v *Vocabulary) count(id int32) int { return strings.Count(v.bytes[id], `"`) }
 
-// mostPlain is how many characters a token may have that counts as plain.
-const mostPlain = 64
+// mostFree is how many characters a token may have of upTo.
+const mostFree = 64
 
-// findPlain parts the tokens.
-func (v *Vocabulary) findPlain(order []int32) (ordinary, special []int32) {
-	v.plain = make([][]uint64, mostPlain+1)
-	for i := range v.plain {
-		v.plain[i] = make([]uint64, (v.size+63)/64)
+// part parts the tokens into those that may stand anywhere in a string and all others.
+func (v *Vocabulary) part(order []int32) (ordinary, special []int32) {
+	v.upTo = make([][]uint64, mostFree+1)
+	for i := range v.upTo {
+		v.upTo[i] = make([]uint64, (v.size+63)/64)
 	}
 	for _, id := range order {
 		n := utf8.RuneCountInString(v.bytes[id])
-		if n > mostPlain || !utf8.ValidString(v.bytes[id]) || strings.ContainsFunc(v.bytes[id], isSpecial) {
+		if n > mostFree || !utf8.ValidString(v.bytes[id]) || strings.ContainsFunc(v.bytes[id], isSpecial) {
 			special = append(special, id)
 			continue
 		}
 		ordinary = append(ordinary, id)
-		for _, bits := range v.plain[n:] {
+		for _, bits := range v.upTo[n:] {
 			bits[id/64] |= 1 << (id % 64)
 		}
 	}
@@ -96,9 +96,9 @@ func (v *Vocabulary) findPlain(order []int32) (ordinary, special []int32) {
 func isSpecial(r rune) bool { return r < 0x20 || r == '"' || r == '\\' }
 
 // child returns the node behind another by a byte; -1: there is none.
-func (v *tree) child(at int32, b byte) int32 {
-	n := v.nodes[at]
-	list := v.nodes[n.children : n.children+n.count]
+func (t *tree) child(at int32, b byte) int32 {
+	n := t.nodes[at]
+	list := t.nodes[n.children : n.children+n.count]
 	i, ok := slices.BinarySearchFunc(list, b, func(n node, b byte) int { return cmp.Compare(n.b, b) })
 	if !ok {
 		return -1
@@ -115,86 +115,35 @@ func VocabularyOf(t *tokenizer.Tokenizer) *Vocabulary {
 	return NewVocabulary(bytes)
 }
 
-// tree returns a tree of tokens that are in the order of their bytes.
-func (v *Vocabulary) tree(order []int32) tree {
+// grow returns a tree of tokens that are in the order of their bytes.
+func (v *Vocabulary) grow(order []int32) tree {
 	t := tree{nodes: make([]node, 1)}
 	t.fill(v.bytes, 0, order, 0)
 	return t
 }
 
 // fill makes the children of a node, whose tokens have depth bytes in common.
-func (v *tree) fill(bytes []string, at int, order []int32, depth int) {
+func (t *tree) fill(bytes []string, at int, order []int32, depth int) {
 	n := 0
 	for n < len(order) && len(bytes[order[n]]) == depth {
 		n++
 	}
-	v.nodes[at].token, v.nodes[at].more = int32(len(v.tokens)), int32(n)
-	v.tokens = append(v.tokens, order[:n]...)
+	t.nodes[at].token, t.nodes[at].more = int32(len(t.tokens)), int32(n)
+	t.tokens = append(t.tokens, order[:n]...)
 	order = order[n:]
-	first := len(v.nodes)
+	first := len(t.nodes)
 	var groups [][]int32
 	for len(order) > 0 {
 		b, k := bytes[order[0]][depth], 1
 		for k < len(order) && bytes[order[k]][depth] == b {
 			k++
 		}
-		v.nodes = append(v.nodes, node{b: b})
+		t.nodes = append(t.nodes, node{b: b})
 		groups, order = append(groups, order[:k]), order[k:]
 	}
-	v.nodes[at].children, v.nodes[at].count = int32(first), int32(len(groups))
+	t.nodes[at].children, t.nodes[at].count = int32(first), int32(len(groups))
 	for i, g := range groups {
-		v.fill(bytes, first+i, g, depth+1)
+		t.fill(bytes, first+i, g, depth+1)
 	}
-	v.nodes[at].last = int32(len(v.tokens))
-}
-
-// mask sets the bits of all tokens that may follow a state.
-func (m *machine) mask(at int32, v *Vocabulary) ([]uint64, error) {
-	if mask := m.states[at].mask; mask != nil {
-		return mask, nil
-	}
-	mask := make([]uint64, (v.size+63)/64)
-	if n := m.states[at].plain; n > 0 {
-		copy(mask, v.plain[min(n, mostPlain)])
-	} else if err := m.walk(at, &v.ordinary, 0, mask); err != nil {
-		return nil, err
-	}
-	if err := m.walk(at, &v.special, 0, mask); err != nil {
-		return nil, err
-	}
-	if m.masks++; m.masks > mostMasks {
-		for i := range m.states {
-			m.states[i].mask = nil
-		}
-		m.masks = 1
-	}
-	m.states[at].mask = mask
-	return mask, nil
-}
-
-// walk sets the bits of the tokens behind a node whose bytes have led to a state.
-func (m *machine) walk(s int32, v *tree, at int32, mask []uint64) error {
-	n := &v.nodes[at]
-	last := n.token + n.more
-	if v.plain && m.states[s].plain >= mostPlain {
-		last = n.last // whatever follows
-	}
-	for _, id := range v.tokens[n.token:last] {
-		mask[id/64] |= 1 << (id % 64)
-	}
-	if last == n.last {
-		return nil
-	}
-	for child := n.children; child < n.children+n.count; child++ {
-		next, err := m.step(s, v.nodes[child].b)
-		if err != nil {
-			return err
-		}
-		if next != nowhere {
-			if err := m.walk(next, v, child, mask); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	t.nodes[at].last = int32(len(t.tokens))
 }

@@ -8,9 +8,10 @@ import (
 )
 
 // ParsePattern returns the grammar of the texts that a regular expression of ECMAScript matches
-// from their beginning to their end. It fails for what is not regular, such as look-ahead.
+// from their beginning to their end. It fails for what is not regular, such as look-ahead, and
+// for patterns that need too many states.
 func ParsePattern(pattern string) (*Grammar, error) {
-	d, err := dfa.Whole(pattern)
+	d, err := dfa.Whole(dfa.NewBudget(mostCompiling), pattern)
 	if err != nil {
 		return nil, fmt.Errorf("pattern: %w", err)
 	}
@@ -20,7 +21,8 @@ func ParsePattern(pattern string) (*Grammar, error) {
 	return ofWords(d, "pattern")
 }
 
-// Choice returns the grammar of some texts.
+// Choice returns the grammar of some texts, at least one. It fails if they have more than some
+// ten thousand characters.
 func Choice(texts []string) (*Grammar, error) {
 	if len(texts) == 0 {
 		return nil, errors.New("choice: there is no text to choose")
@@ -34,12 +36,12 @@ func Choice(texts []string) (*Grammar, error) {
 
 // ofWords returns the grammar of the words of an automaton.
 func ofWords(d *dfa.DFA, what string) (*Grammar, error) {
-	s := &schema{builder: newBuilder()}
-	s.rule("root")
-	first, err := s.automaton(d, s.plainText, func(int32) []symbol { return nil })
+	b := newBuilder()
+	b.rule("root")
+	first, err := b.automaton(d, b.plainText, func(int32) []symbol { return nil })
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	s.g.rules[0].alts = [][]symbol{{{rule: first}}}
-	return s.g, s.g.machine.init(s.g)
+	b.g.rules[0].alts = [][]symbol{{{rule: first}}}
+	return b.g, b.g.machine.init(b.g)
 }

@@ -7,7 +7,7 @@ package dfa
 
 import (
 	"cmp"
-	"errors"
+	"encoding/binary"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,9 +32,6 @@ type Edge struct {
 
 // MaxStates is how many states an automaton may have.
 const MaxStates = 30_000
-
-// ErrTooLarge says that an automaton would have too many states or take too long to build.
-var ErrTooLarge = errors.New("it needs too many states: make it simpler or shorter")
 
 const (
 	surrogateFirst, surrogateLast = 0xd800, 0xdfff
@@ -131,8 +128,8 @@ func Words(words []string) (*DFA, error) {
 }
 
 // And returns an automaton of the words that all of some have.
-func And(list ...*DFA) (*DFA, error) {
-	return Product(list, func(in []bool) int32 {
+func And(b *Budget, list ...*DFA) (*DFA, error) {
+	return Product(b, list, func(in []bool) int32 {
 		if slices.Contains(in, false) {
 			return 0
 		}
@@ -141,8 +138,8 @@ func And(list ...*DFA) (*DFA, error) {
 }
 
 // Not returns an automaton of all other words.
-func (d *DFA) Not() (*DFA, error) {
-	return Product([]*DFA{d}, func(in []bool) int32 {
+func (d *DFA) Not(b *Budget) (*DFA, error) {
+	return Product(b, []*DFA{d}, func(in []bool) int32 {
 		if in[0] {
 			return 0
 		}
@@ -152,8 +149,8 @@ func (d *DFA) Not() (*DFA, error) {
 
 // Product returns an automaton in which the label of a word is told by which of some automata
 // have it.
-func Product(list []*DFA, label func(in []bool) int32) (*DFA, error) {
-	p := product{list: list, label: label, byKey: map[string]int32{}, out: &DFA{}, work: maxWork}
+func Product(b *Budget, list []*DFA, label func(in []bool) int32) (*DFA, error) {
+	p := product{list: list, label: label, byKey: map[string]int32{}, out: &DFA{}}
 	at := make([]int32, len(list))
 	for i, d := range list {
 		if d.Empty() {
@@ -162,11 +159,14 @@ func Product(list []*DFA, label func(in []bool) int32) (*DFA, error) {
 	}
 	p.state(at)
 	for i := 0; i < len(p.tuples); i++ {
-		if p.work < 0 || len(p.tuples) > MaxStates {
+		if len(p.tuples) > MaxStates {
 			return nil, ErrTooLarge
 		}
-		edges := p.edges(p.tuples[i])
-		p.out.States[i].Edges = edges
+		p.out.States[i].Edges = p.edges(p.tuples[i])
+		if err := b.Spend(p.work); err != nil {
+			return nil, err
+		}
+		p.work = 0
 	}
 	return p.out.trim(), nil
 }
@@ -178,11 +178,8 @@ type product struct {
 	byKey  map[string]int32
 	tuples [][]int32 // of states, by state of out
 	out    *DFA
-	work   int
+	work   int // since it was last taken from the budget
 }
-
-// maxWork is how many edges may be looked at, some tens of milliseconds.
-const maxWork = 4_000_000
 
 // state returns the number of a tuple.
 func (p *product) state(at []int32) int32 {
@@ -231,7 +228,7 @@ func (p *product) edges(at []int32) (out []Edge) {
 				to[i], last = e.To, min(last, e.Last)
 			}
 		}
-		p.work -= len(at)
+		p.work += 1 + len(at)
 		out = appendEdge(out, Edge{first, last, p.state(to)})
 		if first = last + 1; first == surrogateFirst {
 			first = surrogateLast + 1
@@ -328,4 +325,47 @@ func Signed(plus, minus *DFA) *DFA {
 		d.States[0].Edges = append(d.States[0].Edges, d.States[shift(plus)].Edges...)
 	}
 	return d.trim()
+}
+
+// Minimize returns the automaton of the same words that has the fewest states: those are parted
+// by their labels, and then by where they lead, until nothing parts them further (Moore 1956).
+func (d *DFA) Minimize(b *Budget) (*DFA, error) {
+	class, count := make([]int32, len(d.States)), 0
+	for {
+		byKey := map[string]int32{}
+		next := make([]int32, len(d.States))
+		for i, s := range d.States {
+			if err := b.Spend(1 + len(s.Edges)); err != nil {
+				return nil, err
+			}
+			key := binary.AppendVarint(binary.AppendVarint(nil, int64(class[i])), int64(s.Label))
+			for _, e := range merged(s.Edges, class) {
+				key = binary.AppendVarint(binary.AppendVarint(binary.AppendVarint(key, int64(e.First)), int64(e.Last)), int64(e.To))
+			}
+			n, ok := byKey[string(key)]
+			if !ok {
+				n = int32(len(byKey))
+				byKey[string(key)] = n
+			}
+			next[i] = n
+		}
+		class = next
+		if len(byKey) == count {
+			break
+		}
+		count = len(byKey)
+	}
+	out := &DFA{make([]State, count)}
+	for i, s := range d.States {
+		out.States[class[i]] = State{s.Label, merged(s.Edges, class)}
+	}
+	return out.trim(), nil
+}
+
+// merged returns edges that lead to classes of states.
+func merged(edges []Edge, class []int32) (out []Edge) {
+	for _, e := range edges {
+		out = appendEdge(out, Edge{e.First, e.Last, class[e.To]})
+	}
+	return out
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 )
 
+const testWork = 4_000_000
+
 // TestPattern has patterns as JSON schema means them, with texts that they are found in, and
 // others.
 func TestPattern(t *testing.T) {
@@ -40,8 +42,12 @@ func TestPattern(t *testing.T) {
 		{`a|^b$|c`, "a|xax|b|c", "bb|d"},
 		{`^[[:alpha:]]$`, ":]|a]", "b"},
 		{`[\b]`, "\b", "b"},
+		{`^[\d-]$`, "1|-", "a"},
+		{`^[-\d]$`, "1|-", "a"},
+		{`^[^-\d]$`, "a", "1|-"},
+		{`^[\d\-x]$`, "1|-|x", "y"},
 	} {
-		d, err := Pattern(x.pattern)
+		d, err := Pattern(NewBudget(testWork), x.pattern)
 		if err != nil {
 			t.Errorf("%s: %v", x.pattern, err)
 			continue
@@ -85,9 +91,10 @@ func TestPatternRefused(t *testing.T) {
 		`[z-a]`: "invalid character class range", `\u12`: "want 4 hexadecimal digits", `\xg0`: "not the number", `\u{110000}`: "not the number",
 		`\ud83d`: "half a character", `\p{Nope}`: "invalid character class range", `\pL`: "want \\p{NAME}", `\01`: "octal",
 		`a{1001}`: "repeats more than 1000 times", `(a{500}){3}`: "repeats more than 1000 times", "a\xff": "not UTF-8", `\p{IsGreek=x}`: "is not known",
-		`(.*a.{30}){3}`: "too many states",
+		`(.*a.{30}){3}`: "too many states", `^[a-c-\d]$`: "a dash beside", `[\s-z]`: "a dash beside", `\p{^L}`: "is not known",
+		strings.Repeat("a", 10_001): "want at most 10000",
 	} {
-		if _, err := Pattern(pattern); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Pattern(NewBudget(testWork), pattern); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", pattern, err, want)
 		}
 	}
@@ -100,21 +107,26 @@ func TestProduct(t *testing.T) {
 	for range 60 {
 		var list []*DFA
 		for range 1 + r.IntN(3) {
-			d, err := Pattern(patterns[r.IntN(len(patterns))])
+			d, err := Pattern(NewBudget(testWork), patterns[r.IntN(len(patterns))])
 			if err != nil {
 				t.Fatal(err)
 			}
 			list = append(list, d)
 		}
-		and, err := And(list...)
+		and, err := And(NewBudget(testWork), list...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		not, err := list[0].Not()
+		not, err := list[0].Not(NewBudget(testWork))
 		if err != nil {
 			t.Fatal(err)
 		}
 		checkTrim(t, "and", and)
+		least, err := and.Minimize(NewBudget(testWork))
+		if err != nil || len(least.States) > len(and.States) {
+			t.Fatal(err, len(least.States), len(and.States))
+		}
+		checkTrim(t, "minimized", least)
 		for range 60 {
 			var b strings.Builder
 			for range r.IntN(6) {
@@ -124,7 +136,7 @@ func TestProduct(t *testing.T) {
 			for _, d := range list {
 				all = all && d.Match(word)
 			}
-			if and.Match(word) != all || not.Match(word) == list[0].Match(word) {
+			if and.Match(word) != all || least.Match(word) != all || not.Match(word) == list[0].Match(word) {
 				t.Fatalf("%q: and %v, want %v; not %v", word, and.Match(word), all, not.Match(word))
 			}
 		}
@@ -159,7 +171,7 @@ func FuzzPattern(f *testing.F) {
 		if len(pattern) > 60 || len(text) > 60 {
 			return
 		}
-		d, err := Pattern(pattern)
+		d, err := Pattern(NewBudget(testWork), pattern)
 		if err != nil {
 			return
 		}

@@ -56,8 +56,14 @@ var ofNumbers = []string{"int32", "int64", "float", "double"}
 // OfNumbers reports whether a format is one of numbers.
 func OfNumbers(name string) bool { return slices.Contains(ofNumbers, name) }
 
+// saysNothing are formats that do not say which texts they have.
+var saysNothing = []string{"password", "binary", "path", "file-path", "directory-path"}
+
 // made are the automata of formats that were needed so far.
 var made sync.Map
+
+// formatWork is enough for each of the formats.
+const formatWork = 10_000_000
 
 // Format returns the automaton of a format, nil if it says nothing about a string.
 func Format(name string) (*DFA, error) {
@@ -65,14 +71,14 @@ func Format(name string) (*DFA, error) {
 		return d.(*DFA), nil
 	}
 	pattern, ok := formats[name]
-	if name == "password" || OfNumbers(name) {
+	if slices.Contains(saysNothing, name) || OfNumbers(name) {
 		return nil, nil
 	}
 	if !ok {
 		known := slices.Sorted(maps.Keys(formats))
 		return nil, fmt.Errorf("the format %q is not supported: %s are", name, strings.Join(known, ", "))
 	}
-	d, err := Whole(pattern)
+	d, err := Whole(NewBudget(formatWork), pattern)
 	if err != nil {
 		return nil, err
 	}

@@ -12,22 +12,22 @@ import (
 // Pattern returns an automaton of the texts in which a regular expression of ECMAScript is
 // found somewhere, as JSON schema means it. It fails with [ErrTooLarge], and for what is not
 // regular (look-around, back references) or not known.
-func Pattern(pattern string) (*DFA, error) {
+func Pattern(b *Budget, pattern string) (*DFA, error) {
 	re, err := translate(pattern)
 	if err != nil {
 		return nil, err
 	}
-	return compile(`(?s:.*)(?:` + re + `)(?s:.*)`)
+	return compile(b, `(?s:.*)(?:`+re+`)(?s:.*)`)
 }
 
 // Whole returns an automaton of the texts that a regular expression of ECMAScript matches from
 // their beginning to their end.
-func Whole(pattern string) (*DFA, error) {
+func Whole(b *Budget, pattern string) (*DFA, error) {
 	re, err := translate(pattern)
 	if err != nil {
 		return nil, err
 	}
-	return compile(`(?:` + re + `)`)
+	return compile(b, `(?:`+re+`)`)
 }
 
 // spaces are what \s stands for, without the brackets.
@@ -37,18 +37,25 @@ const spaces = `\t\n\v\f\r \x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202
 const noSpaces = `\x00-\x08\x0e-\x1f!-\x{9f}\x{a1}-\x{167f}\x{1681}-\x{1fff}\x{200b}-\x{2027}\x{202a}-\x{202e}` +
 	`\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{fefe}\x{ff00}-\x{10ffff}`
 
+// mostPattern is how long a pattern may be.
+const mostPattern = 10_000
+
 // translation writes a pattern in Go's syntax.
 type translation struct {
 	text  string
 	i     int
 	out   strings.Builder
 	class int // where the class begins that is read; -1: in none
+	set   int // where the last set of characters in it ends, such as \d; a range cannot begin there
 }
 
 // translate returns a pattern of ECMAScript in Go's syntax.
 func translate(pattern string) (string, error) {
 	if !utf8.ValidString(pattern) {
 		return "", errors.New("it is not UTF-8")
+	}
+	if len(pattern) > mostPattern {
+		return "", fmt.Errorf("it has %d bytes: want at most %d", len(pattern), mostPattern)
 	}
 	t := &translation{text: pattern, class: -1}
 	for t.i < len(pattern) {
@@ -127,9 +134,23 @@ func (t *translation) member(r rune, n int) error {
 		t.write(1, `\[`)
 	case '&', '~': // && is nothing in either, but may become so
 		t.write(1, `\`+string(r))
+	case '-':
+		return t.dash()
 	default:
 		t.write(n, string(r))
 	}
+	return nil
+}
+
+// dash reads one in a class. Beside a set of characters it makes no range, and readers differ in
+// what it is then.
+func (t *translation) dash() error {
+	rest := t.text[t.i+1:]
+	edge := t.i == t.class+1 || strings.HasPrefix(t.text[t.class:t.i], "[^") && t.i == t.class+2 || strings.HasPrefix(rest, "]")
+	if !edge && (t.set == t.i || len(rest) > 1 && rest[0] == '\\' && strings.IndexByte("dDwWsSpP", rest[1]) >= 0) {
+		return errors.New(`a dash beside \d, \w, \s or \p in a class: write \- or put it at the edge`)
+	}
+	t.write(1, "-")
 	return nil
 }
 
@@ -185,6 +206,9 @@ func (t *translation) escape() error {
 		return errors.New("a backslash at the end")
 	}
 	c, n := utf8.DecodeRuneInString(rest[1:])
+	if strings.ContainsRune("dDwWsSpP", c) {
+		defer func() { t.set = t.i }()
+	}
 	switch c {
 	case 'd', 'D', 'w', 'W', 't', 'n', 'v', 'f', 'r':
 		t.write(2, rest[:2])
@@ -301,6 +325,9 @@ func (t *translation) property() error {
 		return fmt.Errorf(`want \%c{NAME}`, rest[1])
 	}
 	name := rest[3:end]
+	if strings.HasPrefix(name, "^") {
+		return fmt.Errorf("the property %s is not known", name)
+	}
 	kind, value, two := strings.Cut(name, "=")
 	switch {
 	case !two:

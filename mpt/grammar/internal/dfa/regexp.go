@@ -16,7 +16,7 @@ type subset struct {
 	byKey map[string]int32
 	sets  []set
 	out   *DFA
-	work  int
+	work  int // since it was last taken from the budget
 }
 
 // set is a state: instructions that wait for the next character, and what came before.
@@ -29,7 +29,7 @@ type set struct {
 const word, other = 'a', ' '
 
 // compile returns an automaton of the words that a pattern in Go's syntax matches as a whole.
-func compile(pattern string) (*DFA, error) {
+func compile(b *Budget, pattern string) (*DFA, error) {
 	re, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
 		return nil, err
@@ -38,17 +38,19 @@ func compile(pattern string) (*DFA, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &subset{prog: prog, byKey: map[string]int32{}, out: &DFA{}, work: maxWork}
+	c := &subset{prog: prog, byKey: map[string]int32{}, out: &DFA{}, work: len(prog.Inst)}
 	for _, in := range prog.Inst {
 		const borders = syntax.EmptyWordBoundary | syntax.EmptyNoWordBoundary
 		c.words = c.words || in.Op == syntax.InstEmptyWidth && syntax.EmptyOp(in.Arg)&borders != 0
 	}
 	c.state([]uint32{uint32(prog.Start)}, -1)
 	for i := 0; i < len(c.sets); i++ {
-		if c.work < 0 || len(c.sets) > MaxStates {
+		if len(c.sets) > MaxStates {
 			return nil, ErrTooLarge
 		}
-		c.fill(i)
+		if err := c.fill(b, i); err != nil {
+			return nil, err
+		}
 	}
 	return c.out.trim(), nil
 }
@@ -100,7 +102,7 @@ func (c *subset) everything(pc uint32) bool {
 }
 
 // fill finds the edges of a state, and whether a word may end in it.
-func (c *subset) fill(at int) {
+func (c *subset) fill(b *Budget, at int) error {
 	s := c.sets[at]
 	if _, ends := c.closure(s.pcs, syntax.EmptyOpContext(s.before, -1)); ends {
 		c.out.States[at].Label = 1
@@ -113,6 +115,10 @@ func (c *subset) fill(at int) {
 	var edges []Edge
 	bounds := c.bounds(plain, inWord)
 	for i, first := range bounds {
+		if err := b.Spend(c.work); err != nil {
+			return err
+		}
+		c.work = 0
 		last := rune(utf8.MaxRune)
 		if i+1 < len(bounds) {
 			last = bounds[i+1] - 1
@@ -129,6 +135,7 @@ func (c *subset) fill(at int) {
 		}
 	}
 	c.out.States[at].Edges = edges
+	return nil
 }
 
 // closure returns the instructions for characters that can be reached without reading one, and
@@ -139,7 +146,7 @@ func (c *subset) closure(pcs []uint32, flags syntax.EmptyOp) (out []uint32, ends
 	for len(todo) > 0 {
 		pc := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		c.work--
+		c.work++
 		if seen[pc] {
 			continue
 		}
@@ -197,7 +204,7 @@ func (c *subset) bounds(lists ...[]uint32) []rune {
 // step returns what follows the instructions that take a character.
 func (c *subset) step(pcs []uint32, r rune) (next []uint32) {
 	for _, pc := range pcs {
-		c.work--
+		c.work++
 		if in := &c.prog.Inst[pc]; in.Op == syntax.InstRuneAny || in.MatchRune(r) {
 			next = append(next, in.Out)
 		}

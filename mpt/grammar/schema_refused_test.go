@@ -3,9 +3,9 @@ package grammar
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestSchemaRefused has schemas that are not kept, and what is said of them.
@@ -131,6 +131,7 @@ func TestHostileSchemas(t *testing.T) {
 		}
 		return strings.Join(list, ",")
 	}
+	taken := []string{"many names", "conjunctions", "chain of references", "doubling", "references at once", "oneOf of many"}
 	for name, schema := range map[string]string{
 		"product of anyOf": `{"allOf":[` + many(30, func(i int) string {
 			return fmt.Sprintf(`{"anyOf":[{"properties":{"a%d":{"const":1}}},{"properties":{"b%d":{"const":1}}}]}`, i, i)
@@ -172,9 +173,10 @@ func TestHostileSchemas(t *testing.T) {
 		}) + `},"oneOf":[{"$ref":"#/$defs/0"},{"$ref":"#/$defs/1"}]}`,
 		"words": `{"enum":[` + many(40_000, func(i int) string { return fmt.Sprintf(`"%d-%x"`, i%97, i*7919) }) + `]}`,
 	} {
-		began := time.Now()
 		g, err := ParseSchema(schema)
-		t.Log(name, time.Since(began), err)
+		if got := err == nil; got != slices.Contains(taken, name) {
+			t.Errorf("%s: %v", name, err)
+		}
 		var fail *SchemaError
 		if err != nil && !errors.As(err, &fail) && !errors.Is(err, ErrTooManyStates) {
 			t.Errorf("%s: %v", name, err)

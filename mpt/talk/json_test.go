@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"math/big"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"mptgo/mpt"
 	"mptgo/mpt/builtin"
@@ -82,6 +85,21 @@ func TestJSON(t *testing.T) {
 	}
 	if _, err := talk.JSON[chan int](t.Context(), c, "?"); err == nil || !strings.Contains(err.Error(), "chan int") {
 		t.Errorf("a channel: %v", err)
+	}
+	type odd struct {
+		When time.Time
+		Raw  json.RawMessage
+		N    json.Number
+		Big  *big.Int
+		From netip.Addr
+		Long []int64
+		Map  map[string]uint64
+		Fix  [2]uint16
+	}
+	for seed := range uint64(6) {
+		if _, err := talk.JSON[odd](t.Context(), c, "?", hot(t, seed)); err != nil && !errors.Is(err, talk.ErrCutOff) {
+			t.Errorf("seed %d: %v", seed, err)
+		}
 	}
 	if _, err := c.Obey(t.Context(), "?", `{"not":{}}`); err == nil || !strings.Contains(err.Error(), "/not") {
 		t.Errorf("a schema that is not kept: %v", err)

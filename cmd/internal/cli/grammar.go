@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mptgo/mpt"
 	"mptgo/mpt/grammar"
@@ -15,6 +16,7 @@ import (
 
 // grammarFlags say which form an answer has.
 type grammarFlags struct {
+	flags      *pflag.FlagSet
 	forms      []form
 	grammar    *grammar.Grammar
 	vocabulary *grammar.Vocabulary
@@ -30,6 +32,7 @@ type form struct {
 
 func (f *grammarFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
+	f.flags = fs
 	add := func(flag, letter, help string, file bool, parse func(string) (*grammar.Grammar, error)) {
 		f.forms = append(f.forms, form{flag, file, parse, fs.StringP(flag, letter, "", help)})
 	}
@@ -43,7 +46,7 @@ func (f *grammarFlags) add(cmd *cobra.Command) {
 func (f *grammarFlags) read() error {
 	var given []form
 	for _, x := range f.forms {
-		if *x.value != "" {
+		if f.flags.Changed(x.flag) {
 			given = append(given, x)
 		}
 	}
@@ -96,7 +99,7 @@ func (r *repl) json(_ context.Context, arg string) error {
 		return nil
 	case arg == "":
 		text = grammar.JSONObject
-	case !strings.HasPrefix(arg, "{"):
+	case arg != "true" && arg != "false" && !strings.HasPrefix(arg, "{"):
 		b, err := readFile(arg)
 		if err != nil {
 			return err

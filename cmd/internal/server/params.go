@@ -33,6 +33,8 @@ type wish struct {
 	usage  bool // a chunk with the usage at the end of a stream
 	model  string
 	shape  *grammar.Grammar // of answers; nil: any
+
+	shapeField string // that has told the shape
 }
 
 // readWish reads the fields that all dialects share. Their error is that of f.
@@ -58,7 +60,7 @@ func (s *Server) readWish(f *fields, m *served, r *http.Request) wish {
 	w.Key = aboutOf(r).key
 	w.Logprobs = -1
 	w.Adapters = readAdapters(f, m)
-	readShape(f, m, &w)
+	readShape(r.Context(), f, m, &w)
 	refuseTools(f)
 	return w
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,15 +16,17 @@ import (
 // shapes makes constraints on the form of answers: grammars, the last ones of which are kept.
 type shapes struct {
 	vocabulary func() *grammar.Vocabulary // made when it is first needed
+	compiling  chan struct{}              // has room for so many as are compiled at the same time
 
 	mu     sync.Mutex
 	recent []compiled // the last used one first
 }
 
-// compiled is a grammar with what it was made from.
+// compiled is a grammar with what it was made from, or why it could not be made.
 type compiled struct {
 	from source
 	g    *grammar.Grammar
+	err  error
 }
 
 // source is the text of what an answer has to be, in one of several languages.
@@ -43,80 +46,135 @@ var (
 	jsonSchema = &language{"invalid_schema", grammar.ParseSchema}
 	regex      = &language{"invalid_grammar", grammar.ParsePattern}
 	choice     = &language{"invalid_grammar", func(text string) (*grammar.Grammar, error) {
-		var list []string
-		if err := json.Unmarshal([]byte(text), &list); err != nil {
+		var list []*string
+		if err := json.Unmarshal([]byte(text), &list); err != nil || slices.Contains(list, nil) {
 			return nil, errors.New("want a list of strings")
 		}
-		return grammar.Choice(list)
+		texts := make([]string, len(list))
+		for i, x := range list {
+			texts[i] = *x
+		}
+		return grammar.Choice(texts)
 	}}
 )
 
-// keptGrammars is how many: what a grammar knows of its states may take some megabytes.
-const keptGrammars = 64
+// What is kept: so many grammars, of which what is known of their states takes so many bytes.
+// One grammar may take a second to compile and some hundred megabytes for it, so few are
+// compiled at a time.
+const (
+	keptGrammars  = 64
+	keptBytes     = 256 << 20
+	compileAtOnce = 2
+)
 
 func newShapes(m *mpt.Model) *shapes {
-	return &shapes{vocabulary: sync.OnceValue(func() *grammar.Vocabulary { return grammar.VocabularyOf(m.Tokenizer()) })}
+	return &shapes{
+		vocabulary: sync.OnceValue(func() *grammar.Vocabulary { return grammar.VocabularyOf(m.Tokenizer()) }),
+		compiling:  make(chan struct{}, compileAtOnce),
+	}
 }
 
 // grammar finds a grammar, or compiles it.
-func (s *shapes) grammar(from source) (*grammar.Grammar, error) {
-	if g := s.find(from); g != nil {
-		return g, nil
+func (s *shapes) grammar(ctx context.Context, from source) (*grammar.Grammar, error) {
+	if c, ok := s.find(from); ok {
+		return c.g, c.err
 	}
-	g, err := from.language.parse(from.text) // may take a while: others go on
-	if err != nil {
-		return nil, err
+	select {
+	case s.compiling <- struct{}{}:
+		defer func() { <-s.compiling }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.recent = slices.Insert(s.recent, 0, compiled{from, g})
-	s.recent = s.recent[:min(len(s.recent), keptGrammars)]
-	return g, nil
+	if c, ok := s.find(from); ok { // others may have waited for the same
+		return c.g, c.err
+	}
+	g, err := from.language.parse(from.text)
+	s.keep(compiled{from, g, err})
+	return g, err
 }
 
-// find returns a grammar that is known and has room for more states; nil: there is none.
-func (s *shapes) find(from source) *grammar.Grammar {
+// find returns a grammar that is known and has room for more states.
+func (s *shapes) find(from source) (compiled, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.IndexFunc(s.recent, func(c compiled) bool { return c.from == from })
 	if i < 0 {
-		return nil
+		return compiled{}, false
 	}
 	c := s.recent[i]
 	s.recent = slices.Delete(s.recent, i, i+1)
-	if c.g.Full() {
-		return nil
+	if c.g != nil && c.g.Full() {
+		return compiled{}, false
 	}
 	s.recent = slices.Insert(s.recent, 0, c)
-	return c.g
+	return c, true
+}
+
+// keep puts a grammar before the others, of which those go that were not used for longest.
+func (s *shapes) keep(c compiled) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.recent = slices.Insert(s.recent, 0, c)
+	bytes := int64(0)
+	for i, c := range s.recent {
+		bytes += int64(len(c.from.text))
+		if c.g != nil {
+			bytes += c.g.Bytes()
+		}
+		if i == keptGrammars || i > 0 && bytes > keptBytes {
+			s.recent = slices.Delete(s.recent, i, len(s.recent))
+			return
+		}
+	}
 }
 
 // shapeReader reads what the form of an answer has to be. What cannot be kept is refused: to
 // ignore it would be worse.
 type shapeReader struct {
-	f    *fields
-	m    *served
-	w    *wish
-	name string // of the field that has told it
+	f   *fields
+	m   *served
+	w   *wish
+	ctx context.Context
 }
 
-func readShape(f *fields, m *served, w *wish) {
-	r := &shapeReader{f: f, m: m, w: w}
+func readShape(ctx context.Context, f *fields, m *served, w *wish) {
+	r := &shapeReader{f: f, m: m, w: w, ctx: ctx}
 	r.format()
-	for _, x := range []struct {
-		name     string
-		language *language
-	}{
+	r.fields(f, []shapeField{
 		{"json_schema", jsonSchema}, {"guided_json", jsonSchema}, {"guided_choice", choice},
-		{"grammar", gbnf}, {"guided_grammar", gbnf}, {"guided_regex", regex},
-	} {
-		switch {
-		case !f.has(x.name) || f.all[x.name] == "":
-		case x.language == jsonSchema || x.language == choice:
-			r.keep(x.name, source{x.language, schemaText(f, x.name)})
-		default:
-			r.keep(x.name, source{x.language, f.text(x.name)})
+		{"grammar", gbnf}, {"guided_grammar", gbnf}, {"guided_regex", regex}, {"regex", regex},
+	})
+	if f.has("structured_outputs") { // vLLM's
+		r.fields(f.object("structured_outputs"), []shapeField{
+			{"json", jsonSchema}, {"choice", choice}, {"grammar", gbnf}, {"regex", regex},
+		})
+	}
+	if f.has("ebnf") {
+		f.failCode("invalid_grammar", "ebnf", "grammars of this kind are not supported: use grammar")
+	}
+}
+
+// shapeField is a field in which the form of answers may stand.
+type shapeField struct {
+	name     string
+	language *language
+}
+
+// fields reads those of an object.
+func (r *shapeReader) fields(o *fields, list []shapeField) {
+	for _, x := range list {
+		text := ""
+		if x.language == jsonSchema || x.language == choice {
+			text = schemaText(o, x.name)
+		} else {
+			text = o.text(x.name)
 		}
+		if o.has(x.name) && text != "" {
+			r.keep(o.path+x.name, source{x.language, text})
+		}
+	}
+	if r.f.err == nil {
+		r.f.err = o.err
 	}
 }
 
@@ -135,22 +193,28 @@ func (r *shapeReader) format() {
 	if !r.f.has(name) {
 		return
 	}
-	o := r.f.object(name)
-	t := o.text("type")
-	inner := o
-	if t == "json_schema" && o.has("json_schema") {
+	fail := func(format string, args ...any) { r.f.failCode("invalid_schema", name, format, args...) }
+	o := &fields{}
+	if all, ok := r.f.all[name].(map[string]any); ok {
+		o = r.f.object(name)
+		o.all = all
+	}
+	t, inner := o.text("type"), o
+	if o.has("json_schema") {
 		inner = o.object("json_schema")
 	}
 	switch {
 	case o.err != nil || !o.has("type"):
-		r.f.failCode("invalid_schema", name, "want an object with a type")
+		fail("want an object with a type, and json_schema as an object")
+	case t == "text" && (inner != o || o.has("schema")):
+		fail("the type is text, and a schema is there, too: want json_schema as the type")
 	case t == "text":
 	case t != "json_object" && t != "json_schema":
-		r.f.failCode("invalid_schema", name, "the type %q is not known: text, json_object and json_schema are", t)
+		fail("the type %q is not known: text, json_object and json_schema are", t)
 	case inner.has("schema"):
 		r.keep(inner.path+"schema", source{jsonSchema, schemaText(inner, "schema")})
-	case t == "json_schema":
-		r.f.failCode("invalid_schema", name, "want json_schema with a schema in it")
+	case t == "json_schema" || inner != o:
+		fail("want json_schema with a schema in it")
 	default:
 		r.keep(name, source{jsonSchema, grammar.JSONObject})
 	}
@@ -161,16 +225,16 @@ func (r *shapeReader) keep(name string, from source) {
 	code := from.language.code
 	switch {
 	case r.f.err != nil:
-	case r.name != "":
-		r.f.failCode(code, name, "%s is there, too: give one of the two", r.name)
+	case r.w.shapeField != "":
+		r.f.failCode(code, name, "%s is there, too: give one of the two", r.w.shapeField)
 	case r.w.IgnoreEOS:
 		r.f.fail("ignore_eos", "with a grammar or a schema the text ends where that does")
 	default:
-		g, err := r.m.shapes.grammar(from)
+		g, err := r.m.shapes.grammar(r.ctx, from)
 		if err != nil {
 			r.f.failCode(code, name, "%s", strings.TrimPrefix(err.Error(), "grammar: "))
 		}
-		r.w.shape, r.name = g, name
+		r.w.shape, r.w.shapeField = g, name
 	}
 }
 
@@ -182,7 +246,8 @@ func (w *wish) constrain(f *fields, m *served, begun []int32) {
 	}
 	ends := append(slices.Clone(m.Engine.Model().Tokenizer().EOGs()), w.StopTokens...)
 	if len(ends) == 0 {
-		f.failCode("invalid_grammar", "grammar", "the model has no token that ends a text")
+		f.failCode("invalid_grammar", w.shapeField, "the model has no token that ends a text")
+		return
 	}
 	first := w.shape.Matcher(m.shapes.vocabulary(), ends) // made where nobody else waits for it
 	for i, id := range begun {

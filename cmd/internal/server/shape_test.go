@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -97,7 +98,7 @@ func TestJSONSchema(t *testing.T) {
 		`"response_format":{"type":"json_schema","json_schema":{"schema":` + schema + `}}`,
 		`"response_format":{"type":"json_schema","schema":` + schema + `}`,
 		`"response_format":{"type":"json_object","schema":` + schema + `}`,
-		`"json_schema":` + schema, `"guided_json":` + schema, `"guided_json":` + string(quoted),
+		`"json_schema":` + schema, `"structured_outputs":{"json":` + schema + `}`, `"guided_json":` + schema, `"guided_json":` + string(quoted),
 	} {
 		for _, path := range []string{"/v1/chat/completions", "/v1/completions"} {
 			body := `{"prompt":"Once","messages":[{"role":"user","content":"Hello"}],"temperature":1,"seed":3,"n":3,` + field
@@ -148,6 +149,7 @@ func TestGuided(t *testing.T) {
 	_, h := start(t, serve.Options{})
 	for field, pattern := range map[string]string{
 		`"guided_regex":"[a-c]{3}-\\d"`: `^[a-c]{3}-\d$`, `"guided_choice":["red","green","reddish"]`: `^(red|green|reddish)$`,
+		`"structured_outputs":{"regex":"[a-c]{3}"}`: `^[a-c]{3}$`, `"regex":"x|yy"`: `^(x|yy)$`,
 	} {
 		for seed := range 4 {
 			_, b, _ := post(t, h.URL+"/v1/completions", fmt.Sprintf(`{"prompt":"Once","temperature":1.5,"seed":%d,%s}`, seed, field))
@@ -199,5 +201,41 @@ func TestGrammarTooLarge(t *testing.T) {
 	e := errorOf(fmt.Errorf("mpt: token 5: %w", grammar.ErrTooManyStates))
 	if e.Status != 400 || e.Code != "invalid_grammar" || e.Param != "grammar" {
 		t.Errorf("%+v", e)
+	}
+}
+
+// What is compiled is kept, what cannot be too, and what grows beyond the limit goes.
+func TestShapes(t *testing.T) {
+	s := newShapes(nil)
+	first, err := s.grammar(t.Context(), source{gbnf, `root ::= "a"`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := s.grammar(t.Context(), source{gbnf, `root ::= "a"`}); again != first {
+		t.Error("the same grammar was compiled again")
+	}
+	if other, err := s.grammar(t.Context(), source{regex, `root ::= "a"`}); err != nil || other == first {
+		t.Errorf("the same text in another language: %v", err)
+	}
+	_, err = s.grammar(t.Context(), source{jsonSchema, `{"not":{}}`})
+	_, again := s.grammar(t.Context(), source{jsonSchema, `{"not":{}}`})
+	if err == nil || err != again {
+		t.Errorf("%v, then %v", err, again)
+	}
+	for i := range keptGrammars + 10 {
+		if _, err := s.grammar(t.Context(), source{choice, fmt.Sprintf(`["%d"]`, i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(s.recent) != keptGrammars {
+		t.Errorf("%d are kept", len(s.recent))
+	}
+	for range compileAtOnce {
+		s.compiling <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.grammar(ctx, source{gbnf, `root ::= "b"`}); err != context.Canceled {
+		t.Errorf("who waits and leaves: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,7 +28,7 @@ func (f *grammarFlags) add(cmd *cobra.Command) {
 }
 
 // read compiles the grammar, if there is one.
-func (f *grammarFlags) read() error {
+func (f *grammarFlags) read(ctx context.Context) error {
 	if f.text == "" && f.file == "" {
 		return nil
 	}
@@ -36,7 +37,7 @@ func (f *grammarFlags) read() error {
 		if f.text != "" {
 			return errors.New("--grammar and --grammar-file: want one of the two")
 		}
-		b, err := readFile(f.file)
+		b, err := readFile(ctx, f.file)
 		if err != nil {
 			return fmt.Errorf("--grammar-file: %w", err)
 		}

@@ -53,7 +53,7 @@ func Convert(dst []byte, dt gguf.Type, src []byte, st gguf.Type, cols int, weigh
 		return fmt.Errorf("quantize: %v: feedback of %d columns in blocks of %d for rows of %d values", dt, f.cols, f.block, cols)
 	}
 	if scratch.Feedback != nil && scratch.Search == Better {
-		return convertTogether(out, scratch, dst, in, src, rows)
+		return convertTogether(out, scratch, dst, in, src, rows, weights)
 	}
 	from, to := len(src)/rows, len(dst)/rows
 	values := scratch.values(cols)
@@ -88,7 +88,7 @@ func countRows(dst []byte, dt gguf.Type, src []byte, st gguf.Type, cols int) (in
 }
 
 // convertTogether converts rows with feedback, some at a time.
-func convertTogether(out *Format, how *Scratch, dst []byte, in *Format, src []byte, rows int) error {
+func convertTogether(out *Format, how *Scratch, dst []byte, in *Format, src []byte, rows int, weights []float32) error {
 	from, to, cols := len(src)/rows, len(dst)/rows, how.Feedback.cols
 	values := how.values(min(rows, rowsTogether) * cols)
 	for r := 0; r < rows; r += rowsTogether {
@@ -100,12 +100,27 @@ func convertTogether(out *Format, how *Scratch, dst []byte, in *Format, src []by
 		}
 		d := dst[r*to : (r+n)*to]
 		how.Feedback.encode(out, d, part)
-		if b := out.bad(d); b >= 0 {
-			_, size := out.Type.Block()
-			return fmt.Errorf("quantize: %v to %v: row %d: %w", in.Type, out.Type, r+b*size/to, tooLarge(out.Type, b%(to/size)))
+		if i, err := encodeBad(out, d, part, cols, weights); err != nil {
+			return fmt.Errorf("quantize: %v to %v: row %d: %w", in.Type, out.Type, r+i, err)
 		}
 	}
 	return nil
+}
+
+// encodeBad encodes those of some rows by themselves that feedback has made too large to
+// be stored, though their own values may not be. It returns the row that is.
+func encodeBad(out *Format, dst []byte, src []float32, cols int, weights []float32) (row int, err error) {
+	to := len(dst) / (len(src) / cols)
+	for r := range len(src) / cols {
+		d := dst[r*to : (r+1)*to]
+		if out.bad(d) < 0 {
+			continue
+		}
+		if err := encodeRow(out, Better, d, src[r*cols:(r+1)*cols], weights); err != nil {
+			return r, err
+		}
+	}
+	return 0, nil
 }
 
 // convertRow converts one row, by the short way where there is one.

@@ -16,6 +16,8 @@ type descent struct {
 
 	k    gridBlock
 	v, g [256]float32 // the values, and the cost's matrix times z-v
+
+	reference [256]byte // the block that the reference makes
 }
 
 // A grid is the form of the blocks of a type with scales: a value of group j is
@@ -90,11 +92,30 @@ func (d *descent) start(f *Format, b []byte) {
 			w[i] = d.costRow(i)[i]
 		}
 	}
-	if f.better != nil {
-		f.better(b, d.z, w)
-	} else {
+	if f.better == nil {
 		f.Encode(b, d.z, w)
+		return
 	}
+	f.better(b, d.z, w)
+	if f.agree != nil && f.agree(d.z) {
+		return
+	}
+	reference := d.reference[:len(b)]
+	f.Encode(reference, d.z, w)
+	if f.bad(reference) < 0 && (f.bad(b) >= 0 || d.error(f, reference, w) < d.error(f, b, w)) {
+		copy(b, reference)
+	}
+}
+
+// error returns what the errors of a block cost with weights for them.
+func (d *descent) error(f *Format, b []byte, w []float32) (sum float64) {
+	v := d.g[:len(d.z)]
+	f.Decode(v, b)
+	for i, z := range d.z {
+		e := float64(v[i]) - float64(z)
+		sum += float64(float64(w[i]) * float64(e*e))
+	}
+	return sum
 }
 
 // refits is how often scales are chosen again for the codes.

@@ -12,9 +12,10 @@
 //
 // What codes and scales to choose for values is open. There are two ways:
 // [Reference], that of search*.go and gridfit.go, writes the bytes that ggml
-// writes; [Better], that of better*.go, looks for a smaller error. Of blocks whose
-// values are not spread out, or that it cannot store, it keeps the reference's where
-// that has the smaller one; see opinion.go.
+// writes; [Better], that of better*.go, looks for a smaller error, asks the reference
+// too, and keeps of every block the one with the smaller error; see opinion.go. With a
+// [Feedback] a block begins with the better one of both, see descent.go; what its
+// values should be depends on the blocks before it then.
 //
 // # Arithmetic
 //

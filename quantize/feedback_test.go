@@ -278,7 +278,7 @@ func TestFeedbackGolden(t *testing.T) {
 		feedback(t, format.Type, products, cols).encode(format, b, x)
 		h.Write(b)
 	}
-	if got := fmt.Sprintf("%x", h.Sum64()); got != "4646f90ddd4991fa" {
+	if got := fmt.Sprintf("%x", h.Sum64()); got != "6a8c975a6f75831b" {
 		t.Errorf("other bytes: %s", got)
 	}
 }
@@ -319,5 +319,46 @@ func TestFeedbackTogether(t *testing.T) {
 				t.Errorf("%v, a value of %v: %v, want %q", typ, value, err, want)
 			}
 		}
+	}
+}
+
+// TestFeedbackAtLimit: rows that can just be stored are stored, though feedback makes
+// their values larger.
+func TestFeedbackAtLimit(t *testing.T) {
+	const cols = 512
+	products, _ := correlated(cols)
+	r := rand.New(rand.NewPCG(5, 5))
+	over := 0
+	for _, typ := range []gguf.Type{gguf.Q8_0, gguf.Q4_0, gguf.Q6_K} {
+		format, _ := Lookup(typ)
+		f := feedback(t, typ, products, cols)
+		size, _ := typ.RowBytes(cols)
+		b := make([]byte, size)
+		for range 50 {
+			x := make([]float32, cols)
+			top := float32(65504 * 7)
+			if typ == gguf.Q8_0 {
+				top = 65504 * 127
+			}
+			for i := range x {
+				x[i] = top * (1 - 0.1*r.Float32())
+			}
+			if Reference.EncodeRows(typ, b, x, cols, nil) != nil {
+				continue
+			}
+			if f.encode(format, b, x); format.bad(b) >= 0 {
+				over++
+			}
+			how := Scratch{Search: Better, Feedback: f}
+			if err := Convert(b, typ, floatsAsBytes(x), gguf.F32, cols, nil, &how); err != nil {
+				t.Fatalf("%v: %v", typ, err)
+			}
+			if err := CheckFinite(typ, b); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if over == 0 {
+		t.Error("no row was too large with feedback")
 	}
 }

@@ -24,6 +24,10 @@ type Format struct {
 	// for types that have none.
 	better func(dst []byte, src, weights []float32)
 
+	// agree reports that for the values of a block both searches write the same
+	// bytes; nil if that is never known.
+	agree func(x []float32) bool
+
 	// grid is how blocks are improved with a [Feedback], nil for types whose values
 	// are not chosen one by one.
 	grid *grid

@@ -19,11 +19,22 @@ var iq3_S = Format{
 	Encode: blockEncoder(gguf.IQ3_S, encodeIQ3_S),
 	Decode: decoder(gguf.IQ3_S, decodeIQ3_S),
 	better: blockEncoder(gguf.IQ3_S, betterIQ3_S),
+	agree:  noGroupOfZeros,
 	bad:    badHalves(gguf.IQ3_S, 0),
 }
 
 // betterIQ3_S is the reference's search without its mistake.
 func betterIQ3_S(b []byte, x, importance []float32) { writeIQ3_S(b, x, importance, false) }
+
+// noGroupOfZeros reports whether a block has nothing to make that mistake with.
+func noGroupOfZeros(x []float32) bool {
+	for i := 0; i < len(x); i += 32 {
+		if absMax(x[i:i+32]) == 0 {
+			return false
+		}
+	}
+	return true
+}
 
 func decodeIQ3_S(x []float32, b []byte) {
 	d, grid := half(b[0:]), codebook.IQ3_S()

@@ -1,6 +1,9 @@
 package quantize
 
 import (
+	"bytes"
+	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -48,38 +51,60 @@ func peculiarRows(r *rand.Rand) map[string][]float32 {
 	return rows
 }
 
-// TestNeverWorse holds the better search to the reference on blocks where it used to be
-// up to thousands of times worse, and wherever the reference finds a scale at all.
+// nastyRows are all rows that the searches are compared on.
+func nastyRows(t *testing.T, r *rand.Rand) map[string][]float32 {
+	rows := peculiarRows(r)
+	maps.Copy(rows, hostile())
+	golden := readFloats(t, "testdata/input.f32")
+	for i := range len(golden) / 256 {
+		rows[fmt.Sprint("golden ", i)] = golden[256*i : 256*(i+1)]
+	}
+	for i := range 8 {
+		x := make([]float32, 256)
+		for l := range x {
+			x[l] = float32(0.02 * r.NormFloat64() * math.Exp(float64(i)*r.NormFloat64()/4))
+		}
+		rows[fmt.Sprint("random ", i)] = x
+	}
+	// What a scale in binary16 can just stand for: with another scale it overflows.
+	for _, codes := range []float32{1, 3, 4, 7, 8, 15, 16, 31, 63, 127, 128, 31 * 31, 113 * 31, 63 * 15, 127 * 31} {
+		for _, sign := range []float32{-1, 1} {
+			limit := fill(sign * 65504 * codes)
+			rows[fmt.Sprint("limit, equal ", sign*codes)] = limit
+			limit = with(256, 77, sign*65504*codes)
+			limit[78] = -limit[77] * 0.9
+			rows[fmt.Sprint("limit ", sign*codes)] = limit
+		}
+	}
+	return rows
+}
+
+// TestNeverWorse holds the better search to the reference on every block of every type,
+// and wherever the reference finds a scale at all.
 func TestNeverWorse(t *testing.T) {
 	r := rand.New(rand.NewPCG(15, 11))
 	importance := make([]float32, 256)
 	for i := range importance {
 		importance[i] = float32(math.Exp(r.NormFloat64()))
 	}
-	rounds := 8
+	rounds := 2
 	if testing.Short() {
 		rounds = 1
 	}
-	for round := range rounds {
-		rows := peculiarRows(r)
-		for name, x := range hostile() {
-			rows[name] = x
-		}
-		for _, f := range Formats() {
-			if f.Encode == nil || f.better == nil || round > 0 && f.grid == nil {
-				continue
-			}
-			n, _ := f.Type.Block()
-			for name, x := range rows {
-				for _, w := range [][]float32{nil, importance} {
-					neverWorse(t, f, name, x, w, n)
+	for range rounds {
+		for name, x := range nastyRows(t, r) {
+			for i, w := range [][]float32{nil, importance, fill(0), with(256, 9, 1), fill(1e-30)} {
+				for _, f := range Formats() {
+					if f.Encode != nil {
+						neverWorse(t, f, fmt.Sprintf("%s, weights %d", name, i), x, w)
+					}
 				}
 			}
 		}
 	}
 }
 
-func neverWorse(t *testing.T, f *Format, name string, x, w []float32, n int) {
+func neverWorse(t *testing.T, f *Format, name string, x, w []float32) {
 	t.Helper()
 	size, _ := f.Type.RowBytes(256)
 	ref, got := make([]byte, size), make([]byte, size)
@@ -87,22 +112,92 @@ func neverWorse(t *testing.T, f *Format, name string, x, w []float32, n int) {
 		return
 	}
 	if err := Better.EncodeRows(f.Type, got, x, 256, w); err != nil {
-		t.Errorf("%v, %s, importance %v: %v, but the reference finds a scale", f.Type, name, w != nil, err)
+		t.Errorf("%v, %s: %v, but the reference finds a scale", f.Type, name, err)
 		return
 	}
-	part := size / (256 / n)
-	for i := range 256 / n {
-		if name == "outlier" && i+1 < 256/n {
-			continue // there it is not
+	a, b := blockErrors(f, ref, x, w), blockErrors(f, got, x, w)
+	for i := range a {
+		if !(b[i] <= a[i]) {
+			t.Errorf("%v, %s, block %d: error %v, reference %v", f.Type, name, i, b[i], a[i])
 		}
-		var imp []float32
+	}
+}
+
+// blockErrors returns the weighted squared error of each block of a row.
+func blockErrors(f *Format, row []byte, x, w []float32) []float64 {
+	n, _ := f.Type.Block()
+	if n == 1 {
+		n = 256
+	}
+	y, weights := make([]float32, len(x)), make([]float32, len(x))
+	f.Decode(y, row)
+	errors := make([]float64, len(x)/n)
+	for i := range errors {
+		var importance []float32
 		if w != nil {
-			imp = w[i*n : (i+1)*n]
+			importance = w[i*n : (i+1)*n]
 		}
-		x := x[i*n : (i+1)*n]
-		a, b := blockError(f, ref[i*part:(i+1)*part], x, imp), blockError(f, got[i*part:(i+1)*part], x, imp)
-		if b > a {
-			t.Errorf("%v, %s, importance %v, block %d: error %v, reference %v", f.Type, name, w != nil, i, b, a)
+		weighBetter(weights[i*n:(i+1)*n], x[i*n:(i+1)*n], importance)
+		for l := i * n; l < (i+1)*n; l++ {
+			d := float64(y[l]) - float64(x[l])
+			errors[i] += float64(float64(weights[l]) * float64(d*d))
+		}
+	}
+	return errors
+}
+
+// TestBetterBlocks: every block is that of one of the two searches, and the one of the
+// better search stays where the reference's has no smaller error.
+func TestBetterBlocks(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 1))
+	kept, other := 0, 0
+	for name, x := range nastyRows(t, r) {
+		for _, f := range Formats() {
+			if f.better == nil {
+				continue
+			}
+			size, _ := f.Type.RowBytes(256)
+			ref, own, got := make([]byte, size), make([]byte, size), make([]byte, size)
+			if Reference.EncodeRows(f.Type, ref, x, 256, nil) != nil {
+				continue
+			}
+			f.better(own, x, nil)
+			if f.bad(own) >= 0 {
+				continue
+			}
+			if err := Better.EncodeRows(f.Type, got, x, 256, nil); err != nil {
+				t.Fatal(err)
+			}
+			a, b := blockErrors(f, ref, x, nil), blockErrors(f, own, x, nil)
+			for i := range a {
+				part := func(b []byte) []byte { return b[i*size/len(a) : (i+1)*size/len(a)] }
+				want := own
+				if a[i] < b[i] {
+					want = ref
+				}
+				kept, other = kept+1, other+1
+				if bytes.Equal(part(want), part(own)) {
+					other--
+				}
+				if !bytes.Equal(part(got), part(want)) {
+					t.Errorf("%v, %s: block %d is not the one with the smaller error", f.Type, name, i)
+				}
+			}
+		}
+	}
+	if other == 0 || other == kept {
+		t.Errorf("of %d blocks the reference's was taken for %d", kept, other)
+	}
+}
+
+// TestIQ3_SAgrees: the two searches of IQ3_S write the same where no group is all zeros.
+func TestIQ3_SAgrees(t *testing.T) {
+	for name, x := range nastyRows(t, rand.New(rand.NewPCG(2, 2))) {
+		b, want := make([]byte, 110), make([]byte, 110)
+		encodeIQ3_S(want, x, nil)
+		betterIQ3_S(b, x, nil)
+		if iq3_S.agree(x) && !bytes.Equal(b, want) {
+			t.Errorf("%s: the blocks differ", name)
 		}
 	}
 }

@@ -64,6 +64,9 @@ func (c *Checkpoint) open(file string) error {
 		err = c.openSingle(file)
 	}
 	if err == nil {
+		err = c.dropPrefix()
+	}
+	if err == nil {
 		c.resolve()
 	}
 	return err
@@ -149,20 +152,24 @@ func (c *Checkpoint) add(s *Container) error {
 		c.note("%s", note)
 	}
 	for _, t := range s.tensors {
-		name := canonical(t.Name)
-		if isBuffer(name) {
-			continue
+		if err := c.addTensor(t); err != nil {
+			return err
 		}
-		if u := c.byName[name]; u != nil {
-			if err := c.addAgain(t, u); err != nil {
-				return err
-			}
-			continue
-		}
-		t.Name = name
-		c.byName[name] = t
-		c.tensors = append(c.tensors, t)
 	}
+	return nil
+}
+
+func (c *Checkpoint) addTensor(t *Tensor) error {
+	name := canonical(t.Name)
+	if isBuffer(name) {
+		return nil
+	}
+	if u := c.byName[name]; u != nil {
+		return c.addAgain(t, u)
+	}
+	t.Name = name
+	c.byName[name] = t
+	c.tensors = append(c.tensors, t)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // ErrFormat is wrapped by every error that is the fault of a file's content.
@@ -52,7 +53,7 @@ func (c *Container) Format() string {
 // Note returns what a user should know of the file although it is no error: that its
 // name says that it is of the other kind. It is empty if there is nothing to say.
 func (c *Container) Note() string {
-	ext := filepath.Ext(c.path)
+	ext := strings.ToLower(filepath.Ext(c.path))
 	if c.torch == (ext == ".safetensors") && slices.Contains(weightFiles, ext) {
 		return fmt.Sprintf("%s is a %s file, whatever its name says, and read as one", filepath.Base(c.path), c.Format())
 	}

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -42,9 +43,9 @@ func (c *Checkpoint) openWeights() error {
 			if c.has(l.index) && !c.isIndexOf(l) {
 				c.note("%s is not read: it is about other files than %s, which holds all weights", l.index, l.single)
 			}
-			return c.openSingle(l.single)
+			return c.hint(c.openSingle(l.single), l.single)
 		case c.has(l.index):
-			return c.openShards(l)
+			return c.hint(c.openShards(l), l.index)
 		}
 	}
 	for _, l := range layouts {
@@ -55,6 +56,24 @@ func (c *Checkpoint) openWeights() error {
 	}
 	return fmt.Errorf("checkpoint: %s: no weights: there is no model.safetensors or pytorch_model.bin, and no index of shards%s: %w",
 		c.dir, c.candidates(), fs.ErrNotExist)
+}
+
+// hint adds to what is wrong with the weights in the file used that the folder holds them
+// in another way, too: transformers does not look at that either.
+func (c *Checkpoint) hint(err error, used string) error {
+	if !errors.Is(err, ErrFormat) {
+		return err
+	}
+	later := false
+	for _, l := range layouts {
+		for _, name := range []string{l.single, l.index} {
+			if later && c.has(name) {
+				return fmt.Errorf("%w; %s lies beside it and is read once %s is gone", err, name, used)
+			}
+			later = later || name == used
+		}
+	}
+	return err
 }
 
 func (c *Checkpoint) has(name string) bool {
@@ -120,9 +139,26 @@ func (c *Checkpoint) hasShards(pattern string) bool {
 // The endings of files that may hold weights, and the beginnings of those that never do
 // although they end so.
 var (
-	weightFiles = []string{".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack", ".distcp"}
+	weightFiles = []string{".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack", ".distcp", ".onnx", ".npz"}
 	otherFiles  = []string{"training_args", "optimizer", "scheduler", "rng_state", "scaler", "tokenizer"}
 )
+
+// weightExt returns the ending of a name if it is one of a file that may hold weights; a file
+// that a download has not finished has another one behind it.
+func weightExt(name string) (ext string, unfinished bool) {
+	name = strings.ToLower(name)
+	ext = filepath.Ext(name)
+	if slices.Contains(partEndings, ext) {
+		ext, unfinished = filepath.Ext(strings.TrimSuffix(name, ext)), true
+	}
+	if !slices.Contains(weightFiles, ext) {
+		return "", false
+	}
+	return ext, unfinished
+}
+
+// partEndings are what programs that download write behind names until they are done.
+var partEndings = []string{".part", ".partial", ".incomplete", ".crdownload", ".download", ".tmp", ".aria2"}
 
 // candidates tells which files with weights under other names there are in the folder.
 // A [Source] does not say what it has besides.
@@ -136,11 +172,14 @@ func (c *Checkpoint) candidates() string {
 	entries, _ := os.ReadDir(c.dir)
 	for _, e := range entries {
 		name := e.Name()
-		has := func(start string) bool { return strings.HasPrefix(name, start) }
+		ext, unfinished := weightExt(name)
+		has := func(start string) bool { return strings.HasPrefix(strings.ToLower(name), start) }
 		switch {
 		case e.IsDir() && (has("checkpoint") || has("global_step")):
 			names = append(names, fmt.Sprintf("the folder %q", name))
-		case e.IsDir() || slices.ContainsFunc(otherFiles, has) || !slices.Contains(weightFiles, filepath.Ext(name)):
+		case e.IsDir() || slices.ContainsFunc(otherFiles, has) || ext == "":
+		case unfinished:
+			names = append(names, fmt.Sprintf("%q, which a download has not finished", name))
 		case has("adapter_model."):
 			names = append(names, fmt.Sprintf("%q of a LoRA adapter", name))
 		default:

@@ -137,6 +137,14 @@ func oddFolders(t *testing.T) []kept {
 		{"safetensors under a torch name", map[string][]byte{"pytorch_model.bin": plain}, "pytorch_model.bin is a safetensors file"},
 		{"torch shards under safetensors names", map[string][]byte{"a.safetensors": torch, index: indexOf(t, inFile(all, "a.safetensors"))}, "a.safetensors is a torch file"},
 	}
+	for _, prefix := range []string{"ema_model.", "ema_model.module.", "module.ema.", "averaged_model.model.", "state.ema.", "a.b.c.d.e."} {
+		named := renamedTo(all, func(n string) string { return prefix + n })
+		bias := saved{prefix + "transformer.blocks.0.attn.attn_bias", wte.dtype, wte.shape, wte.data}
+		list = append(list, kept{"all begin with " + prefix, map[string][]byte{"model.safetensors": safetensorsWith(t, nil, append(named, bias)...)}, "the names of all tensors begin with"},
+			kept{"shards that begin with " + prefix, map[string][]byte{"a.safetensors": safetensorsWith(t, nil, named...), index: indexOf(t, inFile(named, "a.safetensors"))}, "begin with"})
+	}
+	averaged := append(renamedTo(all, func(n string) string { return "module." + n }), saved{"n_averaged", "I64", []int{}, make([]byte, 8)})
+	list = append(list, kept{"averaged by torch", map[string][]byte{"model.safetensors": safetensorsWith(t, nil, averaged...)}, ""})
 	for _, dtype := range []string{"U16", "U32", "U64", "C64", "F8_E8M0", "F8_E4M3FNUZ", "F4", "F6_E2M3", "I4", "F1024"} {
 		n := map[string]int{"U16": 2, "U32": 4, "U64": 8, "C64": 8}[dtype]
 		odd := saved{"transformer.blocks.0.attn.attn_bias", dtype, []int{2}, make([]byte, max(2*n, 2))}
@@ -222,6 +230,10 @@ func TestNoWeights(t *testing.T) {
 		`no index of shards: file does not exist`:                                                       {"tokenizer.json", "training_args.bin", "optimizer.pt", "rng_state_0.pth"},
 		`there is "model.fp16.safetensors" (to read a file under another name, give the file itself`:    {"model.fp16.safetensors", "scheduler.pt"},
 		`there is "consolidated.safetensors", "pytorch_model.pt" (to`:                                   {"pytorch_model.pt", "consolidated.safetensors"},
+		`there is "MODEL.SAFETENSORS" (to read a file under another name, give the file itself`:         {"MODEL.SAFETENSORS", "Optimizer.PT"},
+		`there is "PyTorch_Model.Bin" (to`:                                                              {"PyTorch_Model.Bin"},
+		`there is "model.safetensors.part", which a download has not finished: file`:                    {"model.safetensors.part", "notes.part"},
+		`there is "pytorch_model.bin.incomplete", which a download has not finished: file`:              {"pytorch_model.bin.incomplete"},
 		`there is "adapter_model.safetensors" of a LoRA adapter: file`:                                  {"adapter_model.safetensors"},
 		`shards; there is "model-00001-of-00001.safetensors" (to`:                                       {"model-00001-of-00001.safetensors"},
 		`"1.pt", "2.pt", "3.pt", "4.pt", "5.pt", "6.pt", "7.pt", "8.pt", 2 more`:                        {"1.pt", "2.pt", "3.pt", "4.pt", "5.pt", "6.pt", "7.pt", "8.pt", "9.pt", "a.pt"},
@@ -295,6 +307,54 @@ func TestRefusedFolders(t *testing.T) {
 		_, err := Open(folder(t, map[string][]byte{"config.json": readCase(t, "hf-tiny", "config.json"), "model.safetensors": file}))
 		if !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), strings.TrimSpace(want)) {
 			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+// TestOtherWeights names the weights that lie beside those that cannot be read: an
+// interrupted download may come first in the order of transformers.
+func TestOtherWeights(t *testing.T) {
+	plain, torch := readCase(t, "hf-tiny", "model.safetensors"), readCase(t, "hf-legacy-bin", "pytorch_model.bin")
+	const index, binIndex = "model.safetensors.index.json", "pytorch_model.bin.index.json"
+	const empty = "the file is empty, as a download that was interrupted leaves it"
+	for _, x := range []struct {
+		files map[string][]byte
+		want  []string
+	}{
+		{map[string][]byte{"model.safetensors": {}, "pytorch_model.bin": torch}, []string{empty, "; pytorch_model.bin lies beside it and is read once model.safetensors is gone"}},
+		{map[string][]byte{"model.safetensors": plain[:1000], "pytorch_model.bin": torch}, []string{"truncated", "pytorch_model.bin lies beside it"}},
+		{map[string][]byte{"model.safetensors": []byte("version https://git-lfs"), "pytorch_model.bin": torch}, []string{"git-lfs", "pytorch_model.bin lies beside it"}},
+		{map[string][]byte{"model.safetensors": {}, binIndex: {}}, []string{empty, binIndex + " lies beside it"}},
+		{map[string][]byte{index: {}, "pytorch_model.bin": torch}, []string{index + ": malformed file: " + empty, "is read once " + index + " is gone"}},
+		{map[string][]byte{index: []byte("{"), "pytorch_model.bin": torch}, []string{"JSON", "pytorch_model.bin lies beside it"}},
+		{map[string][]byte{"pytorch_model.bin": {}, binIndex: {}}, []string{empty, binIndex + " lies beside it"}},
+		{map[string][]byte{"a.st": {}, index: []byte(`{"weight_map":{"wte.weight":"a.st"}}`)}, []string{"a.st: malformed file: " + empty, "download it again"}},
+	} {
+		x.files["config.json"] = readCase(t, "hf-tiny", "config.json")
+		_, err := Open(folder(t, x.files))
+		for _, want := range x.want {
+			if !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v\nwant %s", err, want)
+			}
+		}
+		if strings.Contains(fmt.Sprint(err), "lies beside") != (len(x.files) > 2 && x.files["a.st"] == nil) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// TestSeveralSets refuses several sets of weights in one file, and names them.
+func TestSeveralSets(t *testing.T) {
+	all := tinyWeights(t)
+	set := func(prefix string) []saved { return renamedTo(all, func(n string) string { return prefix + n }) }
+	step := saved{"step", "I64", []int{}, make([]byte, 8)}
+	for want, tensors := range map[string][]saved{
+		`one without anything before the names, one with "ema_model."`: append(set("model."), set("ema_model.")...),
+		`one with "ema_model.", one with "online_model."`:              append(append(set("online_model."), set("ema_model.module.")...), step),
+	} {
+		dir := folder(t, map[string][]byte{"config.json": readCase(t, "hf-tiny", "config.json"), "model.safetensors": safetensorsWith(t, nil, tensors...)})
+		if _, err := Open(dir); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
 		}
 	}
 }

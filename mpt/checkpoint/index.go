@@ -50,6 +50,9 @@ func (c *Checkpoint) readIndex(name string) (map[string]string, error) {
 		WeightMap map[string]string `json:"weight_map"`
 	}
 	path := filepath.Join(c.dir, name)
+	if len(b) == 0 {
+		return nil, fmt.Errorf("checkpoint: %s: %w", path, errEmpty)
+	}
 	if err := json.Unmarshal(b, &index); err != nil {
 		return nil, fmt.Errorf("checkpoint: %s: %w", path, malformed("%v", err))
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // readWeights reads the header of a file of either kind.
@@ -27,7 +28,7 @@ func (c *Container) readWeights() error {
 // readAsNamed reads a file whose first bytes are those of no kind as what its name says,
 // for the sake of the error.
 func (c *Container) readAsNamed() error {
-	if filepath.Ext(c.path) == ".safetensors" {
+	if strings.ToLower(filepath.Ext(c.path)) == ".safetensors" {
 		return c.readSafetensors()
 	}
 	return c.readTorch()
@@ -88,7 +89,7 @@ func (c *Container) refuseStrangers() error {
 	case err != nil:
 		return err
 	case len(b) == 0:
-		return malformed("the file is empty")
+		return errEmpty
 	case isPointer(b):
 		return errPointer
 	case len(b) >= 262 && string(b[257:262]) == "ustar":
@@ -101,6 +102,9 @@ func (c *Container) refuseStrangers() error {
 	}
 	return nil
 }
+
+// errEmpty is what is wrong with a file without content.
+var errEmpty = malformed("the file is empty, as a download that was interrupted leaves it: download it again")
 
 // errPointer is what is wrong with a clone made without git-lfs.
 var errPointer = fmt.Errorf("%w: this is a git-lfs pointer, not the file itself: "+

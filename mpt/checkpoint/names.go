@@ -60,10 +60,11 @@ func canonical(name string) string {
 }
 
 // isBuffer reports whether a tensor of this canonical name is derived from the
-// configuration, or kept for training in eight bits, and not part of the model.
+// configuration, or kept for training in eight bits or with averaged weights, and not
+// part of the model.
 func isBuffer(name string) bool {
 	last := name[strings.LastIndexByte(name, '.')+1:]
-	return last == "inv_freq" || last == "attn_bias" || last == "_extra_state"
+	return last == "inv_freq" || last == "attn_bias" || last == "_extra_state" || name == "n_averaged"
 }
 
 // CanonicalName returns the name of a tensor without what wrappers put before it and

@@ -40,7 +40,7 @@ func (f files) title() (title, error) {
 		{specific(card.name), "README.md"},
 		{pathName(given), "_name_or_path in config.json"},
 		{card.base(), "base_model in README.md"},
-		{stepName(path), "the folder above"},
+		{aboveName(path), "the folders above"},
 		{own, ""},
 	} {
 		if x.name != "" {
@@ -77,10 +77,17 @@ func (t *title) keys() []gguf.KV {
 }
 
 var (
-	// anyModel matches names of folders that tell nothing of what is in them.
-	anyModel = regexp.MustCompile(`(?i)^(\.|/|main|master|models?|hf|hub|hf[-_]model|huggingface|transformers|pytorch|` +
-		`safetensors|checkpoints?|ckpts?|snapshots?|latest|last|best|final|merged|outputs?|out|weights|results?|` +
-		`f16|fp16|bf16|f32|fp32|float(16|32)|[0-9a-f]{40}|[0-9a-f]{64})$`)
+	// anyModel matches names of folders that tell nothing of what is in them: words that any
+	// model's folder may have, also several, such as final_model, and commits.
+	anyModel = regexp.MustCompile(`(?i)^(\.|/|[0-9a-f]{40}|[0-9a-f]{64}|` + anyWord + `([-_. ]?` + anyWord + `)*)$`)
+
+	isCommit = regexp.MustCompile(`^[0-9a-f]{40}$`)
+
+	// anyWord matches what names of folders of any model are made of.
+	anyWord = `(main|master|models?|hf|hub|huggingface|transformers|pytorch|safetensors|checkpoints?|ckpts?|` +
+		`snapshots?|latest|last|best|final|merged|outputs?|out|weights|results?|f16|fp16|bf16|f32|fp32|float(16|32)|` +
+		`exports?|exported|converted|saved?|trained|finetuned?|fine[-_]tuned?|tmp|temp|new|old|copy|` +
+		`runs?|epochs?|steps?|rank|v?\d+)`
 
 	// step matches folders that trainers write while they are at work: checkpoint-500, ep0-ba2000.
 	step = regexp.MustCompile(`(?i)^((checkpoint|ckpt|step|global_?step|iter|epoch|ep|ba)[-_]?\d+[-_]?)+` +
@@ -128,15 +135,29 @@ func ancestorName(path string) string {
 	return ""
 }
 
-// stepName returns the name of the folder above with that of the path, if the latter is
-// one of a trainer's.
-func stepName(path string) string {
+// aboveName returns the nearest folder above that says something with the name of the path,
+// if the latter is one of a trainer's or says as little: pirate-checkpoint-500, pirate-final.
+// Of a commit it returns the folder alone. Folders at the top and those of users say nothing.
+func aboveName(path string) string {
 	all := parts(path)
-	if n := len(all); n > 1 && step.MatchString(all[n-1]) && specific(all[n-2]) != "" {
-		return all[n-2] + "-" + all[n-1]
+	own := len(all) - 1
+	if own < 0 || specific(all[own]) != "" {
+		return ""
+	}
+	for i := own - 1; i > 0 && i >= own-3 && !slices.Contains(homes, all[i-1]); i-- {
+		switch {
+		case specific(all[i]) == "":
+		case isCommit.MatchString(all[own]):
+			return all[i]
+		default:
+			return all[i] + "-" + all[own]
+		}
 	}
 	return ""
 }
+
+// homes are folders of folders of users.
+var homes = []string{"home", "Users"}
 
 // pathName returns the name in what is a path, or the name of a repository.
 func pathName(path string) string {

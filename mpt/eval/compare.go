@@ -43,7 +43,7 @@ type RunDifference struct {
 
 // ReadReport reads the JSON of a report.
 func ReadReport(path string) (*Report, error) {
-	b, err := os.ReadFile(path)
+	b, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -48,7 +47,7 @@ type Score struct {
 
 // LoadGauntlet reads a gauntlet in llm-foundry's YAML.
 func LoadGauntlet(path string) (*Gauntlet, error) {
-	b, err := os.ReadFile(path)
+	b, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}

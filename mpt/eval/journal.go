@@ -62,7 +62,7 @@ func openJournal(path, identity string) (*journal, error) {
 	if path == "" {
 		return j, nil
 	}
-	b, err := os.ReadFile(path)
+	b, err := readFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

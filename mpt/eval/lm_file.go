@@ -231,7 +231,7 @@ func taskFile(dir, name string) (string, error) {
 		return "", err
 	}
 	for _, file := range files {
-		b, err := os.ReadFile(file)
+		b, err := readFile(file)
 		if err != nil {
 			continue
 		}

@@ -21,7 +21,7 @@ func LoadStories() ([]*Task, error) {
 // read returns the content of a file.
 func (o *LoadOptions) read(path string) ([]byte, error) {
 	if o.files == nil {
-		return os.ReadFile(path)
+		return readFile(path)
 	}
 	return fs.ReadFile(o.files, filepath.ToSlash(path))
 }

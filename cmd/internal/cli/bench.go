@@ -102,7 +102,7 @@ func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
 	case "csv":
 		return report.csv(cmd.OutOrStdout())
 	}
-	return report.markdown(cmd.OutOrStdout())
+	return report.markdown(visibleWriter{cmd.OutOrStdout()})
 }
 
 // measure measures the models and, before and after them, the machine.

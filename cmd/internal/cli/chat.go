@@ -100,7 +100,7 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 	if err != nil {
 		return err
 	}
-	if err := f.grammar.read(); err != nil {
+	if err := f.grammar.read(cmd.Context()); err != nil {
 		return err
 	}
 	m, err := f.model.open()
@@ -111,7 +111,7 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 	if _, err := newChain(params, m.Tokenizer()); err != nil {
 		return err
 	}
-	format, err := f.format.choose(m)
+	format, err := f.format.choose(cmd.Context(), m)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -36,13 +37,13 @@ func formatNames() []string {
 }
 
 // choose returns the chat format that the flags or the model ask for.
-func (f *formatFlags) choose(m *mpt.Model) (*chat.Format, error) {
+func (f *formatFlags) choose(ctx context.Context, m *mpt.Model) (*chat.Format, error) {
 	model := talk.Model(m)
 	if f.file != "" {
 		if f.template != "" {
 			return nil, errors.New("--chat-template and --chat-template-file: want one of the two")
 		}
-		text, err := readFile(f.file)
+		text, err := readFile(ctx, f.file)
 		if err != nil {
 			return nil, fmt.Errorf("--chat-template-file: %w", err)
 		}
@@ -61,7 +62,7 @@ func (f *formatFlags) choose(m *mpt.Model) (*chat.Format, error) {
 	if strings.Contains(f.template, "{{") || strings.Contains(f.template, "{%") {
 		return model.Jinja(f.template)
 	}
-	text, fileErr := readFile(f.template)
+	text, fileErr := readFile(ctx, f.template)
 	switch {
 	case fileErr == nil:
 		return model.Jinja(string(text))

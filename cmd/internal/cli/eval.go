@@ -99,7 +99,7 @@ func (f *evalFlags) run(cmd *cobra.Command, args []string) error {
 	if len(args) == 1 {
 		return f.compareFiles(cmd, f.compare, args[0])
 	}
-	tasks, err := f.loadTasks()
+	tasks, err := unlessDone(cmd.Context(), f.loadTasks)
 	if err != nil {
 		return fmt.Errorf("eval: %w", err)
 	}
@@ -107,7 +107,7 @@ func (f *evalFlags) run(cmd *cobra.Command, args []string) error {
 		return f.printTasks(cmd, tasks)
 	}
 	if f.gauntlet != "" {
-		if f.opt.Gauntlet, err = eval.LoadGauntlet(f.gauntlet); err != nil {
+		if f.opt.Gauntlet, err = readEval(cmd, f.gauntlet, eval.LoadGauntlet); err != nil {
 			return fmt.Errorf("eval: %w", err)
 		}
 	}
@@ -261,7 +261,7 @@ func (f *evalFlags) output(cmd *cobra.Command, m *mpt.Model, res *eval.Results, 
 	if slices.Contains(eval.PublishedModels(), f.compare) {
 		return f.printPublished(cmd, res)
 	}
-	base, err := eval.ReadReport(f.compare)
+	base, err := readEval(cmd, f.compare, eval.ReadReport)
 	if err != nil {
 		return fmt.Errorf("eval: %w", err)
 	}

@@ -13,15 +13,20 @@ import (
 
 // compareFiles compares two results.
 func (f *evalFlags) compareFiles(cmd *cobra.Command, a, b string) error {
-	x, err := eval.ReadReport(a)
+	x, err := readEval(cmd, a, eval.ReadReport)
 	if err != nil {
 		return fmt.Errorf("eval: %w", err)
 	}
-	y, err := eval.ReadReport(b)
+	y, err := readEval(cmd, b, eval.ReadReport)
 	if err != nil {
 		return fmt.Errorf("eval: %w", err)
 	}
 	return f.printComparison(cmd, x, y)
+}
+
+// readEval reads a file, which may be a pipe, as long as the command is not to end.
+func readEval[T any](cmd *cobra.Command, name string, read func(string) (T, error)) (T, error) {
+	return unlessDone(cmd.Context(), func() (T, error) { return read(name) })
 }
 
 func (f *evalFlags) printComparison(cmd *cobra.Command, a, b *eval.Report) error {
@@ -41,7 +46,7 @@ func (f *evalFlags) printComparison(cmd *cobra.Command, a, b *eval.Report) error
 	case "csv":
 		return fmt.Errorf("eval: a comparison is printed as table, md or json")
 	}
-	return writeComparison(cmd.OutOrStdout(), c, f.form == "md")
+	return writeComparison(visibleWriter{cmd.OutOrStdout()}, c, f.form == "md")
 }
 
 // comparisonHead names the columns.

@@ -197,6 +197,47 @@ func TestSignals(t *testing.T) {
 	}
 }
 
+// TestSignalledPipes stops commands that wait for a named pipe to which nothing is written.
+func TestSignalledPipes(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range []string{
+		"mpt run -f pipe", "mpt run -p x --grammar-file pipe", "mpt perplexity -f pipe", "mpt imatrix -f pipe -o out", "mpt tokenize -f pipe", "mpt tokenize --jsonl -f pipe",
+		"mpt logits --tokens-file pipe -o out", "mpt eval --tasks pipe", "mpt eval --gauntlet pipe", "mpt eval --compare pipe other", "mpt chat --chat-template pipe < /dev/null",
+	} {
+		sig := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT}[i%3]
+		cmd := command(dir, line)
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		w := whenRead(t, pipe)
+		cmd.Process.Signal(sig)
+		err := waited(t, cmd)
+		w.Close()
+		if e, ok := errors.AsType[*exec.ExitError](err); !ok || e.ExitCode() != 1 || errs.String() != "mpt: interrupted\n" {
+			t.Errorf("%s, %v: %v, %q", line, sig, err, &errs)
+		}
+	}
+}
+
+// whenRead returns the other end of a pipe as soon as somebody reads it.
+func whenRead(t *testing.T, pipe string) *os.File {
+	t.Helper()
+	for range 1000 {
+		if w, err := os.OpenFile(pipe, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
+			return w
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("nobody reads the pipe")
+	return nil
+}
+
 // TestSignalledConversion stops a conversion: nothing is left of it.
 func TestSignalledConversion(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {

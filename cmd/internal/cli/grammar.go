@@ -43,7 +43,7 @@ func (f *grammarFlags) add(cmd *cobra.Command) {
 }
 
 // read compiles the grammar or the schema, if there is one.
-func (f *grammarFlags) read() error {
+func (f *grammarFlags) read(ctx context.Context) error {
 	var given []form
 	for _, x := range f.forms {
 		if f.flags.Changed(x.flag) {
@@ -60,7 +60,7 @@ func (f *grammarFlags) read() error {
 	x := given[0]
 	text, where := *x.value, "--"+x.flag
 	if x.file {
-		b, err := readFile(text)
+		b, err := readFile(ctx, text)
 		if err != nil {
 			return fmt.Errorf("%s: %w", where, err)
 		}
@@ -86,7 +86,7 @@ func (f *grammarFlags) constraint(t *tokenizer.Tokenizer, ends []int32) mpt.Cons
 }
 
 // json says which form the next answers have: any object, a schema, or what they like.
-func (r *repl) json(_ context.Context, arg string) error {
+func (r *repl) json(ctx context.Context, arg string) error {
 	f := &grammarFlags{}
 	if r.grammar != nil {
 		f.vocabulary = r.grammar.vocabulary
@@ -100,7 +100,7 @@ func (r *repl) json(_ context.Context, arg string) error {
 	case arg == "":
 		text = grammar.JSONObject
 	case arg != "true" && arg != "false" && !strings.HasPrefix(arg, "{"):
-		b, err := readFile(arg)
+		b, err := readFile(ctx, arg)
 		if err != nil {
 			return err
 		}

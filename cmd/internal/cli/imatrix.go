@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"text/tabwriter"
 
@@ -177,9 +178,12 @@ func (f *imatrixFlags) setProducts() error {
 // has been broken off: its chunks are skipped.
 func (f *imatrixFlags) read() (*imatrix.Matrix, error) {
 	all := imatrix.New(f.opt.Context)
-	for _, name := range f.in {
+	for i, name := range f.in {
 		if err := regular(name); err != nil {
 			return nil, fmt.Errorf("imatrix: %w", err)
+		}
+		if slices.ContainsFunc(f.in[:i], func(other string) bool { return newfile.Same(name, other) }) {
+			return nil, fmt.Errorf("imatrix: --in-file %s is there twice: what it holds would count twice", name)
 		}
 		m, err := imatrix.Read(name)
 		if errors.Is(err, fs.ErrNotExist) && name == f.out {

@@ -24,9 +24,6 @@ func (c *continued) from(name string, m *imatrix.Matrix, size int) error {
 		return fmt.Errorf("imatrix: %s was measured in chunks of %d tokens, and now they have %d: "+
 			"which of the text has been read cannot be told; use --ctx-size %d, or another name for the output", name, m.ChunkSize, size, m.ChunkSize)
 	}
-	if c.m != nil {
-		return fmt.Errorf("imatrix: --in-file %s is there twice: what it holds would count twice", name)
-	}
 	c.name, c.m = name, m
 	return nil
 }

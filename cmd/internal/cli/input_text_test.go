@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -31,6 +33,7 @@ func TestReadText(t *testing.T) {
 	const text = "Once upon ä 漢 👍\n\nend\r\n"
 	for _, c := range []struct{ in, want string }{
 		{text, text}, {"", ""}, {"\xef\xbb\xbf" + text, "\xef\xbb\xbf" + text}, {"\xff\xfe\x80", "\xff\xfe\x80"}, {"a\x00b", "a\x00b"}, {"\xff", "\xff"},
+		{"O\x00n\x00c\x00", "O\x00n\x00c\x00"}, {"a\x00b\x00c\x00d\x00\x00e", "a\x00b\x00c\x00d\x00\x00e"}, {"one two\x00three four\x00", "one two\x00three four\x00"},
 		{inUTF16(text, false), text}, {inUTF16(text, true), text}, {inUTF16("", false), ""},
 	} {
 		if got, err := readText(strings.NewReader(c.in), "text"); err != nil || got != c.want {
@@ -39,6 +42,40 @@ func TestReadText(t *testing.T) {
 	}
 	if _, err := readText(strings.NewReader("\xff\xfe\x00\x00a\x00\x00\x00"), "text"); err == nil || !strings.Contains(err.Error(), "text: the text is in UTF-32") {
 		t.Errorf("UTF-32: %v", err)
+	}
+	for _, high := range []bool{false, true} {
+		if _, err := readText(strings.NewReader(inUTF16(text, high)[2:]), "text"); err == nil || !strings.Contains(err.Error(), "text: the text looks like UTF-16 without a byte order mark") {
+			t.Errorf("UTF-16 without a mark: %v", err)
+		}
+	}
+}
+
+// TestPatient gives up an input to which nothing is written, and reads what there is.
+func TestPatient(t *testing.T) {
+	got, err := io.ReadAll(patient(t.Context(), func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("text")), nil }))
+	if string(got) != "text" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := io.ReadAll(patient(t.Context(), func() (io.ReadCloser, error) { return nil, os.ErrNotExist })); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	r, w := io.Pipe()
+	go func() {
+		w.Write([]byte("first"))
+		cancel()
+	}()
+	if _, err := io.ReadAll(patient(ctx, func() (io.ReadCloser, error) { return r, nil })); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	r.Close()
+	wait := make(chan struct{})
+	defer close(wait)
+	if _, err := unlessDone(ctx, func() (int, error) { <-wait; return 1, nil }); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if n, err := unlessDone(t.Context(), func() (int, error) { return 1, os.ErrExist }); n != 1 || err != os.ErrExist {
+		t.Errorf("%d, %v", n, err)
 	}
 }
 

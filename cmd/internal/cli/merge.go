@@ -84,7 +84,7 @@ func (f *mergeFlags) run(cmd *cobra.Command, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s parameters in %d tensors, %s made in %s\n", out, count(sum.Parameters), sum.Tensors,
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s parameters in %d tensors, %s made in %s\n", oneLineOf(out), count(sum.Parameters), sum.Tensors,
 		byteSize(sum.Bytes), time.Since(start).Round(100*time.Millisecond))
 	return nil
 }

@@ -139,7 +139,7 @@ func (f *perplexityFlags) printPerplexity(cmd *cobra.Command, r measure.Perplexi
 		return printJSON(cmd, r)
 	case "md":
 		_, err = fmt.Fprintf(out, "| model | perplexity | tokens | chunks |\n|---|---|---|---|\n| %s | %.4f +/- %.4f | %d | %d of %d |\n",
-			f.model.name(), r.Perplexity, r.StdErr, r.Tokens, r.Chunks, f.opt.Context)
+			oneLineOf(f.model.name()), r.Perplexity, r.StdErr, r.Tokens, r.Chunks, f.opt.Context)
 		return err
 	}
 	_, err = fmt.Fprintf(out, "perplexity %.4f +/- %.4f (%s in %s of %d)\n",
@@ -155,7 +155,7 @@ func (f *perplexityFlags) printDivergence(cmd *cobra.Command, r measure.Divergen
 	if f.form == "md" {
 		line = "| %s | %s |\n"
 		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "| %s | %s in %s of %d |\n|---|---|\n",
-			f.model.name(), plural(r.Perplexity.Tokens, "token", "tokens"), plural(r.Perplexity.Chunks, "chunk", "chunks"), f.opt.Context); err != nil {
+			oneLineOf(f.model.name()), plural(r.Perplexity.Tokens, "token", "tokens"), plural(r.Perplexity.Chunks, "chunk", "chunks"), f.opt.Context); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -89,9 +88,10 @@ func unescape(s string) string {
 // openInput opens a file, or standard input if the name is empty or "-".
 func openInput(cmd *cobra.Command, name string) (io.ReadCloser, error) {
 	if name == "" || name == "-" {
-		return io.NopCloser(cmd.InOrStdin()), nil
+		in := cmd.InOrStdin()
+		return patient(cmd.Context(), func() (io.ReadCloser, error) { return io.NopCloser(in), nil }), nil
 	}
-	f, err := os.Open(name)
+	f, err := openPatient(cmd.Context(), name)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cmd.Name(), err)
 	}

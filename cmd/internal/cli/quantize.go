@@ -175,7 +175,7 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	} else if !lora.IsFolder(args[0]) {
 		noteName(talk, out)
 	}
-	fmt.Fprintf(talk, "%s: %s parameters in %d tensors, %s made of %s in %s\n", out, count(sum.Parameters), sum.Tensors,
+	fmt.Fprintf(talk, "%s: %s parameters in %d tensors, %s made of %s in %s\n", oneLineOf(out), count(sum.Parameters), sum.Tensors,
 		byteSize(sum.Bytes), of, time.Since(start).Round(100*time.Millisecond))
 	return nil
 }

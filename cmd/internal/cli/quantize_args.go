@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/gguf"
 	"mptgo/mpt/convert"
 	"mptgo/quantize"
 )
@@ -36,6 +37,8 @@ func (f *quantizeFlags) checkFiles(cmd *cobra.Command, args []string) error {
 func (f *quantizeFlags) takeType(cmd *cobra.Command, rest []string) error {
 	given := cmd.Flags().Changed
 	switch {
+	case !isType(rest[0]) && isReadable(rest[0]):
+		return fmt.Errorf("%s: %s can be read, but no file can be made of it: see %s --help", cmd.Name(), rest[0], cmd.CommandPath())
 	case !isType(rest[0]):
 		return fmt.Errorf("%s: %q, the third argument, is not a type: see %s --help",
 			cmd.Name(), rest[0], cmd.CommandPath())
@@ -48,7 +51,7 @@ func (f *quantizeFlags) takeType(cmd *cobra.Command, rest []string) error {
 	}
 	n, err := strconv.Atoi(rest[1])
 	switch {
-	case err != nil || n < 1:
+	case err != nil || n < 0:
 		return fmt.Errorf("%s: %q, the fourth argument, is not a number of threads", cmd.Name(), rest[1])
 	case given("threads"):
 		return fmt.Errorf("%s: --threads and %s: give the number of threads only once", cmd.Name(), rest[1])
@@ -61,6 +64,13 @@ func (f *quantizeFlags) takeType(cmd *cobra.Command, rest []string) error {
 func isType(text string) bool {
 	_, err := quantize.ParseRecipe(text)
 	return err == nil || strings.EqualFold(text, convert.Copy)
+}
+
+// isReadable reports whether text is the name of a type of tensors, of which there may be no
+// files.
+func isReadable(text string) bool {
+	_, err := gguf.ParseType(text)
+	return err == nil
 }
 
 // files returns SRC and OUT, or OUT alone.

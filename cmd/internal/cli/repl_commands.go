@@ -188,7 +188,7 @@ func settingNames(string) []string {
 }
 
 func (r *repl) save(_ context.Context, path string) error {
-	if path == "" {
+	if noName(path) {
 		return fmt.Errorf("no file name")
 	}
 	if err := saveChat(path, r); err != nil {
@@ -198,8 +198,12 @@ func (r *repl) save(_ context.Context, path string) error {
 	return nil
 }
 
+// noName reports whether a name is empty, or what a shell would take for that. Other quotes
+// are part of the name: here it ends with the line.
+func noName(path string) bool { return path == "" || path == `""` || path == "''" }
+
 func (r *repl) load(_ context.Context, path string) error {
-	if path == "" {
+	if noName(path) {
 		return fmt.Errorf("no file name")
 	}
 	if err := loadChat(path, r); err != nil {

@@ -121,6 +121,8 @@ func TestReplCommands(t *testing.T) {
 		{"/tokens now", "", "mpt: /tokens: takes no argument\n"},
 		{"/speed", "", "mpt: /speed: no answer yet\n"},
 		{"/load", "", "mpt: /load: no file name\n"},
+		{`/load ""`, "", "mpt: /load: no file name\n"},
+		{"/save ''", "", "mpt: /save: no file name\n"},
 		{"/load nowhere", "", "mpt: /load: open nowhere: "},
 		{"/nonsense", "", "mpt: /nonsense: unknown command: /help lists them"},
 		{"/sat temp 1", "", "mpt: /sat: unknown command (did you mean /set or /save?): /help lists them"},

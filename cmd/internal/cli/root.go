@@ -147,12 +147,12 @@ func keepFlagOrder(cmd *cobra.Command) {
 	}
 }
 
-// interruptible makes the context of run end at the first SIGINT, SIGTERM or,
-// unless nohup has it ignored, SIGHUP. The second one ends the process, so that
+// interruptible makes the context of run end at the first SIGINT, SIGTERM, SIGQUIT
+// (Ctrl-\) or, unless nohup has it ignored, SIGHUP. The second one ends the process, so that
 // nothing can hold it up.
 func interruptible(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+		signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
 		if hangupCounts() {
 			signals = append(signals, hangup)
 		}

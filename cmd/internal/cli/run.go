@@ -135,7 +135,7 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 			f.stop[i] = unescape(s)
 		}
 	}
-	if err := f.grammar.read(); err != nil {
+	if err := f.grammar.read(cmd.Context()); err != nil {
 		return err
 	}
 	if f.grammar.grammar != nil && f.keepOn {

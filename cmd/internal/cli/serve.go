@@ -186,7 +186,7 @@ func (f *serveFlags) checkNumbers() error {
 // config returns how the server answers.
 func (f *serveFlags) config(cmd *cobra.Command) (server.Config, error) {
 	c := server.DefaultConfig()
-	keys, err := readKeys(f.keys, f.keyFile)
+	keys, err := readKeys(cmd.Context(), f.keys, f.keyFile)
 	if err != nil {
 		return c, err
 	}
@@ -214,9 +214,9 @@ func (f *serveFlags) config(cmd *cobra.Command) (server.Config, error) {
 }
 
 // readKeys returns the keys of flags and of a file, in which # begins a comment.
-func readKeys(keys []string, file string) ([]string, error) {
+func readKeys(ctx context.Context, keys []string, file string) ([]string, error) {
 	if file != "" {
-		text, err := readFile(file)
+		text, err := readFile(ctx, file)
 		if err != nil {
 			return nil, fmt.Errorf("--api-key-file: %w", err)
 		}
@@ -313,7 +313,7 @@ func (f *serveFlags) load(cmd *cobra.Command, s *server.Server) (*serve.Engine, 
 }
 
 func (f *serveFlags) start(cmd *cobra.Command, s *server.Server, m *mpt.Model) (*serve.Engine, error) {
-	format, err := f.format.choose(m)
+	format, err := f.format.choose(cmd.Context(), m)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"io/fs"
@@ -41,6 +42,9 @@ func readText(r io.Reader, name string) (string, error) {
 		return "", fmt.Errorf("%s: the text is in UTF-32: convert it to UTF-8", name)
 	}
 	enc := utf16Of(b)
+	if enc == nil && looksUTF16(b) {
+		return "", fmt.Errorf("%s: the text looks like UTF-16 without a byte order mark: convert it to UTF-8", name)
+	}
 	if enc == nil || len(b)%2 != 0 {
 		return string(b), nil
 	}
@@ -49,6 +53,19 @@ func readText(r io.Reader, name string) (string, error) {
 		return "", fmt.Errorf("%s: read UTF-16: %w", name, err)
 	}
 	return string(b), nil
+}
+
+// looksUTF16 reports whether most characters of a text have a zero byte beside them, all on
+// the same side. No other text is like that.
+func looksUTF16(b []byte) bool {
+	b = b[:min(len(b)/2*2, 1024)]
+	var zeros [2]int
+	for i, c := range b {
+		if c == 0 {
+			zeros[i%2]++
+		}
+	}
+	return len(b) >= 8 && min(zeros[0], zeros[1]) == 0 && max(zeros[0], zeros[1]) > len(b)/4
 }
 
 // utf16Of returns the encoding that a byte order mark tells of, or nil.
@@ -80,9 +97,9 @@ func readBounded(r io.Reader, name string) ([]byte, error) {
 	return b, nil
 }
 
-// readFile is os.ReadFile for a file that may be endless.
-func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
+// readFile is os.ReadFile for a file that may be endless, and for a pipe as long as ctx lasts.
+func readFile(ctx context.Context, name string) ([]byte, error) {
+	f, err := openPatient(ctx, name)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func newTokenize() *cobra.Command {
 			if err := errors.Join(oneOnly(cmd, "jsonl", "prompt"), oneOnly(cmd, "jsonl", "show")); err != nil {
 				return err
 			}
-			tok, err := openTokenizer(model)
+			tok, err := openTokenizer(cmd.Context(), model)
 			if err != nil {
 				return err
 			}
@@ -66,7 +67,7 @@ func newTokenize() *cobra.Command {
 // openTokenizer reads the tokenizer of a GGUF file, a tokenizer.json, a
 // sentencepiece model, a checkpoint folder, or, if path is empty, the built-in
 // model.
-func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
+func openTokenizer(ctx context.Context, path string) (*tokenizer.Tokenizer, error) {
 	if path == "" {
 		if !builtin.Included {
 			return nil, errNoModel
@@ -83,9 +84,9 @@ func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 	}
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".json":
-		return readTokenizer(path, tokenizer.ParseJSON)
+		return readTokenizer(ctx, path, tokenizer.ParseJSON)
 	case ".model":
-		return readTokenizer(path, tokenizer.ParseSentencepiece)
+		return readTokenizer(ctx, path, tokenizer.ParseSentencepiece)
 	}
 	f, err := gguf.Open(path)
 	if err != nil {
@@ -105,8 +106,8 @@ func folderTokenizer(dir string) (*tokenizer.Tokenizer, error) {
 }
 
 // readTokenizer reads a file that holds a vocabulary.
-func readTokenizer(path string, parse func([]byte) (*tokenizer.Vocab, error)) (*tokenizer.Tokenizer, error) {
-	b, err := readFile(path)
+func readTokenizer(ctx context.Context, path string, parse func([]byte) (*tokenizer.Vocab, error)) (*tokenizer.Tokenizer, error) {
+	b, err := readFile(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}

@@ -163,6 +163,7 @@ type answered struct {
 	tokens []scored
 	ids    []int32
 	why    mpt.Reason
+	stop   string // that ended it
 }
 
 // collect gathers whole answers: choices[prompt·n + k]. Echoed tokens come first.
@@ -206,7 +207,7 @@ func (a *answered) add(m *served, ev serve.Event) {
 		a.echo = a.text.Len()
 	}
 	if ev.Why != mpt.NotEnded {
-		a.why = ev.Why
+		a.why, a.stop = ev.Why, ev.Stop
 	}
 }
 

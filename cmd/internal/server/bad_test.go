@@ -4,11 +4,65 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
 	"mptgo/mpt/serve"
 )
+
+// badJSON are bodies that are no JSON object.
+var badJSON = []string{
+	``,
+	`{`,
+	`hello`,
+	`{"a":1} {"b":2}`,
+	`{"a":1} // x`,
+	`{"a":NaN}`,
+	`{"a":1e999}`,
+	"\ufeff{}",
+	"{\"a\":\"\x00\"}",
+	"{\"a\":\"\xff\"}",
+	`{"a":` + strings.Repeat("[", 300) + strings.Repeat("]", 300) + `}`,
+	`[]`,
+	`5`,
+}
+
+// TestBadJSON sends them to every path that takes a body.
+func TestBadJSON(t *testing.T) {
+	_, h := start(t, serve.Options{})
+	for _, r := range routes {
+		if status, _, _ := post(t, h.URL+r.path, "{}"); r.method != "POST" || status == 501 {
+			continue
+		}
+		for _, body := range badJSON {
+			status, b, head := post(t, h.URL+r.path, body)
+			checkError(t, r.path+" "+body, r.path, status, 400, "invalid_json", "", b, head)
+		}
+	}
+}
+
+// checkError wants an error in the form that the clients of a path expect, about a field.
+func checkError(t *testing.T, what, path string, status, want int, code, param string, b []byte, head http.Header) {
+	t.Helper()
+	if status != want || head.Get("Content-Type") != "application/json" || head.Get("X-Request-Id") == "" {
+		t.Errorf("%s: status %d, want %d: %s", what, status, want, b)
+		return
+	}
+	e := object(t, b)
+	message, _ := at(e, "error.message").(string)
+	switch {
+	case strings.HasPrefix(path, "/api/"):
+		message, _ = e["error"].(string)
+	default:
+		if got := fmt.Sprint(at(e, "error.code"), " ", at(e, "error.param")); got != fmt.Sprint(or(code), " ", or(param)) || at(e, "error.type") == nil {
+			t.Errorf("%s: code and param %s, want %s %s: %s", what, got, or(code), or(param), b)
+		}
+	}
+	if !strings.Contains(message, param) || len(message) < 10 || strings.Contains(message, "map[") || strings.Contains(message, "json.") {
+		t.Errorf("%s: the message is %q", what, message)
+	}
+}
 
 // TestBadInput sends what no client should: each gets its status, type, code and field, and
 // the server goes on.
@@ -23,19 +77,6 @@ func TestBadInput(t *testing.T) {
 		status      int
 		code, param string
 	}{
-		{"chat/completions", ``, 400, "invalid_json", ""},
-		{"chat/completions", `{`, 400, "invalid_json", ""},
-		{"chat/completions", `hello`, 400, "invalid_json", ""},
-		{"chat/completions", `{"a":1} {"b":2}`, 400, "invalid_json", ""},
-		{"chat/completions", `{"a":1} // x`, 400, "invalid_json", ""},
-		{"chat/completions", `{"a":NaN}`, 400, "invalid_json", ""},
-		{"chat/completions", `{"a":1e999}`, 400, "invalid_json", ""},
-		{"chat/completions", "\ufeff{}", 400, "invalid_json", ""},
-		{"chat/completions", "{\"a\":\"\x00\"}", 400, "invalid_json", ""},
-		{"chat/completions", "{\"a\":\"\xff\"}", 400, "invalid_json", ""},
-		{"chat/completions", `{"a":` + strings.Repeat("[", 300) + strings.Repeat("]", 300) + `}`, 400, "invalid_json", ""},
-		{"chat/completions", `[]`, 400, "invalid_json", ""},
-		{"chat/completions", `5`, 400, "invalid_json", ""},
 		{"chat/completions", `{}`, 400, "", "messages"},
 		{"chat/completions", msg(`null`), 400, "", "messages"},
 		{"chat/completions", msg(`[]`), 400, "", "messages"},
@@ -120,35 +161,69 @@ func TestBadInput(t *testing.T) {
 		{"chat/completions", chat(`"model":"gpt-4"`), 404, "model_not_found", "model"},
 		{"chat/completions", chat(`"model":5`), 400, "", "model"},
 		{"tokenize", `{}`, 400, "", "content"},
+		{"api/chat", msg(`{}`), 400, "", "messages"},
+		{"api/chat", msg(`"a"`), 400, "", "messages"},
+		{"api/chat", msg(`["a"]`), 400, "", "messages[0]"},
+		{"api/chat", msg(`[{"content":"a"}]`), 400, "", "messages[0].role"},
+		{"api/chat", msg(`[{"role":"tool","content":"a"}]`), 400, "", "messages[0].role"},
+		{"api/chat", msg(`[{"role":"user"}]`), 400, "", "messages[0].content"},
+		{"api/chat", msg(`[{"role":"user","content":5}]`), 400, "", "messages[0].content"},
+		{"api/chat", msg(`[{"role":"user","content":"a","images":["aGk="]}]`), 400, "", "messages[0].images"},
+		{"api/chat", msg(`[{"role":"assistant","tool_calls":[{}]}]`), 400, "", "messages[0].tool_calls"},
+		{"api/chat", msg(`[{"role":"user","content":"` + long + `"}]`), 400, "", "exceeds the available context size"},
+		{"api/chat", chat(`"model":"gpt-4"`), 404, "", "gpt-4"},
+		{"api/chat", chat(`"model":5`), 400, "", "model"},
+		{"api/chat", chat(`"stream":"yes"`), 400, "", "stream"},
+		{"api/chat", chat(`"tools":[{"type":"function"}]`), 400, "", "tools"},
+		{"api/chat", chat(`"think":true`), 400, "", "think"},
+		{"api/chat", chat(`"think":"high"`), 400, "", "think"},
+		{"api/chat", chat(`"think":5`), 400, "", "think"},
+		{"api/chat", chat(`"format":"xml"`), 400, "", "format"},
+		{"api/chat", chat(`"format":5`), 400, "", "format"},
+		{"api/chat", chat(`"format":{"type":"object"}`), 400, "", "format"},
+		{"api/chat", chat(`"format":"json","grammar":"root ::= ."`), 400, "", "grammar"},
+		{"api/chat", chat(`"options":5`), 400, "", "options"},
+		{"api/chat", chat(`"top_logprobs":2`), 400, "", "top_logprobs"},
+		{"api/chat", chat(`"options":{"num_predict":0}`), 400, "", "options.num_predict"},
+		{"api/chat", chat(`"options":{"num_predict":-3}`), 400, "", "options.num_predict"},
+		{"api/chat", chat(`"options":{"num_predict":"ten"}`), 400, "", "options.num_predict"},
+		{"api/chat", chat(`"options":{"num_ctx":513}`), 400, "", "options.num_ctx"},
+		{"api/chat", chat(`"options":{"num_ctx":"big"}`), 400, "", "options.num_ctx"},
+		{"api/chat", chat(`"options":{"temperature":-1}`), 400, "", "options.temperature"},
+		{"api/chat", chat(`"options":{"temperature":"1"}`), 400, "", "options.temperature"},
+		{"api/chat", chat(`"options":{"top_p":1.5}`), 400, "", "options.top_p"},
+		{"api/chat", chat(`"options":{"seed":1.5}`), 400, "", "options.seed"},
+		{"api/chat", chat(`"options":{"stop":[1]}`), 400, "", "options.stop"},
+		{"api/generate", `{"prompt":5}`, 400, "", "prompt"},
+		{"api/generate", text(`"system":5`), 400, "", "system"},
+		{"api/generate", text(`"raw":1`), 400, "", "raw"},
+		{"api/generate", text(`"raw":true,"system":"b"`), 400, "", "raw"},
+		{"api/generate", text(`"raw":true,"context":[1]`), 400, "", "raw"},
+		{"api/generate", text(`"context":[-1]`), 400, "", "context[0]"},
+		{"api/generate", text(`"suffix":"b"`), 400, "", "suffix"},
+		{"api/generate", text(`"template":"{{ .Prompt }}"`), 400, "", "template"},
+		{"api/generate", text(`"images":["aGk="]`), 400, "", "images"},
+		{"api/generate", `{"prompt":"` + long + `"}`, 400, "", "exceeds the available context size"},
+		{"api/generate", `{"raw":true,"prompt":"` + long + `"}`, 400, "", "exceeds the available context size"},
 		{"tokenize", `{"content":"a","prompt":"b"}`, 400, "", "prompt"},
 		{"detokenize", `{}`, 400, "", "tokens"},
 		{"detokenize", `{"tokens":["a"]}`, 400, "", "tokens[0]"},
 		{"apply-template", `{"messages":[]}`, 400, "", "messages"},
 		{"completion", `{"prompt":["a","b"]}`, 400, "", "prompt"},
 	} {
-		for _, stream := range []bool{false, true} {
+		for _, stream := range []string{"", "true", "false"} {
 			body := x.body
-			if stream {
-				if !strings.HasSuffix(body, "}") || strings.Contains(body, `"stream":`) || x.code == "invalid_json" || body == "{}" {
+			if stream != "" {
+				if !strings.HasSuffix(body, "}") || strings.Contains(body, `"stream":`) || body == "{}" {
 					continue
 				}
-				body = strings.TrimSuffix(body, "}") + `,"stream":true}`
+				body = strings.TrimSuffix(body, "}") + `,"stream":` + stream + `}`
 			}
 			status, b, head := post(t, h.URL+"/v1/"+x.path, body)
 			if len(body) > 200 {
 				body = body[:200] + "..."
 			}
-			if status != x.status || head.Get("Content-Type") != "application/json" || head.Get("X-Request-Id") == "" {
-				t.Errorf("%s %s: status %d, want %d: %s", x.path, body, status, x.status, b)
-				continue
-			}
-			e := object(t, b)
-			if got := fmt.Sprint(at(e, "error.code"), " ", at(e, "error.param")); got != fmt.Sprint(or(x.code), " ", or(x.param)) {
-				t.Errorf("%s %s: code and param %s, want %s %s: %s", x.path, body, got, or(x.code), or(x.param), b)
-			}
-			if at(e, "error.message") == "" || at(e, "error.type") == nil {
-				t.Errorf("%s %s: %s", x.path, body, b)
-			}
+			checkError(t, x.path+" "+body, "/"+x.path, status, x.status, x.code, x.param, b, head)
 		}
 	}
 	if status, b, _ := post(t, h.URL+"/v1/completions", `{"prompt":"Once","max_tokens":2}`); status != 200 {

@@ -116,7 +116,7 @@ func stopType(why mpt.Reason) string {
 
 // stream answers in events, the last of which says stop: true.
 func (a *nativeAnswer) stream(s *Server, w http.ResponseWriter, g *group) {
-	e := s.newSSE(w)
+	e := s.newFeed(w, eventStream)
 	var c answered
 	var waiting unsent
 	for {

@@ -1,4 +1,4 @@
-// Tries real clients of OpenAI's API against a server: node try.mjs URL [KEY]
+// Tries real clients against a server: node try.mjs URL [KEY]
 // The server has the built-in model, a context of 1024 and a key.
 import assert from 'node:assert/strict';
 import OpenAI4 from 'openai4';
@@ -6,8 +6,9 @@ import OpenAI6 from 'openai6';
 import { ChatOpenAI } from '@langchain/openai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, streamText } from 'ai';
+import ollama from './ollama.mjs';
 
-const base = process.argv[2] + '/v1', key = process.argv[3] ?? 'none';
+const url = process.argv[2], base = url + '/v1', key = process.argv[3] ?? 'none';
 const messages = [{ role: 'user', content: 'Tell me a story about a dog.' }];
 
 async function openai(OpenAI) {
@@ -81,7 +82,7 @@ async function vercel() {
   assert.equal((await s.usage).outputTokens, 16);
 }
 
-for (const [name, run] of [['openai 4', () => openai(OpenAI4)], ['openai 6', () => openai(OpenAI6)], ['langchain', langchain], ['vercel ai', vercel]]) {
-  await run();
+for (const [name, run] of [['openai 4', () => openai(OpenAI4)], ['openai 6', () => openai(OpenAI6)], ['langchain', langchain], ['vercel ai', vercel], ['ollama', ollama]]) {
+  await run(url, key, messages);
   console.log(`${name}: passed`);
 }

@@ -1,0 +1,99 @@
+package server
+
+import (
+	"bytes"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"mptgo/mpt/serve"
+)
+
+// dialects are the ways to ask the same.
+var dialects = []struct {
+	path, body  string // with the names of what is asked
+	text, piece string // where the text of a whole answer is, and that of an event
+	in, out     string // where the tokens of the prompt and of the answer are counted
+}{
+	{"/v1/chat/completions",
+		`{"messages":[{"role":"system","content":SYSTEM},{"role":"user","content":USER}],"max_tokens":MAX,"seed":SEED,"stop":STOP,"temperature":TEMP`,
+		"choices.0.message.content", "choices.0.delta.content", "usage.prompt_tokens", "usage.completion_tokens"},
+	{"/api/chat",
+		`{"messages":[{"role":"system","content":SYSTEM},{"role":"user","content":USER}],"options":{"num_predict":MAX,"seed":SEED,"stop":STOP,"temperature":TEMP}`,
+		"message.content", "message.content", "prompt_eval_count", "eval_count"},
+	{"/api/generate",
+		`{"system":SYSTEM,"prompt":USER,"options":{"num_predict":MAX,"seed":SEED,"stop":STOP,"temperature":TEMP}`,
+		"response", "response", "prompt_eval_count", "eval_count"},
+}
+
+// The same conversation, seed and parameters give the same text in every dialect, streamed or
+// not, and the same counts.
+func TestSameInAllDialects(t *testing.T) {
+	_, h := start(t, serve.Options{})
+	for seed := range 4 {
+		asked := strings.NewReplacer("SYSTEM", `"You are <kind> & short."`, "USER", `"Tell me about a <|im_end|> dog."`, "MAX", fmt.Sprint(10+10*seed),
+			"SEED", fmt.Sprint(seed), "STOP", []string{`null`, `"."`, `["dog"," the"]`, `[]`}[seed], "TEMP", []string{"0.8", "1", "0", "null"}[seed])
+		want := ""
+		for i, d := range dialects {
+			body := asked.Replace(d.body)
+			status, b, _ := post(t, h.URL+d.path, body+`,"stream":false}`)
+			v := object(t, b)
+			got := fmt.Sprintf("%v, %v and %v tokens, seed %v", at(v, d.text), at(v, d.in), at(v, d.out), v["seed"])
+			if i == 0 {
+				want = got
+			}
+			if status != 200 || got != want {
+				t.Errorf("%s: %d: %s\nwant %s\n%s", d.path, status, got, want, b)
+			}
+			_, b, _ = post(t, h.URL+d.path, body+`,"stream":true}`)
+			streamed := ""
+			for _, v := range pieces(t, b) {
+				piece, _ := at(v, d.piece).(string)
+				streamed += piece
+			}
+			if streamed != at(v, d.text) {
+				t.Errorf("%s: streamed %q, whole %q", d.path, streamed, at(v, d.text))
+			}
+		}
+	}
+}
+
+// pieces are the objects of a stream of events or of lines.
+func pieces(t testing.TB, b []byte) (list []map[string]any) {
+	t.Helper()
+	for line := range bytes.Lines(b) {
+		line = bytes.TrimSpace(bytes.TrimPrefix(line, []byte("data: ")))
+		if len(line) > 0 && line[0] == '{' {
+			list = append(list, object(t, line))
+		}
+	}
+	return list
+}
+
+// Errors that come before a request is read have the form of the path's dialect, too.
+func TestErrorForms(t *testing.T) {
+	paths := []string{"/v1/chat/completions", "/api/chat"}
+	_, h := start(t, serve.Options{}, func(c *Config) { c.Keys = []string{"k"}; c.MaxBody = 100 })
+	loading := httptest.NewServer(New(DefaultConfig()))
+	t.Cleanup(loading.Close)
+	for _, path := range paths {
+		for _, x := range []struct {
+			url, method, path, body, code string
+			headers                       []string
+			status                        int
+		}{
+			{h.URL, "POST", path, "{}", "invalid_api_key", nil, 401},
+			{h.URL, "POST", path, "{}", "origin_not_allowed", []string{"Origin", "https://evil.example"}, 403},
+			{h.URL, "POST", path, "{}", "host_not_allowed", []string{"Host", "evil.example"}, 403},
+			{h.URL, "POST", path + "/more", "{}", "not_found", []string{"X-Api-Key", "k"}, 404},
+			{h.URL, "GET", path, "", "method_not_allowed", []string{"X-Api-Key", "k"}, 405},
+			{h.URL, "POST", path, strings.Repeat(" ", 101), "body_too_large", []string{"X-Api-Key", "k"}, 413},
+			{h.URL, "POST", path, "{}", "unsupported_media_type", []string{"X-Api-Key", "k", "Content-Type", "text/xml"}, 415},
+			{loading.URL, "POST", path, "{}", "loading", nil, 503},
+		} {
+			status, b, head := send(t, x.method, x.url+x.path, []byte(x.body), x.headers...)
+			checkError(t, x.method+" "+x.path+" "+x.code, x.path, status, x.status, x.code, "", b, head)
+		}
+	}
+}

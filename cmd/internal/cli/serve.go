@@ -23,7 +23,7 @@ import (
 	"mptgo/mpt/serve"
 )
 
-const serveLong = `Serve a model over HTTP, in the words of OpenAI's API, of llama.cpp's server and of Ollama.
+const serveLong = `Serve a model over HTTP, in the words of OpenAI, llama.cpp's server, Ollama and Anthropic.
 Without -m it is the small story model that is built in.
 
 An answer depends on its request alone: the same request with the same seed gives the same

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"fmt"
 	"net/http"
@@ -54,6 +55,12 @@ func checkError(t *testing.T, what, path string, status, want int, code, param s
 	switch {
 	case strings.HasPrefix(path, "/api/"):
 		message, _ = e["error"].(string)
+	case strings.HasPrefix(strings.TrimPrefix(path, "/v1"), "/messages"):
+		kind := map[int]string{401: "authentication_error", 403: "permission_error", 404: "not_found_error", 413: "request_too_large",
+			503: "overloaded_error"}[want]
+		if e["type"] != "error" || at(e, "error.type") != cmp.Or(kind, "invalid_request_error") || e["request_id"] != head.Get("X-Request-Id") {
+			t.Errorf("%s: %s", what, b)
+		}
 	default:
 		if got := fmt.Sprint(at(e, "error.code"), " ", at(e, "error.param")); got != fmt.Sprint(or(code), " ", or(param)) || at(e, "error.type") == nil {
 			t.Errorf("%s: code and param %s, want %s %s: %s", what, got, or(code), or(param), b)
@@ -195,6 +202,42 @@ func TestBadInput(t *testing.T) {
 		{"api/chat", chat(`"options":{"seed":1.5}`), 400, "", "options.seed"},
 		{"api/chat", chat(`"options":{"stop":[1]}`), 400, "", "options.stop"},
 		{"api/generate", `{"prompt":5}`, 400, "", "prompt"},
+		{"messages", msg(`null`), 400, "", "messages"},
+		{"messages", msg(`[]`), 400, "", "messages"},
+		{"messages", msg(`"a"`), 400, "", "messages"},
+		{"messages", msg(`["a"]`), 400, "", "messages[0]"},
+		{"messages", msg(`[{"content":"a"}]`), 400, "", "messages[0].role"},
+		{"messages", msg(`[{"role":"tool","content":"a"}]`), 400, "", "messages[0].role"},
+		{"messages", msg(`[{"role":"user"}]`), 400, "", "messages[0].content"},
+		{"messages", msg(`[{"role":"user","content":[{"type":"text"}]}]`), 400, "", "messages[0].content[0].text"},
+		{"messages", msg(`[{"role":"user","content":[{"type":"image","source":{"type":"url","url":"http://x"}}]}]`), 400, "", `content[0].type: "image"`},
+		{"messages", msg(`[{"role":"user","content":[{"type":"tool_result","tool_use_id":"x"}]}]`), 400, "", `"tool_result"`},
+		{"messages", msg(`[{"role":"assistant","content":[{"type":"tool_use","id":"x","name":"f","input":{}}]}]`), 400, "", `"tool_use"`},
+		{"messages", chat(`"top_k":4`), 400, "", "max_tokens"},
+		{"messages", chat(`"max_tokens":-1`), 400, "", "max_tokens"},
+		{"messages", chat(`"max_tokens":1.5`), 400, "", "max_tokens"},
+		{"messages", chat(`"max_tokens":"ten"`), 400, "", "max_tokens"},
+		{"messages", chat(`"max_tokens":9,"temperature":1.5`), 400, "", "temperature"},
+		{"messages", chat(`"max_tokens":9,"temperature":"hot"`), 400, "", "temperature"},
+		{"messages", chat(`"max_tokens":9,"top_p":2`), 400, "", "top_p"},
+		{"messages", chat(`"max_tokens":9,"top_k":"a"`), 400, "", "top_k"},
+		{"messages", chat(`"max_tokens":9,"stop_sequences":[1]`), 400, "", "stop_sequences"},
+		{"messages", chat(`"max_tokens":9,"stop_sequences":{}`), 400, "", "stop_sequences"},
+		{"messages", chat(`"max_tokens":9,"system":5`), 400, "", "system"},
+		{"messages", chat(`"max_tokens":9,"system":[{"type":"image"}]`), 400, "", "system[0].type"},
+		{"messages", chat(`"max_tokens":9,"thinking":{"type":"enabled","budget_tokens":1024}`), 400, "", "thinking"},
+		{"messages", chat(`"max_tokens":9,"thinking":true`), 400, "", "thinking"},
+		{"messages", chat(`"max_tokens":9,"tools":[{"name":"f","input_schema":{}}]`), 400, "", "tools"},
+		{"messages", chat(`"max_tokens":9,"tool_choice":{"type":"tool","name":"f"}`), 400, "", "tool_choice"},
+		{"messages", chat(`"max_tokens":9,"container":"x"`), 400, "", "container"},
+		{"messages", chat(`"max_tokens":9,"mcp_servers":[{}]`), 400, "", "mcp_servers"},
+		{"messages", chat(`"max_tokens":9,"output_config":{"format":{"type":"json_schema","schema":{}}}`), 400, "", "output_config.format"},
+		{"messages", chat(`"max_tokens":9,"output_config":{"format":{"type":"poem"}}`), 400, "", `output_config.format.type: "poem"`},
+		{"messages", chat(`"max_tokens":9,"output_config":5`), 400, "", "output_config"},
+		{"messages", chat(`"max_tokens":9,"model":"claude"`), 404, "", "claude"},
+		{"messages", `{"messages":[{"role":"user","content":"` + long + `"}],"max_tokens":9}`, 400, "", "exceeds the available context size"},
+		{"messages/count_tokens", msg(`[]`), 400, "", "messages"},
+		{"messages/count_tokens", chat(`"tools":[{}]`), 400, "", "tools"},
 		{"api/generate", text(`"system":5`), 400, "", "system"},
 		{"api/generate", text(`"raw":1`), 400, "", "raw"},
 		{"api/generate", text(`"raw":true,"system":"b"`), 400, "", "raw"},

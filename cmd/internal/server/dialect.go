@@ -12,6 +12,7 @@ var errorForms = []struct {
 	form  func(e *apiError, requestID string) map[string]any
 }{
 	{"/api", ollamaError},
+	{"/messages", anthropicError},
 }
 
 // form returns the body of an error for clients of a path.

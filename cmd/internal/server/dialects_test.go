@@ -14,7 +14,7 @@ import (
 var dialects = []struct {
 	path, body  string // with the names of what is asked
 	text, piece string // where the text of a whole answer is, and that of an event
-	in, out     string // where the tokens of the prompt and of the answer are counted
+	in, out     string // where the tokens of the prompt (their sum) and of the answer are counted
 }{
 	{"/v1/chat/completions",
 		`{"messages":[{"role":"system","content":SYSTEM},{"role":"user","content":USER}],"max_tokens":MAX,"seed":SEED,"stop":STOP,"temperature":TEMP`,
@@ -25,6 +25,9 @@ var dialects = []struct {
 	{"/api/generate",
 		`{"system":SYSTEM,"prompt":USER,"options":{"num_predict":MAX,"seed":SEED,"stop":STOP,"temperature":TEMP}`,
 		"response", "response", "prompt_eval_count", "eval_count"},
+	{"/v1/messages",
+		`{"system":SYSTEM,"messages":[{"role":"user","content":USER}],"max_tokens":MAX,"seed":SEED,"stop_sequences":STOP,"temperature":TEMP`,
+		"content.0.text", "delta.text", "usage.input_tokens usage.cache_read_input_tokens", "usage.output_tokens"},
 }
 
 // The same conversation, seed and parameters give the same text in every dialect, streamed or
@@ -39,7 +42,7 @@ func TestSameInAllDialects(t *testing.T) {
 			body := asked.Replace(d.body)
 			status, b, _ := post(t, h.URL+d.path, body+`,"stream":false}`)
 			v := object(t, b)
-			got := fmt.Sprintf("%v, %v and %v tokens, seed %v", at(v, d.text), at(v, d.in), at(v, d.out), v["seed"])
+			got := fmt.Sprintf("%v, %v and %v tokens, seed %v", at(v, d.text), sum(v, d.in), sum(v, d.out), v["seed"])
 			if i == 0 {
 				want = got
 			}
@@ -59,6 +62,15 @@ func TestSameInAllDialects(t *testing.T) {
 	}
 }
 
+// sum adds numbers at some paths.
+func sum(v any, paths string) (n float64) {
+	for _, path := range strings.Fields(paths) {
+		x, _ := at(v, path).(float64)
+		n += x
+	}
+	return n
+}
+
 // pieces are the objects of a stream of events or of lines.
 func pieces(t testing.TB, b []byte) (list []map[string]any) {
 	t.Helper()
@@ -73,7 +85,7 @@ func pieces(t testing.TB, b []byte) (list []map[string]any) {
 
 // Errors that come before a request is read have the form of the path's dialect, too.
 func TestErrorForms(t *testing.T) {
-	paths := []string{"/v1/chat/completions", "/api/chat"}
+	paths := []string{"/v1/chat/completions", "/api/chat", "/v1/messages", "/v1/messages/count_tokens", "/messages"}
 	_, h := start(t, serve.Options{}, func(c *Config) { c.Keys = []string{"k"}; c.MaxBody = 100 })
 	loading := httptest.NewServer(New(DefaultConfig()))
 	t.Cleanup(loading.Close)

@@ -331,7 +331,11 @@ func refuseTools(f *fields) {
 			f.failCode("tools_not_supported", name, "this server has no tools: the models' templates do not know them")
 		}
 	}
-	if c := f.all["tool_choice"]; c != nil && c != "none" && c != "auto" {
+	c := f.all["tool_choice"]
+	if o, ok := c.(map[string]any); ok {
+		c = o["type"] // Anthropic's form
+	}
+	if f.has("tool_choice") && c != "none" && c != "auto" {
 		f.failCode("tools_not_supported", "tool_choice", "this server has no tools")
 	}
 }

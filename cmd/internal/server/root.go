@@ -20,6 +20,7 @@ const page = `<!DOCTYPE html>
 <ul>
 <li>OpenAI: <code>v1/chat/completions</code>, <code>v1/completions</code>, <code>v1/models</code></li>
 <li>Ollama: <code>api/chat</code>, <code>api/generate</code>, <code>api/tags</code></li>
+<li>Anthropic: <code>v1/messages</code></li>
 <li>llama.cpp's server: <code>completion</code>, <code>tokenize</code>, <code>props</code></li>
 </ul>
 <p>Whether it is ready: <a href="health">health</a>.

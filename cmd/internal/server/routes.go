@@ -36,6 +36,9 @@ var routes = []route{
 	{"POST", "/embedding", notBuilt("embeddings"), false},
 	{"POST", "/infill", notBuilt("texts between two others"), false},
 
+	{"POST", "/messages", (*Server).messages, false},
+	{"POST", "/messages/count_tokens", (*Server).countTokens, false},
+
 	{"GET", "/", (*Server).root, true},
 	{"GET", "/api/version", (*Server).ollamaVersion, false},
 	{"GET", "/api/tags", (*Server).ollamaTags, false},

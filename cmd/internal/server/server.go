@@ -1,5 +1,5 @@
-// Package server is the HTTP side of mpt serve: the APIs of OpenAI, llama.cpp and Ollama,
-// one file a dialect, on the engine of package serve.
+// Package server is the HTTP side of mpt serve: the APIs of OpenAI, llama.cpp, Ollama and
+// Anthropic, a file or two for each, on the engine of package serve.
 package server
 
 import (

@@ -6,6 +6,7 @@ import OpenAI6 from 'openai6';
 import { ChatOpenAI } from '@langchain/openai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, streamText } from 'ai';
+import anthropic from './anthropic.mjs';
 import ollama from './ollama.mjs';
 
 const url = process.argv[2], base = url + '/v1', key = process.argv[3] ?? 'none';
@@ -82,7 +83,7 @@ async function vercel() {
   assert.equal((await s.usage).outputTokens, 16);
 }
 
-for (const [name, run] of [['openai 4', () => openai(OpenAI4)], ['openai 6', () => openai(OpenAI6)], ['langchain', langchain], ['vercel ai', vercel], ['ollama', ollama]]) {
+for (const [name, run] of [['openai 4', () => openai(OpenAI4)], ['openai 6', () => openai(OpenAI6)], ['langchain', langchain], ['vercel ai', vercel], ['ollama', ollama], ['anthropic', anthropic]]) {
   await run(url, key, messages);
   console.log(`${name}: passed`);
 }

@@ -88,26 +88,31 @@ func readMessages(f *fields) (msgs []chat.Message) {
 			return nil
 		}
 		g := &fields{all: o, path: path + "."}
-		msg := chat.Message{Role: g.text("role")}
-		switch msg.Role {
-		case "developer":
-			msg.Role = chat.System
-		case chat.System, chat.User, chat.Assistant:
-		case "":
-			g.fail("role", "it is missing: want system, user or assistant")
-		default:
-			g.fail("role", "%q is not known: want system, user or assistant", msg.Role)
-		}
-		msg.Content = readTexts(g, "content", "text")
-		if !g.has("content") && msg.Role != chat.Assistant {
-			g.fail("content", "it is missing")
-		}
+		msgs = append(msgs, readMessage(g, "text"))
 		if f.take(g); f.err != nil {
 			return nil
 		}
-		msgs = append(msgs, msg)
 	}
 	return msgs
+}
+
+// readMessage reads a message, whose content is a string or parts of some types.
+func readMessage(g *fields, types ...string) chat.Message {
+	msg := chat.Message{Role: g.text("role")}
+	switch msg.Role {
+	case "developer":
+		msg.Role = chat.System
+	case chat.System, chat.User, chat.Assistant:
+	case "":
+		g.fail("role", "it is missing: want system, user or assistant")
+	default:
+		g.fail("role", "%q is not known: want system, user or assistant", msg.Role)
+	}
+	msg.Content = readTexts(g, "content", types...)
+	if !g.has("content") && msg.Role != chat.Assistant {
+		g.fail("content", "it is missing")
+	}
+	return msg
 }
 
 // readTexts reads a string, or parts of text of the given types, which are joined as lines.

@@ -28,6 +28,9 @@ var dialects = []struct {
 	{"/v1/messages",
 		`{"system":SYSTEM,"messages":[{"role":"user","content":USER}],"max_tokens":MAX,"seed":SEED,"stop_sequences":STOP,"temperature":TEMP`,
 		"content.0.text", "delta.text", "usage.input_tokens usage.cache_read_input_tokens", "usage.output_tokens"},
+	{"/v1/responses",
+		`{"instructions":SYSTEM,"input":USER,"max_output_tokens":MAX,"seed":SEED,"stop":STOP,"temperature":TEMP`,
+		"output.0.content.0.text", "delta", "usage.input_tokens", "usage.output_tokens"},
 }
 
 // The same conversation, seed and parameters give the same text in every dialect, streamed or
@@ -85,11 +88,15 @@ func pieces(t testing.TB, b []byte) (list []map[string]any) {
 
 // Errors that come before a request is read have the form of the path's dialect, too.
 func TestErrorForms(t *testing.T) {
-	paths := []string{"/v1/chat/completions", "/api/chat", "/v1/messages", "/v1/messages/count_tokens", "/messages"}
+	paths := []string{"/v1/chat/completions", "/api/chat", "/v1/messages", "/v1/messages/count_tokens", "/messages", "/v1/responses"}
 	_, h := start(t, serve.Options{}, func(c *Config) { c.Keys = []string{"k"}; c.MaxBody = 100 })
 	loading := httptest.NewServer(New(DefaultConfig()))
 	t.Cleanup(loading.Close)
 	for _, path := range paths {
+		nowhere := path + "/more"
+		if path == "/v1/responses" { // below it are the names of responses
+			nowhere = "/v1/more"
+		}
 		for _, x := range []struct {
 			url, method, path, body, code string
 			headers                       []string
@@ -98,7 +105,7 @@ func TestErrorForms(t *testing.T) {
 			{h.URL, "POST", path, "{}", "invalid_api_key", nil, 401},
 			{h.URL, "POST", path, "{}", "origin_not_allowed", []string{"Origin", "https://evil.example"}, 403},
 			{h.URL, "POST", path, "{}", "host_not_allowed", []string{"Host", "evil.example"}, 403},
-			{h.URL, "POST", path + "/more", "{}", "not_found", []string{"X-Api-Key", "k"}, 404},
+			{h.URL, "POST", nowhere, "{}", "not_found", []string{"X-Api-Key", "k"}, 404},
 			{h.URL, "GET", path, "", "method_not_allowed", []string{"X-Api-Key", "k"}, 405},
 			{h.URL, "POST", path, strings.Repeat(" ", 101), "body_too_large", []string{"X-Api-Key", "k"}, 413},
 			{h.URL, "POST", path, "{}", "unsupported_media_type", []string{"X-Api-Key", "k", "Content-Type", "text/xml"}, 415},

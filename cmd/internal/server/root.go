@@ -18,7 +18,8 @@ const page = `<!DOCTYPE html>
 <h1>mpt serve</h1>
 <p>This server answers programs; there is no page to chat with yet. It speaks the API of
 <ul>
-<li>OpenAI: <code>v1/chat/completions</code>, <code>v1/completions</code>, <code>v1/models</code></li>
+<li>OpenAI: <code>v1/chat/completions</code>, <code>v1/responses</code>, <code>v1/completions</code>,
+<code>v1/models</code></li>
 <li>Ollama: <code>api/chat</code>, <code>api/generate</code>, <code>api/tags</code></li>
 <li>Anthropic: <code>v1/messages</code></li>
 <li>llama.cpp's server: <code>completion</code>, <code>tokenize</code>, <code>props</code></li>

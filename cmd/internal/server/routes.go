@@ -38,6 +38,9 @@ var routes = []route{
 
 	{"POST", "/messages", (*Server).messages, false},
 	{"POST", "/messages/count_tokens", (*Server).countTokens, false},
+	{"POST", "/responses", (*Server).responses, false},
+	{"GET", "/responses/{id...}", noResponse, false},
+	{"DELETE", "/responses/{id...}", noResponse, false},
 
 	{"GET", "/", (*Server).root, true},
 	{"GET", "/api/version", (*Server).ollamaVersion, false},

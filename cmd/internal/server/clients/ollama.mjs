@@ -49,10 +49,10 @@ export default async function ollama(url, key, messages) {
   await assert.rejects(c.embed({ model, input: 'a' }), refused(501, 'embeddings'));
   await assert.rejects(new Ollama({ host: url }).list(), refused(401, 'API key'));
 
-  const stream = await c.chat({ ...ask, stream: true, options: { num_predict: 900, temperature: 0 } });
+  const stream = await c.chat({ ...ask, stream: true, ignore_eos: true, options: { num_predict: 900, temperature: 0 } });
   let n = 0;
   await assert.rejects(async () => { // leaves in the middle
     for await (const _ of stream) if (++n === 3) stream.abort();
   }, { name: 'AbortError' });
-  assert.equal(n, 3);
+  assert.ok(n >= 3); // what it had read already still comes
 }

@@ -8,6 +8,7 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, streamText } from 'ai';
 import anthropic from './anthropic.mjs';
 import ollama from './ollama.mjs';
+import responses from './responses.mjs';
 
 const url = process.argv[2], base = url + '/v1', key = process.argv[3] ?? 'none';
 const messages = [{ role: 'user', content: 'Tell me a story about a dog.' }];
@@ -83,7 +84,11 @@ async function vercel() {
   assert.equal((await s.usage).outputTokens, 16);
 }
 
-for (const [name, run] of [['openai 4', () => openai(OpenAI4)], ['openai 6', () => openai(OpenAI6)], ['langchain', langchain], ['vercel ai', vercel], ['ollama', ollama], ['anthropic', anthropic]]) {
+for (const [name, run] of [
+  ['openai 4', () => openai(OpenAI4)], ['openai 6', () => openai(OpenAI6)], ['langchain', langchain], ['vercel ai', vercel],
+  ['responses of openai 4', () => responses(OpenAI4, url, key, messages)], ['responses of openai 6', () => responses(OpenAI6, url, key, messages)],
+  ['ollama', ollama], ['anthropic', anthropic],
+]) {
   await run(url, key, messages);
   console.log(`${name}: passed`);
 }

@@ -96,12 +96,15 @@ func (s *Server) readAnthropic(f *fields, m *served, r *http.Request) *messageAn
 	return a
 }
 
-// readForm reads output_config.format: a schema.
+// readForm reads output_config.format, which was output_format once: a schema.
 func (a *messageAnswer) readForm(f *fields) {
-	o := f.object("output_config")
+	o, name := f.object("output_config"), "output_config.format"
 	form := o.object("format")
-	name, asked := "output_config.format", map[string]any(nil)
-	if o.has("format") {
+	if f.has("output_format") {
+		form, name = f.object("output_format"), "output_format"
+	}
+	asked := map[string]any(nil)
+	if form.all != nil {
 		asked = schemaFormat(form.all["schema"])
 		if t := form.text("type"); t != "json_schema" {
 			form.failCode("invalid_schema", "type", "%q is not known: want json_schema", t)

@@ -28,34 +28,42 @@ func named(t testing.TB, b []byte) (types []string, list []map[string]any) {
 // A stream has Anthropic's events in their order; together they say what a whole answer says.
 func TestAnthropicStream(t *testing.T) {
 	_, h := start(t, serve.Options{})
-	for _, fields := range []string{`"max_tokens":12`, `"max_tokens":60,"stop_sequences":["zebra","."," the"]`, `"max_tokens":1,"logit_bias":{"0":100}`} {
+	for _, fields := range []string{`"max_tokens":12`, `"max_tokens":60,"stop_sequences":["zebra","."," the"]`,
+		`"max_tokens":1,"logit_bias":{"0":100}`} {
 		body := `{` + question + `,"seed":3,"metadata":{"user_id":"x"},` + fields
 		_, b, _ := post(t, h.URL+"/v1/messages", body+`}`, "anthropic-version", "2023-06-01")
 		whole := object(t, b)
 		status, b, head := post(t, h.URL+"/v1/messages", body+`,"stream":true}`, "anthropic-version", "2023-06-01")
-		if status != 200 || head.Get("Content-Type") != "text/event-stream; charset=utf-8" || head.Get("Request-Id") != head.Get("X-Request-Id") {
+		if status != 200 || head.Get("Content-Type") != "text/event-stream; charset=utf-8" ||
+			head.Get("Request-Id") != head.Get("X-Request-Id") {
 			t.Fatalf("%d %v", status, head)
 		}
 		types, list := named(t, b)
 		n := len(types)
 		text := textOf(list, "delta.text")
 		for i := range max(n-6, 0) {
-			if v := list[3+i]; types[3+i] != "content_block_delta" || v["index"] != 0.0 || at(v, "delta.type") != "text_delta" || at(v, "delta.text") == "" {
+			if v := list[3+i]; types[3+i] != "content_block_delta" || v["index"] != 0.0 || at(v,
+				"delta.type") != "text_delta" || at(v, "delta.text") == "" {
 				t.Errorf("%s: %v", fields, v)
 			}
 		}
 		types = append(types[:3:3], types[n-3:]...)
-		if got := strings.Join(types, " "); got != "message_start content_block_start ping content_block_stop message_delta message_stop" {
+		if got := strings.Join(types,
+			" "); got != "message_start content_block_start ping content_block_stop message_delta message_stop" {
 			t.Errorf("%s: the events are %s", fields, got)
 		}
 		message := at(list[0], "message")
-		if at(message, "stop_reason") != nil || at(message, "usage.output_tokens") != 0.0 || at(message, "id") == whole["id"] || at(message, "seed") != 3.0 ||
-			fmt.Sprint(at(message, "content")) != "[]" || at(message, "role") != "assistant" || at(message, "type") != "message" || at(message, "model") != "mpt-stories" {
+		if at(message, "stop_reason") != nil || at(message, "usage.output_tokens") != 0.0 || at(message,
+			"id") == whole["id"] || at(message, "seed") != 3.0 ||
+			fmt.Sprint(at(message, "content")) != "[]" || at(message, "role") != "assistant" || at(message,
+			"type") != "message" || at(message, "model") != "mpt-stories" {
 			t.Errorf("%s: it begins with %v", fields, message)
 		}
 		end := list[n-2]
-		got := fmt.Sprint(text, at(end, "delta.stop_reason"), at(end, "delta.stop_sequence"), at(end, "usage.output_tokens"))
-		want := fmt.Sprint(at(whole, "content.0.text"), whole["stop_reason"], whole["stop_sequence"], at(whole, "usage.output_tokens"))
+		got := fmt.Sprint(text, at(end, "delta.stop_reason"), at(end, "delta.stop_sequence"), at(end,
+			"usage.output_tokens"))
+		want := fmt.Sprint(at(whole, "content.0.text"), whole["stop_reason"], whole["stop_sequence"], at(whole,
+			"usage.output_tokens"))
 		const in = "usage.input_tokens usage.cache_read_input_tokens usage.cache_creation_input_tokens"
 		if got != want || sum(end, in) != sum(whole, in) || sum(message, in) != sum(whole, in) {
 			t.Errorf("%s: streamed %s\nwhole %s\n%v\n%v", fields, got, want, end, whole)
@@ -83,7 +91,8 @@ func TestAnthropicFields(t *testing.T) {
 	for _, x := range []struct{ fields, messages string }{
 		{`"messages":[{"role":"user","content":[{"type":"text","text":"A","cache_control":{"type":"ephemeral"}},{"type":"text","text":"b"}]}]`,
 			`{"role":"user","content":"A\nb"}`},
-		{`"messages":[{"role":"user","content":"A"},{"role":"user","content":"b"}]`, `{"role":"user","content":"A\nb"}`},
+		{`"messages":[{"role":"user","content":"A"},{"role":"user","content":"b"}]`,
+			`{"role":"user","content":"A\nb"}`},
 		{`"system":[{"type":"text","text":"Be"},{"type":"text","text":"kind."}],"messages":[{"role":"user","content":"A"}]`,
 			`{"role":"system","content":"Be\nkind."},{"role":"user","content":"A"}`},
 		{question[:len(question)-1] + `,{"role":"assistant","content":"Once upon"}]`,
@@ -99,7 +108,8 @@ func TestAnthropicFields(t *testing.T) {
 	}
 	v := say(question + `,"stop_sequences":["zebra"," a "," was"]`)
 	text, _ := at(v, "content.0.text").(string)
-	if v["stop_reason"] != "stop_sequence" || v["stop_sequence"] != " was" && v["stop_sequence"] != " a " || strings.Contains(text, " was") {
+	if v["stop_reason"] != "stop_sequence" || v["stop_sequence"] != " was" && v["stop_sequence"] != " a " ||
+		strings.Contains(text, " was") {
 		t.Errorf("%v", v)
 	}
 	v = say(question + `,"grammar":"root ::= \"yes\""`)
@@ -118,7 +128,8 @@ func TestAnthropicUsage(t *testing.T) {
 		_, b, _ := post(t, h.URL+"/v1/messages", fmt.Sprintf(`%s,"max_tokens":%d,"ignore_eos":true}`, body, max))
 		v := object(t, b)
 		read := at(v, "usage.cache_read_input_tokens").(float64)
-		if at(v, "usage.input_tokens").(float64)+read != n || (read > n-2) != (i > 0) || at(v, "usage.output_tokens") != float64(max) || v["stop_reason"] != "max_tokens" {
+		if at(v, "usage.input_tokens").(float64)+read != n || (read > n-2) != (i > 0) || at(v,
+			"usage.output_tokens") != float64(max) || v["stop_reason"] != "max_tokens" {
 			t.Errorf("the prompt has %v tokens: %s", n, b)
 		}
 	}
@@ -131,7 +142,8 @@ func TestAnthropicReason(t *testing.T) {
 		why        mpt.Reason
 		stop, want string
 	}{
-		{mpt.EndedStop, "x", "stop_sequence x"}, {mpt.EndedStop, "### End", "end_turn <nil>"}, {mpt.EndedToken, "", "end_turn <nil>"},
+		{mpt.EndedStop, "x", "stop_sequence x"}, {mpt.EndedStop, "### End", "end_turn <nil>"}, {mpt.EndedToken, "",
+			"end_turn <nil>"},
 		{mpt.EndedLimit, "", "max_tokens <nil>"}, {mpt.EndedFull, "", "max_tokens <nil>"},
 	} {
 		why, stop := a.reason(&answered{why: x.why, stop: x.stop})
@@ -149,7 +161,8 @@ func TestAnthropicError(t *testing.T) {
 	_, b, head := post(t, h.URL+"/v1/messages", `{`+question+`,"max_tokens":5,"stream":true,"grammar":"root ::= \"a\"","logit_bias":{"`+string(id)+`":-100}}`)
 	types, list := named(t, b)
 	last := list[len(list)-1]
-	if types[len(types)-1] != "error" || at(last, "error.type") != "invalid_request_error" || last["request_id"] != head.Get("X-Request-Id") ||
+	if types[len(types)-1] != "error" || at(last, "error.type") != "invalid_request_error" ||
+		last["request_id"] != head.Get("X-Request-Id") ||
 		!strings.Contains(fmt.Sprint(at(last, "error.message")), "every token is ruled out") {
 		t.Errorf("%s", b)
 	}

@@ -33,8 +33,11 @@ func shapeAs(f *fields, m *served, w *wish, name string, format map[string]any) 
 		f.failCode("invalid_schema", name, "schemas are not supported yet: any JSON object is, and grammar")
 		return
 	}
+	if f.has("response_format") {
+		f.failCode("invalid_schema", "response_format", "here it is called %s", name)
+		return
+	}
 	g := &fields{all: maps.Clone(f.all), path: f.path}
-	delete(g.all, "response_format")
 	if format != nil {
 		g.all["response_format"] = format
 	}

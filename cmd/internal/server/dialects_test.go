@@ -38,8 +38,10 @@ var dialects = []struct {
 func TestSameInAllDialects(t *testing.T) {
 	_, h := start(t, serve.Options{})
 	for seed := range 4 {
-		asked := strings.NewReplacer("SYSTEM", `"You are <kind> & short."`, "USER", `"Tell me about a <|im_end|> dog."`, "MAX", fmt.Sprint(10+10*seed),
-			"SEED", fmt.Sprint(seed), "STOP", []string{`null`, `"."`, `["dog"," the"]`, `[]`}[seed], "TEMP", []string{"0.8", "1", "0", "null"}[seed])
+		asked := strings.NewReplacer("SYSTEM", `"You are <kind> & short."`, "USER", `"Tell me about a <|im_end|> dog."`,
+			"MAX", fmt.Sprint(10+10*seed),
+			"SEED", fmt.Sprint(seed), "STOP", []string{`null`, `"."`, `["dog"," the"]`, `[]`}[seed], "TEMP",
+			[]string{"0.8", "1", "0", "null"}[seed])
 		want := ""
 		for i, d := range dialects {
 			body := asked.Replace(d.body)
@@ -88,7 +90,8 @@ func pieces(t testing.TB, b []byte) (list []map[string]any) {
 
 // Errors that come before a request is read have the form of the path's dialect, too.
 func TestErrorForms(t *testing.T) {
-	paths := []string{"/v1/chat/completions", "/api/chat", "/v1/messages", "/v1/messages/count_tokens", "/messages", "/v1/responses"}
+	paths := []string{"/v1/chat/completions", "/api/chat", "/v1/messages", "/v1/messages/count_tokens", "/messages",
+		"/v1/responses"}
 	_, h := start(t, serve.Options{}, func(c *Config) { c.Keys = []string{"k"}; c.MaxBody = 100 })
 	loading := httptest.NewServer(New(DefaultConfig()))
 	t.Cleanup(loading.Close)
@@ -108,7 +111,8 @@ func TestErrorForms(t *testing.T) {
 			{h.URL, "POST", nowhere, "{}", "not_found", []string{"X-Api-Key", "k"}, 404},
 			{h.URL, "GET", path, "", "method_not_allowed", []string{"X-Api-Key", "k"}, 405},
 			{h.URL, "POST", path, strings.Repeat(" ", 101), "body_too_large", []string{"X-Api-Key", "k"}, 413},
-			{h.URL, "POST", path, "{}", "unsupported_media_type", []string{"X-Api-Key", "k", "Content-Type", "text/xml"}, 415},
+			{h.URL, "POST", path, "{}", "unsupported_media_type", []string{"X-Api-Key", "k", "Content-Type",
+				"text/xml"}, 415},
 			{loading.URL, "POST", path, "{}", "loading", nil, 503},
 		} {
 			status, b, head := send(t, x.method, x.url+x.path, []byte(x.body), x.headers...)

@@ -35,7 +35,8 @@ func TestResponsesStream(t *testing.T) {
 		n := len(types)
 		deltas := list[4 : n-4]
 		for i, v := range deltas {
-			if types[4+i] != "response.output_text.delta" || v["item_id"] != at(list[2], "item.id") || v["output_index"] != 0.0 || v["content_index"] != 0.0 {
+			if types[4+i] != "response.output_text.delta" || v["item_id"] != at(list[2], "item.id") ||
+				v["output_index"] != 0.0 || v["content_index"] != 0.0 {
 				t.Errorf("%s: %v", fields, v)
 			}
 		}
@@ -43,11 +44,13 @@ func TestResponsesStream(t *testing.T) {
 		if order != "created in_progress output_item.added content_part.added output_text.done content_part.done output_item.done "+status {
 			t.Errorf("%s: the events are %s", fields, order)
 		}
-		if at(list[0], "response.status") != "in_progress" || at(list[0], "response.id") != at(list[n-1], "response.id") || whole["status"] != status {
+		if at(list[0], "response.status") != "in_progress" || at(list[0], "response.id") != at(list[n-1],
+			"response.id") || whole["status"] != status {
 			t.Errorf("%s: it begins with %v", fields, list[0])
 		}
 		text := textOf(deltas, "delta")
-		if text != list[n-4]["text"] || text != at(list[n-3], "part.text") || text != at(list[n-2], "item.content.0.text") || list[n-2]["item_id"] == "" {
+		if text != list[n-4]["text"] || text != at(list[n-3], "part.text") || text != at(list[n-2],
+			"item.content.0.text") || list[n-2]["item_id"] == "" {
 			t.Errorf("%s: the text is %q, the end says %v", fields, text, list[n-4:])
 		}
 		last, _ := list[n-1]["response"].(map[string]any)
@@ -74,7 +77,8 @@ func TestResponsesFields(t *testing.T) {
 		return object(t, b)
 	}
 	for _, x := range []struct{ fields, messages string }{
-		{`"input":[{"role":"user","content":[{"type":"input_text","text":"A"},{"type":"input_text","text":"b"}]}]`, `{"role":"user","content":"A\nb"}`},
+		{`"input":[{"role":"user","content":[{"type":"input_text","text":"A"},{"type":"input_text","text":"b"}]}]`,
+			`{"role":"user","content":"A\nb"}`},
 		{`"instructions":"Be","input":[{"role":"developer","content":"kind."},{"type":"message","role":"user","content":"A"}]`,
 			`{"role":"system","content":"Be\nkind."},{"role":"user","content":"A"}`},
 		{`"input":[{"role":"user","content":"A"},{"type":"message","id":"msg_1","status":"completed","role":"assistant",
@@ -91,18 +95,23 @@ func TestResponsesFields(t *testing.T) {
 			t.Errorf("%s: %q, want %q", x.fields, got, want)
 		}
 	}
-	v := ask("/v1/responses", `{"input":"A","max_output_tokens":3,"top_p":0.5,"metadata":{"a":"b"},"instructions":"Be kind.","text":{"format":{"type":"json_object"}}}`)
-	got := fmt.Sprint(v["store"], v["object"], v["model"], v["max_output_tokens"], v["temperature"], v["top_p"], v["metadata"], v["instructions"],
-		v["incomplete_details"], v["error"], at(v, "text.format.type"), at(v, "usage.output_tokens_details"), at(v, "output.0.role"), at(v, "output.0.content.0.type"))
+	v := ask("/v1/responses",
+		`{"input":"A","max_output_tokens":3,"top_p":0.5,"metadata":{"a":"b"},"instructions":"Be kind.","text":{"format":{"type":"json_object"}}}`)
+	got := fmt.Sprint(v["store"], v["object"], v["model"], v["max_output_tokens"], v["temperature"], v["top_p"],
+		v["metadata"], v["instructions"],
+		v["incomplete_details"], v["error"], at(v, "text.format.type"), at(v, "usage.output_tokens_details"), at(v,
+			"output.0.role"), at(v, "output.0.content.0.type"))
 	const want = "falseresponsempt-stories3 0.8 0.5 map[a:b]Be kind.map[reason:max_output_tokens] <nil>json_objectmap[reasoning_tokens:0]assistantoutput_text"
 	if text, _ := at(v, "output.0.content.0.text").(string); got != want || text[0] != '{' {
 		t.Errorf("%v\nis %s\nwant %s", v, got, want)
 	}
-	if _, b, _ := post(t, h.URL+"/v1/responses", `{"input":[{"type":"item_reference","id":"msg_1"}]}`); !strings.Contains(string(b), "nothing is kept") {
+	if _, b, _ := post(t, h.URL+"/v1/responses",
+		`{"input":[{"type":"item_reference","id":"msg_1"}]}`); !strings.Contains(string(b), "nothing is kept") {
 		t.Errorf("%s", b)
 	}
 	for _, method := range []string{"GET", "DELETE"} {
-		if status, b, _ := send(t, method, h.URL+"/v1/responses/resp_1", nil); status != 404 || !strings.Contains(string(b), "nothing is kept") {
+		if status, b, _ := send(t, method, h.URL+"/v1/responses/resp_1", nil); status != 404 ||
+			!strings.Contains(string(b), "nothing is kept") {
 			t.Errorf("%s: %d %s", method, status, b)
 		}
 	}
@@ -120,7 +129,8 @@ func TestResponsesLogprobs(t *testing.T) {
 		{`"top_logprobs":1`, `"ignore_eos":true,"logit_bias":{"0":100}`, 1}, // tokens without text
 	} {
 		body := `{"input":"Tell me a story about a dog.","seed":4,"max_output_tokens":30,` + x.both + `,` + x.fields
-		chat := fmt.Sprintf(`{%s,"seed":4,"max_tokens":30,%s,"logprobs":true,"top_logprobs":%d}`, question, x.both, x.top)
+		chat := fmt.Sprintf(`{%s,"seed":4,"max_tokens":30,%s,"logprobs":true,"top_logprobs":%d}`, question, x.both,
+			x.top)
 		_, b, _ := post(t, h.URL+"/v1/chat/completions", chat)
 		want := at(object(t, b), "choices.0.logprobs.content").([]any)
 		_, b, _ = post(t, h.URL+"/v1/responses", body+`}`)
@@ -147,11 +157,13 @@ func TestResponsesError(t *testing.T) {
 	_, b, _ = post(t, h.URL+"/v1/responses", `{"input":"a","stream":true,"grammar":"root ::= \"a\"","logit_bias":{"`+string(id)+`":-100}}`)
 	types, list := named(t, b)
 	v := list[len(list)-1]["response"]
-	if types[len(types)-1] != "response.failed" || at(v, "status") != "failed" || at(v, "error.code") != "invalid_prompt" ||
+	if types[len(types)-1] != "response.failed" || at(v, "status") != "failed" || at(v,
+		"error.code") != "invalid_prompt" ||
 		!strings.Contains(fmt.Sprint(at(v, "error.message")), "every token is ruled out") {
 		t.Errorf("%s", b)
 	}
-	if code := at((&responseAnswer{m: &served{}}).failed(errorOf(serve.ErrClosed)), "error.code"); code != "server_error" {
+	if code := at((&responseAnswer{m: &served{}}).failed(errorOf(serve.ErrClosed)),
+		"error.code"); code != "server_error" {
 		t.Errorf("the end of the server is %v", code)
 	}
 }

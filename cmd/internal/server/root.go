@@ -24,7 +24,7 @@ const page = `<!DOCTYPE html>
 <li>Anthropic: <code>v1/messages</code></li>
 <li>llama.cpp's server: <code>completion</code>, <code>tokenize</code>, <code>props</code></li>
 </ul>
-<p>Whether it is ready: <a href="health">health</a>.
+<p>Whether it is ready says <code>health</code>.
 `
 
 // root says to Ollama's clients and to browsers what this is. It is open, and names nothing.

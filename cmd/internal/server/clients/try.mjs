@@ -61,13 +61,13 @@ async function openai(OpenAI) {
   assert.equal(n, 3);
 }
 
-async function langchain() {
-  const m = new ChatOpenAI({ model: 'mpt-stories', apiKey: key, maxTokens: 16, temperature: 0, configuration: { baseURL: base } });
+async function langchain(useResponsesApi) {
+  const m = new ChatOpenAI({ model: 'mpt-stories', apiKey: key, maxTokens: 16, temperature: 0, useResponsesApi, configuration: { baseURL: base } });
   const whole = await m.invoke('Tell me a story about a dog.');
-  assert.ok(whole.content.length > 5);
+  assert.ok(whole.text.length > 5);
   let text = '';
-  for await (const chunk of await m.stream('Tell me a story about a dog.')) text += chunk.content;
-  assert.equal(text, whole.content);
+  for await (const chunk of await m.stream('Tell me a story about a dog.')) text += chunk.text;
+  assert.equal(text, whole.text);
 }
 
 async function vercel() {
@@ -85,9 +85,9 @@ async function vercel() {
 }
 
 for (const [name, run] of [
-  ['openai 4', () => openai(OpenAI4)], ['openai 6', () => openai(OpenAI6)], ['langchain', langchain], ['vercel ai', vercel],
+  ['openai 4', () => openai(OpenAI4)], ['openai 6', () => openai(OpenAI6)], ['langchain', () => langchain(false)], ['vercel ai', vercel],
   ['responses of openai 4', () => responses(OpenAI4, url, key, messages)], ['responses of openai 6', () => responses(OpenAI6, url, key, messages)],
-  ['ollama', ollama], ['anthropic', anthropic],
+  ['responses of langchain', () => langchain(true)], ['ollama', ollama], ['anthropic', anthropic],
 ]) {
   await run(url, key, messages);
   console.log(`${name}: passed`);

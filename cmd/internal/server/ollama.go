@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"mptgo/mpt"
@@ -27,7 +28,7 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request) *apiError {
 	a := s.readOllama(f, m, r)
 	a.chat = true
 	checkOllamaMessages(f)
-	if len(f.list("messages")) > 0 {
+	if a.load = len(f.list("messages")) == 0; !a.load {
 		a.ask(f, m, "messages", readMessages(f), nil)
 	}
 	return a.answer(s, w, r, f)
@@ -72,7 +73,7 @@ func (a *ollamaAnswer) prompt(f *fields) {
 	if a.raw && (system != "" || len(begun) > 0) {
 		f.fail("raw", "a raw prompt is taken as it is: system and context cannot be added to it")
 	}
-	if text == "" || f.err != nil {
+	if a.load = text == ""; a.load || f.err != nil {
 		return
 	}
 	if a.raw {
@@ -94,7 +95,7 @@ func (a *ollamaAnswer) prompt(f *fields) {
 	case errors.Is(err, chat.ErrRewritten):
 		f.fail("context", "the model's chat format does not go on behind tokens: send the messages to /api/chat")
 	case err != nil:
-		f.fail("prompt", "%v", err)
+		f.fail("prompt", "%s", strings.TrimPrefix(err.Error(), "chat: "))
 	}
 	a.Prompt = append(begun, more...)
 	a.endTurn(a.m)
@@ -165,6 +166,7 @@ type ollamaAnswer struct {
 	begun time.Time
 	chat  bool // else /api/generate
 	raw   bool
+	load  bool // nothing is asked
 }
 
 // answer answers a request that has been read, in lines or in one piece.
@@ -172,7 +174,7 @@ func (a *ollamaAnswer) answer(s *Server, w http.ResponseWriter, r *http.Request,
 	if f.err != nil {
 		return f.err
 	}
-	if a.Prompt == nil {
+	if a.load {
 		v := a.part("")
 		v["done"], v["done_reason"] = true, "load"
 		writeJSON(w, http.StatusOK, v)

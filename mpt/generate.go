@@ -231,6 +231,10 @@ func (g *Generation) end(why Reason, err error) {
 // known: a stop string and the limit together with the last token, which is still pending.
 func (g *Generation) Why() Reason { return g.why }
 
+// StoppedBy returns the string of Stop that ended the generation, or "": the one that begins
+// first, of those the first in the list.
+func (g *Generation) StoppedBy() string { return g.out.hit }
+
 // Err returns the error that has ended the generation, if it was one.
 func (g *Generation) Err() error { return g.err }
 

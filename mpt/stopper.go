@@ -20,6 +20,7 @@ type stopper struct {
 	hidden []bool // the bytes of held that are not shown; nil: there are none
 	all    bool   // control tokens are shown
 	made   int    // bytes of text so far, held back or not
+	hit    string // the stop string that ended the text
 }
 
 func newStopper(t *tokenizer.Tokenizer, opt GenerateOptions) stopper {
@@ -43,7 +44,7 @@ func (s *stopper) next(id int32) (text string, stopped bool) {
 	first := -1
 	for _, stop := range s.stop {
 		if i := strings.Index(s.held, stop); i >= 0 && (first < 0 || i < first) {
-			first = i
+			first, s.hit = i, stop
 		}
 	}
 	if first >= 0 {

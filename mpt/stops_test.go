@@ -44,7 +44,7 @@ func TestStopControl(t *testing.T) {
 		for _, id := range c.ids {
 			text, stopped := s.next(id)
 			if got.WriteString(text); stopped {
-				ends = true
+				ends = s.hit == c.stop
 				break
 			}
 		}
@@ -53,6 +53,33 @@ func TestStopControl(t *testing.T) {
 		}
 		if got.String() != c.want || ends != c.ends {
 			t.Errorf("%v until %q, special %v: %q, %v; want %q, %v", c.ids, c.stop, c.special, got.String(), ends, c.want, c.ends)
+		}
+	}
+}
+
+// Of several strings the one that begins first ends a text, of those the first in the list.
+func TestStoppedBy(t *testing.T) {
+	m := mini().open(t)
+	for _, c := range []struct{ text, stops, want, rest string }{
+		{"abcd", "cd b", "b", "a"},
+		{"abcd", "bc b", "b", "a"}, // it is whole earlier
+		{"abcd", "d abcd", "abcd", ""},
+		{"abcd", "x", "", "abcd"},
+		{"abcd", "", "", "abcd"},
+	} {
+		s := newStopper(m.tok, GenerateOptions{Stop: strings.Fields(c.stops)})
+		var got strings.Builder
+		for _, id := range []byte(c.text) {
+			text, stopped := s.next(int32(id))
+			if got.WriteString(text); stopped {
+				break
+			}
+		}
+		if s.hit == "" {
+			got.WriteString(s.flush())
+		}
+		if s.hit != c.want || got.String() != c.rest {
+			t.Errorf("%q until %q: %q ends it after %q, want %q after %q", c.text, c.stops, s.hit, got.String(), c.want, c.rest)
 		}
 	}
 }

@@ -78,7 +78,7 @@ func (c *choice) fail(err error) {
 
 func (c *choice) end(why mpt.Reason, err error) {
 	c.ended = true
-	c.out = append(c.out, Event{Choice: c.index, Token: mpt.Token{ID: -1}, Why: why, Err: err})
+	c.out = append(c.out, Event{Choice: c.index, Token: mpt.Token{ID: -1}, Why: why, Err: err, Stop: c.gen.StoppedBy()})
 }
 
 // logprob returns what was asked of a chosen token.

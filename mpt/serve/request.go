@@ -74,6 +74,8 @@ type Event struct {
 	// Why is set in the last event of a choice. Err is set beside it if it is mpt.EndedError.
 	Why mpt.Reason
 	Err error
+	// Stop is the string that ended the choice, beside mpt.EndedStop.
+	Stop string
 }
 
 // Logprob is the log-probability of a token, natural logarithm, and of the best ones.

@@ -27,6 +27,18 @@ func Prompt(f *chat.Format, tok *tokenizer.Tokenizer, msgs []chat.Message) ([]in
 	return encode(f, tok, pieces, false), nil
 }
 
+// Follow returns the tokens with which a conversation goes on behind an answer: the end of that,
+// some messages, and where the next answer begins. What was said before is not known. With a
+// format for which that matters the error wraps [chat.ErrRewritten].
+func Follow(f *chat.Format, tok *tokenizer.Tokenizer, msgs []chat.Message) ([]int32, error) {
+	const anything = "-"
+	pieces, err := f.Next([]chat.Message{{Role: chat.User, Content: anything}}, anything, msgs...)
+	if err != nil {
+		return nil, err
+	}
+	return encode(f, tok, pieces, true), nil
+}
+
 // Stops returns the tokens that end an answer in a format, and the texts that do.
 func Stops(f *chat.Format, tok *tokenizer.Tokenizer) (ids []int32, texts []string) {
 	tokens, texts := f.StopsFor(func(text string) bool { _, ok := tok.ID(text); return ok })

@@ -2,6 +2,7 @@ package talk
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 
@@ -62,5 +63,37 @@ func TestPromptRaw(t *testing.T) {
 	got, err := Prompt(f, m.Tokenizer(), []chat.Message{{Role: chat.User, Content: "Once up"}, {Role: chat.Assistant, Content: "on a time"}})
 	if want := m.Tokenizer().Encode("Once upon a time", tokenizer.EncodeOptions{}); err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, %v, want %v", got, err, want)
+	}
+}
+
+// What follows an answer is what a whole conversation has there, in every format.
+func TestFollow(t *testing.T) {
+	m, err := builtin.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	tok := m.Tokenizer()
+	text := func(ids []int32, err error) string {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tok.DecodeWith(ids, tokenizer.DecodeOptions{})
+	}
+	const answer = "Once <|im_end|>"
+	for _, f := range chat.Formats() {
+		first, next := chat.Message{Role: chat.User, Content: "A story"}, chat.Message{Role: chat.User, Content: "More <|im_end|>"}
+		whole := text(Prompt(f, tok, []chat.Message{first, {Role: chat.Assistant, Content: answer}, next}))
+		begin := text(Prompt(f, tok, []chat.Message{first}))
+		if got := begin + answer + text(Follow(f, tok, []chat.Message{next})); got != whole {
+			t.Errorf("%s: %q, want %q", f.Name, got, whole)
+		}
+	}
+	trims, err := Model(m).Jinja(`{% for m in messages %}{{ loop.index }}{{ m['role'] }}:{{ m['content'] }}{{ messages|length }}{% endfor %}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Follow(trims, tok, []chat.Message{{Role: chat.User, Content: "a"}}); !errors.Is(err, chat.ErrRewritten) {
+		t.Errorf("a template that counts messages: %v", err)
 	}
 }

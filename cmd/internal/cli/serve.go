@@ -23,8 +23,8 @@ import (
 	"mptgo/mpt/serve"
 )
 
-const serveLong = `Serve a model over HTTP, in the words of OpenAI's API and of llama.cpp's server. Without -m
-it is the small story model that is built in.
+const serveLong = `Serve a model over HTTP, in the words of OpenAI, llama.cpp's server, Ollama and Anthropic.
+Without -m it is the small story model that is built in.
 
 An answer depends on its request alone: the same request with the same seed gives the same
 text and the same log-probabilities, whoever else is served, with the cache or without.

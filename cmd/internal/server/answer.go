@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -163,6 +162,7 @@ type answered struct {
 	tokens []scored
 	ids    []int32
 	why    mpt.Reason
+	stop   string // that ended it
 }
 
 // collect gathers whole answers: choices[prompt·n + k]. Echoed tokens come first.
@@ -206,7 +206,7 @@ func (a *answered) add(m *served, ev serve.Event) {
 		a.echo = a.text.Len()
 	}
 	if ev.Why != mpt.NotEnded {
-		a.why = ev.Why
+		a.why, a.stop = ev.Why, ev.Stop
 	}
 }
 
@@ -348,71 +348,5 @@ func usage(u serve.Usage) map[string]any {
 		"prompt_tokens": u.PromptTokens, "completion_tokens": u.CompletionTokens,
 		"total_tokens":          u.PromptTokens + u.CompletionTokens,
 		"prompt_tokens_details": map[string]any{"cached_tokens": u.CachedTokens},
-	}
-}
-
-// sse writes a stream of events.
-type sse struct {
-	w    http.ResponseWriter
-	c    *http.ResponseController
-	wait time.Duration
-	err  error
-}
-
-// newSSE sends the head of a stream.
-func (s *Server) newSSE(w http.ResponseWriter) *sse {
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
-	h.Set("Cache-Control", "no-cache")
-	h.Set("X-Accel-Buffering", "no")
-	w.WriteHeader(http.StatusOK)
-	e := &sse{w: w, c: http.NewResponseController(w), wait: s.c.WriteWait}
-	e.flush()
-	return e
-}
-
-func (e *sse) flush() {
-	if err := e.c.Flush(); err != nil && e.err == nil {
-		e.err = err
-	}
-}
-
-// raw writes lines as they are.
-func (e *sse) raw(text string) {
-	if e.err != nil {
-		return
-	}
-	e.c.SetWriteDeadline(time.Now().Add(e.wait)) // where that is not possible there is no limit
-	if _, e.err = e.w.Write([]byte(text)); e.err == nil {
-		e.flush()
-	}
-}
-
-// data writes an event.
-func (e *sse) data(v any) {
-	var b strings.Builder
-	b.WriteString("data: ")
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.Encode(v)
-	b.WriteString("\n")
-	e.raw(b.String())
-}
-
-// next waits for what happens next, and keeps the connection alive meanwhile.
-func (s *Server) next(g *group, e *sse) (happening, bool) {
-	if s.c.Ping < 0 {
-		h, ok := <-g.events
-		return h, ok
-	}
-	for {
-		t := time.NewTimer(s.c.Ping)
-		select {
-		case h, ok := <-g.events:
-			t.Stop()
-			return h, ok
-		case <-t.C:
-			e.raw(": ping\n\n")
-		}
 	}
 }

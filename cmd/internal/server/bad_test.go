@@ -2,13 +2,74 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
 	"mptgo/mpt/serve"
 )
+
+// badJSON are bodies that are no JSON object.
+var badJSON = []string{
+	``,
+	`{`,
+	`hello`,
+	`{"a":1} {"b":2}`,
+	`{"a":1} // x`,
+	`{"a":NaN}`,
+	`{"a":1e999}`,
+	"\ufeff{}",
+	"{\"a\":\"\x00\"}",
+	"{\"a\":\"\xff\"}",
+	`{"a":` + strings.Repeat("[", 300) + strings.Repeat("]", 300) + `}`,
+	`[]`,
+	`5`,
+}
+
+// TestBadJSON sends them to every path that takes a body.
+func TestBadJSON(t *testing.T) {
+	_, h := start(t, serve.Options{})
+	for _, r := range routes {
+		if status, _, _ := post(t, h.URL+r.path, "{}"); r.method != "POST" || status == 501 {
+			continue
+		}
+		for _, body := range badJSON {
+			status, b, head := post(t, h.URL+r.path, body)
+			checkError(t, r.path+" "+body, r.path, status, 400, "invalid_json", "", b, head)
+		}
+	}
+}
+
+// checkError wants an error in the form that the clients of a path expect, about a field.
+func checkError(t *testing.T, what, path string, status, want int, code, param string, b []byte, head http.Header) {
+	t.Helper()
+	if status != want || head.Get("Content-Type") != "application/json" || head.Get("X-Request-Id") == "" {
+		t.Errorf("%s: status %d, want %d: %s", what, status, want, b)
+		return
+	}
+	e := object(t, b)
+	message, _ := at(e, "error.message").(string)
+	switch {
+	case strings.HasPrefix(path, "/api/"):
+		message, _ = e["error"].(string)
+	case strings.HasPrefix(strings.TrimPrefix(path, "/v1"), "/messages"):
+		kind := map[int]string{401: "authentication_error", 403: "permission_error", 404: "not_found_error", 413: "request_too_large",
+			503: "overloaded_error"}[want]
+		if e["type"] != "error" || at(e, "error.type") != cmp.Or(kind, "invalid_request_error") || e["request_id"] != head.Get("X-Request-Id") {
+			t.Errorf("%s: %s", what, b)
+		}
+	default:
+		if got := fmt.Sprint(at(e, "error.code"), " ", at(e, "error.param")); got != fmt.Sprint(or(code), " ", or(param)) || at(e, "error.type") == nil {
+			t.Errorf("%s: code and param %s, want %s %s: %s", what, got, or(code), or(param), b)
+		}
+	}
+	if !strings.Contains(message, param) || len(message) < 10 || strings.Contains(message, "map[") || strings.Contains(message, "json.") {
+		t.Errorf("%s: the message is %q", what, message)
+	}
+}
 
 // TestBadInput sends what no client should: each gets its status, type, code and field, and
 // the server goes on.
@@ -16,6 +77,7 @@ func TestBadInput(t *testing.T) {
 	_, h := start(t, serve.Options{})
 	chat := func(fields string) string { return `{"messages":[{"role":"user","content":"a"}],` + fields + `}` }
 	text := func(fields string) string { return `{"prompt":"a",` + fields + `}` }
+	input := func(fields string) string { return `{"input":"a",` + fields + `}` }
 	msg := func(m string) string { return `{"messages":` + m + `}` }
 	long := strings.Repeat("word ", 3000)
 	for _, x := range []struct {
@@ -23,19 +85,6 @@ func TestBadInput(t *testing.T) {
 		status      int
 		code, param string
 	}{
-		{"chat/completions", ``, 400, "invalid_json", ""},
-		{"chat/completions", `{`, 400, "invalid_json", ""},
-		{"chat/completions", `hello`, 400, "invalid_json", ""},
-		{"chat/completions", `{"a":1} {"b":2}`, 400, "invalid_json", ""},
-		{"chat/completions", `{"a":1} // x`, 400, "invalid_json", ""},
-		{"chat/completions", `{"a":NaN}`, 400, "invalid_json", ""},
-		{"chat/completions", `{"a":1e999}`, 400, "invalid_json", ""},
-		{"chat/completions", "\ufeff{}", 400, "invalid_json", ""},
-		{"chat/completions", "{\"a\":\"\x00\"}", 400, "invalid_json", ""},
-		{"chat/completions", "{\"a\":\"\xff\"}", 400, "invalid_json", ""},
-		{"chat/completions", `{"a":` + strings.Repeat("[", 300) + strings.Repeat("]", 300) + `}`, 400, "invalid_json", ""},
-		{"chat/completions", `[]`, 400, "invalid_json", ""},
-		{"chat/completions", `5`, 400, "invalid_json", ""},
 		{"chat/completions", `{}`, 400, "", "messages"},
 		{"chat/completions", msg(`null`), 400, "", "messages"},
 		{"chat/completions", msg(`[]`), 400, "", "messages"},
@@ -140,35 +189,153 @@ func TestBadInput(t *testing.T) {
 		{"chat/completions", chat(`"model":"gpt-4"`), 404, "model_not_found", "model"},
 		{"chat/completions", chat(`"model":5`), 400, "", "model"},
 		{"tokenize", `{}`, 400, "", "content"},
+		{"api/chat", msg(`{}`), 400, "", "messages"},
+		{"api/chat", msg(`"a"`), 400, "", "messages"},
+		{"api/chat", msg(`["a"]`), 400, "", "messages[0]"},
+		{"api/chat", msg(`[{"content":"a"}]`), 400, "", "messages[0].role"},
+		{"api/chat", msg(`[{"role":"tool","content":"a"}]`), 400, "", "messages[0].role"},
+		{"api/chat", msg(`[{"role":"user"}]`), 400, "", "messages[0].content"},
+		{"api/chat", msg(`[{"role":"user","content":5}]`), 400, "", "messages[0].content"},
+		{"api/chat", msg(`[{"role":"user","content":"a","images":["aGk="]}]`), 400, "", "messages[0].images"},
+		{"api/chat", msg(`[{"role":"assistant","tool_calls":[{}]}]`), 400, "", "messages[0].tool_calls"},
+		{"api/chat", msg(`[{"role":"user","content":"` + long + `"}]`), 400, "", "exceeds the available context size"},
+		{"api/chat", chat(`"model":"gpt-4"`), 404, "", "gpt-4"},
+		{"api/chat", chat(`"model":5`), 400, "", "model"},
+		{"api/chat", chat(`"stream":"yes"`), 400, "", "stream"},
+		{"api/chat", chat(`"tools":[{"type":"function"}]`), 400, "", "tools"},
+		{"api/chat", chat(`"think":true`), 400, "", "think"},
+		{"api/chat", chat(`"think":"high"`), 400, "", "think"},
+		{"api/chat", chat(`"think":5`), 400, "", "think"},
+		{"api/chat", chat(`"format":"xml"`), 400, "", "format"},
+		{"api/chat", chat(`"format":5`), 400, "", "format"},
+		{"api/chat", chat(`"format":{"not":{}}`), 400, "", "schema /not: is not supported"},
+		{"api/chat", chat(`"format":"json","grammar":"root ::= ."`), 400, "", "grammar"},
+		{"api/chat", chat(`"response_format":{"type":"json_object"}`), 400, "", "response_format: here it is called format"},
+		{"api/chat", chat(`"options":5`), 400, "", "options"},
+		{"api/chat", chat(`"top_logprobs":2`), 400, "", "top_logprobs"},
+		{"api/chat", chat(`"options":{"num_predict":0}`), 400, "", "options.num_predict"},
+		{"api/chat", chat(`"options":{"num_predict":-3}`), 400, "", "options.num_predict"},
+		{"api/chat", chat(`"options":{"num_predict":"ten"}`), 400, "", "options.num_predict"},
+		{"api/chat", chat(`"options":{"num_ctx":513}`), 400, "", "options.num_ctx"},
+		{"api/chat", chat(`"options":{"num_ctx":"big"}`), 400, "", "options.num_ctx"},
+		{"api/chat", chat(`"options":{"temperature":-1}`), 400, "", "options.temperature"},
+		{"api/chat", chat(`"options":{"temperature":"1"}`), 400, "", "options.temperature"},
+		{"api/chat", chat(`"options":{"top_p":1.5}`), 400, "", "options.top_p"},
+		{"api/chat", chat(`"options":{"seed":1.5}`), 400, "", "options.seed"},
+		{"api/chat", chat(`"options":{"stop":[1]}`), 400, "", "options.stop"},
+		{"api/generate", `{"prompt":5}`, 400, "", "prompt"},
+		{"responses", `{}`, 400, "", "input"},
+		{"responses", `{"input":null}`, 400, "", "input"},
+		{"responses", `{"input":5}`, 400, "", "input"},
+		{"responses", `{"input":{}}`, 400, "", "input"},
+		{"responses", `{"input":[]}`, 400, "", "input"},
+		{"responses", `{"instructions":"a","input":[]}`, 400, "", "input"},
+		{"responses", `{"input":["a"]}`, 400, "", "input[0]"},
+		{"responses", `{"input":[{"content":"a"}]}`, 400, "", "input[0].role"},
+		{"responses", `{"input":[{"role":"tool","content":"a"}]}`, 400, "", "input[0].role"},
+		{"responses", `{"input":[{"role":"user"}]}`, 400, "", "input[0].content"},
+		{"responses", `{"input":[{"role":"user","content":[{"type":"input_text"}]}]}`, 400, "", "input[0].content[0].text"},
+		{"responses", `{"input":[{"role":"user","content":[{"type":"input_image","image_url":"http://x"}]}]}`, 400,
+			"unsupported_content", "input[0].content[0].type"},
+		{"responses", `{"input":[{"type":"item_reference","id":"msg_1"}]}`, 400, "unsupported_content", "input[0].type"},
+		{"responses", `{"input":[{"type":"function_call_output","call_id":"x","output":"y"}]}`, 400, "unsupported_content", "input[0].type"},
+		{"responses", `{"input":[{"type":5}]}`, 400, "", "input[0].type"},
+		{"responses", `{"input":"` + long + `"}`, 400, "context_length_exceeded", ""},
+		{"responses", input(`"instructions":["a"]`), 400, "", "instructions"},
+		{"responses", input(`"store":true`), 400, "", "store"},
+		{"responses", input(`"store":"no"`), 400, "", "store"},
+		{"responses", input(`"previous_response_id":"resp_1"`), 400, "", "previous_response_id"},
+		{"responses", input(`"conversation":{"id":"x"}`), 400, "", "conversation"},
+		{"responses", input(`"prompt":{"id":"x"}`), 400, "", "prompt"},
+		{"responses", input(`"background":true`), 400, "", "background"},
+		{"responses", input(`"max_output_tokens":0`), 400, "", "max_output_tokens"},
+		{"responses", input(`"max_output_tokens":-2`), 400, "", "max_output_tokens"},
+		{"responses", input(`"max_output_tokens":"ten"`), 400, "", "max_output_tokens"},
+		{"responses", input(`"temperature":-1`), 400, "", "temperature"},
+		{"responses", input(`"top_p":2`), 400, "", "top_p"},
+		{"responses", input(`"top_logprobs":21`), 400, "", "top_logprobs"},
+		{"responses", input(`"include":5`), 400, "", "include"},
+		{"responses", input(`"tools":[{"type":"web_search"}]`), 400, "tools_not_supported", "tools"},
+		{"responses", input(`"tool_choice":{"type":"function","name":"f"}`), 400, "tools_not_supported", "tool_choice"},
+		{"responses", input(`"text":5`), 400, "", "text"},
+		{"responses", input(`"response_format":{"type":"json_object"}`), 400, "invalid_schema", "response_format"},
+		{"responses", input(`"text":{"format":5}`), 400, "", "text.format"},
+		{"responses", input(`"text":{"format":{}}`), 400, "invalid_schema", "text.format.type"},
+		{"responses", input(`"text":{"format":{"type":"poem"}}`), 400, "invalid_schema", "text.format.type"},
+		{"responses", input(`"text":{"format":{"type":"json_schema","name":"a","schema":{"not":{}}}}`), 400, "invalid_schema", "text.format"},
+		{"responses", input(`"text":{"format":{"type":"json_schema","name":"a"}}`), 400, "invalid_schema", "text.format.schema"},
+		{"responses", input(`"text":{"format":{"type":"json_object"}},"ignore_eos":true`), 400, "", "ignore_eos"},
+		{"responses", input(`"model":"gpt-4"`), 404, "model_not_found", "model"},
+		{"messages", msg(`null`), 400, "", "messages"},
+		{"messages", msg(`[]`), 400, "", "messages"},
+		{"messages", msg(`"a"`), 400, "", "messages"},
+		{"messages", msg(`["a"]`), 400, "", "messages[0]"},
+		{"messages", msg(`[{"content":"a"}]`), 400, "", "messages[0].role"},
+		{"messages", msg(`[{"role":"tool","content":"a"}]`), 400, "", "messages[0].role"},
+		{"messages", msg(`[{"role":"user"}]`), 400, "", "messages[0].content"},
+		{"messages", msg(`[{"role":"user","content":[{"type":"text"}]}]`), 400, "", "messages[0].content[0].text"},
+		{"messages", msg(`[{"role":"user","content":[{"type":"image","source":{"type":"url","url":"http://x"}}]}]`), 400, "", `content[0].type: "image"`},
+		{"messages", msg(`[{"role":"user","content":[{"type":"tool_result","tool_use_id":"x"}]}]`), 400, "", `"tool_result"`},
+		{"messages", msg(`[{"role":"assistant","content":[{"type":"tool_use","id":"x","name":"f","input":{}}]}]`), 400, "", `"tool_use"`},
+		{"messages", chat(`"top_k":4`), 400, "", "max_tokens"},
+		{"messages", chat(`"max_tokens":-1`), 400, "", "max_tokens"},
+		{"messages", chat(`"max_tokens":1.5`), 400, "", "max_tokens"},
+		{"messages", chat(`"max_tokens":"ten"`), 400, "", "max_tokens"},
+		{"messages", chat(`"max_tokens":9,"temperature":1.5`), 400, "", "temperature"},
+		{"messages", chat(`"max_tokens":9,"temperature":"hot"`), 400, "", "temperature"},
+		{"messages", chat(`"max_tokens":9,"top_p":2`), 400, "", "top_p"},
+		{"messages", chat(`"max_tokens":9,"top_k":"a"`), 400, "", "top_k"},
+		{"messages", chat(`"max_tokens":9,"stop_sequences":[1]`), 400, "", "stop_sequences"},
+		{"messages", chat(`"max_tokens":9,"stop_sequences":{}`), 400, "", "stop_sequences"},
+		{"messages", chat(`"max_tokens":9,"system":5`), 400, "", "system"},
+		{"messages", chat(`"max_tokens":9,"system":[{"type":"image"}]`), 400, "", "system[0].type"},
+		{"messages", chat(`"max_tokens":9,"thinking":{"type":"enabled","budget_tokens":1024}`), 400, "", "thinking"},
+		{"messages", chat(`"max_tokens":9,"thinking":true`), 400, "", "thinking"},
+		{"messages", chat(`"max_tokens":9,"tools":[{"name":"f","input_schema":{}}]`), 400, "", "tools"},
+		{"messages", chat(`"max_tokens":9,"tool_choice":{"type":"tool","name":"f"}`), 400, "", "tool_choice"},
+		{"messages", chat(`"max_tokens":9,"container":"x"`), 400, "", "container"},
+		{"messages", chat(`"max_tokens":9,"mcp_servers":[{}]`), 400, "", "mcp_servers"},
+		{"messages", chat(`"max_tokens":9,"output_config":{"format":{"type":"json_schema","schema":{"not":{}}}}`), 400, "", "output_config.format"},
+		{"messages", chat(`"max_tokens":9,"output_config":{"format":{"type":"json_schema"}}`), 400, "", "output_config.format.schema"},
+		{"messages", chat(`"max_tokens":9,"output_config":{"format":{"type":"poem"}}`), 400, "", `output_config.format.type: "poem"`},
+		{"messages", chat(`"max_tokens":9,"output_config":5`), 400, "", "output_config"},
+		{"messages", chat(`"max_tokens":9,"output_config":{"format":5}`), 400, "", "output_config.format"},
+		{"messages", chat(`"max_tokens":9,"output_format":{"type":"json_schema","schema":{"not":{}}}`), 400, "", "output_format"},
+		{"messages", chat(`"max_tokens":9,"output_format":"json"`), 400, "", "output_format"},
+		{"messages", chat(`"max_tokens":9,"response_format":{"type":"json_object"}`), 400, "", "output_config.format"},
+		{"messages", chat(`"max_tokens":9,"model":"claude"`), 404, "", "claude"},
+		{"messages", `{"messages":[{"role":"user","content":"` + long + `"}],"max_tokens":9}`, 400, "", "exceeds the available context size"},
+		{"messages/count_tokens", msg(`[]`), 400, "", "messages"},
+		{"messages/count_tokens", chat(`"tools":[{}]`), 400, "", "tools"},
+		{"api/generate", text(`"system":5`), 400, "", "system"},
+		{"api/generate", text(`"raw":1`), 400, "", "raw"},
+		{"api/generate", text(`"raw":true,"system":"b"`), 400, "", "raw"},
+		{"api/generate", text(`"raw":true,"context":[1]`), 400, "", "raw"},
+		{"api/generate", text(`"context":[-1]`), 400, "", "context[0]"},
+		{"api/generate", text(`"suffix":"b"`), 400, "", "suffix"},
+		{"api/generate", text(`"template":"{{ .Prompt }}"`), 400, "", "template"},
+		{"api/generate", text(`"images":["aGk="]`), 400, "", "images"},
+		{"api/generate", `{"prompt":"` + long + `"}`, 400, "", "exceeds the available context size"},
+		{"api/generate", `{"raw":true,"prompt":"` + long + `"}`, 400, "", "exceeds the available context size"},
 		{"tokenize", `{"content":"a","prompt":"b"}`, 400, "", "prompt"},
 		{"detokenize", `{}`, 400, "", "tokens"},
 		{"detokenize", `{"tokens":["a"]}`, 400, "", "tokens[0]"},
 		{"apply-template", `{"messages":[]}`, 400, "", "messages"},
 		{"completion", `{"prompt":["a","b"]}`, 400, "", "prompt"},
 	} {
-		for _, stream := range []bool{false, true} {
+		for _, stream := range []string{"", "true", "false"} {
 			body := x.body
-			if stream {
-				if !strings.HasSuffix(body, "}") || strings.Contains(body, `"stream":`) || x.code == "invalid_json" || body == "{}" {
+			if stream != "" {
+				if !strings.HasSuffix(body, "}") || strings.Contains(body, `"stream":`) || body == "{}" {
 					continue
 				}
-				body = strings.TrimSuffix(body, "}") + `,"stream":true}`
+				body = strings.TrimSuffix(body, "}") + `,"stream":` + stream + `}`
 			}
 			status, b, head := post(t, h.URL+"/v1/"+x.path, body)
 			if len(body) > 200 {
 				body = body[:200] + "..."
 			}
-			if status != x.status || head.Get("Content-Type") != "application/json" || head.Get("X-Request-Id") == "" {
-				t.Errorf("%s %s: status %d, want %d: %s", x.path, body, status, x.status, b)
-				continue
-			}
-			e := object(t, b)
-			if got := fmt.Sprint(at(e, "error.code"), " ", at(e, "error.param")); got != fmt.Sprint(or(x.code), " ", or(x.param)) {
-				t.Errorf("%s %s: code and param %s, want %s %s: %s", x.path, body, got, or(x.code), or(x.param), b)
-			}
-			if at(e, "error.message") == "" || at(e, "error.type") == nil {
-				t.Errorf("%s %s: %s", x.path, body, b)
-			}
+			checkError(t, x.path+" "+body, "/"+x.path, status, x.status, x.code, x.param, b, head)
 		}
 	}
 	if status, b, _ := post(t, h.URL+"/v1/completions", `{"prompt":"Once","max_tokens":2}`); status != 200 {

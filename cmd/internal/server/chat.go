@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,31 +42,36 @@ func (s *Server) readChat(f *fields, m *served, r *http.Request) wish {
 	}
 	msgs := readMessages(f)
 	more := readTokens(f, "continue_tokens", m)
-	if f.flag("logprobs", false) {
-		x.Logprobs = int(f.whole("top_logprobs", 0, 0, mostLogprobs))
-	} else if f.has("top_logprobs") {
-		if n := f.whole("top_logprobs", 0, 0, mostLogprobs); n > 0 {
-			f.fail("top_logprobs", "it needs logprobs: true")
-		}
-	}
+	x.readLogprobs(f)
 	if list := f.list("modalities"); f.has("audio") || len(list) > 1 || len(list) == 1 && list[0] != "text" {
 		f.failCode("unsupported_content", "modalities", "only text can be answered")
 	}
+	x.ask(f, m, "messages", msgs, more)
+	return x
+}
+
+// ask makes a conversation the prompt, and what of the answer there is already. The field
+// is where the conversation comes from, for errors.
+func (x *wish) ask(f *fields, m *served, name string, msgs []chat.Message, begun []int32) {
 	if f.err != nil {
-		return x
+		return
 	}
 	prompt, err := talk.Prompt(m.Format, m.Engine.Model().Tokenizer(), msgs)
 	if err != nil {
-		f.fail("messages", "%s", strings.TrimPrefix(err.Error(), "chat: "))
-		return x
+		f.fail(name, "%s", strings.TrimPrefix(err.Error(), "chat: "))
+		return
 	}
-	x.Prompt = append(prompt, more...)
+	x.Prompt = append(prompt, begun...)
+	x.endTurn(m)
+	x.constrain(f, m, begun)
+}
+
+// endTurn has what ends a turn of a conversation end the answer.
+func (x *wish) endTurn(m *served) {
 	x.StopTokens = m.stopIDs
 	if x.shape == nil { // else the answer ends where that does
 		x.Stop = append(x.Stop, m.stops...)
 	}
-	x.constrain(f, m, more)
-	return x
 }
 
 // readMessages reads the list of messages.
@@ -82,62 +88,61 @@ func readMessages(f *fields) (msgs []chat.Message) {
 			return nil
 		}
 		g := &fields{all: o, path: path + "."}
-		msg := chat.Message{Role: g.text("role")}
-		switch msg.Role {
-		case "developer":
-			msg.Role = chat.System
-		case chat.System, chat.User, chat.Assistant:
-		case "":
-			g.fail("role", "it is missing: want system, user or assistant")
-		default:
-			g.fail("role", "%q is not known: want system, user or assistant", msg.Role)
-		}
-		msg.Content = readContent(g, msg.Role)
-		if g.err != nil {
-			if f.err == nil {
-				f.err = g.err
-			}
+		msgs = append(msgs, readMessage(g, "text"))
+		if f.take(g); f.err != nil {
 			return nil
 		}
-		msgs = append(msgs, msg)
 	}
 	return msgs
 }
 
-// readContent reads a string, or parts of text, which are joined as lines.
-func readContent(g *fields, role string) string {
-	switch v := g.all["content"].(type) {
+// readMessage reads a message, whose content is a string or parts of some types.
+func readMessage(g *fields, types ...string) chat.Message {
+	msg := chat.Message{Role: g.text("role")}
+	switch msg.Role {
+	case "developer":
+		msg.Role = chat.System
+	case chat.System, chat.User, chat.Assistant:
+	case "":
+		g.fail("role", "it is missing: want system, user or assistant")
+	default:
+		g.fail("role", "%q is not known: want system, user or assistant", msg.Role)
+	}
+	msg.Content = readTexts(g, "content", types...)
+	if !g.has("content") && msg.Role != chat.Assistant {
+		g.fail("content", "it is missing")
+	}
+	return msg
+}
+
+// readTexts reads a string, or parts of text of the given types, which are joined as lines.
+func readTexts(g *fields, name string, types ...string) string {
+	switch v := g.all[name].(type) {
+	case nil:
+		return ""
 	case string:
 		return v
-	case nil:
-		if role != chat.Assistant {
-			g.fail("content", "it is missing")
-		}
-		return ""
 	case []any:
 		var parts []string
 		for i, x := range v {
 			o, _ := x.(map[string]any)
-			p := &fields{all: o, path: fmt.Sprintf("%scontent[%d].", g.path, i)}
+			p := &fields{all: o, path: fmt.Sprintf("%s%s[%d].", g.path, name, i)}
 			switch t := p.text("type"); {
 			case p.err != nil:
 			case t == "":
 				p.fail("type", "it is missing")
-			case t != "text":
+			case !slices.Contains(types, t):
 				p.failCode("unsupported_content", "type", "%q is not supported: only text is", t)
 			case !p.has("text"):
 				p.fail("text", "it is missing")
 			default:
 				parts = append(parts, p.text("text"))
 			}
-			if p.err != nil {
-				g.err = p.err
-				return ""
-			}
+			g.take(p)
 		}
 		return strings.Join(parts, "\n")
 	default:
-		g.fail("content", "want a string or a list of parts, not %s", kind(v))
+		g.fail(name, "want a string or a list of parts, not %s", kind(v))
 		return ""
 	}
 }
@@ -184,7 +189,7 @@ func (a *chatAnswer) whole(choices []any, u serve.Usage) map[string]any {
 
 // end ends a stream with the last event of the last choice, the usage if it is asked for, and
 // [DONE].
-func (a *chatAnswer) end(e *sse, g *group, last map[string]any) {
+func (a *chatAnswer) end(e *feed, g *group, last map[string]any) {
 	for range g.events { // until the usage is known
 	}
 	u := g.total()
@@ -226,7 +231,7 @@ func (a *chatAnswer) logprobs(tokens []scored) any {
 
 // streamChat answers in events.
 func (s *Server) streamChat(w http.ResponseWriter, a *chatAnswer, g *group) {
-	e := s.newSSE(w)
+	e := s.newFeed(w, eventStream)
 	begun, left := make([]bool, a.N), a.N
 	waiting := make([]unsent, a.N)
 	for {

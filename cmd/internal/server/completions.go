@@ -160,7 +160,7 @@ func (a *textAnswer) oldLogprobs(tokens []scored, from place, text string) any {
 
 // streamText answers in events.
 func (s *Server) streamText(w http.ResponseWriter, a *textAnswer, g *group) {
-	e := s.newSSE(w)
+	e := s.newFeed(w, eventStream)
 	left := a.prompts * a.N
 	waiting := make([]unsent, left)
 	for {

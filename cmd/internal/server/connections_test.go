@@ -18,16 +18,24 @@ import (
 func TestDisconnect(t *testing.T) {
 	s, h := start(t, serve.Options{Parallel: 2, ContextSize: 2000})
 	slots := func() int { return len(s.model.Load().Engine.Stats().Slots) }
-	for _, stream := range []string{"true", "false"} {
-		ctx, cancel := context.WithCancel(context.Background())
-		body := `{"prompt":"Once","ignore_eos":true,"max_tokens":1900,"stream":` + stream + `}`
-		r, _ := http.NewRequestWithContext(ctx, "POST", h.URL+"/v1/completions", strings.NewReader(body))
-		go http.DefaultClient.Do(r)
-		waitFor(t, "nothing runs", func() bool { return slots() == 1 })
-		cancel()
-		waitFor(t, "the request goes on", func() bool { return slots() == 0 })
+	n := int64(0)
+	for path, body := range map[string]string{
+		"/v1/completions": `{"prompt":"Once"`, "/completion": `{"prompt":"Once"`, "/v1/chat/completions": `{` + question,
+		"/api/chat": `{` + question, "/api/generate": `{"prompt":"Once"`, "/v1/messages": `{` + question + `,"max_tokens":1900`,
+		"/v1/responses": `{"input":"Once"`,
+	} {
+		for _, stream := range []string{"true", "false"} {
+			ctx, cancel := context.WithCancel(context.Background())
+			body := body + `,"ignore_eos":true,"stream":` + stream + `}`
+			r, _ := http.NewRequestWithContext(ctx, "POST", h.URL+path, strings.NewReader(body))
+			go http.DefaultClient.Do(r)
+			waitFor(t, "nothing runs of "+path, func() bool { return slots() == 1 })
+			cancel()
+			waitFor(t, "the request goes on: "+path, func() bool { return slots() == 0 })
+			n++
+		}
 	}
-	waitFor(t, "it is not counted", func() bool { return s.model.Load().Engine.Stats().Requests[mpt.EndedCancelled] == 2 })
+	waitFor(t, "they are not counted", func() bool { return s.model.Load().Engine.Stats().Requests[mpt.EndedCancelled] == n })
 }
 
 func TestRawConnections(t *testing.T) {

@@ -52,11 +52,12 @@ func null(s string) any {
 	return s
 }
 
-func (e *apiError) write(w http.ResponseWriter) {
+// write answers with the error, in the form that clients of the path expect.
+func (e *apiError) write(w http.ResponseWriter, path string) {
 	for k, v := range e.Head {
 		w.Header().Set(k, v)
 	}
-	writeJSON(w, e.Status, e.body())
+	writeJSON(w, e.Status, e.form(path, w.Header().Get("X-Request-Id")))
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

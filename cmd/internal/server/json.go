@@ -113,6 +113,13 @@ func (f *fields) failCode(code, name, format string, args ...any) {
 	}
 }
 
+// take takes over the error of fields that lie in f.
+func (f *fields) take(inner *fields) {
+	if f.err == nil {
+		f.err = inner.err
+	}
+}
+
 // has reports whether a field is there: null is as if it were not.
 func (f *fields) has(name string) bool { return f.all[name] != nil }
 

@@ -66,6 +66,7 @@ var goodID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 func (s *Server) build() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := time.Now()
+		path, _ := s.clean(r.URL.Path)
 		a := &about{id: r.Header.Get("X-Request-Id")}
 		if !goodID.MatchString(a.id) {
 			a.id = "req_" + rand.Text()
@@ -78,16 +79,15 @@ func (s *Server) build() http.Handler {
 				s.c.Log.Error("panic", "request_id", a.id, "panic", x, "stack", string(debug.Stack()))
 				if a.status == 0 {
 					e := &apiError{Status: 500, Type: serverError, Message: "a fault of the server: its log has more under " + a.id}
-					e.write(rec)
+					e.write(rec, path)
 				}
 			}
-			path, _ := s.clean(r.URL.Path)
 			s.metrics.request(path, a.status)
 			s.c.Log.Info("request", append([]any{"request_id", a.id, "method", r.Method, "path", r.URL.Path, "status", a.status,
 				"duration_ms", time.Since(begun).Milliseconds(), "remote", r.RemoteAddr, "key", a.key}, a.attrs...)...)
 		}()
 		if err := s.dispatch(rec, r); err != nil {
-			err.write(rec)
+			err.write(rec, path)
 		}
 	})
 }
@@ -148,8 +148,8 @@ func (s *Server) checkOrigin(w http.ResponseWriter, r *http.Request) *apiError {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Add("Vary", "Origin")
-	h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
-	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Retry-After")
+	h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
+	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Request-Id, Retry-After")
 	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
 		h.Set("Access-Control-Allow-Headers", asked)
 	}

@@ -81,7 +81,7 @@ type nativeAnswer struct {
 func (a *nativeAnswer) whole(c *answered, u serve.Usage) map[string]any {
 	v := map[string]any{
 		"content": readable(c.text.String()), "tokens": c.ids, "stop": true, "stop_type": stopType(c.why),
-		"stopping_word":    a.word(c),
+		"stopping_word":    c.stop,
 		"tokens_predicted": u.CompletionTokens, "tokens_evaluated": u.PromptTokens, "tokens_cached": u.CachedTokens,
 		"truncated": false,
 		"timings":   timings(u), "generation_settings": a.settings(), "model": a.model, "index": 0, "id_slot": -1,
@@ -102,25 +102,6 @@ func (a *nativeAnswer) settings() map[string]any {
 	return v
 }
 
-// word returns the stop string that ended an answer, as far as it can be told: the first that
-// is asked for and follows the text.
-func (a *nativeAnswer) word(c *answered) string {
-	if c.why != mpt.EndedStop {
-		return ""
-	}
-	if len(a.Stop) == 1 {
-		return a.Stop[0]
-	}
-	whole := a.m.Engine.Model().Tokenizer().DecodeWith(c.ids, tokenizer.DecodeOptions{})
-	rest := strings.TrimPrefix(whole, c.text.String())
-	for _, stop := range a.Stop {
-		if strings.HasPrefix(rest, stop) {
-			return stop
-		}
-	}
-	return ""
-}
-
 func stopType(why mpt.Reason) string {
 	switch why {
 	case mpt.EndedToken:
@@ -135,7 +116,7 @@ func stopType(why mpt.Reason) string {
 
 // stream answers in events, the last of which says stop: true.
 func (a *nativeAnswer) stream(s *Server, w http.ResponseWriter, g *group) {
-	e := s.newSSE(w)
+	e := s.newFeed(w, eventStream)
 	var c answered
 	var waiting unsent
 	for {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"math"
 	"math/rand/v2"
@@ -25,7 +26,7 @@ const (
 )
 
 // wish is what the dialects have in common: a request without its prompt, and how the answer
-// is to be told.
+// is to be told. Each reads it under its own names, with the functions here.
 type wish struct {
 	serve.Request
 	seed   uint64
@@ -35,14 +36,33 @@ type wish struct {
 	shape  *grammar.Grammar // of answers; nil: any
 
 	shapeField string // that has told the shape
+
+	ctx context.Context // of the HTTP request
 }
 
-// readWish reads the fields that all dialects share. Their error is that of f.
-func (s *Server) readWish(f *fields, m *served, r *http.Request) wish {
-	w := wish{stream: f.flag("stream", false), model: f.text("model")}
+// readOwn reads what every request may say: the model, and what this server has of its own.
+// The errors are those of f.
+func (s *Server) readOwn(f *fields, m *served, r *http.Request) wish {
+	w := wish{model: f.text("model"), ctx: r.Context()}
 	if w.model == "" {
 		w.model = m.Names[0]
 	}
+	w.N = 1
+	w.IgnoreEOS = f.flag("ignore_eos", false)
+	w.NoCache = !f.flag("cache_prompt", true)
+	w.Salt = f.text("cache_salt")
+	w.Priority = int(f.whole("priority", 0, -1, 1))
+	w.Key = aboutOf(r).key
+	w.Logprobs = -1
+	w.Adapters = readAdapters(f, m)
+	refuseTools(f)
+	return w
+}
+
+// readWish reads the fields that OpenAI's and llama.cpp's requests share.
+func (s *Server) readWish(f *fields, m *served, r *http.Request) wish {
+	w := s.readOwn(f, m, r)
+	w.stream = f.flag("stream", false)
 	w.usage = f.object("stream_options").flagOf(f, "include_usage")
 	w.N = int(f.whole("n", 1, 1, mostChoices))
 	if most := m.Engine.Options().Parallel; w.N > most {
@@ -51,26 +71,25 @@ func (s *Server) readWish(f *fields, m *served, r *http.Request) wish {
 	w.Params = s.readParams(f, m)
 	w.seed = w.Params.Seed
 	w.MaxTokens = readLimit(f, "max_completion_tokens", "max_tokens", "n_predict")
-	w.Stop = readStops(f)
-	w.IgnoreEOS = f.flag("ignore_eos", false)
-	w.NoCache = !f.flag("cache_prompt", true)
-	w.Salt = f.text("cache_salt")
-	w.Priority = int(f.whole("priority", 0, -1, 1))
+	w.Stop = readStops(f, "stop")
 	w.Progress = f.flag("return_progress", false)
-	w.Key = aboutOf(r).key
-	w.Logprobs = -1
-	w.Adapters = readAdapters(f, m)
-	readShape(r.Context(), f, m, &w)
-	refuseTools(f)
+	readShape(f, m, &w)
 	return w
+}
+
+// readLogprobs reads logprobs: true and top_logprobs.
+func (w *wish) readLogprobs(f *fields) {
+	if f.flag("logprobs", false) {
+		w.Logprobs = int(f.whole("top_logprobs", 0, 0, mostLogprobs))
+	} else if n := f.whole("top_logprobs", 0, 0, mostLogprobs); n > 0 {
+		f.fail("top_logprobs", "it needs logprobs: true")
+	}
 }
 
 // flagOf is flag of an object in f, whose error f takes over.
 func (o *fields) flagOf(f *fields, name string) bool {
 	b := o.flag(name, false)
-	if f.err == nil {
-		f.err = o.err
-	}
+	f.take(o)
 	return b
 }
 
@@ -86,8 +105,8 @@ func readLimit(f *fields, names ...string) int {
 }
 
 // readStops returns the stop strings; empty ones are none.
-func readStops(f *fields) (stops []string) {
-	switch v := f.all["stop"].(type) {
+func readStops(f *fields, name string) (stops []string) {
+	switch v := f.all[name].(type) {
 	case nil:
 	case string:
 		stops = []string{v}
@@ -95,15 +114,15 @@ func readStops(f *fields) (stops []string) {
 		for _, x := range v {
 			text, ok := x.(string)
 			if !ok {
-				f.fail("stop", "want a string or strings, not %s", kind(x))
+				f.fail(name, "want a string or strings, not %s", kind(x))
 			}
 			stops = append(stops, text)
 		}
 	default:
-		f.fail("stop", "want a string or strings, not %s", kind(v))
+		f.fail(name, "want a string or strings, not %s", kind(v))
 	}
 	if len(stops) > mostStops {
-		f.fail("stop", "%d strings: at most %d are possible", len(stops), mostStops)
+		f.fail(name, "%d strings: at most %d are possible", len(stops), mostStops)
 	}
 	some := stops[:0]
 	for _, x := range stops {
@@ -302,10 +321,7 @@ func readAdapters(f *fields, m *served) []mpt.AdapterUse {
 		if g.err == nil && (id < 0 || int(id) >= len(uses)) {
 			g.fail("id", "there is no adapter %d: the server has %d", id, len(uses))
 		}
-		if g.err != nil {
-			if f.err == nil {
-				f.err = g.err
-			}
+		if f.take(g); f.err != nil {
 			return nil
 		}
 		uses[id].Scale = float32(scale)
@@ -320,7 +336,11 @@ func refuseTools(f *fields) {
 			f.failCode("tools_not_supported", name, "this server has no tools: the models' templates do not know them")
 		}
 	}
-	if c := f.all["tool_choice"]; c != nil && c != "none" && c != "auto" {
+	c := f.all["tool_choice"]
+	if o, ok := c.(map[string]any); ok {
+		c = o["type"] // Anthropic's form
+	}
+	if f.has("tool_choice") && c != "none" && c != "auto" {
 		f.failCode("tools_not_supported", "tool_choice", "this server has no tools")
 	}
 }

@@ -35,12 +35,43 @@ var routes = []route{
 	{"POST", "/embeddings", notBuilt("embeddings"), false},
 	{"POST", "/embedding", notBuilt("embeddings"), false},
 	{"POST", "/infill", notBuilt("texts between two others"), false},
+
+	{"POST", "/messages", (*Server).messages, false},
+	{"POST", "/messages/count_tokens", (*Server).countTokens, false},
+	{"POST", "/responses", (*Server).responses, false},
+	{"GET", "/responses/{id...}", noResponse, false},
+	{"DELETE", "/responses/{id...}", noResponse, false},
+
+	{"GET", "/", (*Server).root, true},
+	{"GET", "/api/version", (*Server).ollamaVersion, false},
+	{"GET", "/api/tags", (*Server).ollamaTags, false},
+	{"GET", "/api/ps", (*Server).ollamaRunning, false},
+	{"POST", "/api/show", (*Server).ollamaShow, false},
+	{"POST", "/api/chat", (*Server).ollamaChat, false},
+	{"POST", "/api/generate", (*Server).ollamaGenerate, false},
+	{"POST", "/api/embed", notBuilt("embeddings"), false},
+	{"POST", "/api/embeddings", notBuilt("embeddings"), false},
+	{"POST", "/api/pull", notHere("fetched"), false},
+	{"POST", "/api/push", notHere("published"), false},
+	{"POST", "/api/create", notHere("made"), false},
+	{"POST", "/api/copy", notHere("copied"), false},
+	{"DELETE", "/api/delete", notHere("deleted"), false},
+	{"GET", "/api/blobs/{id...}", notHere("kept"), false},
+	{"POST", "/api/blobs/{id...}", notHere("kept"), false},
 }
 
 // notBuilt refuses what this server does not have.
 func notBuilt(what string) handler {
 	return func(*Server, http.ResponseWriter, *http.Request) *apiError {
 		return unsupported(what + " are not supported by this server")
+	}
+}
+
+// notHere refuses to change which models there are.
+func notHere(done string) handler {
+	return func(*Server, http.ResponseWriter, *http.Request) *apiError {
+		return unsupported("models are not " + done + " through this server: it has the one that it was started with; " +
+			"see mpt pull, mpt quantize and mpt serve -m")
 	}
 }
 
@@ -84,8 +115,11 @@ func (r *route) matches(path string) (rest string, ok bool) {
 func (s *Server) clean(path string) (string, bool) {
 	path, ok := strings.CutPrefix(path, s.c.Prefix)
 	path = strings.TrimRight(path, "/")
-	if after, v1 := strings.CutPrefix(path, "/v1"); v1 && (after == "" || after[0] == '/') {
-		path = after
+	if path == "" {
+		return "/", ok
+	}
+	if after, v1 := strings.CutPrefix(path, "/v1/"); v1 {
+		path = "/" + after
 	}
 	return path, ok
 }

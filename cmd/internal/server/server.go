@@ -1,5 +1,5 @@
-// Package server is the HTTP side of mpt serve: OpenAI's API and llama.cpp's, one file a
-// dialect, on the engine of package serve.
+// Package server is the HTTP side of mpt serve: the APIs of OpenAI, llama.cpp, Ollama and
+// Anthropic, a file or two for each, on the engine of package serve.
 package server
 
 import (
@@ -72,6 +72,7 @@ type served struct {
 	Model
 	created     time.Time
 	fingerprint string
+	digest      string // of the model file, 64 digits
 	shapes      *shapes
 	stopIDs     []int32
 	stops       []string
@@ -101,6 +102,7 @@ func (s *Server) Serve(m Model) error {
 		return err
 	}
 	keys, values := model.CacheType()
+	x.digest = hex.EncodeToString(print[:])
 	h := sha256.New()
 	fmt.Fprintf(h, "%x %v %v %d", print, keys, values, mpt.NumericsVersion)
 	for _, u := range model.Adapters() {
@@ -166,4 +168,7 @@ func (m *served) unknown(name string) *apiError {
 		Message: fmt.Sprintf("there is no model %q here: known are %s", name, strings.Join(m.Names, ", "))}
 }
 
-func (m *served) is(name string) bool { return slices.Contains(m.Names, name) }
+// is reports whether a name is the model's. Ollama's clients add a tag to names without one.
+func (m *served) is(name string) bool {
+	return slices.Contains(m.Names, name) || slices.Contains(m.Names, strings.TrimSuffix(name, latest))
+}

@@ -131,15 +131,34 @@ func (s *shapes) keep(c compiled) {
 // shapeReader reads what the form of an answer has to be. What cannot be kept is refused: to
 // ignore it would be worse.
 type shapeReader struct {
-	f   *fields
-	m   *served
-	w   *wish
-	ctx context.Context
+	f *fields
+	m *served
+	w *wish
 }
 
-func readShape(ctx context.Context, f *fields, m *served, w *wish) {
-	r := &shapeReader{f: f, m: m, w: w, ctx: ctx}
+func readShape(f *fields, m *served, w *wish) {
+	r := &shapeReader{f, m, w}
 	r.format()
+	r.others()
+}
+
+// shapeAs reads the shape of an answer where a dialect asks for it in a field of its own, nil if
+// it does not. Other fields that ask for a shape count, too.
+func shapeAs(f *fields, m *served, w *wish, name string, from *source) {
+	r := &shapeReader{f, m, w}
+	if f.has("response_format") {
+		f.failCode("invalid_schema", "response_format", "here it is called %s", name)
+		return
+	}
+	if from != nil {
+		r.keep(name, *from)
+	}
+	r.others()
+}
+
+// others reads the fields that are the same in all dialects.
+func (r *shapeReader) others() {
+	f := r.f
 	r.fields(f, []shapeField{
 		{"json_schema", jsonSchema}, {"guided_json", jsonSchema}, {"guided_choice", choice},
 		{"grammar", gbnf}, {"guided_grammar", gbnf}, {"guided_regex", regex}, {"regex", regex},
@@ -230,7 +249,7 @@ func (r *shapeReader) keep(name string, from source) {
 	case r.w.IgnoreEOS:
 		r.f.fail("ignore_eos", "with a grammar or a schema the text ends where that does")
 	default:
-		g, err := r.m.shapes.grammar(r.ctx, from)
+		g, err := r.m.shapes.grammar(r.w.ctx, from)
 		if err != nil {
 			r.f.failCode(code, name, "%s", strings.TrimPrefix(err.Error(), "grammar: "))
 		}

@@ -1,4 +1,4 @@
-// Tries real clients of OpenAI's API against a server: node try.mjs URL [KEY]
+// Tries real clients against a server: node try.mjs URL [KEY]
 // The server has the built-in model, a context of 1024 and a key.
 import assert from 'node:assert/strict';
 import OpenAI4 from 'openai4';
@@ -6,8 +6,11 @@ import OpenAI6 from 'openai6';
 import { ChatOpenAI } from '@langchain/openai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, streamText } from 'ai';
+import anthropic from './anthropic.mjs';
+import ollama from './ollama.mjs';
+import responses from './responses.mjs';
 
-const base = process.argv[2] + '/v1', key = process.argv[3] ?? 'none';
+const url = process.argv[2], base = url + '/v1', key = process.argv[3] ?? 'none';
 const messages = [{ role: 'user', content: 'Tell me a story about a dog.' }];
 
 async function openai(OpenAI) {
@@ -58,13 +61,13 @@ async function openai(OpenAI) {
   assert.equal(n, 3);
 }
 
-async function langchain() {
-  const m = new ChatOpenAI({ model: 'mpt-stories', apiKey: key, maxTokens: 16, temperature: 0, configuration: { baseURL: base } });
+async function langchain(useResponsesApi) {
+  const m = new ChatOpenAI({ model: 'mpt-stories', apiKey: key, maxTokens: 16, temperature: 0, useResponsesApi, configuration: { baseURL: base } });
   const whole = await m.invoke('Tell me a story about a dog.');
-  assert.ok(whole.content.length > 5);
+  assert.ok(whole.text.length > 5);
   let text = '';
-  for await (const chunk of await m.stream('Tell me a story about a dog.')) text += chunk.content;
-  assert.equal(text, whole.content);
+  for await (const chunk of await m.stream('Tell me a story about a dog.')) text += chunk.text;
+  assert.equal(text, whole.text);
 }
 
 async function vercel() {
@@ -81,7 +84,11 @@ async function vercel() {
   assert.equal((await s.usage).outputTokens, 16);
 }
 
-for (const [name, run] of [['openai 4', () => openai(OpenAI4)], ['openai 6', () => openai(OpenAI6)], ['langchain', langchain], ['vercel ai', vercel]]) {
-  await run();
+for (const [name, run] of [
+  ['openai 4', () => openai(OpenAI4)], ['openai 6', () => openai(OpenAI6)], ['langchain', () => langchain(false)], ['vercel ai', vercel],
+  ['responses of openai 4', () => responses(OpenAI4, url, key, messages)], ['responses of openai 6', () => responses(OpenAI6, url, key, messages)],
+  ['responses of langchain', () => langchain(true)], ['ollama', ollama], ['anthropic', anthropic],
+]) {
+  await run(url, key, messages);
   console.log(`${name}: passed`);
 }

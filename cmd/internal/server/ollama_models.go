@@ -1,0 +1,140 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// ollamaAPI is the version of Ollama whose API this is: clients compare it with what they need.
+const ollamaAPI = "0.12.11"
+
+// latest is the tag that a name without one has for Ollama's clients.
+const latest = ":latest"
+
+func (s *Server) ollamaVersion(w http.ResponseWriter, r *http.Request) *apiError {
+	writeJSON(w, http.StatusOK, map[string]any{"version": ollamaAPI})
+	return nil
+}
+
+// ollamaTags lists the models that there are.
+func (s *Server) ollamaTags(w http.ResponseWriter, r *http.Request) *apiError {
+	return s.ollamaList(w, func(m *served, v map[string]any) {
+		v["modified_at"], v["capabilities"] = m.created.UTC().Format(time.RFC3339Nano), capabilities
+	})
+}
+
+// ollamaRunning lists those that are in memory: all, for ever.
+func (s *Server) ollamaRunning(w http.ResponseWriter, r *http.Request) *apiError {
+	return s.ollamaList(w, func(m *served, v map[string]any) {
+		v["expires_at"] = m.created.AddDate(100, 0, 0).UTC().Format(time.RFC3339Nano)
+		v["size_vram"], v["context_length"] = 0, m.Engine.Options().ContextSize
+	})
+}
+
+// ollamaList lists the model under each of its names.
+func (s *Server) ollamaList(w http.ResponseWriter, more func(*served, map[string]any)) *apiError {
+	m, err := s.current()
+	if err != nil {
+		return err
+	}
+	list := []any{}
+	for _, name := range m.Names {
+		if !strings.Contains(name, ":") {
+			name += latest
+		}
+		v := map[string]any{"name": name, "model": name, "size": m.Engine.Model().File().Size(), "digest": m.digest,
+			"details": m.details()}
+		more(m, v)
+		list = append(list, v)
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"models": list})
+	return nil
+}
+
+var capabilities = []string{"completion"}
+
+// details are what Ollama tells of a model.
+func (m *served) details() map[string]any {
+	f, c := m.Engine.Model().File(), m.Engine.Model().Config()
+	return map[string]any{
+		"parent_model": "", "format": "gguf", "family": "mpt", "families": []string{"mpt"},
+		"parameter_size": humanCount(f.Parameters()), "quantization_level": f.MainType().String(),
+		"context_length": m.Engine.Options().ContextSize, "embedding_length": c.Embedding,
+	}
+}
+
+// humanCount writes a number of parameters as Ollama does: 7.0B, 124.44M.
+func humanCount(n int64) string {
+	switch x := float64(n); {
+	case x >= 1e9:
+		return fmt.Sprintf("%.1fB", x/1e9)
+	case x >= 1e6:
+		return fmt.Sprintf("%.2fM", x/1e6)
+	case x >= 1e3:
+		return fmt.Sprintf("%.2fK", x/1e3)
+	}
+	return fmt.Sprint(n)
+}
+
+// ollamaShow describes a model.
+func (s *Server) ollamaShow(w http.ResponseWriter, r *http.Request) *apiError {
+	f, err := s.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	if !f.has("model") {
+		f.all["model"] = f.all["name"] // as it was called once
+	}
+	m, err := s.named(f)
+	if err != nil {
+		return err
+	}
+	verbose := f.flag("verbose", false)
+	if f.err != nil {
+		return f.err
+	}
+	parameters := s.ollamaParameters(m)
+	writeJSON(w, http.StatusOK, map[string]any{
+		"details": m.details(), "model_info": m.info(verbose), "template": m.Engine.Model().Tokenizer().ChatTemplate(),
+		"parameters": strings.Join(parameters, "\n"), "capabilities": capabilities,
+		"modelfile":   "FROM " + m.Names[0] + "\nPARAMETER " + strings.Join(parameters, "\nPARAMETER ") + "\n",
+		"modified_at": m.created.UTC().Format(time.RFC3339Nano),
+	})
+	return nil
+}
+
+// info are the keys of the model's file. Lists, such as the vocabulary, are empty unless all
+// is asked for.
+func (m *served) info(verbose bool) map[string]any {
+	f := m.Engine.Model().File()
+	info := map[string]any{"general.parameter_count": f.Parameters()}
+	for _, kv := range f.ModelMeta() {
+		v := kv.Value
+		if reflect.TypeOf(v).Kind() == reflect.Slice && !verbose {
+			v = []any{}
+		}
+		if _, err := json.Marshal(v); err != nil { // JSON has no infinite numbers
+			v = fmt.Sprint(v)
+		}
+		info[kv.Key] = v
+	}
+	return info
+}
+
+// ollamaParameters are the defaults of requests, as in a Modelfile.
+func (s *Server) ollamaParameters(m *served) []string {
+	p := &s.c.Defaults
+	lines := []string{
+		fmt.Sprint("num_ctx ", m.Engine.Options().ContextSize), fmt.Sprint("temperature ", p.Temp),
+		fmt.Sprint("top_k ", p.TopK), fmt.Sprint("top_p ", p.TopP), fmt.Sprint("min_p ", p.MinP),
+		fmt.Sprint("repeat_penalty ", p.RepeatPenalty), fmt.Sprint("repeat_last_n ", p.RepeatLastN),
+	}
+	for _, stop := range m.stops {
+		lines = append(lines, fmt.Sprintf("stop %q", stop))
+	}
+	return lines
+}

@@ -35,16 +35,10 @@ type sample struct {
 }
 
 // What the built-in model writes at temperature 1, many texts at a time, obeys each schema.
-// MPTGO_SCHEMA_SAMPLES says how many texts of each, MPTGO_SCHEMA_OUT where they are written:
-// scripts/schemas has another validator look at them.
+// MPTGO_SCHEMA_SAMPLES says how many texts of each, MPTGO_SCHEMA_SEED the seed of the first,
+// MPTGO_SCHEMA_OUT where they are written: scripts/schemas has another validator look at them.
 func TestModelSamples(t *testing.T) {
-	n := 1
-	if s := os.Getenv("MPTGO_SCHEMA_SAMPLES"); s != "" {
-		var err error
-		if n, err = strconv.Atoi(s); err != nil {
-			t.Fatal(err)
-		}
-	}
+	n, first := setting(t, "MPTGO_SCHEMA_SAMPLES", 1), setting(t, "MPTGO_SCHEMA_SEED", 0)
 	b, err := os.ReadFile("testdata/schemas.json")
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +71,7 @@ func TestModelSamples(t *testing.T) {
 		for worker := range 16 {
 			wg.Go(func() {
 				for seed := worker; seed < n; seed += 16 {
-					s := write(t, m, e, g, v, uint64(seed))
+					s := write(t, m, e, g, v, uint64(first+seed))
 					s.Name = x.Name
 					mu.Lock()
 					if written.Encode(s); s.Over {
@@ -99,6 +93,20 @@ func TestModelSamples(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// setting returns a number from the environment.
+func setting(t *testing.T, name string, otherwise int) int {
+	t.Helper()
+	s := os.Getenv(name)
+	if s == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(name, err)
+	}
+	return n
 }
 
 // validator returns a check that texts obey a schema.

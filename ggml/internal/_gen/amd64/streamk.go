@@ -1,0 +1,356 @@
+package amd64
+
+import (
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// Stream kernels of types whose blocks are 256 columns. A register holds 32 columns
+// of a row; the sums of four rows are brought into one register, each row's first
+// 16 columns in the lower half. Scales of the block are unpacked to the stack first.
+
+const eightBlocksRow = "blocks, eight of which are one of the file"
+
+// Registers besides those of all stream kernels: Y2 to Y9 take the sums of rows,
+// Y10 to Y12 are free within a step.
+var (
+	rowAct    = reg.Y1
+	rowWeight = reg.Y13 // scales of the block
+)
+
+// emitStreamK writes a kernel whose blocks have size bytes. begin unpacks the
+// scales of a block, run adds the products of 32 columns.
+func emitStreamK(g *gen, t streamTier, name string, size int, setup func(s *stream) (begin func(), run func(j int))) {
+	s := newStream(g, t, name, eightBlocksRow)
+	g.SHRQ(Imm(3), s.n)
+	begin, run := setup(s)
+	g.loop(s.n, func() {
+		begin()
+		for j := range 8 {
+			s.fetch(size)
+			s.VMOVDQU(Mem{Base: s.a}, rowAct)
+			run(j)
+			g.ADDQ(U32(actSize), s.a)
+		}
+		s.advance(g, size)
+	})
+	g.VMOVUPS(result, Mem{Base: s.y})
+	g.end()
+}
+
+func emitStreamsK(g *gen, t streamTier) {
+	emitStreamK(g, t, "Q4_K", q4Size, func(s *stream) (func(), func(int)) {
+		scales := s.AllocLocal(8 * 64)
+		s.bytes(0x0f0f0f0f, streamMask, reg.EAX)
+		return func() { s.scaleMins(scales) }, func(j int) {
+			s.sumRows(func(row int, y reg.VecPhysical) { s.nibbleRow(row, 16, j, y) })
+			s.addScaleMin(scales.Offset(64 * j))
+		}
+	})
+	emitStreamK(g, t, "Q5_K", q5Size, func(s *stream) (func(), func(int)) {
+		scales := s.AllocLocal(8 * 64)
+		s.bytes(0x0f0f0f0f, streamMask, reg.EAX)
+		s.bytes(0x10101010, reg.Y12, reg.EAX)
+		return func() { s.scaleMins(scales) }, func(j int) {
+			s.sumRows(func(row int, y reg.VecPhysical) {
+				s.nibbleRow(row, 48, j, y)
+				s.bitRow(row, 16, j, 4, reg.Y12)
+				s.VPOR(reg.Y10, y, y)
+			})
+			s.addScaleMin(scales.Offset(64 * j))
+		}
+	})
+	emitStreamK(g, t, "Q3_K", q3Size, func(s *stream) (func(), func(int)) {
+		scales := s.AllocLocal(4 * 32)
+		s.bytes(0x03030303, streamMask, reg.EAX)
+		s.bytes(0x04040404, reg.Y12, reg.EAX)
+		begin := func() {
+			sums := rowWeight // scalesQ3K needs Y0, which is result
+			s.VMOVAPS(result, sums)
+			scalesQ3K(s.gen, s.rowGroups, ymm(8, 12))
+			for i, y := range ymm(8, 12) {
+				s.VMOVDQU(y, scales.Offset(32*i))
+			}
+			s.VMOVAPS(sums, result)
+			halfVector(s.gen, s.rowGroups, 108, rowWeight)
+		}
+		return begin, func(j int) {
+			s.sumHalves(scales, j, func(row int, y reg.VecPhysical) {
+				s.twoBitRow(row, 32, j, y)
+				s.bitRow(row, 0, j, 2, reg.Y12)
+				s.VPOR(reg.Y10, y, y)
+			})
+			s.pairSums(scales, j)
+			s.VPSLLD(Imm(2), reg.Y10, reg.Y10)
+			s.VPSUBD(reg.Y10, reg.Y2, reg.Y2)
+			s.addSums(reg.Y2, rowWeight)
+		}
+	})
+	emitStreamK(g, t, "Q2_K", q2Size, func(s *stream) (func(), func(int)) {
+		scales, mins := s.AllocLocal(4*32), s.AllocLocal(4*32)
+		min := reg.Y12
+		s.bytes(0x03030303, streamMask, reg.EAX)
+		begin := func() {
+			halfVector(s.gen, s.rowGroups, 80, rowWeight)
+			halfVector(s.gen, s.rowGroups, 82, min)
+			s.negate(min)
+			for i, y := range transpose(s.gen, s.rowGroups, 0, ymm(2, 6), ymm(6, 10)) {
+				s.VPAND(s.all("low4", 0x0f), y, reg.Y10)
+				s.VMOVDQU(reg.Y10, scales.Offset(32*i))
+				s.VPSRLW(Imm(4), y, y)
+				s.VPAND(s.all("low4", 0x0f), y, y)
+				s.VMOVDQU(y, mins.Offset(32*i))
+			}
+		}
+		return begin, func(j int) {
+			s.sumHalves(scales, j, func(row int, y reg.VecPhysical) { s.twoBitRow(row, 16, j, y) })
+			s.addSums(reg.Y2, rowWeight)
+			s.pairSums(mins, j)
+			s.VCVTDQ2PS(reg.Y10, reg.Y10)
+			s.VBROADCASTSS(Mem{Base: s.a, Disp: actD}, reg.Y11)
+			s.VMULPS(reg.Y11, reg.Y10, reg.Y10)
+			s.VFMADD231PS(reg.Y10, min, result)
+		}
+	})
+}
+
+// scaleMins writes the scales and minima of Q4_K or Q5_K to memory: a vector of
+// eight rows of either, run after run.
+func (s *stream) scaleMins(to Mem) {
+	d, min := rowWeight, reg.Y11
+	sums := reg.Y9 // sixBits needs Y0, which is result
+	s.VMOVAPS(result, sums)
+	halfVector(s.gen, s.rowGroups, 0, d)
+	halfVector(s.gen, s.rowGroups, 2, min)
+	s.negate(min)
+	sixBits(s.gen, s.rowGroups, 4, func(j int, x, m reg.VecPhysical) {
+		s.VMULPS(d, x, x)
+		s.VMULPS(min, m, m)
+		s.VMOVUPS(x, to.Offset(64*j))
+		s.VMOVUPS(m, to.Offset(64*j+32))
+	})
+	s.VMOVAPS(sums, result)
+}
+
+// nibbleRow loads run j of 32 nibbles of a row; two runs lie in the same bytes.
+func (s *stream) nibbleRow(row, offset, j int, y reg.VecPhysical) {
+	from := s.at(row, offset+j/2*32)
+	if j%2 == 0 {
+		s.VPAND(from, streamMask, y)
+		return
+	}
+	s.VMOVDQU(from, y)
+	s.VPSRLW(Imm(4), y, y)
+	s.VPAND(streamMask, y, y)
+}
+
+// twoBitRow loads run j of 32 codes of two bits.
+func (s *stream) twoBitRow(row, offset, j int, y reg.VecPhysical) {
+	from := s.at(row, offset+j/4*32)
+	if j%4 == 0 {
+		s.VPAND(from, streamMask, y)
+		return
+	}
+	s.VMOVDQU(from, y)
+	shift(s.gen, j%4*2, 0, y, y)
+	s.VPAND(streamMask, y, y)
+}
+
+// bitRow sets Y10 to bit j of 32 bytes of a row, moved to the bit that mask has.
+func (s *stream) bitRow(row, offset, j, to int, mask reg.VecPhysical) {
+	if j == to {
+		s.VPAND(s.at(row, offset), mask, reg.Y10)
+		return
+	}
+	s.VMOVDQU(s.at(row, offset), reg.Y10)
+	shift(s.gen, j, to, reg.Y10, reg.Y10)
+	s.VPAND(mask, reg.Y10, reg.Y10)
+}
+
+// sumRows sets Y2 to the sums over 32 codes below 32 of eight rows. Four products
+// are at most 4*31*127 = 15748 and eight 31496: both pack into int16.
+func (s *stream) sumRows(load func(row int, y reg.VecPhysical)) {
+	for group, y := range [][]reg.VecPhysical{ymm(2, 6), ymm(6, 10)} {
+		s.eightProducts(4*group, y, load)
+		s.VPMADDWD(ones, y[0], y[0])
+	}
+	s.joinHalves(reg.Y2, reg.Y6)
+}
+
+// eightProducts sets y[0] to sums of eight products of four rows, int16: two for
+// each row in either half.
+func (s *stream) eightProducts(row int, y []reg.VecPhysical, load func(row int, y reg.VecPhysical)) {
+	for i, sum := range y {
+		if s.vnni() {
+			load(row+i, reg.Y11)
+			s.VPXOR(sum, sum, sum)
+			s.dotBytes(rowAct, reg.Y11, sum)
+			continue
+		}
+		load(row+i, sum)
+		s.VPMADDUBSW(rowAct, sum, sum)
+		s.VPMADDWD(ones, sum, sum)
+	}
+	s.foldPacked(y[0], y[1])
+	s.foldPacked(y[2], y[3])
+	s.VPACKSSDW(y[2], y[0], y[0])
+}
+
+// sumHalves is sumRows with the scales of each 16 columns, in run j.
+func (s *stream) sumHalves(scales Mem, j int, load func(row int, y reg.VecPhysical)) {
+	mask := s.constant([]string{"rowScales01", "rowScales23"}[j%2], rowScalesOf(j%2))
+	for group, y := range [][]reg.VecPhysical{ymm(2, 6), ymm(6, 10)} {
+		s.eightProducts(4*group, y, load)
+		s.VBROADCASTI128(scales.Offset(32*(j/2)+16*group), reg.Y10)
+		s.VPSHUFB(mask, reg.Y10, reg.Y10)
+		s.VPSRAW(Imm(8), reg.Y10, reg.Y10)
+		s.VPMADDWD(reg.Y10, y[0], y[0])
+	}
+	s.joinHalves(reg.Y2, reg.Y6)
+}
+
+// rowScalesOf returns the mask that spreads the scales of four rows, which are the
+// first or second pair of bytes in dwords: see rowScales.
+func rowScalesOf(pair int) []byte {
+	b := make([]byte, 32)
+	for i := range b {
+		if b[i] = zeroByte; i%2 == 1 {
+			b[i] = byte(i%16/4*4 + 2*pair + i/16)
+		}
+	}
+	return b
+}
+
+// pairSums sets Y10 to the products of the scales of run j with the sums of the
+// activations of each 16 columns.
+func (s *stream) pairSums(scales Mem, j int) {
+	name, first := "pair01", byte(0)
+	if j%2 == 1 {
+		name, first = "pair23", 2
+	}
+	b := make([]byte, 32)
+	for i := range b {
+		if b[i] = zeroByte; i%2 == 1 {
+			b[i] = byte(i%16/4*4+i%4/2) + first
+		}
+	}
+	s.VMOVDQU(scales.Offset(32*(j/2)), reg.Y10)
+	s.VPSHUFB(s.constant(name, b), reg.Y10, reg.Y10)
+	s.VPSRAW(Imm(8), reg.Y10, reg.Y10)
+	s.VPBROADCASTD(Mem{Base: s.a, Disp: actHalf}, reg.Y11)
+	s.VPMADDWD(reg.Y11, reg.Y10, reg.Y10)
+}
+
+// joinHalves adds the lower and upper halves of the sums of eight rows, a having
+// the first four, into a. It uses Y10.
+func (s *stream) joinHalves(a, b reg.VecPhysical) {
+	s.VPERM2I128(Imm(0x31), b, a, reg.Y10)
+	s.VPERM2I128(Imm(0x20), b, a, a)
+	s.VPADDD(reg.Y10, a, a)
+}
+
+// addSums adds integer sums times a scale to the result. It uses Y11.
+func (s *stream) addSums(sum, scale reg.VecPhysical) {
+	s.VCVTDQ2PS(sum, sum)
+	s.VBROADCASTSS(Mem{Base: s.a, Disp: actD}, reg.Y11)
+	s.VMULPS(scale, reg.Y11, reg.Y11)
+	s.VFMADD231PS(sum, reg.Y11, result)
+}
+
+// addScaleMin adds the sums in Y2 times the scales, and the minima behind them
+// times the sums of the activations, to the result.
+func (s *stream) addScaleMin(scales Mem) {
+	s.VCVTDQ2PS(reg.Y2, reg.Y2)
+	s.VBROADCASTSS(Mem{Base: s.a, Disp: actD}, reg.Y11)
+	s.VMULPS(scales, reg.Y11, reg.Y11)
+	s.VFMADD231PS(reg.Y2, reg.Y11, result)
+	s.VBROADCASTSS(Mem{Base: s.a, Disp: actS}, reg.Y11)
+	s.VFMADD231PS(scales.Offset(32), reg.Y11, result)
+}
+
+// emitStreamIQ4 writes the kernels of IQ4_NL and IQ4_XS. As with Q4_0 rows r and
+// r+4 share a register.
+func emitStreamIQ4(g *gen, t streamTier) {
+	emitStreamBlocks(g, t, "IQ4_NL", 18, func(s *stream) {
+		s.loadActs()
+		s.sumTable(2)
+		s.addScaled(0, s.tableZero())
+	})
+
+	s := newStream(g, t, "IQ4_XS", eightBlocksRow)
+	scales := s.AllocLocal(8 * 32)
+	g.SHRQ(Imm(3), s.n)
+	s.loadTable()
+	g.loop(s.n, func() {
+		g.VMOVAPS(result, reg.Y12)
+		scalesIQ4XS(g, s.rowGroups, func(j int, y reg.VecPhysical) { g.VMOVUPS(y, scales.Offset(32*j)) })
+		g.VMOVAPS(reg.Y12, result)
+		for j := range 8 {
+			s.fetch(iq4xsSize)
+			s.loadActs()
+			s.sumTable(8 + 16*j)
+			g.VCVTDQ2PS(blockSum, blockSum)
+			s.subtractZero(s.tableZero())
+			g.VBROADCASTSS(Mem{Base: s.a, Disp: actD}, reg.Y9)
+			g.VMULPS(scales.Offset(32*j), reg.Y9, reg.Y9)
+			g.VFMADD231PS(blockSum, reg.Y9, result)
+			g.ADDQ(U32(actSize), s.a)
+		}
+		s.advance(g, iq4xsSize)
+	})
+	g.VMOVUPS(result, Mem{Base: s.y})
+	g.end()
+}
+
+// streamTable is what the nibbles of IQ4 types stand for. VPDPBUSD needs it
+// unsigned.
+var streamTable = reg.Y13
+
+func (s *stream) loadTable() {
+	s.bytes(0x0f0f0f0f, streamMask, reg.EAX)
+	s.VBROADCASTI128(nonLinear(s.vnni()), streamTable)
+}
+
+// tableZero returns what stands for zero in the table.
+func (s *stream) tableZero() int {
+	if s.vnni() {
+		return 128
+	}
+	return 0
+}
+
+// sumTable sets blockSum to the sums over what 32 nibbles at offset stand for.
+func (s *stream) sumTable(offset int) {
+	sum := ymm(1, 5)
+	for r := range 4 {
+		low, high := reg.Y8, reg.Y9
+		s.loadPair(r, offset, low)
+		s.VPSRLW(Imm(4), low, high)
+		for _, w := range []reg.VecPhysical{low, high} {
+			s.VPAND(streamMask, w, w)
+			s.VPSHUFB(w, streamTable, w)
+		}
+		s.multiplyTable(low, high, sum[r])
+	}
+	s.VPHADDD(sum[1], sum[0], sum[0])
+	s.VPHADDD(sum[3], sum[2], sum[2])
+	s.VPHADDD(sum[2], sum[0], blockSum)
+}
+
+// multiplyTable sets sum to the products of entries of the table and activations.
+// As in sumSigned the sign moves to the activation where VPDPBUSD is not there: two
+// products are at most 2*127*127 = 32258.
+func (s *stream) multiplyTable(low, high, sum reg.VecPhysical) {
+	if s.vnni() {
+		s.multiply(low, high, sum)
+		return
+	}
+	size, p := reg.Y10, []reg.VecPhysical{sum, reg.Y11}
+	for i, w := range []reg.VecPhysical{low, high} {
+		s.VPABSB(w, size)
+		s.VPSIGNB(w, []reg.VecPhysical{actLow, actHigh}[i], w)
+		s.VPMADDUBSW(w, size, p[i])
+		s.VPMADDWD(ones, p[i], p[i])
+	}
+	s.VPADDD(p[1], sum, sum)
+}

@@ -1,0 +1,178 @@
+package arm64
+
+import "fmt"
+
+// blockType says where the parts of a block lie. Codes are unpacked to signed
+// bytes, zero points taken off: all of them fit.
+type blockType struct {
+	name   string
+	size   int
+	min    bool // a binary16 minimum follows the scale
+	fifths int  // where the fifth bits begin, 0 if there are none
+	codes  int  // where the nibbles or the bytes begin
+	zero   byte
+	bytes  bool // codes are signed bytes
+	table  bool // codes stand for the numbers of IQ4 types
+
+	eight  bool // eight blocks of 32 columns are one of the file: see kinds.go
+	halves bool // scales for 16 columns
+	pairs  bool // minima for 16 columns
+	runs   *runs
+}
+
+var blockTypes = []blockType{
+	{name: "Q4_0", size: 18, codes: 2, zero: 8},
+	{name: "Q4_1", size: 20, codes: 4, min: true},
+	{name: "Q5_0", size: 22, codes: 6, fifths: 2, zero: 16},
+	{name: "Q5_1", size: 24, codes: 8, fifths: 4, min: true},
+	{name: "Q8_0", size: 34, codes: 2, bytes: true},
+	{name: "IQ4_NL", size: 18, codes: 2, table: true},
+}
+
+// The registers of constants.
+const (
+	nibble  = 5 // 0x0f
+	zero    = 6 // the zero point
+	fifth   = 7 // 0x10
+	bits    = 8 // bit i%8 in byte i
+	byte01  = 9 // indices of the bytes with fifth bits 0-15
+	byte23  = 10
+	numbers = 8 // the table of IQ4 types
+)
+
+// constants fills the registers that unpack needs.
+func (t *blockType) constants(g *gen) {
+	if t.bytes {
+		return
+	}
+	g.copies(0x0f, nibble)
+	if t.zero != 0 {
+		g.copies(t.zero, zero)
+	}
+	if t.table {
+		g.p("MOVD $mptgo∕ggml∕internal∕scalar·nonLinear(SB), R7")
+		g.p("FMOVQ (R7), F%d", numbers)
+	}
+	if t.runs != nil {
+		t.runs.constants(g)
+	}
+	if t.fifths != 0 {
+		g.copies(0x10, fifth)
+		g.p("MOVD $0x8040201008040201, R7")
+		g.p("VDUP R7, V%d.D2", bits)
+		for i, v := range []int{byte01, byte23} {
+			g.copies(byte(2*i), v)
+			g.copies(byte(2*i+1), 24)
+			g.v("zip1 v%d.2d, v%d.2d, v24.2d", v, v)
+		}
+	}
+}
+
+// unpack sets low and high to codes 0-15 and 16-31 of a row. It uses V28 and
+// V29.
+func (t *blockType) unpack(g *gen, row string, low, high int) {
+	if t.bytes {
+		g.p("FMOVQ %d(%s), F%d", t.codes, row, low)
+		g.p("FMOVQ %d(%s), F%d", t.codes+16, row, high)
+		return
+	}
+	g.p("FMOVQ %d(%s), F%d", t.codes, row, low)
+	g.v("ushr v%d.16b, v%d.16b, #4", high, low)
+	g.v("and v%d.16b, v%d.16b, v%d.16b", low, low, nibble)
+	if t.fifths != 0 {
+		g.p("FMOVS %d(%s), F28", t.fifths, row)
+		for i, v := range []int{low, high} {
+			g.p("VTBL V%d.B16, [V28.B16], V29.B16", byte01+i)
+			g.v("cmtst v29.16b, v29.16b, v%d.16b", bits)
+			g.v("and v29.16b, v29.16b, v%d.16b", fifth)
+			g.v("orr v%d.16b, v%d.16b, v29.16b", v, v)
+		}
+	}
+	if t.table {
+		lookUp(g, low, high)
+	}
+	t.center(g, low, high)
+}
+
+// lookUp replaces codes by what they stand for.
+func lookUp(g *gen, registers ...int) {
+	for _, v := range registers {
+		g.p("VTBL V%d.B16, [V%d.B16], V%d.B16", v, numbers, v)
+	}
+}
+
+// wide reports whether the products of four codes with activations do not fit
+// int16.
+func (t *blockType) wide() bool { return t.bytes || t.table }
+
+// center takes the zero point off.
+func (t *blockType) center(g *gen, low, high int) {
+	if t.zero == 0 {
+		return
+	}
+	for _, v := range []int{low, high} {
+		g.v("sub v%d.16b, v%d.16b, v%d.16b", v, v, zero)
+	}
+}
+
+var eightRows = []string{"R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15"}
+
+// loadScales sets scale, and min if the type has one, to those of four rows.
+func (t *blockType) loadScales(g *gen, rows []string, scale, min int) {
+	if !t.min {
+		for i, row := range rows {
+			g.p("VLD1 (%s), V%d.H[%d]", row, scale, i)
+		}
+		g.v("fcvtl v%d.4s, v%d.4h", scale, scale)
+		return
+	}
+	for i, row := range rows {
+		g.p("VLD1 (%s), V%d.S[%d]", row, min, i)
+	}
+	g.v("uzp1 v%d.8h, v%d.8h, v%d.8h", scale, min, min)
+	g.v("uzp2 v%d.8h, v%d.8h, v%d.8h", min, min, min)
+	g.v("fcvtl v%d.4s, v%d.4h", scale, scale)
+	g.v("fcvtl v%d.4s, v%d.4h", min, min)
+}
+
+// scalePair loads the pairs of bytes of four rows that belong to a run, int32: see
+// transposePairs.
+func scalePair(g *gen, table, run, group, first, second int) {
+	g.p("FMOVD %d(R6), F%d", 128*table+64*group+8*run, second)
+	g.v("sxtl v%d.8h, v%d.8b", second, second)
+	splitPairs(g, first, second)
+}
+
+// splitPairs splits the pairs of int16 in second.
+func splitPairs(g *gen, first, second int) {
+	g.v("shl v%d.4s, v%d.4s, #16", first, second)
+	g.v("sshr v%d.4s, v%d.4s, #16", first, first)
+	g.v("sshr v%d.4s, v%d.4s, #16", second, second)
+}
+
+// advance moves the pointers of eight rows on by n bytes.
+func advance(g *gen, n int) {
+	for _, row := range eightRows {
+		g.p("ADD $%d, %s", n, row)
+	}
+}
+
+// addRows sets sum to the sums over each of four registers.
+func (g *gen) addRows(sum int, v [4]int) {
+	g.v("addp v%d.4s, v%d.4s, v%d.4s", v[0], v[0], v[1])
+	g.v("addp v%d.4s, v%d.4s, v%d.4s", v[2], v[2], v[3])
+	g.v("addp v%d.4s, v%d.4s, v%d.4s", sum, v[0], v[2])
+}
+
+// describe returns the words for n blocks of the type.
+func (t *blockType) describe() string {
+	if t.eight {
+		return "n blocks, eight of which are one of the file"
+	}
+	return "n blocks"
+}
+
+// function returns the name of a kernel of a tier.
+func (t *blockType) function(verb string, isa tier) string {
+	return fmt.Sprintf("%s%s%s", verb, t.name, isa)
+}

@@ -1,0 +1,28 @@
+//go:build !purego
+
+package mat
+
+import (
+	"mptgo/ggml/internal/mat/arm64"
+	"mptgo/ggml/internal/vec"
+	"mptgo/gguf"
+)
+
+// dotProd needs SDOT.
+var dotProd = Kernels{
+	vec: vec.Fast,
+	block: blocksNEON(streamsDotProd, arm64.StreamExpandedDotProd, arm64.StreamExpandedHalvesDotProd, blockTiles{
+		plain:     tileFuncs{2: arm64.TilePlainx2DotProd, arm64.TilePlainx3DotProd, arm64.TilePlainx4DotProd},
+		min:       tileFuncs{2: arm64.TileMinx2DotProd, arm64.TileMinx3DotProd, arm64.TileMinx4DotProd},
+		halves:    tileFuncs{2: arm64.TileHalvesx2DotProd, arm64.TileHalvesx3DotProd, arm64.TileHalvesx4DotProd},
+		halvesMin: tileFuncs{2: arm64.TileHalvesMinx2DotProd, arm64.TileHalvesMinx3DotProd, arm64.TileHalvesMinx4DotProd},
+	}),
+	float: &floatNEON,
+}
+
+var streamsDotProd = blockStreams{
+	gguf.Q4_0: arm64.StreamQ4_0DotProd, gguf.Q4_1: arm64.StreamQ4_1DotProd, gguf.Q5_0: arm64.StreamQ5_0DotProd,
+	gguf.Q5_1: arm64.StreamQ5_1DotProd, gguf.Q8_0: arm64.StreamQ8_0DotProd, gguf.Q6_K: arm64.StreamQ6_KDotProd,
+	gguf.Q5_K: arm64.StreamQ5_KDotProd, gguf.Q4_K: arm64.StreamQ4_KDotProd, gguf.Q3_K: arm64.StreamQ3_KDotProd,
+	gguf.Q2_K: arm64.StreamQ2_KDotProd, gguf.IQ4_NL: arm64.StreamIQ4_NLDotProd, gguf.IQ4_XS: arm64.StreamIQ4_XSDotProd,
+}

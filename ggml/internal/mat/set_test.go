@@ -1,0 +1,58 @@
+package mat
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"mptgo/ggml/internal/cpu"
+	"mptgo/ggml/internal/probe"
+)
+
+// set is the kernels of a level.
+type set struct {
+	Name string
+	*Kernels
+}
+
+// definition is the kernels that define all others.
+var definition = set{"generic", &generic}
+
+// tested returns the definition and the kernels to test, see [probe.Levels].
+func tested() []set {
+	var sets []set
+	for _, l := range probe.Levels() {
+		k := For(l)
+		sets = append(sets, set{l.Name, &k})
+	}
+	return sets
+}
+
+// best returns the fastest kernels to test.
+func best() set {
+	sets := tested()
+	return sets[len(sets)-1]
+}
+
+// TestComplete: every level has a kernel for everything.
+func TestComplete(t *testing.T) {
+	for _, l := range cpu.Levels()[1:] {
+		k := For(l)
+		probe.AllSet(t, l.Name, k)
+		for _, typ := range matTypes() {
+			if isFloat(typ) {
+				probe.AllSet(t, fmt.Sprint(l.Name, " ", typ), k.float.types[typ])
+				continue
+			}
+			b := k.block[typ]
+			if b == nil || b.stream == nil || b.pack == nil || hasNil(b.tile[2:]) {
+				t.Errorf("%s: %v: a kernel is missing", l.Name, typ)
+			}
+		}
+	}
+}
+
+// hasNil reports whether one of some functions is missing.
+func hasNil(tiles tileFuncs) bool {
+	return slices.ContainsFunc(tiles, func(f tileFunc) bool { return f == nil })
+}

@@ -11,6 +11,7 @@ import (
 
 	"mptgo/ggml/internal/_gen/amd64"
 	"mptgo/ggml/internal/_gen/arm64"
+	"mptgo/ggml/internal/_gen/text"
 )
 
 // folders are those that hold generated kernels, and nothing else.
@@ -44,6 +45,9 @@ func main() {
 		if err := os.WriteFile(filepath.Join(root, path), text, 0o666); err != nil {
 			log.Fatal(err)
 		}
+	}
+	if err := text.WriteLayouts(filepath.Join(root, "mat", "layout_test.go")); err != nil {
+		log.Fatal(err)
 	}
 	for _, write := range []func(string) error{amd64.Write, arm64.Write} {
 		if err := write(root); err != nil {

@@ -23,48 +23,6 @@ func matTypes() []gguf.Type {
 	return types
 }
 
-// halfFields says where the binary16 numbers of a block lie.
-var halfFields = map[gguf.Type][]int{
-	gguf.Q4_0:    {0},
-	gguf.Q4_1:    {0, 2},
-	gguf.Q5_0:    {0},
-	gguf.Q5_1:    {0, 2},
-	gguf.Q8_0:    {0},
-	gguf.Q2_K:    {80, 82},
-	gguf.Q3_K:    {108},
-	gguf.Q4_K:    {0, 2},
-	gguf.Q5_K:    {0, 2},
-	gguf.Q6_K:    {208},
-	gguf.IQ2_XXS: {0},
-	gguf.IQ2_XS:  {0},
-	gguf.IQ3_XXS: {0},
-	gguf.IQ1_S:   {0},
-	gguf.IQ4_NL:  {0},
-	gguf.IQ3_S:   {0},
-	gguf.IQ2_S:   {0},
-	gguf.IQ4_XS:  {0},
-	gguf.IQ1_M:   nil, // in pieces
-	gguf.TQ1_0:   {52},
-	gguf.TQ2_0:   {64},
-	gguf.MXFP4:   nil, // a power of two instead
-}
-
-// smallScales says where smaller scales lie, from and to: for sums to reach their
-// bounds, these must be extreme while the codes are, with another extreme.
-var smallScales = map[gguf.Type][2]int{
-	gguf.Q2_K:   {0, 16},
-	gguf.Q3_K:   {96, 108},
-	gguf.Q4_K:   {4, 16},
-	gguf.Q5_K:   {4, 16},
-	gguf.Q6_K:   {192, 208},
-	gguf.IQ4_XS: {2, 8},
-	gguf.IQ3_S:  {106, 110},
-	gguf.IQ2_XS: {66, 74},
-	gguf.IQ2_S:  {74, 82},
-	gguf.IQ1_S:  {34, 50},
-	gguf.IQ1_M:  {48, 56},
-}
-
 // data says how wild the numbers of a test are.
 type data struct{ probe.Data }
 
@@ -95,14 +53,16 @@ func (d data) block(r *rand.Rand, typ gguf.Type, b []byte) {
 		binary.LittleEndian.PutUint16(b, uint16(math.Float32bits(d.Float(r))>>16))
 	default:
 		d.Bytes(r, b)
-		if at, ok := smallScales[typ]; ok {
-			d.Bytes(r, b[at[0]:at[1]])
-		}
-		fields, ok := halfFields[typ]
+		l, ok := layouts[typ]
 		if !ok {
-			panic(fmt.Sprintf("halfFields lacks %v", typ))
+			panic(fmt.Sprintf("layouts lacks %v: it is made by _gen/kinds", typ))
 		}
-		for _, at := range fields {
+		// For sums to reach their bounds, smaller scales must be extreme while the codes
+		// are, with another extreme.
+		if l.small[1] > 0 {
+			d.Bytes(r, b[l.small[0]:l.small[1]])
+		}
+		for _, at := range l.halves {
 			binary.LittleEndian.PutUint16(b[at:], d.Half(r))
 		}
 		d.oddScale(r, typ, b)

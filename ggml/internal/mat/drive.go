@@ -22,14 +22,8 @@ type blockKernels struct {
 	// StripRows: the other half is 32 bytes further on. It fetches like stream.
 	pack func(panel, w *byte, stride, n int, ahead uintptr, step int)
 
-	// tile adds the products of a panel with rows of activations, lda bytes
-	// apart, to rows of y, ldy bytes apart: tile[n] with n rows, from 2 on as
-	// many as there are. It fetches like stream.
-	tile tileFuncs
-
-	panel      int  // bytes of the panel for 32 columns
-	panelBytes int  // and of a whole one at most, if not panelBytes
-	wide       bool // tile reads wide blocks
+	panel          // what pack makes
+	panelBytes int // the bytes of a whole panel at most, if not panelBytes
 
 	// expand, if it is set, makes the blocks that stream and pack read instead of
 	// those of the file.
@@ -38,12 +32,20 @@ type blockKernels struct {
 
 type streamFunc = func(y *float32, w *byte, stride, n int, a *byte, ahead uintptr, step int)
 
+// panel is a kind of panel and its tiles. The packages of architectures have the same type.
+type panel struct {
+	Bytes int  // for 32 columns
+	Wide  bool // tiles read wide blocks
+
+	// Tiles[n] adds the products of a panel with n rows of activations, lda bytes
+	// apart, to rows of y, ldy bytes apart. It fetches like stream.
+	Tiles []tileFunc
+}
+
 type tileFunc = func(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-type tileFuncs []tileFunc
-
 // rows returns how many rows of activations a tile takes at most.
-func (t tileFuncs) rows() int { return len(t) - 1 }
+func (p *panel) rows() int { return len(p.Tiles) - 1 }
 
 // superBlock is the largest number of 32-column blocks in a block of any type.
 // A row is split between multiples of it only.
@@ -73,7 +75,7 @@ func (p *product) block(k *blockKernels) {
 	switch {
 	case k == nil || p.a.K == 0:
 		p.multiplyGeneric()
-	case p.n < PackedBatch || k.wide && p.n < wideBatch:
+	case p.n < PackedBatch || k.Wide && p.n < wideBatch:
 		p.streamed(k)
 	default:
 		p.packed(k)
@@ -107,10 +109,10 @@ func (p *product) packed(k *blockKernels) {
 	const height = packedStrips * StripRows
 	blocks := p.a.K / act.BlockLen
 	part := partBlocks(blocks, p.n, k)
-	t := packedTiles{product: *p, k: k, panel: part * k.panel}
+	t := packedTiles{product: *p, k: k, panel: part * k.Bytes}
 	t.panels = scratch.Grow(&p.s.panel, packedStrips*t.panel)
 	t.sums = scratch.Grow(&p.s.out, p.n*height)
-	calls := (p.n + k.tile.rows() - 1) / k.tile.rows()
+	calls := (p.n + k.rows() - 1) / k.rows()
 	for r := p.r0; r < p.r1; r += height {
 		clear(t.sums)
 		t.strips = (min(height, p.r1-r) + StripRows - 1) / StripRows
@@ -157,15 +159,15 @@ func (t *packedTiles) pack(j, r, b, n int) {
 func (t *packedTiles) multiply(b, n int) {
 	const ldy = packedStrips * StripRows
 	lda := act.Stride(t.a.K) * act.BlockSize
-	if t.k.wide {
+	if t.k.Wide {
 		lda = act.Stride(t.a.K) * act.WideBlockSize
 	}
 	for i := 0; i < t.n; {
-		rows := balance(t.n-i, t.k.tile.rows())
-		a := t.a.Address(i, b, t.k.wide)
+		rows := balance(t.n-i, t.k.rows())
+		a := t.a.Address(i, b, t.k.Wide)
 		for j := range t.strips {
 			y, panel := &t.sums[i*ldy+j*StripRows], &t.panels[j*t.panel]
-			t.k.tile[rows](y, 4*ldy, panel, n, a, lda, t.ahead.Next(n), t.ahead.Step)
+			t.k.Tiles[rows](y, 4*ldy, panel, n, a, lda, t.ahead.Next(n), t.ahead.Step)
 		}
 		i += rows
 	}
@@ -187,7 +189,7 @@ func partBlocks(blocks, n int, k *blockKernels) int {
 	if n <= fewRows {
 		most = fewRowsBytes
 	}
-	parts := (blocks*k.panel + most - 1) / most
+	parts := (blocks*k.Bytes + most - 1) / most
 	part := (blocks + parts - 1) / parts
 	return (part + superBlock - 1) / superBlock * superBlock
 }

@@ -14,82 +14,43 @@ import (
 var avx2 = Kernels{
 	vec: vec.Fast,
 	block: [len(blockTypes)]*blockKernels{
-		gguf.Q4_0: {
-			stream: amd64.StreamQ4_0AVX2, pack: amd64.PackQ4_0AVX2, panel: 64 + 512,
-			tile: tileFuncs{2: amd64.TileU4x2AVX2, amd64.TileU4x3AVX2, amd64.TileU4x4AVX2},
-		},
-		gguf.Q4_1: {
-			stream: amd64.StreamQ4_1AVX2, pack: amd64.PackQ4_1AVX2, panel: 128 + 512,
-			tile: tileFuncs{2: amd64.TileU4Minx2AVX2, amd64.TileU4Minx3AVX2, amd64.TileU4Minx4AVX2},
-		},
-		gguf.Q5_0: {
-			stream: amd64.StreamQ5_0AVX2, pack: amd64.PackQ5_0AVX2, panel: 64 + 512,
-			tile: tileFuncs{2: amd64.TileU5x2AVX2, amd64.TileU5x3AVX2, amd64.TileU5x4AVX2},
-		},
-		gguf.Q5_1: {
-			stream: amd64.StreamQ5_1AVX2, pack: amd64.PackQ5_1AVX2, panel: 128 + 512,
-			tile: tileFuncs{2: amd64.TileU5Minx2AVX2, amd64.TileU5Minx3AVX2, amd64.TileU5Minx4AVX2},
-		},
-		gguf.Q8_0: {
-			stream: amd64.StreamQ8_0AVX2, pack: amd64.PackQ8_0AVX2, panel: 64 + 1024, wide: true,
-			tile: tileFuncs{2: amd64.TileS16x2AVX2, amd64.TileS16x3AVX2, amd64.TileS16x4AVX2},
-		},
-		gguf.Q6_K: {
-			stream: amd64.StreamQ6_KAVX2, pack: amd64.PackQ6_KAVX2, panel: 256 + 512,
-			tile: tileFuncs{2: amd64.TileU6x2AVX2, amd64.TileU6x3AVX2, amd64.TileU6x4AVX2},
-		},
-		gguf.Q5_K: {
-			stream: amd64.StreamQ5_KAVX2, pack: amd64.PackQ5_KAVX2, panel: 128 + 512,
-			tile: tileFuncs{2: amd64.TileU5Minx2AVX2, amd64.TileU5Minx3AVX2, amd64.TileU5Minx4AVX2},
-		},
-		gguf.Q4_K: {
-			stream: amd64.StreamQ4_KAVX2, pack: amd64.PackQ4_KAVX2, panel: 128 + 512,
-			tile: tileFuncs{2: amd64.TileU4Minx2AVX2, amd64.TileU4Minx3AVX2, amd64.TileU4Minx4AVX2},
-		},
-		gguf.Q3_K: {
-			stream: amd64.StreamQ3_KAVX2, pack: amd64.PackQ3_KAVX2, panel: 256 + 512,
-			tile: tileFuncs{2: amd64.TileU3x2AVX2, amd64.TileU3x3AVX2, amd64.TileU3x4AVX2},
-		},
-		gguf.Q2_K: {
-			stream: amd64.StreamQ2_KAVX2, pack: amd64.PackQ2_KAVX2, panel: 320 + 512,
-			tile: tileFuncs{2: amd64.TileU3Minx2AVX2, amd64.TileU3Minx3AVX2, amd64.TileU3Minx4AVX2},
-		},
-		gguf.IQ4_NL: {
-			stream: amd64.StreamIQ4_NLAVX2, pack: amd64.PackIQ4_NLAVX2, panel: 64 + 1024, wide: true,
-			tile: tileFuncs{2: amd64.TileS16x2AVX2, amd64.TileS16x3AVX2, amd64.TileS16x4AVX2},
-		},
-		gguf.IQ4_XS: {
-			stream: amd64.StreamIQ4_XSAVX2, pack: amd64.PackIQ4_XSAVX2, panel: 64 + 1024, wide: true,
-			tile: tileFuncs{2: amd64.TileS16x2AVX2, amd64.TileS16x3AVX2, amd64.TileS16x4AVX2},
-		},
-		gguf.IQ3_S:   expandedU5(expandIQ3_SAVX2),
-		gguf.IQ1_S:   expandedU5(expandIQ1_S),
-		gguf.TQ1_0:   expandedU5(expandTQ1_0AVX2),
-		gguf.TQ2_0:   expandedU5(expandTQ2_0AVX2),
-		gguf.MXFP4:   expandedU5(expandMXFP4),
-		gguf.IQ3_XXS: expandedS16(expandIQ3_XXSAVX2, amd64.StreamExpandedAVX2),
-		gguf.IQ2_XXS: expandedS16(expandIQ2_XXSAVX2, amd64.StreamExpandedAVX2),
-		gguf.IQ2_XS:  expandedS16(expandIQ2_XSAVX2, amd64.StreamExpandedHalvesAVX2),
-		gguf.IQ2_S:   expandedS16(expandIQ2_SAVX2, amd64.StreamExpandedHalvesAVX2),
-		gguf.IQ1_M:   expandedS16(expandIQ1_M, amd64.StreamExpandedHalvesAVX2),
+		gguf.Q4_0:   {stream: amd64.StreamQ4_0AVX2, pack: amd64.PackQ4_0AVX2, panel: panel(amd64.Plain4AVX2)},
+		gguf.Q4_1:   {stream: amd64.StreamQ4_1AVX2, pack: amd64.PackQ4_1AVX2, panel: panel(amd64.Min4AVX2)},
+		gguf.Q5_0:   {stream: amd64.StreamQ5_0AVX2, pack: amd64.PackQ5_0AVX2, panel: panel(amd64.Plain5AVX2)},
+		gguf.Q5_1:   {stream: amd64.StreamQ5_1AVX2, pack: amd64.PackQ5_1AVX2, panel: panel(amd64.Min5AVX2)},
+		gguf.Q8_0:   {stream: amd64.StreamQ8_0AVX2, pack: amd64.PackQ8_0AVX2, panel: panel(amd64.Plain16AVX2)},
+		gguf.Q6_K:   {stream: amd64.StreamQ6_KAVX2, pack: amd64.PackQ6_KAVX2, panel: panel(amd64.Halves6AVX2)},
+		gguf.Q5_K:   {stream: amd64.StreamQ5_KAVX2, pack: amd64.PackQ5_KAVX2, panel: panel(amd64.Min5AVX2)},
+		gguf.Q4_K:   {stream: amd64.StreamQ4_KAVX2, pack: amd64.PackQ4_KAVX2, panel: panel(amd64.Min4AVX2)},
+		gguf.Q3_K:   {stream: amd64.StreamQ3_KAVX2, pack: amd64.PackQ3_KAVX2, panel: panel(amd64.Halves3AVX2)},
+		gguf.Q2_K:   {stream: amd64.StreamQ2_KAVX2, pack: amd64.PackQ2_KAVX2, panel: panel(amd64.HalvesMin3AVX2)},
+		gguf.IQ4_NL: {stream: amd64.StreamIQ4_NLAVX2, pack: amd64.PackIQ4_NLAVX2, panel: panel(amd64.Plain16AVX2)},
+		gguf.IQ4_XS: {stream: amd64.StreamIQ4_XSAVX2, pack: amd64.PackIQ4_XSAVX2, panel: panel(amd64.Plain16AVX2)},
+
+		gguf.IQ3_S:   expandedPlain5(expandIQ3_SAVX2),
+		gguf.IQ1_S:   expandedPlain5(expandIQ1_S),
+		gguf.TQ1_0:   expandedPlain5(expandTQ1_0AVX2),
+		gguf.TQ2_0:   expandedPlain5(expandTQ2_0AVX2),
+		gguf.MXFP4:   expandedPlain5(expandMXFP4),
+		gguf.IQ3_XXS: expandedPlain16(expandIQ3_XXSAVX2, amd64.StreamExpandedAVX2),
+		gguf.IQ2_XXS: expandedPlain16(expandIQ2_XXSAVX2, amd64.StreamExpandedAVX2),
+		gguf.IQ2_XS:  expandedPlain16(expandIQ2_XSAVX2, amd64.StreamExpandedHalvesAVX2),
+		gguf.IQ2_S:   expandedPlain16(expandIQ2_SAVX2, amd64.StreamExpandedHalvesAVX2),
+		gguf.IQ1_M:   expandedPlain16(expandIQ1_M, amd64.StreamExpandedHalvesAVX2),
 	},
 	float: &floatAVX2,
 }
 
-// expandedU5 returns the kernels of a type whose weights are from -16 to 15.
-func expandedU5(expand expandFunc) *blockKernels {
+// expandedPlain5 returns the kernels of a type whose weights are from -16 to 15.
+func expandedPlain5(expand expandFunc) *blockKernels {
 	return &blockKernels{
-		expand: expand, stream: amd64.StreamExpandedAVX2, pack: amd64.PackExpandedU5AVX2, panel: 64 + 512,
-		tile: tileFuncs{2: amd64.TileU5x2AVX2, amd64.TileU5x3AVX2, amd64.TileU5x4AVX2},
+		expand: expand, stream: amd64.StreamExpandedAVX2, pack: amd64.PackExpandedPlain5AVX2, panel: panel(amd64.Plain5AVX2),
 	}
 }
 
-// expandedS16 returns the kernels of other types.
-func expandedS16(expand expandFunc, stream streamFunc) *blockKernels {
-	return &blockKernels{
-		expand: expand, stream: stream, pack: amd64.PackExpandedS16AVX2, panel: 64 + 1024, wide: true,
-		tile: tileFuncs{2: amd64.TileS16x2AVX2, amd64.TileS16x3AVX2, amd64.TileS16x4AVX2},
-	}
+// expandedPlain16 returns the kernels of other types.
+func expandedPlain16(expand expandFunc, stream streamFunc) *blockKernels {
+	return &blockKernels{expand: expand, stream: stream, pack: amd64.PackExpandedPlain16AVX2, panel: panel(amd64.Plain16AVX2)}
 }
 
 var floatAVX2 = floatKernels{
@@ -106,38 +67,39 @@ var floatAVX2 = floatKernels{
 // eight times as many expanded ones.
 
 func expandIQ2_XXSAVX2(dst []expandedBlock, row []byte) {
-	expandAVX2(amd64.ExpandIQ2_XXSAVX2, 66, pointsIQ2_XXS(), dst, row)
+	expandAVX2(amd64.ExpandIQ2_XXSAVX2, gguf.IQ2_XXS, pointsIQ2_XXS(), dst, row)
 }
 
 func expandIQ2_XSAVX2(dst []expandedBlock, row []byte) {
-	expandAVX2(amd64.ExpandIQ2_XSAVX2, 74, pointsIQ2_XS(), dst, row)
+	expandAVX2(amd64.ExpandIQ2_XSAVX2, gguf.IQ2_XS, pointsIQ2_XS(), dst, row)
 }
 
 func expandIQ2_SAVX2(dst []expandedBlock, row []byte) {
-	expandAVX2(amd64.ExpandIQ2_SAVX2, 82, pointsIQ2_S(), dst, row)
+	expandAVX2(amd64.ExpandIQ2_SAVX2, gguf.IQ2_S, pointsIQ2_S(), dst, row)
 }
 
 func expandIQ3_XXSAVX2(dst []expandedBlock, row []byte) {
-	expandAVX2(amd64.ExpandIQ3_XXSAVX2, 98, pointsIQ3_XXS(), dst, row)
+	expandAVX2(amd64.ExpandIQ3_XXSAVX2, gguf.IQ3_XXS, pointsIQ3_XXS(), dst, row)
 }
 
 func expandIQ3_SAVX2(dst []expandedBlock, row []byte) {
-	expandAVX2(amd64.ExpandIQ3_SAVX2, 110, pointsIQ3_S(), dst, row)
+	expandAVX2(amd64.ExpandIQ3_SAVX2, gguf.IQ3_S, pointsIQ3_S(), dst, row)
 }
 
 func expandTQ1_0AVX2(dst []expandedBlock, row []byte) {
-	expandAVX2(amd64.ExpandTQ1_0AVX2, 54, nil, dst, row)
+	expandAVX2(amd64.ExpandTQ1_0AVX2, gguf.TQ1_0, nil, dst, row)
 }
 
 func expandTQ2_0AVX2(dst []expandedBlock, row []byte) {
-	expandAVX2(amd64.ExpandTQ2_0AVX2, 66, nil, dst, row)
+	expandAVX2(amd64.ExpandTQ2_0AVX2, gguf.TQ2_0, nil, dst, row)
 }
 
-func expandAVX2(kernel func(dst, w *byte, n int, grid, masks *uint64), size int, grid []uint64, dst []expandedBlock, row []byte) {
+func expandAVX2(kernel func(dst, w *byte, n int, grid, masks *uint64), typ gguf.Type, grid []uint64, dst []expandedBlock, row []byte) {
 	n := len(dst) / superBlock
 	if n == 0 {
 		return
 	}
+	_, size := typ.Block()
 	_ = row[n*size-1]
 	kernel((*byte)(unsafe.Pointer(&dst[0])), &row[0], n, unsafe.SliceData(grid), &evenMasks[0])
 }

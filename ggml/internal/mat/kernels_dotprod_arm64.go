@@ -11,11 +11,8 @@ import (
 // dotProd needs SDOT.
 var dotProd = Kernels{
 	vec: vec.Fast,
-	block: blocksNEON(streamsDotProd, arm64.StreamExpandedDotProd, arm64.StreamExpandedHalvesDotProd, blockTiles{
-		plain:     tileFuncs{2: arm64.TilePlainx2DotProd, arm64.TilePlainx3DotProd, arm64.TilePlainx4DotProd},
-		min:       tileFuncs{2: arm64.TileMinx2DotProd, arm64.TileMinx3DotProd, arm64.TileMinx4DotProd},
-		halves:    tileFuncs{2: arm64.TileHalvesx2DotProd, arm64.TileHalvesx3DotProd, arm64.TileHalvesx4DotProd},
-		halvesMin: tileFuncs{2: arm64.TileHalvesMinx2DotProd, arm64.TileHalvesMinx3DotProd, arm64.TileHalvesMinx4DotProd},
+	block: blocksNEON(streamsDotProd, arm64.StreamExpandedDotProd, arm64.StreamExpandedHalvesDotProd, blockPanels{
+		plain: panel(arm64.PlainDotProd), min: panel(arm64.MinDotProd), halves: panel(arm64.HalvesDotProd), halvesMin: panel(arm64.HalvesMinDotProd),
 	}),
 	float: &floatNEON,
 }

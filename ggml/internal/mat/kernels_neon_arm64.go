@@ -3,7 +3,6 @@
 package mat
 
 import (
-	"mptgo/ggml/internal/act"
 	"mptgo/ggml/internal/mat/arm64"
 	"mptgo/ggml/internal/vec"
 	"mptgo/gguf"
@@ -18,11 +17,8 @@ var neon = Kernels{
 			gguf.Q5_K: arm64.StreamQ5_KNEON, gguf.Q4_K: arm64.StreamQ4_KNEON, gguf.Q3_K: arm64.StreamQ3_KNEON,
 			gguf.Q2_K: arm64.StreamQ2_KNEON, gguf.IQ4_NL: arm64.StreamIQ4_NLNEON, gguf.IQ4_XS: arm64.StreamIQ4_XSNEON,
 		}, arm64.StreamExpandedNEON, arm64.StreamExpandedHalvesNEON,
-		blockTiles{
-			plain:     tileFuncs{2: arm64.TilePlainx2NEON, arm64.TilePlainx3NEON, arm64.TilePlainx4NEON},
-			min:       tileFuncs{2: arm64.TileMinx2NEON, arm64.TileMinx3NEON, arm64.TileMinx4NEON},
-			halves:    tileFuncs{2: arm64.TileHalvesx2NEON, arm64.TileHalvesx3NEON, arm64.TileHalvesx4NEON},
-			halvesMin: tileFuncs{2: arm64.TileHalvesMinx2NEON, arm64.TileHalvesMinx3NEON, arm64.TileHalvesMinx4NEON},
+		blockPanels{
+			plain: panel(arm64.PlainNEON), min: panel(arm64.MinNEON), halves: panel(arm64.HalvesNEON), halvesMin: panel(arm64.HalvesMinNEON),
 		}),
 	float: &floatNEON,
 }
@@ -40,12 +36,12 @@ var floatNEON = floatKernels{
 // blockStreams are the kernels of rows as they lie in the file, by gguf.Type.
 type blockStreams [len(blockTypes)]streamFunc
 
-// blockTiles are the tiles of the kinds of panels.
-type blockTiles struct {
-	plain     tileFuncs // codes with a scale
-	min       tileFuncs // and a minimum
-	halves    tileFuncs // codes with a scale and scales for each half
-	halvesMin tileFuncs // and minima for each half
+// blockPanels are the kinds of panels.
+type blockPanels struct {
+	plain     panel // codes with a scale
+	min       panel // and a minimum
+	halves    panel // codes with a scale and scales for each half
+	halvesMin panel // and minima for each half
 }
 
 // scaledHalves are the types whose expanded blocks have scales other than 1.
@@ -53,22 +49,21 @@ var scaledHalves = [len(blockTypes)]bool{gguf.IQ2_XS: true, gguf.IQ2_S: true, gg
 
 // blocksNEON returns the kernels of a tier. All have the same panels, which the
 // NEON kernels pack. expanded and halves are the kernels of rows that were expanded.
-func blocksNEON(stream blockStreams, expanded, halves streamFunc, tile blockTiles) [len(blockTypes)]*blockKernels {
-	const codes = StripRows * act.BlockLen
+func blocksNEON(stream blockStreams, expanded, halves streamFunc, p blockPanels) [len(blockTypes)]*blockKernels {
 	kernels := [len(blockTypes)]*blockKernels{
-		gguf.Q4_0: {pack: arm64.PackQ4_0NEON, tile: tile.plain, panel: 64 + codes},
-		gguf.Q4_1: {pack: arm64.PackQ4_1NEON, tile: tile.min, panel: 128 + codes},
-		gguf.Q5_0: {pack: arm64.PackQ5_0NEON, tile: tile.plain, panel: 64 + codes},
-		gguf.Q5_1: {pack: arm64.PackQ5_1NEON, tile: tile.min, panel: 128 + codes},
-		gguf.Q8_0: {pack: arm64.PackQ8_0NEON, tile: tile.plain, panel: 64 + codes},
-		gguf.Q6_K: {pack: arm64.PackQ6_KNEON, tile: tile.halves, panel: 192 + codes},
-		gguf.Q5_K: {pack: arm64.PackQ5_KNEON, tile: tile.min, panel: 128 + codes},
-		gguf.Q4_K: {pack: arm64.PackQ4_KNEON, tile: tile.min, panel: 128 + codes},
-		gguf.Q3_K: {pack: arm64.PackQ3_KNEON, tile: tile.halves, panel: 192 + codes},
-		gguf.Q2_K: {pack: arm64.PackQ2_KNEON, tile: tile.halvesMin, panel: 384 + codes},
+		gguf.Q4_0: {pack: arm64.PackQ4_0NEON, panel: p.plain},
+		gguf.Q4_1: {pack: arm64.PackQ4_1NEON, panel: p.min},
+		gguf.Q5_0: {pack: arm64.PackQ5_0NEON, panel: p.plain},
+		gguf.Q5_1: {pack: arm64.PackQ5_1NEON, panel: p.min},
+		gguf.Q8_0: {pack: arm64.PackQ8_0NEON, panel: p.plain},
+		gguf.Q6_K: {pack: arm64.PackQ6_KNEON, panel: p.halves},
+		gguf.Q5_K: {pack: arm64.PackQ5_KNEON, panel: p.min},
+		gguf.Q4_K: {pack: arm64.PackQ4_KNEON, panel: p.min},
+		gguf.Q3_K: {pack: arm64.PackQ3_KNEON, panel: p.halves},
+		gguf.Q2_K: {pack: arm64.PackQ2_KNEON, panel: p.halvesMin},
 
-		gguf.IQ4_NL: {pack: arm64.PackIQ4_NLNEON, tile: tile.plain, panel: 64 + codes},
-		gguf.IQ4_XS: {pack: arm64.PackIQ4_XSNEON, tile: tile.plain, panel: 64 + codes},
+		gguf.IQ4_NL: {pack: arm64.PackIQ4_NLNEON, panel: p.plain},
+		gguf.IQ4_XS: {pack: arm64.PackIQ4_XSNEON, panel: p.plain},
 	}
 	for typ, k := range kernels {
 		switch expand := expanders[typ]; {
@@ -76,11 +71,11 @@ func blocksNEON(stream blockStreams, expanded, halves streamFunc, tile blockTile
 			k.stream = stream[typ]
 		case expand != nil && scaledHalves[typ]:
 			kernels[typ] = &blockKernels{
-				expand: expand, stream: halves, pack: arm64.PackExpandedHalvesNEON, tile: tile.halves, panel: 192 + codes,
+				expand: expand, stream: halves, pack: arm64.PackExpandedHalvesNEON, panel: p.halves,
 			}
 		case expand != nil:
 			kernels[typ] = &blockKernels{
-				expand: expand, stream: expanded, pack: arm64.PackExpandedNEON, tile: tile.plain, panel: 64 + codes,
+				expand: expand, stream: expanded, pack: arm64.PackExpandedNEON, panel: p.plain,
 			}
 		}
 	}

@@ -3,7 +3,6 @@
 package mat
 
 import (
-	"mptgo/ggml/internal/act"
 	"mptgo/ggml/internal/mat/amd64"
 	"mptgo/ggml/internal/vec"
 	"mptgo/gguf"
@@ -12,45 +11,50 @@ import (
 // avxVNNI needs AVX-VNNI besides what avx2 needs.
 var avxVNNI = Kernels{
 	vec: vec.Fast,
-	block: withStreams(blocksVNNI(panelBytes, vnniTiles{
-		zero8:   tileFuncs{2: amd64.TileU4x2AVXVNNI, amd64.TileU4x3AVXVNNI, amd64.TileU4x4AVXVNNI},
-		zero16:  tileFuncs{2: amd64.TileU5x2AVXVNNI, amd64.TileU5x3AVXVNNI, amd64.TileU5x4AVXVNNI},
-		zero128: tileFuncs{2: amd64.TileU8x2AVXVNNI, amd64.TileU8x3AVXVNNI, amd64.TileU8x4AVXVNNI},
-		min:     tileFuncs{2: amd64.TileMinx2AVXVNNI, amd64.TileMinx3AVXVNNI, amd64.TileMinx4AVXVNNI},
-		halves:  tileFuncs{2: amd64.TileU6x2AVXVNNI, amd64.TileU6x3AVXVNNI, amd64.TileU6x4AVXVNNI},
-		minima:  tileFuncs{2: amd64.TileU6Minx2AVXVNNI, amd64.TileU6Minx3AVXVNNI, amd64.TileU6Minx4AVXVNNI},
+	block: withStreams(blocksVNNI(panelBytes, vnniPanels{
+		plain4:    panel(amd64.Plain4AVXVNNI),
+		plain5:    panel(amd64.Plain5AVXVNNI),
+		plain8:    panel(amd64.Plain8AVXVNNI),
+		min:       panel(amd64.MinAVXVNNI),
+		halves:    panel(amd64.HalvesAVXVNNI),
+		halvesMin: panel(amd64.HalvesMinAVXVNNI),
 	}), map[gguf.Type]streamFunc{
-		gguf.Q4_0: amd64.StreamQ4_0AVXVNNI, gguf.Q4_1: amd64.StreamQ4_1AVXVNNI, gguf.Q5_0: amd64.StreamQ5_0AVXVNNI, gguf.Q5_1: amd64.StreamQ5_1AVXVNNI,
-		gguf.Q2_K: amd64.StreamQ2_KAVXVNNI, gguf.Q3_K: amd64.StreamQ3_KAVXVNNI, gguf.Q4_K: amd64.StreamQ4_KAVXVNNI, gguf.Q5_K: amd64.StreamQ5_KAVXVNNI,
-		gguf.IQ4_NL: amd64.StreamIQ4_NLAVXVNNI, gguf.IQ4_XS: amd64.StreamIQ4_XSAVXVNNI,
+		gguf.Q4_0:   amd64.StreamQ4_0AVXVNNI,
+		gguf.Q4_1:   amd64.StreamQ4_1AVXVNNI,
+		gguf.Q5_0:   amd64.StreamQ5_0AVXVNNI,
+		gguf.Q5_1:   amd64.StreamQ5_1AVXVNNI,
+		gguf.Q2_K:   amd64.StreamQ2_KAVXVNNI,
+		gguf.Q3_K:   amd64.StreamQ3_KAVXVNNI,
+		gguf.Q4_K:   amd64.StreamQ4_KAVXVNNI,
+		gguf.Q5_K:   amd64.StreamQ5_KAVXVNNI,
+		gguf.IQ4_NL: amd64.StreamIQ4_NLAVXVNNI,
+		gguf.IQ4_XS: amd64.StreamIQ4_XSAVXVNNI,
 	}),
 	float: &floatAVX2,
 }
 
-// avx512 needs AVX-512 F, BW, VL, DQ and VNNI besides.
+// avx512 needs AVX-512 F, BW, VL, DQ and VNNI besides. The higher the tiles, the less it matters
+// that panels are near.
 var avx512 = Kernels{
 	vec: vec.Fast,
-	block: withStreams(blocksVNNI(2*panelBytes, vnniTiles{
-		zero8: tileFuncs{2: amd64.TileU4x2AVX512, amd64.TileU4x3AVX512, amd64.TileU4x4AVX512, amd64.TileU4x5AVX512, amd64.TileU4x6AVX512,
-			amd64.TileU4x7AVX512, amd64.TileU4x8AVX512, amd64.TileU4x9AVX512, amd64.TileU4x10AVX512, amd64.TileU4x11AVX512,
-			amd64.TileU4x12AVX512, amd64.TileU4x13AVX512, amd64.TileU4x14AVX512},
-		zero16: tileFuncs{2: amd64.TileU5x2AVX512, amd64.TileU5x3AVX512, amd64.TileU5x4AVX512, amd64.TileU5x5AVX512, amd64.TileU5x6AVX512,
-			amd64.TileU5x7AVX512, amd64.TileU5x8AVX512, amd64.TileU5x9AVX512, amd64.TileU5x10AVX512, amd64.TileU5x11AVX512,
-			amd64.TileU5x12AVX512, amd64.TileU5x13AVX512, amd64.TileU5x14AVX512},
-		zero128: tileFuncs{2: amd64.TileU8x2AVX512, amd64.TileU8x3AVX512, amd64.TileU8x4AVX512, amd64.TileU8x5AVX512, amd64.TileU8x6AVX512,
-			amd64.TileU8x7AVX512, amd64.TileU8x8AVX512, amd64.TileU8x9AVX512, amd64.TileU8x10AVX512, amd64.TileU8x11AVX512,
-			amd64.TileU8x12AVX512, amd64.TileU8x13AVX512, amd64.TileU8x14AVX512},
-		min: tileFuncs{2: amd64.TileMinx2AVX512, amd64.TileMinx3AVX512, amd64.TileMinx4AVX512, amd64.TileMinx5AVX512, amd64.TileMinx6AVX512,
-			amd64.TileMinx7AVX512, amd64.TileMinx8AVX512, amd64.TileMinx9AVX512, amd64.TileMinx10AVX512, amd64.TileMinx11AVX512,
-			amd64.TileMinx12AVX512, amd64.TileMinx13AVX512, amd64.TileMinx14AVX512},
-		halves: tileFuncs{2: amd64.TileU6x2AVX512, amd64.TileU6x3AVX512, amd64.TileU6x4AVX512, amd64.TileU6x5AVX512, amd64.TileU6x6AVX512,
-			amd64.TileU6x7AVX512, amd64.TileU6x8AVX512, amd64.TileU6x9AVX512},
-		minima: tileFuncs{2: amd64.TileU6Minx2AVX512, amd64.TileU6Minx3AVX512, amd64.TileU6Minx4AVX512, amd64.TileU6Minx5AVX512,
-			amd64.TileU6Minx6AVX512, amd64.TileU6Minx7AVX512, amd64.TileU6Minx8AVX512, amd64.TileU6Minx9AVX512},
+	block: withStreams(blocksVNNI(2*panelBytes, vnniPanels{
+		plain4:    panel(amd64.Plain4AVX512),
+		plain5:    panel(amd64.Plain5AVX512),
+		plain8:    panel(amd64.Plain8AVX512),
+		min:       panel(amd64.MinAVX512),
+		halves:    panel(amd64.HalvesAVX512),
+		halvesMin: panel(amd64.HalvesMinAVX512),
 	}), map[gguf.Type]streamFunc{
-		gguf.Q4_0: amd64.StreamQ4_0AVX512, gguf.Q4_1: amd64.StreamQ4_1AVX512, gguf.Q5_0: amd64.StreamQ5_0AVX512, gguf.Q5_1: amd64.StreamQ5_1AVX512,
-		gguf.Q2_K: amd64.StreamQ2_KAVX512, gguf.Q3_K: amd64.StreamQ3_KAVX512, gguf.Q4_K: amd64.StreamQ4_KAVX512, gguf.Q5_K: amd64.StreamQ5_KAVX512,
-		gguf.IQ4_NL: amd64.StreamIQ4_NLAVX512, gguf.IQ4_XS: amd64.StreamIQ4_XSAVX512,
+		gguf.Q4_0:   amd64.StreamQ4_0AVX512,
+		gguf.Q4_1:   amd64.StreamQ4_1AVX512,
+		gguf.Q5_0:   amd64.StreamQ5_0AVX512,
+		gguf.Q5_1:   amd64.StreamQ5_1AVX512,
+		gguf.Q2_K:   amd64.StreamQ2_KAVX512,
+		gguf.Q3_K:   amd64.StreamQ3_KAVX512,
+		gguf.Q4_K:   amd64.StreamQ4_KAVX512,
+		gguf.Q5_K:   amd64.StreamQ5_KAVX512,
+		gguf.IQ4_NL: amd64.StreamIQ4_NLAVX512,
+		gguf.IQ4_XS: amd64.StreamIQ4_XSAVX512,
 	}),
 	float: &floatAVX2,
 }
@@ -70,44 +74,41 @@ func withStreams(kernels [len(blockTypes)]*blockKernels, streams map[gguf.Type]s
 	return kernels
 }
 
-// vnniTiles are the tiles of panels of unsigned bytes.
-type vnniTiles struct {
-	zero8, zero16, zero128 tileFuncs // codes with a scale, by zero point
-	min                    tileFuncs // and a minimum
-	halves                 tileFuncs // and scales for each half
-	minima                 tileFuncs // and minima for each half
+// vnniPanels are the panels of unsigned bytes.
+type vnniPanels struct {
+	plain4, plain5, plain8 panel // codes with a scale, by zero point
+	min                    panel // and a minimum
+	halves                 panel // and scales for each half
+	halvesMin              panel // and minima for each half
 }
 
-// blocksVNNI returns the kernels of a tier with such tiles. Where panels allow
-// it, they are packed by the kernels of AVX2. The higher the tiles, the less it
-// matters that panels are near.
-func blocksVNNI(panelBytes int, tile vnniTiles) [len(blockTypes)]*blockKernels {
-	const codes = StripRows * act.BlockLen
+// blocksVNNI returns the kernels of a tier with such panels, of panelBytes at most. Where panels
+// allow it, they are packed by the kernels of AVX2.
+func blocksVNNI(panelBytes int, p vnniPanels) [len(blockTypes)]*blockKernels {
 	kernels := [len(blockTypes)]*blockKernels{
-		gguf.Q4_0: {stream: amd64.StreamQ4_0AVX2, pack: amd64.PackQ4_0AVX2, tile: tile.zero8, panel: 64 + codes},
-		gguf.Q4_1: {stream: amd64.StreamQ4_1AVX2, pack: amd64.PackQ4_1AVX2, tile: tile.min, panel: 128 + codes},
-		gguf.Q5_0: {stream: amd64.StreamQ5_0AVX2, pack: amd64.PackQ5_0AVX2, tile: tile.zero16, panel: 64 + codes},
-		gguf.Q5_1: {stream: amd64.StreamQ5_1AVX2, pack: amd64.PackQ5_1AVX2, tile: tile.min, panel: 128 + codes},
-		gguf.Q8_0: {stream: amd64.StreamQ8_0AVX2, pack: amd64.PackQ8_0VNNI, tile: tile.zero128, panel: 64 + codes},
-		gguf.Q6_K: {stream: amd64.StreamQ6_KAVX2, pack: amd64.PackQ6_KVNNI, tile: tile.halves, panel: 256 + codes},
-		gguf.Q5_K: {stream: amd64.StreamQ5_KAVX2, pack: amd64.PackQ5_KAVX2, tile: tile.min, panel: 128 + codes},
-		gguf.Q4_K: {stream: amd64.StreamQ4_KAVX2, pack: amd64.PackQ4_KAVX2, tile: tile.min, panel: 128 + codes},
-		gguf.Q3_K: {stream: amd64.StreamQ3_KAVX2, pack: amd64.PackQ3_KVNNI, tile: tile.halves, panel: 256 + codes},
-		gguf.Q2_K: {stream: amd64.StreamQ2_KAVX2, pack: amd64.PackQ2_KVNNI, tile: tile.minima, panel: 320 + codes},
+		gguf.Q4_0:   {stream: amd64.StreamQ4_0AVX2, pack: amd64.PackQ4_0AVX2, panel: p.plain4},
+		gguf.Q4_1:   {stream: amd64.StreamQ4_1AVX2, pack: amd64.PackQ4_1AVX2, panel: p.min},
+		gguf.Q5_0:   {stream: amd64.StreamQ5_0AVX2, pack: amd64.PackQ5_0AVX2, panel: p.plain5},
+		gguf.Q5_1:   {stream: amd64.StreamQ5_1AVX2, pack: amd64.PackQ5_1AVX2, panel: p.min},
+		gguf.Q8_0:   {stream: amd64.StreamQ8_0AVX2, pack: amd64.PackQ8_0VNNI, panel: p.plain8},
+		gguf.Q6_K:   {stream: amd64.StreamQ6_KAVX2, pack: amd64.PackQ6_KVNNI, panel: p.halves},
+		gguf.Q5_K:   {stream: amd64.StreamQ5_KAVX2, pack: amd64.PackQ5_KAVX2, panel: p.min},
+		gguf.Q4_K:   {stream: amd64.StreamQ4_KAVX2, pack: amd64.PackQ4_KAVX2, panel: p.min},
+		gguf.Q3_K:   {stream: amd64.StreamQ3_KAVX2, pack: amd64.PackQ3_KVNNI, panel: p.halves},
+		gguf.Q2_K:   {stream: amd64.StreamQ2_KAVX2, pack: amd64.PackQ2_KVNNI, panel: p.halvesMin},
+		gguf.IQ4_NL: {stream: amd64.StreamIQ4_NLAVX2, pack: amd64.PackIQ4_NLVNNI, panel: p.plain8},
+		gguf.IQ4_XS: {stream: amd64.StreamIQ4_XSAVX2, pack: amd64.PackIQ4_XSVNNI, panel: p.plain8},
 
-		gguf.IQ4_NL: {stream: amd64.StreamIQ4_NLAVX2, pack: amd64.PackIQ4_NLVNNI, tile: tile.zero128, panel: 64 + codes},
-		gguf.IQ4_XS: {stream: amd64.StreamIQ4_XSAVX2, pack: amd64.PackIQ4_XSVNNI, tile: tile.zero128, panel: 64 + codes},
-
-		gguf.IQ3_S:   tile.expanded(expandIQ3_SAVX2),
-		gguf.IQ3_XXS: tile.expanded(expandIQ3_XXSAVX2),
-		gguf.IQ2_XXS: tile.expanded(expandIQ2_XXSAVX2),
-		gguf.IQ1_S:   tile.expanded(expandIQ1_S),
-		gguf.TQ1_0:   tile.expanded(expandTQ1_0AVX2),
-		gguf.TQ2_0:   tile.expanded(expandTQ2_0AVX2),
-		gguf.MXFP4:   tile.expanded(expandMXFP4),
-		gguf.IQ2_XS:  tile.expandedHalves(expandIQ2_XSAVX2),
-		gguf.IQ2_S:   tile.expandedHalves(expandIQ2_SAVX2),
-		gguf.IQ1_M:   tile.expandedHalves(expandIQ1_M),
+		gguf.IQ3_S:   p.expanded(expandIQ3_SAVX2),
+		gguf.IQ3_XXS: p.expanded(expandIQ3_XXSAVX2),
+		gguf.IQ2_XXS: p.expanded(expandIQ2_XXSAVX2),
+		gguf.IQ1_S:   p.expanded(expandIQ1_S),
+		gguf.TQ1_0:   p.expanded(expandTQ1_0AVX2),
+		gguf.TQ2_0:   p.expanded(expandTQ2_0AVX2),
+		gguf.MXFP4:   p.expanded(expandMXFP4),
+		gguf.IQ2_XS:  p.expandedHalves(expandIQ2_XSAVX2),
+		gguf.IQ2_S:   p.expandedHalves(expandIQ2_SAVX2),
+		gguf.IQ1_M:   p.expandedHalves(expandIQ1_M),
 	}
 	for _, k := range kernels {
 		if k != nil {
@@ -118,17 +119,13 @@ func blocksVNNI(panelBytes int, tile vnniTiles) [len(blockTypes)]*blockKernels {
 }
 
 // expanded returns the kernels of a type that is expanded first.
-func (t vnniTiles) expanded(expand expandFunc) *blockKernels {
-	return &blockKernels{
-		expand: expand, stream: amd64.StreamExpandedAVX2, pack: amd64.PackExpandedU8VNNI, tile: t.zero128,
-		panel: 64 + StripRows*act.BlockLen,
-	}
+func (p vnniPanels) expanded(expand expandFunc) *blockKernels {
+	return &blockKernels{expand: expand, stream: amd64.StreamExpandedAVX2, pack: amd64.PackExpandedPlain8VNNI, panel: p.plain8}
 }
 
 // expandedHalves returns those of a type with scales for each 16.
-func (t vnniTiles) expandedHalves(expand expandFunc) *blockKernels {
+func (p vnniPanels) expandedHalves(expand expandFunc) *blockKernels {
 	return &blockKernels{
-		expand: expand, stream: amd64.StreamExpandedHalvesAVX2, pack: amd64.PackExpandedHalvesVNNI, tile: t.halves,
-		panel: 256 + StripRows*act.BlockLen,
+		expand: expand, stream: amd64.StreamExpandedHalvesAVX2, pack: amd64.PackExpandedHalvesVNNI, panel: p.halves,
 	}
 }

@@ -285,7 +285,7 @@ func TestBalance(t *testing.T) {
 	for _, tier := range tested() {
 		for _, k := range tier.block {
 			if k != nil {
-				mosts = append(mosts, k.tile.rows())
+				mosts = append(mosts, k.rows())
 			}
 		}
 	}

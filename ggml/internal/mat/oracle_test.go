@@ -109,6 +109,22 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// TestLayouts checks that the generators know the types as package gguf does.
+func TestLayouts(t *testing.T) {
+	for _, typ := range matTypes() {
+		values, size := typ.Block()
+		l, ok := layouts[typ]
+		if isBlock(typ) != ok || ok && (l.values != values || l.size != size) {
+			t.Errorf("%v: the generators have %+v, gguf %d values in %d bytes", typ, l, values, size)
+		}
+		for _, at := range append([]int{l.small[1] - 2}, l.halves...) {
+			if ok && at+2 > size {
+				t.Errorf("%v: %d is outside of a block", typ, at)
+			}
+		}
+	}
+}
+
 // TestTypesHaveGeometry checks that the tables agree with package gguf on which
 // types have blocks.
 func TestTypesHaveGeometry(t *testing.T) {

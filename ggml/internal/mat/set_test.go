@@ -45,7 +45,7 @@ func TestComplete(t *testing.T) {
 				continue
 			}
 			b := k.block[typ]
-			if b == nil || b.stream == nil || b.pack == nil || hasNil(b.tile[2:]) {
+			if b == nil || b.stream == nil || b.pack == nil || hasNil(b.Tiles[2:]) {
 				t.Errorf("%s: %v: a kernel is missing", l.Name, typ)
 			}
 		}
@@ -53,6 +53,6 @@ func TestComplete(t *testing.T) {
 }
 
 // hasNil reports whether one of some functions is missing.
-func hasNil(tiles tileFuncs) bool {
+func hasNil(tiles []tileFunc) bool {
 	return slices.ContainsFunc(tiles, func(f tileFunc) bool { return f == nil })
 }

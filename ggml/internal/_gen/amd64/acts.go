@@ -3,6 +3,8 @@ package amd64
 import (
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"mptgo/ggml/internal/_gen/kinds"
 )
 
 // infBits are the bits of +Inf.
@@ -30,8 +32,8 @@ quantizeActs works like quantizeGeneric on n blocks.`)
 		a.codes()
 		a.sums()
 		g.Label("next")
-		g.ADDQ(U32(actSize), reg.RDI)
-		g.ADDQ(U32(wideSize), reg.RSI)
+		g.ADDQ(U32(kinds.ActSize), reg.RDI)
+		g.ADDQ(U32(kinds.WideSize), reg.RSI)
 		g.ADDQ(U32(128), reg.RDX)
 	})
 	g.end()
@@ -79,8 +81,8 @@ func (a *acts) scales() {
 	a.CMPL(reg.EBX, U32(infBits))
 	a.JE(LabelRef("zero"))
 	a.VDIVSS(top127, reg.X4, scale)
-	a.VMOVSS(scale, a.block.Offset(actD))
-	a.VMOVSS(scale, a.wide.Offset(wideD))
+	a.VMOVSS(scale, a.block.Offset(kinds.ActD))
+	a.VMOVSS(scale, a.wide.Offset(kinds.WideD))
 	a.VBROADCASTSS(reg.X5, reg.Y5)
 }
 
@@ -112,13 +114,13 @@ func (a *acts) sums() {
 	a.VPHADDD(reg.X1, reg.X0, reg.X0)
 	a.VPHADDD(reg.X0, reg.X0, reg.X0) // sums of the halves in lanes 0 and 1
 	a.VPACKSSDW(reg.X0, reg.X0, reg.X1)
-	a.VMOVD(reg.X1, a.block.Offset(actHalf))
+	a.VMOVD(reg.X1, a.block.Offset(kinds.ActHalf))
 	a.VPHADDD(reg.X0, reg.X0, reg.X0)
 	a.VCVTDQ2PS(reg.X0, reg.X0)
 	a.VMULSS(reg.X0, scale, reg.X1)
-	a.VMOVSS(reg.X1, a.block.Offset(actS))
+	a.VMOVSS(reg.X1, a.block.Offset(kinds.ActS))
 	a.VMULSS(reg.X0, eight, reg.X0)
-	a.VMOVSS(reg.X0, a.block.Offset(actZero8))
+	a.VMOVSS(reg.X0, a.block.Offset(kinds.ActZero8))
 }
 
 // special writes blocks without codes: those that are not finite, and those
@@ -134,9 +136,9 @@ func (a *acts) special() {
 	a.VMOVDQU(reg.Y0, a.block)
 	a.VMOVDQU(reg.Y0, a.wide)
 	a.VMOVDQU(reg.Y0, a.wide.Offset(32))
-	a.VMOVDQU(reg.X0, a.block.Offset(actD))
-	a.MOVL(reg.EAX, a.block.Offset(actD))
-	a.MOVL(reg.EAX, a.block.Offset(actS))
-	a.MOVL(reg.EAX, a.wide.Offset(wideD))
+	a.VMOVDQU(reg.X0, a.block.Offset(kinds.ActD))
+	a.MOVL(reg.EAX, a.block.Offset(kinds.ActD))
+	a.MOVL(reg.EAX, a.block.Offset(kinds.ActS))
+	a.MOVL(reg.EAX, a.wide.Offset(kinds.WideD))
 	a.JMP(LabelRef("next"))
 }

@@ -5,6 +5,8 @@ import (
 
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"mptgo/ggml/internal/_gen/kinds"
 )
 
 // Expand kernels unpack rows of codebook types to expanded blocks, see
@@ -15,6 +17,7 @@ import (
 // codes from 16 on.
 type expander struct {
 	*gen
+	typ                 kinds.Type
 	w, out, grid, masks reg.GPPhysical
 }
 
@@ -31,92 +34,103 @@ var (
 )
 
 func emitExpand(g *gen) {
-	emitExpander(g, "IQ2_XXS", 66, 1./8, func(x *expander, j int) {
-		for l := range 4 {
-			x.MOVBLZX(x.at(2+8*j+l), reg.EAX)
-			x.point8(l, reg.RAX)
-			x.evenSigns(l, 6+8*j)
-		}
-		x.join(true)
-		x.MOVL(x.at(6+8*j), reg.EAX)
-		x.SHRL(Imm(28), reg.EAX)
-		x.oddScale(j)
-	})
-	emitExpander(g, "IQ2_XS", 74, 1./8, func(x *expander, j int) {
-		for l := range 4 {
-			x.MOVWLZX(x.at(2+8*j+2*l), reg.EAX)
-			x.MOVL(reg.EAX, reg.EBX)
-			x.ANDL(U32(511), reg.EAX)
-			x.SHRL(Imm(9), reg.EBX)
-			x.point8(l, reg.RAX)
-			x.quarter(l, Mem{Base: x.masks, Index: reg.RBX, Scale: 8}, signLow, signHigh)
-		}
-		x.join(true)
-		x.oddScales(j, 66+j)
-	})
-	emitExpander(g, "IQ2_S", 82, 1./8, func(x *expander, j int) {
-		x.MOVBLZX(x.at(66+j), reg.EDX)
-		for l := range 4 {
-			x.index(2+4*j+l, 8-2*l, 0x300)
-			x.point8(l, reg.RAX)
-		}
-		x.signs(34 + 4*j)
-		x.join(false)
-		x.oddScales(j, 74+j)
-	})
-	emitExpander(g, "IQ3_XXS", 98, 1./4, func(x *expander, j int) {
-		for l := range 8 {
-			x.MOVBLZX(x.at(2+8*j+l), reg.EAX)
-			x.point4(l, reg.RAX)
-		}
-		for l := range 4 {
-			x.evenSigns(l, 66+4*j)
-		}
-		x.join(true)
-		x.MOVL(x.at(66+4*j), reg.EAX)
-		x.SHRL(Imm(28), reg.EAX)
-		x.oddScale(j)
-	})
-	emitExpander(g, "IQ3_S", 110, 1, func(x *expander, j int) {
-		x.MOVBLZX(x.at(66+j), reg.EDX)
-		for l := range 8 {
-			x.index(2+8*j+l, 8-l, 0x100)
-			x.point4(l, reg.RAX)
-		}
-		x.signs(74 + 4*j)
-		x.join(false)
-		x.MOVBLZX(x.at(106+j/2), reg.EAX)
-		if j%2 == 1 {
-			x.SHRL(Imm(4), reg.EAX)
-		}
-		x.ANDL(U32(15), reg.EAX)
-		x.oddScale(j)
-	})
-	emitExpanderAt(g, "TQ2_0", 66, 64, 1, func(x *expander, j int) {
-		x.VMOVDQU(x.at(j/4*32), expandLow)
-		shift(g, j%4*2, 0, expandLow, expandLow)
-		x.VPAND(g.all("three", 3), expandLow, expandLow)
-		x.lessOne(j)
-	})
-	emitExpanderAt(g, "TQ1_0", 54, 52, 1, func(x *expander, j int) {
-		x.digits(j)
-		x.lessOne(j)
-	})
+	emitExpander(g, "IQ2_XXS", 1./8, (*expander).iq2xxs)
+	emitExpander(g, "IQ2_XS", 1./8, (*expander).iq2xs)
+	emitExpander(g, "IQ2_S", 1./8, (*expander).iq2s)
+	emitExpander(g, "IQ3_XXS", 1./4, (*expander).iq3xxs)
+	emitExpander(g, "IQ3_S", 1, (*expander).iq3s)
+	emitExpander(g, "TQ2_0", 1, (*expander).tq2)
+	emitExpander(g, "TQ1_0", 1, (*expander).tq1)
 }
 
-// emitExpander writes the kernel of a type with blocks of size bytes, which begin
-// with the scale, to count times factor. block expands the j-th 32 codes.
-func emitExpander(g *gen, typ string, size int, factor float32, block func(x *expander, j int)) {
-	emitExpanderAt(g, typ, size, 0, factor, block)
+func (x *expander) iq2xxs(j int) {
+	group := x.typ.Codes + 8*j // indices, then a word of signs and the scale
+	for l := range 4 {
+		x.MOVBLZX(x.at(group+l), reg.EAX)
+		x.point8(l, reg.RAX)
+		x.evenSigns(l, group+4)
+	}
+	x.join(true)
+	x.MOVL(x.at(group+4), reg.EAX)
+	x.SHRL(Imm(28), reg.EAX)
+	x.oddScale(j)
 }
 
-// emitExpanderAt is emitExpander with the place of the scale.
-func emitExpanderAt(g *gen, typ string, size, scale int, factor float32, block func(x *expander, j int)) {
+func (x *expander) iq2xs(j int) {
+	for l := range 4 {
+		x.MOVWLZX(x.at(x.typ.Codes+8*j+2*l), reg.EAX)
+		x.MOVL(reg.EAX, reg.EBX)
+		x.ANDL(U32(511), reg.EAX)
+		x.SHRL(Imm(9), reg.EBX)
+		x.point8(l, reg.RAX)
+		x.quarter(l, Mem{Base: x.masks, Index: reg.RBX, Scale: 8}, signLow, signHigh)
+	}
+	x.join(true)
+	x.oddScales(j, x.typ.Small.From+j)
+}
+
+func (x *expander) iq2s(j int) {
+	x.MOVBLZX(x.at(x.typ.High+j), reg.EDX)
+	for l := range 4 {
+		x.index(x.typ.Codes+4*j+l, 8-2*l, 0x300)
+		x.point8(l, reg.RAX)
+	}
+	x.signs(x.typ.Signs + 4*j)
+	x.join(false)
+	x.oddScales(j, x.typ.Small.From+j)
+}
+
+func (x *expander) iq3xxs(j int) {
+	word := x.typ.Signs + 4*j // and the scale
+	for l := range 8 {
+		x.MOVBLZX(x.at(x.typ.Codes+8*j+l), reg.EAX)
+		x.point4(l, reg.RAX)
+	}
+	for l := range 4 {
+		x.evenSigns(l, word)
+	}
+	x.join(true)
+	x.MOVL(x.at(word), reg.EAX)
+	x.SHRL(Imm(28), reg.EAX)
+	x.oddScale(j)
+}
+
+func (x *expander) iq3s(j int) {
+	x.MOVBLZX(x.at(x.typ.High+j), reg.EDX)
+	for l := range 8 {
+		x.index(x.typ.Codes+8*j+l, 8-l, 0x100)
+		x.point4(l, reg.RAX)
+	}
+	x.signs(x.typ.Signs + 4*j)
+	x.join(false)
+	x.MOVBLZX(x.at(x.typ.Small.From+j/2), reg.EAX)
+	if j%2 == 1 {
+		x.SHRL(Imm(4), reg.EAX)
+	}
+	x.ANDL(U32(15), reg.EAX)
+	x.oddScale(j)
+}
+
+func (x *expander) tq2(j int) {
+	x.VMOVDQU(x.at(x.typ.Codes+j/4*32), expandLow)
+	shift(x.gen, j%4*2, 0, expandLow, expandLow)
+	x.VPAND(x.all("three", 3), expandLow, expandLow)
+	x.lessOne(j)
+}
+
+func (x *expander) tq1(j int) {
+	x.digits(j)
+	x.lessOne(j)
+}
+
+// emitExpander writes the kernel of a type whose scale counts factor times. block expands the
+// j-th 32 codes.
+func emitExpander(g *gen, typ string, factor float32, block func(x *expander, j int)) {
 	name := "expand" + typ
 	g.fn(name, "dst *byte, w *byte, n int, grid *uint64, masks *uint64", fmt.Sprintf(`
 %s expands n blocks of the file to eight times as many at dst. grid are
 the points of the codebook, and masks those of signs.`, name))
-	x := &expander{gen: g, w: reg.RSI, out: reg.RDI, grid: reg.R8, masks: reg.R9}
+	x := &expander{gen: g, typ: kinds.Of(typ), w: reg.RSI, out: reg.RDI, grid: reg.R8, masks: reg.R9}
 	g.load("dst", x.out)
 	g.load("w", x.w)
 	g.load("n", reg.RCX)
@@ -129,7 +143,7 @@ the points of the codebook, and masks those of signs.`, name))
 	g.VMOVDQU(g.constant("bits", eachBit()), expandBits)
 	g.VMOVDQU(g.constant("eighths", eighths), expandBytes)
 	g.loop(reg.RCX, func() {
-		g.MOVWLZX(x.at(scale), reg.EAX)
+		g.MOVWLZX(x.at(x.typ.Scale()), reg.EAX)
 		g.VMOVD(reg.EAX, expandD)
 		g.VCVTPH2PS(expandD, expandD)
 		if factor != 1 {
@@ -140,8 +154,8 @@ the points of the codebook, and masks those of signs.`, name))
 		for j := range 8 {
 			block(x, j)
 		}
-		g.ADDQ(U32(uint32(size)), x.w)
-		g.ADDQ(U32(8*expandedSize), x.out)
+		g.ADDQ(U32(x.typ.Size), x.w)
+		g.ADDQ(U32(8*kinds.ExpandedSize), x.out)
 	})
 	g.end()
 }
@@ -151,7 +165,7 @@ func (x *expander) at(offset int) Mem { return Mem{Base: x.w, Disp: offset} }
 
 // field addresses a byte of the j-th expanded block.
 func (x *expander) field(j, offset int) Mem {
-	return Mem{Base: x.out, Disp: j*expandedSize + offset}
+	return Mem{Base: x.out, Disp: j*kinds.ExpandedSize + offset}
 }
 
 // index sets AX to the byte at offset with the bits of DX, shifted left, that mask
@@ -225,15 +239,15 @@ func (x *expander) oddScale(j int) {
 	x.VXORPS(expandTmp, expandTmp, expandTmp)
 	x.VCVTSI2SSL(reg.EAX, expandTmp, expandTmp)
 	x.VMULSS(expandTmp, expandD, expandTmp)
-	x.VMOVSS(expandTmp, x.field(j, expandedD))
-	x.MOVL(U32(0x00010001), x.field(j, expandedS))
+	x.VMOVSS(expandTmp, x.field(j, kinds.ExpandedD))
+	x.MOVL(U32(0x00010001), x.field(j, kinds.ExpandedS))
 }
 
 // oddScales stores the codes of block j with d and the scales 2s+1 for each 16, s
 // being the nibbles at offset.
 func (x *expander) oddScales(j, offset int) {
 	x.VMOVDQU(expandLow, x.field(j, 0))
-	x.VMOVSS(expandD, x.field(j, expandedD))
+	x.VMOVSS(expandD, x.field(j, kinds.ExpandedD))
 	x.MOVBLZX(x.at(offset), reg.EAX)
 	x.MOVL(reg.EAX, reg.EBX)
 	x.ANDL(U32(15), reg.EAX)
@@ -241,15 +255,15 @@ func (x *expander) oddScales(j, offset int) {
 	x.SHLL(Imm(16), reg.EBX)
 	x.ORL(reg.EBX, reg.EAX)
 	x.LEAL(Mem{Base: reg.RAX, Index: reg.RAX, Scale: 1, Disp: 0x00010001}, reg.EAX)
-	x.MOVL(reg.EAX, x.field(j, expandedS))
+	x.MOVL(reg.EAX, x.field(j, kinds.ExpandedS))
 }
 
 // lessOne stores the codes of block j, less one, with d.
 func (x *expander) lessOne(j int) {
 	x.VPSUBB(x.all("one", 1), expandLow, expandLow)
 	x.VMOVDQU(expandLow, x.field(j, 0))
-	x.VMOVSS(expandD, x.field(j, expandedD))
-	x.MOVL(U32(0x00010001), x.field(j, expandedS))
+	x.VMOVSS(expandD, x.field(j, kinds.ExpandedD))
+	x.MOVL(U32(0x00010001), x.field(j, kinds.ExpandedS))
 }
 
 // digits sets the codes to the j-th 32 ternary digits of a block of TQ1_0: see

@@ -5,26 +5,22 @@ import (
 
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"mptgo/ggml/internal/_gen/kinds"
 )
 
 // Kernels that read expanded blocks: see mat/expand.go.
 
-const (
-	expandedSize = 40
-	expandedD    = 32
-	expandedS    = 36
-)
-
 // emitPackExpanded writes the kernel for a kind of panel, with the bytes of its
 // head and its codes.
 func emitPackExpanded(g *gen, kind string, head, codes int, body func(*pack)) {
-	p := newPack(g, "Expanded"+kind, head, "expanded blocks")
+	p := newPack(g, kinds.Type{Name: "Expanded" + kind}, head, "expanded blocks")
 	g.loop(reg.RCX, func() {
 		g.fetch(reg.R12, reg.R13, fetchedLines)
-		dwords(g, p.rowGroups, expandedD, reg.Y0, reg.Y1)
+		dwords(g, p.rowGroups, kinds.ExpandedD, reg.Y0, reg.Y1)
 		p.put(reg.Y0, panelScale)
 		body(p)
-		p.advance(g, expandedSize)
+		p.advance(g, kinds.ExpandedSize)
 		g.ADDQ(U32(head+codes), p.out)
 	})
 	g.end()
@@ -43,7 +39,7 @@ func (p *pack) expandedBytes(zero byte) {
 // expandedWords writes codes times their scales, as int16: at most 31*43, of
 // IQ2_XS and IQ2_S.
 func (p *pack) expandedWords() {
-	dwords(p.gen, p.rowGroups, expandedS, reg.Y8, reg.Y9)
+	dwords(p.gen, p.rowGroups, kinds.ExpandedS, reg.Y8, reg.Y9)
 	p.VPSHUFB(p.mask("words1010", 0, 1, 0, 1), reg.Y8, reg.Y9)
 	p.VPSHUFB(p.mask("words3232", 2, 3, 2, 3), reg.Y8, reg.Y10)
 	for part, s := range ymm(9, 11) {
@@ -61,7 +57,7 @@ func (p *pack) expandedWords() {
 func (p *pack) expandedHalves() {
 	p.expandedBytes(64)
 	s := reg.Y8
-	dwords(p.gen, p.rowGroups, expandedS, s, reg.Y9)
+	dwords(p.gen, p.rowGroups, kinds.ExpandedS, s, reg.Y9)
 	p.VPSRLD(Imm(16), s, reg.Y1)
 	p.VPSLLD(Imm(16), s, reg.Y0)
 	p.VPSRLD(Imm(16), reg.Y0, reg.Y0)
@@ -91,10 +87,10 @@ func emitStreamExpanded(g *gen, name string, halves bool) {
 			s.VPHADDD(rows[2], rows[0], rows[0])
 		}
 		s.joinHalves(reg.Y2, reg.Y6)
-		dwords(g, s.rowGroups, expandedD, reg.Y10, reg.Y11)
+		dwords(g, s.rowGroups, kinds.ExpandedD, reg.Y10, reg.Y11)
 		s.addSums(reg.Y2, reg.Y10)
-		s.advance(g, expandedSize)
-		g.ADDQ(U32(actSize), s.a)
+		s.advance(g, kinds.ExpandedSize)
+		g.ADDQ(U32(kinds.ActSize), s.a)
 	})
 	g.VMOVUPS(result, Mem{Base: s.y})
 	g.end()
@@ -113,7 +109,7 @@ func (s *stream) sumExpanded(row int, sum reg.VecPhysical, halves bool) {
 		s.VPMADDWD(ones, sum, sum)
 		return
 	}
-	s.VPBROADCASTD(s.at(row, expandedS), w)
+	s.VPBROADCASTD(s.at(row, kinds.ExpandedS), w)
 	s.VPSHUFB(s.constant("halfScales", halfScales()), w, w)
 	s.VPMADDWD(w, sum, sum)
 }

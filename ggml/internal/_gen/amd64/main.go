@@ -18,6 +18,9 @@ import (
 	"github.com/mmcloughlin/avo/pass"
 	"github.com/mmcloughlin/avo/printer"
 	"github.com/mmcloughlin/avo/reg"
+
+	"mptgo/ggml/internal/_gen/kinds"
+	"mptgo/ggml/internal/_gen/text"
 )
 
 // part is a pair of files: what kernels of an operation it holds, and what they need, with
@@ -49,7 +52,20 @@ func Write(root string) error {
 			return fmt.Errorf("%s of %s for %s: %w", p.name, p.op, p.isa, err)
 		}
 	}
-	return nil
+	return text.WritePanels(filepath.Join(root, "mat", "amd64", "panels.go"), "amd64", tiles())
+}
+
+// tiles lists those of all panels.
+func tiles() (all []text.Tiles) {
+	for _, p := range kinds.AVX2 {
+		all = append(all, text.Tiles{Panel: p, ISA: "AVX2", Bytes: size(p), Rows: tileHeights})
+	}
+	for _, w := range []width{avxVNNI, avx512} {
+		for _, p := range kinds.VNNI {
+			all = append(all, text.Tiles{Panel: p, ISA: w.tier, Bytes: size(p), Rows: w.heights(p)})
+		}
+	}
+	return all
 }
 
 // write generates one part.
@@ -96,26 +112,12 @@ type gen struct {
 // fn begins a function, whose name is exported and ends with the suffix. Its comment, which
 // begins with the name, becomes that of the declaration.
 func (g *gen) fn(name, params, comment string) {
-	full := exported(strings.TrimSuffix(name, g.suffix) + g.suffix)
+	full := text.Exported(strings.TrimSuffix(name, g.suffix) + g.suffix)
 	g.Function(full)
 	g.Attributes(attr.NOSPLIT)
 	g.SignatureExpr("func(" + params + ")")
 	g.Pragma("noescape")
-	g.Doc(wrap(full + strings.TrimPrefix(strings.TrimSpace(comment), name))...)
-}
-
-func exported(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
-
-// wrap breaks a comment into lines.
-func wrap(text string) (lines []string) {
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && len(line)+1+len(word) > 90 {
-			lines, line = append(lines, line), ""
-		}
-		line = strings.TrimSpace(line + " " + word)
-	}
-	return append(lines, line)
+	g.Doc(text.Wrap(full + strings.TrimPrefix(strings.TrimSpace(comment), name))...)
 }
 
 // load puts a parameter into a register.

@@ -6,6 +6,8 @@ import (
 	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"mptgo/ggml/internal/_gen/kinds"
 )
 
 // A pack kernel unpacks eight rows of blocks into their half of a panel (see
@@ -13,50 +15,29 @@ import (
 // side by side.
 
 func emitPack(g *gen) {
-	emitPackBlocks(g, "Q4_0", 18, 64, func(p *pack) {
-		p.halves(0, panelScale)
-		p.nibbles(2, nil)
-	})
-	emitPackBlocks(g, "Q4_1", 20, 128, func(p *pack) {
-		p.halves(0, panelScale)
-		p.halves(2, panelMin)
-		p.nibbles(4, nil)
-	})
-	emitPackBlocks(g, "Q5_0", 22, 64, func(p *pack) {
-		p.halves(0, panelScale)
-		p.fifths(2, func() { p.nibbles(6, p.fifth) })
-	})
-	emitPackBlocks(g, "Q5_1", 24, 128, func(p *pack) {
-		p.halves(0, panelScale)
-		p.halves(2, panelMin)
-		p.fifths(4, func() { p.nibbles(8, p.fifth) })
-	})
-	emitPackBlocks(g, "Q8_0", 34, 64, func(p *pack) {
-		p.halves(0, panelScale)
-		p.signed(2)
-	})
-	emitPackQ6K(g, "Q6_K", (*pack).subScales)
+	for _, name := range []string{"Q4_0", "Q4_1", "Q5_0", "Q5_1"} {
+		emitPackBlocks(g, kinds.Of(name), "", (*pack).fourOrFive)
+	}
+	emitPackBlocks(g, kinds.Of("Q8_0"), "", (*pack).signed)
+	emitPackQ6K(g, (*pack).subScales)
 	emitPackQ4K(g)
 	emitPackQ5K(g)
-	emitPackQ3K(g, "Q3_K", (*pack).subScales)
-	emitPackQ2K(g, "Q2_K", (*pack).subScales)
-	emitPackIQ4(g, "", 64+1024, (*pack).widen)
-	emitPackExpanded(g, "U5", 64, 512, func(p *pack) { p.expandedBytes(0x10) })
-	emitPackExpanded(g, "S16", 64, 1024, (*pack).expandedWords)
+	emitPackQ3K(g, (*pack).subScales)
+	emitPackQ2K(g, (*pack).subScales)
+	emitPackIQ4(g, 64+1024, (*pack).widen)
+	emitPackExpanded(g, "Plain5", 64, 512, func(p *pack) { p.expandedBytes(0x10) })
+	emitPackExpanded(g, "Plain16", 64, 1024, (*pack).expandedWords)
 }
 
 // emitVNNIPack writes the kernels whose panels differ for VPDPBUSD. The kernels
 // need no more than AVX2.
 func emitVNNIPack(g *gen) {
-	emitPackBlocks(g, "Q8_0VNNI", 34, 64, func(p *pack) {
-		p.halves(0, panelScale)
-		p.offset128(2)
-	})
-	emitPackQ6K(g, "Q6_KVNNI", (*pack).floatSubScales)
-	emitPackQ3K(g, "Q3_KVNNI", (*pack).floatSubScales)
-	emitPackQ2K(g, "Q2_KVNNI", (*pack).floatSubScales)
-	emitPackIQ4(g, "VNNI", 64+512, (*pack).store)
-	emitPackExpanded(g, "U8", 64, 512, func(p *pack) { p.expandedBytes(0x80) })
+	emitPackBlocks(g, kinds.Of("Q8_0"), "VNNI", (*pack).offset128)
+	emitPackQ6K(g, (*pack).floatSubScales)
+	emitPackQ3K(g, (*pack).floatSubScales)
+	emitPackQ2K(g, (*pack).floatSubScales)
+	emitPackIQ4(g, 64+512, (*pack).store)
+	emitPackExpanded(g, "Plain8", 64, 512, func(p *pack) { p.expandedBytes(0x80) })
 	emitPackExpanded(g, "Halves", 256, 512, (*pack).expandedHalves)
 }
 
@@ -64,6 +45,7 @@ func emitVNNIPack(g *gen) {
 type pack struct {
 	*gen
 	rowGroups
+	typ   kinds.Type
 	out   reg.Register
 	head  int // bytes before the codes of a panel block
 	block int // where the block of the panel that store writes to begins
@@ -91,12 +73,12 @@ func (r rowGroups) advance(g *gen, n int) {
 }
 
 // newPack begins a pack kernel.
-func newPack(g *gen, typ string, head int, unit string) *pack {
-	name := "pack" + typ
+func newPack(g *gen, typ kinds.Type, head int, unit string) *pack {
+	name := "pack" + typ.Name
 	g.fn(name, "panel *byte, w *byte, stride int, n int, ahead uintptr, step int", fmt.Sprintf(`
 %s unpacks n %s of eight rows, stride bytes apart, into a panel.
 For each block it fetches some lines at ahead and moves ahead by step.`, name, unit))
-	p := &pack{gen: g, out: reg.RDI, head: head}
+	p := &pack{gen: g, typ: typ, out: reg.RDI, head: head}
 	g.load("panel", p.out)
 	p.rowGroups = newRowGroups(g)
 	g.load("n", reg.RCX)
@@ -105,29 +87,47 @@ For each block it fetches some lines at ahead and moves ahead by step.`, name, u
 	return p
 }
 
-// emitPackBlocks writes the kernel of a type with blocks of 32.
-func emitPackBlocks(g *gen, typ string, size, head int, body func(*pack)) {
-	p := newPack(g, typ, head, "blocks")
+// emitPackBlocks writes the kernel of a type with blocks of 32: the scale, the minimum if it has
+// one, and what codes writes.
+func emitPackBlocks(g *gen, t kinds.Type, tier string, codes func(*pack)) {
+	form := kinds.Plain
+	if len(t.Halves) > 1 {
+		form = kinds.Min
+	}
+	p := newPack(g, t, head(form), "blocks")
 	columns := 8
-	if typ == "Q8_0" {
+	if t.Name == "Q8_0" && tier == "" {
 		columns = 16
 	}
 	g.bytes(0x0f0f0f0f, nibbleMask, reg.EAX)
-	switch typ {
-	case "Q8_0VNNI":
+	switch {
+	case tier != "":
 		g.bytes(0x80808080, signBits, reg.EAX)
-	case "Q5_0", "Q5_1":
+	case t.High != 0:
 		p.bytes(0x08040201, reg.Y10, reg.EAX)
 		p.bytes(0x80402010, reg.Y11, reg.EAX)
 		p.bytes(0x10101010, reg.Y12, reg.EAX)
 	}
 	g.loop(reg.RCX, func() {
 		g.fetch(reg.R12, reg.R13, fetchedLines)
-		body(p)
-		p.advance(g, size)
-		g.ADDQ(U32(head+64*columns), p.out)
+		p.halves(t.Scale(), panelScale)
+		if form == kinds.Min {
+			p.halves(t.Min(), panelMin)
+		}
+		codes(p)
+		p.advance(g, t.Size)
+		g.ADDQ(U32(p.head+64*columns), p.out)
 	})
 	g.end()
+}
+
+// fourOrFive writes codes of four bits, or of five.
+func (p *pack) fourOrFive() {
+	if p.typ.High == 0 {
+		p.nibbles(p.typ.Codes, nil)
+		return
+	}
+	p.fifths(p.typ.High, func() { p.nibbles(p.typ.Codes, p.fifth) })
 }
 
 var (
@@ -244,10 +244,10 @@ func (p *pack) fifth(y reg.VecPhysical, column int) {
 	p.VPOR(reg.Y14, y, y)
 }
 
-// signed widens 32 signed bytes at offset to int16 pairs.
-func (p *pack) signed(offset int) {
+// signed widens 32 signed bytes to int16 pairs.
+func (p *pack) signed() {
 	for part := range 2 {
-		for i, y := range p.transpose(offset+16*part, ymm(0, 4), ymm(4, 8)) {
+		for i, y := range p.transpose(p.typ.Codes+16*part, ymm(0, 4), ymm(4, 8)) {
 			p.widen(y, 4*part+i)
 		}
 	}
@@ -268,10 +268,10 @@ func (p *pack) words(y, first, second reg.VecPhysical) {
 	p.VPSRAW(Imm(8), second, second)
 }
 
-// offset128 makes 32 signed bytes at offset unsigned, with zero point 128.
-func (p *pack) offset128(offset int) {
+// offset128 makes 32 signed bytes unsigned, with zero point 128.
+func (p *pack) offset128() {
 	for part := range 2 {
-		for i, y := range p.transpose(offset+16*part, ymm(0, 4), ymm(4, 8)) {
+		for i, y := range p.transpose(p.typ.Codes+16*part, ymm(0, 4), ymm(4, 8)) {
 			p.VPXOR(signBits, y, y)
 			p.store(y, 4*part+i)
 		}
@@ -281,25 +281,26 @@ func (p *pack) offset128(offset int) {
 // emitPackQ6K writes a kernel of Q6_K, a block of which is eight blocks of the
 // panel: see mat/type_q6_k.go for the layout. subScales writes the vector of the scales
 // for 16 columns.
-func emitPackQ6K(g *gen, name string, subScales func(p *pack, y reg.VecPhysical, b byte, vector int)) {
+func emitPackQ6K(g *gen, subScales func(p *pack, y reg.VecPhysical, b byte, vector int)) {
 	const size = 256 + 512
-	p := newPack(g, name, 256, "blocks, eight of which are one of the file,")
+	t := kinds.Of("Q6_K")
+	p := newPack(g, t, 256, "blocks, eight of which are one of the file,")
 	g.SHRQ(Imm(3), reg.RCX)
 	g.bytes(0x0f0f0f0f, nibbleMask, reg.EAX)
 	g.bytes(0x30303030, reg.Y14, reg.EAX)
 	g.loop(reg.RCX, func() {
-		halfVector(g, p.rowGroups, 208, reg.Y0)
+		halfVector(g, p.rowGroups, t.Scale(), reg.Y0)
 		for j := range 8 {
 			g.VMOVUPS(reg.Y0, Mem{Base: p.out, Disp: size*j + panelScale})
 		}
-		p.zeroScales(p.transpose(192, ymm(0, 4), ymm(4, 8)), size, 5, subScales)
+		p.zeroScales(p.transpose(t.Small.From, ymm(0, 4), ymm(4, 8)), size, 5, subScales)
 		for i := range 4 {
 			half, part := i/2, i%2
 			g.fetch(reg.R12, reg.R13, fetchedLines)
 			p.sixths(half, part, size)
 			g.fetch(reg.R12, reg.R13, fetchedLines)
 		}
-		p.advance(g, 210)
+		p.advance(g, t.Size)
 		g.ADDQ(U32(8*size), p.out)
 	})
 	g.end()
@@ -348,9 +349,9 @@ func (p *pack) zeroScales(scales []reg.VecPhysical, size int, zero uint64, write
 // in a half of Q6_K: the nibbles of two runs lie in the same bytes, and the
 // upper bits of all four.
 func (p *pack) sixths(half, part, size int) {
-	high := p.transpose(128+32*half+16*part, ymm(8, 12), ymm(4, 8))
+	high := p.transpose(p.typ.High+32*half+16*part, ymm(8, 12), ymm(4, 8))
 	for pair := range 2 {
-		low := p.transpose(64*half+32*pair+16*part, ymm(0, 4), ymm(4, 8))
+		low := p.transpose(p.typ.Codes+64*half+32*pair+16*part, ymm(0, 4), ymm(4, 8))
 		for i, y := range low {
 			put := func(run int) {
 				out := Mem{Base: p.out, Disp: size*(4*half+run) + p.head + 64*(4*part+i)}

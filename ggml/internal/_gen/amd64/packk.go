@@ -3,21 +3,14 @@ package amd64
 import (
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"mptgo/ggml/internal/_gen/kinds"
 )
 
 // Pack kernels of types whose blocks are eight blocks of the panel. Where these are
 // laid out is told in mat/type_q4_k.go, mat/type_q3_k.go and mat/type_iq4.go.
 
 const eightBlocks = "blocks, eight of which are one of the file,"
-
-// The size of the blocks in the file.
-const (
-	q2Size    = 84
-	q3Size    = 110
-	q4Size    = 144
-	q5Size    = 176
-	iq4xsSize = 136
-)
 
 // all fills 32 bytes of read-only data with copies of a byte.
 func (g *gen) all(name string, b byte) Mem {
@@ -83,10 +76,10 @@ func byteOf(g *gen, y reg.VecPhysical, i int, dst reg.VecPhysical) {
 // scaleMins writes the scales and minima of Q4_K or Q5_K.
 func (p *pack) scaleMins(size int) {
 	d, min := reg.Y8, reg.Y9
-	halfVector(p.gen, p.rowGroups, 0, d)
-	halfVector(p.gen, p.rowGroups, 2, min)
+	halfVector(p.gen, p.rowGroups, p.typ.Scale(), d)
+	halfVector(p.gen, p.rowGroups, p.typ.Min(), min)
 	p.negate(min)
-	sixBits(p.gen, p.rowGroups, 4, func(j int, s, m reg.VecPhysical) {
+	sixBits(p.gen, p.rowGroups, p.typ.Small.From, func(j int, s, m reg.VecPhysical) {
 		p.block = j * size
 		p.VMULPS(d, s, s)
 		p.VMULPS(min, m, m)
@@ -97,15 +90,15 @@ func (p *pack) scaleMins(size int) {
 
 // newPackK begins a kernel with eight blocks of the panel for one of the file.
 func newPackK(g *gen, name string, head int) *pack {
-	p := newPack(g, name, head, eightBlocks)
+	p := newPack(g, kinds.Of(name), head, eightBlocks)
 	g.SHRQ(Imm(3), reg.RCX)
 	g.bytes(0x0f0f0f0f, nibbleMask, reg.EAX)
 	return p
 }
 
 // next moves on to the next block of the file.
-func (p *pack) next(fileSize, panelSize int) {
-	p.advance(p.gen, fileSize)
+func (p *pack) next(panelSize int) {
+	p.advance(p.gen, p.typ.Size)
 	p.ADDQ(U32(8*panelSize), p.out)
 }
 
@@ -117,7 +110,7 @@ func emitPackQ4K(g *gen) {
 		for i := range 8 {
 			run, part := i/2*2, i%2
 			g.fetch(reg.R12, reg.R13, fetchedLines)
-			for c, y := range p.transpose(16+16*i, ymm(0, 4), ymm(4, 8)) {
+			for c, y := range p.transpose(p.typ.Codes+16*i, ymm(0, 4), ymm(4, 8)) {
 				p.block = run * size
 				g.VPAND(nibbleMask, y, reg.Y4)
 				p.store(reg.Y4, 4*part+c)
@@ -127,7 +120,7 @@ func emitPackQ4K(g *gen) {
 				p.store(y, 4*part+c)
 			}
 		}
-		p.next(q4Size, size)
+		p.next(size)
 	})
 	g.end()
 }
@@ -140,10 +133,10 @@ func emitPackQ5K(g *gen) {
 	g.loop(reg.RCX, func() {
 		p.scaleMins(size)
 		for part := range 2 {
-			high := p.transpose(16+16*part, ymm(8, 12), ymm(4, 8))
+			high := p.transpose(p.typ.High+16*part, ymm(8, 12), ymm(4, 8))
 			for run := 0; run < 8; run += 2 {
 				g.fetch(reg.R12, reg.R13, fetchedLines)
-				for c, y := range p.transpose(48+16*run+16*part, ymm(0, 4), ymm(4, 8)) {
+				for c, y := range p.transpose(p.typ.Codes+16*run+16*part, ymm(0, 4), ymm(4, 8)) {
 					for i := range 2 {
 						if i == 1 {
 							g.VPSRLW(Imm(4), y, y)
@@ -158,7 +151,7 @@ func emitPackQ5K(g *gen) {
 				}
 			}
 		}
-		p.next(q5Size, size)
+		p.next(size)
 	})
 	g.end()
 }
@@ -166,7 +159,7 @@ func emitPackQ5K(g *gen) {
 // scalesQ3K sets dst to the scales of Q3_K of eight rows, signed bytes, four to a
 // dword. The 16 bytes read lie within the block. It uses Y0 to Y7.
 func scalesQ3K(g *gen, r rowGroups, dst []reg.VecPhysical) {
-	cols := transpose(g, r, 92, ymm(0, 4), ymm(4, 8))
+	cols := transpose(g, r, kinds.Of("Q3_K").Small.To-16, ymm(0, 4), ymm(4, 8))
 	low4, high2, zero := g.all("low4", 0x0f), g.all("high2", 0x30), g.all("thirtyTwo", 32)
 	high := cols[3]
 	for i, y := range dst {
@@ -183,22 +176,22 @@ func scalesQ3K(g *gen, r rowGroups, dst []reg.VecPhysical) {
 }
 
 // emitPackQ3K writes a kernel of Q3_K; subScales is as in emitPackQ6K.
-func emitPackQ3K(g *gen, name string, subScales func(p *pack, y reg.VecPhysical, b byte, vector int)) {
+func emitPackQ3K(g *gen, subScales func(p *pack, y reg.VecPhysical, b byte, vector int)) {
 	const size = 256 + 512
-	p := newPackK(g, name, 256)
+	p := newPackK(g, "Q3_K", 256)
 	three, four := reg.Y15, reg.Y14
 	g.bytes(0x03030303, three, reg.EAX)
 	g.bytes(0x04040404, four, reg.EAX)
 	g.loop(reg.RCX, func() {
-		p.eachBlock(108, size, panelScale)
+		p.eachBlock(p.typ.Scale(), size, panelScale)
 		scalesQ3K(g, p.rowGroups, ymm(8, 12))
 		p.zeroScales(ymm(8, 12), size, 2, subScales)
 		for part := range 2 {
-			high := p.transpose(16*part, ymm(8, 12), ymm(4, 8))
+			high := p.transpose(p.typ.High+16*part, ymm(8, 12), ymm(4, 8))
 			for half := range 2 {
 				g.fetch(reg.R12, reg.R13, fetchedLines)
 				g.fetch(reg.R12, reg.R13, fetchedLines)
-				for c, y := range p.transpose(32+32*half+16*part, ymm(0, 4), ymm(4, 8)) {
+				for c, y := range p.transpose(p.typ.Codes+32*half+16*part, ymm(0, 4), ymm(4, 8)) {
 					for k := range 4 {
 						run := 4*half + k
 						shift(g, 2*k, 0, y, reg.Y4)
@@ -212,7 +205,7 @@ func emitPackQ3K(g *gen, name string, subScales func(p *pack, y reg.VecPhysical,
 				}
 			}
 		}
-		p.next(q3Size, size)
+		p.next(size)
 	})
 	g.end()
 }
@@ -230,15 +223,15 @@ func (p *pack) eachBlock(offset, size, vector int) {
 }
 
 // emitPackQ2K writes a kernel of Q2_K; subScales is as in emitPackQ6K.
-func emitPackQ2K(g *gen, name string, subScales func(p *pack, y reg.VecPhysical, b byte, vector int)) {
+func emitPackQ2K(g *gen, subScales func(p *pack, y reg.VecPhysical, b byte, vector int)) {
 	const size = 320 + 512
-	p := newPackK(g, name, 320)
+	p := newPackK(g, "Q2_K", 320)
 	three := reg.Y14
 	g.bytes(0x03030303, three, reg.EAX)
 	g.loop(reg.RCX, func() {
-		p.eachBlock(80, size, panelScale)
-		p.eachBlock(82, size, panelMin2)
-		for i, y := range p.transpose(0, ymm(0, 4), ymm(4, 8)) {
+		p.eachBlock(p.typ.Scale(), size, panelScale)
+		p.eachBlock(p.typ.Min(), size, panelMin2)
+		for i, y := range p.transpose(p.typ.Small.From, ymm(0, 4), ymm(4, 8)) {
 			s, m := reg.Y8, reg.Y9
 			g.VPAND(nibbleMask, y, s)
 			g.VPSRLW(Imm(4), y, m)
@@ -256,7 +249,7 @@ func emitPackQ2K(g *gen, name string, subScales func(p *pack, y reg.VecPhysical,
 			half, part := i/2, i%2
 			g.fetch(reg.R12, reg.R13, fetchedLines)
 			g.fetch(reg.R12, reg.R13, fetchedLines)
-			for c, y := range p.transpose(16+16*i, ymm(0, 4), ymm(4, 8)) {
+			for c, y := range p.transpose(p.typ.Codes+16*i, ymm(0, 4), ymm(4, 8)) {
 				for k := range 4 {
 					shift(g, 2*k, 0, y, reg.Y4)
 					g.VPAND(three, reg.Y4, reg.Y4)
@@ -265,7 +258,7 @@ func emitPackQ2K(g *gen, name string, subScales func(p *pack, y reg.VecPhysical,
 				}
 			}
 		}
-		p.next(q2Size, size)
+		p.next(size)
 	})
 	g.end()
 }
@@ -283,11 +276,11 @@ func nonLinear(unsigned bool) Mem {
 	return goTable("nonLinear")
 }
 
-// emitPackIQ4 writes the kernels of IQ4_NL and IQ4_XS. store takes a dword column
+// emitPackIQ4 writes the kernels of IQ4_NL and IQ4_XS for panels of blocks of size bytes. store takes a dword column
 // of what codes stand for; for VNNI these are unsigned.
-func emitPackIQ4(g *gen, tier string, size int, store func(p *pack, y reg.VecPhysical, g int)) {
+func emitPackIQ4(g *gen, size int, store func(p *pack, y reg.VecPhysical, g int)) {
 	table := reg.Y14
-	load := func() { g.VBROADCASTI128(nonLinear(tier != ""), table) }
+	load := func() { g.VBROADCASTI128(nonLinear(size == 64+512), table) }
 	codes := func(p *pack, offset int) {
 		for c, y := range p.transpose(offset, ymm(0, 4), ymm(4, 8)) {
 			high, low := reg.Y8, reg.Y9
@@ -300,19 +293,19 @@ func emitPackIQ4(g *gen, tier string, size int, store func(p *pack, y reg.VecPhy
 			store(p, high, 4+c)
 		}
 	}
-	p := newPack(g, "IQ4_NL"+tier, 64, "blocks")
+	p := newPack(g, kinds.Of("IQ4_NL"), 64, "blocks")
 	g.bytes(0x0f0f0f0f, nibbleMask, reg.EAX)
 	load()
 	g.loop(reg.RCX, func() {
 		g.fetch(reg.R12, reg.R13, fetchedLines)
-		p.halves(0, panelScale)
-		codes(p, 2)
-		p.advance(g, 18)
+		p.halves(p.typ.Scale(), panelScale)
+		codes(p, p.typ.Codes)
+		p.advance(g, p.typ.Size)
 		g.ADDQ(U32(size), p.out)
 	})
 	g.end()
 
-	p = newPackK(g, "IQ4_XS"+tier, 64)
+	p = newPackK(g, "IQ4_XS", 64)
 	load()
 	g.loop(reg.RCX, func() {
 		scalesIQ4XS(g, p.rowGroups, func(j int, s reg.VecPhysical) {
@@ -322,9 +315,9 @@ func emitPackIQ4(g *gen, tier string, size int, store func(p *pack, y reg.VecPhy
 		for j := range 8 {
 			g.fetch(reg.R12, reg.R13, fetchedLines)
 			p.block = j * size
-			codes(p, 8+16*j)
+			codes(p, p.typ.Codes+16*j)
 		}
-		p.next(iq4xsSize, size)
+		p.next(size)
 	})
 	g.end()
 }
@@ -333,15 +326,16 @@ func emitPackIQ4(g *gen, tier string, size int, store func(p *pack, y reg.VecPhy
 // columns, with that of the block. It uses Y0 to Y5; emit gets one of them.
 func scalesIQ4XS(g *gen, r rowGroups, emit func(j int, s reg.VecPhysical)) {
 	d, low, high, s, tmp := reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4
-	dwords(g, r, 0, high, tmp)
-	dwords(g, r, 4, low, tmp)
-	halfVector(g, r, 0, d)
+	t := kinds.Of("IQ4_XS")
+	dwords(g, r, t.Scale(), high, tmp) // the upper word has the high bits
+	dwords(g, r, t.Small.From+2, low, tmp)
+	halfVector(g, r, t.Scale(), d)
 	for j := range 8 {
 		if j > 0 {
 			g.VPSRLD(Imm(uint64(4*j)), low, s)
 		}
 		g.VPAND(g.dwordsOf("dword0f", 0x0f), []reg.VecPhysical{low, s}[min(j, 1)], s)
-		g.VPSRLD(Imm(uint64(12+2*j)), high, tmp) // the word is the upper one of the dword
+		g.VPSRLD(Imm(uint64(12+2*j)), high, tmp)
 		g.VPAND(g.dwordsOf("dword30", 0x30), tmp, tmp)
 		g.VPOR(tmp, s, s)
 		g.VPSUBD(g.dwordsOf("dword32", 32), s, s)

@@ -5,6 +5,8 @@ import (
 
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"mptgo/ggml/internal/_gen/kinds"
 )
 
 // A stream kernel multiplies eight rows of blocks, as they lie in the file,
@@ -18,10 +20,11 @@ import (
 
 func emitStream(g *gen) {
 	emitStreamTier(streamTier{})(g)
-	emitStreamBlocks(g, streamTier{}, "Q8_0", 34, func(s *stream) {
+	q8 := kinds.Of("Q8_0")
+	emitStreamBlocks(g, streamTier{}, q8, func(s *stream) {
 		s.loadActs()
-		s.sumSigned(2)
-		s.addScaled(0, 0)
+		s.sumSigned(q8.Codes)
+		s.addScaled(q8.Scale(), 0)
 	})
 	emitStreamQ6K(g)
 	emitStreamExpanded(g, "Expanded", false)
@@ -45,28 +48,24 @@ func emitStreamTier(t streamTier) func(*gen) {
 
 // emitStreamNibbles writes the kernels of types with nibbles and no table.
 func emitStreamNibbles(g *gen, t streamTier) {
-	emitStreamBlocks(g, t, "Q4_0", 18, func(s *stream) {
-		s.loadActs()
-		s.sumNibbles(2, nil)
-		s.addScaled(0, 8)
-	})
-	emitStreamBlocks(g, t, "Q4_1", 20, func(s *stream) {
-		s.loadActs()
-		s.sumNibbles(4, nil)
-		s.addScaled(0, 0)
-		s.addMin(2)
-	})
-	emitStreamBlocks(g, t, "Q5_0", 22, func(s *stream) {
-		s.loadActs()
-		s.sumNibbles(6, s.fifths(2))
-		s.addScaled(0, 16)
-	})
-	emitStreamBlocks(g, t, "Q5_1", 24, func(s *stream) {
-		s.loadActs()
-		s.sumNibbles(8, s.fifths(4))
-		s.addScaled(0, 0)
-		s.addMin(2)
-	})
+	for _, x := range []struct {
+		name string
+		zero int
+	}{{"Q4_0", 8}, {"Q4_1", 0}, {"Q5_0", 16}, {"Q5_1", 0}} {
+		typ := kinds.Of(x.name)
+		emitStreamBlocks(g, t, typ, func(s *stream) {
+			s.loadActs()
+			if typ.High == 0 {
+				s.sumNibbles(typ.Codes, nil)
+			} else {
+				s.sumNibbles(typ.Codes, s.fifths(typ.High))
+			}
+			s.addScaled(typ.Scale(), x.zero)
+			if len(typ.Halves) > 1 {
+				s.addMin(typ.Min())
+			}
+		})
+	}
 }
 
 // stream is a kernel under construction.
@@ -111,9 +110,9 @@ moves ahead by step.`, name, unit))
 	return s
 }
 
-func emitStreamBlocks(g *gen, t streamTier, typ string, size int, body func(*stream)) {
-	s := newStream(g, t, typ, "blocks")
-	switch typ {
+func emitStreamBlocks(g *gen, t streamTier, typ kinds.Type, body func(*stream)) {
+	s := newStream(g, t, typ.Name, "blocks")
+	switch typ.Name {
 	case "Q5_0", "Q5_1":
 		g.bytes(0x10101010, fifthValue, reg.EAX)
 		g.VMOVDQU(g.constant("bits", eachBit()), fifthBits)
@@ -124,10 +123,10 @@ func emitStreamBlocks(g *gen, t streamTier, typ string, size int, body func(*str
 		s.loadTable()
 	}
 	g.loop(s.n, func() {
-		s.fetch(8 * size)
+		s.fetch(8 * typ.Size)
 		body(s)
-		s.advance(g, size)
-		g.ADDQ(U32(actSize), s.a)
+		s.advance(g, typ.Size)
+		g.ADDQ(U32(kinds.ActSize), s.a)
 	})
 	g.VMOVUPS(result, Mem{Base: s.y})
 	g.end()
@@ -271,7 +270,7 @@ func (s *stream) addScaled(offset, zero int) {
 	s.subtractZero(zero)
 	scale, d := reg.Y8, reg.Y9
 	halfVector(s.gen, s.rowGroups, offset, scale)
-	s.VBROADCASTSS(Mem{Base: s.a, Disp: actD}, d)
+	s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActD}, d)
 	s.VMULPS(d, scale, scale)
 	s.VFMADD231PS(blockSum, scale, result)
 }
@@ -283,7 +282,7 @@ func (s *stream) subtractZero(zero int) {
 		return
 	}
 	z := reg.Y8
-	s.VBROADCASTSS(Mem{Base: s.a, Disp: actZero8}, z)
+	s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActZero8}, z)
 	for ; zero > 8; zero /= 2 {
 		s.VADDPS(z, z, z)
 	}
@@ -294,6 +293,6 @@ func (s *stream) subtractZero(zero int) {
 func (s *stream) addMin(offset int) {
 	min, sum := reg.Y8, reg.Y9
 	halfVector(s.gen, s.rowGroups, offset, min)
-	s.VBROADCASTSS(Mem{Base: s.a, Disp: actS}, sum)
+	s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActS}, sum)
 	s.VFMADD231PS(sum, min, result)
 }

@@ -3,17 +3,14 @@ package amd64
 import (
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"mptgo/ggml/internal/_gen/kinds"
 )
 
 // Q6_K has 32 columns of one row in a register: the first 16, with a scale of
 // their own, in the lower half. See mat/type_q6_k.go for the layout.
 
-const (
-	q6Size   = 210
-	q6High   = 128
-	q6Scales = 192
-	q6Scale  = 208
-)
+var q6 = kinds.Of("Q6_K")
 
 // Registers besides those of all stream kernels.
 var (
@@ -30,14 +27,14 @@ func emitStreamQ6K(g *gen) {
 	g.bytes(0x0f0f0f0f, streamMask, reg.EAX)
 	g.bytes(0x30303030, q6Upper, reg.EAX)
 	g.loop(s.n, func() {
-		halfVector(g, s.rowGroups, q6Scale, q6Weight)
+		halfVector(g, s.rowGroups, q6.Scale(), q6Weight)
 		s.transposeScales(scales)
 		for run := range 8 {
-			s.fetch(q6Size)
+			s.fetch(q6.Size)
 			s.run6(run, scales.Offset(8*run))
-			g.ADDQ(U32(actSize), s.a)
+			g.ADDQ(U32(kinds.ActSize), s.a)
 		}
-		s.advance(g, q6Size)
+		s.advance(g, q6.Size)
 	})
 	g.VMOVUPS(result, Mem{Base: s.y})
 	g.end()
@@ -50,7 +47,7 @@ func (s *stream) transposeScales(to Mem) {
 	t := []reg.Register{reg.X5, reg.X6, reg.X7, reg.X8}
 	for group := range 2 {
 		for i, x := range r {
-			s.VMOVDQU(s.at(4*group+i, q6Scales), x)
+			s.VMOVDQU(s.at(4*group+i, q6.Small.From), x)
 		}
 		s.VPUNPCKLWD(r[1], r[0], t[0])
 		s.VPUNPCKLWD(r[3], r[2], t[1])
@@ -98,12 +95,12 @@ func (s *stream) run6(run int, scales Mem) {
 // sum6 sets sum to the sums of four products of a row, int32.
 func (s *stream) sum6(run, row int, sum, tmp reg.VecPhysical) {
 	half, j := run/4, run%4
-	s.VMOVDQU(s.at(row, 64*half+32*(j%2)), sum)
+	s.VMOVDQU(s.at(row, q6.Codes+64*half+32*(j%2)), sum)
 	if j >= 2 {
 		s.VPSRLW(Imm(4), sum, sum)
 	}
 	s.VPAND(streamMask, sum, sum)
-	high := s.at(row, q6High+32*half)
+	high := s.at(row, q6.High+32*half)
 	if j == 2 {
 		s.VPAND(high, q6Upper, tmp)
 	} else {
@@ -136,7 +133,7 @@ func (s *stream) addHalves(sums [2]reg.VecPhysical) {
 	s.VPERM2I128(Imm(0x20), sums[1], sums[0], low)
 	s.VPERM2I128(Imm(0x31), sums[1], sums[0], high)
 	s.VPADDD(high, low, low)
-	s.VBROADCASTSS(Mem{Base: s.a, Disp: actD}, d)
+	s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActD}, d)
 	s.VMULPS(d, q6Weight, d)
 	s.VCVTDQ2PS(low, low)
 	s.VFMADD231PS(low, d, result)

@@ -3,6 +3,8 @@ package amd64
 import (
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"mptgo/ggml/internal/_gen/kinds"
 )
 
 // Stream kernels of types whose blocks are 256 columns. A register holds 32 columns
@@ -18,49 +20,62 @@ var (
 	rowWeight = reg.Y13 // scales of the block
 )
 
-// emitStreamK writes a kernel whose blocks have size bytes. begin unpacks the
+// emitStreamK writes the kernel of a type. begin unpacks the
 // scales of a block, run adds the products of 32 columns.
-func emitStreamK(g *gen, t streamTier, name string, size int, setup func(s *stream) (begin func(), run func(j int))) {
-	s := newStream(g, t, name, eightBlocksRow)
+func emitStreamK(g *gen, t streamTier, typ kinds.Type, setup func(s *stream) (begin func(), run func(j int))) {
+	s := newStream(g, t, typ.Name, eightBlocksRow)
 	g.SHRQ(Imm(3), s.n)
 	begin, run := setup(s)
 	g.loop(s.n, func() {
 		begin()
 		for j := range 8 {
-			s.fetch(size)
+			s.fetch(typ.Size)
 			s.VMOVDQU(Mem{Base: s.a}, rowAct)
 			run(j)
-			g.ADDQ(U32(actSize), s.a)
+			g.ADDQ(U32(kinds.ActSize), s.a)
 		}
-		s.advance(g, size)
+		s.advance(g, typ.Size)
 	})
 	g.VMOVUPS(result, Mem{Base: s.y})
 	g.end()
 }
 
 func emitStreamsK(g *gen, t streamTier) {
-	emitStreamK(g, t, "Q4_K", q4Size, func(s *stream) (func(), func(int)) {
+	emitStreamQ4K(g, t, kinds.Of("Q4_K"))
+	emitStreamQ5K(g, t, kinds.Of("Q5_K"))
+	emitStreamQ3K(g, t, kinds.Of("Q3_K"))
+	emitStreamQ2K(g, t, kinds.Of("Q2_K"))
+}
+
+func emitStreamQ4K(g *gen, t streamTier, typ kinds.Type) {
+	emitStreamK(g, t, typ, func(s *stream) (func(), func(int)) {
 		scales := s.AllocLocal(8 * 64)
 		s.bytes(0x0f0f0f0f, streamMask, reg.EAX)
-		return func() { s.scaleMins(scales) }, func(j int) {
-			s.sumRows(func(row int, y reg.VecPhysical) { s.nibbleRow(row, 16, j, y) })
+		return func() { s.scaleMins(typ, scales) }, func(j int) {
+			s.sumRows(func(row int, y reg.VecPhysical) { s.nibbleRow(row, typ.Codes, j, y) })
 			s.addScaleMin(scales.Offset(64 * j))
 		}
 	})
-	emitStreamK(g, t, "Q5_K", q5Size, func(s *stream) (func(), func(int)) {
+}
+
+func emitStreamQ5K(g *gen, t streamTier, typ kinds.Type) {
+	emitStreamK(g, t, typ, func(s *stream) (func(), func(int)) {
 		scales := s.AllocLocal(8 * 64)
 		s.bytes(0x0f0f0f0f, streamMask, reg.EAX)
 		s.bytes(0x10101010, reg.Y12, reg.EAX)
-		return func() { s.scaleMins(scales) }, func(j int) {
+		return func() { s.scaleMins(typ, scales) }, func(j int) {
 			s.sumRows(func(row int, y reg.VecPhysical) {
-				s.nibbleRow(row, 48, j, y)
-				s.bitRow(row, 16, j, 4, reg.Y12)
+				s.nibbleRow(row, typ.Codes, j, y)
+				s.bitRow(row, typ.High, j, 4, reg.Y12)
 				s.VPOR(reg.Y10, y, y)
 			})
 			s.addScaleMin(scales.Offset(64 * j))
 		}
 	})
-	emitStreamK(g, t, "Q3_K", q3Size, func(s *stream) (func(), func(int)) {
+}
+
+func emitStreamQ3K(g *gen, t streamTier, typ kinds.Type) {
+	emitStreamK(g, t, typ, func(s *stream) (func(), func(int)) {
 		scales := s.AllocLocal(4 * 32)
 		s.bytes(0x03030303, streamMask, reg.EAX)
 		s.bytes(0x04040404, reg.Y12, reg.EAX)
@@ -72,12 +87,12 @@ func emitStreamsK(g *gen, t streamTier) {
 				s.VMOVDQU(y, scales.Offset(32*i))
 			}
 			s.VMOVAPS(sums, result)
-			halfVector(s.gen, s.rowGroups, 108, rowWeight)
+			halfVector(s.gen, s.rowGroups, typ.Scale(), rowWeight)
 		}
 		return begin, func(j int) {
 			s.sumHalves(scales, j, func(row int, y reg.VecPhysical) {
-				s.twoBitRow(row, 32, j, y)
-				s.bitRow(row, 0, j, 2, reg.Y12)
+				s.twoBitRow(row, typ.Codes, j, y)
+				s.bitRow(row, typ.High, j, 2, reg.Y12)
 				s.VPOR(reg.Y10, y, y)
 			})
 			s.pairSums(scales, j)
@@ -86,15 +101,18 @@ func emitStreamsK(g *gen, t streamTier) {
 			s.addSums(reg.Y2, rowWeight)
 		}
 	})
-	emitStreamK(g, t, "Q2_K", q2Size, func(s *stream) (func(), func(int)) {
+}
+
+func emitStreamQ2K(g *gen, t streamTier, typ kinds.Type) {
+	emitStreamK(g, t, typ, func(s *stream) (func(), func(int)) {
 		scales, mins := s.AllocLocal(4*32), s.AllocLocal(4*32)
 		min := reg.Y12
 		s.bytes(0x03030303, streamMask, reg.EAX)
 		begin := func() {
-			halfVector(s.gen, s.rowGroups, 80, rowWeight)
-			halfVector(s.gen, s.rowGroups, 82, min)
+			halfVector(s.gen, s.rowGroups, typ.Scale(), rowWeight)
+			halfVector(s.gen, s.rowGroups, typ.Min(), min)
 			s.negate(min)
-			for i, y := range transpose(s.gen, s.rowGroups, 0, ymm(2, 6), ymm(6, 10)) {
+			for i, y := range transpose(s.gen, s.rowGroups, typ.Small.From, ymm(2, 6), ymm(6, 10)) {
 				s.VPAND(s.all("low4", 0x0f), y, reg.Y10)
 				s.VMOVDQU(reg.Y10, scales.Offset(32*i))
 				s.VPSRLW(Imm(4), y, y)
@@ -103,11 +121,11 @@ func emitStreamsK(g *gen, t streamTier) {
 			}
 		}
 		return begin, func(j int) {
-			s.sumHalves(scales, j, func(row int, y reg.VecPhysical) { s.twoBitRow(row, 16, j, y) })
+			s.sumHalves(scales, j, func(row int, y reg.VecPhysical) { s.twoBitRow(row, typ.Codes, j, y) })
 			s.addSums(reg.Y2, rowWeight)
 			s.pairSums(mins, j)
 			s.VCVTDQ2PS(reg.Y10, reg.Y10)
-			s.VBROADCASTSS(Mem{Base: s.a, Disp: actD}, reg.Y11)
+			s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActD}, reg.Y11)
 			s.VMULPS(reg.Y11, reg.Y10, reg.Y10)
 			s.VFMADD231PS(reg.Y10, min, result)
 		}
@@ -116,14 +134,14 @@ func emitStreamsK(g *gen, t streamTier) {
 
 // scaleMins writes the scales and minima of Q4_K or Q5_K to memory: a vector of
 // eight rows of either, run after run.
-func (s *stream) scaleMins(to Mem) {
+func (s *stream) scaleMins(typ kinds.Type, to Mem) {
 	d, min := rowWeight, reg.Y11
 	sums := reg.Y9 // sixBits needs Y0, which is result
 	s.VMOVAPS(result, sums)
-	halfVector(s.gen, s.rowGroups, 0, d)
-	halfVector(s.gen, s.rowGroups, 2, min)
+	halfVector(s.gen, s.rowGroups, typ.Scale(), d)
+	halfVector(s.gen, s.rowGroups, typ.Min(), min)
 	s.negate(min)
-	sixBits(s.gen, s.rowGroups, 4, func(j int, x, m reg.VecPhysical) {
+	sixBits(s.gen, s.rowGroups, typ.Small.From, func(j int, x, m reg.VecPhysical) {
 		s.VMULPS(d, x, x)
 		s.VMULPS(min, m, m)
 		s.VMOVUPS(x, to.Offset(64*j))
@@ -237,7 +255,7 @@ func (s *stream) pairSums(scales Mem, j int) {
 	s.VMOVDQU(scales.Offset(32*(j/2)), reg.Y10)
 	s.VPSHUFB(s.constant(name, b), reg.Y10, reg.Y10)
 	s.VPSRAW(Imm(8), reg.Y10, reg.Y10)
-	s.VPBROADCASTD(Mem{Base: s.a, Disp: actHalf}, reg.Y11)
+	s.VPBROADCASTD(Mem{Base: s.a, Disp: kinds.ActHalf}, reg.Y11)
 	s.VPMADDWD(reg.Y11, reg.Y10, reg.Y10)
 }
 
@@ -252,7 +270,7 @@ func (s *stream) joinHalves(a, b reg.VecPhysical) {
 // addSums adds integer sums times a scale to the result. It uses Y11.
 func (s *stream) addSums(sum, scale reg.VecPhysical) {
 	s.VCVTDQ2PS(sum, sum)
-	s.VBROADCASTSS(Mem{Base: s.a, Disp: actD}, reg.Y11)
+	s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActD}, reg.Y11)
 	s.VMULPS(scale, reg.Y11, reg.Y11)
 	s.VFMADD231PS(sum, reg.Y11, result)
 }
@@ -261,20 +279,21 @@ func (s *stream) addSums(sum, scale reg.VecPhysical) {
 // times the sums of the activations, to the result.
 func (s *stream) addScaleMin(scales Mem) {
 	s.VCVTDQ2PS(reg.Y2, reg.Y2)
-	s.VBROADCASTSS(Mem{Base: s.a, Disp: actD}, reg.Y11)
+	s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActD}, reg.Y11)
 	s.VMULPS(scales, reg.Y11, reg.Y11)
 	s.VFMADD231PS(reg.Y2, reg.Y11, result)
-	s.VBROADCASTSS(Mem{Base: s.a, Disp: actS}, reg.Y11)
+	s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActS}, reg.Y11)
 	s.VFMADD231PS(scales.Offset(32), reg.Y11, result)
 }
 
 // emitStreamIQ4 writes the kernels of IQ4_NL and IQ4_XS. As with Q4_0 rows r and
 // r+4 share a register.
 func emitStreamIQ4(g *gen, t streamTier) {
-	emitStreamBlocks(g, t, "IQ4_NL", 18, func(s *stream) {
+	nl, xs := kinds.Of("IQ4_NL"), kinds.Of("IQ4_XS")
+	emitStreamBlocks(g, t, nl, func(s *stream) {
 		s.loadActs()
-		s.sumTable(2)
-		s.addScaled(0, s.tableZero())
+		s.sumTable(nl.Codes)
+		s.addScaled(nl.Scale(), s.tableZero())
 	})
 
 	s := newStream(g, t, "IQ4_XS", eightBlocksRow)
@@ -286,17 +305,17 @@ func emitStreamIQ4(g *gen, t streamTier) {
 		scalesIQ4XS(g, s.rowGroups, func(j int, y reg.VecPhysical) { g.VMOVUPS(y, scales.Offset(32*j)) })
 		g.VMOVAPS(reg.Y12, result)
 		for j := range 8 {
-			s.fetch(iq4xsSize)
+			s.fetch(xs.Size)
 			s.loadActs()
-			s.sumTable(8 + 16*j)
+			s.sumTable(xs.Codes + 16*j)
 			g.VCVTDQ2PS(blockSum, blockSum)
 			s.subtractZero(s.tableZero())
-			g.VBROADCASTSS(Mem{Base: s.a, Disp: actD}, reg.Y9)
+			g.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActD}, reg.Y9)
 			g.VMULPS(scales.Offset(32*j), reg.Y9, reg.Y9)
 			g.VFMADD231PS(blockSum, reg.Y9, result)
-			g.ADDQ(U32(actSize), s.a)
+			g.ADDQ(U32(kinds.ActSize), s.a)
 		}
-		s.advance(g, iq4xsSize)
+		s.advance(g, xs.Size)
 	})
 	g.VMOVUPS(result, Mem{Base: s.y})
 	g.end()

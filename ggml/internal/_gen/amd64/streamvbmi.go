@@ -3,6 +3,8 @@ package amd64
 import (
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"mptgo/ggml/internal/_gen/kinds"
 )
 
 // The stream kernels with AVX-512 VBMI multiply two blocks of eight rows at a time.
@@ -14,25 +16,18 @@ import (
 // second; after the sums, rows 0-3 and 4-7 of the first block, then of the second.
 
 func emitStreamVBMI(g *gen) {
-	emitStreamFive(g, fiveBits{name: "Q5_0", size: 22, codes: 6, fifths: 2})
-	emitStreamFive(g, fiveBits{name: "Q5_1", size: 24, codes: 8, fifths: 4, min: true})
+	emitStreamFive(g, kinds.Of("Q5_0"))
+	emitStreamFive(g, kinds.Of("Q5_1"))
 }
 
-// fiveBits is a type of blocks of 32 codes of five bits that begin with a scale. It
-// has a minimum after that, or zero point 16.
-type fiveBits struct {
-	name   string
-	size   int // bytes of a block
-	codes  int // offset of the nibbles
-	fifths int // offset of the fifth bits
-	min    bool
-}
-
-// streamFive is a kernel under construction.
+// streamFive is a kernel under construction, of a type of blocks of 32 codes of five bits with a
+// minimum or zero point 16.
 type streamFive struct {
 	*stream
-	fiveBits
+	typ kinds.Type
 }
+
+func (s *streamFive) hasMin() bool { return len(s.typ.Halves) > 1 }
 
 // The registers: Y0 is the result, Z1 to Z4 take the sums of row pairs, Z8 to Z13
 // are free within a step.
@@ -57,8 +52,8 @@ var (
 	oddFours     = reg.K7 // of words
 )
 
-func emitStreamFive(g *gen, t fiveBits) {
-	s := &streamFive{beginStream(g, t.name+"VBMI", "blocks"), t}
+func emitStreamFive(g *gen, t kinds.Type) {
+	s := &streamFive{beginStream(g, t.Name+"VBMI", "blocks"), t}
 	s.indices()
 	s.masks()
 	g.CMPQ(s.n, Imm(4))
@@ -92,27 +87,27 @@ func emitStreamFive(g *gen, t fiveBits) {
 
 // next moves on by n blocks and leaves the flags of those that are left.
 func (s *streamFive) next(n int) {
-	s.advance(s.gen, n*s.size)
-	s.ADDQ(U32(n*actSize), s.a)
+	s.advance(s.gen, n*s.typ.Size)
+	s.ADDQ(U32(n*kinds.ActSize), s.a)
 	s.SUBQ(Imm(uint64(n)), s.n)
 }
 
 // indices loads the registers that say what lies where.
 func (s *streamFive) indices() {
-	first := func(i int) int { return i / 32 * s.size } // byte of the block of byte i
-	s.vector("codes"+s.name, codeIndex, func(i int) int { return first(i) + s.codes + i%16 })
-	s.vector("heads"+s.name, headIndex, func(i int) int {
+	first := func(i int) int { return i / 32 * s.typ.Size } // byte of the block of byte i
+	s.vector("codes"+s.typ.Name, codeIndex, func(i int) int { return first(i) + s.typ.Codes + i%16 })
+	s.vector("heads"+s.typ.Name, headIndex, func(i int) int {
 		if i%2 == 1 { // the upper byte of a word
 			return 0
 		}
 		block, minimum := i/16%2, i/32
-		return block*s.size/2 + minimum
+		return block*s.typ.Size/2 + minimum
 	})
 	s.vector("ones", ones512, func(i int) int { return 1 - i%2 })
 	s.vector("nibbles", nibbles512, func(int) int { return 0x0f })
 	// Of the fifth bits, which fill each word of 64 bits twice, byte i takes the
 	// eight that begin four before its own.
-	s.vector("fifths"+s.name, fifthIndex, func(i int) int { return first(i) + s.fiveBits.fifths + i%4 })
+	s.vector("fifths"+s.typ.Name, fifthIndex, func(i int) int { return first(i) + s.typ.High + i%4 })
 	s.vector("low", lowFifths, func(i int) int { return (i%16 + 60) % 64 })
 	s.vector("high", highFifths, func(i int) int { return i%16 + 12 })
 	s.vector("fifth", fifthMask, func(int) int { return 0x10 })
@@ -145,10 +140,10 @@ func (s *streamFive) mask(k reg.Register, bits uint64) {
 // limit sets the masks so that no more is read than the blocks that are left, and
 // no more of them than two.
 func (s *streamFive) limit() {
-	s.mask(rowBytes, 1<<(2*s.size)-1)
+	s.mask(rowBytes, 1<<(2*s.typ.Size)-1)
 	s.CMPQ(s.n, Imm(1))
 	s.JNE(LabelRef("limited"))
-	s.mask(rowBytes, 1<<s.size-1)
+	s.mask(rowBytes, 1<<s.typ.Size-1)
 	s.mask(secondFours, 0)
 	s.mask(secondFloats, 0)
 	s.Label("limited")
@@ -157,13 +152,13 @@ func (s *streamFive) limit() {
 // products sets Z1 to the sums over both blocks, Z9 to their scales, and Z10 to
 // their minima, if there are any.
 func (s *streamFive) products() {
-	for i := range (16*s.size + 63) / 64 {
+	for i := range (16*s.typ.Size + 63) / 64 {
 		s.PREFETCHT1(Mem{Base: s.ahead, Disp: 64 * i})
 	}
 	s.LEAQ(Mem{Base: s.ahead, Index: s.stream.step, Scale: 2}, s.ahead)
 	for i, y := range []reg.VecPhysical{actLow512, actHigh512} {
 		s.VBROADCASTI64X2(Mem{Base: s.a, Disp: 16 * i}, y)
-		s.VBROADCASTI64X2(Mem{Base: s.a, Disp: actSize + 16*i}, secondFours, y)
+		s.VBROADCASTI64X2(Mem{Base: s.a, Disp: kinds.ActSize + 16*i}, secondFours, y)
 	}
 	for r := range 4 {
 		s.sumPair(r)
@@ -222,16 +217,16 @@ func (s *streamFive) heads() {
 	s.VMOVDQA32(word[1], oddPairs, word[0])
 	s.VMOVDQA32(word[3], oddPairs, word[2])
 	s.VMOVDQA64(word[2], oddFours, word[0])
-	s.perBlock(actD, actScale)
+	s.perBlock(kinds.ActD, actScale)
 	s.VCVTPH2PS(reg.Y10, reg.Z9)
 	s.VMULPS(actScale, reg.Z9, reg.Z9)
-	if s.min {
-		s.perBlock(actS, actOffset)
+	if s.hasMin() {
+		s.perBlock(kinds.ActS, actOffset)
 		s.VEXTRACTI64X4(Imm(1), reg.Z10, reg.Y10)
 		s.VCVTPH2PS(reg.Y10, reg.Z10)
 		return
 	}
-	s.perBlock(actZero8, actOffset)
+	s.perBlock(kinds.ActZero8, actOffset)
 	s.VADDPS(actOffset, actOffset, actOffset)
 	s.VSUBPS(actOffset, reg.Z1, reg.Z1)
 }
@@ -239,13 +234,13 @@ func (s *streamFive) heads() {
 // perBlock sets the halves of y to a number of both blocks of activations.
 func (s *streamFive) perBlock(offset int, y reg.VecPhysical) {
 	s.VBROADCASTSS(Mem{Base: s.a, Disp: offset}, y)
-	s.VBROADCASTSS(Mem{Base: s.a, Disp: actSize + offset}, secondFloats, y)
+	s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActSize + offset}, secondFloats, y)
 }
 
 // addBlock adds what the lower halves say to the result.
 func (s *streamFive) addBlock() {
 	s.VFMADD231PS(reg.Y1, reg.Y9, result)
-	if s.min {
+	if s.hasMin() {
 		s.VFMADD231PS(actOffset.AsY(), reg.Y10, result)
 	}
 }
@@ -253,7 +248,7 @@ func (s *streamFive) addBlock() {
 // addSecondBlock does it for the upper halves.
 func (s *streamFive) addSecondBlock() {
 	halves := []reg.VecPhysical{reg.Z1, reg.Z9}
-	if s.min {
+	if s.hasMin() {
 		halves = append(halves, actOffset, reg.Z10)
 	}
 	for _, z := range halves {

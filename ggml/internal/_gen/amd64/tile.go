@@ -5,6 +5,9 @@ import (
 
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"mptgo/ggml/internal/_gen/kinds"
+	"mptgo/ggml/internal/_gen/text"
 )
 
 // A tile multiplies a panel, which is 16 rows of weights unpacked by a kernel
@@ -17,16 +20,6 @@ import (
 // The running sums are the results in memory. That frees the registers for the
 // sums over a block, and one load and one store for 32 columns cost nothing.
 
-// panel describes a kind of panel.
-type panel struct {
-	name string
-	min  bool
-	head int // bytes before the codes
-	size int // bytes of a block
-	note string
-	body func(t *tile)
-}
-
 // The offsets of the vectors at the start of a block.
 const (
 	panelScale = 0
@@ -37,35 +30,38 @@ const (
 	panelMin2  = 256 // u3 with minima: what they are multiples of
 )
 
-// The offsets of the fields of actBlock and wideBlock.
-const (
-	actSize  = 48
-	actD     = 32
-	actS     = 36
-	actZero8 = 40
-	actHalf  = 44
-	wideSize = 68
-	wideD    = 64
-)
-
-var panels = []panel{
-	{"U4", false, 64, 64 + 512, "codes 0..15 with zero point 8", (*tile).u4},
-	{"U4Min", true, 128, 128 + 512, "codes 0..15 with minima", (*tile).u4},
-	{"U5", false, 64, 64 + 512, "codes 0..31 with zero point 16", (*tile).u5},
-	{"U5Min", true, 128, 128 + 512, "codes 0..31 with minima", (*tile).u5},
-	{"U6", false, 256, 256 + 512, "codes 0..63 with zero point 32 and scales for each 16", (*tile).u6},
-	{"U3", false, 256, 256 + 512, "codes 0..7 with zero point 4 and scales for each 16", (*tile).u3},
-	{"U3Min", true, 320, 320 + 512, "codes 0..7 with scales and minima for each 16", (*tile).u3},
-	{"S16", false, 64, 64 + 1024, "int16 weights", (*tile).s16},
+// head returns the bytes before the codes of a block.
+func head(f kinds.Form) int {
+	switch f {
+	case kinds.Min:
+		return 128
+	case kinds.Halves:
+		return 256
+	case kinds.HalvesMin:
+		return 320
+	}
+	return 64
 }
+
+// size returns the bytes of a block.
+func size(p kinds.Panel) int { return head(p.Form) + p.CodeBytes() }
+
+// tileBodies write the body of a tile's loop, by the kind of panel.
+var tileBodies = map[string]func(t *tile){
+	"Plain4": (*tile).u4, "Min4": (*tile).u4, "Plain5": (*tile).u5, "Min5": (*tile).u5,
+	"Halves6": (*tile).u6, "Halves3": (*tile).u3, "HalvesMin3": (*tile).u3, "Plain16": (*tile).s16,
+}
+
+// tileHeights are the rows of activations that there are tiles for.
+var tileHeights = []int{2, 3, 4}
 
 // fetchedLines is how many cache lines a pack kernel or a tile fetches for each
 // block. With the smallest batches it is what Q8_0 needs.
 const fetchedLines = 4
 
 func emitTiles(g *gen) {
-	for _, p := range panels {
-		for tokens := 2; tokens <= 4; tokens++ {
+	for _, p := range kinds.AVX2 {
+		for _, tokens := range tileHeights {
 			emitTile(g, p, tokens)
 		}
 	}
@@ -74,29 +70,29 @@ func emitTiles(g *gen) {
 // tile is a kernel under construction.
 type tile struct {
 	*gen
-	panel
+	kinds.Panel
 	tokens int
 	y, a   rows
 	w      reg.Register
 	actLen int // bytes of an activation block
 }
 
-func emitTile(g *gen, p panel, tokens int) {
+func emitTile(g *gen, p kinds.Panel, tokens int) {
 	t := &tile{
-		gen: g, panel: p, tokens: tokens, actLen: actSize,
+		gen: g, Panel: p, tokens: tokens, actLen: kinds.ActSize,
 		y: rows{reg.RDI, reg.R10, reg.R11},
 		a: rows{reg.RDX, reg.R8, reg.R9},
 		w: reg.RSI,
 	}
-	if p.name == "S16" {
-		t.actLen = wideSize
+	if p.Words {
+		t.actLen = kinds.WideSize
 	}
-	name := fmt.Sprintf("tile%sx%d", p.name, tokens)
-	g.fn(name, "y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int", fmt.Sprintf(`
+	name := text.TileName(p, tokens, "AVX2")
+	g.fn(name, text.TileParams, fmt.Sprintf(`
 %s adds the product of n blocks of a panel of
 %s with
 %d rows of activations to y. ldy and lda are in bytes. For each block it fetches
-some lines at ahead and moves ahead by step.`, name, p.note, tokens))
+some lines at ahead and moves ahead by step.`, name, p.Note, tokens))
 	g.load("y", t.y.base)
 	g.load("ldy", t.y.stride)
 	g.load("panel", t.w)
@@ -110,8 +106,8 @@ some lines at ahead and moves ahead by step.`, name, p.note, tokens))
 	g.ones16(ones)
 	g.loop(reg.RCX, func() {
 		g.fetch(reg.R12, reg.R13, fetchedLines)
-		p.body(t)
-		g.ADDQ(U32(p.size), t.w)
+		tileBodies[p.Name](t)
+		g.ADDQ(U32(size(p)), t.w)
 		g.ADDQ(U32(t.actLen), t.a.base)
 	})
 	g.end()
@@ -136,7 +132,7 @@ var (
 
 // code addresses the codes of dword column g of rows 8*half to 8*half+7.
 func (t *tile) code(g, half int) Mem {
-	return Mem{Base: t.w, Disp: t.head + 64*g + 32*half}
+	return Mem{Base: t.w, Disp: head(t.Form) + 64*g + 32*half}
 }
 
 // vector addresses half of a vector at the start of the block.
@@ -218,7 +214,7 @@ func (t *tile) u5() {
 // step. The zero point is in the panel, times the scales.
 func (t *tile) u6() {
 	for i := range t.tokens {
-		t.VPBROADCASTD(t.a.at(i, actHalf), tmp)
+		t.VPBROADCASTD(t.a.at(i, kinds.ActHalf), tmp)
 		for half := range 2 {
 			t.VPMADDWD(t.vector(panelZero, half), tmp, acc.of(i, half))
 		}
@@ -254,18 +250,18 @@ func (t *tile) u3() {
 		t.products(4, 7, from, to, high)
 		for i := from; i <= to; i++ {
 			pair := q[0]
-			t.VPBROADCASTD(t.a.at(i, actHalf), pair)
+			t.VPBROADCASTD(t.a.at(i, kinds.ActHalf), pair)
 			for half := range 2 {
 				a, b := low.of(i, half), high.of(i, half)
 				t.VPMADDWD(t.vector(panelSub0, half), a, a)
 				t.VPMADDWD(t.vector(panelSub1, half), b, b)
 				t.VPADDD(b, a, a)
 				t.VPMADDWD(t.vector(panelZero, half), pair, b)
-				if !t.min {
+				if !t.Form.HasMin() {
 					t.VPADDD(b, a, a)
 				}
 			}
-			if t.min {
+			if t.Form.HasMin() {
 				t.scaleMinPairs(i)
 			} else {
 				t.scale(i, low, 0)
@@ -278,7 +274,7 @@ func (t *tile) u3() {
 // activations, to its results.
 func (t *tile) scaleMinPairs(token int) {
 	d, p := w[0], [2]reg.VecPhysical{w[2], w[3]}
-	t.VBROADCASTSS(t.a.at(token, actD), d)
+	t.VBROADCASTSS(t.a.at(token, kinds.ActD), d)
 	for half := range 2 {
 		a, b := low.of(token, half), high.of(token, half)
 		t.VCVTDQ2PS(a, a)
@@ -321,10 +317,10 @@ func (t *tile) scale(token int, s sums, zero int) {
 	d, z, p := w[0], w[1], [2]reg.VecPhysical{w[2], w[3]}
 	t.VBROADCASTSS(t.a.at(token, t.scaleAt()), d)
 	switch {
-	case t.min:
-		t.VBROADCASTSS(t.a.at(token, actS), z)
+	case t.Form.HasMin():
+		t.VBROADCASTSS(t.a.at(token, kinds.ActS), z)
 	case zero != 0:
-		t.VBROADCASTSS(t.a.at(token, actZero8), z)
+		t.VBROADCASTSS(t.a.at(token, kinds.ActZero8), z)
 		if zero == 16 {
 			t.VADDPS(z, z, z)
 		}
@@ -332,12 +328,12 @@ func (t *tile) scale(token int, s sums, zero int) {
 	for half := range 2 {
 		a := s.of(token, half)
 		t.VCVTDQ2PS(a, a)
-		if zero != 0 && !t.min {
+		if zero != 0 && !t.Form.HasMin() {
 			t.VSUBPS(z, a, a)
 		}
 		t.VMULPS(t.vector(panelScale, half), d, p[half])
 		t.VFMADD213PS(t.y.at(token, 32*half), p[half], a)
-		if t.min {
+		if t.Form.HasMin() {
 			t.VFMADD231PS(t.vector(panelMin, half), z, a)
 		}
 		t.VMOVUPS(a, t.y.at(token, 32*half))
@@ -346,8 +342,8 @@ func (t *tile) scale(token int, s sums, zero int) {
 
 // scaleAt returns the offset of the scale in an activation block.
 func (t *tile) scaleAt() int {
-	if t.actLen == wideSize {
-		return wideD
+	if t.actLen == kinds.WideSize {
+		return kinds.WideD
 	}
-	return actD
+	return kinds.ActD
 }

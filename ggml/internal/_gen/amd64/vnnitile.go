@@ -5,6 +5,9 @@ import (
 
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"mptgo/ggml/internal/_gen/kinds"
+	"mptgo/ggml/internal/_gen/text"
 )
 
 // The tiles with VPDPBUSD are one program for two widths of registers. All
@@ -26,46 +29,42 @@ var (
 	avxVNNI = width{tier: "AVXVNNI", size: 32, vectors: 2, sums: 8, most: 4}
 )
 
-// kind is a kind of panel: a new one is a row in kinds.
-type kind struct {
-	name string
-	note string
-	head int  // bytes before the codes
-	zero int  // the zero point, 0 if there is none or the panel has it
-	min  bool // has minima
-	sums int  // sums of a token and a row
-	body func(t *vnniTile, from, to int)
-}
-
-var kinds = []kind{
-	{"U4", "codes with zero point 8", 64, 8, false, 1, (*vnniTile).plain},
-	{"U5", "codes with zero point 16", 64, 16, false, 1, (*vnniTile).plain},
-	{"U8", "codes with zero point 128", 64, 128, false, 1, (*vnniTile).plain},
-	{"Min", "codes with minima", 128, 0, true, 1, (*vnniTile).plain},
-	{"U6", "codes with scales for each 16, the zero point in the panel", 256, 0, false, 2, (*vnniTile).halves},
-	{"U6Min", "codes with scales and minima for each 16", 320, 0, true, 2, (*vnniTile).halves},
-}
-
 // rows returns how many rows of activations a tile takes at most.
-func (w width) rows(k kind) int {
+func (w width) rows(k kinds.Panel) int {
 	if w.results {
-		return min(w.most, w.sums/(k.sums+1))
+		return min(w.most, w.sums/(sumsOf(k)+1))
 	}
 	return w.most
 }
 
+// sumsOf returns how many sums a token and a row have.
+func sumsOf(k kinds.Panel) int {
+	if k.Form.HasHalves() {
+		return 2
+	}
+	return 1
+}
+
 // together returns of how many rows the sums are made at the same time.
-func (w width) together(k kind) int {
+func (w width) together(k kinds.Panel) int {
 	if w.results {
 		return w.most
 	}
-	return w.sums / (k.sums * w.vectors)
+	return w.sums / (sumsOf(k) * w.vectors)
+}
+
+// heights are the rows of activations that there are tiles for.
+func (w width) heights(k kinds.Panel) (rows []int) {
+	for n := 2; n <= w.rows(k); n++ {
+		rows = append(rows, n)
+	}
+	return rows
 }
 
 func emitVNNITiles(w width) func(*gen) {
 	return func(g *gen) {
-		for _, k := range kinds {
-			for tokens := 2; tokens <= w.rows(k); tokens++ {
+		for _, k := range kinds.VNNI {
+			for _, tokens := range w.heights(k) {
 				emitVNNITile(g, w, k, tokens)
 			}
 		}
@@ -76,7 +75,7 @@ func emitVNNITiles(w width) func(*gen) {
 type vnniTile struct {
 	*gen
 	width
-	kind
+	kinds.Panel
 	tokens          int
 	a, a7           rows // of activations: the first seven, and those after them
 	a5              reg.Register
@@ -88,34 +87,43 @@ type vnniTile struct {
 	act, loaded     reg.VecPhysical // where registers are short of broadcasts and results
 }
 
-func emitVNNITile(g *gen, w width, k kind, tokens int) {
+func emitVNNITile(g *gen, w width, k kinds.Panel, tokens int) {
 	t := newVNNITile(g, w, k, tokens)
-	name := fmt.Sprintf("tile%sx%d%s", k.name, tokens, w.tier)
-	g.fn(name, "y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int", fmt.Sprintf(`
+	name := text.TileName(k, tokens, w.tier)
+	g.fn(name, text.TileParams, fmt.Sprintf(`
 %s adds the product of n blocks of a panel of
 %s with
 %d rows of activations to y. ldy and lda are in bytes. For each block it fetches
-some lines at ahead and moves ahead by step.`, name, k.note, tokens))
+some lines at ahead and moves ahead by step.`, name, k.Note, tokens))
 	t.begin()
 	g.loop(reg.RCX, func() {
 		g.fetch(reg.R12, reg.R13, fetchedLines)
 		for from := 0; from < tokens; from += w.together(k) {
-			k.body(t, from, min(from+w.together(k), tokens))
+			t.body(from, min(from+w.together(k), tokens))
 		}
-		g.ADDQ(U32(k.head+512), t.w)
-		g.ADDQ(U32(actSize), t.a.base)
+		g.ADDQ(U32(size(k)), t.w)
+		g.ADDQ(U32(kinds.ActSize), t.a.base)
 		if tokens > 7 {
-			g.ADDQ(U32(actSize), t.a7.base)
+			g.ADDQ(U32(kinds.ActSize), t.a7.base)
 		}
 	})
 	t.keepResults()
 	g.end()
 }
 
+// body writes the body of the loop for some tokens.
+func (t *vnniTile) body(from, to int) {
+	if t.Form.HasHalves() {
+		t.halves(from, to)
+	} else {
+		t.plain(from, to)
+	}
+}
+
 // newVNNITile deals out the registers: first those of sums and results.
-func newVNNITile(g *gen, w width, k kind, tokens int) *vnniTile {
+func newVNNITile(g *gen, w width, k kinds.Panel, tokens int) *vnniTile {
 	t := &vnniTile{
-		gen: g, width: w, kind: k, tokens: tokens,
+		gen: g, width: w, Panel: k, tokens: tokens,
 		a: rows{reg.RDX, reg.R8, reg.R9}, a7: rows{reg.R11, reg.R8, reg.R9}, a5: reg.R10,
 		y: reg.RDI, ldy: reg.RBX, y3: reg.RAX, w: reg.RSI,
 	}
@@ -151,7 +159,7 @@ func (t *vnniTile) begin() {
 		t.LEAQ(Mem{Base: t.a.base, Index: t.a.stride, Scale: 4}, t.a7.base)
 		t.ADDQ(t.a.stride3, t.a7.base)
 	}
-	if t.zero == 128 {
+	if t.Zero == 128 {
 		t.MOVL(U32(0x41800000), reg.EAX) // 16
 		t.VMOVD(reg.EAX, t.factor.AsX())
 		t.VBROADCASTSS(t.factor.AsX(), t.factor)
@@ -182,11 +190,11 @@ func (t *vnniTile) eachResult(do func(m Mem, y reg.VecPhysical)) {
 }
 
 // result is the register of a token's results.
-func (t *vnniTile) result(token int) reg.VecPhysical { return t.sum[t.kind.sums*t.tokens+token] }
+func (t *vnniTile) result(token int) reg.VecPhysical { return t.sum[sumsOf(t.Panel)*t.tokens+token] }
 
 // of returns the registers of the first or second sums of a token.
 func (t *vnniTile) of(which, token int) []reg.VecPhysical {
-	together := min(t.together(t.kind), t.tokens)
+	together := min(t.together(t.Panel), t.tokens)
 	at := (which*together + token%together) * t.vectors
 	return t.sum[at : at+t.vectors]
 }
@@ -250,7 +258,7 @@ func (t *vnniTile) products(first, last, from, to int) {
 		t.zeroSums(t.of(0, i))
 	}
 	for g := first; g <= last; g++ {
-		t.read(t.head+64*g, t.code)
+		t.read(head(t.Form)+64*g, t.code)
 		for i := from; i < to; i++ {
 			q := t.all(t.at(i, 4*g), t.act)
 			for v, sum := range t.of(0, i) {
@@ -269,7 +277,7 @@ func (t *vnniTile) products(first, last, from, to int) {
 func (t *vnniTile) plain(from, to int) {
 	t.products(0, 7, from, to)
 	t.read(panelScale, t.vector)
-	if t.min {
+	if t.Form.HasMin() {
 		t.read(panelMin, t.code)
 	}
 	for i := from; i < to; i++ {
@@ -282,16 +290,16 @@ func (t *vnniTile) plain(from, to int) {
 // exact too. By adding where it can be done: on some CPUs additions have ports
 // of their own.
 func (t *vnniTile) subtractZero(token int) {
-	if t.zero == 0 {
+	if t.Zero == 0 {
 		return
 	}
-	zero8 := t.all(t.at(token, actZero8), t.act)
+	zero8 := t.all(t.at(token, kinds.ActZero8), t.act)
 	for _, sum := range t.of(0, token) {
-		if t.zero == 128 {
+		if t.Zero == 128 {
 			with(zero8, t.VFNMADD231PS, t.VFNMADD231PS_BCST, t.factor, sum)
 			continue
 		}
-		for range t.zero / 8 {
+		for range t.Zero / 8 {
 			with(zero8, t.VSUBPS, t.VSUBPS_BCST, sum, sum)
 		}
 	}
@@ -305,10 +313,10 @@ func (t *vnniTile) halves(from, to int) {
 	for i := from; i < to; i++ {
 		total := t.of(1, i)
 		t.zeroSums(total)
-		if t.min {
+		if t.Form.HasMin() {
 			continue
 		}
-		half := t.all(t.at(i, actHalf), t.act)
+		half := t.all(t.at(i, kinds.ActHalf), t.act)
 		for v, y := range total {
 			t.dotWords(half, t.vector[v], y)
 			t.VCVTDQ2PS(y, y)
@@ -324,11 +332,11 @@ func (t *vnniTile) halves(from, to int) {
 		}
 	}
 	t.read(panelScale, t.vector)
-	if t.min {
+	if t.Form.HasMin() {
 		t.read(panelMin2, t.code)
 	}
 	for i := from; i < to; i++ {
-		if t.min {
+		if t.Form.HasMin() {
 			t.addMinPairs(i, t.of(1, i))
 		} else {
 			t.addScaled(i, t.of(1, i))
@@ -340,12 +348,12 @@ func (t *vnniTile) halves(from, to int) {
 // each 16 columns times its activations.
 func (t *vnniTile) addMinPairs(token int, sums []reg.VecPhysical) {
 	for v, sum := range sums {
-		half := t.all(t.at(token, actHalf), t.act)
+		half := t.all(t.at(token, kinds.ActHalf), t.act)
 		t.VMOVUPS(Mem{Base: t.w, Disp: panelZero + v*t.size}, t.factor)
 		t.zeroSums([]reg.VecPhysical{t.product})
 		t.dotWords(half, t.factor, t.product)
 		t.VCVTDQ2PS(t.product, t.product)
-		d := t.all(t.at(token, actD), t.act)
+		d := t.all(t.at(token, kinds.ActD), t.act)
 		with(d, t.VMULPS, t.VMULPS_BCST, t.product, t.product)
 		with(d, t.VMULPS, t.VMULPS_BCST, t.vector[v], t.factor)
 		t.onResult(token, v, func(y reg.VecPhysical) {
@@ -369,16 +377,16 @@ func (t *vnniTile) onResult(token, v int, add func(y reg.VecPhysical)) {
 
 // addScaled adds the sums of a token to its results.
 func (t *vnniTile) addScaled(token int, sums []reg.VecPhysical) {
-	d := t.all(t.at(token, actD), t.act)
+	d := t.all(t.at(token, kinds.ActD), t.act)
 	var s Op
-	if t.min {
-		s = t.all(t.at(token, actS), t.factor)
+	if t.Form.HasMin() {
+		s = t.all(t.at(token, kinds.ActS), t.factor)
 	}
 	for v, sum := range sums {
 		with(d, t.VMULPS, t.VMULPS_BCST, t.vector[v], t.product)
 		t.onResult(token, v, func(y reg.VecPhysical) {
 			t.VFMADD231PS(sum, t.product, y)
-			if t.min {
+			if t.Form.HasMin() {
 				with(s, t.VFMADD231PS, t.VFMADD231PS_BCST, t.code[v], y)
 			}
 		})

@@ -1,15 +1,6 @@
 package arm64
 
-// The fields of an activation block: see act.Block and act.WideBlock.
-const (
-	actD     = 32
-	actS     = 36
-	actZero8 = 40
-	actHalf  = 44
-	actSize  = 48
-	wideD    = 64
-	wideSize = 68
-)
+import "mptgo/ggml/internal/_gen/kinds"
 
 // emitActs writes the kernel that quantises activations.
 //
@@ -35,8 +26,8 @@ quantizeActs works like quantizeGeneric on n blocks.`)
 		codes(g)
 		sums(g)
 		g.text.WriteString("\nnext:\n")
-		g.p("ADD $%d, R0", actSize)
-		g.p("ADD $%d, R1", wideSize)
+		g.p("ADD $%d, R0", kinds.ActSize)
+		g.p("ADD $%d, R1", kinds.WideSize)
 		g.p("ADD $128, R2")
 	})
 	g.end()
@@ -86,17 +77,17 @@ func sums(g *gen) {
 		g.v("add v%d.8h, v%d.8h, v%d.8h", 10+half, 4*half, 4*half+2)
 		g.v("addv h%d, v%d.8h", 10+half, 10+half)
 		g.p("VMOV V%d.H[0], R%d", 10+half, 6+half)
-		g.p("MOVH R%d, %d(R0)", 6+half, actHalf+2*half)
+		g.p("MOVH R%d, %d(R0)", 6+half, kinds.ActHalf+2*half)
 		g.p("MOVH R%d, R%d", 6+half, 6+half)
 	}
 	g.p("ADDW R6, R7, R7")
 	g.p("SCVTFWS R7, F19")
 	g.p("FMULS F19, F18, F20")
 	g.p("FMULS F19, F31, F21")
-	g.p("FMOVS F18, %d(R0)", actD)
-	g.p("FMOVS F20, %d(R0)", actS)
-	g.p("FMOVS F21, %d(R0)", actZero8)
-	g.p("FMOVS F18, %d(R1)", wideD)
+	g.p("FMOVS F18, %d(R0)", kinds.ActD)
+	g.p("FMOVS F20, %d(R0)", kinds.ActS)
+	g.p("FMOVS F21, %d(R0)", kinds.ActZero8)
+	g.p("FMOVS F18, %d(R1)", kinds.WideD)
 }
 
 // special writes blocks without codes: those that are not finite, and those
@@ -111,11 +102,11 @@ func special(g *gen) {
 	g.clear(0)
 	g.clear(1)
 	g.p("FSTPQ (F0, F1), (R0)")
-	g.p("FMOVQ F0, %d(R0)", actD)
+	g.p("FMOVQ F0, %d(R0)", kinds.ActD)
 	g.p("FSTPQ (F0, F1), (R1)")
 	g.p("FSTPQ (F0, F1), 32(R1)")
-	g.p("MOVW R4, %d(R0)", actD)
-	g.p("MOVW R4, %d(R0)", actS)
-	g.p("MOVW R4, %d(R1)", wideD)
+	g.p("MOVW R4, %d(R0)", kinds.ActD)
+	g.p("MOVW R4, %d(R0)", kinds.ActS)
+	g.p("MOVW R4, %d(R1)", kinds.WideD)
 	g.p("B next")
 }

@@ -1,32 +1,45 @@
 package arm64
 
-import "fmt"
+import (
+	"fmt"
 
-// blockType says where the parts of a block lie. Codes are unpacked to signed
-// bytes, zero points taken off: all of them fit.
+	"mptgo/ggml/internal/_gen/kinds"
+)
+
+// blockType is a type and how its codes are unpacked to signed bytes, zero points taken off:
+// all of them fit.
 type blockType struct {
-	name   string
-	size   int
-	min    bool // a binary16 minimum follows the scale
-	fifths int  // where the fifth bits begin, 0 if there are none
-	codes  int  // where the nibbles or the bytes begin
-	zero   byte
-	bytes  bool // codes are signed bytes
-	table  bool // codes stand for the numbers of IQ4 types
+	kinds.Type
+	zero  byte
+	bytes bool // codes are signed bytes
+	table bool // codes stand for the numbers of IQ4 types
 
-	eight  bool // eight blocks of 32 columns are one of the file: see kinds.go
+	min    bool // a minimum for 32 columns
 	halves bool // scales for 16 columns
 	pairs  bool // minima for 16 columns
 	runs   *runs
 }
 
+// form returns the form of the type's panels.
+func (t *blockType) form() kinds.Form {
+	switch {
+	case t.pairs:
+		return kinds.HalvesMin
+	case t.halves:
+		return kinds.Halves
+	case t.min:
+		return kinds.Min
+	}
+	return kinds.Plain
+}
+
 var blockTypes = []blockType{
-	{name: "Q4_0", size: 18, codes: 2, zero: 8},
-	{name: "Q4_1", size: 20, codes: 4, min: true},
-	{name: "Q5_0", size: 22, codes: 6, fifths: 2, zero: 16},
-	{name: "Q5_1", size: 24, codes: 8, fifths: 4, min: true},
-	{name: "Q8_0", size: 34, codes: 2, bytes: true},
-	{name: "IQ4_NL", size: 18, codes: 2, table: true},
+	{Type: kinds.Of("Q4_0"), zero: 8},
+	{Type: kinds.Of("Q4_1"), min: true},
+	{Type: kinds.Of("Q5_0"), zero: 16},
+	{Type: kinds.Of("Q5_1"), min: true},
+	{Type: kinds.Of("Q8_0"), bytes: true},
+	{Type: kinds.Of("IQ4_NL"), table: true},
 }
 
 // The registers of constants.
@@ -56,7 +69,7 @@ func (t *blockType) constants(g *gen) {
 	if t.runs != nil {
 		t.runs.constants(g)
 	}
-	if t.fifths != 0 {
+	if t.High != 0 && t.runs == nil {
 		g.copies(0x10, fifth)
 		g.p("MOVD $0x8040201008040201, R7")
 		g.p("VDUP R7, V%d.D2", bits)
@@ -72,15 +85,15 @@ func (t *blockType) constants(g *gen) {
 // V29.
 func (t *blockType) unpack(g *gen, row string, low, high int) {
 	if t.bytes {
-		g.p("FMOVQ %d(%s), F%d", t.codes, row, low)
-		g.p("FMOVQ %d(%s), F%d", t.codes+16, row, high)
+		g.p("FMOVQ %d(%s), F%d", t.Codes, row, low)
+		g.p("FMOVQ %d(%s), F%d", t.Codes+16, row, high)
 		return
 	}
-	g.p("FMOVQ %d(%s), F%d", t.codes, row, low)
+	g.p("FMOVQ %d(%s), F%d", t.Codes, row, low)
 	g.v("ushr v%d.16b, v%d.16b, #4", high, low)
 	g.v("and v%d.16b, v%d.16b, v%d.16b", low, low, nibble)
-	if t.fifths != 0 {
-		g.p("FMOVS %d(%s), F28", t.fifths, row)
+	if t.High != 0 {
+		g.p("FMOVS %d(%s), F28", t.High, row)
 		for i, v := range []int{low, high} {
 			g.p("VTBL V%d.B16, [V28.B16], V29.B16", byte01+i)
 			g.v("cmtst v29.16b, v29.16b, v%d.16b", bits)
@@ -166,7 +179,7 @@ func (g *gen) addRows(sum int, v [4]int) {
 
 // describe returns the words for n blocks of the type.
 func (t *blockType) describe() string {
-	if t.eight {
+	if t.Values == 256 {
 		return "n blocks, eight of which are one of the file"
 	}
 	return "n blocks"
@@ -174,5 +187,5 @@ func (t *blockType) describe() string {
 
 // function returns the name of a kernel of a tier.
 func (t *blockType) function(verb string, isa tier) string {
-	return fmt.Sprintf("%s%s%s", verb, t.name, isa)
+	return fmt.Sprintf("%s%s%s", verb, t.Name, isa)
 }

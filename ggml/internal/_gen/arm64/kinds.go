@@ -1,5 +1,7 @@
 package arm64
 
+import "mptgo/ggml/internal/_gen/kinds"
+
 // Types whose blocks are 256 columns, eight runs of 32. Their layouts are told in
 // the files of package mat that define them. Scales and minima smaller than a
 // byte are first unpacked to a table on the stack, pairs of bytes for each run.
@@ -7,8 +9,6 @@ package arm64
 // runs is how a type's blocks of 256 columns are read.
 type runs struct {
 	tables int // of pairs of bytes
-	scale  int // where the scale begins
-	min    int // and what the minima are multiples of, 0 if there are none
 
 	constants func(g *gen)
 
@@ -27,32 +27,37 @@ const (
 	mask3 = 10
 )
 
+var (
+	q2k, q3k, q4k, q5k, q6k = kinds.Of("Q2_K"), kinds.Of("Q3_K"), kinds.Of("Q4_K"), kinds.Of("Q5_K"), kinds.Of("Q6_K")
+	iq4xs                   = kinds.Of("IQ4_XS")
+)
+
 var bigTypes = []blockType{
-	{name: "Q6_K", size: 210, zero: 32, eight: true, halves: true, runs: &runs{
-		tables: 1, scale: 208,
+	{Type: kinds.Of("Q6_K"), zero: 32, halves: true, runs: &runs{
+		tables:    1,
 		constants: func(g *gen) { g.copies(0x30, mask1) },
-		pairs:     func(g *gen, i int, row string) { g.p("FMOVQ 192(%s), F%d", row, 16+i) },
+		pairs:     func(g *gen, i int, row string) { g.p("FMOVQ %d(%s), F%d", q6k.Small.From, row, 16+i) },
 		unpack:    unpackQ6,
 	}},
-	{name: "Q5_K", size: 176, eight: true, min: true, runs: &runs{
-		tables: 1, scale: 0, min: 2,
+	{Type: kinds.Of("Q5_K"), min: true, runs: &runs{
+		tables:    1,
 		constants: func(g *gen) { g.copies(0x10, mask1) },
 		pairs:     pairsSixBit,
 		unpack: func(g *gen, run int, row string, low, high int) {
-			unpackPlane(g, 48, run, row, low, high)
-			addBits(g, 16, run, 4, mask1, row, low, high)
+			unpackPlane(g, q5k.Codes, run, row, low, high)
+			addBits(g, q5k.High, run, 4, mask1, row, low, high)
 		},
 	}},
-	{name: "Q4_K", size: 144, eight: true, min: true, runs: &runs{
-		tables: 1, scale: 0, min: 2,
+	{Type: kinds.Of("Q4_K"), min: true, runs: &runs{
+		tables:    1,
 		constants: func(g *gen) {},
 		pairs:     pairsSixBit,
 		unpack: func(g *gen, run int, row string, low, high int) {
-			unpackPlane(g, 16, run, row, low, high)
+			unpackPlane(g, q4k.Codes, run, row, low, high)
 		},
 	}},
-	{name: "Q3_K", size: 110, zero: 4, eight: true, halves: true, runs: &runs{
-		tables: 1, scale: 108,
+	{Type: kinds.Of("Q3_K"), zero: 4, halves: true, runs: &runs{
+		tables: 1,
 		constants: func(g *gen) {
 			g.copies(3, mask1)
 			g.copies(4, mask2)
@@ -60,28 +65,28 @@ var bigTypes = []blockType{
 		},
 		pairs: pairsQ3,
 		unpack: func(g *gen, run int, row string, low, high int) {
-			unpackTwoBits(g, 32, run, row, low, high)
-			addBits(g, 0, run, 2, mask2, row, low, high)
+			unpackTwoBits(g, q3k.Codes, run, row, low, high)
+			addBits(g, q3k.High, run, 2, mask2, row, low, high)
 		},
 	}},
-	{name: "Q2_K", size: 84, eight: true, halves: true, pairs: true, runs: &runs{
-		tables: 2, scale: 80, min: 82,
+	{Type: kinds.Of("Q2_K"), halves: true, pairs: true, runs: &runs{
+		tables:    2,
 		constants: func(g *gen) { g.copies(3, mask1) },
 		pairs: func(g *gen, i int, row string) {
-			g.p("FMOVQ (%s), F%d", row, 16+i)
+			g.p("FMOVQ %d(%s), F%d", q2k.Small.From, row, 16+i)
 			g.v("ushr v%d.16b, v%d.16b, #4", 20+i, 16+i)
 			g.v("and v%d.16b, v%d.16b, v%d.16b", 16+i, 16+i, nibble)
 		},
 		unpack: func(g *gen, run int, row string, low, high int) {
-			unpackTwoBits(g, 16, run, row, low, high)
+			unpackTwoBits(g, q2k.Codes, run, row, low, high)
 		},
 	}},
-	{name: "IQ4_XS", size: 136, eight: true, table: true, runs: &runs{
-		tables: 1, scale: 0,
+	{Type: kinds.Of("IQ4_XS"), table: true, runs: &runs{
+		tables:    1,
 		constants: func(g *gen) { g.copies(32, mask3) },
 		pairs:     pairsIQ4,
 		unpack: func(g *gen, run int, row string, low, high int) {
-			g.p("FMOVQ %d(%s), F%d", 8+16*run, row, low)
+			g.p("FMOVQ %d(%s), F%d", iq4xs.Codes+16*run, row, low)
 			g.v("ushr v%d.16b, v%d.16b, #4", high, low)
 			g.v("and v%d.16b, v%d.16b, v%d.16b", low, low, nibble)
 			lookUp(g, low, high)
@@ -98,13 +103,13 @@ func (t *blockType) unpackRun(g *gen, run int, row string, low, high int) {
 func unpackQ6(g *gen, run int, row string, low, high int) {
 	half, j := run/4, run%4
 	for i, v := range []int{low, high} {
-		g.p("FMOVQ %d(%s), F%d", 64*half+32*(j%2)+16*i, row, v)
+		g.p("FMOVQ %d(%s), F%d", q6k.Codes+64*half+32*(j%2)+16*i, row, v)
 		if j < 2 {
 			g.v("and v%d.16b, v%d.16b, v%d.16b", v, v, nibble)
 		} else {
 			g.v("ushr v%d.16b, v%d.16b, #4", v, v)
 		}
-		addShifted(g, 128+32*half+16*i, 2*j, 4, mask1, row, v)
+		addShifted(g, q6k.High+32*half+16*i, 2*j, 4, mask1, row, v)
 	}
 }
 
@@ -157,7 +162,7 @@ func addShifted(g *gen, offset, from, to, mask int, row string, v int) {
 func pairsSixBit(g *gen, i int, row string) {
 	a, b, c, x := "R17", "R19", "R20", "R21"
 	for k, r := range []string{a, b, c} {
-		g.p("MOVWU %d(%s), %s", 4+4*k, row, r)
+		g.p("MOVWU %d(%s), %s", q4k.Small.From+4*k, row, r)
 	}
 	g.p("ANDW $0x3f3f3f3f, %s, %s", a, x)
 	g.p("MOVW %s, (R6)", x)
@@ -190,7 +195,7 @@ func joinBits(g *gen, low string, lowShift int, high string, highShift int, x, t
 func pairsQ3(g *gen, i int, row string) {
 	a, b, c, x := "R17", "R19", "R20", "R21"
 	for k, r := range []string{a, b, c} {
-		g.p("MOVWU %d(%s), %s", 96+4*k, row, r)
+		g.p("MOVWU %d(%s), %s", q3k.Small.From+4*k, row, r)
 	}
 	for k := range 4 {
 		joinBits(g, []string{a, b}[k%2], k/2*4, c, 2*k-4, x, "R7")
@@ -208,11 +213,11 @@ func pairsIQ4(g *gen, i int, row string) {
 		g.p("ORR %s, %s", x, r)
 		g.p("AND $%s, %s", mask, r)
 	}
-	g.p("MOVWU 4(%s), %s", row, low)
+	g.p("MOVWU %d(%s), %s", iq4xs.Small.From+2, row, low)
 	spread(low, 16, "0x0000ffff0000ffff")
 	spread(low, 8, "0x00ff00ff00ff00ff")
 	spread(low, 4, "0x0f0f0f0f0f0f0f0f")
-	g.p("MOVHU 2(%s), %s", row, high)
+	g.p("MOVHU %d(%s), %s", iq4xs.Small.From, row, high)
 	spread(high, 24, "0x000000ff000000ff")
 	spread(high, 12, "0x000f000f000f000f")
 	spread(high, 6, "0x0303030303030303")
@@ -228,9 +233,9 @@ func pairsIQ4(g *gen, i int, row string) {
 func (t *blockType) begin(g *gen) {
 	for group := range 2 {
 		rows := eightRows[4*group : 4*group+4]
-		loadHalves(g, rows, t.runs.scale, 11+group)
-		if t.runs.min > 0 {
-			loadHalves(g, rows, t.runs.min, 13+group)
+		loadHalves(g, rows, t.Scale(), 11+group)
+		if len(t.Halves) > 1 {
+			loadHalves(g, rows, t.Min(), 13+group)
 			g.v("fneg v%d.4s, v%d.4s", 13+group, 13+group)
 		}
 	}

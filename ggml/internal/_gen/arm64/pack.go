@@ -1,6 +1,10 @@
 package arm64
 
-import "fmt"
+import (
+	"fmt"
+
+	"mptgo/ggml/internal/_gen/kinds"
+)
 
 // A panel is 16 rows of unpacked blocks. For 32 columns it has
 //
@@ -15,25 +19,25 @@ import "fmt"
 // so rows 8-15 are always 32 bytes behind rows 0-7.
 
 // panelHead returns the bytes before the codes.
-func (t *blockType) panelHead() int {
-	switch {
-	case t.pairs:
-		return 384
-	case t.halves:
-		return 192
-	case t.min:
+func panelHead(f kinds.Form) int {
+	switch f {
+	case kinds.Min:
 		return 128
+	case kinds.Halves:
+		return 192
+	case kinds.HalvesMin:
+		return 384
 	}
 	return 64
 }
 
 // panelSize returns the bytes for 32 columns.
-func (t *blockType) panelSize() int { return t.panelHead() + 512 }
+func panelSize(f kinds.Form) int { return panelHead(f) + 512 }
 
 // pairAt returns where the codes of a pair of rows are, for eight columns and
 // within half a panel.
 func (t *blockType) pairAt(columns, pair int) int {
-	return t.panelHead() + 128*columns + 64*(pair/2) + 16*(pair%2)
+	return panelHead(t.form()) + 128*columns + 64*(pair/2) + 16*(pair%2)
 }
 
 // fetchedLines is how many cache lines a pack kernel or a tile fetches for each
@@ -53,7 +57,7 @@ func emitPack(g *gen) {
 				}
 			}
 			packPairs(g, &t, func(row string, low, high int) { t.unpack(g, row, low, high) })
-			advance(g, t.size)
+			advance(g, t.Size)
 		})
 		g.end()
 	}
@@ -85,7 +89,7 @@ func packPairs(g *gen, t *blockType, unpack func(row string, low, high int)) {
 			}
 		}
 	}
-	g.p("ADD $%d, R0", t.panelSize())
+	g.p("ADD $%d, R0", panelSize(t.form()))
 }
 
 func emitPackBig(g *gen, t *blockType) {
@@ -100,7 +104,7 @@ func emitPackBig(g *gen, t *blockType) {
 			}
 			packPairs(g, t, func(row string, low, high int) { t.unpackRun(g, run, row, low, high) })
 		}
-		advance(g, t.size)
+		advance(g, t.Size)
 	})
 	g.end()
 }
@@ -138,14 +142,9 @@ const (
 
 // expandedTypes are blocks that were expanded before: see mat/expand.go.
 var expandedTypes = []blockType{
-	{name: "Expanded", size: 40, bytes: true},
-	{name: "ExpandedHalves", size: 40, bytes: true, halves: true},
+	{Type: kinds.Type{Name: "Expanded", Size: kinds.ExpandedSize}, bytes: true},
+	{Type: kinds.Type{Name: "ExpandedHalves", Size: kinds.ExpandedSize}, bytes: true, halves: true},
 }
-
-const (
-	expandedD = 32
-	expandedS = 36
-)
 
 func emitPackExpanded(g *gen) {
 	for _, t := range expandedTypes {
@@ -153,17 +152,17 @@ func emitPackExpanded(g *gen) {
 		g.loop("R3", 1, func() {
 			g.fetch("R5", "R16", fetchedLines)
 			for group := range 2 {
-				loadDwords(g, group, expandedD, 16)
+				loadDwords(g, group, kinds.ExpandedD, 16)
 				g.p("FMOVQ F16, %d(R0)", 16*group)
 				if t.halves {
-					loadDwords(g, group, expandedS, 17)
+					loadDwords(g, group, kinds.ExpandedS, 17)
 					splitPairs(g, 16, 17)
 					g.p("FMOVQ F16, %d(R0)", 64+16*group)
 					g.p("FMOVQ F17, %d(R0)", 128+16*group)
 				}
 			}
 			packPairs(g, &t, func(row string, low, high int) { t.unpack(g, row, low, high) })
-			advance(g, t.size)
+			advance(g, t.Size)
 		})
 		g.end()
 	}

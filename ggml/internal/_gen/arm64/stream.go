@@ -1,6 +1,10 @@
 package arm64
 
-import "fmt"
+import (
+	"fmt"
+
+	"mptgo/ggml/internal/_gen/kinds"
+)
 
 // A stream kernel multiplies eight rows of blocks, as they lie in the file,
 // with one row of activations. All of this is meant to run at the speed at
@@ -37,7 +41,7 @@ moves ahead by step.`, name, t.describe()))
 func emitStreamBlocks(g *gen, isa tier, t *blockType) {
 	newStream(g, isa, t, 0)
 	g.loop("R3", 1, func() {
-		g.fetch("R5", "R16", (8*t.size+63)/64)
+		g.fetch("R5", "R16", (8*t.Size+63)/64)
 		loadActs(g)
 		for r, row := range eightRows {
 			t.unpack(g, row, 24, 25)
@@ -55,7 +59,7 @@ func emitStreamBlocks(g *gen, isa tier, t *blockType) {
 				g.v("fmla v%d.4s, v27.4s, v4.s[1]", group)
 			}
 		}
-		advance(g, t.size)
+		advance(g, t.Size)
 	})
 	g.p("FSTPQ (F0, F1), (R0)")
 	g.end()
@@ -64,8 +68,8 @@ func emitStreamBlocks(g *gen, isa tier, t *blockType) {
 // loadActs loads a block of activations and moves on to the next.
 func loadActs(g *gen) {
 	g.p("FLDPQ (R4), (F2, F3)")
-	g.p("FMOVQ %d(R4), F4", actD)
-	g.p("ADD $%d, R4", actSize)
+	g.p("FMOVQ %d(R4), F4", kinds.ActD)
+	g.p("ADD $%d, R4", kinds.ActSize)
 }
 
 // dotBlock sets sum to the products of 32 codes with the activations. NEON's
@@ -100,7 +104,7 @@ func emitStreamBig(g *gen, isa tier, t *blockType) {
 	g.loop("R3", 8, func() {
 		t.begin(g)
 		for run := range 8 {
-			g.fetch("R5", "R16", (t.size+63)/64)
+			g.fetch("R5", "R16", (t.Size+63)/64)
 			loadActs(g)
 			for group := range 2 {
 				rows := eightRows[4*group : 4*group+4]
@@ -111,7 +115,7 @@ func emitStreamBig(g *gen, isa tier, t *blockType) {
 				}
 			}
 		}
-		advance(g, t.size)
+		advance(g, t.Size)
 	})
 	g.p("FSTPQ (F0, F1), (R0)")
 	g.end()
@@ -184,9 +188,9 @@ func emitStreamExpanded(g *gen, isa tier, t *blockType) {
 					dotBlock(g, isa, t, 16+r)
 				}
 			}
-			loadDwords(g, group, expandedD, 11)
+			loadDwords(g, group, kinds.ExpandedD, 11)
 			if t.halves {
-				loadDwords(g, group, expandedS, 27)
+				loadDwords(g, group, kinds.ExpandedS, 27)
 				splitPairs(g, 26, 27)
 				addHalves(g, group, 11)
 				continue
@@ -196,7 +200,7 @@ func emitStreamExpanded(g *gen, isa tier, t *blockType) {
 			g.v("fmul v26.4s, v11.4s, v4.s[0]")
 			g.v("fmla v%d.4s, v26.4s, v16.4s", group)
 		}
-		advance(g, t.size)
+		advance(g, t.Size)
 	})
 	g.p("FSTPQ (F0, F1), (R0)")
 	g.end()

@@ -1,22 +1,25 @@
 package arm64
 
-import "fmt"
+import (
+	"fmt"
+
+	"mptgo/ggml/internal/_gen/kinds"
+	"mptgo/ggml/internal/_gen/text"
+)
 
 // A tile kernel multiplies a panel with two to four tokens, rows of
 // activations. It goes over the panel several times, each time with some of the
 // 16 rows, so that all sums stay in registers.
 func emitTiles(g *gen, isa tier) {
-	for _, t := range []blockType{
-		{name: "Plain"},
-		{name: "Min", min: true},
-		{name: "Halves", halves: true},
-		{name: "HalvesMin", halves: true, pairs: true},
-	} {
-		for tokens := 2; tokens <= 4; tokens++ {
-			emitTile(g, isa, &t, tokens)
+	for _, p := range kinds.ARM64 {
+		for _, tokens := range tileHeights {
+			emitTile(g, isa, p, tokens)
 		}
 	}
 }
+
+// tileHeights are the rows of activations that there are tiles for.
+var tileHeights = []int{2, 3, 4}
 
 // tile is a kernel under construction: one pass over the panel.
 //
@@ -37,9 +40,10 @@ type tile struct {
 	sums, products, acts, w, tmp int // first registers
 }
 
-func emitTile(g *gen, isa tier, t *blockType, tokens int) {
-	name := fmt.Sprintf("tile%sx%d%s", t.name, tokens, isa)
-	g.fn(name, "y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int", 0, fmt.Sprintf(`
+func emitTile(g *gen, isa tier, kind kinds.Panel, tokens int) {
+	t := &blockType{min: kind.Form == kinds.Min, halves: kind.Form.HasHalves(), pairs: kind.Form == kinds.HalvesMin}
+	name := text.TileName(kind, tokens, string(isa))
+	g.fn(name, text.TileParams, 0, fmt.Sprintf(`
 %s adds the products of a panel of n blocks with %d rows of
 activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
 fetches some lines at ahead and moves ahead by step.`, name, tokens))
@@ -106,7 +110,7 @@ func (t *tile) pass(row int, fetch bool) {
 			t.fetch("R5", "R16", fetchedLines)
 		}
 		t.block(row % 8 / 4)
-		t.p("ADD $%d, R1", t.panelSize())
+		t.p("ADD $%d, R1", panelSize(t.form()))
 	})
 	t.results("FMOVQ F%[1]d, %[2]d(%[3]s)")
 }

@@ -82,14 +82,14 @@ func PackIQ4_NLAVX2(panel *byte, w *byte, stride int, n int, ahead uintptr, step
 //go:noescape
 func PackIQ4_XSAVX2(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
 
-// PackExpandedU5AVX2 unpacks n expanded blocks of eight rows, stride bytes apart, into a
+// PackExpandedPlain5AVX2 unpacks n expanded blocks of eight rows, stride bytes apart, into a
 // panel. For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func PackExpandedU5AVX2(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+func PackExpandedPlain5AVX2(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
 
-// PackExpandedS16AVX2 unpacks n expanded blocks of eight rows, stride bytes apart, into a
-// panel. For each block it fetches some lines at ahead and moves ahead by step.
+// PackExpandedPlain16AVX2 unpacks n expanded blocks of eight rows, stride bytes apart, into
+// a panel. For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func PackExpandedS16AVX2(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+func PackExpandedPlain16AVX2(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)

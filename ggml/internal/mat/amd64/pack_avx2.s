@@ -4808,9 +4808,9 @@ DATA packdword32<>+16(SB)/8, $0x0000002000000020
 DATA packdword32<>+24(SB)/8, $0x0000002000000020
 GLOBL packdword32<>(SB), RODATA|NOPTR, $32
 
-// func PackExpandedU5AVX2(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+// func PackExpandedPlain5AVX2(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
 // Requires: AVX, AVX2, MMX+
-TEXT ·PackExpandedU5AVX2(SB), NOSPLIT, $0-48
+TEXT ·PackExpandedPlain5AVX2(SB), NOSPLIT, $0-48
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), SI
 	MOVQ stride+16(FP), R8
@@ -4898,9 +4898,9 @@ DATA packzero16<>+16(SB)/8, $0x1010101010101010
 DATA packzero16<>+24(SB)/8, $0x1010101010101010
 GLOBL packzero16<>(SB), RODATA|NOPTR, $32
 
-// func PackExpandedS16AVX2(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+// func PackExpandedPlain16AVX2(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
 // Requires: AVX, AVX2, MMX+
-TEXT ·PackExpandedS16AVX2(SB), NOSPLIT, $0-48
+TEXT ·PackExpandedPlain16AVX2(SB), NOSPLIT, $0-48
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), SI
 	MOVQ stride+16(FP), R8

@@ -44,11 +44,11 @@ func PackIQ4_NLVNNI(panel *byte, w *byte, stride int, n int, ahead uintptr, step
 //go:noescape
 func PackIQ4_XSVNNI(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
 
-// PackExpandedU8VNNI unpacks n expanded blocks of eight rows, stride bytes apart, into a
+// PackExpandedPlain8VNNI unpacks n expanded blocks of eight rows, stride bytes apart, into a
 // panel. For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func PackExpandedU8VNNI(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+func PackExpandedPlain8VNNI(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
 
 // PackExpandedHalvesVNNI unpacks n expanded blocks of eight rows, stride bytes apart, into a
 // panel. For each block it fetches some lines at ahead and moves ahead by step.

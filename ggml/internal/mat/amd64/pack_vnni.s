@@ -2740,9 +2740,9 @@ DATA packdword32<>+16(SB)/8, $0x0000002000000020
 DATA packdword32<>+24(SB)/8, $0x0000002000000020
 GLOBL packdword32<>(SB), RODATA|NOPTR, $32
 
-// func PackExpandedU8VNNI(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
+// func PackExpandedPlain8VNNI(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
 // Requires: AVX, AVX2, MMX+
-TEXT ·PackExpandedU8VNNI(SB), NOSPLIT, $0-48
+TEXT ·PackExpandedPlain8VNNI(SB), NOSPLIT, $0-48
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), SI
 	MOVQ stride+16(FP), R8

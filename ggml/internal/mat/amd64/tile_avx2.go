@@ -4,170 +4,170 @@
 
 package amd64
 
-// TileU4x2AVX2 adds the product of n blocks of a panel of codes 0..15 with zero point 8 with
-// 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU4x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU4x3AVX2 adds the product of n blocks of a panel of codes 0..15 with zero point 8 with
-// 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU4x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU4x4AVX2 adds the product of n blocks of a panel of codes 0..15 with zero point 8 with
-// 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU4x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU4Minx2AVX2 adds the product of n blocks of a panel of codes 0..15 with minima with 2
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU4Minx2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU4Minx3AVX2 adds the product of n blocks of a panel of codes 0..15 with minima with 3
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU4Minx3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU4Minx4AVX2 adds the product of n blocks of a panel of codes 0..15 with minima with 4
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU4Minx4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU5x2AVX2 adds the product of n blocks of a panel of codes 0..31 with zero point 16
+// TilePlain4x2AVX2 adds the product of n blocks of a panel of codes 0..15 with zero point 8
 // with 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
 // lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU5x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU5x3AVX2 adds the product of n blocks of a panel of codes 0..31 with zero point 16
+// TilePlain4x3AVX2 adds the product of n blocks of a panel of codes 0..15 with zero point 8
 // with 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
 // lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU5x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU5x4AVX2 adds the product of n blocks of a panel of codes 0..31 with zero point 16
+// TilePlain4x4AVX2 adds the product of n blocks of a panel of codes 0..15 with zero point 8
 // with 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
 // lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU5x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU5Minx2AVX2 adds the product of n blocks of a panel of codes 0..31 with minima with 2
+// TileMin4x2AVX2 adds the product of n blocks of a panel of codes 0..15 with minima with 2
 // rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
 // at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU5Minx2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileMin4x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU5Minx3AVX2 adds the product of n blocks of a panel of codes 0..31 with minima with 3
+// TileMin4x3AVX2 adds the product of n blocks of a panel of codes 0..15 with minima with 3
 // rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
 // at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU5Minx3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileMin4x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU5Minx4AVX2 adds the product of n blocks of a panel of codes 0..31 with minima with 4
+// TileMin4x4AVX2 adds the product of n blocks of a panel of codes 0..15 with minima with 4
 // rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
 // at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU5Minx4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileMin4x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6x2AVX2 adds the product of n blocks of a panel of codes 0..63 with zero point 32 and
-// scales for each 16 with 2 rows of activations to y. ldy and lda are in bytes. For each
+// TilePlain5x2AVX2 adds the product of n blocks of a panel of codes 0..31 with zero point 16
+// with 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain5x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain5x3AVX2 adds the product of n blocks of a panel of codes 0..31 with zero point 16
+// with 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain5x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain5x4AVX2 adds the product of n blocks of a panel of codes 0..31 with zero point 16
+// with 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain5x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TileMin5x2AVX2 adds the product of n blocks of a panel of codes 0..31 with minima with 2
+// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
+// at ahead and moves ahead by step.
+//
+//go:noescape
+func TileMin5x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TileMin5x3AVX2 adds the product of n blocks of a panel of codes 0..31 with minima with 3
+// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
+// at ahead and moves ahead by step.
+//
+//go:noescape
+func TileMin5x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TileMin5x4AVX2 adds the product of n blocks of a panel of codes 0..31 with minima with 4
+// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
+// at ahead and moves ahead by step.
+//
+//go:noescape
+func TileMin5x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TileHalves6x2AVX2 adds the product of n blocks of a panel of codes 0..63 with zero point
+// 32 and scales for each 16 with 2 rows of activations to y. ldy and lda are in bytes. For
+// each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TileHalves6x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TileHalves6x3AVX2 adds the product of n blocks of a panel of codes 0..63 with zero point
+// 32 and scales for each 16 with 3 rows of activations to y. ldy and lda are in bytes. For
+// each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TileHalves6x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TileHalves6x4AVX2 adds the product of n blocks of a panel of codes 0..63 with zero point
+// 32 and scales for each 16 with 4 rows of activations to y. ldy and lda are in bytes. For
+// each block it fetches some lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TileHalves6x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TileHalves3x2AVX2 adds the product of n blocks of a panel of codes 0..7 with zero point 4
+// and scales for each 16 with 2 rows of activations to y. ldy and lda are in bytes. For each
 // block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalves3x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6x3AVX2 adds the product of n blocks of a panel of codes 0..63 with zero point 32 and
-// scales for each 16 with 3 rows of activations to y. ldy and lda are in bytes. For each
+// TileHalves3x3AVX2 adds the product of n blocks of a panel of codes 0..7 with zero point 4
+// and scales for each 16 with 3 rows of activations to y. ldy and lda are in bytes. For each
 // block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalves3x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6x4AVX2 adds the product of n blocks of a panel of codes 0..63 with zero point 32 and
-// scales for each 16 with 4 rows of activations to y. ldy and lda are in bytes. For each
+// TileHalves3x4AVX2 adds the product of n blocks of a panel of codes 0..7 with zero point 4
+// and scales for each 16 with 4 rows of activations to y. ldy and lda are in bytes. For each
 // block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalves3x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU3x2AVX2 adds the product of n blocks of a panel of codes 0..7 with zero point 4 and
-// scales for each 16 with 2 rows of activations to y. ldy and lda are in bytes. For each
-// block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU3x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU3x3AVX2 adds the product of n blocks of a panel of codes 0..7 with zero point 4 and
-// scales for each 16 with 3 rows of activations to y. ldy and lda are in bytes. For each
-// block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU3x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU3x4AVX2 adds the product of n blocks of a panel of codes 0..7 with zero point 4 and
-// scales for each 16 with 4 rows of activations to y. ldy and lda are in bytes. For each
-// block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU3x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU3Minx2AVX2 adds the product of n blocks of a panel of codes 0..7 with scales and
+// TileHalvesMin3x2AVX2 adds the product of n blocks of a panel of codes 0..7 with scales and
 // minima for each 16 with 2 rows of activations to y. ldy and lda are in bytes. For each
 // block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU3Minx2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesMin3x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU3Minx3AVX2 adds the product of n blocks of a panel of codes 0..7 with scales and
+// TileHalvesMin3x3AVX2 adds the product of n blocks of a panel of codes 0..7 with scales and
 // minima for each 16 with 3 rows of activations to y. ldy and lda are in bytes. For each
 // block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU3Minx3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesMin3x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU3Minx4AVX2 adds the product of n blocks of a panel of codes 0..7 with scales and
+// TileHalvesMin3x4AVX2 adds the product of n blocks of a panel of codes 0..7 with scales and
 // minima for each 16 with 4 rows of activations to y. ldy and lda are in bytes. For each
 // block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU3Minx4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesMin3x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileS16x2AVX2 adds the product of n blocks of a panel of int16 weights with 2 rows of
+// TilePlain16x2AVX2 adds the product of n blocks of a panel of int16 weights with 2 rows of
 // activations to y. ldy and lda are in bytes. For each block it fetches some lines at ahead
 // and moves ahead by step.
 //
 //go:noescape
-func TileS16x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain16x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileS16x3AVX2 adds the product of n blocks of a panel of int16 weights with 3 rows of
+// TilePlain16x3AVX2 adds the product of n blocks of a panel of int16 weights with 3 rows of
 // activations to y. ldy and lda are in bytes. For each block it fetches some lines at ahead
 // and moves ahead by step.
 //
 //go:noescape
-func TileS16x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain16x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileS16x4AVX2 adds the product of n blocks of a panel of int16 weights with 4 rows of
+// TilePlain16x4AVX2 adds the product of n blocks of a panel of int16 weights with 4 rows of
 // activations to y. ldy and lda are in bytes. For each block it fetches some lines at ahead
 // and moves ahead by step.
 //
 //go:noescape
-func TileS16x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain16x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)

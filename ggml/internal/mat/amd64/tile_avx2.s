@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func TileU4x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU4x2AVX2(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x2AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -153,9 +153,9 @@ loop1:
 	VZEROUPPER
 	RET
 
-// func TileU4x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU4x3AVX2(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x3AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -354,9 +354,9 @@ loop2:
 	VZEROUPPER
 	RET
 
-// func TileU4x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU4x4AVX2(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x4AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -607,9 +607,9 @@ loop3:
 	VZEROUPPER
 	RET
 
-// func TileU4Minx2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileMin4x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU4Minx2AVX2(SB), NOSPLIT, $0-64
+TEXT ·TileMin4x2AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -756,9 +756,9 @@ loop4:
 	VZEROUPPER
 	RET
 
-// func TileU4Minx3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileMin4x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU4Minx3AVX2(SB), NOSPLIT, $0-64
+TEXT ·TileMin4x3AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -957,9 +957,9 @@ loop5:
 	VZEROUPPER
 	RET
 
-// func TileU4Minx4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileMin4x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU4Minx4AVX2(SB), NOSPLIT, $0-64
+TEXT ·TileMin4x4AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -1210,9 +1210,9 @@ loop6:
 	VZEROUPPER
 	RET
 
-// func TileU5x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU5x2AVX2(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x2AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -1365,9 +1365,9 @@ loop7:
 	VZEROUPPER
 	RET
 
-// func TileU5x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU5x3AVX2(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x3AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -1591,9 +1591,9 @@ loop8:
 	VZEROUPPER
 	RET
 
-// func TileU5x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU5x4AVX2(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x4AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -1872,9 +1872,9 @@ loop9:
 	VZEROUPPER
 	RET
 
-// func TileU5Minx2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileMin5x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU5Minx2AVX2(SB), NOSPLIT, $0-64
+TEXT ·TileMin5x2AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -2025,9 +2025,9 @@ loop10:
 	VZEROUPPER
 	RET
 
-// func TileU5Minx3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileMin5x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU5Minx3AVX2(SB), NOSPLIT, $0-64
+TEXT ·TileMin5x3AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -2248,9 +2248,9 @@ loop11:
 	VZEROUPPER
 	RET
 
-// func TileU5Minx4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileMin5x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU5Minx4AVX2(SB), NOSPLIT, $0-64
+TEXT ·TileMin5x4AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -2525,9 +2525,9 @@ loop12:
 	VZEROUPPER
 	RET
 
-// func TileU6x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalves6x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU6x2AVX2(SB), NOSPLIT, $0-64
+TEXT ·TileHalves6x2AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -2690,9 +2690,9 @@ loop13:
 	VZEROUPPER
 	RET
 
-// func TileU6x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalves6x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU6x3AVX2(SB), NOSPLIT, $0-64
+TEXT ·TileHalves6x3AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -2915,9 +2915,9 @@ loop14:
 	VZEROUPPER
 	RET
 
-// func TileU6x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalves6x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU6x4AVX2(SB), NOSPLIT, $0-64
+TEXT ·TileHalves6x4AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -3200,9 +3200,9 @@ loop15:
 	VZEROUPPER
 	RET
 
-// func TileU3x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalves3x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU3x2AVX2(SB), NOSPLIT, $0-64
+TEXT ·TileHalves3x2AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -3357,9 +3357,9 @@ loop16:
 	VZEROUPPER
 	RET
 
-// func TileU3x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalves3x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU3x3AVX2(SB), NOSPLIT, $0-64
+TEXT ·TileHalves3x3AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -3586,9 +3586,9 @@ loop17:
 	VZEROUPPER
 	RET
 
-// func TileU3x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalves3x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU3x4AVX2(SB), NOSPLIT, $0-64
+TEXT ·TileHalves3x4AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -3871,9 +3871,9 @@ loop18:
 	VZEROUPPER
 	RET
 
-// func TileU3Minx2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesMin3x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU3Minx2AVX2(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesMin3x2AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -4036,9 +4036,9 @@ loop19:
 	VZEROUPPER
 	RET
 
-// func TileU3Minx3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesMin3x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU3Minx3AVX2(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesMin3x3AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -4277,9 +4277,9 @@ loop20:
 	VZEROUPPER
 	RET
 
-// func TileU3Minx4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesMin3x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileU3Minx4AVX2(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesMin3x4AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -4578,9 +4578,9 @@ loop21:
 	VZEROUPPER
 	RET
 
-// func TileS16x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain16x2AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileS16x2AVX2(SB), NOSPLIT, $0-64
+TEXT ·TilePlain16x2AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -4813,9 +4813,9 @@ loop22:
 	VZEROUPPER
 	RET
 
-// func TileS16x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain16x3AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileS16x3AVX2(SB), NOSPLIT, $0-64
+TEXT ·TilePlain16x3AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI
@@ -5135,9 +5135,9 @@ loop23:
 	VZEROUPPER
 	RET
 
-// func TileS16x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain16x4AVX2(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·TileS16x4AVX2(SB), NOSPLIT, $0-64
+TEXT ·TilePlain16x4AVX2(SB), NOSPLIT, $0-64
 	MOVQ     y+0(FP), DI
 	MOVQ     ldy+8(FP), R10
 	MOVQ     panel+16(FP), SI

@@ -4,278 +4,278 @@
 
 package amd64
 
-// TileU4x2AVX512 adds the product of n blocks of a panel of codes with zero point 8 with 2
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
+// TilePlain4x2AVX512 adds the product of n blocks of a panel of codes with zero point 8 with
+// 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
 // at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU4x2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU4x3AVX512 adds the product of n blocks of a panel of codes with zero point 8 with 3
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
+// TilePlain4x3AVX512 adds the product of n blocks of a panel of codes with zero point 8 with
+// 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
 // at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU4x3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU4x4AVX512 adds the product of n blocks of a panel of codes with zero point 8 with 4
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
+// TilePlain4x4AVX512 adds the product of n blocks of a panel of codes with zero point 8 with
+// 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
 // at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU4x4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU4x5AVX512 adds the product of n blocks of a panel of codes with zero point 8 with 5
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
+// TilePlain4x5AVX512 adds the product of n blocks of a panel of codes with zero point 8 with
+// 5 rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
 // at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU4x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU4x6AVX512 adds the product of n blocks of a panel of codes with zero point 8 with 6
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
+// TilePlain4x6AVX512 adds the product of n blocks of a panel of codes with zero point 8 with
+// 6 rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
 // at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU4x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU4x7AVX512 adds the product of n blocks of a panel of codes with zero point 8 with 7
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
+// TilePlain4x7AVX512 adds the product of n blocks of a panel of codes with zero point 8 with
+// 7 rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
 // at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU4x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU4x8AVX512 adds the product of n blocks of a panel of codes with zero point 8 with 8
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
+// TilePlain4x8AVX512 adds the product of n blocks of a panel of codes with zero point 8 with
+// 8 rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
 // at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU4x8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU4x9AVX512 adds the product of n blocks of a panel of codes with zero point 8 with 9
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
+// TilePlain4x9AVX512 adds the product of n blocks of a panel of codes with zero point 8 with
+// 9 rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
 // at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU4x9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU4x10AVX512 adds the product of n blocks of a panel of codes with zero point 8 with 10
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU4x10AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU4x11AVX512 adds the product of n blocks of a panel of codes with zero point 8 with 11
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU4x11AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU4x12AVX512 adds the product of n blocks of a panel of codes with zero point 8 with 12
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU4x12AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU4x13AVX512 adds the product of n blocks of a panel of codes with zero point 8 with 13
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU4x13AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU4x14AVX512 adds the product of n blocks of a panel of codes with zero point 8 with 14
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU4x14AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU5x2AVX512 adds the product of n blocks of a panel of codes with zero point 16 with 2
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU5x2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU5x3AVX512 adds the product of n blocks of a panel of codes with zero point 16 with 3
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU5x3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU5x4AVX512 adds the product of n blocks of a panel of codes with zero point 16 with 4
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU5x4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU5x5AVX512 adds the product of n blocks of a panel of codes with zero point 16 with 5
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU5x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU5x6AVX512 adds the product of n blocks of a panel of codes with zero point 16 with 6
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU5x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU5x7AVX512 adds the product of n blocks of a panel of codes with zero point 16 with 7
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU5x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU5x8AVX512 adds the product of n blocks of a panel of codes with zero point 16 with 8
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU5x8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU5x9AVX512 adds the product of n blocks of a panel of codes with zero point 16 with 9
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU5x9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU5x10AVX512 adds the product of n blocks of a panel of codes with zero point 16 with
-// 10 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// TilePlain4x10AVX512 adds the product of n blocks of a panel of codes with zero point 8
+// with 10 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
 // lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU5x10AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x10AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU5x11AVX512 adds the product of n blocks of a panel of codes with zero point 16 with
-// 11 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// TilePlain4x11AVX512 adds the product of n blocks of a panel of codes with zero point 8
+// with 11 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
 // lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU5x11AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x11AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU5x12AVX512 adds the product of n blocks of a panel of codes with zero point 16 with
-// 12 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// TilePlain4x12AVX512 adds the product of n blocks of a panel of codes with zero point 8
+// with 12 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
 // lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU5x12AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x12AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU5x13AVX512 adds the product of n blocks of a panel of codes with zero point 16 with
-// 13 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// TilePlain4x13AVX512 adds the product of n blocks of a panel of codes with zero point 8
+// with 13 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
 // lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU5x13AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x13AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU5x14AVX512 adds the product of n blocks of a panel of codes with zero point 16 with
-// 14 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// TilePlain4x14AVX512 adds the product of n blocks of a panel of codes with zero point 8
+// with 14 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
 // lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU5x14AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x14AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU8x2AVX512 adds the product of n blocks of a panel of codes with zero point 128 with 2
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU8x2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU8x3AVX512 adds the product of n blocks of a panel of codes with zero point 128 with 3
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU8x3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU8x4AVX512 adds the product of n blocks of a panel of codes with zero point 128 with 4
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU8x4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU8x5AVX512 adds the product of n blocks of a panel of codes with zero point 128 with 5
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU8x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU8x6AVX512 adds the product of n blocks of a panel of codes with zero point 128 with 6
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU8x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU8x7AVX512 adds the product of n blocks of a panel of codes with zero point 128 with 7
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU8x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU8x8AVX512 adds the product of n blocks of a panel of codes with zero point 128 with 8
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU8x8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU8x9AVX512 adds the product of n blocks of a panel of codes with zero point 128 with 9
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TileU8x9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileU8x10AVX512 adds the product of n blocks of a panel of codes with zero point 128 with
-// 10 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// TilePlain5x2AVX512 adds the product of n blocks of a panel of codes with zero point 16
+// with 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
 // lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU8x10AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain5x2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU8x11AVX512 adds the product of n blocks of a panel of codes with zero point 128 with
-// 11 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// TilePlain5x3AVX512 adds the product of n blocks of a panel of codes with zero point 16
+// with 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
 // lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU8x11AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain5x3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU8x12AVX512 adds the product of n blocks of a panel of codes with zero point 128 with
-// 12 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// TilePlain5x4AVX512 adds the product of n blocks of a panel of codes with zero point 16
+// with 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
 // lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU8x12AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain5x4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU8x13AVX512 adds the product of n blocks of a panel of codes with zero point 128 with
-// 13 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// TilePlain5x5AVX512 adds the product of n blocks of a panel of codes with zero point 16
+// with 5 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
 // lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU8x13AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain5x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU8x14AVX512 adds the product of n blocks of a panel of codes with zero point 128 with
-// 14 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// TilePlain5x6AVX512 adds the product of n blocks of a panel of codes with zero point 16
+// with 6 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
 // lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU8x14AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain5x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain5x7AVX512 adds the product of n blocks of a panel of codes with zero point 16
+// with 7 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain5x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain5x8AVX512 adds the product of n blocks of a panel of codes with zero point 16
+// with 8 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain5x8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain5x9AVX512 adds the product of n blocks of a panel of codes with zero point 16
+// with 9 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain5x9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain5x10AVX512 adds the product of n blocks of a panel of codes with zero point 16
+// with 10 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain5x10AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain5x11AVX512 adds the product of n blocks of a panel of codes with zero point 16
+// with 11 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain5x11AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain5x12AVX512 adds the product of n blocks of a panel of codes with zero point 16
+// with 12 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain5x12AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain5x13AVX512 adds the product of n blocks of a panel of codes with zero point 16
+// with 13 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain5x13AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain5x14AVX512 adds the product of n blocks of a panel of codes with zero point 16
+// with 14 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain5x14AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain8x2AVX512 adds the product of n blocks of a panel of codes with zero point 128
+// with 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain8x2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain8x3AVX512 adds the product of n blocks of a panel of codes with zero point 128
+// with 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain8x3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain8x4AVX512 adds the product of n blocks of a panel of codes with zero point 128
+// with 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain8x4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain8x5AVX512 adds the product of n blocks of a panel of codes with zero point 128
+// with 5 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain8x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain8x6AVX512 adds the product of n blocks of a panel of codes with zero point 128
+// with 6 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain8x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain8x7AVX512 adds the product of n blocks of a panel of codes with zero point 128
+// with 7 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain8x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain8x8AVX512 adds the product of n blocks of a panel of codes with zero point 128
+// with 8 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain8x8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain8x9AVX512 adds the product of n blocks of a panel of codes with zero point 128
+// with 9 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain8x9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain8x10AVX512 adds the product of n blocks of a panel of codes with zero point 128
+// with 10 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain8x10AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain8x11AVX512 adds the product of n blocks of a panel of codes with zero point 128
+// with 11 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain8x11AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain8x12AVX512 adds the product of n blocks of a panel of codes with zero point 128
+// with 12 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain8x12AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain8x13AVX512 adds the product of n blocks of a panel of codes with zero point 128
+// with 13 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain8x13AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+
+// TilePlain8x14AVX512 adds the product of n blocks of a panel of codes with zero point 128
+// with 14 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
+//
+//go:noescape
+func TilePlain8x14AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // TileMinx2AVX512 adds the product of n blocks of a panel of codes with minima with 2 rows
 // of activations to y. ldy and lda are in bytes. For each block it fetches some lines at
@@ -368,114 +368,114 @@ func TileMinx13AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int,
 //go:noescape
 func TileMinx14AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6x2AVX512 adds the product of n blocks of a panel of codes with scales for each 16,
-// the zero point in the panel with 2 rows of activations to y. ldy and lda are in bytes. For
-// each block it fetches some lines at ahead and moves ahead by step.
+// TileHalvesx2AVX512 adds the product of n blocks of a panel of codes with scales for each
+// 16, the zero point in the panel with 2 rows of activations to y. ldy and lda are in bytes.
+// For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6x2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesx2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6x3AVX512 adds the product of n blocks of a panel of codes with scales for each 16,
-// the zero point in the panel with 3 rows of activations to y. ldy and lda are in bytes. For
-// each block it fetches some lines at ahead and moves ahead by step.
+// TileHalvesx3AVX512 adds the product of n blocks of a panel of codes with scales for each
+// 16, the zero point in the panel with 3 rows of activations to y. ldy and lda are in bytes.
+// For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6x3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesx3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6x4AVX512 adds the product of n blocks of a panel of codes with scales for each 16,
-// the zero point in the panel with 4 rows of activations to y. ldy and lda are in bytes. For
-// each block it fetches some lines at ahead and moves ahead by step.
+// TileHalvesx4AVX512 adds the product of n blocks of a panel of codes with scales for each
+// 16, the zero point in the panel with 4 rows of activations to y. ldy and lda are in bytes.
+// For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6x4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesx4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6x5AVX512 adds the product of n blocks of a panel of codes with scales for each 16,
-// the zero point in the panel with 5 rows of activations to y. ldy and lda are in bytes. For
-// each block it fetches some lines at ahead and moves ahead by step.
+// TileHalvesx5AVX512 adds the product of n blocks of a panel of codes with scales for each
+// 16, the zero point in the panel with 5 rows of activations to y. ldy and lda are in bytes.
+// For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesx5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6x6AVX512 adds the product of n blocks of a panel of codes with scales for each 16,
-// the zero point in the panel with 6 rows of activations to y. ldy and lda are in bytes. For
-// each block it fetches some lines at ahead and moves ahead by step.
+// TileHalvesx6AVX512 adds the product of n blocks of a panel of codes with scales for each
+// 16, the zero point in the panel with 6 rows of activations to y. ldy and lda are in bytes.
+// For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesx6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6x7AVX512 adds the product of n blocks of a panel of codes with scales for each 16,
-// the zero point in the panel with 7 rows of activations to y. ldy and lda are in bytes. For
-// each block it fetches some lines at ahead and moves ahead by step.
+// TileHalvesx7AVX512 adds the product of n blocks of a panel of codes with scales for each
+// 16, the zero point in the panel with 7 rows of activations to y. ldy and lda are in bytes.
+// For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesx7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6x8AVX512 adds the product of n blocks of a panel of codes with scales for each 16,
-// the zero point in the panel with 8 rows of activations to y. ldy and lda are in bytes. For
-// each block it fetches some lines at ahead and moves ahead by step.
+// TileHalvesx8AVX512 adds the product of n blocks of a panel of codes with scales for each
+// 16, the zero point in the panel with 8 rows of activations to y. ldy and lda are in bytes.
+// For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6x8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesx8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6x9AVX512 adds the product of n blocks of a panel of codes with scales for each 16,
-// the zero point in the panel with 9 rows of activations to y. ldy and lda are in bytes. For
-// each block it fetches some lines at ahead and moves ahead by step.
+// TileHalvesx9AVX512 adds the product of n blocks of a panel of codes with scales for each
+// 16, the zero point in the panel with 9 rows of activations to y. ldy and lda are in bytes.
+// For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6x9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesx9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6Minx2AVX512 adds the product of n blocks of a panel of codes with scales and minima
-// for each 16 with 2 rows of activations to y. ldy and lda are in bytes. For each block it
-// fetches some lines at ahead and moves ahead by step.
+// TileHalvesMinx2AVX512 adds the product of n blocks of a panel of codes with scales and
+// minima for each 16 with 2 rows of activations to y. ldy and lda are in bytes. For each
+// block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6Minx2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesMinx2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6Minx3AVX512 adds the product of n blocks of a panel of codes with scales and minima
-// for each 16 with 3 rows of activations to y. ldy and lda are in bytes. For each block it
-// fetches some lines at ahead and moves ahead by step.
+// TileHalvesMinx3AVX512 adds the product of n blocks of a panel of codes with scales and
+// minima for each 16 with 3 rows of activations to y. ldy and lda are in bytes. For each
+// block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6Minx3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesMinx3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6Minx4AVX512 adds the product of n blocks of a panel of codes with scales and minima
-// for each 16 with 4 rows of activations to y. ldy and lda are in bytes. For each block it
-// fetches some lines at ahead and moves ahead by step.
+// TileHalvesMinx4AVX512 adds the product of n blocks of a panel of codes with scales and
+// minima for each 16 with 4 rows of activations to y. ldy and lda are in bytes. For each
+// block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6Minx4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesMinx4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6Minx5AVX512 adds the product of n blocks of a panel of codes with scales and minima
-// for each 16 with 5 rows of activations to y. ldy and lda are in bytes. For each block it
-// fetches some lines at ahead and moves ahead by step.
+// TileHalvesMinx5AVX512 adds the product of n blocks of a panel of codes with scales and
+// minima for each 16 with 5 rows of activations to y. ldy and lda are in bytes. For each
+// block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6Minx5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesMinx5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6Minx6AVX512 adds the product of n blocks of a panel of codes with scales and minima
-// for each 16 with 6 rows of activations to y. ldy and lda are in bytes. For each block it
-// fetches some lines at ahead and moves ahead by step.
+// TileHalvesMinx6AVX512 adds the product of n blocks of a panel of codes with scales and
+// minima for each 16 with 6 rows of activations to y. ldy and lda are in bytes. For each
+// block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6Minx6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesMinx6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6Minx7AVX512 adds the product of n blocks of a panel of codes with scales and minima
-// for each 16 with 7 rows of activations to y. ldy and lda are in bytes. For each block it
-// fetches some lines at ahead and moves ahead by step.
+// TileHalvesMinx7AVX512 adds the product of n blocks of a panel of codes with scales and
+// minima for each 16 with 7 rows of activations to y. ldy and lda are in bytes. For each
+// block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6Minx7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesMinx7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6Minx8AVX512 adds the product of n blocks of a panel of codes with scales and minima
-// for each 16 with 8 rows of activations to y. ldy and lda are in bytes. For each block it
-// fetches some lines at ahead and moves ahead by step.
+// TileHalvesMinx8AVX512 adds the product of n blocks of a panel of codes with scales and
+// minima for each 16 with 8 rows of activations to y. ldy and lda are in bytes. For each
+// block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6Minx8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesMinx8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6Minx9AVX512 adds the product of n blocks of a panel of codes with scales and minima
-// for each 16 with 9 rows of activations to y. ldy and lda are in bytes. For each block it
-// fetches some lines at ahead and moves ahead by step.
+// TileHalvesMinx9AVX512 adds the product of n blocks of a panel of codes with scales and
+// minima for each 16 with 9 rows of activations to y. ldy and lda are in bytes. For each
+// block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6Minx9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesMinx9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func TileU4x2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU4x2AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x2AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -73,9 +73,9 @@ loop1:
 	VZEROUPPER
 	RET
 
-// func TileU4x3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU4x3AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x3AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -159,9 +159,9 @@ loop2:
 	VZEROUPPER
 	RET
 
-// func TileU4x4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU4x4AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x4AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -262,9 +262,9 @@ loop3:
 	VZEROUPPER
 	RET
 
-// func TileU4x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU4x5AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x5AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -382,9 +382,9 @@ loop4:
 	VZEROUPPER
 	RET
 
-// func TileU4x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU4x6AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x6AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -520,9 +520,9 @@ loop5:
 	VZEROUPPER
 	RET
 
-// func TileU4x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU4x7AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x7AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -675,9 +675,9 @@ loop6:
 	VZEROUPPER
 	RET
 
-// func TileU4x8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU4x8AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x8AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -850,9 +850,9 @@ loop7:
 	VZEROUPPER
 	RET
 
-// func TileU4x9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU4x9AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x9AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -1042,9 +1042,9 @@ loop8:
 	VZEROUPPER
 	RET
 
-// func TileU4x10AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x10AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU4x10AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x10AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -1251,9 +1251,9 @@ loop9:
 	VZEROUPPER
 	RET
 
-// func TileU4x11AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x11AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU4x11AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x11AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -1477,9 +1477,9 @@ loop10:
 	VZEROUPPER
 	RET
 
-// func TileU4x12AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x12AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU4x12AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x12AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -1720,9 +1720,9 @@ loop11:
 	VZEROUPPER
 	RET
 
-// func TileU4x13AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x13AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU4x13AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x13AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -1980,9 +1980,9 @@ loop12:
 	VZEROUPPER
 	RET
 
-// func TileU4x14AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x14AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU4x14AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x14AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -2257,9 +2257,9 @@ loop13:
 	VZEROUPPER
 	RET
 
-// func TileU5x2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU5x2AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x2AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -2328,9 +2328,9 @@ loop14:
 	VZEROUPPER
 	RET
 
-// func TileU5x3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU5x3AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x3AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -2417,9 +2417,9 @@ loop15:
 	VZEROUPPER
 	RET
 
-// func TileU5x4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU5x4AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x4AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -2524,9 +2524,9 @@ loop16:
 	VZEROUPPER
 	RET
 
-// func TileU5x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU5x5AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x5AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -2649,9 +2649,9 @@ loop17:
 	VZEROUPPER
 	RET
 
-// func TileU5x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU5x6AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x6AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -2793,9 +2793,9 @@ loop18:
 	VZEROUPPER
 	RET
 
-// func TileU5x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU5x7AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x7AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -2955,9 +2955,9 @@ loop19:
 	VZEROUPPER
 	RET
 
-// func TileU5x8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU5x8AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x8AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -3138,9 +3138,9 @@ loop20:
 	VZEROUPPER
 	RET
 
-// func TileU5x9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU5x9AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x9AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -3339,9 +3339,9 @@ loop21:
 	VZEROUPPER
 	RET
 
-// func TileU5x10AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x10AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU5x10AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x10AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -3558,9 +3558,9 @@ loop22:
 	VZEROUPPER
 	RET
 
-// func TileU5x11AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x11AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU5x11AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x11AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -3795,9 +3795,9 @@ loop23:
 	VZEROUPPER
 	RET
 
-// func TileU5x12AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x12AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU5x12AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x12AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -4050,9 +4050,9 @@ loop24:
 	VZEROUPPER
 	RET
 
-// func TileU5x13AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x13AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU5x13AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x13AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -4323,9 +4323,9 @@ loop25:
 	VZEROUPPER
 	RET
 
-// func TileU5x14AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x14AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU5x14AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x14AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -4614,9 +4614,9 @@ loop26:
 	VZEROUPPER
 	RET
 
-// func TileU8x2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain8x2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU8x2AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain8x2AVX512(SB), NOSPLIT, $0-64
 	MOVQ         y+0(FP), DI
 	MOVQ         ldy+8(FP), BX
 	MOVQ         panel+16(FP), SI
@@ -4686,9 +4686,9 @@ loop27:
 	VZEROUPPER
 	RET
 
-// func TileU8x3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain8x3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU8x3AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain8x3AVX512(SB), NOSPLIT, $0-64
 	MOVQ         y+0(FP), DI
 	MOVQ         ldy+8(FP), BX
 	MOVQ         panel+16(FP), SI
@@ -4775,9 +4775,9 @@ loop28:
 	VZEROUPPER
 	RET
 
-// func TileU8x4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain8x4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU8x4AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain8x4AVX512(SB), NOSPLIT, $0-64
 	MOVQ         y+0(FP), DI
 	MOVQ         ldy+8(FP), BX
 	MOVQ         panel+16(FP), SI
@@ -4881,9 +4881,9 @@ loop29:
 	VZEROUPPER
 	RET
 
-// func TileU8x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain8x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU8x5AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain8x5AVX512(SB), NOSPLIT, $0-64
 	MOVQ         y+0(FP), DI
 	MOVQ         ldy+8(FP), BX
 	MOVQ         panel+16(FP), SI
@@ -5004,9 +5004,9 @@ loop30:
 	VZEROUPPER
 	RET
 
-// func TileU8x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain8x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU8x6AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain8x6AVX512(SB), NOSPLIT, $0-64
 	MOVQ         y+0(FP), DI
 	MOVQ         ldy+8(FP), BX
 	MOVQ         panel+16(FP), SI
@@ -5145,9 +5145,9 @@ loop31:
 	VZEROUPPER
 	RET
 
-// func TileU8x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain8x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU8x7AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain8x7AVX512(SB), NOSPLIT, $0-64
 	MOVQ         y+0(FP), DI
 	MOVQ         ldy+8(FP), BX
 	MOVQ         panel+16(FP), SI
@@ -5303,9 +5303,9 @@ loop32:
 	VZEROUPPER
 	RET
 
-// func TileU8x8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain8x8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU8x8AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain8x8AVX512(SB), NOSPLIT, $0-64
 	MOVQ         y+0(FP), DI
 	MOVQ         ldy+8(FP), BX
 	MOVQ         panel+16(FP), SI
@@ -5481,9 +5481,9 @@ loop33:
 	VZEROUPPER
 	RET
 
-// func TileU8x9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain8x9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU8x9AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain8x9AVX512(SB), NOSPLIT, $0-64
 	MOVQ         y+0(FP), DI
 	MOVQ         ldy+8(FP), BX
 	MOVQ         panel+16(FP), SI
@@ -5676,9 +5676,9 @@ loop34:
 	VZEROUPPER
 	RET
 
-// func TileU8x10AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain8x10AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU8x10AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain8x10AVX512(SB), NOSPLIT, $0-64
 	MOVQ         y+0(FP), DI
 	MOVQ         ldy+8(FP), BX
 	MOVQ         panel+16(FP), SI
@@ -5888,9 +5888,9 @@ loop35:
 	VZEROUPPER
 	RET
 
-// func TileU8x11AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain8x11AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU8x11AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain8x11AVX512(SB), NOSPLIT, $0-64
 	MOVQ         y+0(FP), DI
 	MOVQ         ldy+8(FP), BX
 	MOVQ         panel+16(FP), SI
@@ -6117,9 +6117,9 @@ loop36:
 	VZEROUPPER
 	RET
 
-// func TileU8x12AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain8x12AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU8x12AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain8x12AVX512(SB), NOSPLIT, $0-64
 	MOVQ         y+0(FP), DI
 	MOVQ         ldy+8(FP), BX
 	MOVQ         panel+16(FP), SI
@@ -6363,9 +6363,9 @@ loop37:
 	VZEROUPPER
 	RET
 
-// func TileU8x13AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain8x13AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU8x13AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain8x13AVX512(SB), NOSPLIT, $0-64
 	MOVQ         y+0(FP), DI
 	MOVQ         ldy+8(FP), BX
 	MOVQ         panel+16(FP), SI
@@ -6626,9 +6626,9 @@ loop38:
 	VZEROUPPER
 	RET
 
-// func TileU8x14AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain8x14AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU8x14AVX512(SB), NOSPLIT, $0-64
+TEXT ·TilePlain8x14AVX512(SB), NOSPLIT, $0-64
 	MOVQ         y+0(FP), DI
 	MOVQ         ldy+8(FP), BX
 	MOVQ         panel+16(FP), SI
@@ -9172,9 +9172,9 @@ loop52:
 	VZEROUPPER
 	RET
 
-// func TileU6x2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesx2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU6x2AVX512(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesx2AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -9256,9 +9256,9 @@ loop53:
 	VZEROUPPER
 	RET
 
-// func TileU6x3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesx3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU6x3AVX512(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesx3AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -9363,9 +9363,9 @@ loop54:
 	VZEROUPPER
 	RET
 
-// func TileU6x4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesx4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU6x4AVX512(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesx4AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -9493,9 +9493,9 @@ loop55:
 	VZEROUPPER
 	RET
 
-// func TileU6x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesx5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU6x5AVX512(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesx5AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -9646,9 +9646,9 @@ loop56:
 	VZEROUPPER
 	RET
 
-// func TileU6x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesx6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU6x6AVX512(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesx6AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -9823,9 +9823,9 @@ loop57:
 	VZEROUPPER
 	RET
 
-// func TileU6x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesx7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU6x7AVX512(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesx7AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -10023,9 +10023,9 @@ loop58:
 	VZEROUPPER
 	RET
 
-// func TileU6x8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesx8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU6x8AVX512(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesx8AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -10249,9 +10249,9 @@ loop59:
 	VZEROUPPER
 	RET
 
-// func TileU6x9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesx9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU6x9AVX512(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesx9AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -10498,9 +10498,9 @@ loop60:
 	VZEROUPPER
 	RET
 
-// func TileU6Minx2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesMinx2AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU6Minx2AVX512(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesMinx2AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -10591,9 +10591,9 @@ loop61:
 	VZEROUPPER
 	RET
 
-// func TileU6Minx3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesMinx3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU6Minx3AVX512(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesMinx3AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -10711,9 +10711,9 @@ loop62:
 	VZEROUPPER
 	RET
 
-// func TileU6Minx4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesMinx4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU6Minx4AVX512(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesMinx4AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -10858,9 +10858,9 @@ loop63:
 	VZEROUPPER
 	RET
 
-// func TileU6Minx5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesMinx5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU6Minx5AVX512(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesMinx5AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -11032,9 +11032,9 @@ loop64:
 	VZEROUPPER
 	RET
 
-// func TileU6Minx6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesMinx6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU6Minx6AVX512(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesMinx6AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -11234,9 +11234,9 @@ loop65:
 	VZEROUPPER
 	RET
 
-// func TileU6Minx7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesMinx7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU6Minx7AVX512(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesMinx7AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -11463,9 +11463,9 @@ loop66:
 	VZEROUPPER
 	RET
 
-// func TileU6Minx8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesMinx8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU6Minx8AVX512(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesMinx8AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI
@@ -11722,9 +11722,9 @@ loop67:
 	VZEROUPPER
 	RET
 
-// func TileU6Minx9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesMinx9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·TileU6Minx9AVX512(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesMinx9AVX512(SB), NOSPLIT, $0-64
 	MOVQ    y+0(FP), DI
 	MOVQ    ldy+8(FP), BX
 	MOVQ    panel+16(FP), SI

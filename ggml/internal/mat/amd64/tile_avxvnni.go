@@ -4,68 +4,68 @@
 
 package amd64
 
-// TileU4x2AVXVNNI adds the product of n blocks of a panel of codes with zero point 8 with 2
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
+// TilePlain4x2AVXVNNI adds the product of n blocks of a panel of codes with zero point 8
+// with 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU4x2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU4x3AVXVNNI adds the product of n blocks of a panel of codes with zero point 8 with 3
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
+// TilePlain4x3AVXVNNI adds the product of n blocks of a panel of codes with zero point 8
+// with 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU4x3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU4x4AVXVNNI adds the product of n blocks of a panel of codes with zero point 8 with 4
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
+// TilePlain4x4AVXVNNI adds the product of n blocks of a panel of codes with zero point 8
+// with 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU4x4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain4x4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU5x2AVXVNNI adds the product of n blocks of a panel of codes with zero point 16 with 2
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
+// TilePlain5x2AVXVNNI adds the product of n blocks of a panel of codes with zero point 16
+// with 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU5x2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain5x2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU5x3AVXVNNI adds the product of n blocks of a panel of codes with zero point 16 with 3
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
+// TilePlain5x3AVXVNNI adds the product of n blocks of a panel of codes with zero point 16
+// with 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU5x3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain5x3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU5x4AVXVNNI adds the product of n blocks of a panel of codes with zero point 16 with 4
-// rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
+// TilePlain5x4AVXVNNI adds the product of n blocks of a panel of codes with zero point 16
+// with 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU5x4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain5x4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU8x2AVXVNNI adds the product of n blocks of a panel of codes with zero point 128 with
-// 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
+// TilePlain8x2AVXVNNI adds the product of n blocks of a panel of codes with zero point 128
+// with 2 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU8x2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain8x2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU8x3AVXVNNI adds the product of n blocks of a panel of codes with zero point 128 with
-// 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
+// TilePlain8x3AVXVNNI adds the product of n blocks of a panel of codes with zero point 128
+// with 3 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU8x3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain8x3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU8x4AVXVNNI adds the product of n blocks of a panel of codes with zero point 128 with
-// 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
+// TilePlain8x4AVXVNNI adds the product of n blocks of a panel of codes with zero point 128
+// with 4 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
+// lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU8x4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TilePlain8x4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // TileMinx2AVXVNNI adds the product of n blocks of a panel of codes with minima with 2 rows
 // of activations to y. ldy and lda are in bytes. For each block it fetches some lines at
@@ -88,44 +88,44 @@ func TileMinx3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int,
 //go:noescape
 func TileMinx4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6x2AVXVNNI adds the product of n blocks of a panel of codes with scales for each 16,
-// the zero point in the panel with 2 rows of activations to y. ldy and lda are in bytes. For
-// each block it fetches some lines at ahead and moves ahead by step.
+// TileHalvesx2AVXVNNI adds the product of n blocks of a panel of codes with scales for each
+// 16, the zero point in the panel with 2 rows of activations to y. ldy and lda are in bytes.
+// For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6x2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesx2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6x3AVXVNNI adds the product of n blocks of a panel of codes with scales for each 16,
-// the zero point in the panel with 3 rows of activations to y. ldy and lda are in bytes. For
-// each block it fetches some lines at ahead and moves ahead by step.
+// TileHalvesx3AVXVNNI adds the product of n blocks of a panel of codes with scales for each
+// 16, the zero point in the panel with 3 rows of activations to y. ldy and lda are in bytes.
+// For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6x3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesx3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6x4AVXVNNI adds the product of n blocks of a panel of codes with scales for each 16,
-// the zero point in the panel with 4 rows of activations to y. ldy and lda are in bytes. For
-// each block it fetches some lines at ahead and moves ahead by step.
+// TileHalvesx4AVXVNNI adds the product of n blocks of a panel of codes with scales for each
+// 16, the zero point in the panel with 4 rows of activations to y. ldy and lda are in bytes.
+// For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6x4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesx4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6Minx2AVXVNNI adds the product of n blocks of a panel of codes with scales and minima
-// for each 16 with 2 rows of activations to y. ldy and lda are in bytes. For each block it
-// fetches some lines at ahead and moves ahead by step.
+// TileHalvesMinx2AVXVNNI adds the product of n blocks of a panel of codes with scales and
+// minima for each 16 with 2 rows of activations to y. ldy and lda are in bytes. For each
+// block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6Minx2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesMinx2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6Minx3AVXVNNI adds the product of n blocks of a panel of codes with scales and minima
-// for each 16 with 3 rows of activations to y. ldy and lda are in bytes. For each block it
-// fetches some lines at ahead and moves ahead by step.
+// TileHalvesMinx3AVXVNNI adds the product of n blocks of a panel of codes with scales and
+// minima for each 16 with 3 rows of activations to y. ldy and lda are in bytes. For each
+// block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6Minx3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesMinx3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileU6Minx4AVXVNNI adds the product of n blocks of a panel of codes with scales and minima
-// for each 16 with 4 rows of activations to y. ldy and lda are in bytes. For each block it
-// fetches some lines at ahead and moves ahead by step.
+// TileHalvesMinx4AVXVNNI adds the product of n blocks of a panel of codes with scales and
+// minima for each 16 with 4 rows of activations to y. ldy and lda are in bytes. For each
+// block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
-func TileU6Minx4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+func TileHalvesMinx4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)

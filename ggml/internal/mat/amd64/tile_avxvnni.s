@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func TileU4x2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, AVXVNNI, FMA3, MMX+
-TEXT ·TileU4x2AVXVNNI(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x2AVXVNNI(SB), NOSPLIT, $0-64
 	MOVQ y+0(FP), DI
 	MOVQ ldy+8(FP), BX
 	MOVQ panel+16(FP), SI
@@ -225,9 +225,9 @@ loop1:
 	VZEROUPPER
 	RET
 
-// func TileU4x3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, AVXVNNI, FMA3, MMX+
-TEXT ·TileU4x3AVXVNNI(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x3AVXVNNI(SB), NOSPLIT, $0-64
 	MOVQ y+0(FP), DI
 	MOVQ ldy+8(FP), BX
 	MOVQ panel+16(FP), SI
@@ -534,9 +534,9 @@ loop2:
 	VZEROUPPER
 	RET
 
-// func TileU4x4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain4x4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, AVXVNNI, FMA3, MMX+
-TEXT ·TileU4x4AVXVNNI(SB), NOSPLIT, $0-64
+TEXT ·TilePlain4x4AVXVNNI(SB), NOSPLIT, $0-64
 	MOVQ y+0(FP), DI
 	MOVQ ldy+8(FP), BX
 	MOVQ panel+16(FP), SI
@@ -931,9 +931,9 @@ loop3:
 	VZEROUPPER
 	RET
 
-// func TileU5x2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, AVXVNNI, FMA3, MMX+
-TEXT ·TileU5x2AVXVNNI(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x2AVXVNNI(SB), NOSPLIT, $0-64
 	MOVQ y+0(FP), DI
 	MOVQ ldy+8(FP), BX
 	MOVQ panel+16(FP), SI
@@ -1156,9 +1156,9 @@ loop4:
 	VZEROUPPER
 	RET
 
-// func TileU5x3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, AVXVNNI, FMA3, MMX+
-TEXT ·TileU5x3AVXVNNI(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x3AVXVNNI(SB), NOSPLIT, $0-64
 	MOVQ y+0(FP), DI
 	MOVQ ldy+8(FP), BX
 	MOVQ panel+16(FP), SI
@@ -1471,9 +1471,9 @@ loop5:
 	VZEROUPPER
 	RET
 
-// func TileU5x4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain5x4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, AVXVNNI, FMA3, MMX+
-TEXT ·TileU5x4AVXVNNI(SB), NOSPLIT, $0-64
+TEXT ·TilePlain5x4AVXVNNI(SB), NOSPLIT, $0-64
 	MOVQ y+0(FP), DI
 	MOVQ ldy+8(FP), BX
 	MOVQ panel+16(FP), SI
@@ -1876,9 +1876,9 @@ loop6:
 	VZEROUPPER
 	RET
 
-// func TileU8x2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain8x2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, AVXVNNI, FMA3, MMX+
-TEXT ·TileU8x2AVXVNNI(SB), NOSPLIT, $0-64
+TEXT ·TilePlain8x2AVXVNNI(SB), NOSPLIT, $0-64
 	MOVQ         y+0(FP), DI
 	MOVQ         ldy+8(FP), BX
 	MOVQ         panel+16(FP), SI
@@ -2100,9 +2100,9 @@ loop7:
 	VZEROUPPER
 	RET
 
-// func TileU8x3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain8x3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, AVXVNNI, FMA3, MMX+
-TEXT ·TileU8x3AVXVNNI(SB), NOSPLIT, $0-64
+TEXT ·TilePlain8x3AVXVNNI(SB), NOSPLIT, $0-64
 	MOVQ         y+0(FP), DI
 	MOVQ         ldy+8(FP), BX
 	MOVQ         panel+16(FP), SI
@@ -2412,9 +2412,9 @@ loop8:
 	VZEROUPPER
 	RET
 
-// func TileU8x4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TilePlain8x4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, AVXVNNI, FMA3, MMX+
-TEXT ·TileU8x4AVXVNNI(SB), NOSPLIT, $0-64
+TEXT ·TilePlain8x4AVXVNNI(SB), NOSPLIT, $0-64
 	MOVQ         y+0(FP), DI
 	MOVQ         ldy+8(FP), BX
 	MOVQ         panel+16(FP), SI
@@ -3745,9 +3745,9 @@ loop12:
 	VZEROUPPER
 	RET
 
-// func TileU6x2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesx2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, AVXVNNI, FMA3, MMX+
-TEXT ·TileU6x2AVXVNNI(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesx2AVXVNNI(SB), NOSPLIT, $0-64
 	MOVQ y+0(FP), DI
 	MOVQ ldy+8(FP), BX
 	MOVQ panel+16(FP), SI
@@ -4008,9 +4008,9 @@ loop13:
 	VZEROUPPER
 	RET
 
-// func TileU6x3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesx3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, AVXVNNI, FMA3, MMX+
-TEXT ·TileU6x3AVXVNNI(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesx3AVXVNNI(SB), NOSPLIT, $0-64
 	MOVQ y+0(FP), DI
 	MOVQ ldy+8(FP), BX
 	MOVQ panel+16(FP), SI
@@ -4401,9 +4401,9 @@ loop14:
 	VZEROUPPER
 	RET
 
-// func TileU6x4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesx4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, AVXVNNI, FMA3, MMX+
-TEXT ·TileU6x4AVXVNNI(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesx4AVXVNNI(SB), NOSPLIT, $0-64
 	MOVQ y+0(FP), DI
 	MOVQ ldy+8(FP), BX
 	MOVQ panel+16(FP), SI
@@ -4900,9 +4900,9 @@ loop15:
 	VZEROUPPER
 	RET
 
-// func TileU6Minx2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesMinx2AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, AVXVNNI, FMA3, MMX+
-TEXT ·TileU6Minx2AVXVNNI(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesMinx2AVXVNNI(SB), NOSPLIT, $0-64
 	MOVQ y+0(FP), DI
 	MOVQ ldy+8(FP), BX
 	MOVQ panel+16(FP), SI
@@ -5185,9 +5185,9 @@ loop16:
 	VZEROUPPER
 	RET
 
-// func TileU6Minx3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesMinx3AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, AVXVNNI, FMA3, MMX+
-TEXT ·TileU6Minx3AVXVNNI(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesMinx3AVXVNNI(SB), NOSPLIT, $0-64
 	MOVQ y+0(FP), DI
 	MOVQ ldy+8(FP), BX
 	MOVQ panel+16(FP), SI
@@ -5612,9 +5612,9 @@ loop17:
 	VZEROUPPER
 	RET
 
-// func TileU6Minx4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+// func TileHalvesMinx4AVXVNNI(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 // Requires: AVX, AVX2, AVXVNNI, FMA3, MMX+
-TEXT ·TileU6Minx4AVXVNNI(SB), NOSPLIT, $0-64
+TEXT ·TileHalvesMinx4AVXVNNI(SB), NOSPLIT, $0-64
 	MOVQ y+0(FP), DI
 	MOVQ ldy+8(FP), BX
 	MOVQ panel+16(FP), SI

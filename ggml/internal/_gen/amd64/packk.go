@@ -102,25 +102,37 @@ func (p *pack) next(panelSize int) {
 	p.ADDQ(U32(8*panelSize), p.out)
 }
 
+// eachRuns is a loop over the runs of a block, some at a time, whose codes lie step bytes after
+// those of the runs before, and leads to the next block of the file.
+func (p *pack) eachRuns(together, step, panelSize int, body func()) {
+	p.MOVQ(U32(8/together), reg.RDX)
+	p.loop(reg.RDX, func() {
+		body()
+		p.advance(p.gen, step)
+		p.ADDQ(U32(together*panelSize), p.out)
+	})
+	p.advance(p.gen, p.typ.Size-8/together*step)
+}
+
 func emitPackQ4K(g *gen) {
 	const size = 128 + 512
 	p := newPackK(g, "Q4_K", 128)
 	g.loop(reg.RCX, func() {
 		p.scaleMins(size)
-		for i := range 8 {
-			run, part := i/2*2, i%2
-			g.fetch(reg.R12, reg.R13, fetchedLines)
-			for c, y := range p.transpose(p.typ.Codes+16*i, ymm(0, 4), ymm(4, 8)) {
-				p.block = run * size
-				g.VPAND(nibbleMask, y, reg.Y4)
-				p.store(reg.Y4, 4*part+c)
-				p.block += size
-				g.VPSRLW(Imm(4), y, y)
-				g.VPAND(nibbleMask, y, y)
-				p.store(y, 4*part+c)
+		p.eachRuns(2, 32, size, func() {
+			for part := range 2 {
+				g.fetch(reg.R12, reg.R13, fetchedLines)
+				for c, y := range p.transpose(p.typ.Codes+16*part, ymm(0, 4), ymm(4, 8)) {
+					p.block = 0
+					g.VPAND(nibbleMask, y, reg.Y4)
+					p.store(reg.Y4, 4*part+c)
+					p.block = size
+					g.VPSRLW(Imm(4), y, y)
+					g.VPAND(nibbleMask, y, y)
+					p.store(y, 4*part+c)
+				}
 			}
-		}
-		p.next(size)
+		})
 	})
 	g.end()
 }
@@ -245,20 +257,20 @@ func emitPackQ2K(g *gen, subScales func(p *pack, y reg.VecPhysical, b byte, vect
 				p.put(reg.Y4, panelZero)
 			}
 		}
-		for i := range 4 {
-			half, part := i/2, i%2
-			g.fetch(reg.R12, reg.R13, fetchedLines)
-			g.fetch(reg.R12, reg.R13, fetchedLines)
-			for c, y := range p.transpose(p.typ.Codes+16*i, ymm(0, 4), ymm(4, 8)) {
-				for k := range 4 {
-					shift(g, 2*k, 0, y, reg.Y4)
-					g.VPAND(three, reg.Y4, reg.Y4)
-					p.block = (4*half + k) * size
-					p.store(reg.Y4, 4*part+c)
+		p.eachRuns(4, 32, size, func() {
+			for part := range 2 {
+				g.fetch(reg.R12, reg.R13, fetchedLines)
+				g.fetch(reg.R12, reg.R13, fetchedLines)
+				for c, y := range p.transpose(p.typ.Codes+16*part, ymm(0, 4), ymm(4, 8)) {
+					for k := range 4 {
+						shift(g, 2*k, 0, y, reg.Y4)
+						g.VPAND(three, reg.Y4, reg.Y4)
+						p.block = k * size
+						p.store(reg.Y4, 4*part+c)
+					}
 				}
 			}
-		}
-		p.next(size)
+		})
 	})
 	g.end()
 }
@@ -312,12 +324,11 @@ func emitPackIQ4(g *gen, size int, store func(p *pack, y reg.VecPhysical, g int)
 			p.block = j * size
 			p.put(s, panelScale)
 		})
-		for j := range 8 {
+		p.eachRuns(1, 16, size, func() {
 			g.fetch(reg.R12, reg.R13, fetchedLines)
-			p.block = j * size
-			codes(p, p.typ.Codes+16*j)
-		}
-		p.next(size)
+			p.block = 0
+			codes(p, p.typ.Codes)
+		})
 	})
 	g.end()
 }

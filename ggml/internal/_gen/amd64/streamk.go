@@ -20,24 +20,59 @@ var (
 	rowWeight = reg.Y13 // scales of the block
 )
 
-// emitStreamK writes the kernel of a type. begin unpacks the
-// scales of a block, run adds the products of 32 columns.
-func emitStreamK(g *gen, t streamTier, typ kinds.Type, setup func(s *stream) (begin func(), run func(j int))) {
+// streamK is how the kernel of a type of blocks of 256 columns is written.
+type streamK struct {
+	begin func()      // unpacks the scales of a block
+	run   func(j int) // adds the products of the j-th 32 columns
+
+	// together is how many runs have no others like them: further on in the block are the same
+	// instructions, step bytes later in the rows and distance bytes later in the memory of scales.
+	// Where it is 8, nothing repeats.
+	together, step, distance int
+
+	scales Mem // in memory; run finds them at runScales
+}
+
+// The registers of the loop over runs: where their scales are, and how many times are left.
+var (
+	runScales = Mem{Base: reg.R13}
+	runsLeft  = reg.RBX
+)
+
+// emitStreamK writes the kernel of a type.
+func emitStreamK(g *gen, t streamTier, typ kinds.Type, setup func(s *stream) streamK) {
 	s := newStream(g, t, typ.Name, eightBlocksRow)
 	g.SHRQ(Imm(3), s.n)
-	begin, run := setup(s)
-	g.loop(s.n, func() {
-		begin()
-		for j := range 8 {
+	k := setup(s)
+	runs := func() {
+		for j := range k.together {
 			s.fetch(typ.Size)
-			s.VMOVDQU(Mem{Base: s.a}, rowAct)
-			run(j)
+			k.run(j)
 			g.ADDQ(U32(kinds.ActSize), s.a)
 		}
-		s.advance(g, typ.Size)
+	}
+	g.loop(s.n, func() {
+		k.begin()
+		s.repeat(k, runs)
+		s.advance(g, typ.Size-8/k.together*k.step)
 	})
 	g.VMOVUPS(result, Mem{Base: s.y})
 	g.end()
+}
+
+// repeat writes a loop over the runs of a block that are like the first ones.
+func (s *stream) repeat(k streamK, runs func()) {
+	if k.together == 8 {
+		runs()
+		return
+	}
+	s.LEAQ(k.scales, runScales.Base)
+	s.MOVQ(U32(8/k.together), runsLeft)
+	s.loop(runsLeft, func() {
+		runs()
+		s.advance(s.gen, k.step)
+		s.ADDQ(U32(k.distance), runScales.Base)
+	})
 }
 
 func emitStreamsK(g *gen, t streamTier) {
@@ -48,34 +83,34 @@ func emitStreamsK(g *gen, t streamTier) {
 }
 
 func emitStreamQ4K(g *gen, t streamTier, typ kinds.Type) {
-	emitStreamK(g, t, typ, func(s *stream) (func(), func(int)) {
+	emitStreamK(g, t, typ, func(s *stream) streamK {
 		scales := s.AllocLocal(8 * 64)
 		s.bytes(0x0f0f0f0f, streamMask, reg.EAX)
-		return func() { s.scaleMins(typ, scales) }, func(j int) {
+		return streamK{begin: func() { s.scaleMins(typ, scales) }, run: func(j int) {
 			s.sumRows(func(row int, y reg.VecPhysical) { s.nibbleRow(row, typ.Codes, j, y) })
-			s.addScaleMin(scales.Offset(64 * j))
-		}
+			s.addScaleMin(runScales.Offset(64 * j))
+		}, together: 2, step: 32, distance: 2 * 64, scales: scales}
 	})
 }
 
 func emitStreamQ5K(g *gen, t streamTier, typ kinds.Type) {
-	emitStreamK(g, t, typ, func(s *stream) (func(), func(int)) {
+	emitStreamK(g, t, typ, func(s *stream) streamK {
 		scales := s.AllocLocal(8 * 64)
 		s.bytes(0x0f0f0f0f, streamMask, reg.EAX)
 		s.bytes(0x10101010, reg.Y12, reg.EAX)
-		return func() { s.scaleMins(typ, scales) }, func(j int) {
+		return streamK{together: 8, begin: func() { s.scaleMins(typ, scales) }, run: func(j int) {
 			s.sumRows(func(row int, y reg.VecPhysical) {
 				s.nibbleRow(row, typ.Codes, j, y)
 				s.bitRow(row, typ.High, j, 4, reg.Y12)
 				s.VPOR(reg.Y10, y, y)
 			})
 			s.addScaleMin(scales.Offset(64 * j))
-		}
+		}}
 	})
 }
 
 func emitStreamQ3K(g *gen, t streamTier, typ kinds.Type) {
-	emitStreamK(g, t, typ, func(s *stream) (func(), func(int)) {
+	emitStreamK(g, t, typ, func(s *stream) streamK {
 		scales := s.AllocLocal(4 * 32)
 		s.bytes(0x03030303, streamMask, reg.EAX)
 		s.bytes(0x04040404, reg.Y12, reg.EAX)
@@ -89,7 +124,7 @@ func emitStreamQ3K(g *gen, t streamTier, typ kinds.Type) {
 			s.VMOVAPS(sums, result)
 			halfVector(s.gen, s.rowGroups, typ.Scale(), rowWeight)
 		}
-		return begin, func(j int) {
+		return streamK{together: 8, begin: begin, run: func(j int) {
 			s.sumHalves(scales, j, func(row int, y reg.VecPhysical) {
 				s.twoBitRow(row, typ.Codes, j, y)
 				s.bitRow(row, typ.High, j, 2, reg.Y12)
@@ -99,13 +134,14 @@ func emitStreamQ3K(g *gen, t streamTier, typ kinds.Type) {
 			s.VPSLLD(Imm(2), reg.Y10, reg.Y10)
 			s.VPSUBD(reg.Y10, reg.Y2, reg.Y2)
 			s.addSums(reg.Y2, rowWeight)
-		}
+		}}
 	})
 }
 
 func emitStreamQ2K(g *gen, t streamTier, typ kinds.Type) {
-	emitStreamK(g, t, typ, func(s *stream) (func(), func(int)) {
-		scales, mins := s.AllocLocal(4*32), s.AllocLocal(4*32)
+	emitStreamK(g, t, typ, func(s *stream) streamK {
+		scales := s.AllocLocal(2 * 4 * 32) // and minima
+		mins := scales.Offset(4 * 32)
 		min := reg.Y12
 		s.bytes(0x03030303, streamMask, reg.EAX)
 		begin := func() {
@@ -120,15 +156,15 @@ func emitStreamQ2K(g *gen, t streamTier, typ kinds.Type) {
 				s.VMOVDQU(y, mins.Offset(32*i))
 			}
 		}
-		return begin, func(j int) {
-			s.sumHalves(scales, j, func(row int, y reg.VecPhysical) { s.twoBitRow(row, typ.Codes, j, y) })
+		return streamK{begin: begin, together: 4, step: 32, distance: 2 * 32, scales: scales, run: func(j int) {
+			s.sumHalves(runScales, j, func(row int, y reg.VecPhysical) { s.twoBitRow(row, typ.Codes, j, y) })
 			s.addSums(reg.Y2, rowWeight)
-			s.pairSums(mins, j)
+			s.pairSums(runScales.Offset(4*32), j)
 			s.VCVTDQ2PS(reg.Y10, reg.Y10)
 			s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActD}, reg.Y11)
 			s.VMULPS(reg.Y11, reg.Y10, reg.Y10)
 			s.VFMADD231PS(reg.Y10, min, result)
-		}
+		}}
 	})
 }
 
@@ -188,6 +224,7 @@ func (s *stream) bitRow(row, offset, j, to int, mask reg.VecPhysical) {
 // sumRows sets Y2 to the sums over 32 codes below 32 of eight rows. Four products
 // are at most 4*31*127 = 15748 and eight 31496: both pack into int16.
 func (s *stream) sumRows(load func(row int, y reg.VecPhysical)) {
+	s.VMOVDQU(Mem{Base: s.a}, rowAct)
 	for group, y := range [][]reg.VecPhysical{ymm(2, 6), ymm(6, 10)} {
 		s.eightProducts(4*group, y, load)
 		s.VPMADDWD(ones, y[0], y[0])
@@ -217,6 +254,7 @@ func (s *stream) eightProducts(row int, y []reg.VecPhysical, load func(row int, 
 // sumHalves is sumRows with the scales of each 16 columns, in run j.
 func (s *stream) sumHalves(scales Mem, j int, load func(row int, y reg.VecPhysical)) {
 	mask := s.constant([]string{"rowScales01", "rowScales23"}[j%2], rowScalesOf(j%2))
+	s.VMOVDQU(Mem{Base: s.a}, rowAct)
 	for group, y := range [][]reg.VecPhysical{ymm(2, 6), ymm(6, 10)} {
 		s.eightProducts(4*group, y, load)
 		s.VBROADCASTI128(scales.Offset(32*(j/2)+16*group), reg.Y10)
@@ -296,29 +334,23 @@ func emitStreamIQ4(g *gen, t streamTier) {
 		s.addScaled(nl.Scale(), s.tableZero())
 	})
 
-	s := newStream(g, t, "IQ4_XS", eightBlocksRow)
-	scales := s.AllocLocal(8 * 32)
-	g.SHRQ(Imm(3), s.n)
-	s.loadTable()
-	g.loop(s.n, func() {
-		g.VMOVAPS(result, reg.Y12)
-		scalesIQ4XS(g, s.rowGroups, func(j int, y reg.VecPhysical) { g.VMOVUPS(y, scales.Offset(32*j)) })
-		g.VMOVAPS(reg.Y12, result)
-		for j := range 8 {
-			s.fetch(xs.Size)
+	emitStreamK(g, t, xs, func(s *stream) streamK {
+		scales := s.AllocLocal(8 * 32)
+		s.loadTable()
+		return streamK{together: 1, step: 16, distance: 32, scales: scales, begin: func() {
+			g.VMOVAPS(result, reg.Y12)
+			scalesIQ4XS(g, s.rowGroups, func(j int, y reg.VecPhysical) { g.VMOVUPS(y, scales.Offset(32*j)) })
+			g.VMOVAPS(reg.Y12, result)
+		}, run: func(int) {
 			s.loadActs()
-			s.sumTable(xs.Codes + 16*j)
+			s.sumTable(xs.Codes)
 			g.VCVTDQ2PS(blockSum, blockSum)
 			s.subtractZero(s.tableZero())
 			g.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActD}, reg.Y9)
-			g.VMULPS(scales.Offset(32*j), reg.Y9, reg.Y9)
+			g.VMULPS(runScales, reg.Y9, reg.Y9)
 			g.VFMADD231PS(blockSum, reg.Y9, result)
-			g.ADDQ(U32(kinds.ActSize), s.a)
-		}
-		s.advance(g, xs.Size)
+		}}
 	})
-	g.VMOVUPS(result, Mem{Base: s.y})
-	g.end()
 }
 
 // streamTable is what the nibbles of IQ4 types stand for. VPDPBUSD needs it

@@ -580,142 +580,146 @@ TEXT ·StreamQ4_KAVX2(SB), NOSPLIT, $512-56
 	VPBROADCASTD X14, Y14
 
 loop5:
-	VMOVAPS      Y0, Y9
-	MOVWLZX      (SI)(R9*1), AX
-	SHLQ         $0x10, AX
-	MOVW         (SI)(R8*2), AX
-	SHLQ         $0x10, AX
-	MOVW         (SI)(R8*1), AX
-	SHLQ         $0x10, AX
-	MOVW         (SI), AX
-	MOVWLZX      (R10)(R9*1), BX
-	SHLQ         $0x10, BX
-	MOVW         (R10)(R8*2), BX
-	SHLQ         $0x10, BX
-	MOVW         (R10)(R8*1), BX
-	SHLQ         $0x10, BX
-	MOVW         (R10), BX
-	VMOVQ        AX, X13
-	VPINSRQ      $0x01, BX, X13, X13
-	VCVTPH2PS    X13, Y13
-	MOVWLZX      2(SI)(R9*1), AX
-	SHLQ         $0x10, AX
-	MOVW         2(SI)(R8*2), AX
-	SHLQ         $0x10, AX
-	MOVW         2(SI)(R8*1), AX
-	SHLQ         $0x10, AX
-	MOVW         2(SI), AX
-	MOVWLZX      2(R10)(R9*1), BX
-	SHLQ         $0x10, BX
-	MOVW         2(R10)(R8*2), BX
-	SHLQ         $0x10, BX
-	MOVW         2(R10)(R8*1), BX
-	SHLQ         $0x10, BX
-	MOVW         2(R10), BX
-	VMOVQ        AX, X11
-	VPINSRQ      $0x01, BX, X11, X11
-	VCVTPH2PS    X11, Y11
-	VXORPS       streamsignBit<>+0(SB), Y11, Y11
-	VMOVDQU      4(SI), X0
-	VINSERTI128  $0x01, 4(R10), Y0, Y0
-	VMOVDQU      4(SI)(R8*1), X1
-	VINSERTI128  $0x01, 4(R10)(R8*1), Y1, Y1
-	VMOVDQU      4(SI)(R8*2), X2
-	VINSERTI128  $0x01, 4(R10)(R8*2), Y2, Y2
-	VMOVDQU      4(SI)(R9*1), X3
-	VINSERTI128  $0x01, 4(R10)(R9*1), Y3, Y3
-	VPUNPCKLDQ   Y1, Y0, Y4
-	VPUNPCKLDQ   Y3, Y2, Y5
-	VPUNPCKHDQ   Y1, Y0, Y6
-	VPUNPCKHDQ   Y3, Y2, Y7
-	VPUNPCKLQDQ  Y5, Y4, Y0
-	VPUNPCKHQDQ  Y5, Y4, Y1
-	VPUNPCKLQDQ  Y7, Y6, Y2
-	VPUNPCKHQDQ  Y7, Y6, Y3
-	VPAND        streamlow6<>+0(SB), Y0, Y4
-	VPAND        streamlow6<>+0(SB), Y1, Y5
-	VPSRLW       $0x02, Y0, Y0
-	VPSRLW       $0x02, Y1, Y1
-	VPAND        streamhigh2<>+0(SB), Y0, Y0
-	VPAND        streamhigh2<>+0(SB), Y1, Y1
-	VPAND        streamlow4<>+0(SB), Y2, Y6
-	VPSRLW       $0x04, Y2, Y2
-	VPAND        streamlow4<>+0(SB), Y2, Y7
-	VPOR         Y0, Y6, Y6
-	VPOR         Y1, Y7, Y7
-	VPAND        streamlowByte<>+0(SB), Y4, Y0
-	VPAND        streamlowByte<>+0(SB), Y5, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, (SP)
-	VMOVUPS      Y1, 32(SP)
-	VPSRLD       $0x08, Y4, Y0
-	VPAND        streamlowByte<>+0(SB), Y0, Y0
-	VPSRLD       $0x08, Y5, Y1
-	VPAND        streamlowByte<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 64(SP)
-	VMOVUPS      Y1, 96(SP)
-	VPSRLD       $0x10, Y4, Y0
-	VPAND        streamlowByte<>+0(SB), Y0, Y0
-	VPSRLD       $0x10, Y5, Y1
-	VPAND        streamlowByte<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 128(SP)
-	VMOVUPS      Y1, 160(SP)
-	VPSRLD       $0x18, Y4, Y0
-	VPSRLD       $0x18, Y5, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 192(SP)
-	VMOVUPS      Y1, 224(SP)
-	VPAND        streamlowByte<>+0(SB), Y6, Y0
-	VPAND        streamlowByte<>+0(SB), Y7, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 256(SP)
-	VMOVUPS      Y1, 288(SP)
-	VPSRLD       $0x08, Y6, Y0
-	VPAND        streamlowByte<>+0(SB), Y0, Y0
-	VPSRLD       $0x08, Y7, Y1
-	VPAND        streamlowByte<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 320(SP)
-	VMOVUPS      Y1, 352(SP)
-	VPSRLD       $0x10, Y6, Y0
-	VPAND        streamlowByte<>+0(SB), Y0, Y0
-	VPSRLD       $0x10, Y7, Y1
-	VPAND        streamlowByte<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 384(SP)
-	VMOVUPS      Y1, 416(SP)
-	VPSRLD       $0x18, Y6, Y0
-	VPSRLD       $0x18, Y7, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 448(SP)
-	VMOVUPS      Y1, 480(SP)
-	VMOVAPS      Y9, Y0
+	VMOVAPS     Y0, Y9
+	MOVWLZX     (SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI), AX
+	MOVWLZX     (R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10), BX
+	VMOVQ       AX, X13
+	VPINSRQ     $0x01, BX, X13, X13
+	VCVTPH2PS   X13, Y13
+	MOVWLZX     2(SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        2(SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        2(SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        2(SI), AX
+	MOVWLZX     2(R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        2(R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        2(R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        2(R10), BX
+	VMOVQ       AX, X11
+	VPINSRQ     $0x01, BX, X11, X11
+	VCVTPH2PS   X11, Y11
+	VXORPS      streamsignBit<>+0(SB), Y11, Y11
+	VMOVDQU     4(SI), X0
+	VINSERTI128 $0x01, 4(R10), Y0, Y0
+	VMOVDQU     4(SI)(R8*1), X1
+	VINSERTI128 $0x01, 4(R10)(R8*1), Y1, Y1
+	VMOVDQU     4(SI)(R8*2), X2
+	VINSERTI128 $0x01, 4(R10)(R8*2), Y2, Y2
+	VMOVDQU     4(SI)(R9*1), X3
+	VINSERTI128 $0x01, 4(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPAND       streamlow6<>+0(SB), Y0, Y4
+	VPAND       streamlow6<>+0(SB), Y1, Y5
+	VPSRLW      $0x02, Y0, Y0
+	VPSRLW      $0x02, Y1, Y1
+	VPAND       streamhigh2<>+0(SB), Y0, Y0
+	VPAND       streamhigh2<>+0(SB), Y1, Y1
+	VPAND       streamlow4<>+0(SB), Y2, Y6
+	VPSRLW      $0x04, Y2, Y2
+	VPAND       streamlow4<>+0(SB), Y2, Y7
+	VPOR        Y0, Y6, Y6
+	VPOR        Y1, Y7, Y7
+	VPAND       streamlowByte<>+0(SB), Y4, Y0
+	VPAND       streamlowByte<>+0(SB), Y5, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, (SP)
+	VMOVUPS     Y1, 32(SP)
+	VPSRLD      $0x08, Y4, Y0
+	VPAND       streamlowByte<>+0(SB), Y0, Y0
+	VPSRLD      $0x08, Y5, Y1
+	VPAND       streamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 64(SP)
+	VMOVUPS     Y1, 96(SP)
+	VPSRLD      $0x10, Y4, Y0
+	VPAND       streamlowByte<>+0(SB), Y0, Y0
+	VPSRLD      $0x10, Y5, Y1
+	VPAND       streamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 128(SP)
+	VMOVUPS     Y1, 160(SP)
+	VPSRLD      $0x18, Y4, Y0
+	VPSRLD      $0x18, Y5, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 192(SP)
+	VMOVUPS     Y1, 224(SP)
+	VPAND       streamlowByte<>+0(SB), Y6, Y0
+	VPAND       streamlowByte<>+0(SB), Y7, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 256(SP)
+	VMOVUPS     Y1, 288(SP)
+	VPSRLD      $0x08, Y6, Y0
+	VPAND       streamlowByte<>+0(SB), Y0, Y0
+	VPSRLD      $0x08, Y7, Y1
+	VPAND       streamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 320(SP)
+	VMOVUPS     Y1, 352(SP)
+	VPSRLD      $0x10, Y6, Y0
+	VPAND       streamlowByte<>+0(SB), Y0, Y0
+	VPSRLD      $0x10, Y7, Y1
+	VPAND       streamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 384(SP)
+	VMOVUPS     Y1, 416(SP)
+	VPSRLD      $0x18, Y6, Y0
+	VPSRLD      $0x18, Y7, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 448(SP)
+	VMOVUPS     Y1, 480(SP)
+	VMOVAPS     Y9, Y0
+	LEAQ        (SP), R13
+	MOVQ        $0x00000004, BX
+
+loop6:
 	PREFETCHT1   (R11)
 	PREFETCHT1   64(R11)
 	PREFETCHT1   128(R11)
@@ -762,10 +766,10 @@ loop5:
 	VPADDD       Y10, Y2, Y2
 	VCVTDQ2PS    Y2, Y2
 	VBROADCASTSS 32(DX), Y11
-	VMULPS       (SP), Y11, Y11
+	VMULPS       (R13), Y11, Y11
 	VFMADD231PS  Y2, Y11, Y0
 	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  32(SP), Y11, Y0
+	VFMADD231PS  32(R13), Y11, Y0
 	ADDQ         $0x00000030, DX
 	PREFETCHT1   (R11)
 	PREFETCHT1   64(R11)
@@ -829,367 +833,18 @@ loop5:
 	VPADDD       Y10, Y2, Y2
 	VCVTDQ2PS    Y2, Y2
 	VBROADCASTSS 32(DX), Y11
-	VMULPS       64(SP), Y11, Y11
+	VMULPS       64(R13), Y11, Y11
 	VFMADD231PS  Y2, Y11, Y0
 	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  96(SP), Y11, Y0
+	VFMADD231PS  96(R13), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VPAND        48(SI), Y14, Y2
-	VPMADDUBSW   Y1, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPAND        48(SI)(R8*1), Y14, Y3
-	VPMADDUBSW   Y1, Y3, Y3
-	VPMADDWD     Y15, Y3, Y3
-	VPAND        48(SI)(R8*2), Y14, Y4
-	VPMADDUBSW   Y1, Y4, Y4
-	VPMADDWD     Y15, Y4, Y4
-	VPAND        48(SI)(R9*1), Y14, Y5
-	VPMADDUBSW   Y1, Y5, Y5
-	VPMADDWD     Y15, Y5, Y5
-	VPACKSSDW    Y3, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPACKSSDW    Y5, Y4, Y4
-	VPMADDWD     Y15, Y4, Y4
-	VPACKSSDW    Y4, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPAND        48(R10), Y14, Y6
-	VPMADDUBSW   Y1, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPAND        48(R10)(R8*1), Y14, Y7
-	VPMADDUBSW   Y1, Y7, Y7
-	VPMADDWD     Y15, Y7, Y7
-	VPAND        48(R10)(R8*2), Y14, Y8
-	VPMADDUBSW   Y1, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPAND        48(R10)(R9*1), Y14, Y9
-	VPMADDUBSW   Y1, Y9, Y9
-	VPMADDWD     Y15, Y9, Y9
-	VPACKSSDW    Y7, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPACKSSDW    Y9, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPACKSSDW    Y8, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPERM2I128   $0x31, Y6, Y2, Y10
-	VPERM2I128   $0x20, Y6, Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS 32(DX), Y11
-	VMULPS       128(SP), Y11, Y11
-	VFMADD231PS  Y2, Y11, Y0
-	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  160(SP), Y11, Y0
-	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VMOVDQU      48(SI), Y2
-	VPSRLW       $0x04, Y2, Y2
-	VPAND        Y14, Y2, Y2
-	VPMADDUBSW   Y1, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VMOVDQU      48(SI)(R8*1), Y3
-	VPSRLW       $0x04, Y3, Y3
-	VPAND        Y14, Y3, Y3
-	VPMADDUBSW   Y1, Y3, Y3
-	VPMADDWD     Y15, Y3, Y3
-	VMOVDQU      48(SI)(R8*2), Y4
-	VPSRLW       $0x04, Y4, Y4
-	VPAND        Y14, Y4, Y4
-	VPMADDUBSW   Y1, Y4, Y4
-	VPMADDWD     Y15, Y4, Y4
-	VMOVDQU      48(SI)(R9*1), Y5
-	VPSRLW       $0x04, Y5, Y5
-	VPAND        Y14, Y5, Y5
-	VPMADDUBSW   Y1, Y5, Y5
-	VPMADDWD     Y15, Y5, Y5
-	VPACKSSDW    Y3, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPACKSSDW    Y5, Y4, Y4
-	VPMADDWD     Y15, Y4, Y4
-	VPACKSSDW    Y4, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VMOVDQU      48(R10), Y6
-	VPSRLW       $0x04, Y6, Y6
-	VPAND        Y14, Y6, Y6
-	VPMADDUBSW   Y1, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VMOVDQU      48(R10)(R8*1), Y7
-	VPSRLW       $0x04, Y7, Y7
-	VPAND        Y14, Y7, Y7
-	VPMADDUBSW   Y1, Y7, Y7
-	VPMADDWD     Y15, Y7, Y7
-	VMOVDQU      48(R10)(R8*2), Y8
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y14, Y8, Y8
-	VPMADDUBSW   Y1, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VMOVDQU      48(R10)(R9*1), Y9
-	VPSRLW       $0x04, Y9, Y9
-	VPAND        Y14, Y9, Y9
-	VPMADDUBSW   Y1, Y9, Y9
-	VPMADDWD     Y15, Y9, Y9
-	VPACKSSDW    Y7, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPACKSSDW    Y9, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPACKSSDW    Y8, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPERM2I128   $0x31, Y6, Y2, Y10
-	VPERM2I128   $0x20, Y6, Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS 32(DX), Y11
-	VMULPS       192(SP), Y11, Y11
-	VFMADD231PS  Y2, Y11, Y0
-	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  224(SP), Y11, Y0
-	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VPAND        80(SI), Y14, Y2
-	VPMADDUBSW   Y1, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPAND        80(SI)(R8*1), Y14, Y3
-	VPMADDUBSW   Y1, Y3, Y3
-	VPMADDWD     Y15, Y3, Y3
-	VPAND        80(SI)(R8*2), Y14, Y4
-	VPMADDUBSW   Y1, Y4, Y4
-	VPMADDWD     Y15, Y4, Y4
-	VPAND        80(SI)(R9*1), Y14, Y5
-	VPMADDUBSW   Y1, Y5, Y5
-	VPMADDWD     Y15, Y5, Y5
-	VPACKSSDW    Y3, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPACKSSDW    Y5, Y4, Y4
-	VPMADDWD     Y15, Y4, Y4
-	VPACKSSDW    Y4, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPAND        80(R10), Y14, Y6
-	VPMADDUBSW   Y1, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPAND        80(R10)(R8*1), Y14, Y7
-	VPMADDUBSW   Y1, Y7, Y7
-	VPMADDWD     Y15, Y7, Y7
-	VPAND        80(R10)(R8*2), Y14, Y8
-	VPMADDUBSW   Y1, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPAND        80(R10)(R9*1), Y14, Y9
-	VPMADDUBSW   Y1, Y9, Y9
-	VPMADDWD     Y15, Y9, Y9
-	VPACKSSDW    Y7, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPACKSSDW    Y9, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPACKSSDW    Y8, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPERM2I128   $0x31, Y6, Y2, Y10
-	VPERM2I128   $0x20, Y6, Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS 32(DX), Y11
-	VMULPS       256(SP), Y11, Y11
-	VFMADD231PS  Y2, Y11, Y0
-	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  288(SP), Y11, Y0
-	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VMOVDQU      80(SI), Y2
-	VPSRLW       $0x04, Y2, Y2
-	VPAND        Y14, Y2, Y2
-	VPMADDUBSW   Y1, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VMOVDQU      80(SI)(R8*1), Y3
-	VPSRLW       $0x04, Y3, Y3
-	VPAND        Y14, Y3, Y3
-	VPMADDUBSW   Y1, Y3, Y3
-	VPMADDWD     Y15, Y3, Y3
-	VMOVDQU      80(SI)(R8*2), Y4
-	VPSRLW       $0x04, Y4, Y4
-	VPAND        Y14, Y4, Y4
-	VPMADDUBSW   Y1, Y4, Y4
-	VPMADDWD     Y15, Y4, Y4
-	VMOVDQU      80(SI)(R9*1), Y5
-	VPSRLW       $0x04, Y5, Y5
-	VPAND        Y14, Y5, Y5
-	VPMADDUBSW   Y1, Y5, Y5
-	VPMADDWD     Y15, Y5, Y5
-	VPACKSSDW    Y3, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPACKSSDW    Y5, Y4, Y4
-	VPMADDWD     Y15, Y4, Y4
-	VPACKSSDW    Y4, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VMOVDQU      80(R10), Y6
-	VPSRLW       $0x04, Y6, Y6
-	VPAND        Y14, Y6, Y6
-	VPMADDUBSW   Y1, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VMOVDQU      80(R10)(R8*1), Y7
-	VPSRLW       $0x04, Y7, Y7
-	VPAND        Y14, Y7, Y7
-	VPMADDUBSW   Y1, Y7, Y7
-	VPMADDWD     Y15, Y7, Y7
-	VMOVDQU      80(R10)(R8*2), Y8
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y14, Y8, Y8
-	VPMADDUBSW   Y1, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VMOVDQU      80(R10)(R9*1), Y9
-	VPSRLW       $0x04, Y9, Y9
-	VPAND        Y14, Y9, Y9
-	VPMADDUBSW   Y1, Y9, Y9
-	VPMADDWD     Y15, Y9, Y9
-	VPACKSSDW    Y7, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPACKSSDW    Y9, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPACKSSDW    Y8, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPERM2I128   $0x31, Y6, Y2, Y10
-	VPERM2I128   $0x20, Y6, Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS 32(DX), Y11
-	VMULPS       320(SP), Y11, Y11
-	VFMADD231PS  Y2, Y11, Y0
-	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  352(SP), Y11, Y0
-	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VPAND        112(SI), Y14, Y2
-	VPMADDUBSW   Y1, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPAND        112(SI)(R8*1), Y14, Y3
-	VPMADDUBSW   Y1, Y3, Y3
-	VPMADDWD     Y15, Y3, Y3
-	VPAND        112(SI)(R8*2), Y14, Y4
-	VPMADDUBSW   Y1, Y4, Y4
-	VPMADDWD     Y15, Y4, Y4
-	VPAND        112(SI)(R9*1), Y14, Y5
-	VPMADDUBSW   Y1, Y5, Y5
-	VPMADDWD     Y15, Y5, Y5
-	VPACKSSDW    Y3, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPACKSSDW    Y5, Y4, Y4
-	VPMADDWD     Y15, Y4, Y4
-	VPACKSSDW    Y4, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPAND        112(R10), Y14, Y6
-	VPMADDUBSW   Y1, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPAND        112(R10)(R8*1), Y14, Y7
-	VPMADDUBSW   Y1, Y7, Y7
-	VPMADDWD     Y15, Y7, Y7
-	VPAND        112(R10)(R8*2), Y14, Y8
-	VPMADDUBSW   Y1, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPAND        112(R10)(R9*1), Y14, Y9
-	VPMADDUBSW   Y1, Y9, Y9
-	VPMADDWD     Y15, Y9, Y9
-	VPACKSSDW    Y7, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPACKSSDW    Y9, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPACKSSDW    Y8, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPERM2I128   $0x31, Y6, Y2, Y10
-	VPERM2I128   $0x20, Y6, Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS 32(DX), Y11
-	VMULPS       384(SP), Y11, Y11
-	VFMADD231PS  Y2, Y11, Y0
-	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  416(SP), Y11, Y0
-	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VMOVDQU      112(SI), Y2
-	VPSRLW       $0x04, Y2, Y2
-	VPAND        Y14, Y2, Y2
-	VPMADDUBSW   Y1, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VMOVDQU      112(SI)(R8*1), Y3
-	VPSRLW       $0x04, Y3, Y3
-	VPAND        Y14, Y3, Y3
-	VPMADDUBSW   Y1, Y3, Y3
-	VPMADDWD     Y15, Y3, Y3
-	VMOVDQU      112(SI)(R8*2), Y4
-	VPSRLW       $0x04, Y4, Y4
-	VPAND        Y14, Y4, Y4
-	VPMADDUBSW   Y1, Y4, Y4
-	VPMADDWD     Y15, Y4, Y4
-	VMOVDQU      112(SI)(R9*1), Y5
-	VPSRLW       $0x04, Y5, Y5
-	VPAND        Y14, Y5, Y5
-	VPMADDUBSW   Y1, Y5, Y5
-	VPMADDWD     Y15, Y5, Y5
-	VPACKSSDW    Y3, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPACKSSDW    Y5, Y4, Y4
-	VPMADDWD     Y15, Y4, Y4
-	VPACKSSDW    Y4, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VMOVDQU      112(R10), Y6
-	VPSRLW       $0x04, Y6, Y6
-	VPAND        Y14, Y6, Y6
-	VPMADDUBSW   Y1, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VMOVDQU      112(R10)(R8*1), Y7
-	VPSRLW       $0x04, Y7, Y7
-	VPAND        Y14, Y7, Y7
-	VPMADDUBSW   Y1, Y7, Y7
-	VPMADDWD     Y15, Y7, Y7
-	VMOVDQU      112(R10)(R8*2), Y8
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y14, Y8, Y8
-	VPMADDUBSW   Y1, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VMOVDQU      112(R10)(R9*1), Y9
-	VPSRLW       $0x04, Y9, Y9
-	VPAND        Y14, Y9, Y9
-	VPMADDUBSW   Y1, Y9, Y9
-	VPMADDWD     Y15, Y9, Y9
-	VPACKSSDW    Y7, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPACKSSDW    Y9, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPACKSSDW    Y8, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPERM2I128   $0x31, Y6, Y2, Y10
-	VPERM2I128   $0x20, Y6, Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS 32(DX), Y11
-	VMULPS       448(SP), Y11, Y11
-	VFMADD231PS  Y2, Y11, Y0
-	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  480(SP), Y11, Y0
-	ADDQ         $0x00000030, DX
-	ADDQ         $0x00000090, SI
-	ADDQ         $0x00000090, R10
+	ADDQ         $0x00000020, SI
+	ADDQ         $0x00000020, R10
+	ADDQ         $0x00000080, R13
+	DECQ         BX
+	JNE          loop6
+	ADDQ         $0x00000010, SI
+	ADDQ         $0x00000010, R10
 	DECQ         CX
 	JNE          loop5
 	VMOVUPS      Y0, (DI)
@@ -1249,7 +904,7 @@ TEXT ·StreamQ5_KAVX2(SB), NOSPLIT, $512-56
 	VMOVD        AX, X12
 	VPBROADCASTD X12, Y12
 
-loop6:
+loop7:
 	VMOVAPS      Y0, Y9
 	MOVWLZX      (SI)(R9*1), AX
 	SHLQ         $0x10, AX
@@ -2101,7 +1756,7 @@ loop6:
 	ADDQ         $0x000000b0, SI
 	ADDQ         $0x000000b0, R10
 	DECQ         CX
-	JNE          loop6
+	JNE          loop7
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET
@@ -2129,7 +1784,7 @@ TEXT ·StreamQ3_KAVX2(SB), NOSPLIT, $128-56
 	VMOVD        AX, X12
 	VPBROADCASTD X12, Y12
 
-loop7:
+loop8:
 	VMOVAPS        Y0, Y13
 	VMOVDQU        92(SI), X0
 	VINSERTI128    $0x01, 92(R10), Y0, Y0
@@ -3018,7 +2673,7 @@ loop7:
 	ADDQ           $0x0000006e, SI
 	ADDQ           $0x0000006e, R10
 	DECQ           CX
-	JNE            loop7
+	JNE            loop8
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -3073,78 +2728,82 @@ TEXT ·StreamQ2_KAVX2(SB), NOSPLIT, $256-56
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 
-loop8:
-	MOVWLZX        80(SI)(R9*1), AX
-	SHLQ           $0x10, AX
-	MOVW           80(SI)(R8*2), AX
-	SHLQ           $0x10, AX
-	MOVW           80(SI)(R8*1), AX
-	SHLQ           $0x10, AX
-	MOVW           80(SI), AX
-	MOVWLZX        80(R10)(R9*1), BX
-	SHLQ           $0x10, BX
-	MOVW           80(R10)(R8*2), BX
-	SHLQ           $0x10, BX
-	MOVW           80(R10)(R8*1), BX
-	SHLQ           $0x10, BX
-	MOVW           80(R10), BX
-	VMOVQ          AX, X13
-	VPINSRQ        $0x01, BX, X13, X13
-	VCVTPH2PS      X13, Y13
-	MOVWLZX        82(SI)(R9*1), AX
-	SHLQ           $0x10, AX
-	MOVW           82(SI)(R8*2), AX
-	SHLQ           $0x10, AX
-	MOVW           82(SI)(R8*1), AX
-	SHLQ           $0x10, AX
-	MOVW           82(SI), AX
-	MOVWLZX        82(R10)(R9*1), BX
-	SHLQ           $0x10, BX
-	MOVW           82(R10)(R8*2), BX
-	SHLQ           $0x10, BX
-	MOVW           82(R10)(R8*1), BX
-	SHLQ           $0x10, BX
-	MOVW           82(R10), BX
-	VMOVQ          AX, X12
-	VPINSRQ        $0x01, BX, X12, X12
-	VCVTPH2PS      X12, Y12
-	VXORPS         streamsignBit<>+0(SB), Y12, Y12
-	VMOVDQU        (SI), X2
-	VINSERTI128    $0x01, (R10), Y2, Y2
-	VMOVDQU        (SI)(R8*1), X3
-	VINSERTI128    $0x01, (R10)(R8*1), Y3, Y3
-	VMOVDQU        (SI)(R8*2), X4
-	VINSERTI128    $0x01, (R10)(R8*2), Y4, Y4
-	VMOVDQU        (SI)(R9*1), X5
-	VINSERTI128    $0x01, (R10)(R9*1), Y5, Y5
-	VPUNPCKLDQ     Y3, Y2, Y6
-	VPUNPCKLDQ     Y5, Y4, Y7
-	VPUNPCKHDQ     Y3, Y2, Y8
-	VPUNPCKHDQ     Y5, Y4, Y9
-	VPUNPCKLQDQ    Y7, Y6, Y2
-	VPUNPCKHQDQ    Y7, Y6, Y3
-	VPUNPCKLQDQ    Y9, Y8, Y4
-	VPUNPCKHQDQ    Y9, Y8, Y5
-	VPAND          streamlow4<>+0(SB), Y2, Y10
-	VMOVDQU        Y10, (SP)
-	VPSRLW         $0x04, Y2, Y2
-	VPAND          streamlow4<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 128(SP)
-	VPAND          streamlow4<>+0(SB), Y3, Y10
-	VMOVDQU        Y10, 32(SP)
-	VPSRLW         $0x04, Y3, Y3
-	VPAND          streamlow4<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 160(SP)
-	VPAND          streamlow4<>+0(SB), Y4, Y10
-	VMOVDQU        Y10, 64(SP)
-	VPSRLW         $0x04, Y4, Y4
-	VPAND          streamlow4<>+0(SB), Y4, Y4
-	VMOVDQU        Y4, 192(SP)
-	VPAND          streamlow4<>+0(SB), Y5, Y10
-	VMOVDQU        Y10, 96(SP)
-	VPSRLW         $0x04, Y5, Y5
-	VPAND          streamlow4<>+0(SB), Y5, Y5
-	VMOVDQU        Y5, 224(SP)
+loop9:
+	MOVWLZX     80(SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        80(SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        80(SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        80(SI), AX
+	MOVWLZX     80(R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        80(R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        80(R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        80(R10), BX
+	VMOVQ       AX, X13
+	VPINSRQ     $0x01, BX, X13, X13
+	VCVTPH2PS   X13, Y13
+	MOVWLZX     82(SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        82(SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        82(SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        82(SI), AX
+	MOVWLZX     82(R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        82(R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        82(R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        82(R10), BX
+	VMOVQ       AX, X12
+	VPINSRQ     $0x01, BX, X12, X12
+	VCVTPH2PS   X12, Y12
+	VXORPS      streamsignBit<>+0(SB), Y12, Y12
+	VMOVDQU     (SI), X2
+	VINSERTI128 $0x01, (R10), Y2, Y2
+	VMOVDQU     (SI)(R8*1), X3
+	VINSERTI128 $0x01, (R10)(R8*1), Y3, Y3
+	VMOVDQU     (SI)(R8*2), X4
+	VINSERTI128 $0x01, (R10)(R8*2), Y4, Y4
+	VMOVDQU     (SI)(R9*1), X5
+	VINSERTI128 $0x01, (R10)(R9*1), Y5, Y5
+	VPUNPCKLDQ  Y3, Y2, Y6
+	VPUNPCKLDQ  Y5, Y4, Y7
+	VPUNPCKHDQ  Y3, Y2, Y8
+	VPUNPCKHDQ  Y5, Y4, Y9
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPUNPCKLQDQ Y9, Y8, Y4
+	VPUNPCKHQDQ Y9, Y8, Y5
+	VPAND       streamlow4<>+0(SB), Y2, Y10
+	VMOVDQU     Y10, (SP)
+	VPSRLW      $0x04, Y2, Y2
+	VPAND       streamlow4<>+0(SB), Y2, Y2
+	VMOVDQU     Y2, 128(SP)
+	VPAND       streamlow4<>+0(SB), Y3, Y10
+	VMOVDQU     Y10, 32(SP)
+	VPSRLW      $0x04, Y3, Y3
+	VPAND       streamlow4<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 160(SP)
+	VPAND       streamlow4<>+0(SB), Y4, Y10
+	VMOVDQU     Y10, 64(SP)
+	VPSRLW      $0x04, Y4, Y4
+	VPAND       streamlow4<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 192(SP)
+	VPAND       streamlow4<>+0(SB), Y5, Y10
+	VMOVDQU     Y10, 96(SP)
+	VPSRLW      $0x04, Y5, Y5
+	VPAND       streamlow4<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, 224(SP)
+	LEAQ        (SP), R13
+	MOVQ        $0x00000002, BX
+
+loop10:
 	PREFETCHT1     (R11)
 	PREFETCHT1     64(R11)
 	ADDQ           R12, R11
@@ -3166,7 +2825,7 @@ loop8:
 	VPACKSSDW      Y5, Y4, Y4
 	VPMADDWD       Y15, Y4, Y4
 	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 (SP), Y10
+	VBROADCASTI128 (R13), Y10
 	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y2, Y2
@@ -3187,7 +2846,7 @@ loop8:
 	VPACKSSDW      Y9, Y8, Y8
 	VPMADDWD       Y15, Y8, Y8
 	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 16(SP), Y10
+	VBROADCASTI128 16(R13), Y10
 	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y6, Y6
@@ -3198,7 +2857,7 @@ loop8:
 	VBROADCASTSS   32(DX), Y11
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        128(SP), Y10
+	VMOVDQU        128(R13), Y10
 	VPSHUFB        streampair01<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPBROADCASTD   44(DX), Y11
@@ -3237,7 +2896,7 @@ loop8:
 	VPACKSSDW      Y5, Y4, Y4
 	VPMADDWD       Y15, Y4, Y4
 	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 (SP), Y10
+	VBROADCASTI128 (R13), Y10
 	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y2, Y2
@@ -3266,7 +2925,7 @@ loop8:
 	VPACKSSDW      Y9, Y8, Y8
 	VPMADDWD       Y15, Y8, Y8
 	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 16(SP), Y10
+	VBROADCASTI128 16(R13), Y10
 	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y6, Y6
@@ -3277,7 +2936,7 @@ loop8:
 	VBROADCASTSS   32(DX), Y11
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        128(SP), Y10
+	VMOVDQU        128(R13), Y10
 	VPSHUFB        streampair23<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPBROADCASTD   44(DX), Y11
@@ -3316,7 +2975,7 @@ loop8:
 	VPACKSSDW      Y5, Y4, Y4
 	VPMADDWD       Y15, Y4, Y4
 	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 32(SP), Y10
+	VBROADCASTI128 32(R13), Y10
 	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y2, Y2
@@ -3345,7 +3004,7 @@ loop8:
 	VPACKSSDW      Y9, Y8, Y8
 	VPMADDWD       Y15, Y8, Y8
 	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 48(SP), Y10
+	VBROADCASTI128 48(R13), Y10
 	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y6, Y6
@@ -3356,7 +3015,7 @@ loop8:
 	VBROADCASTSS   32(DX), Y11
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        160(SP), Y10
+	VMOVDQU        160(R13), Y10
 	VPSHUFB        streampair01<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPBROADCASTD   44(DX), Y11
@@ -3395,7 +3054,7 @@ loop8:
 	VPACKSSDW      Y5, Y4, Y4
 	VPMADDWD       Y15, Y4, Y4
 	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 32(SP), Y10
+	VBROADCASTI128 32(R13), Y10
 	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y2, Y2
@@ -3424,7 +3083,7 @@ loop8:
 	VPACKSSDW      Y9, Y8, Y8
 	VPMADDWD       Y15, Y8, Y8
 	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 48(SP), Y10
+	VBROADCASTI128 48(R13), Y10
 	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y6, Y6
@@ -3435,7 +3094,7 @@ loop8:
 	VBROADCASTSS   32(DX), Y11
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        160(SP), Y10
+	VMOVDQU        160(R13), Y10
 	VPSHUFB        streampair23<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPBROADCASTD   44(DX), Y11
@@ -3445,310 +3104,15 @@ loop8:
 	VMULPS         Y11, Y10, Y10
 	VFMADD231PS    Y10, Y12, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VPAND          48(SI), Y14, Y2
-	VPMADDUBSW     Y1, Y2, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPAND          48(SI)(R8*1), Y14, Y3
-	VPMADDUBSW     Y1, Y3, Y3
-	VPMADDWD       Y15, Y3, Y3
-	VPAND          48(SI)(R8*2), Y14, Y4
-	VPMADDUBSW     Y1, Y4, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPAND          48(SI)(R9*1), Y14, Y5
-	VPMADDUBSW     Y1, Y5, Y5
-	VPMADDWD       Y15, Y5, Y5
-	VPACKSSDW      Y3, Y2, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPACKSSDW      Y5, Y4, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 64(SP), Y10
-	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y2, Y2
-	VPAND          48(R10), Y14, Y6
-	VPMADDUBSW     Y1, Y6, Y6
-	VPMADDWD       Y15, Y6, Y6
-	VPAND          48(R10)(R8*1), Y14, Y7
-	VPMADDUBSW     Y1, Y7, Y7
-	VPMADDWD       Y15, Y7, Y7
-	VPAND          48(R10)(R8*2), Y14, Y8
-	VPMADDUBSW     Y1, Y8, Y8
-	VPMADDWD       Y15, Y8, Y8
-	VPAND          48(R10)(R9*1), Y14, Y9
-	VPMADDUBSW     Y1, Y9, Y9
-	VPMADDWD       Y15, Y9, Y9
-	VPACKSSDW      Y7, Y6, Y6
-	VPMADDWD       Y15, Y6, Y6
-	VPACKSSDW      Y9, Y8, Y8
-	VPMADDWD       Y15, Y8, Y8
-	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 80(SP), Y10
-	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y6, Y6
-	VPERM2I128     $0x31, Y6, Y2, Y10
-	VPERM2I128     $0x20, Y6, Y2, Y2
-	VPADDD         Y10, Y2, Y2
-	VCVTDQ2PS      Y2, Y2
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y13, Y11, Y11
-	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        192(SP), Y10
-	VPSHUFB        streampair01<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPBROADCASTD   44(DX), Y11
-	VPMADDWD       Y11, Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y11, Y10, Y10
-	VFMADD231PS    Y10, Y12, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VMOVDQU        48(SI), Y2
-	VPSRLW         $0x02, Y2, Y2
-	VPAND          Y14, Y2, Y2
-	VPMADDUBSW     Y1, Y2, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VMOVDQU        48(SI)(R8*1), Y3
-	VPSRLW         $0x02, Y3, Y3
-	VPAND          Y14, Y3, Y3
-	VPMADDUBSW     Y1, Y3, Y3
-	VPMADDWD       Y15, Y3, Y3
-	VMOVDQU        48(SI)(R8*2), Y4
-	VPSRLW         $0x02, Y4, Y4
-	VPAND          Y14, Y4, Y4
-	VPMADDUBSW     Y1, Y4, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VMOVDQU        48(SI)(R9*1), Y5
-	VPSRLW         $0x02, Y5, Y5
-	VPAND          Y14, Y5, Y5
-	VPMADDUBSW     Y1, Y5, Y5
-	VPMADDWD       Y15, Y5, Y5
-	VPACKSSDW      Y3, Y2, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPACKSSDW      Y5, Y4, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 64(SP), Y10
-	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y2, Y2
-	VMOVDQU        48(R10), Y6
-	VPSRLW         $0x02, Y6, Y6
-	VPAND          Y14, Y6, Y6
-	VPMADDUBSW     Y1, Y6, Y6
-	VPMADDWD       Y15, Y6, Y6
-	VMOVDQU        48(R10)(R8*1), Y7
-	VPSRLW         $0x02, Y7, Y7
-	VPAND          Y14, Y7, Y7
-	VPMADDUBSW     Y1, Y7, Y7
-	VPMADDWD       Y15, Y7, Y7
-	VMOVDQU        48(R10)(R8*2), Y8
-	VPSRLW         $0x02, Y8, Y8
-	VPAND          Y14, Y8, Y8
-	VPMADDUBSW     Y1, Y8, Y8
-	VPMADDWD       Y15, Y8, Y8
-	VMOVDQU        48(R10)(R9*1), Y9
-	VPSRLW         $0x02, Y9, Y9
-	VPAND          Y14, Y9, Y9
-	VPMADDUBSW     Y1, Y9, Y9
-	VPMADDWD       Y15, Y9, Y9
-	VPACKSSDW      Y7, Y6, Y6
-	VPMADDWD       Y15, Y6, Y6
-	VPACKSSDW      Y9, Y8, Y8
-	VPMADDWD       Y15, Y8, Y8
-	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 80(SP), Y10
-	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y6, Y6
-	VPERM2I128     $0x31, Y6, Y2, Y10
-	VPERM2I128     $0x20, Y6, Y2, Y2
-	VPADDD         Y10, Y2, Y2
-	VCVTDQ2PS      Y2, Y2
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y13, Y11, Y11
-	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        192(SP), Y10
-	VPSHUFB        streampair23<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPBROADCASTD   44(DX), Y11
-	VPMADDWD       Y11, Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y11, Y10, Y10
-	VFMADD231PS    Y10, Y12, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VMOVDQU        48(SI), Y2
-	VPSRLW         $0x04, Y2, Y2
-	VPAND          Y14, Y2, Y2
-	VPMADDUBSW     Y1, Y2, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VMOVDQU        48(SI)(R8*1), Y3
-	VPSRLW         $0x04, Y3, Y3
-	VPAND          Y14, Y3, Y3
-	VPMADDUBSW     Y1, Y3, Y3
-	VPMADDWD       Y15, Y3, Y3
-	VMOVDQU        48(SI)(R8*2), Y4
-	VPSRLW         $0x04, Y4, Y4
-	VPAND          Y14, Y4, Y4
-	VPMADDUBSW     Y1, Y4, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VMOVDQU        48(SI)(R9*1), Y5
-	VPSRLW         $0x04, Y5, Y5
-	VPAND          Y14, Y5, Y5
-	VPMADDUBSW     Y1, Y5, Y5
-	VPMADDWD       Y15, Y5, Y5
-	VPACKSSDW      Y3, Y2, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPACKSSDW      Y5, Y4, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 96(SP), Y10
-	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y2, Y2
-	VMOVDQU        48(R10), Y6
-	VPSRLW         $0x04, Y6, Y6
-	VPAND          Y14, Y6, Y6
-	VPMADDUBSW     Y1, Y6, Y6
-	VPMADDWD       Y15, Y6, Y6
-	VMOVDQU        48(R10)(R8*1), Y7
-	VPSRLW         $0x04, Y7, Y7
-	VPAND          Y14, Y7, Y7
-	VPMADDUBSW     Y1, Y7, Y7
-	VPMADDWD       Y15, Y7, Y7
-	VMOVDQU        48(R10)(R8*2), Y8
-	VPSRLW         $0x04, Y8, Y8
-	VPAND          Y14, Y8, Y8
-	VPMADDUBSW     Y1, Y8, Y8
-	VPMADDWD       Y15, Y8, Y8
-	VMOVDQU        48(R10)(R9*1), Y9
-	VPSRLW         $0x04, Y9, Y9
-	VPAND          Y14, Y9, Y9
-	VPMADDUBSW     Y1, Y9, Y9
-	VPMADDWD       Y15, Y9, Y9
-	VPACKSSDW      Y7, Y6, Y6
-	VPMADDWD       Y15, Y6, Y6
-	VPACKSSDW      Y9, Y8, Y8
-	VPMADDWD       Y15, Y8, Y8
-	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 112(SP), Y10
-	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y6, Y6
-	VPERM2I128     $0x31, Y6, Y2, Y10
-	VPERM2I128     $0x20, Y6, Y2, Y2
-	VPADDD         Y10, Y2, Y2
-	VCVTDQ2PS      Y2, Y2
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y13, Y11, Y11
-	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        224(SP), Y10
-	VPSHUFB        streampair01<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPBROADCASTD   44(DX), Y11
-	VPMADDWD       Y11, Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y11, Y10, Y10
-	VFMADD231PS    Y10, Y12, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VMOVDQU        48(SI), Y2
-	VPSRLW         $0x06, Y2, Y2
-	VPAND          Y14, Y2, Y2
-	VPMADDUBSW     Y1, Y2, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VMOVDQU        48(SI)(R8*1), Y3
-	VPSRLW         $0x06, Y3, Y3
-	VPAND          Y14, Y3, Y3
-	VPMADDUBSW     Y1, Y3, Y3
-	VPMADDWD       Y15, Y3, Y3
-	VMOVDQU        48(SI)(R8*2), Y4
-	VPSRLW         $0x06, Y4, Y4
-	VPAND          Y14, Y4, Y4
-	VPMADDUBSW     Y1, Y4, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VMOVDQU        48(SI)(R9*1), Y5
-	VPSRLW         $0x06, Y5, Y5
-	VPAND          Y14, Y5, Y5
-	VPMADDUBSW     Y1, Y5, Y5
-	VPMADDWD       Y15, Y5, Y5
-	VPACKSSDW      Y3, Y2, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPACKSSDW      Y5, Y4, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 96(SP), Y10
-	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y2, Y2
-	VMOVDQU        48(R10), Y6
-	VPSRLW         $0x06, Y6, Y6
-	VPAND          Y14, Y6, Y6
-	VPMADDUBSW     Y1, Y6, Y6
-	VPMADDWD       Y15, Y6, Y6
-	VMOVDQU        48(R10)(R8*1), Y7
-	VPSRLW         $0x06, Y7, Y7
-	VPAND          Y14, Y7, Y7
-	VPMADDUBSW     Y1, Y7, Y7
-	VPMADDWD       Y15, Y7, Y7
-	VMOVDQU        48(R10)(R8*2), Y8
-	VPSRLW         $0x06, Y8, Y8
-	VPAND          Y14, Y8, Y8
-	VPMADDUBSW     Y1, Y8, Y8
-	VPMADDWD       Y15, Y8, Y8
-	VMOVDQU        48(R10)(R9*1), Y9
-	VPSRLW         $0x06, Y9, Y9
-	VPAND          Y14, Y9, Y9
-	VPMADDUBSW     Y1, Y9, Y9
-	VPMADDWD       Y15, Y9, Y9
-	VPACKSSDW      Y7, Y6, Y6
-	VPMADDWD       Y15, Y6, Y6
-	VPACKSSDW      Y9, Y8, Y8
-	VPMADDWD       Y15, Y8, Y8
-	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 112(SP), Y10
-	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y6, Y6
-	VPERM2I128     $0x31, Y6, Y2, Y10
-	VPERM2I128     $0x20, Y6, Y2, Y2
-	VPADDD         Y10, Y2, Y2
-	VCVTDQ2PS      Y2, Y2
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y13, Y11, Y11
-	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        224(SP), Y10
-	VPSHUFB        streampair23<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPBROADCASTD   44(DX), Y11
-	VPMADDWD       Y11, Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y11, Y10, Y10
-	VFMADD231PS    Y10, Y12, Y0
-	ADDQ           $0x00000030, DX
-	ADDQ           $0x00000054, SI
-	ADDQ           $0x00000054, R10
+	ADDQ           $0x00000020, SI
+	ADDQ           $0x00000020, R10
+	ADDQ           $0x00000040, R13
+	DECQ           BX
+	JNE            loop10
+	ADDQ           $0x00000014, SI
+	ADDQ           $0x00000014, R10
 	DECQ           CX
-	JNE            loop8
+	JNE            loop9
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -3773,7 +3137,7 @@ TEXT ·StreamIQ4_NLAVX2(SB), NOSPLIT, $0-56
 	VPBROADCASTD   X14, Y14
 	VBROADCASTI128 mptgo∕ggml∕internal∕scalar·nonLinear+0(SB), Y13
 
-loop9:
+loop11:
 	PREFETCHT1     (R11)
 	PREFETCHT1     64(R11)
 	PREFETCHT1     128(R11)
@@ -3872,7 +3236,7 @@ loop9:
 	ADDQ           $0x00000012, R10
 	ADDQ           $0x00000030, DX
 	DECQ           CX
-	JNE            loop9
+	JNE            loop11
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -3898,115 +3262,119 @@ TEXT ·StreamIQ4_XSAVX2(SB), NOSPLIT, $256-56
 	VPBROADCASTD   X14, Y14
 	VBROADCASTI128 mptgo∕ggml∕internal∕scalar·nonLinear+0(SB), Y13
 
-loop10:
-	VMOVAPS        Y0, Y12
-	VMOVD          (SI), X2
-	VPINSRD        $0x01, (SI)(R8*1), X2, X2
-	VPINSRD        $0x02, (SI)(R8*2), X2, X2
-	VPINSRD        $0x03, (SI)(R9*1), X2, X2
-	VMOVD          (R10), X4
-	VPINSRD        $0x01, (R10)(R8*1), X4, X4
-	VPINSRD        $0x02, (R10)(R8*2), X4, X4
-	VPINSRD        $0x03, (R10)(R9*1), X4, X4
-	VINSERTI128    $0x01, X4, Y2, Y2
-	VMOVD          4(SI), X1
-	VPINSRD        $0x01, 4(SI)(R8*1), X1, X1
-	VPINSRD        $0x02, 4(SI)(R8*2), X1, X1
-	VPINSRD        $0x03, 4(SI)(R9*1), X1, X1
-	VMOVD          4(R10), X4
-	VPINSRD        $0x01, 4(R10)(R8*1), X4, X4
-	VPINSRD        $0x02, 4(R10)(R8*2), X4, X4
-	VPINSRD        $0x03, 4(R10)(R9*1), X4, X4
-	VINSERTI128    $0x01, X4, Y1, Y1
-	MOVWLZX        (SI)(R9*1), AX
-	SHLQ           $0x10, AX
-	MOVW           (SI)(R8*2), AX
-	SHLQ           $0x10, AX
-	MOVW           (SI)(R8*1), AX
-	SHLQ           $0x10, AX
-	MOVW           (SI), AX
-	MOVWLZX        (R10)(R9*1), BX
-	SHLQ           $0x10, BX
-	MOVW           (R10)(R8*2), BX
-	SHLQ           $0x10, BX
-	MOVW           (R10)(R8*1), BX
-	SHLQ           $0x10, BX
-	MOVW           (R10), BX
-	VMOVQ          AX, X0
-	VPINSRQ        $0x01, BX, X0, X0
-	VCVTPH2PS      X0, Y0
-	VPAND          streamdword0f<>+0(SB), Y1, Y3
-	VPSRLD         $0x0c, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, (SP)
-	VPSRLD         $0x04, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x0e, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 32(SP)
-	VPSRLD         $0x08, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x10, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 64(SP)
-	VPSRLD         $0x0c, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x12, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 96(SP)
-	VPSRLD         $0x10, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x14, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 128(SP)
-	VPSRLD         $0x14, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x16, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 160(SP)
-	VPSRLD         $0x18, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x18, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 192(SP)
-	VPSRLD         $0x1c, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x1a, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 224(SP)
-	VMOVAPS        Y12, Y0
+loop12:
+	VMOVAPS     Y0, Y12
+	VMOVD       (SI), X2
+	VPINSRD     $0x01, (SI)(R8*1), X2, X2
+	VPINSRD     $0x02, (SI)(R8*2), X2, X2
+	VPINSRD     $0x03, (SI)(R9*1), X2, X2
+	VMOVD       (R10), X4
+	VPINSRD     $0x01, (R10)(R8*1), X4, X4
+	VPINSRD     $0x02, (R10)(R8*2), X4, X4
+	VPINSRD     $0x03, (R10)(R9*1), X4, X4
+	VINSERTI128 $0x01, X4, Y2, Y2
+	VMOVD       4(SI), X1
+	VPINSRD     $0x01, 4(SI)(R8*1), X1, X1
+	VPINSRD     $0x02, 4(SI)(R8*2), X1, X1
+	VPINSRD     $0x03, 4(SI)(R9*1), X1, X1
+	VMOVD       4(R10), X4
+	VPINSRD     $0x01, 4(R10)(R8*1), X4, X4
+	VPINSRD     $0x02, 4(R10)(R8*2), X4, X4
+	VPINSRD     $0x03, 4(R10)(R9*1), X4, X4
+	VINSERTI128 $0x01, X4, Y1, Y1
+	MOVWLZX     (SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI), AX
+	MOVWLZX     (R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10), BX
+	VMOVQ       AX, X0
+	VPINSRQ     $0x01, BX, X0, X0
+	VCVTPH2PS   X0, Y0
+	VPAND       streamdword0f<>+0(SB), Y1, Y3
+	VPSRLD      $0x0c, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, (SP)
+	VPSRLD      $0x04, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x0e, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 32(SP)
+	VPSRLD      $0x08, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x10, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 64(SP)
+	VPSRLD      $0x0c, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x12, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 96(SP)
+	VPSRLD      $0x10, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x14, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 128(SP)
+	VPSRLD      $0x14, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x16, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 160(SP)
+	VPSRLD      $0x18, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x18, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 192(SP)
+	VPSRLD      $0x1c, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x1a, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 224(SP)
+	VMOVAPS     Y12, Y0
+	LEAQ        (SP), R13
+	MOVQ        $0x00000008, BX
+
+loop13:
 	PREFETCHT1     (R11)
 	PREFETCHT1     64(R11)
 	PREFETCHT1     128(R11)
@@ -4082,559 +3450,18 @@ loop10:
 	VPHADDD        Y3, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VBROADCASTSS   32(DX), Y9
-	VMULPS         (SP), Y9, Y9
+	VMULPS         (R13), Y9, Y9
 	VFMADD231PS    Y1, Y9, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        24(SI), X8
-	VINSERTI128    $0x01, 24(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y1
-	VPMADDWD       Y15, Y1, Y1
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y1, Y1
-	VMOVDQU        24(SI)(R8*1), X8
-	VINSERTI128    $0x01, 24(R10)(R8*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y2, Y2
-	VMOVDQU        24(SI)(R8*2), X8
-	VINSERTI128    $0x01, 24(R10)(R8*2), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y3
-	VPMADDWD       Y15, Y3, Y3
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y3, Y3
-	VMOVDQU        24(SI)(R9*1), X8
-	VINSERTI128    $0x01, 24(R10)(R9*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y4, Y4
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         32(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        40(SI), X8
-	VINSERTI128    $0x01, 40(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y1
-	VPMADDWD       Y15, Y1, Y1
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y1, Y1
-	VMOVDQU        40(SI)(R8*1), X8
-	VINSERTI128    $0x01, 40(R10)(R8*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y2, Y2
-	VMOVDQU        40(SI)(R8*2), X8
-	VINSERTI128    $0x01, 40(R10)(R8*2), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y3
-	VPMADDWD       Y15, Y3, Y3
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y3, Y3
-	VMOVDQU        40(SI)(R9*1), X8
-	VINSERTI128    $0x01, 40(R10)(R9*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y4, Y4
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         64(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        56(SI), X8
-	VINSERTI128    $0x01, 56(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y1
-	VPMADDWD       Y15, Y1, Y1
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y1, Y1
-	VMOVDQU        56(SI)(R8*1), X8
-	VINSERTI128    $0x01, 56(R10)(R8*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y2, Y2
-	VMOVDQU        56(SI)(R8*2), X8
-	VINSERTI128    $0x01, 56(R10)(R8*2), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y3
-	VPMADDWD       Y15, Y3, Y3
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y3, Y3
-	VMOVDQU        56(SI)(R9*1), X8
-	VINSERTI128    $0x01, 56(R10)(R9*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y4, Y4
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         96(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        72(SI), X8
-	VINSERTI128    $0x01, 72(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y1
-	VPMADDWD       Y15, Y1, Y1
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y1, Y1
-	VMOVDQU        72(SI)(R8*1), X8
-	VINSERTI128    $0x01, 72(R10)(R8*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y2, Y2
-	VMOVDQU        72(SI)(R8*2), X8
-	VINSERTI128    $0x01, 72(R10)(R8*2), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y3
-	VPMADDWD       Y15, Y3, Y3
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y3, Y3
-	VMOVDQU        72(SI)(R9*1), X8
-	VINSERTI128    $0x01, 72(R10)(R9*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y4, Y4
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         128(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        88(SI), X8
-	VINSERTI128    $0x01, 88(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y1
-	VPMADDWD       Y15, Y1, Y1
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y1, Y1
-	VMOVDQU        88(SI)(R8*1), X8
-	VINSERTI128    $0x01, 88(R10)(R8*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y2, Y2
-	VMOVDQU        88(SI)(R8*2), X8
-	VINSERTI128    $0x01, 88(R10)(R8*2), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y3
-	VPMADDWD       Y15, Y3, Y3
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y3, Y3
-	VMOVDQU        88(SI)(R9*1), X8
-	VINSERTI128    $0x01, 88(R10)(R9*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y4, Y4
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         160(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        104(SI), X8
-	VINSERTI128    $0x01, 104(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y1
-	VPMADDWD       Y15, Y1, Y1
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y1, Y1
-	VMOVDQU        104(SI)(R8*1), X8
-	VINSERTI128    $0x01, 104(R10)(R8*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y2, Y2
-	VMOVDQU        104(SI)(R8*2), X8
-	VINSERTI128    $0x01, 104(R10)(R8*2), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y3
-	VPMADDWD       Y15, Y3, Y3
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y3, Y3
-	VMOVDQU        104(SI)(R9*1), X8
-	VINSERTI128    $0x01, 104(R10)(R9*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y4, Y4
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         192(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        120(SI), X8
-	VINSERTI128    $0x01, 120(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y1
-	VPMADDWD       Y15, Y1, Y1
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y1, Y1
-	VMOVDQU        120(SI)(R8*1), X8
-	VINSERTI128    $0x01, 120(R10)(R8*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y2, Y2
-	VMOVDQU        120(SI)(R8*2), X8
-	VINSERTI128    $0x01, 120(R10)(R8*2), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y3
-	VPMADDWD       Y15, Y3, Y3
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y3, Y3
-	VMOVDQU        120(SI)(R9*1), X8
-	VINSERTI128    $0x01, 120(R10)(R9*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPABSB         Y8, Y10
-	VPSIGNB        Y8, Y5, Y8
-	VPMADDUBSW     Y8, Y10, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPABSB         Y9, Y10
-	VPSIGNB        Y9, Y6, Y9
-	VPMADDUBSW     Y9, Y10, Y11
-	VPMADDWD       Y15, Y11, Y11
-	VPADDD         Y11, Y4, Y4
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         224(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	ADDQ           $0x00000088, SI
-	ADDQ           $0x00000088, R10
+	ADDQ           $0x00000010, SI
+	ADDQ           $0x00000010, R10
+	ADDQ           $0x00000020, R13
+	DECQ           BX
+	JNE            loop13
+	ADDQ           $0x00000008, SI
+	ADDQ           $0x00000008, R10
 	DECQ           CX
-	JNE            loop10
+	JNE            loop12
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -4673,7 +3500,7 @@ TEXT ·StreamQ8_0AVX2(SB), NOSPLIT, $0-56
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop11:
+loop14:
 	PREFETCHT1     (R11)
 	PREFETCHT1     64(R11)
 	PREFETCHT1     128(R11)
@@ -4762,7 +3589,7 @@ loop11:
 	ADDQ           $0x00000022, R10
 	ADDQ           $0x00000030, DX
 	DECQ           CX
-	JNE            loop11
+	JNE            loop14
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -4790,7 +3617,7 @@ TEXT ·StreamQ6_KAVX2(SB), NOSPLIT, $128-56
 	VMOVD        AX, X12
 	VPBROADCASTD X12, Y12
 
-loop12:
+loop15:
 	MOVWLZX      208(SI)(R9*1), AX
 	SHLQ         $0x10, AX
 	MOVW         208(SI)(R8*2), AX
@@ -5691,7 +4518,7 @@ loop12:
 	ADDQ         $0x000000d2, SI
 	ADDQ         $0x000000d2, R10
 	DECQ         CX
-	JNE          loop12
+	JNE          loop15
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET
@@ -5718,7 +4545,7 @@ TEXT ·StreamExpandedAVX2(SB), NOSPLIT, $0-56
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop13:
+loop16:
 	PREFETCHT1   (R11)
 	PREFETCHT1   64(R11)
 	ADDQ         R12, R11
@@ -5789,7 +4616,7 @@ loop13:
 	ADDQ         $0x00000028, R10
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop13
+	JNE          loop16
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET
@@ -5810,7 +4637,7 @@ TEXT ·StreamExpandedHalvesAVX2(SB), NOSPLIT, $0-56
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop14:
+loop17:
 	PREFETCHT1   (R11)
 	PREFETCHT1   64(R11)
 	ADDQ         R12, R11
@@ -5897,7 +4724,7 @@ loop14:
 	ADDQ         $0x00000028, R10
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop14
+	JNE          loop17
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET

@@ -564,142 +564,146 @@ TEXT ·StreamQ4_KAVX512(SB), NOSPLIT, $512-56
 	VPBROADCASTD X14, Y14
 
 loop5:
-	VMOVAPS      Y0, Y9
-	MOVWLZX      (SI)(R9*1), AX
-	SHLQ         $0x10, AX
-	MOVW         (SI)(R8*2), AX
-	SHLQ         $0x10, AX
-	MOVW         (SI)(R8*1), AX
-	SHLQ         $0x10, AX
-	MOVW         (SI), AX
-	MOVWLZX      (R10)(R9*1), BX
-	SHLQ         $0x10, BX
-	MOVW         (R10)(R8*2), BX
-	SHLQ         $0x10, BX
-	MOVW         (R10)(R8*1), BX
-	SHLQ         $0x10, BX
-	MOVW         (R10), BX
-	VMOVQ        AX, X13
-	VPINSRQ      $0x01, BX, X13, X13
-	VCVTPH2PS    X13, Y13
-	MOVWLZX      2(SI)(R9*1), AX
-	SHLQ         $0x10, AX
-	MOVW         2(SI)(R8*2), AX
-	SHLQ         $0x10, AX
-	MOVW         2(SI)(R8*1), AX
-	SHLQ         $0x10, AX
-	MOVW         2(SI), AX
-	MOVWLZX      2(R10)(R9*1), BX
-	SHLQ         $0x10, BX
-	MOVW         2(R10)(R8*2), BX
-	SHLQ         $0x10, BX
-	MOVW         2(R10)(R8*1), BX
-	SHLQ         $0x10, BX
-	MOVW         2(R10), BX
-	VMOVQ        AX, X11
-	VPINSRQ      $0x01, BX, X11, X11
-	VCVTPH2PS    X11, Y11
-	VXORPS       streamsignBit<>+0(SB), Y11, Y11
-	VMOVDQU      4(SI), X0
-	VINSERTI128  $0x01, 4(R10), Y0, Y0
-	VMOVDQU      4(SI)(R8*1), X1
-	VINSERTI128  $0x01, 4(R10)(R8*1), Y1, Y1
-	VMOVDQU      4(SI)(R8*2), X2
-	VINSERTI128  $0x01, 4(R10)(R8*2), Y2, Y2
-	VMOVDQU      4(SI)(R9*1), X3
-	VINSERTI128  $0x01, 4(R10)(R9*1), Y3, Y3
-	VPUNPCKLDQ   Y1, Y0, Y4
-	VPUNPCKLDQ   Y3, Y2, Y5
-	VPUNPCKHDQ   Y1, Y0, Y6
-	VPUNPCKHDQ   Y3, Y2, Y7
-	VPUNPCKLQDQ  Y5, Y4, Y0
-	VPUNPCKHQDQ  Y5, Y4, Y1
-	VPUNPCKLQDQ  Y7, Y6, Y2
-	VPUNPCKHQDQ  Y7, Y6, Y3
-	VPAND        streamlow6<>+0(SB), Y0, Y4
-	VPAND        streamlow6<>+0(SB), Y1, Y5
-	VPSRLW       $0x02, Y0, Y0
-	VPSRLW       $0x02, Y1, Y1
-	VPAND        streamhigh2<>+0(SB), Y0, Y0
-	VPAND        streamhigh2<>+0(SB), Y1, Y1
-	VPAND        streamlow4<>+0(SB), Y2, Y6
-	VPSRLW       $0x04, Y2, Y2
-	VPAND        streamlow4<>+0(SB), Y2, Y7
-	VPOR         Y0, Y6, Y6
-	VPOR         Y1, Y7, Y7
-	VPAND        streamlowByte<>+0(SB), Y4, Y0
-	VPAND        streamlowByte<>+0(SB), Y5, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, (SP)
-	VMOVUPS      Y1, 32(SP)
-	VPSRLD       $0x08, Y4, Y0
-	VPAND        streamlowByte<>+0(SB), Y0, Y0
-	VPSRLD       $0x08, Y5, Y1
-	VPAND        streamlowByte<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 64(SP)
-	VMOVUPS      Y1, 96(SP)
-	VPSRLD       $0x10, Y4, Y0
-	VPAND        streamlowByte<>+0(SB), Y0, Y0
-	VPSRLD       $0x10, Y5, Y1
-	VPAND        streamlowByte<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 128(SP)
-	VMOVUPS      Y1, 160(SP)
-	VPSRLD       $0x18, Y4, Y0
-	VPSRLD       $0x18, Y5, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 192(SP)
-	VMOVUPS      Y1, 224(SP)
-	VPAND        streamlowByte<>+0(SB), Y6, Y0
-	VPAND        streamlowByte<>+0(SB), Y7, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 256(SP)
-	VMOVUPS      Y1, 288(SP)
-	VPSRLD       $0x08, Y6, Y0
-	VPAND        streamlowByte<>+0(SB), Y0, Y0
-	VPSRLD       $0x08, Y7, Y1
-	VPAND        streamlowByte<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 320(SP)
-	VMOVUPS      Y1, 352(SP)
-	VPSRLD       $0x10, Y6, Y0
-	VPAND        streamlowByte<>+0(SB), Y0, Y0
-	VPSRLD       $0x10, Y7, Y1
-	VPAND        streamlowByte<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 384(SP)
-	VMOVUPS      Y1, 416(SP)
-	VPSRLD       $0x18, Y6, Y0
-	VPSRLD       $0x18, Y7, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 448(SP)
-	VMOVUPS      Y1, 480(SP)
-	VMOVAPS      Y9, Y0
+	VMOVAPS     Y0, Y9
+	MOVWLZX     (SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI), AX
+	MOVWLZX     (R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10), BX
+	VMOVQ       AX, X13
+	VPINSRQ     $0x01, BX, X13, X13
+	VCVTPH2PS   X13, Y13
+	MOVWLZX     2(SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        2(SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        2(SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        2(SI), AX
+	MOVWLZX     2(R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        2(R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        2(R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        2(R10), BX
+	VMOVQ       AX, X11
+	VPINSRQ     $0x01, BX, X11, X11
+	VCVTPH2PS   X11, Y11
+	VXORPS      streamsignBit<>+0(SB), Y11, Y11
+	VMOVDQU     4(SI), X0
+	VINSERTI128 $0x01, 4(R10), Y0, Y0
+	VMOVDQU     4(SI)(R8*1), X1
+	VINSERTI128 $0x01, 4(R10)(R8*1), Y1, Y1
+	VMOVDQU     4(SI)(R8*2), X2
+	VINSERTI128 $0x01, 4(R10)(R8*2), Y2, Y2
+	VMOVDQU     4(SI)(R9*1), X3
+	VINSERTI128 $0x01, 4(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPAND       streamlow6<>+0(SB), Y0, Y4
+	VPAND       streamlow6<>+0(SB), Y1, Y5
+	VPSRLW      $0x02, Y0, Y0
+	VPSRLW      $0x02, Y1, Y1
+	VPAND       streamhigh2<>+0(SB), Y0, Y0
+	VPAND       streamhigh2<>+0(SB), Y1, Y1
+	VPAND       streamlow4<>+0(SB), Y2, Y6
+	VPSRLW      $0x04, Y2, Y2
+	VPAND       streamlow4<>+0(SB), Y2, Y7
+	VPOR        Y0, Y6, Y6
+	VPOR        Y1, Y7, Y7
+	VPAND       streamlowByte<>+0(SB), Y4, Y0
+	VPAND       streamlowByte<>+0(SB), Y5, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, (SP)
+	VMOVUPS     Y1, 32(SP)
+	VPSRLD      $0x08, Y4, Y0
+	VPAND       streamlowByte<>+0(SB), Y0, Y0
+	VPSRLD      $0x08, Y5, Y1
+	VPAND       streamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 64(SP)
+	VMOVUPS     Y1, 96(SP)
+	VPSRLD      $0x10, Y4, Y0
+	VPAND       streamlowByte<>+0(SB), Y0, Y0
+	VPSRLD      $0x10, Y5, Y1
+	VPAND       streamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 128(SP)
+	VMOVUPS     Y1, 160(SP)
+	VPSRLD      $0x18, Y4, Y0
+	VPSRLD      $0x18, Y5, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 192(SP)
+	VMOVUPS     Y1, 224(SP)
+	VPAND       streamlowByte<>+0(SB), Y6, Y0
+	VPAND       streamlowByte<>+0(SB), Y7, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 256(SP)
+	VMOVUPS     Y1, 288(SP)
+	VPSRLD      $0x08, Y6, Y0
+	VPAND       streamlowByte<>+0(SB), Y0, Y0
+	VPSRLD      $0x08, Y7, Y1
+	VPAND       streamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 320(SP)
+	VMOVUPS     Y1, 352(SP)
+	VPSRLD      $0x10, Y6, Y0
+	VPAND       streamlowByte<>+0(SB), Y0, Y0
+	VPSRLD      $0x10, Y7, Y1
+	VPAND       streamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 384(SP)
+	VMOVUPS     Y1, 416(SP)
+	VPSRLD      $0x18, Y6, Y0
+	VPSRLD      $0x18, Y7, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 448(SP)
+	VMOVUPS     Y1, 480(SP)
+	VMOVAPS     Y9, Y0
+	LEAQ        (SP), R13
+	MOVQ        $0x00000004, BX
+
+loop6:
 	PREFETCHT1   (R11)
 	PREFETCHT1   64(R11)
 	PREFETCHT1   128(R11)
@@ -746,10 +750,10 @@ loop5:
 	VPADDD       Y10, Y2, Y2
 	VCVTDQ2PS    Y2, Y2
 	VBROADCASTSS 32(DX), Y11
-	VMULPS       (SP), Y11, Y11
+	VMULPS       (R13), Y11, Y11
 	VFMADD231PS  Y2, Y11, Y0
 	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  32(SP), Y11, Y0
+	VFMADD231PS  32(R13), Y11, Y0
 	ADDQ         $0x00000030, DX
 	PREFETCHT1   (R11)
 	PREFETCHT1   64(R11)
@@ -813,367 +817,18 @@ loop5:
 	VPADDD       Y10, Y2, Y2
 	VCVTDQ2PS    Y2, Y2
 	VBROADCASTSS 32(DX), Y11
-	VMULPS       64(SP), Y11, Y11
+	VMULPS       64(R13), Y11, Y11
 	VFMADD231PS  Y2, Y11, Y0
 	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  96(SP), Y11, Y0
+	VFMADD231PS  96(R13), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VPAND        48(SI), Y14, Y11
-	VPXOR        Y2, Y2, Y2
-	VPDPBUSD     Y1, Y11, Y2
-	VPAND        48(SI)(R8*1), Y14, Y11
-	VPXOR        Y3, Y3, Y3
-	VPDPBUSD     Y1, Y11, Y3
-	VPAND        48(SI)(R8*2), Y14, Y11
-	VPXOR        Y4, Y4, Y4
-	VPDPBUSD     Y1, Y11, Y4
-	VPAND        48(SI)(R9*1), Y14, Y11
-	VPXOR        Y5, Y5, Y5
-	VPDPBUSD     Y1, Y11, Y5
-	VPACKSSDW    Y3, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPACKSSDW    Y5, Y4, Y4
-	VPMADDWD     Y15, Y4, Y4
-	VPACKSSDW    Y4, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPAND        48(R10), Y14, Y11
-	VPXOR        Y6, Y6, Y6
-	VPDPBUSD     Y1, Y11, Y6
-	VPAND        48(R10)(R8*1), Y14, Y11
-	VPXOR        Y7, Y7, Y7
-	VPDPBUSD     Y1, Y11, Y7
-	VPAND        48(R10)(R8*2), Y14, Y11
-	VPXOR        Y8, Y8, Y8
-	VPDPBUSD     Y1, Y11, Y8
-	VPAND        48(R10)(R9*1), Y14, Y11
-	VPXOR        Y9, Y9, Y9
-	VPDPBUSD     Y1, Y11, Y9
-	VPACKSSDW    Y7, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPACKSSDW    Y9, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPACKSSDW    Y8, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPERM2I128   $0x31, Y6, Y2, Y10
-	VPERM2I128   $0x20, Y6, Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS 32(DX), Y11
-	VMULPS       128(SP), Y11, Y11
-	VFMADD231PS  Y2, Y11, Y0
-	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  160(SP), Y11, Y0
-	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VMOVDQU      48(SI), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y2, Y2, Y2
-	VPDPBUSD     Y1, Y11, Y2
-	VMOVDQU      48(SI)(R8*1), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y3, Y3, Y3
-	VPDPBUSD     Y1, Y11, Y3
-	VMOVDQU      48(SI)(R8*2), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y4, Y4, Y4
-	VPDPBUSD     Y1, Y11, Y4
-	VMOVDQU      48(SI)(R9*1), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y5, Y5, Y5
-	VPDPBUSD     Y1, Y11, Y5
-	VPACKSSDW    Y3, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPACKSSDW    Y5, Y4, Y4
-	VPMADDWD     Y15, Y4, Y4
-	VPACKSSDW    Y4, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VMOVDQU      48(R10), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y6, Y6, Y6
-	VPDPBUSD     Y1, Y11, Y6
-	VMOVDQU      48(R10)(R8*1), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y7, Y7, Y7
-	VPDPBUSD     Y1, Y11, Y7
-	VMOVDQU      48(R10)(R8*2), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y8, Y8, Y8
-	VPDPBUSD     Y1, Y11, Y8
-	VMOVDQU      48(R10)(R9*1), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y9, Y9, Y9
-	VPDPBUSD     Y1, Y11, Y9
-	VPACKSSDW    Y7, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPACKSSDW    Y9, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPACKSSDW    Y8, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPERM2I128   $0x31, Y6, Y2, Y10
-	VPERM2I128   $0x20, Y6, Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS 32(DX), Y11
-	VMULPS       192(SP), Y11, Y11
-	VFMADD231PS  Y2, Y11, Y0
-	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  224(SP), Y11, Y0
-	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VPAND        80(SI), Y14, Y11
-	VPXOR        Y2, Y2, Y2
-	VPDPBUSD     Y1, Y11, Y2
-	VPAND        80(SI)(R8*1), Y14, Y11
-	VPXOR        Y3, Y3, Y3
-	VPDPBUSD     Y1, Y11, Y3
-	VPAND        80(SI)(R8*2), Y14, Y11
-	VPXOR        Y4, Y4, Y4
-	VPDPBUSD     Y1, Y11, Y4
-	VPAND        80(SI)(R9*1), Y14, Y11
-	VPXOR        Y5, Y5, Y5
-	VPDPBUSD     Y1, Y11, Y5
-	VPACKSSDW    Y3, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPACKSSDW    Y5, Y4, Y4
-	VPMADDWD     Y15, Y4, Y4
-	VPACKSSDW    Y4, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPAND        80(R10), Y14, Y11
-	VPXOR        Y6, Y6, Y6
-	VPDPBUSD     Y1, Y11, Y6
-	VPAND        80(R10)(R8*1), Y14, Y11
-	VPXOR        Y7, Y7, Y7
-	VPDPBUSD     Y1, Y11, Y7
-	VPAND        80(R10)(R8*2), Y14, Y11
-	VPXOR        Y8, Y8, Y8
-	VPDPBUSD     Y1, Y11, Y8
-	VPAND        80(R10)(R9*1), Y14, Y11
-	VPXOR        Y9, Y9, Y9
-	VPDPBUSD     Y1, Y11, Y9
-	VPACKSSDW    Y7, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPACKSSDW    Y9, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPACKSSDW    Y8, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPERM2I128   $0x31, Y6, Y2, Y10
-	VPERM2I128   $0x20, Y6, Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS 32(DX), Y11
-	VMULPS       256(SP), Y11, Y11
-	VFMADD231PS  Y2, Y11, Y0
-	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  288(SP), Y11, Y0
-	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VMOVDQU      80(SI), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y2, Y2, Y2
-	VPDPBUSD     Y1, Y11, Y2
-	VMOVDQU      80(SI)(R8*1), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y3, Y3, Y3
-	VPDPBUSD     Y1, Y11, Y3
-	VMOVDQU      80(SI)(R8*2), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y4, Y4, Y4
-	VPDPBUSD     Y1, Y11, Y4
-	VMOVDQU      80(SI)(R9*1), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y5, Y5, Y5
-	VPDPBUSD     Y1, Y11, Y5
-	VPACKSSDW    Y3, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPACKSSDW    Y5, Y4, Y4
-	VPMADDWD     Y15, Y4, Y4
-	VPACKSSDW    Y4, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VMOVDQU      80(R10), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y6, Y6, Y6
-	VPDPBUSD     Y1, Y11, Y6
-	VMOVDQU      80(R10)(R8*1), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y7, Y7, Y7
-	VPDPBUSD     Y1, Y11, Y7
-	VMOVDQU      80(R10)(R8*2), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y8, Y8, Y8
-	VPDPBUSD     Y1, Y11, Y8
-	VMOVDQU      80(R10)(R9*1), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y9, Y9, Y9
-	VPDPBUSD     Y1, Y11, Y9
-	VPACKSSDW    Y7, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPACKSSDW    Y9, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPACKSSDW    Y8, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPERM2I128   $0x31, Y6, Y2, Y10
-	VPERM2I128   $0x20, Y6, Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS 32(DX), Y11
-	VMULPS       320(SP), Y11, Y11
-	VFMADD231PS  Y2, Y11, Y0
-	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  352(SP), Y11, Y0
-	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VPAND        112(SI), Y14, Y11
-	VPXOR        Y2, Y2, Y2
-	VPDPBUSD     Y1, Y11, Y2
-	VPAND        112(SI)(R8*1), Y14, Y11
-	VPXOR        Y3, Y3, Y3
-	VPDPBUSD     Y1, Y11, Y3
-	VPAND        112(SI)(R8*2), Y14, Y11
-	VPXOR        Y4, Y4, Y4
-	VPDPBUSD     Y1, Y11, Y4
-	VPAND        112(SI)(R9*1), Y14, Y11
-	VPXOR        Y5, Y5, Y5
-	VPDPBUSD     Y1, Y11, Y5
-	VPACKSSDW    Y3, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPACKSSDW    Y5, Y4, Y4
-	VPMADDWD     Y15, Y4, Y4
-	VPACKSSDW    Y4, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPAND        112(R10), Y14, Y11
-	VPXOR        Y6, Y6, Y6
-	VPDPBUSD     Y1, Y11, Y6
-	VPAND        112(R10)(R8*1), Y14, Y11
-	VPXOR        Y7, Y7, Y7
-	VPDPBUSD     Y1, Y11, Y7
-	VPAND        112(R10)(R8*2), Y14, Y11
-	VPXOR        Y8, Y8, Y8
-	VPDPBUSD     Y1, Y11, Y8
-	VPAND        112(R10)(R9*1), Y14, Y11
-	VPXOR        Y9, Y9, Y9
-	VPDPBUSD     Y1, Y11, Y9
-	VPACKSSDW    Y7, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPACKSSDW    Y9, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPACKSSDW    Y8, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPERM2I128   $0x31, Y6, Y2, Y10
-	VPERM2I128   $0x20, Y6, Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS 32(DX), Y11
-	VMULPS       384(SP), Y11, Y11
-	VFMADD231PS  Y2, Y11, Y0
-	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  416(SP), Y11, Y0
-	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VMOVDQU      112(SI), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y2, Y2, Y2
-	VPDPBUSD     Y1, Y11, Y2
-	VMOVDQU      112(SI)(R8*1), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y3, Y3, Y3
-	VPDPBUSD     Y1, Y11, Y3
-	VMOVDQU      112(SI)(R8*2), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y4, Y4, Y4
-	VPDPBUSD     Y1, Y11, Y4
-	VMOVDQU      112(SI)(R9*1), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y5, Y5, Y5
-	VPDPBUSD     Y1, Y11, Y5
-	VPACKSSDW    Y3, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VPACKSSDW    Y5, Y4, Y4
-	VPMADDWD     Y15, Y4, Y4
-	VPACKSSDW    Y4, Y2, Y2
-	VPMADDWD     Y15, Y2, Y2
-	VMOVDQU      112(R10), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y6, Y6, Y6
-	VPDPBUSD     Y1, Y11, Y6
-	VMOVDQU      112(R10)(R8*1), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y7, Y7, Y7
-	VPDPBUSD     Y1, Y11, Y7
-	VMOVDQU      112(R10)(R8*2), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y8, Y8, Y8
-	VPDPBUSD     Y1, Y11, Y8
-	VMOVDQU      112(R10)(R9*1), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y9, Y9, Y9
-	VPDPBUSD     Y1, Y11, Y9
-	VPACKSSDW    Y7, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPACKSSDW    Y9, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPACKSSDW    Y8, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPERM2I128   $0x31, Y6, Y2, Y10
-	VPERM2I128   $0x20, Y6, Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS 32(DX), Y11
-	VMULPS       448(SP), Y11, Y11
-	VFMADD231PS  Y2, Y11, Y0
-	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  480(SP), Y11, Y0
-	ADDQ         $0x00000030, DX
-	ADDQ         $0x00000090, SI
-	ADDQ         $0x00000090, R10
+	ADDQ         $0x00000020, SI
+	ADDQ         $0x00000020, R10
+	ADDQ         $0x00000080, R13
+	DECQ         BX
+	JNE          loop6
+	ADDQ         $0x00000010, SI
+	ADDQ         $0x00000010, R10
 	DECQ         CX
 	JNE          loop5
 	VMOVUPS      Y0, (DI)
@@ -1233,7 +888,7 @@ TEXT ·StreamQ5_KAVX512(SB), NOSPLIT, $512-56
 	VMOVD        AX, X12
 	VPBROADCASTD X12, Y12
 
-loop6:
+loop7:
 	VMOVAPS      Y0, Y9
 	MOVWLZX      (SI)(R9*1), AX
 	SHLQ         $0x10, AX
@@ -2085,7 +1740,7 @@ loop6:
 	ADDQ         $0x000000b0, SI
 	ADDQ         $0x000000b0, R10
 	DECQ         CX
-	JNE          loop6
+	JNE          loop7
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET
@@ -2113,7 +1768,7 @@ TEXT ·StreamQ3_KAVX512(SB), NOSPLIT, $128-56
 	VMOVD        AX, X12
 	VPBROADCASTD X12, Y12
 
-loop7:
+loop8:
 	VMOVAPS        Y0, Y13
 	VMOVDQU        92(SI), X0
 	VINSERTI128    $0x01, 92(R10), Y0, Y0
@@ -3002,7 +2657,7 @@ loop7:
 	ADDQ           $0x0000006e, SI
 	ADDQ           $0x0000006e, R10
 	DECQ           CX
-	JNE            loop7
+	JNE            loop8
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -3057,78 +2712,82 @@ TEXT ·StreamQ2_KAVX512(SB), NOSPLIT, $256-56
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 
-loop8:
-	MOVWLZX        80(SI)(R9*1), AX
-	SHLQ           $0x10, AX
-	MOVW           80(SI)(R8*2), AX
-	SHLQ           $0x10, AX
-	MOVW           80(SI)(R8*1), AX
-	SHLQ           $0x10, AX
-	MOVW           80(SI), AX
-	MOVWLZX        80(R10)(R9*1), BX
-	SHLQ           $0x10, BX
-	MOVW           80(R10)(R8*2), BX
-	SHLQ           $0x10, BX
-	MOVW           80(R10)(R8*1), BX
-	SHLQ           $0x10, BX
-	MOVW           80(R10), BX
-	VMOVQ          AX, X13
-	VPINSRQ        $0x01, BX, X13, X13
-	VCVTPH2PS      X13, Y13
-	MOVWLZX        82(SI)(R9*1), AX
-	SHLQ           $0x10, AX
-	MOVW           82(SI)(R8*2), AX
-	SHLQ           $0x10, AX
-	MOVW           82(SI)(R8*1), AX
-	SHLQ           $0x10, AX
-	MOVW           82(SI), AX
-	MOVWLZX        82(R10)(R9*1), BX
-	SHLQ           $0x10, BX
-	MOVW           82(R10)(R8*2), BX
-	SHLQ           $0x10, BX
-	MOVW           82(R10)(R8*1), BX
-	SHLQ           $0x10, BX
-	MOVW           82(R10), BX
-	VMOVQ          AX, X12
-	VPINSRQ        $0x01, BX, X12, X12
-	VCVTPH2PS      X12, Y12
-	VXORPS         streamsignBit<>+0(SB), Y12, Y12
-	VMOVDQU        (SI), X2
-	VINSERTI128    $0x01, (R10), Y2, Y2
-	VMOVDQU        (SI)(R8*1), X3
-	VINSERTI128    $0x01, (R10)(R8*1), Y3, Y3
-	VMOVDQU        (SI)(R8*2), X4
-	VINSERTI128    $0x01, (R10)(R8*2), Y4, Y4
-	VMOVDQU        (SI)(R9*1), X5
-	VINSERTI128    $0x01, (R10)(R9*1), Y5, Y5
-	VPUNPCKLDQ     Y3, Y2, Y6
-	VPUNPCKLDQ     Y5, Y4, Y7
-	VPUNPCKHDQ     Y3, Y2, Y8
-	VPUNPCKHDQ     Y5, Y4, Y9
-	VPUNPCKLQDQ    Y7, Y6, Y2
-	VPUNPCKHQDQ    Y7, Y6, Y3
-	VPUNPCKLQDQ    Y9, Y8, Y4
-	VPUNPCKHQDQ    Y9, Y8, Y5
-	VPAND          streamlow4<>+0(SB), Y2, Y10
-	VMOVDQU        Y10, (SP)
-	VPSRLW         $0x04, Y2, Y2
-	VPAND          streamlow4<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 128(SP)
-	VPAND          streamlow4<>+0(SB), Y3, Y10
-	VMOVDQU        Y10, 32(SP)
-	VPSRLW         $0x04, Y3, Y3
-	VPAND          streamlow4<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 160(SP)
-	VPAND          streamlow4<>+0(SB), Y4, Y10
-	VMOVDQU        Y10, 64(SP)
-	VPSRLW         $0x04, Y4, Y4
-	VPAND          streamlow4<>+0(SB), Y4, Y4
-	VMOVDQU        Y4, 192(SP)
-	VPAND          streamlow4<>+0(SB), Y5, Y10
-	VMOVDQU        Y10, 96(SP)
-	VPSRLW         $0x04, Y5, Y5
-	VPAND          streamlow4<>+0(SB), Y5, Y5
-	VMOVDQU        Y5, 224(SP)
+loop9:
+	MOVWLZX     80(SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        80(SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        80(SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        80(SI), AX
+	MOVWLZX     80(R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        80(R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        80(R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        80(R10), BX
+	VMOVQ       AX, X13
+	VPINSRQ     $0x01, BX, X13, X13
+	VCVTPH2PS   X13, Y13
+	MOVWLZX     82(SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        82(SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        82(SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        82(SI), AX
+	MOVWLZX     82(R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        82(R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        82(R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        82(R10), BX
+	VMOVQ       AX, X12
+	VPINSRQ     $0x01, BX, X12, X12
+	VCVTPH2PS   X12, Y12
+	VXORPS      streamsignBit<>+0(SB), Y12, Y12
+	VMOVDQU     (SI), X2
+	VINSERTI128 $0x01, (R10), Y2, Y2
+	VMOVDQU     (SI)(R8*1), X3
+	VINSERTI128 $0x01, (R10)(R8*1), Y3, Y3
+	VMOVDQU     (SI)(R8*2), X4
+	VINSERTI128 $0x01, (R10)(R8*2), Y4, Y4
+	VMOVDQU     (SI)(R9*1), X5
+	VINSERTI128 $0x01, (R10)(R9*1), Y5, Y5
+	VPUNPCKLDQ  Y3, Y2, Y6
+	VPUNPCKLDQ  Y5, Y4, Y7
+	VPUNPCKHDQ  Y3, Y2, Y8
+	VPUNPCKHDQ  Y5, Y4, Y9
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPUNPCKLQDQ Y9, Y8, Y4
+	VPUNPCKHQDQ Y9, Y8, Y5
+	VPAND       streamlow4<>+0(SB), Y2, Y10
+	VMOVDQU     Y10, (SP)
+	VPSRLW      $0x04, Y2, Y2
+	VPAND       streamlow4<>+0(SB), Y2, Y2
+	VMOVDQU     Y2, 128(SP)
+	VPAND       streamlow4<>+0(SB), Y3, Y10
+	VMOVDQU     Y10, 32(SP)
+	VPSRLW      $0x04, Y3, Y3
+	VPAND       streamlow4<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 160(SP)
+	VPAND       streamlow4<>+0(SB), Y4, Y10
+	VMOVDQU     Y10, 64(SP)
+	VPSRLW      $0x04, Y4, Y4
+	VPAND       streamlow4<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 192(SP)
+	VPAND       streamlow4<>+0(SB), Y5, Y10
+	VMOVDQU     Y10, 96(SP)
+	VPSRLW      $0x04, Y5, Y5
+	VPAND       streamlow4<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, 224(SP)
+	LEAQ        (SP), R13
+	MOVQ        $0x00000002, BX
+
+loop10:
 	PREFETCHT1     (R11)
 	PREFETCHT1     64(R11)
 	ADDQ           R12, R11
@@ -3150,7 +2809,7 @@ loop8:
 	VPACKSSDW      Y5, Y4, Y4
 	VPMADDWD       Y15, Y4, Y4
 	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 (SP), Y10
+	VBROADCASTI128 (R13), Y10
 	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y2, Y2
@@ -3171,7 +2830,7 @@ loop8:
 	VPACKSSDW      Y9, Y8, Y8
 	VPMADDWD       Y15, Y8, Y8
 	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 16(SP), Y10
+	VBROADCASTI128 16(R13), Y10
 	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y6, Y6
@@ -3182,7 +2841,7 @@ loop8:
 	VBROADCASTSS   32(DX), Y11
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        128(SP), Y10
+	VMOVDQU        128(R13), Y10
 	VPSHUFB        streampair01<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPBROADCASTD   44(DX), Y11
@@ -3221,7 +2880,7 @@ loop8:
 	VPACKSSDW      Y5, Y4, Y4
 	VPMADDWD       Y15, Y4, Y4
 	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 (SP), Y10
+	VBROADCASTI128 (R13), Y10
 	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y2, Y2
@@ -3250,7 +2909,7 @@ loop8:
 	VPACKSSDW      Y9, Y8, Y8
 	VPMADDWD       Y15, Y8, Y8
 	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 16(SP), Y10
+	VBROADCASTI128 16(R13), Y10
 	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y6, Y6
@@ -3261,7 +2920,7 @@ loop8:
 	VBROADCASTSS   32(DX), Y11
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        128(SP), Y10
+	VMOVDQU        128(R13), Y10
 	VPSHUFB        streampair23<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPBROADCASTD   44(DX), Y11
@@ -3300,7 +2959,7 @@ loop8:
 	VPACKSSDW      Y5, Y4, Y4
 	VPMADDWD       Y15, Y4, Y4
 	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 32(SP), Y10
+	VBROADCASTI128 32(R13), Y10
 	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y2, Y2
@@ -3329,7 +2988,7 @@ loop8:
 	VPACKSSDW      Y9, Y8, Y8
 	VPMADDWD       Y15, Y8, Y8
 	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 48(SP), Y10
+	VBROADCASTI128 48(R13), Y10
 	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y6, Y6
@@ -3340,7 +2999,7 @@ loop8:
 	VBROADCASTSS   32(DX), Y11
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        160(SP), Y10
+	VMOVDQU        160(R13), Y10
 	VPSHUFB        streampair01<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPBROADCASTD   44(DX), Y11
@@ -3379,7 +3038,7 @@ loop8:
 	VPACKSSDW      Y5, Y4, Y4
 	VPMADDWD       Y15, Y4, Y4
 	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 32(SP), Y10
+	VBROADCASTI128 32(R13), Y10
 	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y2, Y2
@@ -3408,7 +3067,7 @@ loop8:
 	VPACKSSDW      Y9, Y8, Y8
 	VPMADDWD       Y15, Y8, Y8
 	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 48(SP), Y10
+	VBROADCASTI128 48(R13), Y10
 	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y6, Y6
@@ -3419,7 +3078,7 @@ loop8:
 	VBROADCASTSS   32(DX), Y11
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        160(SP), Y10
+	VMOVDQU        160(R13), Y10
 	VPSHUFB        streampair23<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPBROADCASTD   44(DX), Y11
@@ -3429,310 +3088,15 @@ loop8:
 	VMULPS         Y11, Y10, Y10
 	VFMADD231PS    Y10, Y12, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VPAND          48(SI), Y14, Y11
-	VPXOR          Y2, Y2, Y2
-	VPDPBUSD       Y1, Y11, Y2
-	VPAND          48(SI)(R8*1), Y14, Y11
-	VPXOR          Y3, Y3, Y3
-	VPDPBUSD       Y1, Y11, Y3
-	VPAND          48(SI)(R8*2), Y14, Y11
-	VPXOR          Y4, Y4, Y4
-	VPDPBUSD       Y1, Y11, Y4
-	VPAND          48(SI)(R9*1), Y14, Y11
-	VPXOR          Y5, Y5, Y5
-	VPDPBUSD       Y1, Y11, Y5
-	VPACKSSDW      Y3, Y2, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPACKSSDW      Y5, Y4, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 64(SP), Y10
-	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y2, Y2
-	VPAND          48(R10), Y14, Y11
-	VPXOR          Y6, Y6, Y6
-	VPDPBUSD       Y1, Y11, Y6
-	VPAND          48(R10)(R8*1), Y14, Y11
-	VPXOR          Y7, Y7, Y7
-	VPDPBUSD       Y1, Y11, Y7
-	VPAND          48(R10)(R8*2), Y14, Y11
-	VPXOR          Y8, Y8, Y8
-	VPDPBUSD       Y1, Y11, Y8
-	VPAND          48(R10)(R9*1), Y14, Y11
-	VPXOR          Y9, Y9, Y9
-	VPDPBUSD       Y1, Y11, Y9
-	VPACKSSDW      Y7, Y6, Y6
-	VPMADDWD       Y15, Y6, Y6
-	VPACKSSDW      Y9, Y8, Y8
-	VPMADDWD       Y15, Y8, Y8
-	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 80(SP), Y10
-	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y6, Y6
-	VPERM2I128     $0x31, Y6, Y2, Y10
-	VPERM2I128     $0x20, Y6, Y2, Y2
-	VPADDD         Y10, Y2, Y2
-	VCVTDQ2PS      Y2, Y2
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y13, Y11, Y11
-	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        192(SP), Y10
-	VPSHUFB        streampair01<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPBROADCASTD   44(DX), Y11
-	VPMADDWD       Y11, Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y11, Y10, Y10
-	VFMADD231PS    Y10, Y12, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VMOVDQU        48(SI), Y11
-	VPSRLW         $0x02, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y2, Y2, Y2
-	VPDPBUSD       Y1, Y11, Y2
-	VMOVDQU        48(SI)(R8*1), Y11
-	VPSRLW         $0x02, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y3, Y3, Y3
-	VPDPBUSD       Y1, Y11, Y3
-	VMOVDQU        48(SI)(R8*2), Y11
-	VPSRLW         $0x02, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y4, Y4, Y4
-	VPDPBUSD       Y1, Y11, Y4
-	VMOVDQU        48(SI)(R9*1), Y11
-	VPSRLW         $0x02, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y5, Y5, Y5
-	VPDPBUSD       Y1, Y11, Y5
-	VPACKSSDW      Y3, Y2, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPACKSSDW      Y5, Y4, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 64(SP), Y10
-	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y2, Y2
-	VMOVDQU        48(R10), Y11
-	VPSRLW         $0x02, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y6, Y6, Y6
-	VPDPBUSD       Y1, Y11, Y6
-	VMOVDQU        48(R10)(R8*1), Y11
-	VPSRLW         $0x02, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y7, Y7, Y7
-	VPDPBUSD       Y1, Y11, Y7
-	VMOVDQU        48(R10)(R8*2), Y11
-	VPSRLW         $0x02, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y8, Y8, Y8
-	VPDPBUSD       Y1, Y11, Y8
-	VMOVDQU        48(R10)(R9*1), Y11
-	VPSRLW         $0x02, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y9, Y9, Y9
-	VPDPBUSD       Y1, Y11, Y9
-	VPACKSSDW      Y7, Y6, Y6
-	VPMADDWD       Y15, Y6, Y6
-	VPACKSSDW      Y9, Y8, Y8
-	VPMADDWD       Y15, Y8, Y8
-	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 80(SP), Y10
-	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y6, Y6
-	VPERM2I128     $0x31, Y6, Y2, Y10
-	VPERM2I128     $0x20, Y6, Y2, Y2
-	VPADDD         Y10, Y2, Y2
-	VCVTDQ2PS      Y2, Y2
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y13, Y11, Y11
-	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        192(SP), Y10
-	VPSHUFB        streampair23<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPBROADCASTD   44(DX), Y11
-	VPMADDWD       Y11, Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y11, Y10, Y10
-	VFMADD231PS    Y10, Y12, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VMOVDQU        48(SI), Y11
-	VPSRLW         $0x04, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y2, Y2, Y2
-	VPDPBUSD       Y1, Y11, Y2
-	VMOVDQU        48(SI)(R8*1), Y11
-	VPSRLW         $0x04, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y3, Y3, Y3
-	VPDPBUSD       Y1, Y11, Y3
-	VMOVDQU        48(SI)(R8*2), Y11
-	VPSRLW         $0x04, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y4, Y4, Y4
-	VPDPBUSD       Y1, Y11, Y4
-	VMOVDQU        48(SI)(R9*1), Y11
-	VPSRLW         $0x04, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y5, Y5, Y5
-	VPDPBUSD       Y1, Y11, Y5
-	VPACKSSDW      Y3, Y2, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPACKSSDW      Y5, Y4, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 96(SP), Y10
-	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y2, Y2
-	VMOVDQU        48(R10), Y11
-	VPSRLW         $0x04, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y6, Y6, Y6
-	VPDPBUSD       Y1, Y11, Y6
-	VMOVDQU        48(R10)(R8*1), Y11
-	VPSRLW         $0x04, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y7, Y7, Y7
-	VPDPBUSD       Y1, Y11, Y7
-	VMOVDQU        48(R10)(R8*2), Y11
-	VPSRLW         $0x04, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y8, Y8, Y8
-	VPDPBUSD       Y1, Y11, Y8
-	VMOVDQU        48(R10)(R9*1), Y11
-	VPSRLW         $0x04, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y9, Y9, Y9
-	VPDPBUSD       Y1, Y11, Y9
-	VPACKSSDW      Y7, Y6, Y6
-	VPMADDWD       Y15, Y6, Y6
-	VPACKSSDW      Y9, Y8, Y8
-	VPMADDWD       Y15, Y8, Y8
-	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 112(SP), Y10
-	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y6, Y6
-	VPERM2I128     $0x31, Y6, Y2, Y10
-	VPERM2I128     $0x20, Y6, Y2, Y2
-	VPADDD         Y10, Y2, Y2
-	VCVTDQ2PS      Y2, Y2
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y13, Y11, Y11
-	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        224(SP), Y10
-	VPSHUFB        streampair01<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPBROADCASTD   44(DX), Y11
-	VPMADDWD       Y11, Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y11, Y10, Y10
-	VFMADD231PS    Y10, Y12, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VMOVDQU        48(SI), Y11
-	VPSRLW         $0x06, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y2, Y2, Y2
-	VPDPBUSD       Y1, Y11, Y2
-	VMOVDQU        48(SI)(R8*1), Y11
-	VPSRLW         $0x06, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y3, Y3, Y3
-	VPDPBUSD       Y1, Y11, Y3
-	VMOVDQU        48(SI)(R8*2), Y11
-	VPSRLW         $0x06, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y4, Y4, Y4
-	VPDPBUSD       Y1, Y11, Y4
-	VMOVDQU        48(SI)(R9*1), Y11
-	VPSRLW         $0x06, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y5, Y5, Y5
-	VPDPBUSD       Y1, Y11, Y5
-	VPACKSSDW      Y3, Y2, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPACKSSDW      Y5, Y4, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 96(SP), Y10
-	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y2, Y2
-	VMOVDQU        48(R10), Y11
-	VPSRLW         $0x06, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y6, Y6, Y6
-	VPDPBUSD       Y1, Y11, Y6
-	VMOVDQU        48(R10)(R8*1), Y11
-	VPSRLW         $0x06, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y7, Y7, Y7
-	VPDPBUSD       Y1, Y11, Y7
-	VMOVDQU        48(R10)(R8*2), Y11
-	VPSRLW         $0x06, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y8, Y8, Y8
-	VPDPBUSD       Y1, Y11, Y8
-	VMOVDQU        48(R10)(R9*1), Y11
-	VPSRLW         $0x06, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y9, Y9, Y9
-	VPDPBUSD       Y1, Y11, Y9
-	VPACKSSDW      Y7, Y6, Y6
-	VPMADDWD       Y15, Y6, Y6
-	VPACKSSDW      Y9, Y8, Y8
-	VPMADDWD       Y15, Y8, Y8
-	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 112(SP), Y10
-	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y6, Y6
-	VPERM2I128     $0x31, Y6, Y2, Y10
-	VPERM2I128     $0x20, Y6, Y2, Y2
-	VPADDD         Y10, Y2, Y2
-	VCVTDQ2PS      Y2, Y2
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y13, Y11, Y11
-	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        224(SP), Y10
-	VPSHUFB        streampair23<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPBROADCASTD   44(DX), Y11
-	VPMADDWD       Y11, Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y11, Y10, Y10
-	VFMADD231PS    Y10, Y12, Y0
-	ADDQ           $0x00000030, DX
-	ADDQ           $0x00000054, SI
-	ADDQ           $0x00000054, R10
+	ADDQ           $0x00000020, SI
+	ADDQ           $0x00000020, R10
+	ADDQ           $0x00000040, R13
+	DECQ           BX
+	JNE            loop10
+	ADDQ           $0x00000014, SI
+	ADDQ           $0x00000014, R10
 	DECQ           CX
-	JNE            loop8
+	JNE            loop9
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -3757,7 +3121,7 @@ TEXT ·StreamIQ4_NLAVX512(SB), NOSPLIT, $0-56
 	VPBROADCASTD   X14, Y14
 	VBROADCASTI128 mptgo∕ggml∕internal∕scalar·nonLinear128+0(SB), Y13
 
-loop9:
+loop11:
 	PREFETCHT1     (R11)
 	PREFETCHT1     64(R11)
 	PREFETCHT1     128(R11)
@@ -3838,7 +3202,7 @@ loop9:
 	ADDQ           $0x00000012, R10
 	ADDQ           $0x00000030, DX
 	DECQ           CX
-	JNE            loop9
+	JNE            loop11
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -3864,115 +3228,119 @@ TEXT ·StreamIQ4_XSAVX512(SB), NOSPLIT, $256-56
 	VPBROADCASTD   X14, Y14
 	VBROADCASTI128 mptgo∕ggml∕internal∕scalar·nonLinear128+0(SB), Y13
 
-loop10:
-	VMOVAPS        Y0, Y12
-	VMOVD          (SI), X2
-	VPINSRD        $0x01, (SI)(R8*1), X2, X2
-	VPINSRD        $0x02, (SI)(R8*2), X2, X2
-	VPINSRD        $0x03, (SI)(R9*1), X2, X2
-	VMOVD          (R10), X4
-	VPINSRD        $0x01, (R10)(R8*1), X4, X4
-	VPINSRD        $0x02, (R10)(R8*2), X4, X4
-	VPINSRD        $0x03, (R10)(R9*1), X4, X4
-	VINSERTI128    $0x01, X4, Y2, Y2
-	VMOVD          4(SI), X1
-	VPINSRD        $0x01, 4(SI)(R8*1), X1, X1
-	VPINSRD        $0x02, 4(SI)(R8*2), X1, X1
-	VPINSRD        $0x03, 4(SI)(R9*1), X1, X1
-	VMOVD          4(R10), X4
-	VPINSRD        $0x01, 4(R10)(R8*1), X4, X4
-	VPINSRD        $0x02, 4(R10)(R8*2), X4, X4
-	VPINSRD        $0x03, 4(R10)(R9*1), X4, X4
-	VINSERTI128    $0x01, X4, Y1, Y1
-	MOVWLZX        (SI)(R9*1), AX
-	SHLQ           $0x10, AX
-	MOVW           (SI)(R8*2), AX
-	SHLQ           $0x10, AX
-	MOVW           (SI)(R8*1), AX
-	SHLQ           $0x10, AX
-	MOVW           (SI), AX
-	MOVWLZX        (R10)(R9*1), BX
-	SHLQ           $0x10, BX
-	MOVW           (R10)(R8*2), BX
-	SHLQ           $0x10, BX
-	MOVW           (R10)(R8*1), BX
-	SHLQ           $0x10, BX
-	MOVW           (R10), BX
-	VMOVQ          AX, X0
-	VPINSRQ        $0x01, BX, X0, X0
-	VCVTPH2PS      X0, Y0
-	VPAND          streamdword0f<>+0(SB), Y1, Y3
-	VPSRLD         $0x0c, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, (SP)
-	VPSRLD         $0x04, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x0e, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 32(SP)
-	VPSRLD         $0x08, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x10, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 64(SP)
-	VPSRLD         $0x0c, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x12, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 96(SP)
-	VPSRLD         $0x10, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x14, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 128(SP)
-	VPSRLD         $0x14, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x16, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 160(SP)
-	VPSRLD         $0x18, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x18, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 192(SP)
-	VPSRLD         $0x1c, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x1a, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 224(SP)
-	VMOVAPS        Y12, Y0
+loop12:
+	VMOVAPS     Y0, Y12
+	VMOVD       (SI), X2
+	VPINSRD     $0x01, (SI)(R8*1), X2, X2
+	VPINSRD     $0x02, (SI)(R8*2), X2, X2
+	VPINSRD     $0x03, (SI)(R9*1), X2, X2
+	VMOVD       (R10), X4
+	VPINSRD     $0x01, (R10)(R8*1), X4, X4
+	VPINSRD     $0x02, (R10)(R8*2), X4, X4
+	VPINSRD     $0x03, (R10)(R9*1), X4, X4
+	VINSERTI128 $0x01, X4, Y2, Y2
+	VMOVD       4(SI), X1
+	VPINSRD     $0x01, 4(SI)(R8*1), X1, X1
+	VPINSRD     $0x02, 4(SI)(R8*2), X1, X1
+	VPINSRD     $0x03, 4(SI)(R9*1), X1, X1
+	VMOVD       4(R10), X4
+	VPINSRD     $0x01, 4(R10)(R8*1), X4, X4
+	VPINSRD     $0x02, 4(R10)(R8*2), X4, X4
+	VPINSRD     $0x03, 4(R10)(R9*1), X4, X4
+	VINSERTI128 $0x01, X4, Y1, Y1
+	MOVWLZX     (SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI), AX
+	MOVWLZX     (R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10), BX
+	VMOVQ       AX, X0
+	VPINSRQ     $0x01, BX, X0, X0
+	VCVTPH2PS   X0, Y0
+	VPAND       streamdword0f<>+0(SB), Y1, Y3
+	VPSRLD      $0x0c, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, (SP)
+	VPSRLD      $0x04, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x0e, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 32(SP)
+	VPSRLD      $0x08, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x10, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 64(SP)
+	VPSRLD      $0x0c, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x12, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 96(SP)
+	VPSRLD      $0x10, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x14, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 128(SP)
+	VPSRLD      $0x14, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x16, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 160(SP)
+	VPSRLD      $0x18, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x18, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 192(SP)
+	VPSRLD      $0x1c, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x1a, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 224(SP)
+	VMOVAPS     Y12, Y0
+	LEAQ        (SP), R13
+	MOVQ        $0x00000008, BX
+
+loop13:
 	PREFETCHT1     (R11)
 	PREFETCHT1     64(R11)
 	PREFETCHT1     128(R11)
@@ -4030,433 +3398,18 @@ loop10:
 	VADDPS         Y8, Y8, Y8
 	VSUBPS         Y8, Y1, Y1
 	VBROADCASTSS   32(DX), Y9
-	VMULPS         (SP), Y9, Y9
+	VMULPS         (R13), Y9, Y9
 	VFMADD231PS    Y1, Y9, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        24(SI), X8
-	VINSERTI128    $0x01, 24(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y1, Y1, Y1
-	VPDPBUSD       Y5, Y8, Y1
-	VPDPBUSD       Y6, Y9, Y1
-	VMOVDQU        24(SI)(R8*1), X8
-	VINSERTI128    $0x01, 24(R10)(R8*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y2, Y2, Y2
-	VPDPBUSD       Y5, Y8, Y2
-	VPDPBUSD       Y6, Y9, Y2
-	VMOVDQU        24(SI)(R8*2), X8
-	VINSERTI128    $0x01, 24(R10)(R8*2), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y3, Y3, Y3
-	VPDPBUSD       Y5, Y8, Y3
-	VPDPBUSD       Y6, Y9, Y3
-	VMOVDQU        24(SI)(R9*1), X8
-	VINSERTI128    $0x01, 24(R10)(R9*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y4, Y4, Y4
-	VPDPBUSD       Y5, Y8, Y4
-	VPDPBUSD       Y6, Y9, Y4
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   40(DX), Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VSUBPS         Y8, Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         32(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        40(SI), X8
-	VINSERTI128    $0x01, 40(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y1, Y1, Y1
-	VPDPBUSD       Y5, Y8, Y1
-	VPDPBUSD       Y6, Y9, Y1
-	VMOVDQU        40(SI)(R8*1), X8
-	VINSERTI128    $0x01, 40(R10)(R8*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y2, Y2, Y2
-	VPDPBUSD       Y5, Y8, Y2
-	VPDPBUSD       Y6, Y9, Y2
-	VMOVDQU        40(SI)(R8*2), X8
-	VINSERTI128    $0x01, 40(R10)(R8*2), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y3, Y3, Y3
-	VPDPBUSD       Y5, Y8, Y3
-	VPDPBUSD       Y6, Y9, Y3
-	VMOVDQU        40(SI)(R9*1), X8
-	VINSERTI128    $0x01, 40(R10)(R9*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y4, Y4, Y4
-	VPDPBUSD       Y5, Y8, Y4
-	VPDPBUSD       Y6, Y9, Y4
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   40(DX), Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VSUBPS         Y8, Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         64(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        56(SI), X8
-	VINSERTI128    $0x01, 56(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y1, Y1, Y1
-	VPDPBUSD       Y5, Y8, Y1
-	VPDPBUSD       Y6, Y9, Y1
-	VMOVDQU        56(SI)(R8*1), X8
-	VINSERTI128    $0x01, 56(R10)(R8*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y2, Y2, Y2
-	VPDPBUSD       Y5, Y8, Y2
-	VPDPBUSD       Y6, Y9, Y2
-	VMOVDQU        56(SI)(R8*2), X8
-	VINSERTI128    $0x01, 56(R10)(R8*2), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y3, Y3, Y3
-	VPDPBUSD       Y5, Y8, Y3
-	VPDPBUSD       Y6, Y9, Y3
-	VMOVDQU        56(SI)(R9*1), X8
-	VINSERTI128    $0x01, 56(R10)(R9*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y4, Y4, Y4
-	VPDPBUSD       Y5, Y8, Y4
-	VPDPBUSD       Y6, Y9, Y4
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   40(DX), Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VSUBPS         Y8, Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         96(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        72(SI), X8
-	VINSERTI128    $0x01, 72(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y1, Y1, Y1
-	VPDPBUSD       Y5, Y8, Y1
-	VPDPBUSD       Y6, Y9, Y1
-	VMOVDQU        72(SI)(R8*1), X8
-	VINSERTI128    $0x01, 72(R10)(R8*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y2, Y2, Y2
-	VPDPBUSD       Y5, Y8, Y2
-	VPDPBUSD       Y6, Y9, Y2
-	VMOVDQU        72(SI)(R8*2), X8
-	VINSERTI128    $0x01, 72(R10)(R8*2), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y3, Y3, Y3
-	VPDPBUSD       Y5, Y8, Y3
-	VPDPBUSD       Y6, Y9, Y3
-	VMOVDQU        72(SI)(R9*1), X8
-	VINSERTI128    $0x01, 72(R10)(R9*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y4, Y4, Y4
-	VPDPBUSD       Y5, Y8, Y4
-	VPDPBUSD       Y6, Y9, Y4
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   40(DX), Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VSUBPS         Y8, Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         128(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        88(SI), X8
-	VINSERTI128    $0x01, 88(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y1, Y1, Y1
-	VPDPBUSD       Y5, Y8, Y1
-	VPDPBUSD       Y6, Y9, Y1
-	VMOVDQU        88(SI)(R8*1), X8
-	VINSERTI128    $0x01, 88(R10)(R8*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y2, Y2, Y2
-	VPDPBUSD       Y5, Y8, Y2
-	VPDPBUSD       Y6, Y9, Y2
-	VMOVDQU        88(SI)(R8*2), X8
-	VINSERTI128    $0x01, 88(R10)(R8*2), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y3, Y3, Y3
-	VPDPBUSD       Y5, Y8, Y3
-	VPDPBUSD       Y6, Y9, Y3
-	VMOVDQU        88(SI)(R9*1), X8
-	VINSERTI128    $0x01, 88(R10)(R9*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y4, Y4, Y4
-	VPDPBUSD       Y5, Y8, Y4
-	VPDPBUSD       Y6, Y9, Y4
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   40(DX), Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VSUBPS         Y8, Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         160(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        104(SI), X8
-	VINSERTI128    $0x01, 104(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y1, Y1, Y1
-	VPDPBUSD       Y5, Y8, Y1
-	VPDPBUSD       Y6, Y9, Y1
-	VMOVDQU        104(SI)(R8*1), X8
-	VINSERTI128    $0x01, 104(R10)(R8*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y2, Y2, Y2
-	VPDPBUSD       Y5, Y8, Y2
-	VPDPBUSD       Y6, Y9, Y2
-	VMOVDQU        104(SI)(R8*2), X8
-	VINSERTI128    $0x01, 104(R10)(R8*2), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y3, Y3, Y3
-	VPDPBUSD       Y5, Y8, Y3
-	VPDPBUSD       Y6, Y9, Y3
-	VMOVDQU        104(SI)(R9*1), X8
-	VINSERTI128    $0x01, 104(R10)(R9*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y4, Y4, Y4
-	VPDPBUSD       Y5, Y8, Y4
-	VPDPBUSD       Y6, Y9, Y4
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   40(DX), Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VSUBPS         Y8, Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         192(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        120(SI), X8
-	VINSERTI128    $0x01, 120(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y1, Y1, Y1
-	VPDPBUSD       Y5, Y8, Y1
-	VPDPBUSD       Y6, Y9, Y1
-	VMOVDQU        120(SI)(R8*1), X8
-	VINSERTI128    $0x01, 120(R10)(R8*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y2, Y2, Y2
-	VPDPBUSD       Y5, Y8, Y2
-	VPDPBUSD       Y6, Y9, Y2
-	VMOVDQU        120(SI)(R8*2), X8
-	VINSERTI128    $0x01, 120(R10)(R8*2), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y3, Y3, Y3
-	VPDPBUSD       Y5, Y8, Y3
-	VPDPBUSD       Y6, Y9, Y3
-	VMOVDQU        120(SI)(R9*1), X8
-	VINSERTI128    $0x01, 120(R10)(R9*1), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y4, Y4, Y4
-	VPDPBUSD       Y5, Y8, Y4
-	VPDPBUSD       Y6, Y9, Y4
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   40(DX), Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VSUBPS         Y8, Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         224(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	ADDQ           $0x00000088, SI
-	ADDQ           $0x00000088, R10
+	ADDQ           $0x00000010, SI
+	ADDQ           $0x00000010, R10
+	ADDQ           $0x00000020, R13
+	DECQ           BX
+	JNE            loop13
+	ADDQ           $0x00000008, SI
+	ADDQ           $0x00000008, R10
 	DECQ           CX
-	JNE            loop10
+	JNE            loop12
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET

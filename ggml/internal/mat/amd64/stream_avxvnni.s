@@ -796,13 +796,17 @@ loop5:
 	VMOVUPS     Y0, 448(SP)
 	VMOVUPS     Y1, 480(SP)
 	VMOVAPS     Y9, Y0
-	PREFETCHT1  (R11)
-	PREFETCHT1  64(R11)
-	PREFETCHT1  128(R11)
-	ADDQ        R12, R11
-	VMOVDQU     (DX), Y1
-	VPAND       16(SI), Y14, Y11
-	VPXOR       Y2, Y2, Y2
+	LEAQ        (SP), R13
+	MOVQ        $0x00000004, BX
+
+loop6:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+	ADDQ       R12, R11
+	VMOVDQU    (DX), Y1
+	VPAND      16(SI), Y14, Y11
+	VPXOR      Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG  $0x5025e2c4
@@ -866,10 +870,10 @@ loop5:
 	VPADDD       Y10, Y2, Y2
 	VCVTDQ2PS    Y2, Y2
 	VBROADCASTSS 32(DX), Y11
-	VMULPS       (SP), Y11, Y11
+	VMULPS       (R13), Y11, Y11
 	VFMADD231PS  Y2, Y11, Y0
 	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  32(SP), Y11, Y0
+	VFMADD231PS  32(R13), Y11, Y0
 	ADDQ         $0x00000030, DX
 	PREFETCHT1   (R11)
 	PREFETCHT1   64(R11)
@@ -957,511 +961,18 @@ loop5:
 	VPADDD       Y10, Y2, Y2
 	VCVTDQ2PS    Y2, Y2
 	VBROADCASTSS 32(DX), Y11
-	VMULPS       64(SP), Y11, Y11
+	VMULPS       64(R13), Y11, Y11
 	VFMADD231PS  Y2, Y11, Y0
 	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  96(SP), Y11, Y0
+	VFMADD231PS  96(R13), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VPAND        48(SI), Y14, Y11
-	VPXOR        Y2, Y2, Y2
-
-	// VPDPBUSD Y1, Y11, Y2
-	LONG  $0x5025e2c4
-	BYTE  $0xd1
-	VPAND 48(SI)(R8*1), Y14, Y11
-	VPXOR Y3, Y3, Y3
-
-	// VPDPBUSD Y1, Y11, Y3
-	LONG  $0x5025e2c4
-	BYTE  $0xd9
-	VPAND 48(SI)(R8*2), Y14, Y11
-	VPXOR Y4, Y4, Y4
-
-	// VPDPBUSD Y1, Y11, Y4
-	LONG  $0x5025e2c4
-	BYTE  $0xe1
-	VPAND 48(SI)(R9*1), Y14, Y11
-	VPXOR Y5, Y5, Y5
-
-	// VPDPBUSD Y1, Y11, Y5
-	LONG      $0x5025e2c4
-	BYTE      $0xe9
-	VPACKSSDW Y3, Y2, Y2
-	VPMADDWD  Y15, Y2, Y2
-	VPACKSSDW Y5, Y4, Y4
-	VPMADDWD  Y15, Y4, Y4
-	VPACKSSDW Y4, Y2, Y2
-	VPMADDWD  Y15, Y2, Y2
-	VPAND     48(R10), Y14, Y11
-	VPXOR     Y6, Y6, Y6
-
-	// VPDPBUSD Y1, Y11, Y6
-	LONG  $0x5025e2c4
-	BYTE  $0xf1
-	VPAND 48(R10)(R8*1), Y14, Y11
-	VPXOR Y7, Y7, Y7
-
-	// VPDPBUSD Y1, Y11, Y7
-	LONG  $0x5025e2c4
-	BYTE  $0xf9
-	VPAND 48(R10)(R8*2), Y14, Y11
-	VPXOR Y8, Y8, Y8
-
-	// VPDPBUSD Y1, Y11, Y8
-	LONG  $0x502562c4
-	BYTE  $0xc1
-	VPAND 48(R10)(R9*1), Y14, Y11
-	VPXOR Y9, Y9, Y9
-
-	// VPDPBUSD Y1, Y11, Y9
-	LONG         $0x502562c4
-	BYTE         $0xc9
-	VPACKSSDW    Y7, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPACKSSDW    Y9, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPACKSSDW    Y8, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPERM2I128   $0x31, Y6, Y2, Y10
-	VPERM2I128   $0x20, Y6, Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS 32(DX), Y11
-	VMULPS       128(SP), Y11, Y11
-	VFMADD231PS  Y2, Y11, Y0
-	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  160(SP), Y11, Y0
-	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VMOVDQU      48(SI), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y2, Y2, Y2
-
-	// VPDPBUSD Y1, Y11, Y2
-	LONG    $0x5025e2c4
-	BYTE    $0xd1
-	VMOVDQU 48(SI)(R8*1), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y3, Y3, Y3
-
-	// VPDPBUSD Y1, Y11, Y3
-	LONG    $0x5025e2c4
-	BYTE    $0xd9
-	VMOVDQU 48(SI)(R8*2), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y4, Y4, Y4
-
-	// VPDPBUSD Y1, Y11, Y4
-	LONG    $0x5025e2c4
-	BYTE    $0xe1
-	VMOVDQU 48(SI)(R9*1), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y5, Y5, Y5
-
-	// VPDPBUSD Y1, Y11, Y5
-	LONG      $0x5025e2c4
-	BYTE      $0xe9
-	VPACKSSDW Y3, Y2, Y2
-	VPMADDWD  Y15, Y2, Y2
-	VPACKSSDW Y5, Y4, Y4
-	VPMADDWD  Y15, Y4, Y4
-	VPACKSSDW Y4, Y2, Y2
-	VPMADDWD  Y15, Y2, Y2
-	VMOVDQU   48(R10), Y11
-	VPSRLW    $0x04, Y11, Y11
-	VPAND     Y14, Y11, Y11
-	VPXOR     Y6, Y6, Y6
-
-	// VPDPBUSD Y1, Y11, Y6
-	LONG    $0x5025e2c4
-	BYTE    $0xf1
-	VMOVDQU 48(R10)(R8*1), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y7, Y7, Y7
-
-	// VPDPBUSD Y1, Y11, Y7
-	LONG    $0x5025e2c4
-	BYTE    $0xf9
-	VMOVDQU 48(R10)(R8*2), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y8, Y8, Y8
-
-	// VPDPBUSD Y1, Y11, Y8
-	LONG    $0x502562c4
-	BYTE    $0xc1
-	VMOVDQU 48(R10)(R9*1), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y9, Y9, Y9
-
-	// VPDPBUSD Y1, Y11, Y9
-	LONG         $0x502562c4
-	BYTE         $0xc9
-	VPACKSSDW    Y7, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPACKSSDW    Y9, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPACKSSDW    Y8, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPERM2I128   $0x31, Y6, Y2, Y10
-	VPERM2I128   $0x20, Y6, Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS 32(DX), Y11
-	VMULPS       192(SP), Y11, Y11
-	VFMADD231PS  Y2, Y11, Y0
-	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  224(SP), Y11, Y0
-	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VPAND        80(SI), Y14, Y11
-	VPXOR        Y2, Y2, Y2
-
-	// VPDPBUSD Y1, Y11, Y2
-	LONG  $0x5025e2c4
-	BYTE  $0xd1
-	VPAND 80(SI)(R8*1), Y14, Y11
-	VPXOR Y3, Y3, Y3
-
-	// VPDPBUSD Y1, Y11, Y3
-	LONG  $0x5025e2c4
-	BYTE  $0xd9
-	VPAND 80(SI)(R8*2), Y14, Y11
-	VPXOR Y4, Y4, Y4
-
-	// VPDPBUSD Y1, Y11, Y4
-	LONG  $0x5025e2c4
-	BYTE  $0xe1
-	VPAND 80(SI)(R9*1), Y14, Y11
-	VPXOR Y5, Y5, Y5
-
-	// VPDPBUSD Y1, Y11, Y5
-	LONG      $0x5025e2c4
-	BYTE      $0xe9
-	VPACKSSDW Y3, Y2, Y2
-	VPMADDWD  Y15, Y2, Y2
-	VPACKSSDW Y5, Y4, Y4
-	VPMADDWD  Y15, Y4, Y4
-	VPACKSSDW Y4, Y2, Y2
-	VPMADDWD  Y15, Y2, Y2
-	VPAND     80(R10), Y14, Y11
-	VPXOR     Y6, Y6, Y6
-
-	// VPDPBUSD Y1, Y11, Y6
-	LONG  $0x5025e2c4
-	BYTE  $0xf1
-	VPAND 80(R10)(R8*1), Y14, Y11
-	VPXOR Y7, Y7, Y7
-
-	// VPDPBUSD Y1, Y11, Y7
-	LONG  $0x5025e2c4
-	BYTE  $0xf9
-	VPAND 80(R10)(R8*2), Y14, Y11
-	VPXOR Y8, Y8, Y8
-
-	// VPDPBUSD Y1, Y11, Y8
-	LONG  $0x502562c4
-	BYTE  $0xc1
-	VPAND 80(R10)(R9*1), Y14, Y11
-	VPXOR Y9, Y9, Y9
-
-	// VPDPBUSD Y1, Y11, Y9
-	LONG         $0x502562c4
-	BYTE         $0xc9
-	VPACKSSDW    Y7, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPACKSSDW    Y9, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPACKSSDW    Y8, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPERM2I128   $0x31, Y6, Y2, Y10
-	VPERM2I128   $0x20, Y6, Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS 32(DX), Y11
-	VMULPS       256(SP), Y11, Y11
-	VFMADD231PS  Y2, Y11, Y0
-	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  288(SP), Y11, Y0
-	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VMOVDQU      80(SI), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y2, Y2, Y2
-
-	// VPDPBUSD Y1, Y11, Y2
-	LONG    $0x5025e2c4
-	BYTE    $0xd1
-	VMOVDQU 80(SI)(R8*1), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y3, Y3, Y3
-
-	// VPDPBUSD Y1, Y11, Y3
-	LONG    $0x5025e2c4
-	BYTE    $0xd9
-	VMOVDQU 80(SI)(R8*2), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y4, Y4, Y4
-
-	// VPDPBUSD Y1, Y11, Y4
-	LONG    $0x5025e2c4
-	BYTE    $0xe1
-	VMOVDQU 80(SI)(R9*1), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y5, Y5, Y5
-
-	// VPDPBUSD Y1, Y11, Y5
-	LONG      $0x5025e2c4
-	BYTE      $0xe9
-	VPACKSSDW Y3, Y2, Y2
-	VPMADDWD  Y15, Y2, Y2
-	VPACKSSDW Y5, Y4, Y4
-	VPMADDWD  Y15, Y4, Y4
-	VPACKSSDW Y4, Y2, Y2
-	VPMADDWD  Y15, Y2, Y2
-	VMOVDQU   80(R10), Y11
-	VPSRLW    $0x04, Y11, Y11
-	VPAND     Y14, Y11, Y11
-	VPXOR     Y6, Y6, Y6
-
-	// VPDPBUSD Y1, Y11, Y6
-	LONG    $0x5025e2c4
-	BYTE    $0xf1
-	VMOVDQU 80(R10)(R8*1), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y7, Y7, Y7
-
-	// VPDPBUSD Y1, Y11, Y7
-	LONG    $0x5025e2c4
-	BYTE    $0xf9
-	VMOVDQU 80(R10)(R8*2), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y8, Y8, Y8
-
-	// VPDPBUSD Y1, Y11, Y8
-	LONG    $0x502562c4
-	BYTE    $0xc1
-	VMOVDQU 80(R10)(R9*1), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y9, Y9, Y9
-
-	// VPDPBUSD Y1, Y11, Y9
-	LONG         $0x502562c4
-	BYTE         $0xc9
-	VPACKSSDW    Y7, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPACKSSDW    Y9, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPACKSSDW    Y8, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPERM2I128   $0x31, Y6, Y2, Y10
-	VPERM2I128   $0x20, Y6, Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS 32(DX), Y11
-	VMULPS       320(SP), Y11, Y11
-	VFMADD231PS  Y2, Y11, Y0
-	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  352(SP), Y11, Y0
-	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VPAND        112(SI), Y14, Y11
-	VPXOR        Y2, Y2, Y2
-
-	// VPDPBUSD Y1, Y11, Y2
-	LONG  $0x5025e2c4
-	BYTE  $0xd1
-	VPAND 112(SI)(R8*1), Y14, Y11
-	VPXOR Y3, Y3, Y3
-
-	// VPDPBUSD Y1, Y11, Y3
-	LONG  $0x5025e2c4
-	BYTE  $0xd9
-	VPAND 112(SI)(R8*2), Y14, Y11
-	VPXOR Y4, Y4, Y4
-
-	// VPDPBUSD Y1, Y11, Y4
-	LONG  $0x5025e2c4
-	BYTE  $0xe1
-	VPAND 112(SI)(R9*1), Y14, Y11
-	VPXOR Y5, Y5, Y5
-
-	// VPDPBUSD Y1, Y11, Y5
-	LONG      $0x5025e2c4
-	BYTE      $0xe9
-	VPACKSSDW Y3, Y2, Y2
-	VPMADDWD  Y15, Y2, Y2
-	VPACKSSDW Y5, Y4, Y4
-	VPMADDWD  Y15, Y4, Y4
-	VPACKSSDW Y4, Y2, Y2
-	VPMADDWD  Y15, Y2, Y2
-	VPAND     112(R10), Y14, Y11
-	VPXOR     Y6, Y6, Y6
-
-	// VPDPBUSD Y1, Y11, Y6
-	LONG  $0x5025e2c4
-	BYTE  $0xf1
-	VPAND 112(R10)(R8*1), Y14, Y11
-	VPXOR Y7, Y7, Y7
-
-	// VPDPBUSD Y1, Y11, Y7
-	LONG  $0x5025e2c4
-	BYTE  $0xf9
-	VPAND 112(R10)(R8*2), Y14, Y11
-	VPXOR Y8, Y8, Y8
-
-	// VPDPBUSD Y1, Y11, Y8
-	LONG  $0x502562c4
-	BYTE  $0xc1
-	VPAND 112(R10)(R9*1), Y14, Y11
-	VPXOR Y9, Y9, Y9
-
-	// VPDPBUSD Y1, Y11, Y9
-	LONG         $0x502562c4
-	BYTE         $0xc9
-	VPACKSSDW    Y7, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPACKSSDW    Y9, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPACKSSDW    Y8, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPERM2I128   $0x31, Y6, Y2, Y10
-	VPERM2I128   $0x20, Y6, Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS 32(DX), Y11
-	VMULPS       384(SP), Y11, Y11
-	VFMADD231PS  Y2, Y11, Y0
-	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  416(SP), Y11, Y0
-	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VMOVDQU      112(SI), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y2, Y2, Y2
-
-	// VPDPBUSD Y1, Y11, Y2
-	LONG    $0x5025e2c4
-	BYTE    $0xd1
-	VMOVDQU 112(SI)(R8*1), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y3, Y3, Y3
-
-	// VPDPBUSD Y1, Y11, Y3
-	LONG    $0x5025e2c4
-	BYTE    $0xd9
-	VMOVDQU 112(SI)(R8*2), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y4, Y4, Y4
-
-	// VPDPBUSD Y1, Y11, Y4
-	LONG    $0x5025e2c4
-	BYTE    $0xe1
-	VMOVDQU 112(SI)(R9*1), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y5, Y5, Y5
-
-	// VPDPBUSD Y1, Y11, Y5
-	LONG      $0x5025e2c4
-	BYTE      $0xe9
-	VPACKSSDW Y3, Y2, Y2
-	VPMADDWD  Y15, Y2, Y2
-	VPACKSSDW Y5, Y4, Y4
-	VPMADDWD  Y15, Y4, Y4
-	VPACKSSDW Y4, Y2, Y2
-	VPMADDWD  Y15, Y2, Y2
-	VMOVDQU   112(R10), Y11
-	VPSRLW    $0x04, Y11, Y11
-	VPAND     Y14, Y11, Y11
-	VPXOR     Y6, Y6, Y6
-
-	// VPDPBUSD Y1, Y11, Y6
-	LONG    $0x5025e2c4
-	BYTE    $0xf1
-	VMOVDQU 112(R10)(R8*1), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y7, Y7, Y7
-
-	// VPDPBUSD Y1, Y11, Y7
-	LONG    $0x5025e2c4
-	BYTE    $0xf9
-	VMOVDQU 112(R10)(R8*2), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y8, Y8, Y8
-
-	// VPDPBUSD Y1, Y11, Y8
-	LONG    $0x502562c4
-	BYTE    $0xc1
-	VMOVDQU 112(R10)(R9*1), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y9, Y9, Y9
-
-	// VPDPBUSD Y1, Y11, Y9
-	LONG         $0x502562c4
-	BYTE         $0xc9
-	VPACKSSDW    Y7, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPACKSSDW    Y9, Y8, Y8
-	VPMADDWD     Y15, Y8, Y8
-	VPACKSSDW    Y8, Y6, Y6
-	VPMADDWD     Y15, Y6, Y6
-	VPERM2I128   $0x31, Y6, Y2, Y10
-	VPERM2I128   $0x20, Y6, Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VBROADCASTSS 32(DX), Y11
-	VMULPS       448(SP), Y11, Y11
-	VFMADD231PS  Y2, Y11, Y0
-	VBROADCASTSS 36(DX), Y11
-	VFMADD231PS  480(SP), Y11, Y0
-	ADDQ         $0x00000030, DX
-	ADDQ         $0x00000090, SI
-	ADDQ         $0x00000090, R10
+	ADDQ         $0x00000020, SI
+	ADDQ         $0x00000020, R10
+	ADDQ         $0x00000080, R13
+	DECQ         BX
+	JNE          loop6
+	ADDQ         $0x00000010, SI
+	ADDQ         $0x00000010, R10
 	DECQ         CX
 	JNE          loop5
 	VMOVUPS      Y0, (DI)
@@ -1521,7 +1032,7 @@ TEXT ·StreamQ5_KAVXVNNI(SB), NOSPLIT, $512-56
 	VMOVD        AX, X12
 	VPBROADCASTD X12, Y12
 
-loop6:
+loop7:
 	VMOVAPS     Y0, Y9
 	MOVWLZX     (SI)(R9*1), AX
 	SHLQ        $0x10, AX
@@ -2565,7 +2076,7 @@ loop6:
 	ADDQ         $0x000000b0, SI
 	ADDQ         $0x000000b0, R10
 	DECQ         CX
-	JNE          loop6
+	JNE          loop7
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET
@@ -2593,7 +2104,7 @@ TEXT ·StreamQ3_KAVXVNNI(SB), NOSPLIT, $128-56
 	VMOVD        AX, X12
 	VPBROADCASTD X12, Y12
 
-loop7:
+loop8:
 	VMOVAPS     Y0, Y13
 	VMOVDQU     92(SI), X0
 	VINSERTI128 $0x01, 92(R10), Y0, Y0
@@ -3674,7 +3185,7 @@ loop7:
 	ADDQ           $0x0000006e, SI
 	ADDQ           $0x0000006e, R10
 	DECQ           CX
-	JNE            loop7
+	JNE            loop8
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -3729,7 +3240,7 @@ TEXT ·StreamQ2_KAVXVNNI(SB), NOSPLIT, $256-56
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 
-loop8:
+loop9:
 	MOVWLZX     80(SI)(R9*1), AX
 	SHLQ        $0x10, AX
 	MOVW        80(SI)(R8*2), AX
@@ -3801,12 +3312,16 @@ loop8:
 	VPSRLW      $0x04, Y5, Y5
 	VPAND       streamlow4<>+0(SB), Y5, Y5
 	VMOVDQU     Y5, 224(SP)
-	PREFETCHT1  (R11)
-	PREFETCHT1  64(R11)
-	ADDQ        R12, R11
-	VMOVDQU     (DX), Y1
-	VPAND       16(SI), Y14, Y11
-	VPXOR       Y2, Y2, Y2
+	LEAQ        (SP), R13
+	MOVQ        $0x00000002, BX
+
+loop10:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	VMOVDQU    (DX), Y1
+	VPAND      16(SI), Y14, Y11
+	VPXOR      Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG  $0x5025e2c4
@@ -3834,7 +3349,7 @@ loop8:
 	VPACKSSDW      Y5, Y4, Y4
 	VPMADDWD       Y15, Y4, Y4
 	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 (SP), Y10
+	VBROADCASTI128 (R13), Y10
 	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y2, Y2
@@ -3867,7 +3382,7 @@ loop8:
 	VPACKSSDW      Y9, Y8, Y8
 	VPMADDWD       Y15, Y8, Y8
 	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 16(SP), Y10
+	VBROADCASTI128 16(R13), Y10
 	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y6, Y6
@@ -3878,7 +3393,7 @@ loop8:
 	VBROADCASTSS   32(DX), Y11
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        128(SP), Y10
+	VMOVDQU        128(R13), Y10
 	VPSHUFB        streampair01<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPBROADCASTD   44(DX), Y11
@@ -3929,7 +3444,7 @@ loop8:
 	VPACKSSDW      Y5, Y4, Y4
 	VPMADDWD       Y15, Y4, Y4
 	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 (SP), Y10
+	VBROADCASTI128 (R13), Y10
 	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y2, Y2
@@ -3970,7 +3485,7 @@ loop8:
 	VPACKSSDW      Y9, Y8, Y8
 	VPMADDWD       Y15, Y8, Y8
 	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 16(SP), Y10
+	VBROADCASTI128 16(R13), Y10
 	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y6, Y6
@@ -3981,7 +3496,7 @@ loop8:
 	VBROADCASTSS   32(DX), Y11
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        128(SP), Y10
+	VMOVDQU        128(R13), Y10
 	VPSHUFB        streampair23<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPBROADCASTD   44(DX), Y11
@@ -4032,7 +3547,7 @@ loop8:
 	VPACKSSDW      Y5, Y4, Y4
 	VPMADDWD       Y15, Y4, Y4
 	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 32(SP), Y10
+	VBROADCASTI128 32(R13), Y10
 	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y2, Y2
@@ -4073,7 +3588,7 @@ loop8:
 	VPACKSSDW      Y9, Y8, Y8
 	VPMADDWD       Y15, Y8, Y8
 	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 48(SP), Y10
+	VBROADCASTI128 48(R13), Y10
 	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y6, Y6
@@ -4084,7 +3599,7 @@ loop8:
 	VBROADCASTSS   32(DX), Y11
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        160(SP), Y10
+	VMOVDQU        160(R13), Y10
 	VPSHUFB        streampair01<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPBROADCASTD   44(DX), Y11
@@ -4135,7 +3650,7 @@ loop8:
 	VPACKSSDW      Y5, Y4, Y4
 	VPMADDWD       Y15, Y4, Y4
 	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 32(SP), Y10
+	VBROADCASTI128 32(R13), Y10
 	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y2, Y2
@@ -4176,7 +3691,7 @@ loop8:
 	VPACKSSDW      Y9, Y8, Y8
 	VPMADDWD       Y15, Y8, Y8
 	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 48(SP), Y10
+	VBROADCASTI128 48(R13), Y10
 	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPMADDWD       Y10, Y6, Y6
@@ -4187,7 +3702,7 @@ loop8:
 	VBROADCASTSS   32(DX), Y11
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        160(SP), Y10
+	VMOVDQU        160(R13), Y10
 	VPSHUFB        streampair23<>+0(SB), Y10, Y10
 	VPSRAW         $0x08, Y10, Y10
 	VPBROADCASTD   44(DX), Y11
@@ -4197,406 +3712,15 @@ loop8:
 	VMULPS         Y11, Y10, Y10
 	VFMADD231PS    Y10, Y12, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VPAND          48(SI), Y14, Y11
-	VPXOR          Y2, Y2, Y2
-
-	// VPDPBUSD Y1, Y11, Y2
-	LONG  $0x5025e2c4
-	BYTE  $0xd1
-	VPAND 48(SI)(R8*1), Y14, Y11
-	VPXOR Y3, Y3, Y3
-
-	// VPDPBUSD Y1, Y11, Y3
-	LONG  $0x5025e2c4
-	BYTE  $0xd9
-	VPAND 48(SI)(R8*2), Y14, Y11
-	VPXOR Y4, Y4, Y4
-
-	// VPDPBUSD Y1, Y11, Y4
-	LONG  $0x5025e2c4
-	BYTE  $0xe1
-	VPAND 48(SI)(R9*1), Y14, Y11
-	VPXOR Y5, Y5, Y5
-
-	// VPDPBUSD Y1, Y11, Y5
-	LONG           $0x5025e2c4
-	BYTE           $0xe9
-	VPACKSSDW      Y3, Y2, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPACKSSDW      Y5, Y4, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 64(SP), Y10
-	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y2, Y2
-	VPAND          48(R10), Y14, Y11
-	VPXOR          Y6, Y6, Y6
-
-	// VPDPBUSD Y1, Y11, Y6
-	LONG  $0x5025e2c4
-	BYTE  $0xf1
-	VPAND 48(R10)(R8*1), Y14, Y11
-	VPXOR Y7, Y7, Y7
-
-	// VPDPBUSD Y1, Y11, Y7
-	LONG  $0x5025e2c4
-	BYTE  $0xf9
-	VPAND 48(R10)(R8*2), Y14, Y11
-	VPXOR Y8, Y8, Y8
-
-	// VPDPBUSD Y1, Y11, Y8
-	LONG  $0x502562c4
-	BYTE  $0xc1
-	VPAND 48(R10)(R9*1), Y14, Y11
-	VPXOR Y9, Y9, Y9
-
-	// VPDPBUSD Y1, Y11, Y9
-	LONG           $0x502562c4
-	BYTE           $0xc9
-	VPACKSSDW      Y7, Y6, Y6
-	VPMADDWD       Y15, Y6, Y6
-	VPACKSSDW      Y9, Y8, Y8
-	VPMADDWD       Y15, Y8, Y8
-	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 80(SP), Y10
-	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y6, Y6
-	VPERM2I128     $0x31, Y6, Y2, Y10
-	VPERM2I128     $0x20, Y6, Y2, Y2
-	VPADDD         Y10, Y2, Y2
-	VCVTDQ2PS      Y2, Y2
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y13, Y11, Y11
-	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        192(SP), Y10
-	VPSHUFB        streampair01<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPBROADCASTD   44(DX), Y11
-	VPMADDWD       Y11, Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y11, Y10, Y10
-	VFMADD231PS    Y10, Y12, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VMOVDQU        48(SI), Y11
-	VPSRLW         $0x02, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y2, Y2, Y2
-
-	// VPDPBUSD Y1, Y11, Y2
-	LONG    $0x5025e2c4
-	BYTE    $0xd1
-	VMOVDQU 48(SI)(R8*1), Y11
-	VPSRLW  $0x02, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y3, Y3, Y3
-
-	// VPDPBUSD Y1, Y11, Y3
-	LONG    $0x5025e2c4
-	BYTE    $0xd9
-	VMOVDQU 48(SI)(R8*2), Y11
-	VPSRLW  $0x02, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y4, Y4, Y4
-
-	// VPDPBUSD Y1, Y11, Y4
-	LONG    $0x5025e2c4
-	BYTE    $0xe1
-	VMOVDQU 48(SI)(R9*1), Y11
-	VPSRLW  $0x02, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y5, Y5, Y5
-
-	// VPDPBUSD Y1, Y11, Y5
-	LONG           $0x5025e2c4
-	BYTE           $0xe9
-	VPACKSSDW      Y3, Y2, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPACKSSDW      Y5, Y4, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 64(SP), Y10
-	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y2, Y2
-	VMOVDQU        48(R10), Y11
-	VPSRLW         $0x02, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y6, Y6, Y6
-
-	// VPDPBUSD Y1, Y11, Y6
-	LONG    $0x5025e2c4
-	BYTE    $0xf1
-	VMOVDQU 48(R10)(R8*1), Y11
-	VPSRLW  $0x02, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y7, Y7, Y7
-
-	// VPDPBUSD Y1, Y11, Y7
-	LONG    $0x5025e2c4
-	BYTE    $0xf9
-	VMOVDQU 48(R10)(R8*2), Y11
-	VPSRLW  $0x02, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y8, Y8, Y8
-
-	// VPDPBUSD Y1, Y11, Y8
-	LONG    $0x502562c4
-	BYTE    $0xc1
-	VMOVDQU 48(R10)(R9*1), Y11
-	VPSRLW  $0x02, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y9, Y9, Y9
-
-	// VPDPBUSD Y1, Y11, Y9
-	LONG           $0x502562c4
-	BYTE           $0xc9
-	VPACKSSDW      Y7, Y6, Y6
-	VPMADDWD       Y15, Y6, Y6
-	VPACKSSDW      Y9, Y8, Y8
-	VPMADDWD       Y15, Y8, Y8
-	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 80(SP), Y10
-	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y6, Y6
-	VPERM2I128     $0x31, Y6, Y2, Y10
-	VPERM2I128     $0x20, Y6, Y2, Y2
-	VPADDD         Y10, Y2, Y2
-	VCVTDQ2PS      Y2, Y2
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y13, Y11, Y11
-	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        192(SP), Y10
-	VPSHUFB        streampair23<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPBROADCASTD   44(DX), Y11
-	VPMADDWD       Y11, Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y11, Y10, Y10
-	VFMADD231PS    Y10, Y12, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VMOVDQU        48(SI), Y11
-	VPSRLW         $0x04, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y2, Y2, Y2
-
-	// VPDPBUSD Y1, Y11, Y2
-	LONG    $0x5025e2c4
-	BYTE    $0xd1
-	VMOVDQU 48(SI)(R8*1), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y3, Y3, Y3
-
-	// VPDPBUSD Y1, Y11, Y3
-	LONG    $0x5025e2c4
-	BYTE    $0xd9
-	VMOVDQU 48(SI)(R8*2), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y4, Y4, Y4
-
-	// VPDPBUSD Y1, Y11, Y4
-	LONG    $0x5025e2c4
-	BYTE    $0xe1
-	VMOVDQU 48(SI)(R9*1), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y5, Y5, Y5
-
-	// VPDPBUSD Y1, Y11, Y5
-	LONG           $0x5025e2c4
-	BYTE           $0xe9
-	VPACKSSDW      Y3, Y2, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPACKSSDW      Y5, Y4, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 96(SP), Y10
-	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y2, Y2
-	VMOVDQU        48(R10), Y11
-	VPSRLW         $0x04, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y6, Y6, Y6
-
-	// VPDPBUSD Y1, Y11, Y6
-	LONG    $0x5025e2c4
-	BYTE    $0xf1
-	VMOVDQU 48(R10)(R8*1), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y7, Y7, Y7
-
-	// VPDPBUSD Y1, Y11, Y7
-	LONG    $0x5025e2c4
-	BYTE    $0xf9
-	VMOVDQU 48(R10)(R8*2), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y8, Y8, Y8
-
-	// VPDPBUSD Y1, Y11, Y8
-	LONG    $0x502562c4
-	BYTE    $0xc1
-	VMOVDQU 48(R10)(R9*1), Y11
-	VPSRLW  $0x04, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y9, Y9, Y9
-
-	// VPDPBUSD Y1, Y11, Y9
-	LONG           $0x502562c4
-	BYTE           $0xc9
-	VPACKSSDW      Y7, Y6, Y6
-	VPMADDWD       Y15, Y6, Y6
-	VPACKSSDW      Y9, Y8, Y8
-	VPMADDWD       Y15, Y8, Y8
-	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 112(SP), Y10
-	VPSHUFB        streamrowScales01<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y6, Y6
-	VPERM2I128     $0x31, Y6, Y2, Y10
-	VPERM2I128     $0x20, Y6, Y2, Y2
-	VPADDD         Y10, Y2, Y2
-	VCVTDQ2PS      Y2, Y2
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y13, Y11, Y11
-	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        224(SP), Y10
-	VPSHUFB        streampair01<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPBROADCASTD   44(DX), Y11
-	VPMADDWD       Y11, Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y11, Y10, Y10
-	VFMADD231PS    Y10, Y12, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VMOVDQU        48(SI), Y11
-	VPSRLW         $0x06, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y2, Y2, Y2
-
-	// VPDPBUSD Y1, Y11, Y2
-	LONG    $0x5025e2c4
-	BYTE    $0xd1
-	VMOVDQU 48(SI)(R8*1), Y11
-	VPSRLW  $0x06, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y3, Y3, Y3
-
-	// VPDPBUSD Y1, Y11, Y3
-	LONG    $0x5025e2c4
-	BYTE    $0xd9
-	VMOVDQU 48(SI)(R8*2), Y11
-	VPSRLW  $0x06, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y4, Y4, Y4
-
-	// VPDPBUSD Y1, Y11, Y4
-	LONG    $0x5025e2c4
-	BYTE    $0xe1
-	VMOVDQU 48(SI)(R9*1), Y11
-	VPSRLW  $0x06, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y5, Y5, Y5
-
-	// VPDPBUSD Y1, Y11, Y5
-	LONG           $0x5025e2c4
-	BYTE           $0xe9
-	VPACKSSDW      Y3, Y2, Y2
-	VPMADDWD       Y15, Y2, Y2
-	VPACKSSDW      Y5, Y4, Y4
-	VPMADDWD       Y15, Y4, Y4
-	VPACKSSDW      Y4, Y2, Y2
-	VBROADCASTI128 96(SP), Y10
-	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y2, Y2
-	VMOVDQU        48(R10), Y11
-	VPSRLW         $0x06, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y6, Y6, Y6
-
-	// VPDPBUSD Y1, Y11, Y6
-	LONG    $0x5025e2c4
-	BYTE    $0xf1
-	VMOVDQU 48(R10)(R8*1), Y11
-	VPSRLW  $0x06, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y7, Y7, Y7
-
-	// VPDPBUSD Y1, Y11, Y7
-	LONG    $0x5025e2c4
-	BYTE    $0xf9
-	VMOVDQU 48(R10)(R8*2), Y11
-	VPSRLW  $0x06, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y8, Y8, Y8
-
-	// VPDPBUSD Y1, Y11, Y8
-	LONG    $0x502562c4
-	BYTE    $0xc1
-	VMOVDQU 48(R10)(R9*1), Y11
-	VPSRLW  $0x06, Y11, Y11
-	VPAND   Y14, Y11, Y11
-	VPXOR   Y9, Y9, Y9
-
-	// VPDPBUSD Y1, Y11, Y9
-	LONG           $0x502562c4
-	BYTE           $0xc9
-	VPACKSSDW      Y7, Y6, Y6
-	VPMADDWD       Y15, Y6, Y6
-	VPACKSSDW      Y9, Y8, Y8
-	VPMADDWD       Y15, Y8, Y8
-	VPACKSSDW      Y8, Y6, Y6
-	VBROADCASTI128 112(SP), Y10
-	VPSHUFB        streamrowScales23<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPMADDWD       Y10, Y6, Y6
-	VPERM2I128     $0x31, Y6, Y2, Y10
-	VPERM2I128     $0x20, Y6, Y2, Y2
-	VPADDD         Y10, Y2, Y2
-	VCVTDQ2PS      Y2, Y2
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y13, Y11, Y11
-	VFMADD231PS    Y2, Y11, Y0
-	VMOVDQU        224(SP), Y10
-	VPSHUFB        streampair23<>+0(SB), Y10, Y10
-	VPSRAW         $0x08, Y10, Y10
-	VPBROADCASTD   44(DX), Y11
-	VPMADDWD       Y11, Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VBROADCASTSS   32(DX), Y11
-	VMULPS         Y11, Y10, Y10
-	VFMADD231PS    Y10, Y12, Y0
-	ADDQ           $0x00000030, DX
-	ADDQ           $0x00000054, SI
-	ADDQ           $0x00000054, R10
+	ADDQ           $0x00000020, SI
+	ADDQ           $0x00000020, R10
+	ADDQ           $0x00000040, R13
+	DECQ           BX
+	JNE            loop10
+	ADDQ           $0x00000014, SI
+	ADDQ           $0x00000014, R10
 	DECQ           CX
-	JNE            loop8
+	JNE            loop9
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -4621,7 +3745,7 @@ TEXT ·StreamIQ4_NLAVXVNNI(SB), NOSPLIT, $0-56
 	VPBROADCASTD   X14, Y14
 	VBROADCASTI128 mptgo∕ggml∕internal∕scalar·nonLinear128+0(SB), Y13
 
-loop9:
+loop11:
 	PREFETCHT1     (R11)
 	PREFETCHT1     64(R11)
 	PREFETCHT1     128(R11)
@@ -4726,7 +3850,7 @@ loop9:
 	ADDQ         $0x00000012, R10
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop9
+	JNE          loop11
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET
@@ -4752,115 +3876,119 @@ TEXT ·StreamIQ4_XSAVXVNNI(SB), NOSPLIT, $256-56
 	VPBROADCASTD   X14, Y14
 	VBROADCASTI128 mptgo∕ggml∕internal∕scalar·nonLinear128+0(SB), Y13
 
-loop10:
-	VMOVAPS        Y0, Y12
-	VMOVD          (SI), X2
-	VPINSRD        $0x01, (SI)(R8*1), X2, X2
-	VPINSRD        $0x02, (SI)(R8*2), X2, X2
-	VPINSRD        $0x03, (SI)(R9*1), X2, X2
-	VMOVD          (R10), X4
-	VPINSRD        $0x01, (R10)(R8*1), X4, X4
-	VPINSRD        $0x02, (R10)(R8*2), X4, X4
-	VPINSRD        $0x03, (R10)(R9*1), X4, X4
-	VINSERTI128    $0x01, X4, Y2, Y2
-	VMOVD          4(SI), X1
-	VPINSRD        $0x01, 4(SI)(R8*1), X1, X1
-	VPINSRD        $0x02, 4(SI)(R8*2), X1, X1
-	VPINSRD        $0x03, 4(SI)(R9*1), X1, X1
-	VMOVD          4(R10), X4
-	VPINSRD        $0x01, 4(R10)(R8*1), X4, X4
-	VPINSRD        $0x02, 4(R10)(R8*2), X4, X4
-	VPINSRD        $0x03, 4(R10)(R9*1), X4, X4
-	VINSERTI128    $0x01, X4, Y1, Y1
-	MOVWLZX        (SI)(R9*1), AX
-	SHLQ           $0x10, AX
-	MOVW           (SI)(R8*2), AX
-	SHLQ           $0x10, AX
-	MOVW           (SI)(R8*1), AX
-	SHLQ           $0x10, AX
-	MOVW           (SI), AX
-	MOVWLZX        (R10)(R9*1), BX
-	SHLQ           $0x10, BX
-	MOVW           (R10)(R8*2), BX
-	SHLQ           $0x10, BX
-	MOVW           (R10)(R8*1), BX
-	SHLQ           $0x10, BX
-	MOVW           (R10), BX
-	VMOVQ          AX, X0
-	VPINSRQ        $0x01, BX, X0, X0
-	VCVTPH2PS      X0, Y0
-	VPAND          streamdword0f<>+0(SB), Y1, Y3
-	VPSRLD         $0x0c, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, (SP)
-	VPSRLD         $0x04, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x0e, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 32(SP)
-	VPSRLD         $0x08, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x10, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 64(SP)
-	VPSRLD         $0x0c, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x12, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 96(SP)
-	VPSRLD         $0x10, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x14, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 128(SP)
-	VPSRLD         $0x14, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x16, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 160(SP)
-	VPSRLD         $0x18, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x18, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 192(SP)
-	VPSRLD         $0x1c, Y1, Y3
-	VPAND          streamdword0f<>+0(SB), Y3, Y3
-	VPSRLD         $0x1a, Y2, Y4
-	VPAND          streamdword30<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VPSUBD         streamdword32<>+0(SB), Y3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y0, Y3, Y3
-	VMOVUPS        Y3, 224(SP)
-	VMOVAPS        Y12, Y0
+loop12:
+	VMOVAPS     Y0, Y12
+	VMOVD       (SI), X2
+	VPINSRD     $0x01, (SI)(R8*1), X2, X2
+	VPINSRD     $0x02, (SI)(R8*2), X2, X2
+	VPINSRD     $0x03, (SI)(R9*1), X2, X2
+	VMOVD       (R10), X4
+	VPINSRD     $0x01, (R10)(R8*1), X4, X4
+	VPINSRD     $0x02, (R10)(R8*2), X4, X4
+	VPINSRD     $0x03, (R10)(R9*1), X4, X4
+	VINSERTI128 $0x01, X4, Y2, Y2
+	VMOVD       4(SI), X1
+	VPINSRD     $0x01, 4(SI)(R8*1), X1, X1
+	VPINSRD     $0x02, 4(SI)(R8*2), X1, X1
+	VPINSRD     $0x03, 4(SI)(R9*1), X1, X1
+	VMOVD       4(R10), X4
+	VPINSRD     $0x01, 4(R10)(R8*1), X4, X4
+	VPINSRD     $0x02, 4(R10)(R8*2), X4, X4
+	VPINSRD     $0x03, 4(R10)(R9*1), X4, X4
+	VINSERTI128 $0x01, X4, Y1, Y1
+	MOVWLZX     (SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI), AX
+	MOVWLZX     (R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10), BX
+	VMOVQ       AX, X0
+	VPINSRQ     $0x01, BX, X0, X0
+	VCVTPH2PS   X0, Y0
+	VPAND       streamdword0f<>+0(SB), Y1, Y3
+	VPSRLD      $0x0c, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, (SP)
+	VPSRLD      $0x04, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x0e, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 32(SP)
+	VPSRLD      $0x08, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x10, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 64(SP)
+	VPSRLD      $0x0c, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x12, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 96(SP)
+	VPSRLD      $0x10, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x14, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 128(SP)
+	VPSRLD      $0x14, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x16, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 160(SP)
+	VPSRLD      $0x18, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x18, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 192(SP)
+	VPSRLD      $0x1c, Y1, Y3
+	VPAND       streamdword0f<>+0(SB), Y3, Y3
+	VPSRLD      $0x1a, Y2, Y4
+	VPAND       streamdword30<>+0(SB), Y4, Y4
+	VPOR        Y4, Y3, Y3
+	VPSUBD      streamdword32<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 224(SP)
+	VMOVAPS     Y12, Y0
+	LEAQ        (SP), R13
+	MOVQ        $0x00000008, BX
+
+loop13:
 	PREFETCHT1     (R11)
 	PREFETCHT1     64(R11)
 	PREFETCHT1     128(R11)
@@ -4929,594 +4057,6 @@ loop10:
 	BYTE $0xe5
 
 	// VPDPBUSD Y6, Y9, Y4
-	LONG           $0x5035e2c4
-	BYTE           $0xe6
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   40(DX), Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VSUBPS         Y8, Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         (SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        24(SI), X8
-	VINSERTI128    $0x01, 24(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y1, Y1, Y1
-
-	// VPDPBUSD Y5, Y8, Y1
-	LONG $0x503de2c4
-	BYTE $0xcd
-
-	// VPDPBUSD Y6, Y9, Y1
-	LONG        $0x5035e2c4
-	BYTE        $0xce
-	VMOVDQU     24(SI)(R8*1), X8
-	VINSERTI128 $0x01, 24(R10)(R8*1), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y2, Y2, Y2
-
-	// VPDPBUSD Y5, Y8, Y2
-	LONG $0x503de2c4
-	BYTE $0xd5
-
-	// VPDPBUSD Y6, Y9, Y2
-	LONG        $0x5035e2c4
-	BYTE        $0xd6
-	VMOVDQU     24(SI)(R8*2), X8
-	VINSERTI128 $0x01, 24(R10)(R8*2), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y3, Y3, Y3
-
-	// VPDPBUSD Y5, Y8, Y3
-	LONG $0x503de2c4
-	BYTE $0xdd
-
-	// VPDPBUSD Y6, Y9, Y3
-	LONG        $0x5035e2c4
-	BYTE        $0xde
-	VMOVDQU     24(SI)(R9*1), X8
-	VINSERTI128 $0x01, 24(R10)(R9*1), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y4, Y4, Y4
-
-	// VPDPBUSD Y5, Y8, Y4
-	LONG $0x503de2c4
-	BYTE $0xe5
-
-	// VPDPBUSD Y6, Y9, Y4
-	LONG           $0x5035e2c4
-	BYTE           $0xe6
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   40(DX), Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VSUBPS         Y8, Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         32(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        40(SI), X8
-	VINSERTI128    $0x01, 40(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y1, Y1, Y1
-
-	// VPDPBUSD Y5, Y8, Y1
-	LONG $0x503de2c4
-	BYTE $0xcd
-
-	// VPDPBUSD Y6, Y9, Y1
-	LONG        $0x5035e2c4
-	BYTE        $0xce
-	VMOVDQU     40(SI)(R8*1), X8
-	VINSERTI128 $0x01, 40(R10)(R8*1), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y2, Y2, Y2
-
-	// VPDPBUSD Y5, Y8, Y2
-	LONG $0x503de2c4
-	BYTE $0xd5
-
-	// VPDPBUSD Y6, Y9, Y2
-	LONG        $0x5035e2c4
-	BYTE        $0xd6
-	VMOVDQU     40(SI)(R8*2), X8
-	VINSERTI128 $0x01, 40(R10)(R8*2), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y3, Y3, Y3
-
-	// VPDPBUSD Y5, Y8, Y3
-	LONG $0x503de2c4
-	BYTE $0xdd
-
-	// VPDPBUSD Y6, Y9, Y3
-	LONG        $0x5035e2c4
-	BYTE        $0xde
-	VMOVDQU     40(SI)(R9*1), X8
-	VINSERTI128 $0x01, 40(R10)(R9*1), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y4, Y4, Y4
-
-	// VPDPBUSD Y5, Y8, Y4
-	LONG $0x503de2c4
-	BYTE $0xe5
-
-	// VPDPBUSD Y6, Y9, Y4
-	LONG           $0x5035e2c4
-	BYTE           $0xe6
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   40(DX), Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VSUBPS         Y8, Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         64(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        56(SI), X8
-	VINSERTI128    $0x01, 56(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y1, Y1, Y1
-
-	// VPDPBUSD Y5, Y8, Y1
-	LONG $0x503de2c4
-	BYTE $0xcd
-
-	// VPDPBUSD Y6, Y9, Y1
-	LONG        $0x5035e2c4
-	BYTE        $0xce
-	VMOVDQU     56(SI)(R8*1), X8
-	VINSERTI128 $0x01, 56(R10)(R8*1), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y2, Y2, Y2
-
-	// VPDPBUSD Y5, Y8, Y2
-	LONG $0x503de2c4
-	BYTE $0xd5
-
-	// VPDPBUSD Y6, Y9, Y2
-	LONG        $0x5035e2c4
-	BYTE        $0xd6
-	VMOVDQU     56(SI)(R8*2), X8
-	VINSERTI128 $0x01, 56(R10)(R8*2), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y3, Y3, Y3
-
-	// VPDPBUSD Y5, Y8, Y3
-	LONG $0x503de2c4
-	BYTE $0xdd
-
-	// VPDPBUSD Y6, Y9, Y3
-	LONG        $0x5035e2c4
-	BYTE        $0xde
-	VMOVDQU     56(SI)(R9*1), X8
-	VINSERTI128 $0x01, 56(R10)(R9*1), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y4, Y4, Y4
-
-	// VPDPBUSD Y5, Y8, Y4
-	LONG $0x503de2c4
-	BYTE $0xe5
-
-	// VPDPBUSD Y6, Y9, Y4
-	LONG           $0x5035e2c4
-	BYTE           $0xe6
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   40(DX), Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VSUBPS         Y8, Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         96(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        72(SI), X8
-	VINSERTI128    $0x01, 72(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y1, Y1, Y1
-
-	// VPDPBUSD Y5, Y8, Y1
-	LONG $0x503de2c4
-	BYTE $0xcd
-
-	// VPDPBUSD Y6, Y9, Y1
-	LONG        $0x5035e2c4
-	BYTE        $0xce
-	VMOVDQU     72(SI)(R8*1), X8
-	VINSERTI128 $0x01, 72(R10)(R8*1), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y2, Y2, Y2
-
-	// VPDPBUSD Y5, Y8, Y2
-	LONG $0x503de2c4
-	BYTE $0xd5
-
-	// VPDPBUSD Y6, Y9, Y2
-	LONG        $0x5035e2c4
-	BYTE        $0xd6
-	VMOVDQU     72(SI)(R8*2), X8
-	VINSERTI128 $0x01, 72(R10)(R8*2), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y3, Y3, Y3
-
-	// VPDPBUSD Y5, Y8, Y3
-	LONG $0x503de2c4
-	BYTE $0xdd
-
-	// VPDPBUSD Y6, Y9, Y3
-	LONG        $0x5035e2c4
-	BYTE        $0xde
-	VMOVDQU     72(SI)(R9*1), X8
-	VINSERTI128 $0x01, 72(R10)(R9*1), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y4, Y4, Y4
-
-	// VPDPBUSD Y5, Y8, Y4
-	LONG $0x503de2c4
-	BYTE $0xe5
-
-	// VPDPBUSD Y6, Y9, Y4
-	LONG           $0x5035e2c4
-	BYTE           $0xe6
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   40(DX), Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VSUBPS         Y8, Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         128(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        88(SI), X8
-	VINSERTI128    $0x01, 88(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y1, Y1, Y1
-
-	// VPDPBUSD Y5, Y8, Y1
-	LONG $0x503de2c4
-	BYTE $0xcd
-
-	// VPDPBUSD Y6, Y9, Y1
-	LONG        $0x5035e2c4
-	BYTE        $0xce
-	VMOVDQU     88(SI)(R8*1), X8
-	VINSERTI128 $0x01, 88(R10)(R8*1), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y2, Y2, Y2
-
-	// VPDPBUSD Y5, Y8, Y2
-	LONG $0x503de2c4
-	BYTE $0xd5
-
-	// VPDPBUSD Y6, Y9, Y2
-	LONG        $0x5035e2c4
-	BYTE        $0xd6
-	VMOVDQU     88(SI)(R8*2), X8
-	VINSERTI128 $0x01, 88(R10)(R8*2), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y3, Y3, Y3
-
-	// VPDPBUSD Y5, Y8, Y3
-	LONG $0x503de2c4
-	BYTE $0xdd
-
-	// VPDPBUSD Y6, Y9, Y3
-	LONG        $0x5035e2c4
-	BYTE        $0xde
-	VMOVDQU     88(SI)(R9*1), X8
-	VINSERTI128 $0x01, 88(R10)(R9*1), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y4, Y4, Y4
-
-	// VPDPBUSD Y5, Y8, Y4
-	LONG $0x503de2c4
-	BYTE $0xe5
-
-	// VPDPBUSD Y6, Y9, Y4
-	LONG           $0x5035e2c4
-	BYTE           $0xe6
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   40(DX), Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VSUBPS         Y8, Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         160(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        104(SI), X8
-	VINSERTI128    $0x01, 104(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y1, Y1, Y1
-
-	// VPDPBUSD Y5, Y8, Y1
-	LONG $0x503de2c4
-	BYTE $0xcd
-
-	// VPDPBUSD Y6, Y9, Y1
-	LONG        $0x5035e2c4
-	BYTE        $0xce
-	VMOVDQU     104(SI)(R8*1), X8
-	VINSERTI128 $0x01, 104(R10)(R8*1), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y2, Y2, Y2
-
-	// VPDPBUSD Y5, Y8, Y2
-	LONG $0x503de2c4
-	BYTE $0xd5
-
-	// VPDPBUSD Y6, Y9, Y2
-	LONG        $0x5035e2c4
-	BYTE        $0xd6
-	VMOVDQU     104(SI)(R8*2), X8
-	VINSERTI128 $0x01, 104(R10)(R8*2), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y3, Y3, Y3
-
-	// VPDPBUSD Y5, Y8, Y3
-	LONG $0x503de2c4
-	BYTE $0xdd
-
-	// VPDPBUSD Y6, Y9, Y3
-	LONG        $0x5035e2c4
-	BYTE        $0xde
-	VMOVDQU     104(SI)(R9*1), X8
-	VINSERTI128 $0x01, 104(R10)(R9*1), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y4, Y4, Y4
-
-	// VPDPBUSD Y5, Y8, Y4
-	LONG $0x503de2c4
-	BYTE $0xe5
-
-	// VPDPBUSD Y6, Y9, Y4
-	LONG           $0x5035e2c4
-	BYTE           $0xe6
-	VPHADDD        Y2, Y1, Y1
-	VPHADDD        Y4, Y3, Y3
-	VPHADDD        Y3, Y1, Y1
-	VCVTDQ2PS      Y1, Y1
-	VBROADCASTSS   40(DX), Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VADDPS         Y8, Y8, Y8
-	VSUBPS         Y8, Y1, Y1
-	VBROADCASTSS   32(DX), Y9
-	VMULPS         192(SP), Y9, Y9
-	VFMADD231PS    Y1, Y9, Y0
-	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	ADDQ           R12, R11
-	VBROADCASTI128 (DX), Y5
-	VBROADCASTI128 16(DX), Y6
-	VMOVDQU        120(SI), X8
-	VINSERTI128    $0x01, 120(R10), Y8, Y8
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y14, Y8, Y8
-	VPSHUFB        Y8, Y13, Y8
-	VPAND          Y14, Y9, Y9
-	VPSHUFB        Y9, Y13, Y9
-	VPXOR          Y1, Y1, Y1
-
-	// VPDPBUSD Y5, Y8, Y1
-	LONG $0x503de2c4
-	BYTE $0xcd
-
-	// VPDPBUSD Y6, Y9, Y1
-	LONG        $0x5035e2c4
-	BYTE        $0xce
-	VMOVDQU     120(SI)(R8*1), X8
-	VINSERTI128 $0x01, 120(R10)(R8*1), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y2, Y2, Y2
-
-	// VPDPBUSD Y5, Y8, Y2
-	LONG $0x503de2c4
-	BYTE $0xd5
-
-	// VPDPBUSD Y6, Y9, Y2
-	LONG        $0x5035e2c4
-	BYTE        $0xd6
-	VMOVDQU     120(SI)(R8*2), X8
-	VINSERTI128 $0x01, 120(R10)(R8*2), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y3, Y3, Y3
-
-	// VPDPBUSD Y5, Y8, Y3
-	LONG $0x503de2c4
-	BYTE $0xdd
-
-	// VPDPBUSD Y6, Y9, Y3
-	LONG        $0x5035e2c4
-	BYTE        $0xde
-	VMOVDQU     120(SI)(R9*1), X8
-	VINSERTI128 $0x01, 120(R10)(R9*1), Y8, Y8
-	VPSRLW      $0x04, Y8, Y9
-	VPAND       Y14, Y8, Y8
-	VPSHUFB     Y8, Y13, Y8
-	VPAND       Y14, Y9, Y9
-	VPSHUFB     Y9, Y13, Y9
-	VPXOR       Y4, Y4, Y4
-
-	// VPDPBUSD Y5, Y8, Y4
-	LONG $0x503de2c4
-	BYTE $0xe5
-
-	// VPDPBUSD Y6, Y9, Y4
 	LONG         $0x5035e2c4
 	BYTE         $0xe6
 	VPHADDD      Y2, Y1, Y1
@@ -5530,13 +4070,18 @@ loop10:
 	VADDPS       Y8, Y8, Y8
 	VSUBPS       Y8, Y1, Y1
 	VBROADCASTSS 32(DX), Y9
-	VMULPS       224(SP), Y9, Y9
+	VMULPS       (R13), Y9, Y9
 	VFMADD231PS  Y1, Y9, Y0
 	ADDQ         $0x00000030, DX
-	ADDQ         $0x00000088, SI
-	ADDQ         $0x00000088, R10
+	ADDQ         $0x00000010, SI
+	ADDQ         $0x00000010, R10
+	ADDQ         $0x00000020, R13
+	DECQ         BX
+	JNE          loop13
+	ADDQ         $0x00000008, SI
+	ADDQ         $0x00000008, R10
 	DECQ         CX
-	JNE          loop10
+	JNE          loop12
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET

@@ -12,8 +12,8 @@ import (
 	"mptgo/internal/codebook"
 )
 
-// Types whose codes are indices of long tables, and others that are rare, have no
-// kernels that read them as they lie in the file. Their rows are first expanded to
+// Types whose codes are indices of long tables, and others that are rare, on some architectures
+// more than on others, have no kernels that read them as they lie in the file. Their rows are first expanded to
 // blocks that kernels read. This is plain Go, eight weights in a word.
 
 // expandedBlock is 32 weights as kernels read them: weight k is D*S[k/16]*Q[k].
@@ -41,6 +41,10 @@ var expanders = [len(blockTypes)]expandFunc{
 	gguf.TQ1_0:   expandTQ1_0,
 	gguf.TQ2_0:   expandTQ2_0,
 	gguf.MXFP4:   expandMXFP4,
+	gguf.IQ4_NL:  expandIQ4_NL,
+	gguf.IQ4_XS:  expandIQ4_XS,
+	gguf.Q5_0:    expandQ5_0,
+	gguf.Q3_K:    expandQ3_K,
 }
 
 // expanded returns the first n blocks of 32 of some rows of w, which are row bytes
@@ -313,9 +317,69 @@ func digits(v uint64, n int) uint64 {
 func expandMXFP4(dst []expandedBlock, row []byte) {
 	for i := range dst {
 		b, block := &dst[i], (*[17]byte)(row[i*17:])
-		for k, v := range block[1:] {
-			b.Q[k], b.Q[16+k] = codebook.Float4[v&15], codebook.Float4[v>>4]
-		}
+		b.table((*[16]byte)(block[1:]), &codebook.Float4)
 		b.scaled(codebook.HalfPower(block[0]), 1, 1)
+	}
+}
+
+func expandIQ4_NL(dst []expandedBlock, row []byte) {
+	for i := range dst {
+		block := (*[18]byte)(row[i*18:])
+		dst[i].table((*[16]byte)(block[2:]), &codebook.NonLinear)
+		dst[i].scaled(scalar.FromHalf(block[:]), 1, 1)
+	}
+}
+
+func expandIQ4_XS(dst []expandedBlock, row []byte) {
+	for i := 0; i+8 <= len(dst); i += 8 {
+		out := (*[8]expandedBlock)(dst[i:])
+		block := (*[136]byte)(row[i/8*136:])
+		d := scalar.FromHalf(block[:])
+		high := binary.LittleEndian.Uint16(block[2:])
+		for j := range 8 {
+			s := int32(block[4+j/2]>>(j%2*4)&15) | int32(high>>(2*j)&3)<<4
+			out[j].table((*[16]byte)(block[8+16*j:]), &codebook.NonLinear)
+			out[j].scaled(d*float32(s-32), 1, 1)
+		}
+	}
+}
+
+// table sets the codes to what the nibbles of 16 bytes stand for.
+func (b *expandedBlock) table(nibbles *[16]byte, t *[16]int8) {
+	for k, v := range nibbles {
+		b.Q[k], b.Q[16+k] = t[v&15], t[v>>4]
+	}
+}
+
+func expandQ5_0(dst []expandedBlock, row []byte) {
+	for i := range dst {
+		b, block := &dst[i], (*[22]byte)(row[i*22:])
+		high := binary.LittleEndian.Uint32(block[2:])
+		for k, v := range block[6:] {
+			b.Q[k] = int8(v&15|byte(high>>k&1<<4)) - 16
+			b.Q[16+k] = int8(v>>4|byte(high>>(16+k)&1<<4)) - 16
+		}
+		b.scaled(scalar.FromHalf(block[:]), 1, 1)
+	}
+}
+
+func expandQ3_K(dst []expandedBlock, row []byte) {
+	for i := 0; i+8 <= len(dst); i += 8 {
+		out := (*[8]expandedBlock)(dst[i:])
+		block := (*[110]byte)(row[i/8*110:])
+		d, scales := scalar.FromHalf(block[108:]), block[96:108]
+		for j := range 8 {
+			b := &out[j]
+			b.D = d
+			for h := range b.S {
+				k := 2*j + h
+				b.S[h] = int16(scales[k%8]>>(k/8*4)&15|scales[8+k%4]>>(k/4*2)&3<<4) - 32
+			}
+			for l := range 4 {
+				low := binary.LittleEndian.Uint64(block[32+j/4*32+8*l:]) >> (j % 4 * 2) & (3 * everyByte)
+				high := binary.LittleEndian.Uint64(block[8*l:]) >> j & everyByte << 2
+				b.put(l, minus(low|high, 4))
+			}
+		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 var i8mm = Kernels{
 	vec: vec.Fast,
 	block: blocksNEON(streamsDotProd, arm64.StreamExpandedDotProd, arm64.StreamExpandedHalvesDotProd, blockPanels{
-		plain: panel(arm64.PlainI8MM), min: panel(arm64.MinI8MM), halves: panel(arm64.HalvesI8MM), halvesMin: panel(arm64.HalvesMinI8MM),
+		plain: panel(arm64.PlainI8MM), min: panel(arm64.MinI8MM), halves: panel(arm64.HalvesI8MM),
 	}),
 	float: &floatNEON,
 }

@@ -57,6 +57,7 @@ var words = map[string]uint32{
 	"sxtl 4s 4h":        0x0f10a400,
 	"sxtl 8h 8b":        0x0f08a400,
 	"sxtl2 4s 8h":       0x4f10a400,
+	"ushl 16b 16b 16b":  0x6e204400,
 	"umaxv s 4s":        0x6eb0a800,
 	"uxtl 4s 4h":        0x2f10a400,
 	"uxtl 8h 8b":        0x2f08a400,

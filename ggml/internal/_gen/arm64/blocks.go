@@ -12,19 +12,15 @@ type blockType struct {
 	kinds.Type
 	zero  byte
 	bytes bool // codes are signed bytes
-	table bool // codes stand for the numbers of IQ4 types
 
 	min    bool // a minimum for 32 columns
 	halves bool // scales for 16 columns
-	pairs  bool // minima for 16 columns
 	runs   *runs
 }
 
 // form returns the form of the type's panels.
 func (t *blockType) form() kinds.Form {
 	switch {
-	case t.pairs:
-		return kinds.HalvesMin
 	case t.halves:
 		return kinds.Halves
 	case t.min:
@@ -35,22 +31,13 @@ func (t *blockType) form() kinds.Form {
 
 var blockTypes = []blockType{
 	{Type: kinds.Of("Q4_0"), zero: 8},
-	{Type: kinds.Of("Q4_1"), min: true},
-	{Type: kinds.Of("Q5_0"), zero: 16},
-	{Type: kinds.Of("Q5_1"), min: true},
 	{Type: kinds.Of("Q8_0"), bytes: true},
-	{Type: kinds.Of("IQ4_NL"), table: true},
 }
 
 // The registers of constants.
 const (
-	nibble  = 5 // 0x0f
-	zero    = 6 // the zero point
-	fifth   = 7 // 0x10
-	bits    = 8 // bit i%8 in byte i
-	byte01  = 9 // indices of the bytes with fifth bits 0-15
-	byte23  = 10
-	numbers = 8 // the table of IQ4 types
+	nibble = 5 // 0x0f
+	zero   = 6 // the zero point
 )
 
 // constants fills the registers that unpack needs.
@@ -62,61 +49,26 @@ func (t *blockType) constants(g *gen) {
 	if t.zero != 0 {
 		g.copies(t.zero, zero)
 	}
-	if t.table {
-		g.p("MOVD $mptgo∕ggml∕internal∕scalar·nonLinear(SB), R7")
-		g.p("FMOVQ (R7), F%d", numbers)
-	}
-	if t.runs != nil {
-		t.runs.constants(g)
-	}
-	if t.High != 0 && t.runs == nil {
-		g.copies(0x10, fifth)
-		g.p("MOVD $0x8040201008040201, R7")
-		g.p("VDUP R7, V%d.D2", bits)
-		for i, v := range []int{byte01, byte23} {
-			g.copies(byte(2*i), v)
-			g.copies(byte(2*i+1), 24)
-			g.v("zip1 v%d.2d, v%d.2d, v24.2d", v, v)
-		}
+	if t.runs != nil && t.runs.high != nil {
+		g.copies(t.runs.mask, highMask)
 	}
 }
 
-// unpack sets low and high to codes 0-15 and 16-31 of a row. It uses V28 and
-// V29.
+// unpack sets low and high to codes 0-15 and 16-31 of a row.
 func (t *blockType) unpack(g *gen, row string, low, high int) {
+	g.p("FMOVQ %d(%s), F%d", t.Codes, row, low)
 	if t.bytes {
-		g.p("FMOVQ %d(%s), F%d", t.Codes, row, low)
 		g.p("FMOVQ %d(%s), F%d", t.Codes+16, row, high)
 		return
 	}
-	g.p("FMOVQ %d(%s), F%d", t.Codes, row, low)
 	g.v("ushr v%d.16b, v%d.16b, #4", high, low)
 	g.v("and v%d.16b, v%d.16b, v%d.16b", low, low, nibble)
-	if t.High != 0 {
-		g.p("FMOVS %d(%s), F28", t.High, row)
-		for i, v := range []int{low, high} {
-			g.p("VTBL V%d.B16, [V28.B16], V29.B16", byte01+i)
-			g.v("cmtst v29.16b, v29.16b, v%d.16b", bits)
-			g.v("and v29.16b, v29.16b, v%d.16b", fifth)
-			g.v("orr v%d.16b, v%d.16b, v29.16b", v, v)
-		}
-	}
-	if t.table {
-		lookUp(g, low, high)
-	}
 	t.center(g, low, high)
-}
-
-// lookUp replaces codes by what they stand for.
-func lookUp(g *gen, registers ...int) {
-	for _, v := range registers {
-		g.p("VTBL V%d.B16, [V%d.B16], V%d.B16", v, numbers, v)
-	}
 }
 
 // wide reports whether the products of four codes with activations do not fit
 // int16.
-func (t *blockType) wide() bool { return t.bytes || t.table }
+func (t *blockType) wide() bool { return t.bytes }
 
 // center takes the zero point off.
 func (t *blockType) center(g *gen, low, high int) {
@@ -130,28 +82,18 @@ func (t *blockType) center(g *gen, low, high int) {
 
 var eightRows = []string{"R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15"}
 
-// loadScales sets scale, and min if the type has one, to those of four rows.
-func (t *blockType) loadScales(g *gen, rows []string, scale, min int) {
-	if !t.min {
-		for i, row := range rows {
-			g.p("VLD1 (%s), V%d.H[%d]", row, scale, i)
-		}
-		g.v("fcvtl v%d.4s, v%d.4h", scale, scale)
-		return
-	}
+// loadScales sets scale to those of four rows.
+func (t *blockType) loadScales(g *gen, rows []string, scale int) {
 	for i, row := range rows {
-		g.p("VLD1 (%s), V%d.S[%d]", row, min, i)
+		g.p("VLD1 (%s), V%d.H[%d]", row, scale, i)
 	}
-	g.v("uzp1 v%d.8h, v%d.8h, v%d.8h", scale, min, min)
-	g.v("uzp2 v%d.8h, v%d.8h, v%d.8h", min, min, min)
 	g.v("fcvtl v%d.4s, v%d.4h", scale, scale)
-	g.v("fcvtl v%d.4s, v%d.4h", min, min)
 }
 
-// scalePair loads the pairs of bytes of four rows that belong to a run, int32: see
+// scalePair loads the pairs of bytes of four rows that belong to the run, int32: see
 // transposePairs.
-func scalePair(g *gen, table, run, group, first, second int) {
-	g.p("FMOVD %d(R6), F%d", 128*table+64*group+8*run, second)
+func scalePair(g *gen, group, first, second int) {
+	g.p("FMOVD %d(%s), F%d", 64*group, runPairs, second)
 	g.v("sxtl v%d.8h, v%d.8b", second, second)
 	splitPairs(g, first, second)
 }

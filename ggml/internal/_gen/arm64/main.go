@@ -75,13 +75,15 @@ func write(path string, emit func(*gen)) error {
 	if err := os.WriteFile(path+".go", stubs, 0o666); err != nil {
 		return err
 	}
-	text := head + "#include \"textflag.h\"\n" + g.text.String()
+	text := head + "#include \"textflag.h\"\n" + g.data.String() + g.text.String()
 	return os.WriteFile(path+".s", []byte(text), 0o666)
 }
 
 // gen collects the text of a part.
 type gen struct {
 	text, stubs bytes.Buffer
+	data        bytes.Buffer // constants
+	tables      map[string]bool
 	offsets     map[string]int // of the parameters of the function
 	labels      int
 }

@@ -11,7 +11,6 @@ import (
 //	bytes    0..63   the scales of the rows, float32
 //	bytes   64..127  the minima, if the type has them
 //	bytes   64..191  for types with scales for 16 columns those, int32
-//	bytes  192..383  if they have minima, what these are multiples of, and both
 //	then 4 times 128 codes for eight columns each, int8: rows two by two, eight
 //	codes of the first and eight of the second
 //
@@ -25,8 +24,6 @@ func panelHead(f kinds.Form) int {
 		return 128
 	case kinds.Halves:
 		return 192
-	case kinds.HalvesMin:
-		return 384
 	}
 	return 64
 }
@@ -50,11 +47,8 @@ func emitPack(g *gen) {
 		g.loop("R3", 1, func() {
 			g.fetch("R5", "R16", fetchedLines)
 			for group := range 2 {
-				t.loadScales(g, eightRows[4*group:4*group+4], 16, 17)
+				t.loadScales(g, eightRows[4*group:4*group+4], 16)
 				g.p("FMOVQ F16, %d(R0)", 16*group)
-				if t.min {
-					g.p("FMOVQ F17, %d(R0)", 64+16*group)
-				}
 			}
 			packPairs(g, &t, func(row string, low, high int) { t.unpack(g, row, low, high) })
 			advance(g, t.Size)
@@ -93,29 +87,29 @@ func packPairs(g *gen, t *blockType, unpack func(row string, low, high int)) {
 }
 
 func emitPackBig(g *gen, t *blockType) {
-	newPack(g, t, t.frame())
-	g.p("MOVD $tables-%d(SP), R6", t.frame())
+	newPack(g, t, pairBytes)
+	g.p("MOVD $pairs-%d(SP), R6", pairBytes)
 	g.loop("R3", 8, func() {
 		t.begin(g)
-		for run := range 8 {
+		t.eachRun(g, func() {
 			g.fetch("R5", "R16", fetchedLines)
 			for group := range 2 {
-				t.packScales(g, run, group)
+				t.packScales(g, group)
 			}
-			packPairs(g, t, func(row string, low, high int) { t.unpackRun(g, run, row, low, high) })
-		}
+			packPairs(g, t, func(row string, low, high int) { t.unpackRun(g, row, low, high) })
+		})
 		advance(g, t.Size)
 	})
 	g.end()
 }
 
-// frame returns the size of the tables.
-func (t *blockType) frame() int { return 128 * t.runs.tables }
+// pairBytes is the size of the pairs of eight rows for eight runs.
+const pairBytes = 128
 
 // packScales writes the vectors of four rows at the start of the panel's block.
-func (t *blockType) packScales(g *gen, run, group int) {
+func (t *blockType) packScales(g *gen, group int) {
 	if !t.halves {
-		t.runScale(g, run, group, 16)
+		t.runScale(g, group, 16)
 		g.p("FMOVQ F16, %d(R0)", 16*group)
 		if t.min {
 			g.p("FMOVQ F17, %d(R0)", 64+16*group)
@@ -123,22 +117,10 @@ func (t *blockType) packScales(g *gen, run, group int) {
 		return
 	}
 	g.p("FMOVQ F%d, %d(R0)", 11+group, 16*group)
-	for table := range t.runs.tables {
-		scalePair(g, table, run, group, 16, 17)
-		at := 64 + 192*table + 16*group
-		g.p("FMOVQ F16, %d(R0)", at)
-		g.p("FMOVQ F17, %d(R0)", at+64)
-	}
-	if t.pairs {
-		g.p("FMOVQ F%d, %d(R0)", 13+group, panelMin2+16*group)
-	}
+	scalePair(g, group, 16, 17)
+	g.p("FMOVQ F16, %d(R0)", 64+16*group)
+	g.p("FMOVQ F17, %d(R0)", 128+16*group)
 }
-
-// The offsets of vectors of types with minima for 16 columns.
-const (
-	panelMin2 = 192
-	panelMins = 256
-)
 
 // expandedTypes are blocks that were expanded before: see mat/expand.go.
 var expandedTypes = []blockType{

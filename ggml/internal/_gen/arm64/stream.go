@@ -52,12 +52,9 @@ func emitStreamBlocks(g *gen, isa tier, t *blockType) {
 			v := 16 + 4*group
 			g.addRows(v, [4]int{v, v + 1, v + 2, v + 3})
 			g.v("scvtf v%d.4s, v%d.4s", v, v)
-			t.loadScales(g, rows, 26, 27)
+			t.loadScales(g, rows, 26)
 			g.v("fmul v26.4s, v26.4s, v4.s[0]")
 			g.v("fmla v%d.4s, v26.4s, v%d.4s", group, v)
-			if t.min {
-				g.v("fmla v%d.4s, v27.4s, v4.s[1]", group)
-			}
 		}
 		advance(g, t.Size)
 	})
@@ -99,22 +96,22 @@ func dotBlock(g *gen, isa tier, t *blockType, sum int) {
 // and V20..V23 are the sums over the halves of a run, four rows at a time, or those
 // of eight rows.
 func emitStreamBig(g *gen, isa tier, t *blockType) {
-	newStream(g, isa, t, t.frame())
-	g.p("MOVD $tables-%d(SP), R6", t.frame())
+	newStream(g, isa, t, pairBytes)
+	g.p("MOVD $pairs-%d(SP), R6", pairBytes)
 	g.loop("R3", 8, func() {
 		t.begin(g)
-		for run := range 8 {
+		t.eachRun(g, func() {
 			g.fetch("R5", "R16", (t.Size+63)/64)
 			loadActs(g)
 			for group := range 2 {
 				rows := eightRows[4*group : 4*group+4]
 				if t.halves {
-					t.addRunHalves(g, isa, run, group, rows)
+					t.addRunHalves(g, isa, group, rows)
 				} else {
-					t.addRun(g, isa, run, group, rows)
+					t.addRun(g, isa, group, rows)
 				}
 			}
-		}
+		})
 		advance(g, t.Size)
 	})
 	g.p("FSTPQ (F0, F1), (R0)")
@@ -122,14 +119,14 @@ func emitStreamBig(g *gen, isa tier, t *blockType) {
 }
 
 // addRun adds the products of a run of four rows to their results.
-func (t *blockType) addRun(g *gen, isa tier, run, group int, rows []string) {
+func (t *blockType) addRun(g *gen, isa tier, group int, rows []string) {
 	for r, row := range rows {
-		t.unpackRun(g, run, row, 24, 25)
+		t.unpackRun(g, row, 24, 25)
 		dotBlock(g, isa, t, 16+r)
 	}
 	g.addRows(16, [4]int{16, 17, 18, 19})
 	g.v("scvtf v16.4s, v16.4s")
-	t.runScale(g, run, group, 26)
+	t.runScale(g, group, 26)
 	g.v("fmul v26.4s, v26.4s, v4.s[0]")
 	g.v("fmla v%d.4s, v26.4s, v16.4s", group)
 	if t.min {
@@ -138,25 +135,14 @@ func (t *blockType) addRun(g *gen, isa tier, run, group int, rows []string) {
 }
 
 // addRunHalves does so with scales for 16 columns.
-func (t *blockType) addRunHalves(g *gen, isa tier, run, group int, rows []string) {
+func (t *blockType) addRunHalves(g *gen, isa tier, group int, rows []string) {
 	for r, row := range rows {
-		t.unpackRun(g, run, row, 24, 25)
+		t.unpackRun(g, row, 24, 25)
 		dotHalf(g, isa, t, 16+r, 24, 2)
 		dotHalf(g, isa, t, 20+r, 25, 3)
 	}
-	scalePair(g, 0, run, group, 26, 27)
+	scalePair(g, group, 26, 27)
 	addHalves(g, group, 11+group)
-	if !t.pairs {
-		return
-	}
-	scalePair(g, 1, run, group, 26, 27)
-	g.v("dup v25.4s, v4.s[3]") // the sums of 16 activations, int16
-	splitPairs(g, 24, 25)
-	g.v("mul v26.4s, v26.4s, v24.4s")
-	g.v("mla v26.4s, v27.4s, v25.4s")
-	g.v("scvtf v26.4s, v26.4s")
-	g.v("fmul v26.4s, v26.4s, v4.s[0]")
-	g.v("fmla v%d.4s, v26.4s, v%d.4s", group, 13+group)
 }
 
 // addHalves adds the sums of both halves of four rows, times their scales, V26 and

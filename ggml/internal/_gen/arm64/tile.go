@@ -9,7 +9,7 @@ import (
 
 // A tile kernel multiplies a panel with two to four tokens, rows of
 // activations. It goes over the panel several times, each time with some of the
-// 16 rows, so that all sums stay in registers.
+// 16 rows, so that all sums stay in registers. The first time it fetches.
 func emitTiles(g *gen, isa tier) {
 	for _, p := range kinds.ARM64 {
 		for _, tokens := range tileHeights {
@@ -21,51 +21,69 @@ func emitTiles(g *gen, isa tier) {
 // tileHeights are the rows of activations that there are tiles for.
 var tileHeights = []int{2, 3, 4}
 
-// tile is a kernel under construction: one pass over the panel.
+// tile is a kernel under construction: some tokens on their way through the panel, which they
+// pass several times, each time with some of its rows.
 //
 //	results, sums, products   from V0 on: float32 results, four rows of a token
 //	                          each; sums over scaled halves in the same order; sums
 //	                          of products, pairs of rows of a token or of two
 //	acts, w, tmp              from there on
 //
-//	R0 results   R1 panel   R3 blocks left   R5, R16 ahead and step   R8.. tokens
+//	R0 results   R4 activations   R24 the first byte of the rows   R7, R2 to the next row or token
+//	R1 codes   R6 vectors   R3 blocks left   R5, R16 ahead and step   R8.. tokens
 type tile struct {
 	*gen
 	*blockType
 	isa      tier
 	tokens   int
-	first    int // token of the pass
-	rowPairs int // of rows in the pass
+	rowPairs int // of rows in a pass
 
 	sums, products, acts, w, tmp int // first registers
 }
 
 func emitTile(g *gen, isa tier, kind kinds.Panel, tokens int) {
-	t := &blockType{min: kind.Form == kinds.Min, halves: kind.Form.HasHalves(), pairs: kind.Form == kinds.HalvesMin}
+	t := &blockType{min: kind.Form == kinds.Min, halves: kind.Form.HasHalves()}
 	name := text.TileName(kind, tokens, string(isa))
 	g.fn(name, text.TileParams, 0, fmt.Sprintf(`
 %s adds the products of a panel of n blocks with %d rows of
 activations, lda bytes apart, to rows of y, ldy bytes apart. For each block it
 fetches some lines at ahead and moves ahead by step.`, name, tokens))
-	g.load("ahead step", "R5", "R16")
-	once := tokens // tokens in a pass
+	g.load("y ldy a lda ahead step", "R0", "R7", "R4", "R2", "R5", "R16")
+	once := tokens // tokens together
 	if isa == neon {
 		once = 2
 	}
-	pairs := 4
-	if t.halves {
-		pairs = 2
+	if whole := tokens / once; whole > 1 {
+		g.p("MOVD $%d, R23", whole)
+		g.loop("R23", 1, func() { emitTokens(g, isa, t, once) })
+	} else {
+		emitTokens(g, isa, t, once)
 	}
-	fetch := true
-	for first := 0; first < tokens; first += once {
-		for row := 0; row < 16; row += 2 * pairs {
-			p := tile{gen: g, blockType: t, isa: isa, tokens: min(once, tokens-first), first: first, rowPairs: pairs}
-			p.place()
-			p.pass(row, fetch)
-			fetch = false
-		}
+	if rest := tokens % once; rest > 0 {
+		emitTokens(g, isa, t, rest)
 	}
 	g.end()
+}
+
+// emitTokens takes some tokens through all rows, and moves on to the next tokens.
+func emitTokens(g *gen, isa tier, t *blockType, tokens int) {
+	p := tile{gen: g, blockType: t, isa: isa, tokens: tokens, rowPairs: 4}
+	if t.halves {
+		p.rowPairs = 2
+	}
+	p.place()
+	passRows := 2 * p.rowPairs
+	g.p("MOVD ZR, R24")
+	label := g.label("rows")
+	p.pass()
+	g.p("MOVD ZR, R16") // all is fetched
+	g.p("ADD $%d, R24", 4*passRows)
+	g.p("CMP $64, R24")
+	g.p("BNE %s", label)
+	for range tokens {
+		g.p("ADD R7, R0")
+		g.p("ADD R2, R4")
+	}
 }
 
 // groups returns how many registers hold the rows of a token.
@@ -95,31 +113,27 @@ func (t *tile) place() {
 // token returns the pointer to a token of the pass.
 func token(i int) string { return eightRows[i] }
 
-// pass computes some rows from the given one on.
-func (t *tile) pass(row int, fetch bool) {
-	t.load("y ldy panel n a lda", "R0", "R7", "R1", "R3", "R4", "R2")
-	t.p("ADD $%d, R1", 32*(row/8)+64*(row%8/4))
-	t.skip("R4", "R2")
+// pass computes the rows whose vectors begin at R24: 0, 32 or, in passes of four rows, any
+// multiple of 16. Rows 4-7 have their codes 64 bytes behind those of rows 0-3, and rows 8-15 32
+// bytes behind rows 0-7: see pack.go.
+func (t *tile) pass() {
+	t.load("panel n", "R6", "R3")
+	t.p("AND $16, R24, R1")
+	t.p("ADD R1<<2, R6, R1")
+	t.p("AND $32, R24, R12")
+	t.p("ADD R12, R1")
+	t.p("ADD R24, R6")
 	t.rowPointers("R4", "R2", eightRows[:t.tokens])
-	t.p("ADD $%d, R0", 4*row)
-	t.skip("R0", "R7")
-	t.rowPointers("R0", "R7", resultRows[:t.tokens])
+	t.p("ADD R24, R0, R19")
+	t.rowPointers("R19", "R7", resultRows[:t.tokens])
 	t.results("FMOVQ %[2]d(%[3]s), F%[1]d")
 	t.loop("R3", 1, func() {
-		if fetch {
-			t.fetch("R5", "R16", fetchedLines)
-		}
-		t.block(row % 8 / 4)
+		t.fetch("R5", "R16", fetchedLines)
+		t.block()
 		t.p("ADD $%d, R1", panelSize(t.form()))
+		t.p("ADD $%d, R6", panelSize(t.form()))
 	})
 	t.results("FMOVQ F%[1]d, %[2]d(%[3]s)")
-}
-
-// skip moves a pointer on to the first token of the pass.
-func (t *tile) skip(pointer, stride string) {
-	for range t.first {
-		t.p("ADD %s, %s", stride, pointer)
-	}
 }
 
 var resultRows = []string{"R19", "R20", "R21", "R22"}
@@ -135,26 +149,25 @@ func (t *tile) results(format string) {
 
 func (t *tile) result(token, group int) int { return token*t.groups() + group }
 
-// block adds the products of a block. The pass begins at the given group of
-// four rows of its half of the panel; R1 is moved on by codes of that group.
-func (t *tile) block(group int) {
+// block adds the products of a block.
+func (t *tile) block() {
 	if !t.halves {
 		t.multiply(0, 4)
 		t.sumUp()
-		t.scale(t.product, group)
+		t.scale(t.product)
 		return
 	}
 	for half, op := range []string{"mul", "mla"} {
 		t.multiply(2*half, 2*half+2)
 		t.sumUp()
-		t.p("FMOVQ %d(R1), F%d", 64+64*half-48*group, t.w)
+		t.p("FMOVQ %d(R6), F%d", 64+64*half, t.w)
 		for i := range t.tokens {
 			for g := range t.groups() {
 				t.v("%s v%d.4s, v%d.4s, v%d.4s", op, t.runSum(i, g), t.product(i, g), t.w)
 			}
 		}
 	}
-	t.scale(t.runSum, group)
+	t.scale(t.runSum)
 }
 
 // runSum returns where four rows of a token have the sum over scaled halves.
@@ -162,16 +175,15 @@ func (t *tile) runSum(i, g int) int { return t.sums + t.result(i, g) }
 
 // scale adds the sums over a block, which are where sum says, to the results.
 // The pointers of the tokens are at D.
-func (t *tile) scale(sum func(i, g int) int, group int) {
+func (t *tile) scale(sum func(i, g int) int) {
 	d := t.acts
 	for i := range t.tokens {
 		t.p("FMOVQ.P 16(%s), F%d", token(i), d+i)
 	}
 	for g := range t.groups() {
-		at := 16*g - 48*group
-		t.p("FMOVQ %d(R1), F%d", at, t.w)
+		t.p("FMOVQ %d(R6), F%d", 16*g, t.w)
 		if t.min {
-			t.p("FMOVQ %d(R1), F%d", at+64, t.w+1)
+			t.p("FMOVQ %d(R6), F%d", 16*g+64, t.w+1)
 		}
 		for i := range t.tokens {
 			v, result := sum(i, g), t.result(i, g)
@@ -181,28 +193,8 @@ func (t *tile) scale(sum func(i, g int) int, group int) {
 			if t.min {
 				t.v("fmla v%d.4s, v%d.4s, v%d.s[1]", result, t.w+1, d+i)
 			}
-			if t.pairs {
-				t.addMinPairs(d+i, result, group)
-			}
 		}
 	}
-}
-
-// addMinPairs adds the minima for each 16 columns, times the sums of a token's
-// activations, whose scale and sums are in d. It uses two of the products, which
-// have been summed up.
-func (t *tile) addMinPairs(d, result, group int) {
-	first, second, min, other := t.products, t.products+1, t.w+1, t.tmp
-	t.v("dup v%d.4s, v%d.s[3]", second, d)
-	splitPairs(t.gen, first, second)
-	t.p("FMOVQ %d(R1), F%d", panelMins-48*group, min)
-	t.p("FMOVQ %d(R1), F%d", panelMins+64-48*group, other)
-	t.v("mul v%d.4s, v%d.4s, v%d.4s", min, min, first)
-	t.v("mla v%d.4s, v%d.4s, v%d.4s", min, other, second)
-	t.v("scvtf v%d.4s, v%d.4s", min, min)
-	t.v("fmul v%d.4s, v%d.4s, v%d.s[0]", min, min, d)
-	t.p("FMOVQ %d(R1), F%d", panelMin2-48*group, other)
-	t.v("fmla v%d.4s, v%d.4s, v%d.4s", result, min, other)
 }
 
 // multiply sets the products to those of eight columns from number from to

@@ -62,5 +62,4 @@ var ARM64 = []Panel{
 	{Name: "Plain", Note: "signed codes"},
 	{Name: "Min", Note: "codes with minima", Form: Min},
 	{Name: "Halves", Note: "signed codes with scales for each 16", Form: Halves},
-	{Name: "HalvesMin", Note: "codes with scales and minima for each 16", Form: HalvesMin},
 }

@@ -10,35 +10,11 @@ package arm64
 //go:noescape
 func PackQ4_0NEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
 
-// PackQ4_1NEON unpacks n blocks, of eight rows, stride bytes apart, into a panel. For each
-// block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func PackQ4_1NEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
-
-// PackQ5_0NEON unpacks n blocks, of eight rows, stride bytes apart, into a panel. For each
-// block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func PackQ5_0NEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
-
-// PackQ5_1NEON unpacks n blocks, of eight rows, stride bytes apart, into a panel. For each
-// block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func PackQ5_1NEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
-
 // PackQ8_0NEON unpacks n blocks, of eight rows, stride bytes apart, into a panel. For each
 // block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
 func PackQ8_0NEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
-
-// PackIQ4_NLNEON unpacks n blocks, of eight rows, stride bytes apart, into a panel. For each
-// block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func PackIQ4_NLNEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
 
 // PackQ6_KNEON unpacks n blocks, eight of which are one of the file, of eight rows, stride
 // bytes apart, into a panel. For each block it fetches some lines at ahead and moves ahead
@@ -60,27 +36,6 @@ func PackQ5_KNEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step i
 //
 //go:noescape
 func PackQ4_KNEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
-
-// PackQ3_KNEON unpacks n blocks, eight of which are one of the file, of eight rows, stride
-// bytes apart, into a panel. For each block it fetches some lines at ahead and moves ahead
-// by step.
-//
-//go:noescape
-func PackQ3_KNEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
-
-// PackQ2_KNEON unpacks n blocks, eight of which are one of the file, of eight rows, stride
-// bytes apart, into a panel. For each block it fetches some lines at ahead and moves ahead
-// by step.
-//
-//go:noescape
-func PackQ2_KNEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
-
-// PackIQ4_XSNEON unpacks n blocks, eight of which are one of the file, of eight rows, stride
-// bytes apart, into a panel. For each block it fetches some lines at ahead and moves ahead
-// by step.
-//
-//go:noescape
-func PackIQ4_XSNEON(panel *byte, w *byte, stride int, n int, ahead uintptr, step int)
 
 // PackExpandedNEON unpacks n blocks, of eight rows, stride bytes apart, into a panel. For
 // each block it fetches some lines at ahead and moves ahead by step.

@@ -36,13 +36,6 @@ var HalvesNEON = Panel{704, false, []Tile{
 	4: TileHalvesx4NEON,
 }}
 
-// HalvesMinNEON holds codes with scales and minima for each 16.
-var HalvesMinNEON = Panel{896, false, []Tile{
-	2: TileHalvesMinx2NEON,
-	3: TileHalvesMinx3NEON,
-	4: TileHalvesMinx4NEON,
-}}
-
 // PlainDotProd holds signed codes.
 var PlainDotProd = Panel{576, false, []Tile{
 	2: TilePlainx2DotProd,
@@ -64,13 +57,6 @@ var HalvesDotProd = Panel{704, false, []Tile{
 	4: TileHalvesx4DotProd,
 }}
 
-// HalvesMinDotProd holds codes with scales and minima for each 16.
-var HalvesMinDotProd = Panel{896, false, []Tile{
-	2: TileHalvesMinx2DotProd,
-	3: TileHalvesMinx3DotProd,
-	4: TileHalvesMinx4DotProd,
-}}
-
 // PlainI8MM holds signed codes.
 var PlainI8MM = Panel{576, false, []Tile{
 	2: TilePlainx2I8MM,
@@ -90,11 +76,4 @@ var HalvesI8MM = Panel{704, false, []Tile{
 	2: TileHalvesx2I8MM,
 	3: TileHalvesx3I8MM,
 	4: TileHalvesx4I8MM,
-}}
-
-// HalvesMinI8MM holds codes with scales and minima for each 16.
-var HalvesMinI8MM = Panel{896, false, []Tile{
-	2: TileHalvesMinx2I8MM,
-	3: TileHalvesMinx3I8MM,
-	4: TileHalvesMinx4I8MM,
 }}

@@ -10,35 +10,11 @@ package arm64
 //go:noescape
 func StreamQ4_0DotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 
-// StreamQ4_1DotProd sets y to the products of eight rows of n blocks, stride bytes apart,
-// with a. For each block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func StreamQ4_1DotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-
-// StreamQ5_0DotProd sets y to the products of eight rows of n blocks, stride bytes apart,
-// with a. For each block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func StreamQ5_0DotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-
-// StreamQ5_1DotProd sets y to the products of eight rows of n blocks, stride bytes apart,
-// with a. For each block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func StreamQ5_1DotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-
 // StreamQ8_0DotProd sets y to the products of eight rows of n blocks, stride bytes apart,
 // with a. For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
 func StreamQ8_0DotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-
-// StreamIQ4_NLDotProd sets y to the products of eight rows of n blocks, stride bytes apart,
-// with a. For each block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func StreamIQ4_NLDotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 
 // StreamQ6_KDotProd sets y to the products of eight rows of n blocks, eight of which are one
 // of the file, stride bytes apart, with a. For each block it fetches some lines at ahead and
@@ -60,27 +36,6 @@ func StreamQ5_KDotProd(y *float32, w *byte, stride int, n int, a *byte, ahead ui
 //
 //go:noescape
 func StreamQ4_KDotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-
-// StreamQ3_KDotProd sets y to the products of eight rows of n blocks, eight of which are one
-// of the file, stride bytes apart, with a. For each block it fetches some lines at ahead and
-// moves ahead by step.
-//
-//go:noescape
-func StreamQ3_KDotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-
-// StreamQ2_KDotProd sets y to the products of eight rows of n blocks, eight of which are one
-// of the file, stride bytes apart, with a. For each block it fetches some lines at ahead and
-// moves ahead by step.
-//
-//go:noescape
-func StreamQ2_KDotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-
-// StreamIQ4_XSDotProd sets y to the products of eight rows of n blocks, eight of which are
-// one of the file, stride bytes apart, with a. For each block it fetches some lines at ahead
-// and moves ahead by step.
-//
-//go:noescape
-func StreamIQ4_XSDotProd(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 
 // StreamExpandedDotProd sets y to the products of eight rows of n blocks, stride bytes
 // apart, with a. For each block it fetches some lines at ahead and moves ahead by step.

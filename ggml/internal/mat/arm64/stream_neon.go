@@ -10,35 +10,11 @@ package arm64
 //go:noescape
 func StreamQ4_0NEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 
-// StreamQ4_1NEON sets y to the products of eight rows of n blocks, stride bytes apart, with
-// a. For each block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func StreamQ4_1NEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-
-// StreamQ5_0NEON sets y to the products of eight rows of n blocks, stride bytes apart, with
-// a. For each block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func StreamQ5_0NEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-
-// StreamQ5_1NEON sets y to the products of eight rows of n blocks, stride bytes apart, with
-// a. For each block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func StreamQ5_1NEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-
 // StreamQ8_0NEON sets y to the products of eight rows of n blocks, stride bytes apart, with
 // a. For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
 func StreamQ8_0NEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-
-// StreamIQ4_NLNEON sets y to the products of eight rows of n blocks, stride bytes apart,
-// with a. For each block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func StreamIQ4_NLNEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 
 // StreamQ6_KNEON sets y to the products of eight rows of n blocks, eight of which are one of
 // the file, stride bytes apart, with a. For each block it fetches some lines at ahead and
@@ -60,27 +36,6 @@ func StreamQ5_KNEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintp
 //
 //go:noescape
 func StreamQ4_KNEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-
-// StreamQ3_KNEON sets y to the products of eight rows of n blocks, eight of which are one of
-// the file, stride bytes apart, with a. For each block it fetches some lines at ahead and
-// moves ahead by step.
-//
-//go:noescape
-func StreamQ3_KNEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-
-// StreamQ2_KNEON sets y to the products of eight rows of n blocks, eight of which are one of
-// the file, stride bytes apart, with a. For each block it fetches some lines at ahead and
-// moves ahead by step.
-//
-//go:noescape
-func StreamQ2_KNEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
-
-// StreamIQ4_XSNEON sets y to the products of eight rows of n blocks, eight of which are one
-// of the file, stride bytes apart, with a. For each block it fetches some lines at ahead and
-// moves ahead by step.
-//
-//go:noescape
-func StreamIQ4_XSNEON(y *float32, w *byte, stride int, n int, a *byte, ahead uintptr, step int)
 
 // StreamExpandedNEON sets y to the products of eight rows of n blocks, stride bytes apart,
 // with a. For each block it fetches some lines at ahead and moves ahead by step.

@@ -6,133 +6,26 @@
 
 // func TilePlainx2DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TilePlainx2DotProd(SB), NOSPLIT, $0-64
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
+	MOVD ZR, R24
 
-loop1:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	FMOVQ 64(R1), F14
-	WORD $0x4e8c95c4 // sdot v4.4s, v14.16b, v12.16b
-	WORD $0x4e8d95c8 // sdot v8.4s, v14.16b, v13.16b
-	FMOVQ 80(R1), F15
-	WORD $0x4e8c95e5 // sdot v5.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e9 // sdot v9.4s, v15.16b, v13.16b
-	FMOVQ 128(R1), F14
-	WORD $0x4e8c95c6 // sdot v6.4s, v14.16b, v12.16b
-	WORD $0x4e8d95ca // sdot v10.4s, v14.16b, v13.16b
-	FMOVQ 144(R1), F15
-	WORD $0x4e8c95e7 // sdot v7.4s, v15.16b, v12.16b
-	WORD $0x4e8d95eb // sdot v11.4s, v15.16b, v13.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	FMOVQ 192(R1), F14
-	WORD $0x4e8c95c4 // sdot v4.4s, v14.16b, v12.16b
-	WORD $0x4e8d95c8 // sdot v8.4s, v14.16b, v13.16b
-	FMOVQ 208(R1), F15
-	WORD $0x4e8c95e5 // sdot v5.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e9 // sdot v9.4s, v15.16b, v13.16b
-	FMOVQ 256(R1), F14
-	WORD $0x4e8c95c6 // sdot v6.4s, v14.16b, v12.16b
-	WORD $0x4e8d95ca // sdot v10.4s, v14.16b, v13.16b
-	FMOVQ 272(R1), F15
-	WORD $0x4e8c95e7 // sdot v7.4s, v15.16b, v12.16b
-	WORD $0x4e8d95eb // sdot v11.4s, v15.16b, v13.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	FMOVQ 320(R1), F14
-	WORD $0x4e8c95c4 // sdot v4.4s, v14.16b, v12.16b
-	WORD $0x4e8d95c8 // sdot v8.4s, v14.16b, v13.16b
-	FMOVQ 336(R1), F15
-	WORD $0x4e8c95e5 // sdot v5.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e9 // sdot v9.4s, v15.16b, v13.16b
-	FMOVQ 384(R1), F14
-	WORD $0x4e8c95c6 // sdot v6.4s, v14.16b, v12.16b
-	WORD $0x4e8d95ca // sdot v10.4s, v14.16b, v13.16b
-	FMOVQ 400(R1), F15
-	WORD $0x4e8c95e7 // sdot v7.4s, v15.16b, v12.16b
-	WORD $0x4e8d95eb // sdot v11.4s, v15.16b, v13.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	FMOVQ 448(R1), F14
-	WORD $0x4e8c95c4 // sdot v4.4s, v14.16b, v12.16b
-	WORD $0x4e8d95c8 // sdot v8.4s, v14.16b, v13.16b
-	FMOVQ 464(R1), F15
-	WORD $0x4e8c95e5 // sdot v5.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e9 // sdot v9.4s, v15.16b, v13.16b
-	FMOVQ 512(R1), F14
-	WORD $0x4e8c95c6 // sdot v6.4s, v14.16b, v12.16b
-	WORD $0x4e8d95ca // sdot v10.4s, v14.16b, v13.16b
-	FMOVQ 528(R1), F15
-	WORD $0x4e8c95e7 // sdot v7.4s, v15.16b, v12.16b
-	WORD $0x4e8d95eb // sdot v11.4s, v15.16b, v13.16b
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F14
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8c91d0 // fmul v16.4s, v14.4s, v12.s[0]
-	VFMLA V4.S4, V16.S4, V0.S4
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f8d91d0 // fmul v16.4s, v14.4s, v13.s[0]
-	VFMLA V8.S4, V16.S4, V2.S4
-	FMOVQ 16(R1), F14
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f8c91d0 // fmul v16.4s, v14.4s, v12.s[0]
-	VFMLA V6.S4, V16.S4, V1.S4
-	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
-	WORD $0x4f8d91d0 // fmul v16.4s, v14.4s, v13.s[0]
-	VFMLA V10.S4, V16.S4, V3.S4
-	ADD $576, R1
-	SUBS $1, R3, R3
-	BNE loop1
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
+rows1:
+	MOVD panel+16(FP), R6
 	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	FMOVQ 0(R19), F0
 	FMOVQ 16(R19), F1
@@ -140,6 +33,11 @@ loop1:
 	FMOVQ 16(R20), F3
 
 loop2:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VEOR V4.B16, V4.B16, V4.B16
 	VEOR V5.B16, V5.B16, V5.B16
 	VEOR V6.B16, V6.B16, V6.B16
@@ -210,14 +108,14 @@ loop2:
 	VADDP V11.S4, V10.S4, V10.S4
 	FMOVQ.P 16(R8), F12
 	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F14
+	FMOVQ 0(R6), F14
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f8c91d0 // fmul v16.4s, v14.4s, v12.s[0]
 	VFMLA V4.S4, V16.S4, V0.S4
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f8d91d0 // fmul v16.4s, v14.4s, v13.s[0]
 	VFMLA V8.S4, V16.S4, V2.S4
-	FMOVQ 16(R1), F14
+	FMOVQ 16(R6), F14
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8c91d0 // fmul v16.4s, v14.4s, v12.s[0]
 	VFMLA V6.S4, V16.S4, V1.S4
@@ -225,183 +123,46 @@ loop2:
 	WORD $0x4f8d91d0 // fmul v16.4s, v14.4s, v13.s[0]
 	VFMLA V10.S4, V16.S4, V3.S4
 	ADD $576, R1
+	ADD $576, R6
 	SUBS $1, R3, R3
 	BNE loop2
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 16(R19)
 	FMOVQ F2, 0(R20)
 	FMOVQ F3, 16(R20)
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows1
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
 	RET
 
 // func TilePlainx3DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TilePlainx3DotProd(SB), NOSPLIT, $0-64
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
-	FMOVQ 0(R21), F4
-	FMOVQ 16(R21), F5
+	MOVD ZR, R24
 
-loop3:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VEOR V16.B16, V16.B16, V16.B16
-	VEOR V17.B16, V17.B16, V17.B16
-	VLD1R.P 8(R8), [V18.D2]
-	VLD1R.P 8(R9), [V19.D2]
-	VLD1R.P 8(R10), [V20.D2]
-	FMOVQ 64(R1), F21
-	WORD $0x4e9296a6 // sdot v6.4s, v21.16b, v18.16b
-	WORD $0x4e9396aa // sdot v10.4s, v21.16b, v19.16b
-	WORD $0x4e9496ae // sdot v14.4s, v21.16b, v20.16b
-	FMOVQ 80(R1), F22
-	WORD $0x4e9296c7 // sdot v7.4s, v22.16b, v18.16b
-	WORD $0x4e9396cb // sdot v11.4s, v22.16b, v19.16b
-	WORD $0x4e9496cf // sdot v15.4s, v22.16b, v20.16b
-	FMOVQ 128(R1), F21
-	WORD $0x4e9296a8 // sdot v8.4s, v21.16b, v18.16b
-	WORD $0x4e9396ac // sdot v12.4s, v21.16b, v19.16b
-	WORD $0x4e9496b0 // sdot v16.4s, v21.16b, v20.16b
-	FMOVQ 144(R1), F22
-	WORD $0x4e9296c9 // sdot v9.4s, v22.16b, v18.16b
-	WORD $0x4e9396cd // sdot v13.4s, v22.16b, v19.16b
-	WORD $0x4e9496d1 // sdot v17.4s, v22.16b, v20.16b
-	VLD1R.P 8(R8), [V18.D2]
-	VLD1R.P 8(R9), [V19.D2]
-	VLD1R.P 8(R10), [V20.D2]
-	FMOVQ 192(R1), F21
-	WORD $0x4e9296a6 // sdot v6.4s, v21.16b, v18.16b
-	WORD $0x4e9396aa // sdot v10.4s, v21.16b, v19.16b
-	WORD $0x4e9496ae // sdot v14.4s, v21.16b, v20.16b
-	FMOVQ 208(R1), F22
-	WORD $0x4e9296c7 // sdot v7.4s, v22.16b, v18.16b
-	WORD $0x4e9396cb // sdot v11.4s, v22.16b, v19.16b
-	WORD $0x4e9496cf // sdot v15.4s, v22.16b, v20.16b
-	FMOVQ 256(R1), F21
-	WORD $0x4e9296a8 // sdot v8.4s, v21.16b, v18.16b
-	WORD $0x4e9396ac // sdot v12.4s, v21.16b, v19.16b
-	WORD $0x4e9496b0 // sdot v16.4s, v21.16b, v20.16b
-	FMOVQ 272(R1), F22
-	WORD $0x4e9296c9 // sdot v9.4s, v22.16b, v18.16b
-	WORD $0x4e9396cd // sdot v13.4s, v22.16b, v19.16b
-	WORD $0x4e9496d1 // sdot v17.4s, v22.16b, v20.16b
-	VLD1R.P 8(R8), [V18.D2]
-	VLD1R.P 8(R9), [V19.D2]
-	VLD1R.P 8(R10), [V20.D2]
-	FMOVQ 320(R1), F21
-	WORD $0x4e9296a6 // sdot v6.4s, v21.16b, v18.16b
-	WORD $0x4e9396aa // sdot v10.4s, v21.16b, v19.16b
-	WORD $0x4e9496ae // sdot v14.4s, v21.16b, v20.16b
-	FMOVQ 336(R1), F22
-	WORD $0x4e9296c7 // sdot v7.4s, v22.16b, v18.16b
-	WORD $0x4e9396cb // sdot v11.4s, v22.16b, v19.16b
-	WORD $0x4e9496cf // sdot v15.4s, v22.16b, v20.16b
-	FMOVQ 384(R1), F21
-	WORD $0x4e9296a8 // sdot v8.4s, v21.16b, v18.16b
-	WORD $0x4e9396ac // sdot v12.4s, v21.16b, v19.16b
-	WORD $0x4e9496b0 // sdot v16.4s, v21.16b, v20.16b
-	FMOVQ 400(R1), F22
-	WORD $0x4e9296c9 // sdot v9.4s, v22.16b, v18.16b
-	WORD $0x4e9396cd // sdot v13.4s, v22.16b, v19.16b
-	WORD $0x4e9496d1 // sdot v17.4s, v22.16b, v20.16b
-	VLD1R.P 8(R8), [V18.D2]
-	VLD1R.P 8(R9), [V19.D2]
-	VLD1R.P 8(R10), [V20.D2]
-	FMOVQ 448(R1), F21
-	WORD $0x4e9296a6 // sdot v6.4s, v21.16b, v18.16b
-	WORD $0x4e9396aa // sdot v10.4s, v21.16b, v19.16b
-	WORD $0x4e9496ae // sdot v14.4s, v21.16b, v20.16b
-	FMOVQ 464(R1), F22
-	WORD $0x4e9296c7 // sdot v7.4s, v22.16b, v18.16b
-	WORD $0x4e9396cb // sdot v11.4s, v22.16b, v19.16b
-	WORD $0x4e9496cf // sdot v15.4s, v22.16b, v20.16b
-	FMOVQ 512(R1), F21
-	WORD $0x4e9296a8 // sdot v8.4s, v21.16b, v18.16b
-	WORD $0x4e9396ac // sdot v12.4s, v21.16b, v19.16b
-	WORD $0x4e9496b0 // sdot v16.4s, v21.16b, v20.16b
-	FMOVQ 528(R1), F22
-	WORD $0x4e9296c9 // sdot v9.4s, v22.16b, v18.16b
-	WORD $0x4e9396cd // sdot v13.4s, v22.16b, v19.16b
-	WORD $0x4e9496d1 // sdot v17.4s, v22.16b, v20.16b
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	VADDP V17.S4, V16.S4, V16.S4
-	FMOVQ.P 16(R8), F18
-	FMOVQ.P 16(R9), F19
-	FMOVQ.P 16(R10), F20
-	FMOVQ 0(R1), F21
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f9292b7 // fmul v23.4s, v21.4s, v18.s[0]
-	VFMLA V6.S4, V23.S4, V0.S4
-	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
-	WORD $0x4f9392b7 // fmul v23.4s, v21.4s, v19.s[0]
-	VFMLA V10.S4, V23.S4, V2.S4
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4f9492b7 // fmul v23.4s, v21.4s, v20.s[0]
-	VFMLA V14.S4, V23.S4, V4.S4
-	FMOVQ 16(R1), F21
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f9292b7 // fmul v23.4s, v21.4s, v18.s[0]
-	VFMLA V8.S4, V23.S4, V1.S4
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4f9392b7 // fmul v23.4s, v21.4s, v19.s[0]
-	VFMLA V12.S4, V23.S4, V3.S4
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f9492b7 // fmul v23.4s, v21.4s, v20.s[0]
-	VFMLA V16.S4, V23.S4, V5.S4
-	ADD $576, R1
-	SUBS $1, R3, R3
-	BNE loop3
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
-	FMOVQ F4, 0(R21)
-	FMOVQ F5, 16(R21)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
+rows3:
+	MOVD panel+16(FP), R6
 	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
 	ADD R2, R9, R10
-	ADD $32, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	ADD R7, R20, R21
 	FMOVQ 0(R19), F0
@@ -412,6 +173,11 @@ loop3:
 	FMOVQ 16(R21), F5
 
 loop4:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
 	VEOR V8.B16, V8.B16, V8.B16
@@ -509,7 +275,7 @@ loop4:
 	FMOVQ.P 16(R8), F18
 	FMOVQ.P 16(R9), F19
 	FMOVQ.P 16(R10), F20
-	FMOVQ 0(R1), F21
+	FMOVQ 0(R6), F21
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f9292b7 // fmul v23.4s, v21.4s, v18.s[0]
 	VFMLA V6.S4, V23.S4, V0.S4
@@ -519,7 +285,7 @@ loop4:
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4f9492b7 // fmul v23.4s, v21.4s, v20.s[0]
 	VFMLA V14.S4, V23.S4, V4.S4
-	FMOVQ 16(R1), F21
+	FMOVQ 16(R6), F21
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f9292b7 // fmul v23.4s, v21.4s, v18.s[0]
 	VFMLA V8.S4, V23.S4, V1.S4
@@ -530,6 +296,7 @@ loop4:
 	WORD $0x4f9492b7 // fmul v23.4s, v21.4s, v20.s[0]
 	VFMLA V16.S4, V23.S4, V5.S4
 	ADD $576, R1
+	ADD $576, R6
 	SUBS $1, R3, R3
 	BNE loop4
 	FMOVQ F0, 0(R19)
@@ -538,217 +305,42 @@ loop4:
 	FMOVQ F3, 16(R20)
 	FMOVQ F4, 0(R21)
 	FMOVQ F5, 16(R21)
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows3
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
 	RET
 
 // func TilePlainx4DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TilePlainx4DotProd(SB), NOSPLIT, $0-64
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
-	FMOVQ 0(R21), F4
-	FMOVQ 16(R21), F5
-	FMOVQ 0(R22), F6
-	FMOVQ 16(R22), F7
+	MOVD ZR, R24
 
-loop5:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VEOR V16.B16, V16.B16, V16.B16
-	VEOR V17.B16, V17.B16, V17.B16
-	VEOR V18.B16, V18.B16, V18.B16
-	VEOR V19.B16, V19.B16, V19.B16
-	VEOR V20.B16, V20.B16, V20.B16
-	VEOR V21.B16, V21.B16, V21.B16
-	VEOR V22.B16, V22.B16, V22.B16
-	VEOR V23.B16, V23.B16, V23.B16
-	VLD1R.P 8(R8), [V24.D2]
-	VLD1R.P 8(R9), [V25.D2]
-	VLD1R.P 8(R10), [V26.D2]
-	VLD1R.P 8(R11), [V27.D2]
-	FMOVQ 64(R1), F28
-	WORD $0x4e989788 // sdot v8.4s, v28.16b, v24.16b
-	WORD $0x4e99978c // sdot v12.4s, v28.16b, v25.16b
-	WORD $0x4e9a9790 // sdot v16.4s, v28.16b, v26.16b
-	WORD $0x4e9b9794 // sdot v20.4s, v28.16b, v27.16b
-	FMOVQ 80(R1), F29
-	WORD $0x4e9897a9 // sdot v9.4s, v29.16b, v24.16b
-	WORD $0x4e9997ad // sdot v13.4s, v29.16b, v25.16b
-	WORD $0x4e9a97b1 // sdot v17.4s, v29.16b, v26.16b
-	WORD $0x4e9b97b5 // sdot v21.4s, v29.16b, v27.16b
-	FMOVQ 128(R1), F28
-	WORD $0x4e98978a // sdot v10.4s, v28.16b, v24.16b
-	WORD $0x4e99978e // sdot v14.4s, v28.16b, v25.16b
-	WORD $0x4e9a9792 // sdot v18.4s, v28.16b, v26.16b
-	WORD $0x4e9b9796 // sdot v22.4s, v28.16b, v27.16b
-	FMOVQ 144(R1), F29
-	WORD $0x4e9897ab // sdot v11.4s, v29.16b, v24.16b
-	WORD $0x4e9997af // sdot v15.4s, v29.16b, v25.16b
-	WORD $0x4e9a97b3 // sdot v19.4s, v29.16b, v26.16b
-	WORD $0x4e9b97b7 // sdot v23.4s, v29.16b, v27.16b
-	VLD1R.P 8(R8), [V24.D2]
-	VLD1R.P 8(R9), [V25.D2]
-	VLD1R.P 8(R10), [V26.D2]
-	VLD1R.P 8(R11), [V27.D2]
-	FMOVQ 192(R1), F28
-	WORD $0x4e989788 // sdot v8.4s, v28.16b, v24.16b
-	WORD $0x4e99978c // sdot v12.4s, v28.16b, v25.16b
-	WORD $0x4e9a9790 // sdot v16.4s, v28.16b, v26.16b
-	WORD $0x4e9b9794 // sdot v20.4s, v28.16b, v27.16b
-	FMOVQ 208(R1), F29
-	WORD $0x4e9897a9 // sdot v9.4s, v29.16b, v24.16b
-	WORD $0x4e9997ad // sdot v13.4s, v29.16b, v25.16b
-	WORD $0x4e9a97b1 // sdot v17.4s, v29.16b, v26.16b
-	WORD $0x4e9b97b5 // sdot v21.4s, v29.16b, v27.16b
-	FMOVQ 256(R1), F28
-	WORD $0x4e98978a // sdot v10.4s, v28.16b, v24.16b
-	WORD $0x4e99978e // sdot v14.4s, v28.16b, v25.16b
-	WORD $0x4e9a9792 // sdot v18.4s, v28.16b, v26.16b
-	WORD $0x4e9b9796 // sdot v22.4s, v28.16b, v27.16b
-	FMOVQ 272(R1), F29
-	WORD $0x4e9897ab // sdot v11.4s, v29.16b, v24.16b
-	WORD $0x4e9997af // sdot v15.4s, v29.16b, v25.16b
-	WORD $0x4e9a97b3 // sdot v19.4s, v29.16b, v26.16b
-	WORD $0x4e9b97b7 // sdot v23.4s, v29.16b, v27.16b
-	VLD1R.P 8(R8), [V24.D2]
-	VLD1R.P 8(R9), [V25.D2]
-	VLD1R.P 8(R10), [V26.D2]
-	VLD1R.P 8(R11), [V27.D2]
-	FMOVQ 320(R1), F28
-	WORD $0x4e989788 // sdot v8.4s, v28.16b, v24.16b
-	WORD $0x4e99978c // sdot v12.4s, v28.16b, v25.16b
-	WORD $0x4e9a9790 // sdot v16.4s, v28.16b, v26.16b
-	WORD $0x4e9b9794 // sdot v20.4s, v28.16b, v27.16b
-	FMOVQ 336(R1), F29
-	WORD $0x4e9897a9 // sdot v9.4s, v29.16b, v24.16b
-	WORD $0x4e9997ad // sdot v13.4s, v29.16b, v25.16b
-	WORD $0x4e9a97b1 // sdot v17.4s, v29.16b, v26.16b
-	WORD $0x4e9b97b5 // sdot v21.4s, v29.16b, v27.16b
-	FMOVQ 384(R1), F28
-	WORD $0x4e98978a // sdot v10.4s, v28.16b, v24.16b
-	WORD $0x4e99978e // sdot v14.4s, v28.16b, v25.16b
-	WORD $0x4e9a9792 // sdot v18.4s, v28.16b, v26.16b
-	WORD $0x4e9b9796 // sdot v22.4s, v28.16b, v27.16b
-	FMOVQ 400(R1), F29
-	WORD $0x4e9897ab // sdot v11.4s, v29.16b, v24.16b
-	WORD $0x4e9997af // sdot v15.4s, v29.16b, v25.16b
-	WORD $0x4e9a97b3 // sdot v19.4s, v29.16b, v26.16b
-	WORD $0x4e9b97b7 // sdot v23.4s, v29.16b, v27.16b
-	VLD1R.P 8(R8), [V24.D2]
-	VLD1R.P 8(R9), [V25.D2]
-	VLD1R.P 8(R10), [V26.D2]
-	VLD1R.P 8(R11), [V27.D2]
-	FMOVQ 448(R1), F28
-	WORD $0x4e989788 // sdot v8.4s, v28.16b, v24.16b
-	WORD $0x4e99978c // sdot v12.4s, v28.16b, v25.16b
-	WORD $0x4e9a9790 // sdot v16.4s, v28.16b, v26.16b
-	WORD $0x4e9b9794 // sdot v20.4s, v28.16b, v27.16b
-	FMOVQ 464(R1), F29
-	WORD $0x4e9897a9 // sdot v9.4s, v29.16b, v24.16b
-	WORD $0x4e9997ad // sdot v13.4s, v29.16b, v25.16b
-	WORD $0x4e9a97b1 // sdot v17.4s, v29.16b, v26.16b
-	WORD $0x4e9b97b5 // sdot v21.4s, v29.16b, v27.16b
-	FMOVQ 512(R1), F28
-	WORD $0x4e98978a // sdot v10.4s, v28.16b, v24.16b
-	WORD $0x4e99978e // sdot v14.4s, v28.16b, v25.16b
-	WORD $0x4e9a9792 // sdot v18.4s, v28.16b, v26.16b
-	WORD $0x4e9b9796 // sdot v22.4s, v28.16b, v27.16b
-	FMOVQ 528(R1), F29
-	WORD $0x4e9897ab // sdot v11.4s, v29.16b, v24.16b
-	WORD $0x4e9997af // sdot v15.4s, v29.16b, v25.16b
-	WORD $0x4e9a97b3 // sdot v19.4s, v29.16b, v26.16b
-	WORD $0x4e9b97b7 // sdot v23.4s, v29.16b, v27.16b
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	VADDP V17.S4, V16.S4, V16.S4
-	VADDP V19.S4, V18.S4, V18.S4
-	VADDP V21.S4, V20.S4, V20.S4
-	VADDP V23.S4, V22.S4, V22.S4
-	FMOVQ.P 16(R8), F24
-	FMOVQ.P 16(R9), F25
-	FMOVQ.P 16(R10), F26
-	FMOVQ.P 16(R11), F27
-	FMOVQ 0(R1), F28
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f98939e // fmul v30.4s, v28.4s, v24.s[0]
-	VFMLA V8.S4, V30.S4, V0.S4
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4f99939e // fmul v30.4s, v28.4s, v25.s[0]
-	VFMLA V12.S4, V30.S4, V2.S4
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f9a939e // fmul v30.4s, v28.4s, v26.s[0]
-	VFMLA V16.S4, V30.S4, V4.S4
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4f9b939e // fmul v30.4s, v28.4s, v27.s[0]
-	VFMLA V20.S4, V30.S4, V6.S4
-	FMOVQ 16(R1), F28
-	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
-	WORD $0x4f98939e // fmul v30.4s, v28.4s, v24.s[0]
-	VFMLA V10.S4, V30.S4, V1.S4
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4f99939e // fmul v30.4s, v28.4s, v25.s[0]
-	VFMLA V14.S4, V30.S4, V3.S4
-	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
-	WORD $0x4f9a939e // fmul v30.4s, v28.4s, v26.s[0]
-	VFMLA V18.S4, V30.S4, V5.S4
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4f9b939e // fmul v30.4s, v28.4s, v27.s[0]
-	VFMLA V22.S4, V30.S4, V7.S4
-	ADD $576, R1
-	SUBS $1, R3, R3
-	BNE loop5
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
-	FMOVQ F4, 0(R21)
-	FMOVQ F5, 16(R21)
-	FMOVQ F6, 0(R22)
-	FMOVQ F7, 16(R22)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
+rows5:
+	MOVD panel+16(FP), R6
 	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
 	ADD R2, R9, R10
 	ADD R2, R10, R11
-	ADD $32, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	ADD R7, R20, R21
 	ADD R7, R21, R22
@@ -762,6 +354,11 @@ loop5:
 	FMOVQ 16(R22), F7
 
 loop6:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VEOR V8.B16, V8.B16, V8.B16
 	VEOR V9.B16, V9.B16, V9.B16
 	VEOR V10.B16, V10.B16, V10.B16
@@ -886,7 +483,7 @@ loop6:
 	FMOVQ.P 16(R9), F25
 	FMOVQ.P 16(R10), F26
 	FMOVQ.P 16(R11), F27
-	FMOVQ 0(R1), F28
+	FMOVQ 0(R6), F28
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f98939e // fmul v30.4s, v28.4s, v24.s[0]
 	VFMLA V8.S4, V30.S4, V0.S4
@@ -899,7 +496,7 @@ loop6:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4f9b939e // fmul v30.4s, v28.4s, v27.s[0]
 	VFMLA V20.S4, V30.S4, V6.S4
-	FMOVQ 16(R1), F28
+	FMOVQ 16(R6), F28
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f98939e // fmul v30.4s, v28.4s, v24.s[0]
 	VFMLA V10.S4, V30.S4, V1.S4
@@ -913,6 +510,7 @@ loop6:
 	WORD $0x4f9b939e // fmul v30.4s, v28.4s, v27.s[0]
 	VFMLA V22.S4, V30.S4, V7.S4
 	ADD $576, R1
+	ADD $576, R6
 	SUBS $1, R3, R3
 	BNE loop6
 	FMOVQ F0, 0(R19)
@@ -923,143 +521,42 @@ loop6:
 	FMOVQ F5, 16(R21)
 	FMOVQ F6, 0(R22)
 	FMOVQ F7, 16(R22)
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows5
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
 	RET
 
 // func TileMinx2DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TileMinx2DotProd(SB), NOSPLIT, $0-64
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
+	MOVD ZR, R24
 
-loop7:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	FMOVQ 128(R1), F14
-	WORD $0x4e8c95c4 // sdot v4.4s, v14.16b, v12.16b
-	WORD $0x4e8d95c8 // sdot v8.4s, v14.16b, v13.16b
-	FMOVQ 144(R1), F15
-	WORD $0x4e8c95e5 // sdot v5.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e9 // sdot v9.4s, v15.16b, v13.16b
-	FMOVQ 192(R1), F14
-	WORD $0x4e8c95c6 // sdot v6.4s, v14.16b, v12.16b
-	WORD $0x4e8d95ca // sdot v10.4s, v14.16b, v13.16b
-	FMOVQ 208(R1), F15
-	WORD $0x4e8c95e7 // sdot v7.4s, v15.16b, v12.16b
-	WORD $0x4e8d95eb // sdot v11.4s, v15.16b, v13.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	FMOVQ 256(R1), F14
-	WORD $0x4e8c95c4 // sdot v4.4s, v14.16b, v12.16b
-	WORD $0x4e8d95c8 // sdot v8.4s, v14.16b, v13.16b
-	FMOVQ 272(R1), F15
-	WORD $0x4e8c95e5 // sdot v5.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e9 // sdot v9.4s, v15.16b, v13.16b
-	FMOVQ 320(R1), F14
-	WORD $0x4e8c95c6 // sdot v6.4s, v14.16b, v12.16b
-	WORD $0x4e8d95ca // sdot v10.4s, v14.16b, v13.16b
-	FMOVQ 336(R1), F15
-	WORD $0x4e8c95e7 // sdot v7.4s, v15.16b, v12.16b
-	WORD $0x4e8d95eb // sdot v11.4s, v15.16b, v13.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	FMOVQ 384(R1), F14
-	WORD $0x4e8c95c4 // sdot v4.4s, v14.16b, v12.16b
-	WORD $0x4e8d95c8 // sdot v8.4s, v14.16b, v13.16b
-	FMOVQ 400(R1), F15
-	WORD $0x4e8c95e5 // sdot v5.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e9 // sdot v9.4s, v15.16b, v13.16b
-	FMOVQ 448(R1), F14
-	WORD $0x4e8c95c6 // sdot v6.4s, v14.16b, v12.16b
-	WORD $0x4e8d95ca // sdot v10.4s, v14.16b, v13.16b
-	FMOVQ 464(R1), F15
-	WORD $0x4e8c95e7 // sdot v7.4s, v15.16b, v12.16b
-	WORD $0x4e8d95eb // sdot v11.4s, v15.16b, v13.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	FMOVQ 512(R1), F14
-	WORD $0x4e8c95c4 // sdot v4.4s, v14.16b, v12.16b
-	WORD $0x4e8d95c8 // sdot v8.4s, v14.16b, v13.16b
-	FMOVQ 528(R1), F15
-	WORD $0x4e8c95e5 // sdot v5.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e9 // sdot v9.4s, v15.16b, v13.16b
-	FMOVQ 576(R1), F14
-	WORD $0x4e8c95c6 // sdot v6.4s, v14.16b, v12.16b
-	WORD $0x4e8d95ca // sdot v10.4s, v14.16b, v13.16b
-	FMOVQ 592(R1), F15
-	WORD $0x4e8c95e7 // sdot v7.4s, v15.16b, v12.16b
-	WORD $0x4e8d95eb // sdot v11.4s, v15.16b, v13.16b
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F14
-	FMOVQ 64(R1), F15
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8c91d0 // fmul v16.4s, v14.4s, v12.s[0]
-	VFMLA V4.S4, V16.S4, V0.S4
-	WORD $0x4fac11e0 // fmla v0.4s, v15.4s, v12.s[1]
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f8d91d0 // fmul v16.4s, v14.4s, v13.s[0]
-	VFMLA V8.S4, V16.S4, V2.S4
-	WORD $0x4fad11e2 // fmla v2.4s, v15.4s, v13.s[1]
-	FMOVQ 16(R1), F14
-	FMOVQ 80(R1), F15
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f8c91d0 // fmul v16.4s, v14.4s, v12.s[0]
-	VFMLA V6.S4, V16.S4, V1.S4
-	WORD $0x4fac11e1 // fmla v1.4s, v15.4s, v12.s[1]
-	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
-	WORD $0x4f8d91d0 // fmul v16.4s, v14.4s, v13.s[0]
-	VFMLA V10.S4, V16.S4, V3.S4
-	WORD $0x4fad11e3 // fmla v3.4s, v15.4s, v13.s[1]
-	ADD $640, R1
-	SUBS $1, R3, R3
-	BNE loop7
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
+rows7:
+	MOVD panel+16(FP), R6
 	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	FMOVQ 0(R19), F0
 	FMOVQ 16(R19), F1
@@ -1067,6 +564,11 @@ loop7:
 	FMOVQ 16(R20), F3
 
 loop8:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VEOR V4.B16, V4.B16, V4.B16
 	VEOR V5.B16, V5.B16, V5.B16
 	VEOR V6.B16, V6.B16, V6.B16
@@ -1137,8 +639,8 @@ loop8:
 	VADDP V11.S4, V10.S4, V10.S4
 	FMOVQ.P 16(R8), F12
 	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F14
-	FMOVQ 64(R1), F15
+	FMOVQ 0(R6), F14
+	FMOVQ 64(R6), F15
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f8c91d0 // fmul v16.4s, v14.4s, v12.s[0]
 	VFMLA V4.S4, V16.S4, V0.S4
@@ -1147,8 +649,8 @@ loop8:
 	WORD $0x4f8d91d0 // fmul v16.4s, v14.4s, v13.s[0]
 	VFMLA V8.S4, V16.S4, V2.S4
 	WORD $0x4fad11e2 // fmla v2.4s, v15.4s, v13.s[1]
-	FMOVQ 16(R1), F14
-	FMOVQ 80(R1), F15
+	FMOVQ 16(R6), F14
+	FMOVQ 80(R6), F15
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8c91d0 // fmul v16.4s, v14.4s, v12.s[0]
 	VFMLA V6.S4, V16.S4, V1.S4
@@ -1158,191 +660,46 @@ loop8:
 	VFMLA V10.S4, V16.S4, V3.S4
 	WORD $0x4fad11e3 // fmla v3.4s, v15.4s, v13.s[1]
 	ADD $640, R1
+	ADD $640, R6
 	SUBS $1, R3, R3
 	BNE loop8
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 16(R19)
 	FMOVQ F2, 0(R20)
 	FMOVQ F3, 16(R20)
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows7
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
 	RET
 
 // func TileMinx3DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TileMinx3DotProd(SB), NOSPLIT, $0-64
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
-	FMOVQ 0(R21), F4
-	FMOVQ 16(R21), F5
+	MOVD ZR, R24
 
-loop9:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VEOR V16.B16, V16.B16, V16.B16
-	VEOR V17.B16, V17.B16, V17.B16
-	VLD1R.P 8(R8), [V18.D2]
-	VLD1R.P 8(R9), [V19.D2]
-	VLD1R.P 8(R10), [V20.D2]
-	FMOVQ 128(R1), F21
-	WORD $0x4e9296a6 // sdot v6.4s, v21.16b, v18.16b
-	WORD $0x4e9396aa // sdot v10.4s, v21.16b, v19.16b
-	WORD $0x4e9496ae // sdot v14.4s, v21.16b, v20.16b
-	FMOVQ 144(R1), F22
-	WORD $0x4e9296c7 // sdot v7.4s, v22.16b, v18.16b
-	WORD $0x4e9396cb // sdot v11.4s, v22.16b, v19.16b
-	WORD $0x4e9496cf // sdot v15.4s, v22.16b, v20.16b
-	FMOVQ 192(R1), F21
-	WORD $0x4e9296a8 // sdot v8.4s, v21.16b, v18.16b
-	WORD $0x4e9396ac // sdot v12.4s, v21.16b, v19.16b
-	WORD $0x4e9496b0 // sdot v16.4s, v21.16b, v20.16b
-	FMOVQ 208(R1), F22
-	WORD $0x4e9296c9 // sdot v9.4s, v22.16b, v18.16b
-	WORD $0x4e9396cd // sdot v13.4s, v22.16b, v19.16b
-	WORD $0x4e9496d1 // sdot v17.4s, v22.16b, v20.16b
-	VLD1R.P 8(R8), [V18.D2]
-	VLD1R.P 8(R9), [V19.D2]
-	VLD1R.P 8(R10), [V20.D2]
-	FMOVQ 256(R1), F21
-	WORD $0x4e9296a6 // sdot v6.4s, v21.16b, v18.16b
-	WORD $0x4e9396aa // sdot v10.4s, v21.16b, v19.16b
-	WORD $0x4e9496ae // sdot v14.4s, v21.16b, v20.16b
-	FMOVQ 272(R1), F22
-	WORD $0x4e9296c7 // sdot v7.4s, v22.16b, v18.16b
-	WORD $0x4e9396cb // sdot v11.4s, v22.16b, v19.16b
-	WORD $0x4e9496cf // sdot v15.4s, v22.16b, v20.16b
-	FMOVQ 320(R1), F21
-	WORD $0x4e9296a8 // sdot v8.4s, v21.16b, v18.16b
-	WORD $0x4e9396ac // sdot v12.4s, v21.16b, v19.16b
-	WORD $0x4e9496b0 // sdot v16.4s, v21.16b, v20.16b
-	FMOVQ 336(R1), F22
-	WORD $0x4e9296c9 // sdot v9.4s, v22.16b, v18.16b
-	WORD $0x4e9396cd // sdot v13.4s, v22.16b, v19.16b
-	WORD $0x4e9496d1 // sdot v17.4s, v22.16b, v20.16b
-	VLD1R.P 8(R8), [V18.D2]
-	VLD1R.P 8(R9), [V19.D2]
-	VLD1R.P 8(R10), [V20.D2]
-	FMOVQ 384(R1), F21
-	WORD $0x4e9296a6 // sdot v6.4s, v21.16b, v18.16b
-	WORD $0x4e9396aa // sdot v10.4s, v21.16b, v19.16b
-	WORD $0x4e9496ae // sdot v14.4s, v21.16b, v20.16b
-	FMOVQ 400(R1), F22
-	WORD $0x4e9296c7 // sdot v7.4s, v22.16b, v18.16b
-	WORD $0x4e9396cb // sdot v11.4s, v22.16b, v19.16b
-	WORD $0x4e9496cf // sdot v15.4s, v22.16b, v20.16b
-	FMOVQ 448(R1), F21
-	WORD $0x4e9296a8 // sdot v8.4s, v21.16b, v18.16b
-	WORD $0x4e9396ac // sdot v12.4s, v21.16b, v19.16b
-	WORD $0x4e9496b0 // sdot v16.4s, v21.16b, v20.16b
-	FMOVQ 464(R1), F22
-	WORD $0x4e9296c9 // sdot v9.4s, v22.16b, v18.16b
-	WORD $0x4e9396cd // sdot v13.4s, v22.16b, v19.16b
-	WORD $0x4e9496d1 // sdot v17.4s, v22.16b, v20.16b
-	VLD1R.P 8(R8), [V18.D2]
-	VLD1R.P 8(R9), [V19.D2]
-	VLD1R.P 8(R10), [V20.D2]
-	FMOVQ 512(R1), F21
-	WORD $0x4e9296a6 // sdot v6.4s, v21.16b, v18.16b
-	WORD $0x4e9396aa // sdot v10.4s, v21.16b, v19.16b
-	WORD $0x4e9496ae // sdot v14.4s, v21.16b, v20.16b
-	FMOVQ 528(R1), F22
-	WORD $0x4e9296c7 // sdot v7.4s, v22.16b, v18.16b
-	WORD $0x4e9396cb // sdot v11.4s, v22.16b, v19.16b
-	WORD $0x4e9496cf // sdot v15.4s, v22.16b, v20.16b
-	FMOVQ 576(R1), F21
-	WORD $0x4e9296a8 // sdot v8.4s, v21.16b, v18.16b
-	WORD $0x4e9396ac // sdot v12.4s, v21.16b, v19.16b
-	WORD $0x4e9496b0 // sdot v16.4s, v21.16b, v20.16b
-	FMOVQ 592(R1), F22
-	WORD $0x4e9296c9 // sdot v9.4s, v22.16b, v18.16b
-	WORD $0x4e9396cd // sdot v13.4s, v22.16b, v19.16b
-	WORD $0x4e9496d1 // sdot v17.4s, v22.16b, v20.16b
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	VADDP V17.S4, V16.S4, V16.S4
-	FMOVQ.P 16(R8), F18
-	FMOVQ.P 16(R9), F19
-	FMOVQ.P 16(R10), F20
-	FMOVQ 0(R1), F21
-	FMOVQ 64(R1), F22
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f9292b7 // fmul v23.4s, v21.4s, v18.s[0]
-	VFMLA V6.S4, V23.S4, V0.S4
-	WORD $0x4fb212c0 // fmla v0.4s, v22.4s, v18.s[1]
-	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
-	WORD $0x4f9392b7 // fmul v23.4s, v21.4s, v19.s[0]
-	VFMLA V10.S4, V23.S4, V2.S4
-	WORD $0x4fb312c2 // fmla v2.4s, v22.4s, v19.s[1]
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4f9492b7 // fmul v23.4s, v21.4s, v20.s[0]
-	VFMLA V14.S4, V23.S4, V4.S4
-	WORD $0x4fb412c4 // fmla v4.4s, v22.4s, v20.s[1]
-	FMOVQ 16(R1), F21
-	FMOVQ 80(R1), F22
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f9292b7 // fmul v23.4s, v21.4s, v18.s[0]
-	VFMLA V8.S4, V23.S4, V1.S4
-	WORD $0x4fb212c1 // fmla v1.4s, v22.4s, v18.s[1]
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4f9392b7 // fmul v23.4s, v21.4s, v19.s[0]
-	VFMLA V12.S4, V23.S4, V3.S4
-	WORD $0x4fb312c3 // fmla v3.4s, v22.4s, v19.s[1]
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f9492b7 // fmul v23.4s, v21.4s, v20.s[0]
-	VFMLA V16.S4, V23.S4, V5.S4
-	WORD $0x4fb412c5 // fmla v5.4s, v22.4s, v20.s[1]
-	ADD $640, R1
-	SUBS $1, R3, R3
-	BNE loop9
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
-	FMOVQ F4, 0(R21)
-	FMOVQ F5, 16(R21)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
+rows9:
+	MOVD panel+16(FP), R6
 	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
 	ADD R2, R9, R10
-	ADD $32, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	ADD R7, R20, R21
 	FMOVQ 0(R19), F0
@@ -1353,6 +710,11 @@ loop9:
 	FMOVQ 16(R21), F5
 
 loop10:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
 	VEOR V8.B16, V8.B16, V8.B16
@@ -1450,8 +812,8 @@ loop10:
 	FMOVQ.P 16(R8), F18
 	FMOVQ.P 16(R9), F19
 	FMOVQ.P 16(R10), F20
-	FMOVQ 0(R1), F21
-	FMOVQ 64(R1), F22
+	FMOVQ 0(R6), F21
+	FMOVQ 64(R6), F22
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f9292b7 // fmul v23.4s, v21.4s, v18.s[0]
 	VFMLA V6.S4, V23.S4, V0.S4
@@ -1464,8 +826,8 @@ loop10:
 	WORD $0x4f9492b7 // fmul v23.4s, v21.4s, v20.s[0]
 	VFMLA V14.S4, V23.S4, V4.S4
 	WORD $0x4fb412c4 // fmla v4.4s, v22.4s, v20.s[1]
-	FMOVQ 16(R1), F21
-	FMOVQ 80(R1), F22
+	FMOVQ 16(R6), F21
+	FMOVQ 80(R6), F22
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f9292b7 // fmul v23.4s, v21.4s, v18.s[0]
 	VFMLA V8.S4, V23.S4, V1.S4
@@ -1479,6 +841,7 @@ loop10:
 	VFMLA V16.S4, V23.S4, V5.S4
 	WORD $0x4fb412c5 // fmla v5.4s, v22.4s, v20.s[1]
 	ADD $640, R1
+	ADD $640, R6
 	SUBS $1, R3, R3
 	BNE loop10
 	FMOVQ F0, 0(R19)
@@ -1487,227 +850,42 @@ loop10:
 	FMOVQ F3, 16(R20)
 	FMOVQ F4, 0(R21)
 	FMOVQ F5, 16(R21)
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows9
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
 	RET
 
 // func TileMinx4DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TileMinx4DotProd(SB), NOSPLIT, $0-64
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
-	FMOVQ 0(R21), F4
-	FMOVQ 16(R21), F5
-	FMOVQ 0(R22), F6
-	FMOVQ 16(R22), F7
+	MOVD ZR, R24
 
-loop11:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VEOR V16.B16, V16.B16, V16.B16
-	VEOR V17.B16, V17.B16, V17.B16
-	VEOR V18.B16, V18.B16, V18.B16
-	VEOR V19.B16, V19.B16, V19.B16
-	VEOR V20.B16, V20.B16, V20.B16
-	VEOR V21.B16, V21.B16, V21.B16
-	VEOR V22.B16, V22.B16, V22.B16
-	VEOR V23.B16, V23.B16, V23.B16
-	VLD1R.P 8(R8), [V24.D2]
-	VLD1R.P 8(R9), [V25.D2]
-	VLD1R.P 8(R10), [V26.D2]
-	VLD1R.P 8(R11), [V27.D2]
-	FMOVQ 128(R1), F28
-	WORD $0x4e989788 // sdot v8.4s, v28.16b, v24.16b
-	WORD $0x4e99978c // sdot v12.4s, v28.16b, v25.16b
-	WORD $0x4e9a9790 // sdot v16.4s, v28.16b, v26.16b
-	WORD $0x4e9b9794 // sdot v20.4s, v28.16b, v27.16b
-	FMOVQ 144(R1), F29
-	WORD $0x4e9897a9 // sdot v9.4s, v29.16b, v24.16b
-	WORD $0x4e9997ad // sdot v13.4s, v29.16b, v25.16b
-	WORD $0x4e9a97b1 // sdot v17.4s, v29.16b, v26.16b
-	WORD $0x4e9b97b5 // sdot v21.4s, v29.16b, v27.16b
-	FMOVQ 192(R1), F28
-	WORD $0x4e98978a // sdot v10.4s, v28.16b, v24.16b
-	WORD $0x4e99978e // sdot v14.4s, v28.16b, v25.16b
-	WORD $0x4e9a9792 // sdot v18.4s, v28.16b, v26.16b
-	WORD $0x4e9b9796 // sdot v22.4s, v28.16b, v27.16b
-	FMOVQ 208(R1), F29
-	WORD $0x4e9897ab // sdot v11.4s, v29.16b, v24.16b
-	WORD $0x4e9997af // sdot v15.4s, v29.16b, v25.16b
-	WORD $0x4e9a97b3 // sdot v19.4s, v29.16b, v26.16b
-	WORD $0x4e9b97b7 // sdot v23.4s, v29.16b, v27.16b
-	VLD1R.P 8(R8), [V24.D2]
-	VLD1R.P 8(R9), [V25.D2]
-	VLD1R.P 8(R10), [V26.D2]
-	VLD1R.P 8(R11), [V27.D2]
-	FMOVQ 256(R1), F28
-	WORD $0x4e989788 // sdot v8.4s, v28.16b, v24.16b
-	WORD $0x4e99978c // sdot v12.4s, v28.16b, v25.16b
-	WORD $0x4e9a9790 // sdot v16.4s, v28.16b, v26.16b
-	WORD $0x4e9b9794 // sdot v20.4s, v28.16b, v27.16b
-	FMOVQ 272(R1), F29
-	WORD $0x4e9897a9 // sdot v9.4s, v29.16b, v24.16b
-	WORD $0x4e9997ad // sdot v13.4s, v29.16b, v25.16b
-	WORD $0x4e9a97b1 // sdot v17.4s, v29.16b, v26.16b
-	WORD $0x4e9b97b5 // sdot v21.4s, v29.16b, v27.16b
-	FMOVQ 320(R1), F28
-	WORD $0x4e98978a // sdot v10.4s, v28.16b, v24.16b
-	WORD $0x4e99978e // sdot v14.4s, v28.16b, v25.16b
-	WORD $0x4e9a9792 // sdot v18.4s, v28.16b, v26.16b
-	WORD $0x4e9b9796 // sdot v22.4s, v28.16b, v27.16b
-	FMOVQ 336(R1), F29
-	WORD $0x4e9897ab // sdot v11.4s, v29.16b, v24.16b
-	WORD $0x4e9997af // sdot v15.4s, v29.16b, v25.16b
-	WORD $0x4e9a97b3 // sdot v19.4s, v29.16b, v26.16b
-	WORD $0x4e9b97b7 // sdot v23.4s, v29.16b, v27.16b
-	VLD1R.P 8(R8), [V24.D2]
-	VLD1R.P 8(R9), [V25.D2]
-	VLD1R.P 8(R10), [V26.D2]
-	VLD1R.P 8(R11), [V27.D2]
-	FMOVQ 384(R1), F28
-	WORD $0x4e989788 // sdot v8.4s, v28.16b, v24.16b
-	WORD $0x4e99978c // sdot v12.4s, v28.16b, v25.16b
-	WORD $0x4e9a9790 // sdot v16.4s, v28.16b, v26.16b
-	WORD $0x4e9b9794 // sdot v20.4s, v28.16b, v27.16b
-	FMOVQ 400(R1), F29
-	WORD $0x4e9897a9 // sdot v9.4s, v29.16b, v24.16b
-	WORD $0x4e9997ad // sdot v13.4s, v29.16b, v25.16b
-	WORD $0x4e9a97b1 // sdot v17.4s, v29.16b, v26.16b
-	WORD $0x4e9b97b5 // sdot v21.4s, v29.16b, v27.16b
-	FMOVQ 448(R1), F28
-	WORD $0x4e98978a // sdot v10.4s, v28.16b, v24.16b
-	WORD $0x4e99978e // sdot v14.4s, v28.16b, v25.16b
-	WORD $0x4e9a9792 // sdot v18.4s, v28.16b, v26.16b
-	WORD $0x4e9b9796 // sdot v22.4s, v28.16b, v27.16b
-	FMOVQ 464(R1), F29
-	WORD $0x4e9897ab // sdot v11.4s, v29.16b, v24.16b
-	WORD $0x4e9997af // sdot v15.4s, v29.16b, v25.16b
-	WORD $0x4e9a97b3 // sdot v19.4s, v29.16b, v26.16b
-	WORD $0x4e9b97b7 // sdot v23.4s, v29.16b, v27.16b
-	VLD1R.P 8(R8), [V24.D2]
-	VLD1R.P 8(R9), [V25.D2]
-	VLD1R.P 8(R10), [V26.D2]
-	VLD1R.P 8(R11), [V27.D2]
-	FMOVQ 512(R1), F28
-	WORD $0x4e989788 // sdot v8.4s, v28.16b, v24.16b
-	WORD $0x4e99978c // sdot v12.4s, v28.16b, v25.16b
-	WORD $0x4e9a9790 // sdot v16.4s, v28.16b, v26.16b
-	WORD $0x4e9b9794 // sdot v20.4s, v28.16b, v27.16b
-	FMOVQ 528(R1), F29
-	WORD $0x4e9897a9 // sdot v9.4s, v29.16b, v24.16b
-	WORD $0x4e9997ad // sdot v13.4s, v29.16b, v25.16b
-	WORD $0x4e9a97b1 // sdot v17.4s, v29.16b, v26.16b
-	WORD $0x4e9b97b5 // sdot v21.4s, v29.16b, v27.16b
-	FMOVQ 576(R1), F28
-	WORD $0x4e98978a // sdot v10.4s, v28.16b, v24.16b
-	WORD $0x4e99978e // sdot v14.4s, v28.16b, v25.16b
-	WORD $0x4e9a9792 // sdot v18.4s, v28.16b, v26.16b
-	WORD $0x4e9b9796 // sdot v22.4s, v28.16b, v27.16b
-	FMOVQ 592(R1), F29
-	WORD $0x4e9897ab // sdot v11.4s, v29.16b, v24.16b
-	WORD $0x4e9997af // sdot v15.4s, v29.16b, v25.16b
-	WORD $0x4e9a97b3 // sdot v19.4s, v29.16b, v26.16b
-	WORD $0x4e9b97b7 // sdot v23.4s, v29.16b, v27.16b
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	VADDP V17.S4, V16.S4, V16.S4
-	VADDP V19.S4, V18.S4, V18.S4
-	VADDP V21.S4, V20.S4, V20.S4
-	VADDP V23.S4, V22.S4, V22.S4
-	FMOVQ.P 16(R8), F24
-	FMOVQ.P 16(R9), F25
-	FMOVQ.P 16(R10), F26
-	FMOVQ.P 16(R11), F27
-	FMOVQ 0(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f98939e // fmul v30.4s, v28.4s, v24.s[0]
-	VFMLA V8.S4, V30.S4, V0.S4
-	WORD $0x4fb813a0 // fmla v0.4s, v29.4s, v24.s[1]
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4f99939e // fmul v30.4s, v28.4s, v25.s[0]
-	VFMLA V12.S4, V30.S4, V2.S4
-	WORD $0x4fb913a2 // fmla v2.4s, v29.4s, v25.s[1]
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f9a939e // fmul v30.4s, v28.4s, v26.s[0]
-	VFMLA V16.S4, V30.S4, V4.S4
-	WORD $0x4fba13a4 // fmla v4.4s, v29.4s, v26.s[1]
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4f9b939e // fmul v30.4s, v28.4s, v27.s[0]
-	VFMLA V20.S4, V30.S4, V6.S4
-	WORD $0x4fbb13a6 // fmla v6.4s, v29.4s, v27.s[1]
-	FMOVQ 16(R1), F28
-	FMOVQ 80(R1), F29
-	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
-	WORD $0x4f98939e // fmul v30.4s, v28.4s, v24.s[0]
-	VFMLA V10.S4, V30.S4, V1.S4
-	WORD $0x4fb813a1 // fmla v1.4s, v29.4s, v24.s[1]
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4f99939e // fmul v30.4s, v28.4s, v25.s[0]
-	VFMLA V14.S4, V30.S4, V3.S4
-	WORD $0x4fb913a3 // fmla v3.4s, v29.4s, v25.s[1]
-	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
-	WORD $0x4f9a939e // fmul v30.4s, v28.4s, v26.s[0]
-	VFMLA V18.S4, V30.S4, V5.S4
-	WORD $0x4fba13a5 // fmla v5.4s, v29.4s, v26.s[1]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4f9b939e // fmul v30.4s, v28.4s, v27.s[0]
-	VFMLA V22.S4, V30.S4, V7.S4
-	WORD $0x4fbb13a7 // fmla v7.4s, v29.4s, v27.s[1]
-	ADD $640, R1
-	SUBS $1, R3, R3
-	BNE loop11
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
-	FMOVQ F4, 0(R21)
-	FMOVQ F5, 16(R21)
-	FMOVQ F6, 0(R22)
-	FMOVQ F7, 16(R22)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
+rows11:
+	MOVD panel+16(FP), R6
 	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
 	ADD R2, R9, R10
 	ADD R2, R10, R11
-	ADD $32, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	ADD R7, R20, R21
 	ADD R7, R21, R22
@@ -1721,6 +899,11 @@ loop11:
 	FMOVQ 16(R22), F7
 
 loop12:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VEOR V8.B16, V8.B16, V8.B16
 	VEOR V9.B16, V9.B16, V9.B16
 	VEOR V10.B16, V10.B16, V10.B16
@@ -1845,8 +1028,8 @@ loop12:
 	FMOVQ.P 16(R9), F25
 	FMOVQ.P 16(R10), F26
 	FMOVQ.P 16(R11), F27
-	FMOVQ 0(R1), F28
-	FMOVQ 64(R1), F29
+	FMOVQ 0(R6), F28
+	FMOVQ 64(R6), F29
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f98939e // fmul v30.4s, v28.4s, v24.s[0]
 	VFMLA V8.S4, V30.S4, V0.S4
@@ -1863,8 +1046,8 @@ loop12:
 	WORD $0x4f9b939e // fmul v30.4s, v28.4s, v27.s[0]
 	VFMLA V20.S4, V30.S4, V6.S4
 	WORD $0x4fbb13a6 // fmla v6.4s, v29.4s, v27.s[1]
-	FMOVQ 16(R1), F28
-	FMOVQ 80(R1), F29
+	FMOVQ 16(R6), F28
+	FMOVQ 80(R6), F29
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f98939e // fmul v30.4s, v28.4s, v24.s[0]
 	VFMLA V10.S4, V30.S4, V1.S4
@@ -1882,6 +1065,7 @@ loop12:
 	VFMLA V22.S4, V30.S4, V7.S4
 	WORD $0x4fbb13a7 // fmla v7.4s, v29.4s, v27.s[1]
 	ADD $640, R1
+	ADD $640, R6
 	SUBS $1, R3, R3
 	BNE loop12
 	FMOVQ F0, 0(R19)
@@ -1892,113 +1076,52 @@ loop12:
 	FMOVQ F5, 16(R21)
 	FMOVQ F6, 0(R22)
 	FMOVQ F7, 16(R22)
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows11
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
 	RET
 
 // func TileHalvesx2DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TileHalvesx2DotProd(SB), NOSPLIT, $0-64
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
+	MOVD ZR, R24
 
-loop13:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 192(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 208(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 320(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 336(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	FMOVQ 64(R1), F10
-	WORD $0x4eaa9c82 // mul v2.4s, v4.4s, v10.4s
-	WORD $0x4eaa9cc3 // mul v3.4s, v6.4s, v10.4s
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 448(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 464(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 576(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 592(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	FMOVQ 128(R1), F10
-	WORD $0x4eaa9482 // mla v2.4s, v4.4s, v10.4s
-	WORD $0x4eaa94c3 // mla v3.4s, v6.4s, v10.4s
-	FMOVQ.P 16(R8), F8
-	FMOVQ.P 16(R9), F9
-	FMOVQ 0(R1), F10
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	VFMLA V2.S4, V12.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	VFMLA V3.S4, V12.S4, V1.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop13
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
+rows13:
+	MOVD panel+16(FP), R6
 	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
-	ADD $16, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	FMOVQ 0(R19), F0
 	FMOVQ 0(R20), F1
 
 loop14:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VEOR V4.B16, V4.B16, V4.B16
 	VEOR V5.B16, V5.B16, V5.B16
 	VEOR V6.B16, V6.B16, V6.B16
@@ -2021,7 +1144,7 @@ loop14:
 	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
 	VADDP V5.S4, V4.S4, V4.S4
 	VADDP V7.S4, V6.S4, V6.S4
-	FMOVQ 16(R1), F10
+	FMOVQ 64(R6), F10
 	WORD $0x4eaa9c82 // mul v2.4s, v4.4s, v10.4s
 	WORD $0x4eaa9cc3 // mul v3.4s, v6.4s, v10.4s
 	VEOR V4.B16, V4.B16, V4.B16
@@ -2046,12 +1169,12 @@ loop14:
 	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
 	VADDP V5.S4, V4.S4, V4.S4
 	VADDP V7.S4, V6.S4, V6.S4
-	FMOVQ 80(R1), F10
+	FMOVQ 128(R6), F10
 	WORD $0x4eaa9482 // mla v2.4s, v4.4s, v10.4s
 	WORD $0x4eaa94c3 // mla v3.4s, v6.4s, v10.4s
 	FMOVQ.P 16(R8), F8
 	FMOVQ.P 16(R9), F9
-	FMOVQ -48(R1), F10
+	FMOVQ 0(R6), F10
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
 	VFMLA V2.S4, V12.S4, V0.S4
@@ -2059,195 +1182,51 @@ loop14:
 	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
 	VFMLA V3.S4, V12.S4, V1.S4
 	ADD $704, R1
+	ADD $704, R6
 	SUBS $1, R3, R3
 	BNE loop14
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop15:
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 192(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 208(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 320(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 336(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	FMOVQ 64(R1), F10
-	WORD $0x4eaa9c82 // mul v2.4s, v4.4s, v10.4s
-	WORD $0x4eaa9cc3 // mul v3.4s, v6.4s, v10.4s
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 448(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 464(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 576(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 592(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	FMOVQ 128(R1), F10
-	WORD $0x4eaa9482 // mla v2.4s, v4.4s, v10.4s
-	WORD $0x4eaa94c3 // mla v3.4s, v6.4s, v10.4s
-	FMOVQ.P 16(R8), F8
-	FMOVQ.P 16(R9), F9
-	FMOVQ 0(R1), F10
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	VFMLA V2.S4, V12.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	VFMLA V3.S4, V12.S4, V1.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop15
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $48, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop16:
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 192(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 208(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 320(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 336(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	FMOVQ 16(R1), F10
-	WORD $0x4eaa9c82 // mul v2.4s, v4.4s, v10.4s
-	WORD $0x4eaa9cc3 // mul v3.4s, v6.4s, v10.4s
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 448(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 464(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 576(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 592(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	FMOVQ 80(R1), F10
-	WORD $0x4eaa9482 // mla v2.4s, v4.4s, v10.4s
-	WORD $0x4eaa94c3 // mla v3.4s, v6.4s, v10.4s
-	FMOVQ.P 16(R8), F8
-	FMOVQ.P 16(R9), F9
-	FMOVQ -48(R1), F10
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	VFMLA V2.S4, V12.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	VFMLA V3.S4, V12.S4, V1.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop16
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
+	MOVD ZR, R16
+	ADD $16, R24
+	CMP $64, R24
+	BNE rows13
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
 	RET
 
 // func TileHalvesx3DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TileHalvesx3DotProd(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
 	MOVD y+0(FP), R0
 	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
 	MOVD a+32(FP), R4
 	MOVD lda+40(FP), R2
-	ADD $0, R1
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD ZR, R24
+
+rows15:
+	MOVD panel+16(FP), R6
+	MOVD n+24(FP), R3
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
 	ADD R2, R9, R10
-	ADD $0, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	ADD R7, R20, R21
 	FMOVQ 0(R19), F0
 	FMOVQ 0(R20), F1
 	FMOVQ 0(R21), F2
 
-loop17:
+loop16:
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -2284,7 +1263,7 @@ loop17:
 	VADDP V7.S4, V6.S4, V6.S4
 	VADDP V9.S4, V8.S4, V8.S4
 	VADDP V11.S4, V10.S4, V10.S4
-	FMOVQ 64(R1), F15
+	FMOVQ 64(R6), F15
 	WORD $0x4eaf9cc3 // mul v3.4s, v6.4s, v15.4s
 	WORD $0x4eaf9d04 // mul v4.4s, v8.4s, v15.4s
 	WORD $0x4eaf9d45 // mul v5.4s, v10.4s, v15.4s
@@ -2319,14 +1298,14 @@ loop17:
 	VADDP V7.S4, V6.S4, V6.S4
 	VADDP V9.S4, V8.S4, V8.S4
 	VADDP V11.S4, V10.S4, V10.S4
-	FMOVQ 128(R1), F15
+	FMOVQ 128(R6), F15
 	WORD $0x4eaf94c3 // mla v3.4s, v6.4s, v15.4s
 	WORD $0x4eaf9504 // mla v4.4s, v8.4s, v15.4s
 	WORD $0x4eaf9545 // mla v5.4s, v10.4s, v15.4s
 	FMOVQ.P 16(R8), F12
 	FMOVQ.P 16(R9), F13
 	FMOVQ.P 16(R10), F14
-	FMOVQ 0(R1), F15
+	FMOVQ 0(R6), F15
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8c91f1 // fmul v17.4s, v15.4s, v12.s[0]
 	VFMLA V3.S4, V17.S4, V0.S4
@@ -2337,2649 +1316,187 @@ loop17:
 	WORD $0x4f8e91f1 // fmul v17.4s, v15.4s, v14.s[0]
 	VFMLA V5.S4, V17.S4, V2.S4
 	ADD $704, R1
+	ADD $704, R6
 	SUBS $1, R3, R3
-	BNE loop17
+	BNE loop16
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 0(R20)
 	FMOVQ F2, 0(R21)
+	MOVD ZR, R16
+	ADD $16, R24
+	CMP $64, R24
+	BNE rows15
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	RET
+
+// func TileHalvesx4DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·TileHalvesx4DotProd(SB), NOSPLIT, $0-64
 	MOVD y+0(FP), R0
 	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
 	MOVD a+32(FP), R4
 	MOVD lda+40(FP), R2
-	ADD $64, R1
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD ZR, R24
+
+rows17:
+	MOVD panel+16(FP), R6
+	MOVD n+24(FP), R3
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
 	ADD R2, R9, R10
-	ADD $16, R0
-	MOVD R0, R19
+	ADD R2, R10, R11
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	ADD R7, R20, R21
+	ADD R7, R21, R22
 	FMOVQ 0(R19), F0
 	FMOVQ 0(R20), F1
 	FMOVQ 0(R21), F2
+	FMOVQ 0(R22), F3
 
 loop18:
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VEOR V8.B16, V8.B16, V8.B16
 	VEOR V9.B16, V9.B16, V9.B16
 	VEOR V10.B16, V10.B16, V10.B16
 	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 192(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 208(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 320(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 336(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VADDP V7.S4, V6.S4, V6.S4
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 192(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 208(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 320(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 336(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
 	VADDP V9.S4, V8.S4, V8.S4
 	VADDP V11.S4, V10.S4, V10.S4
-	FMOVQ 16(R1), F15
-	WORD $0x4eaf9cc3 // mul v3.4s, v6.4s, v15.4s
-	WORD $0x4eaf9d04 // mul v4.4s, v8.4s, v15.4s
-	WORD $0x4eaf9d45 // mul v5.4s, v10.4s, v15.4s
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
+	VADDP V13.S4, V12.S4, V12.S4
+	VADDP V15.S4, V14.S4, V14.S4
+	FMOVQ 64(R6), F20
+	WORD $0x4eb49d04 // mul v4.4s, v8.4s, v20.4s
+	WORD $0x4eb49d45 // mul v5.4s, v10.4s, v20.4s
+	WORD $0x4eb49d86 // mul v6.4s, v12.4s, v20.4s
+	WORD $0x4eb49dc7 // mul v7.4s, v14.4s, v20.4s
 	VEOR V8.B16, V8.B16, V8.B16
 	VEOR V9.B16, V9.B16, V9.B16
 	VEOR V10.B16, V10.B16, V10.B16
 	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 448(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 464(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 576(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 592(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VADDP V7.S4, V6.S4, V6.S4
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 448(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 464(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
+	VLD1R.P 8(R8), [V16.D2]
+	VLD1R.P 8(R9), [V17.D2]
+	VLD1R.P 8(R10), [V18.D2]
+	VLD1R.P 8(R11), [V19.D2]
+	FMOVQ 576(R1), F20
+	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
+	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
+	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
+	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
+	FMOVQ 592(R1), F21
+	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
+	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
+	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
+	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
 	VADDP V9.S4, V8.S4, V8.S4
 	VADDP V11.S4, V10.S4, V10.S4
-	FMOVQ 80(R1), F15
-	WORD $0x4eaf94c3 // mla v3.4s, v6.4s, v15.4s
-	WORD $0x4eaf9504 // mla v4.4s, v8.4s, v15.4s
-	WORD $0x4eaf9545 // mla v5.4s, v10.4s, v15.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ.P 16(R10), F14
-	FMOVQ -48(R1), F15
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8c91f1 // fmul v17.4s, v15.4s, v12.s[0]
-	VFMLA V3.S4, V17.S4, V0.S4
+	VADDP V13.S4, V12.S4, V12.S4
+	VADDP V15.S4, V14.S4, V14.S4
+	FMOVQ 128(R6), F20
+	WORD $0x4eb49504 // mla v4.4s, v8.4s, v20.4s
+	WORD $0x4eb49545 // mla v5.4s, v10.4s, v20.4s
+	WORD $0x4eb49586 // mla v6.4s, v12.4s, v20.4s
+	WORD $0x4eb495c7 // mla v7.4s, v14.4s, v20.4s
+	FMOVQ.P 16(R8), F16
+	FMOVQ.P 16(R9), F17
+	FMOVQ.P 16(R10), F18
+	FMOVQ.P 16(R11), F19
+	FMOVQ 0(R6), F20
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8d91f1 // fmul v17.4s, v15.4s, v13.s[0]
-	VFMLA V4.S4, V17.S4, V1.S4
+	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
+	VFMLA V4.S4, V22.S4, V0.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8e91f1 // fmul v17.4s, v15.4s, v14.s[0]
-	VFMLA V5.S4, V17.S4, V2.S4
+	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
+	VFMLA V5.S4, V22.S4, V1.S4
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
+	VFMLA V6.S4, V22.S4, V2.S4
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
+	VFMLA V7.S4, V22.S4, V3.S4
 	ADD $704, R1
+	ADD $704, R6
 	SUBS $1, R3, R3
 	BNE loop18
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 0(R20)
 	FMOVQ F2, 0(R21)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-
-loop19:
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 192(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 208(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 320(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 336(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	FMOVQ 64(R1), F15
-	WORD $0x4eaf9cc3 // mul v3.4s, v6.4s, v15.4s
-	WORD $0x4eaf9d04 // mul v4.4s, v8.4s, v15.4s
-	WORD $0x4eaf9d45 // mul v5.4s, v10.4s, v15.4s
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 448(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 464(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 576(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 592(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	FMOVQ 128(R1), F15
-	WORD $0x4eaf94c3 // mla v3.4s, v6.4s, v15.4s
-	WORD $0x4eaf9504 // mla v4.4s, v8.4s, v15.4s
-	WORD $0x4eaf9545 // mla v5.4s, v10.4s, v15.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ.P 16(R10), F14
-	FMOVQ 0(R1), F15
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8c91f1 // fmul v17.4s, v15.4s, v12.s[0]
-	VFMLA V3.S4, V17.S4, V0.S4
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8d91f1 // fmul v17.4s, v15.4s, v13.s[0]
-	VFMLA V4.S4, V17.S4, V1.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8e91f1 // fmul v17.4s, v15.4s, v14.s[0]
-	VFMLA V5.S4, V17.S4, V2.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop19
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD $48, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-
-loop20:
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 192(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 208(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 320(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 336(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	FMOVQ 16(R1), F15
-	WORD $0x4eaf9cc3 // mul v3.4s, v6.4s, v15.4s
-	WORD $0x4eaf9d04 // mul v4.4s, v8.4s, v15.4s
-	WORD $0x4eaf9d45 // mul v5.4s, v10.4s, v15.4s
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 448(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 464(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 576(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 592(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	FMOVQ 80(R1), F15
-	WORD $0x4eaf94c3 // mla v3.4s, v6.4s, v15.4s
-	WORD $0x4eaf9504 // mla v4.4s, v8.4s, v15.4s
-	WORD $0x4eaf9545 // mla v5.4s, v10.4s, v15.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ.P 16(R10), F14
-	FMOVQ -48(R1), F15
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8c91f1 // fmul v17.4s, v15.4s, v12.s[0]
-	VFMLA V3.S4, V17.S4, V0.S4
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8d91f1 // fmul v17.4s, v15.4s, v13.s[0]
-	VFMLA V4.S4, V17.S4, V1.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8e91f1 // fmul v17.4s, v15.4s, v14.s[0]
-	VFMLA V5.S4, V17.S4, V2.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop20
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	RET
-
-// func TileHalvesx4DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·TileHalvesx4DotProd(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-	FMOVQ 0(R22), F3
-
-loop21:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 192(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 208(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 320(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 336(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	FMOVQ 64(R1), F20
-	WORD $0x4eb49d04 // mul v4.4s, v8.4s, v20.4s
-	WORD $0x4eb49d45 // mul v5.4s, v10.4s, v20.4s
-	WORD $0x4eb49d86 // mul v6.4s, v12.4s, v20.4s
-	WORD $0x4eb49dc7 // mul v7.4s, v14.4s, v20.4s
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 448(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 464(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 576(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 592(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	FMOVQ 128(R1), F20
-	WORD $0x4eb49504 // mla v4.4s, v8.4s, v20.4s
-	WORD $0x4eb49545 // mla v5.4s, v10.4s, v20.4s
-	WORD $0x4eb49586 // mla v6.4s, v12.4s, v20.4s
-	WORD $0x4eb495c7 // mla v7.4s, v14.4s, v20.4s
-	FMOVQ.P 16(R8), F16
-	FMOVQ.P 16(R9), F17
-	FMOVQ.P 16(R10), F18
-	FMOVQ.P 16(R11), F19
-	FMOVQ 0(R1), F20
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	VFMLA V4.S4, V22.S4, V0.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	VFMLA V5.S4, V22.S4, V1.S4
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	VFMLA V6.S4, V22.S4, V2.S4
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	VFMLA V7.S4, V22.S4, V3.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop21
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
 	FMOVQ F3, 0(R22)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $16, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-	FMOVQ 0(R22), F3
-
-loop22:
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 192(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 208(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 320(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 336(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	FMOVQ 16(R1), F20
-	WORD $0x4eb49d04 // mul v4.4s, v8.4s, v20.4s
-	WORD $0x4eb49d45 // mul v5.4s, v10.4s, v20.4s
-	WORD $0x4eb49d86 // mul v6.4s, v12.4s, v20.4s
-	WORD $0x4eb49dc7 // mul v7.4s, v14.4s, v20.4s
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 448(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 464(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 576(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 592(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	FMOVQ 80(R1), F20
-	WORD $0x4eb49504 // mla v4.4s, v8.4s, v20.4s
-	WORD $0x4eb49545 // mla v5.4s, v10.4s, v20.4s
-	WORD $0x4eb49586 // mla v6.4s, v12.4s, v20.4s
-	WORD $0x4eb495c7 // mla v7.4s, v14.4s, v20.4s
-	FMOVQ.P 16(R8), F16
-	FMOVQ.P 16(R9), F17
-	FMOVQ.P 16(R10), F18
-	FMOVQ.P 16(R11), F19
-	FMOVQ -48(R1), F20
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	VFMLA V4.S4, V22.S4, V0.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	VFMLA V5.S4, V22.S4, V1.S4
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	VFMLA V6.S4, V22.S4, V2.S4
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	VFMLA V7.S4, V22.S4, V3.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop22
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	FMOVQ F3, 0(R22)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-	FMOVQ 0(R22), F3
-
-loop23:
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 192(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 208(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 320(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 336(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	FMOVQ 64(R1), F20
-	WORD $0x4eb49d04 // mul v4.4s, v8.4s, v20.4s
-	WORD $0x4eb49d45 // mul v5.4s, v10.4s, v20.4s
-	WORD $0x4eb49d86 // mul v6.4s, v12.4s, v20.4s
-	WORD $0x4eb49dc7 // mul v7.4s, v14.4s, v20.4s
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 448(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 464(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 576(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 592(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	FMOVQ 128(R1), F20
-	WORD $0x4eb49504 // mla v4.4s, v8.4s, v20.4s
-	WORD $0x4eb49545 // mla v5.4s, v10.4s, v20.4s
-	WORD $0x4eb49586 // mla v6.4s, v12.4s, v20.4s
-	WORD $0x4eb495c7 // mla v7.4s, v14.4s, v20.4s
-	FMOVQ.P 16(R8), F16
-	FMOVQ.P 16(R9), F17
-	FMOVQ.P 16(R10), F18
-	FMOVQ.P 16(R11), F19
-	FMOVQ 0(R1), F20
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	VFMLA V4.S4, V22.S4, V0.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	VFMLA V5.S4, V22.S4, V1.S4
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	VFMLA V6.S4, V22.S4, V2.S4
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	VFMLA V7.S4, V22.S4, V3.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop23
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	FMOVQ F3, 0(R22)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $48, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-	FMOVQ 0(R22), F3
-
-loop24:
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 192(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 208(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 320(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 336(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	FMOVQ 16(R1), F20
-	WORD $0x4eb49d04 // mul v4.4s, v8.4s, v20.4s
-	WORD $0x4eb49d45 // mul v5.4s, v10.4s, v20.4s
-	WORD $0x4eb49d86 // mul v6.4s, v12.4s, v20.4s
-	WORD $0x4eb49dc7 // mul v7.4s, v14.4s, v20.4s
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 448(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 464(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 576(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 592(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	FMOVQ 80(R1), F20
-	WORD $0x4eb49504 // mla v4.4s, v8.4s, v20.4s
-	WORD $0x4eb49545 // mla v5.4s, v10.4s, v20.4s
-	WORD $0x4eb49586 // mla v6.4s, v12.4s, v20.4s
-	WORD $0x4eb495c7 // mla v7.4s, v14.4s, v20.4s
-	FMOVQ.P 16(R8), F16
-	FMOVQ.P 16(R9), F17
-	FMOVQ.P 16(R10), F18
-	FMOVQ.P 16(R11), F19
-	FMOVQ -48(R1), F20
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	VFMLA V4.S4, V22.S4, V0.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	VFMLA V5.S4, V22.S4, V1.S4
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	VFMLA V6.S4, V22.S4, V2.S4
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	VFMLA V7.S4, V22.S4, V3.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop24
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	FMOVQ F3, 0(R22)
-	RET
-
-// func TileHalvesMinx2DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·TileHalvesMinx2DotProd(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop25:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 384(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 400(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 512(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 528(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	FMOVQ 64(R1), F10
-	WORD $0x4eaa9c82 // mul v2.4s, v4.4s, v10.4s
-	WORD $0x4eaa9cc3 // mul v3.4s, v6.4s, v10.4s
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 640(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 656(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 768(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 784(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	FMOVQ 128(R1), F10
-	WORD $0x4eaa9482 // mla v2.4s, v4.4s, v10.4s
-	WORD $0x4eaa94c3 // mla v3.4s, v6.4s, v10.4s
-	FMOVQ.P 16(R8), F8
-	FMOVQ.P 16(R9), F9
-	FMOVQ 0(R1), F10
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	VFMLA V2.S4, V12.S4, V0.S4
-	VDUP V8.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F11
-	FMOVQ 320(R1), F12
-	WORD $0x4ea49d6b // mul v11.4s, v11.4s, v4.4s
-	WORD $0x4ea5958b // mla v11.4s, v12.4s, v5.4s
-	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
-	WORD $0x4f88916b // fmul v11.4s, v11.4s, v8.s[0]
-	FMOVQ 192(R1), F12
-	VFMLA V12.S4, V11.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	VFMLA V3.S4, V12.S4, V1.S4
-	VDUP V9.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F11
-	FMOVQ 320(R1), F12
-	WORD $0x4ea49d6b // mul v11.4s, v11.4s, v4.4s
-	WORD $0x4ea5958b // mla v11.4s, v12.4s, v5.4s
-	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
-	WORD $0x4f89916b // fmul v11.4s, v11.4s, v9.s[0]
-	FMOVQ 192(R1), F12
-	VFMLA V12.S4, V11.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop25
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $16, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop26:
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 384(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 400(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 512(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 528(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	FMOVQ 16(R1), F10
-	WORD $0x4eaa9c82 // mul v2.4s, v4.4s, v10.4s
-	WORD $0x4eaa9cc3 // mul v3.4s, v6.4s, v10.4s
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 640(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 656(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 768(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 784(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	FMOVQ 80(R1), F10
-	WORD $0x4eaa9482 // mla v2.4s, v4.4s, v10.4s
-	WORD $0x4eaa94c3 // mla v3.4s, v6.4s, v10.4s
-	FMOVQ.P 16(R8), F8
-	FMOVQ.P 16(R9), F9
-	FMOVQ -48(R1), F10
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	VFMLA V2.S4, V12.S4, V0.S4
-	VDUP V8.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F11
-	FMOVQ 272(R1), F12
-	WORD $0x4ea49d6b // mul v11.4s, v11.4s, v4.4s
-	WORD $0x4ea5958b // mla v11.4s, v12.4s, v5.4s
-	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
-	WORD $0x4f88916b // fmul v11.4s, v11.4s, v8.s[0]
-	FMOVQ 144(R1), F12
-	VFMLA V12.S4, V11.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	VFMLA V3.S4, V12.S4, V1.S4
-	VDUP V9.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F11
-	FMOVQ 272(R1), F12
-	WORD $0x4ea49d6b // mul v11.4s, v11.4s, v4.4s
-	WORD $0x4ea5958b // mla v11.4s, v12.4s, v5.4s
-	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
-	WORD $0x4f89916b // fmul v11.4s, v11.4s, v9.s[0]
-	FMOVQ 144(R1), F12
-	VFMLA V12.S4, V11.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop26
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop27:
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 384(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 400(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 512(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 528(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	FMOVQ 64(R1), F10
-	WORD $0x4eaa9c82 // mul v2.4s, v4.4s, v10.4s
-	WORD $0x4eaa9cc3 // mul v3.4s, v6.4s, v10.4s
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 640(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 656(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 768(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 784(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	FMOVQ 128(R1), F10
-	WORD $0x4eaa9482 // mla v2.4s, v4.4s, v10.4s
-	WORD $0x4eaa94c3 // mla v3.4s, v6.4s, v10.4s
-	FMOVQ.P 16(R8), F8
-	FMOVQ.P 16(R9), F9
-	FMOVQ 0(R1), F10
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	VFMLA V2.S4, V12.S4, V0.S4
-	VDUP V8.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F11
-	FMOVQ 320(R1), F12
-	WORD $0x4ea49d6b // mul v11.4s, v11.4s, v4.4s
-	WORD $0x4ea5958b // mla v11.4s, v12.4s, v5.4s
-	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
-	WORD $0x4f88916b // fmul v11.4s, v11.4s, v8.s[0]
-	FMOVQ 192(R1), F12
-	VFMLA V12.S4, V11.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	VFMLA V3.S4, V12.S4, V1.S4
-	VDUP V9.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F11
-	FMOVQ 320(R1), F12
-	WORD $0x4ea49d6b // mul v11.4s, v11.4s, v4.4s
-	WORD $0x4ea5958b // mla v11.4s, v12.4s, v5.4s
-	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
-	WORD $0x4f89916b // fmul v11.4s, v11.4s, v9.s[0]
-	FMOVQ 192(R1), F12
-	VFMLA V12.S4, V11.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop27
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $48, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop28:
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 384(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 400(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 512(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 528(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	FMOVQ 16(R1), F10
-	WORD $0x4eaa9c82 // mul v2.4s, v4.4s, v10.4s
-	WORD $0x4eaa9cc3 // mul v3.4s, v6.4s, v10.4s
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 640(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 656(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1R.P 8(R9), [V9.D2]
-	FMOVQ 768(R1), F10
-	WORD $0x4e889544 // sdot v4.4s, v10.16b, v8.16b
-	WORD $0x4e899546 // sdot v6.4s, v10.16b, v9.16b
-	FMOVQ 784(R1), F11
-	WORD $0x4e889565 // sdot v5.4s, v11.16b, v8.16b
-	WORD $0x4e899567 // sdot v7.4s, v11.16b, v9.16b
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	FMOVQ 80(R1), F10
-	WORD $0x4eaa9482 // mla v2.4s, v4.4s, v10.4s
-	WORD $0x4eaa94c3 // mla v3.4s, v6.4s, v10.4s
-	FMOVQ.P 16(R8), F8
-	FMOVQ.P 16(R9), F9
-	FMOVQ -48(R1), F10
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	VFMLA V2.S4, V12.S4, V0.S4
-	VDUP V8.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F11
-	FMOVQ 272(R1), F12
-	WORD $0x4ea49d6b // mul v11.4s, v11.4s, v4.4s
-	WORD $0x4ea5958b // mla v11.4s, v12.4s, v5.4s
-	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
-	WORD $0x4f88916b // fmul v11.4s, v11.4s, v8.s[0]
-	FMOVQ 144(R1), F12
-	VFMLA V12.S4, V11.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	VFMLA V3.S4, V12.S4, V1.S4
-	VDUP V9.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F11
-	FMOVQ 272(R1), F12
-	WORD $0x4ea49d6b // mul v11.4s, v11.4s, v4.4s
-	WORD $0x4ea5958b // mla v11.4s, v12.4s, v5.4s
-	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
-	WORD $0x4f89916b // fmul v11.4s, v11.4s, v9.s[0]
-	FMOVQ 144(R1), F12
-	VFMLA V12.S4, V11.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop28
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	RET
-
-// func TileHalvesMinx3DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·TileHalvesMinx3DotProd(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-
-loop29:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 384(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 400(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 512(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 528(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	FMOVQ 64(R1), F15
-	WORD $0x4eaf9cc3 // mul v3.4s, v6.4s, v15.4s
-	WORD $0x4eaf9d04 // mul v4.4s, v8.4s, v15.4s
-	WORD $0x4eaf9d45 // mul v5.4s, v10.4s, v15.4s
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 640(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 656(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 768(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 784(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	FMOVQ 128(R1), F15
-	WORD $0x4eaf94c3 // mla v3.4s, v6.4s, v15.4s
-	WORD $0x4eaf9504 // mla v4.4s, v8.4s, v15.4s
-	WORD $0x4eaf9545 // mla v5.4s, v10.4s, v15.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ.P 16(R10), F14
-	FMOVQ 0(R1), F15
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8c91f1 // fmul v17.4s, v15.4s, v12.s[0]
-	VFMLA V3.S4, V17.S4, V0.S4
-	VDUP V12.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 256(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
-	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
-	FMOVQ 192(R1), F17
-	VFMLA V17.S4, V16.S4, V0.S4
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8d91f1 // fmul v17.4s, v15.4s, v13.s[0]
-	VFMLA V4.S4, V17.S4, V1.S4
-	VDUP V13.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 256(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
-	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f8d9210 // fmul v16.4s, v16.4s, v13.s[0]
-	FMOVQ 192(R1), F17
-	VFMLA V17.S4, V16.S4, V1.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8e91f1 // fmul v17.4s, v15.4s, v14.s[0]
-	VFMLA V5.S4, V17.S4, V2.S4
-	VDUP V14.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 256(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
-	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
-	FMOVQ 192(R1), F17
-	VFMLA V17.S4, V16.S4, V2.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop29
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD $16, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-
-loop30:
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 384(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 400(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 512(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 528(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	FMOVQ 16(R1), F15
-	WORD $0x4eaf9cc3 // mul v3.4s, v6.4s, v15.4s
-	WORD $0x4eaf9d04 // mul v4.4s, v8.4s, v15.4s
-	WORD $0x4eaf9d45 // mul v5.4s, v10.4s, v15.4s
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 640(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 656(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 768(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 784(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	FMOVQ 80(R1), F15
-	WORD $0x4eaf94c3 // mla v3.4s, v6.4s, v15.4s
-	WORD $0x4eaf9504 // mla v4.4s, v8.4s, v15.4s
-	WORD $0x4eaf9545 // mla v5.4s, v10.4s, v15.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ.P 16(R10), F14
-	FMOVQ -48(R1), F15
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8c91f1 // fmul v17.4s, v15.4s, v12.s[0]
-	VFMLA V3.S4, V17.S4, V0.S4
-	VDUP V12.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 208(R1), F16
-	FMOVQ 272(R1), F17
-	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
-	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
-	FMOVQ 144(R1), F17
-	VFMLA V17.S4, V16.S4, V0.S4
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8d91f1 // fmul v17.4s, v15.4s, v13.s[0]
-	VFMLA V4.S4, V17.S4, V1.S4
-	VDUP V13.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 208(R1), F16
-	FMOVQ 272(R1), F17
-	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
-	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f8d9210 // fmul v16.4s, v16.4s, v13.s[0]
-	FMOVQ 144(R1), F17
-	VFMLA V17.S4, V16.S4, V1.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8e91f1 // fmul v17.4s, v15.4s, v14.s[0]
-	VFMLA V5.S4, V17.S4, V2.S4
-	VDUP V14.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 208(R1), F16
-	FMOVQ 272(R1), F17
-	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
-	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
-	FMOVQ 144(R1), F17
-	VFMLA V17.S4, V16.S4, V2.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop30
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-
-loop31:
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 384(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 400(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 512(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 528(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	FMOVQ 64(R1), F15
-	WORD $0x4eaf9cc3 // mul v3.4s, v6.4s, v15.4s
-	WORD $0x4eaf9d04 // mul v4.4s, v8.4s, v15.4s
-	WORD $0x4eaf9d45 // mul v5.4s, v10.4s, v15.4s
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 640(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 656(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 768(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 784(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	FMOVQ 128(R1), F15
-	WORD $0x4eaf94c3 // mla v3.4s, v6.4s, v15.4s
-	WORD $0x4eaf9504 // mla v4.4s, v8.4s, v15.4s
-	WORD $0x4eaf9545 // mla v5.4s, v10.4s, v15.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ.P 16(R10), F14
-	FMOVQ 0(R1), F15
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8c91f1 // fmul v17.4s, v15.4s, v12.s[0]
-	VFMLA V3.S4, V17.S4, V0.S4
-	VDUP V12.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 256(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
-	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
-	FMOVQ 192(R1), F17
-	VFMLA V17.S4, V16.S4, V0.S4
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8d91f1 // fmul v17.4s, v15.4s, v13.s[0]
-	VFMLA V4.S4, V17.S4, V1.S4
-	VDUP V13.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 256(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
-	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f8d9210 // fmul v16.4s, v16.4s, v13.s[0]
-	FMOVQ 192(R1), F17
-	VFMLA V17.S4, V16.S4, V1.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8e91f1 // fmul v17.4s, v15.4s, v14.s[0]
-	VFMLA V5.S4, V17.S4, V2.S4
-	VDUP V14.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 256(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
-	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
-	FMOVQ 192(R1), F17
-	VFMLA V17.S4, V16.S4, V2.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop31
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD $48, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-
-loop32:
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 384(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 400(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 512(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 528(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	FMOVQ 16(R1), F15
-	WORD $0x4eaf9cc3 // mul v3.4s, v6.4s, v15.4s
-	WORD $0x4eaf9d04 // mul v4.4s, v8.4s, v15.4s
-	WORD $0x4eaf9d45 // mul v5.4s, v10.4s, v15.4s
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 640(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 656(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R9), [V13.D2]
-	VLD1R.P 8(R10), [V14.D2]
-	FMOVQ 768(R1), F15
-	WORD $0x4e8c95e6 // sdot v6.4s, v15.16b, v12.16b
-	WORD $0x4e8d95e8 // sdot v8.4s, v15.16b, v13.16b
-	WORD $0x4e8e95ea // sdot v10.4s, v15.16b, v14.16b
-	FMOVQ 784(R1), F16
-	WORD $0x4e8c9607 // sdot v7.4s, v16.16b, v12.16b
-	WORD $0x4e8d9609 // sdot v9.4s, v16.16b, v13.16b
-	WORD $0x4e8e960b // sdot v11.4s, v16.16b, v14.16b
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	FMOVQ 80(R1), F15
-	WORD $0x4eaf94c3 // mla v3.4s, v6.4s, v15.4s
-	WORD $0x4eaf9504 // mla v4.4s, v8.4s, v15.4s
-	WORD $0x4eaf9545 // mla v5.4s, v10.4s, v15.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ.P 16(R10), F14
-	FMOVQ -48(R1), F15
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8c91f1 // fmul v17.4s, v15.4s, v12.s[0]
-	VFMLA V3.S4, V17.S4, V0.S4
-	VDUP V12.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 208(R1), F16
-	FMOVQ 272(R1), F17
-	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
-	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
-	FMOVQ 144(R1), F17
-	VFMLA V17.S4, V16.S4, V0.S4
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8d91f1 // fmul v17.4s, v15.4s, v13.s[0]
-	VFMLA V4.S4, V17.S4, V1.S4
-	VDUP V13.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 208(R1), F16
-	FMOVQ 272(R1), F17
-	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
-	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f8d9210 // fmul v16.4s, v16.4s, v13.s[0]
-	FMOVQ 144(R1), F17
-	VFMLA V17.S4, V16.S4, V1.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8e91f1 // fmul v17.4s, v15.4s, v14.s[0]
-	VFMLA V5.S4, V17.S4, V2.S4
-	VDUP V14.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 208(R1), F16
-	FMOVQ 272(R1), F17
-	WORD $0x4ea69e10 // mul v16.4s, v16.4s, v6.4s
-	WORD $0x4ea79630 // mla v16.4s, v17.4s, v7.4s
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
-	FMOVQ 144(R1), F17
-	VFMLA V17.S4, V16.S4, V2.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop32
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	RET
-
-// func TileHalvesMinx4DotProd(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·TileHalvesMinx4DotProd(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-	FMOVQ 0(R22), F3
-
-loop33:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 384(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 400(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 512(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 528(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	FMOVQ 64(R1), F20
-	WORD $0x4eb49d04 // mul v4.4s, v8.4s, v20.4s
-	WORD $0x4eb49d45 // mul v5.4s, v10.4s, v20.4s
-	WORD $0x4eb49d86 // mul v6.4s, v12.4s, v20.4s
-	WORD $0x4eb49dc7 // mul v7.4s, v14.4s, v20.4s
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 640(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 656(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 768(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 784(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	FMOVQ 128(R1), F20
-	WORD $0x4eb49504 // mla v4.4s, v8.4s, v20.4s
-	WORD $0x4eb49545 // mla v5.4s, v10.4s, v20.4s
-	WORD $0x4eb49586 // mla v6.4s, v12.4s, v20.4s
-	WORD $0x4eb495c7 // mla v7.4s, v14.4s, v20.4s
-	FMOVQ.P 16(R8), F16
-	FMOVQ.P 16(R9), F17
-	FMOVQ.P 16(R10), F18
-	FMOVQ.P 16(R11), F19
-	FMOVQ 0(R1), F20
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	VFMLA V4.S4, V22.S4, V0.S4
-	VDUP V16.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 256(R1), F21
-	FMOVQ 320(R1), F22
-	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
-	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
-	FMOVQ 192(R1), F22
-	VFMLA V22.S4, V21.S4, V0.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	VFMLA V5.S4, V22.S4, V1.S4
-	VDUP V17.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 256(R1), F21
-	FMOVQ 320(R1), F22
-	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
-	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x4f9192b5 // fmul v21.4s, v21.4s, v17.s[0]
-	FMOVQ 192(R1), F22
-	VFMLA V22.S4, V21.S4, V1.S4
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	VFMLA V6.S4, V22.S4, V2.S4
-	VDUP V18.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 256(R1), F21
-	FMOVQ 320(R1), F22
-	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
-	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	FMOVQ 192(R1), F22
-	VFMLA V22.S4, V21.S4, V2.S4
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	VFMLA V7.S4, V22.S4, V3.S4
-	VDUP V19.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 256(R1), F21
-	FMOVQ 320(R1), F22
-	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
-	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x4f9392b5 // fmul v21.4s, v21.4s, v19.s[0]
-	FMOVQ 192(R1), F22
-	VFMLA V22.S4, V21.S4, V3.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop33
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	FMOVQ F3, 0(R22)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $16, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-	FMOVQ 0(R22), F3
-
-loop34:
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 384(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 400(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 512(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 528(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	FMOVQ 16(R1), F20
-	WORD $0x4eb49d04 // mul v4.4s, v8.4s, v20.4s
-	WORD $0x4eb49d45 // mul v5.4s, v10.4s, v20.4s
-	WORD $0x4eb49d86 // mul v6.4s, v12.4s, v20.4s
-	WORD $0x4eb49dc7 // mul v7.4s, v14.4s, v20.4s
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 640(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 656(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 768(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 784(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	FMOVQ 80(R1), F20
-	WORD $0x4eb49504 // mla v4.4s, v8.4s, v20.4s
-	WORD $0x4eb49545 // mla v5.4s, v10.4s, v20.4s
-	WORD $0x4eb49586 // mla v6.4s, v12.4s, v20.4s
-	WORD $0x4eb495c7 // mla v7.4s, v14.4s, v20.4s
-	FMOVQ.P 16(R8), F16
-	FMOVQ.P 16(R9), F17
-	FMOVQ.P 16(R10), F18
-	FMOVQ.P 16(R11), F19
-	FMOVQ -48(R1), F20
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	VFMLA V4.S4, V22.S4, V0.S4
-	VDUP V16.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 208(R1), F21
-	FMOVQ 272(R1), F22
-	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
-	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
-	FMOVQ 144(R1), F22
-	VFMLA V22.S4, V21.S4, V0.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	VFMLA V5.S4, V22.S4, V1.S4
-	VDUP V17.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 208(R1), F21
-	FMOVQ 272(R1), F22
-	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
-	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x4f9192b5 // fmul v21.4s, v21.4s, v17.s[0]
-	FMOVQ 144(R1), F22
-	VFMLA V22.S4, V21.S4, V1.S4
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	VFMLA V6.S4, V22.S4, V2.S4
-	VDUP V18.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 208(R1), F21
-	FMOVQ 272(R1), F22
-	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
-	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	FMOVQ 144(R1), F22
-	VFMLA V22.S4, V21.S4, V2.S4
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	VFMLA V7.S4, V22.S4, V3.S4
-	VDUP V19.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 208(R1), F21
-	FMOVQ 272(R1), F22
-	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
-	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x4f9392b5 // fmul v21.4s, v21.4s, v19.s[0]
-	FMOVQ 144(R1), F22
-	VFMLA V22.S4, V21.S4, V3.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop34
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	FMOVQ F3, 0(R22)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-	FMOVQ 0(R22), F3
-
-loop35:
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 384(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 400(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 512(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 528(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	FMOVQ 64(R1), F20
-	WORD $0x4eb49d04 // mul v4.4s, v8.4s, v20.4s
-	WORD $0x4eb49d45 // mul v5.4s, v10.4s, v20.4s
-	WORD $0x4eb49d86 // mul v6.4s, v12.4s, v20.4s
-	WORD $0x4eb49dc7 // mul v7.4s, v14.4s, v20.4s
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 640(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 656(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 768(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 784(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	FMOVQ 128(R1), F20
-	WORD $0x4eb49504 // mla v4.4s, v8.4s, v20.4s
-	WORD $0x4eb49545 // mla v5.4s, v10.4s, v20.4s
-	WORD $0x4eb49586 // mla v6.4s, v12.4s, v20.4s
-	WORD $0x4eb495c7 // mla v7.4s, v14.4s, v20.4s
-	FMOVQ.P 16(R8), F16
-	FMOVQ.P 16(R9), F17
-	FMOVQ.P 16(R10), F18
-	FMOVQ.P 16(R11), F19
-	FMOVQ 0(R1), F20
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	VFMLA V4.S4, V22.S4, V0.S4
-	VDUP V16.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 256(R1), F21
-	FMOVQ 320(R1), F22
-	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
-	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
-	FMOVQ 192(R1), F22
-	VFMLA V22.S4, V21.S4, V0.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	VFMLA V5.S4, V22.S4, V1.S4
-	VDUP V17.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 256(R1), F21
-	FMOVQ 320(R1), F22
-	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
-	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x4f9192b5 // fmul v21.4s, v21.4s, v17.s[0]
-	FMOVQ 192(R1), F22
-	VFMLA V22.S4, V21.S4, V1.S4
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	VFMLA V6.S4, V22.S4, V2.S4
-	VDUP V18.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 256(R1), F21
-	FMOVQ 320(R1), F22
-	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
-	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	FMOVQ 192(R1), F22
-	VFMLA V22.S4, V21.S4, V2.S4
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	VFMLA V7.S4, V22.S4, V3.S4
-	VDUP V19.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 256(R1), F21
-	FMOVQ 320(R1), F22
-	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
-	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x4f9392b5 // fmul v21.4s, v21.4s, v19.s[0]
-	FMOVQ 192(R1), F22
-	VFMLA V22.S4, V21.S4, V3.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop35
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	FMOVQ F3, 0(R22)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $48, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-	FMOVQ 0(R22), F3
-
-loop36:
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 384(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 400(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 512(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 528(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	FMOVQ 16(R1), F20
-	WORD $0x4eb49d04 // mul v4.4s, v8.4s, v20.4s
-	WORD $0x4eb49d45 // mul v5.4s, v10.4s, v20.4s
-	WORD $0x4eb49d86 // mul v6.4s, v12.4s, v20.4s
-	WORD $0x4eb49dc7 // mul v7.4s, v14.4s, v20.4s
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 640(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 656(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1R.P 8(R9), [V17.D2]
-	VLD1R.P 8(R10), [V18.D2]
-	VLD1R.P 8(R11), [V19.D2]
-	FMOVQ 768(R1), F20
-	WORD $0x4e909688 // sdot v8.4s, v20.16b, v16.16b
-	WORD $0x4e91968a // sdot v10.4s, v20.16b, v17.16b
-	WORD $0x4e92968c // sdot v12.4s, v20.16b, v18.16b
-	WORD $0x4e93968e // sdot v14.4s, v20.16b, v19.16b
-	FMOVQ 784(R1), F21
-	WORD $0x4e9096a9 // sdot v9.4s, v21.16b, v16.16b
-	WORD $0x4e9196ab // sdot v11.4s, v21.16b, v17.16b
-	WORD $0x4e9296ad // sdot v13.4s, v21.16b, v18.16b
-	WORD $0x4e9396af // sdot v15.4s, v21.16b, v19.16b
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	FMOVQ 80(R1), F20
-	WORD $0x4eb49504 // mla v4.4s, v8.4s, v20.4s
-	WORD $0x4eb49545 // mla v5.4s, v10.4s, v20.4s
-	WORD $0x4eb49586 // mla v6.4s, v12.4s, v20.4s
-	WORD $0x4eb495c7 // mla v7.4s, v14.4s, v20.4s
-	FMOVQ.P 16(R8), F16
-	FMOVQ.P 16(R9), F17
-	FMOVQ.P 16(R10), F18
-	FMOVQ.P 16(R11), F19
-	FMOVQ -48(R1), F20
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	VFMLA V4.S4, V22.S4, V0.S4
-	VDUP V16.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 208(R1), F21
-	FMOVQ 272(R1), F22
-	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
-	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
-	FMOVQ 144(R1), F22
-	VFMLA V22.S4, V21.S4, V0.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	VFMLA V5.S4, V22.S4, V1.S4
-	VDUP V17.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 208(R1), F21
-	FMOVQ 272(R1), F22
-	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
-	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x4f9192b5 // fmul v21.4s, v21.4s, v17.s[0]
-	FMOVQ 144(R1), F22
-	VFMLA V22.S4, V21.S4, V1.S4
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	VFMLA V6.S4, V22.S4, V2.S4
-	VDUP V18.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 208(R1), F21
-	FMOVQ 272(R1), F22
-	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
-	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	FMOVQ 144(R1), F22
-	VFMLA V22.S4, V21.S4, V2.S4
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	VFMLA V7.S4, V22.S4, V3.S4
-	VDUP V19.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 208(R1), F21
-	FMOVQ 272(R1), F22
-	WORD $0x4ea89eb5 // mul v21.4s, v21.4s, v8.4s
-	WORD $0x4ea996d5 // mla v21.4s, v22.4s, v9.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x4f9392b5 // fmul v21.4s, v21.4s, v19.s[0]
-	FMOVQ 144(R1), F22
-	VFMLA V22.S4, V21.S4, V3.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop36
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	FMOVQ F3, 0(R22)
+	MOVD ZR, R16
+	ADD $16, R24
+	CMP $64, R24
+	BNE rows17
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
 	RET

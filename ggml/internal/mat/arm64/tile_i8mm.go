@@ -66,24 +66,3 @@ func TileHalvesx3I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int,
 //
 //go:noescape
 func TileHalvesx4I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileHalvesMinx2I8MM adds the products of a panel of n blocks with 2 rows of activations,
-// lda bytes apart, to rows of y, ldy bytes apart. For each block it fetches some lines at
-// ahead and moves ahead by step.
-//
-//go:noescape
-func TileHalvesMinx2I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileHalvesMinx3I8MM adds the products of a panel of n blocks with 3 rows of activations,
-// lda bytes apart, to rows of y, ldy bytes apart. For each block it fetches some lines at
-// ahead and moves ahead by step.
-//
-//go:noescape
-func TileHalvesMinx3I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileHalvesMinx4I8MM adds the products of a panel of n blocks with 4 rows of activations,
-// lda bytes apart, to rows of y, ldy bytes apart. For each block it fetches some lines at
-// ahead and moves ahead by step.
-//
-//go:noescape
-func TileHalvesMinx4I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)

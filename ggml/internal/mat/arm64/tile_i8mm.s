@@ -6,115 +6,26 @@
 
 // func TilePlainx2I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TilePlainx2I8MM(SB), NOSPLIT, $0-64
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
+	MOVD ZR, R24
 
-loop1:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1.P 8(R9), V8.D[1]
-	FMOVQ 64(R1), F10
-	WORD $0x4e8aa504 // smmla v4.4s, v8.16b, v10.16b
-	FMOVQ 80(R1), F11
-	WORD $0x4e8ba505 // smmla v5.4s, v8.16b, v11.16b
-	FMOVQ 128(R1), F10
-	WORD $0x4e8aa506 // smmla v6.4s, v8.16b, v10.16b
-	FMOVQ 144(R1), F11
-	WORD $0x4e8ba507 // smmla v7.4s, v8.16b, v11.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1.P 8(R9), V8.D[1]
-	FMOVQ 192(R1), F10
-	WORD $0x4e8aa504 // smmla v4.4s, v8.16b, v10.16b
-	FMOVQ 208(R1), F11
-	WORD $0x4e8ba505 // smmla v5.4s, v8.16b, v11.16b
-	FMOVQ 256(R1), F10
-	WORD $0x4e8aa506 // smmla v6.4s, v8.16b, v10.16b
-	FMOVQ 272(R1), F11
-	WORD $0x4e8ba507 // smmla v7.4s, v8.16b, v11.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1.P 8(R9), V8.D[1]
-	FMOVQ 320(R1), F10
-	WORD $0x4e8aa504 // smmla v4.4s, v8.16b, v10.16b
-	FMOVQ 336(R1), F11
-	WORD $0x4e8ba505 // smmla v5.4s, v8.16b, v11.16b
-	FMOVQ 384(R1), F10
-	WORD $0x4e8aa506 // smmla v6.4s, v8.16b, v10.16b
-	FMOVQ 400(R1), F11
-	WORD $0x4e8ba507 // smmla v7.4s, v8.16b, v11.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1.P 8(R9), V8.D[1]
-	FMOVQ 448(R1), F10
-	WORD $0x4e8aa504 // smmla v4.4s, v8.16b, v10.16b
-	FMOVQ 464(R1), F11
-	WORD $0x4e8ba505 // smmla v5.4s, v8.16b, v11.16b
-	FMOVQ 512(R1), F10
-	WORD $0x4e8aa506 // smmla v6.4s, v8.16b, v10.16b
-	FMOVQ 528(R1), F11
-	WORD $0x4e8ba507 // smmla v7.4s, v8.16b, v11.16b
-	VZIP1 V5.D2, V4.D2, V12.D2
-	VZIP2 V5.D2, V4.D2, V5.D2
-	VORR V12.B16, V12.B16, V4.B16
-	VZIP1 V7.D2, V6.D2, V12.D2
-	VZIP2 V7.D2, V6.D2, V7.D2
-	VORR V12.B16, V12.B16, V6.B16
-	FMOVQ.P 16(R8), F8
-	FMOVQ.P 16(R9), F9
-	FMOVQ 0(R1), F10
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	VFMLA V4.S4, V12.S4, V0.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	VFMLA V5.S4, V12.S4, V2.S4
-	FMOVQ 16(R1), F10
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	VFMLA V6.S4, V12.S4, V1.S4
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	VFMLA V7.S4, V12.S4, V3.S4
-	ADD $576, R1
-	SUBS $1, R3, R3
-	BNE loop1
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
+rows1:
+	MOVD panel+16(FP), R6
 	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	FMOVQ 0(R19), F0
 	FMOVQ 16(R19), F1
@@ -122,6 +33,11 @@ loop1:
 	FMOVQ 16(R20), F3
 
 loop2:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VEOR V4.B16, V4.B16, V4.B16
 	VEOR V5.B16, V5.B16, V5.B16
 	VEOR V6.B16, V6.B16, V6.B16
@@ -174,14 +90,14 @@ loop2:
 	VORR V12.B16, V12.B16, V6.B16
 	FMOVQ.P 16(R8), F8
 	FMOVQ.P 16(R9), F9
-	FMOVQ 0(R1), F10
+	FMOVQ 0(R6), F10
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
 	VFMLA V4.S4, V12.S4, V0.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
 	VFMLA V5.S4, V12.S4, V2.S4
-	FMOVQ 16(R1), F10
+	FMOVQ 16(R6), F10
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
 	VFMLA V6.S4, V12.S4, V1.S4
@@ -189,169 +105,46 @@ loop2:
 	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
 	VFMLA V7.S4, V12.S4, V3.S4
 	ADD $576, R1
+	ADD $576, R6
 	SUBS $1, R3, R3
 	BNE loop2
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 16(R19)
 	FMOVQ F2, 0(R20)
 	FMOVQ F3, 16(R20)
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows1
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
 	RET
 
 // func TilePlainx3I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TilePlainx3I8MM(SB), NOSPLIT, $0-64
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
-	FMOVQ 0(R21), F4
-	FMOVQ 16(R21), F5
+	MOVD ZR, R24
 
-loop3:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VLD1R.P 8(R8), [V14.D2]
-	VLD1.P 8(R9), V14.D[1]
-	VLD1R.P 8(R10), [V15.D2]
-	FMOVQ 64(R1), F17
-	WORD $0x4e91a5c6 // smmla v6.4s, v14.16b, v17.16b
-	WORD $0x4e91a5ea // smmla v10.4s, v15.16b, v17.16b
-	FMOVQ 80(R1), F18
-	WORD $0x4e92a5c7 // smmla v7.4s, v14.16b, v18.16b
-	WORD $0x4e92a5eb // smmla v11.4s, v15.16b, v18.16b
-	FMOVQ 128(R1), F17
-	WORD $0x4e91a5c8 // smmla v8.4s, v14.16b, v17.16b
-	WORD $0x4e91a5ec // smmla v12.4s, v15.16b, v17.16b
-	FMOVQ 144(R1), F18
-	WORD $0x4e92a5c9 // smmla v9.4s, v14.16b, v18.16b
-	WORD $0x4e92a5ed // smmla v13.4s, v15.16b, v18.16b
-	VLD1R.P 8(R8), [V14.D2]
-	VLD1.P 8(R9), V14.D[1]
-	VLD1R.P 8(R10), [V15.D2]
-	FMOVQ 192(R1), F17
-	WORD $0x4e91a5c6 // smmla v6.4s, v14.16b, v17.16b
-	WORD $0x4e91a5ea // smmla v10.4s, v15.16b, v17.16b
-	FMOVQ 208(R1), F18
-	WORD $0x4e92a5c7 // smmla v7.4s, v14.16b, v18.16b
-	WORD $0x4e92a5eb // smmla v11.4s, v15.16b, v18.16b
-	FMOVQ 256(R1), F17
-	WORD $0x4e91a5c8 // smmla v8.4s, v14.16b, v17.16b
-	WORD $0x4e91a5ec // smmla v12.4s, v15.16b, v17.16b
-	FMOVQ 272(R1), F18
-	WORD $0x4e92a5c9 // smmla v9.4s, v14.16b, v18.16b
-	WORD $0x4e92a5ed // smmla v13.4s, v15.16b, v18.16b
-	VLD1R.P 8(R8), [V14.D2]
-	VLD1.P 8(R9), V14.D[1]
-	VLD1R.P 8(R10), [V15.D2]
-	FMOVQ 320(R1), F17
-	WORD $0x4e91a5c6 // smmla v6.4s, v14.16b, v17.16b
-	WORD $0x4e91a5ea // smmla v10.4s, v15.16b, v17.16b
-	FMOVQ 336(R1), F18
-	WORD $0x4e92a5c7 // smmla v7.4s, v14.16b, v18.16b
-	WORD $0x4e92a5eb // smmla v11.4s, v15.16b, v18.16b
-	FMOVQ 384(R1), F17
-	WORD $0x4e91a5c8 // smmla v8.4s, v14.16b, v17.16b
-	WORD $0x4e91a5ec // smmla v12.4s, v15.16b, v17.16b
-	FMOVQ 400(R1), F18
-	WORD $0x4e92a5c9 // smmla v9.4s, v14.16b, v18.16b
-	WORD $0x4e92a5ed // smmla v13.4s, v15.16b, v18.16b
-	VLD1R.P 8(R8), [V14.D2]
-	VLD1.P 8(R9), V14.D[1]
-	VLD1R.P 8(R10), [V15.D2]
-	FMOVQ 448(R1), F17
-	WORD $0x4e91a5c6 // smmla v6.4s, v14.16b, v17.16b
-	WORD $0x4e91a5ea // smmla v10.4s, v15.16b, v17.16b
-	FMOVQ 464(R1), F18
-	WORD $0x4e92a5c7 // smmla v7.4s, v14.16b, v18.16b
-	WORD $0x4e92a5eb // smmla v11.4s, v15.16b, v18.16b
-	FMOVQ 512(R1), F17
-	WORD $0x4e91a5c8 // smmla v8.4s, v14.16b, v17.16b
-	WORD $0x4e91a5ec // smmla v12.4s, v15.16b, v17.16b
-	FMOVQ 528(R1), F18
-	WORD $0x4e92a5c9 // smmla v9.4s, v14.16b, v18.16b
-	WORD $0x4e92a5ed // smmla v13.4s, v15.16b, v18.16b
-	VZIP1 V7.D2, V6.D2, V19.D2
-	VZIP2 V7.D2, V6.D2, V7.D2
-	VORR V19.B16, V19.B16, V6.B16
-	VZIP1 V9.D2, V8.D2, V19.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V19.B16, V19.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V19.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V19.B16, V19.B16, V10.B16
-	VZIP1 V13.D2, V12.D2, V19.D2
-	VZIP2 V13.D2, V12.D2, V13.D2
-	VORR V19.B16, V19.B16, V12.B16
-	FMOVQ.P 16(R8), F14
-	FMOVQ.P 16(R9), F15
-	FMOVQ.P 16(R10), F16
-	FMOVQ 0(R1), F17
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f8e9233 // fmul v19.4s, v17.4s, v14.s[0]
-	VFMLA V6.S4, V19.S4, V0.S4
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f8f9233 // fmul v19.4s, v17.4s, v15.s[0]
-	VFMLA V7.S4, V19.S4, V2.S4
-	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
-	WORD $0x4f909233 // fmul v19.4s, v17.4s, v16.s[0]
-	VFMLA V10.S4, V19.S4, V4.S4
-	FMOVQ 16(R1), F17
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f8e9233 // fmul v19.4s, v17.4s, v14.s[0]
-	VFMLA V8.S4, V19.S4, V1.S4
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	WORD $0x4f8f9233 // fmul v19.4s, v17.4s, v15.s[0]
-	VFMLA V9.S4, V19.S4, V3.S4
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4f909233 // fmul v19.4s, v17.4s, v16.s[0]
-	VFMLA V12.S4, V19.S4, V5.S4
-	ADD $576, R1
-	SUBS $1, R3, R3
-	BNE loop3
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
-	FMOVQ F4, 0(R21)
-	FMOVQ F5, 16(R21)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
+rows3:
+	MOVD panel+16(FP), R6
 	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
 	ADD R2, R9, R10
-	ADD $32, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	ADD R7, R20, R21
 	FMOVQ 0(R19), F0
@@ -362,6 +155,11 @@ loop3:
 	FMOVQ 16(R21), F5
 
 loop4:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
 	VEOR V8.B16, V8.B16, V8.B16
@@ -445,7 +243,7 @@ loop4:
 	FMOVQ.P 16(R8), F14
 	FMOVQ.P 16(R9), F15
 	FMOVQ.P 16(R10), F16
-	FMOVQ 0(R1), F17
+	FMOVQ 0(R6), F17
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8e9233 // fmul v19.4s, v17.4s, v14.s[0]
 	VFMLA V6.S4, V19.S4, V0.S4
@@ -455,7 +253,7 @@ loop4:
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f909233 // fmul v19.4s, v17.4s, v16.s[0]
 	VFMLA V10.S4, V19.S4, V4.S4
-	FMOVQ 16(R1), F17
+	FMOVQ 16(R6), F17
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f8e9233 // fmul v19.4s, v17.4s, v14.s[0]
 	VFMLA V8.S4, V19.S4, V1.S4
@@ -466,6 +264,7 @@ loop4:
 	WORD $0x4f909233 // fmul v19.4s, v17.4s, v16.s[0]
 	VFMLA V12.S4, V19.S4, V5.S4
 	ADD $576, R1
+	ADD $576, R6
 	SUBS $1, R3, R3
 	BNE loop4
 	FMOVQ F0, 0(R19)
@@ -474,181 +273,42 @@ loop4:
 	FMOVQ F3, 16(R20)
 	FMOVQ F4, 0(R21)
 	FMOVQ F5, 16(R21)
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows3
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
 	RET
 
 // func TilePlainx4I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TilePlainx4I8MM(SB), NOSPLIT, $0-64
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
-	FMOVQ 0(R21), F4
-	FMOVQ 16(R21), F5
-	FMOVQ 0(R22), F6
-	FMOVQ 16(R22), F7
+	MOVD ZR, R24
 
-loop5:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1.P 8(R9), V16.D[1]
-	VLD1R.P 8(R10), [V17.D2]
-	VLD1.P 8(R11), V17.D[1]
-	FMOVQ 64(R1), F20
-	WORD $0x4e94a608 // smmla v8.4s, v16.16b, v20.16b
-	WORD $0x4e94a62c // smmla v12.4s, v17.16b, v20.16b
-	FMOVQ 80(R1), F21
-	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
-	WORD $0x4e95a62d // smmla v13.4s, v17.16b, v21.16b
-	FMOVQ 128(R1), F20
-	WORD $0x4e94a60a // smmla v10.4s, v16.16b, v20.16b
-	WORD $0x4e94a62e // smmla v14.4s, v17.16b, v20.16b
-	FMOVQ 144(R1), F21
-	WORD $0x4e95a60b // smmla v11.4s, v16.16b, v21.16b
-	WORD $0x4e95a62f // smmla v15.4s, v17.16b, v21.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1.P 8(R9), V16.D[1]
-	VLD1R.P 8(R10), [V17.D2]
-	VLD1.P 8(R11), V17.D[1]
-	FMOVQ 192(R1), F20
-	WORD $0x4e94a608 // smmla v8.4s, v16.16b, v20.16b
-	WORD $0x4e94a62c // smmla v12.4s, v17.16b, v20.16b
-	FMOVQ 208(R1), F21
-	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
-	WORD $0x4e95a62d // smmla v13.4s, v17.16b, v21.16b
-	FMOVQ 256(R1), F20
-	WORD $0x4e94a60a // smmla v10.4s, v16.16b, v20.16b
-	WORD $0x4e94a62e // smmla v14.4s, v17.16b, v20.16b
-	FMOVQ 272(R1), F21
-	WORD $0x4e95a60b // smmla v11.4s, v16.16b, v21.16b
-	WORD $0x4e95a62f // smmla v15.4s, v17.16b, v21.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1.P 8(R9), V16.D[1]
-	VLD1R.P 8(R10), [V17.D2]
-	VLD1.P 8(R11), V17.D[1]
-	FMOVQ 320(R1), F20
-	WORD $0x4e94a608 // smmla v8.4s, v16.16b, v20.16b
-	WORD $0x4e94a62c // smmla v12.4s, v17.16b, v20.16b
-	FMOVQ 336(R1), F21
-	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
-	WORD $0x4e95a62d // smmla v13.4s, v17.16b, v21.16b
-	FMOVQ 384(R1), F20
-	WORD $0x4e94a60a // smmla v10.4s, v16.16b, v20.16b
-	WORD $0x4e94a62e // smmla v14.4s, v17.16b, v20.16b
-	FMOVQ 400(R1), F21
-	WORD $0x4e95a60b // smmla v11.4s, v16.16b, v21.16b
-	WORD $0x4e95a62f // smmla v15.4s, v17.16b, v21.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1.P 8(R9), V16.D[1]
-	VLD1R.P 8(R10), [V17.D2]
-	VLD1.P 8(R11), V17.D[1]
-	FMOVQ 448(R1), F20
-	WORD $0x4e94a608 // smmla v8.4s, v16.16b, v20.16b
-	WORD $0x4e94a62c // smmla v12.4s, v17.16b, v20.16b
-	FMOVQ 464(R1), F21
-	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
-	WORD $0x4e95a62d // smmla v13.4s, v17.16b, v21.16b
-	FMOVQ 512(R1), F20
-	WORD $0x4e94a60a // smmla v10.4s, v16.16b, v20.16b
-	WORD $0x4e94a62e // smmla v14.4s, v17.16b, v20.16b
-	FMOVQ 528(R1), F21
-	WORD $0x4e95a60b // smmla v11.4s, v16.16b, v21.16b
-	WORD $0x4e95a62f // smmla v15.4s, v17.16b, v21.16b
-	VZIP1 V9.D2, V8.D2, V22.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V22.B16, V22.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V22.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V22.B16, V22.B16, V10.B16
-	VZIP1 V13.D2, V12.D2, V22.D2
-	VZIP2 V13.D2, V12.D2, V13.D2
-	VORR V22.B16, V22.B16, V12.B16
-	VZIP1 V15.D2, V14.D2, V22.D2
-	VZIP2 V15.D2, V14.D2, V15.D2
-	VORR V22.B16, V22.B16, V14.B16
-	FMOVQ.P 16(R8), F16
-	FMOVQ.P 16(R9), F17
-	FMOVQ.P 16(R10), F18
-	FMOVQ.P 16(R11), F19
-	FMOVQ 0(R1), F20
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	VFMLA V8.S4, V22.S4, V0.S4
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	VFMLA V9.S4, V22.S4, V2.S4
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	VFMLA V12.S4, V22.S4, V4.S4
-	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
-	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	VFMLA V13.S4, V22.S4, V6.S4
-	FMOVQ 16(R1), F20
-	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
-	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	VFMLA V10.S4, V22.S4, V1.S4
-	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
-	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	VFMLA V11.S4, V22.S4, V3.S4
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	VFMLA V14.S4, V22.S4, V5.S4
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	VFMLA V15.S4, V22.S4, V7.S4
-	ADD $576, R1
-	SUBS $1, R3, R3
-	BNE loop5
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
-	FMOVQ F4, 0(R21)
-	FMOVQ F5, 16(R21)
-	FMOVQ F6, 0(R22)
-	FMOVQ F7, 16(R22)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
+rows5:
+	MOVD panel+16(FP), R6
 	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
 	ADD R2, R9, R10
 	ADD R2, R10, R11
-	ADD $32, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	ADD R7, R20, R21
 	ADD R7, R21, R22
@@ -662,6 +322,11 @@ loop5:
 	FMOVQ 16(R22), F7
 
 loop6:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VEOR V8.B16, V8.B16, V8.B16
 	VEOR V9.B16, V9.B16, V9.B16
 	VEOR V10.B16, V10.B16, V10.B16
@@ -750,7 +415,7 @@ loop6:
 	FMOVQ.P 16(R9), F17
 	FMOVQ.P 16(R10), F18
 	FMOVQ.P 16(R11), F19
-	FMOVQ 0(R1), F20
+	FMOVQ 0(R6), F20
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
 	VFMLA V8.S4, V22.S4, V0.S4
@@ -763,7 +428,7 @@ loop6:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
 	VFMLA V13.S4, V22.S4, V6.S4
-	FMOVQ 16(R1), F20
+	FMOVQ 16(R6), F20
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
 	VFMLA V10.S4, V22.S4, V1.S4
@@ -777,6 +442,7 @@ loop6:
 	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
 	VFMLA V15.S4, V22.S4, V7.S4
 	ADD $576, R1
+	ADD $576, R6
 	SUBS $1, R3, R3
 	BNE loop6
 	FMOVQ F0, 0(R19)
@@ -787,125 +453,42 @@ loop6:
 	FMOVQ F5, 16(R21)
 	FMOVQ F6, 0(R22)
 	FMOVQ F7, 16(R22)
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows5
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
 	RET
 
 // func TileMinx2I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TileMinx2I8MM(SB), NOSPLIT, $0-64
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
+	MOVD ZR, R24
 
-loop7:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1.P 8(R9), V8.D[1]
-	FMOVQ 128(R1), F10
-	WORD $0x4e8aa504 // smmla v4.4s, v8.16b, v10.16b
-	FMOVQ 144(R1), F11
-	WORD $0x4e8ba505 // smmla v5.4s, v8.16b, v11.16b
-	FMOVQ 192(R1), F10
-	WORD $0x4e8aa506 // smmla v6.4s, v8.16b, v10.16b
-	FMOVQ 208(R1), F11
-	WORD $0x4e8ba507 // smmla v7.4s, v8.16b, v11.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1.P 8(R9), V8.D[1]
-	FMOVQ 256(R1), F10
-	WORD $0x4e8aa504 // smmla v4.4s, v8.16b, v10.16b
-	FMOVQ 272(R1), F11
-	WORD $0x4e8ba505 // smmla v5.4s, v8.16b, v11.16b
-	FMOVQ 320(R1), F10
-	WORD $0x4e8aa506 // smmla v6.4s, v8.16b, v10.16b
-	FMOVQ 336(R1), F11
-	WORD $0x4e8ba507 // smmla v7.4s, v8.16b, v11.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1.P 8(R9), V8.D[1]
-	FMOVQ 384(R1), F10
-	WORD $0x4e8aa504 // smmla v4.4s, v8.16b, v10.16b
-	FMOVQ 400(R1), F11
-	WORD $0x4e8ba505 // smmla v5.4s, v8.16b, v11.16b
-	FMOVQ 448(R1), F10
-	WORD $0x4e8aa506 // smmla v6.4s, v8.16b, v10.16b
-	FMOVQ 464(R1), F11
-	WORD $0x4e8ba507 // smmla v7.4s, v8.16b, v11.16b
-	VLD1R.P 8(R8), [V8.D2]
-	VLD1.P 8(R9), V8.D[1]
-	FMOVQ 512(R1), F10
-	WORD $0x4e8aa504 // smmla v4.4s, v8.16b, v10.16b
-	FMOVQ 528(R1), F11
-	WORD $0x4e8ba505 // smmla v5.4s, v8.16b, v11.16b
-	FMOVQ 576(R1), F10
-	WORD $0x4e8aa506 // smmla v6.4s, v8.16b, v10.16b
-	FMOVQ 592(R1), F11
-	WORD $0x4e8ba507 // smmla v7.4s, v8.16b, v11.16b
-	VZIP1 V5.D2, V4.D2, V12.D2
-	VZIP2 V5.D2, V4.D2, V5.D2
-	VORR V12.B16, V12.B16, V4.B16
-	VZIP1 V7.D2, V6.D2, V12.D2
-	VZIP2 V7.D2, V6.D2, V7.D2
-	VORR V12.B16, V12.B16, V6.B16
-	FMOVQ.P 16(R8), F8
-	FMOVQ.P 16(R9), F9
-	FMOVQ 0(R1), F10
-	FMOVQ 64(R1), F11
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	VFMLA V4.S4, V12.S4, V0.S4
-	WORD $0x4fa81160 // fmla v0.4s, v11.4s, v8.s[1]
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	VFMLA V5.S4, V12.S4, V2.S4
-	WORD $0x4fa91162 // fmla v2.4s, v11.4s, v9.s[1]
-	FMOVQ 16(R1), F10
-	FMOVQ 80(R1), F11
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
-	VFMLA V6.S4, V12.S4, V1.S4
-	WORD $0x4fa81161 // fmla v1.4s, v11.4s, v8.s[1]
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
-	VFMLA V7.S4, V12.S4, V3.S4
-	WORD $0x4fa91163 // fmla v3.4s, v11.4s, v9.s[1]
-	ADD $640, R1
-	SUBS $1, R3, R3
-	BNE loop7
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
+rows7:
+	MOVD panel+16(FP), R6
 	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	FMOVQ 0(R19), F0
 	FMOVQ 16(R19), F1
@@ -913,6 +496,11 @@ loop7:
 	FMOVQ 16(R20), F3
 
 loop8:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VEOR V4.B16, V4.B16, V4.B16
 	VEOR V5.B16, V5.B16, V5.B16
 	VEOR V6.B16, V6.B16, V6.B16
@@ -965,8 +553,8 @@ loop8:
 	VORR V12.B16, V12.B16, V6.B16
 	FMOVQ.P 16(R8), F8
 	FMOVQ.P 16(R9), F9
-	FMOVQ 0(R1), F10
-	FMOVQ 64(R1), F11
+	FMOVQ 0(R6), F10
+	FMOVQ 64(R6), F11
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
 	VFMLA V4.S4, V12.S4, V0.S4
@@ -975,8 +563,8 @@ loop8:
 	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
 	VFMLA V5.S4, V12.S4, V2.S4
 	WORD $0x4fa91162 // fmla v2.4s, v11.4s, v9.s[1]
-	FMOVQ 16(R1), F10
-	FMOVQ 80(R1), F11
+	FMOVQ 16(R6), F10
+	FMOVQ 80(R6), F11
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f88914c // fmul v12.4s, v10.4s, v8.s[0]
 	VFMLA V6.S4, V12.S4, V1.S4
@@ -986,177 +574,46 @@ loop8:
 	VFMLA V7.S4, V12.S4, V3.S4
 	WORD $0x4fa91163 // fmla v3.4s, v11.4s, v9.s[1]
 	ADD $640, R1
+	ADD $640, R6
 	SUBS $1, R3, R3
 	BNE loop8
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 16(R19)
 	FMOVQ F2, 0(R20)
 	FMOVQ F3, 16(R20)
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows7
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
 	RET
 
 // func TileMinx3I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TileMinx3I8MM(SB), NOSPLIT, $0-64
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
-	FMOVQ 0(R21), F4
-	FMOVQ 16(R21), F5
+	MOVD ZR, R24
 
-loop9:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VLD1R.P 8(R8), [V14.D2]
-	VLD1.P 8(R9), V14.D[1]
-	VLD1R.P 8(R10), [V15.D2]
-	FMOVQ 128(R1), F17
-	WORD $0x4e91a5c6 // smmla v6.4s, v14.16b, v17.16b
-	WORD $0x4e91a5ea // smmla v10.4s, v15.16b, v17.16b
-	FMOVQ 144(R1), F18
-	WORD $0x4e92a5c7 // smmla v7.4s, v14.16b, v18.16b
-	WORD $0x4e92a5eb // smmla v11.4s, v15.16b, v18.16b
-	FMOVQ 192(R1), F17
-	WORD $0x4e91a5c8 // smmla v8.4s, v14.16b, v17.16b
-	WORD $0x4e91a5ec // smmla v12.4s, v15.16b, v17.16b
-	FMOVQ 208(R1), F18
-	WORD $0x4e92a5c9 // smmla v9.4s, v14.16b, v18.16b
-	WORD $0x4e92a5ed // smmla v13.4s, v15.16b, v18.16b
-	VLD1R.P 8(R8), [V14.D2]
-	VLD1.P 8(R9), V14.D[1]
-	VLD1R.P 8(R10), [V15.D2]
-	FMOVQ 256(R1), F17
-	WORD $0x4e91a5c6 // smmla v6.4s, v14.16b, v17.16b
-	WORD $0x4e91a5ea // smmla v10.4s, v15.16b, v17.16b
-	FMOVQ 272(R1), F18
-	WORD $0x4e92a5c7 // smmla v7.4s, v14.16b, v18.16b
-	WORD $0x4e92a5eb // smmla v11.4s, v15.16b, v18.16b
-	FMOVQ 320(R1), F17
-	WORD $0x4e91a5c8 // smmla v8.4s, v14.16b, v17.16b
-	WORD $0x4e91a5ec // smmla v12.4s, v15.16b, v17.16b
-	FMOVQ 336(R1), F18
-	WORD $0x4e92a5c9 // smmla v9.4s, v14.16b, v18.16b
-	WORD $0x4e92a5ed // smmla v13.4s, v15.16b, v18.16b
-	VLD1R.P 8(R8), [V14.D2]
-	VLD1.P 8(R9), V14.D[1]
-	VLD1R.P 8(R10), [V15.D2]
-	FMOVQ 384(R1), F17
-	WORD $0x4e91a5c6 // smmla v6.4s, v14.16b, v17.16b
-	WORD $0x4e91a5ea // smmla v10.4s, v15.16b, v17.16b
-	FMOVQ 400(R1), F18
-	WORD $0x4e92a5c7 // smmla v7.4s, v14.16b, v18.16b
-	WORD $0x4e92a5eb // smmla v11.4s, v15.16b, v18.16b
-	FMOVQ 448(R1), F17
-	WORD $0x4e91a5c8 // smmla v8.4s, v14.16b, v17.16b
-	WORD $0x4e91a5ec // smmla v12.4s, v15.16b, v17.16b
-	FMOVQ 464(R1), F18
-	WORD $0x4e92a5c9 // smmla v9.4s, v14.16b, v18.16b
-	WORD $0x4e92a5ed // smmla v13.4s, v15.16b, v18.16b
-	VLD1R.P 8(R8), [V14.D2]
-	VLD1.P 8(R9), V14.D[1]
-	VLD1R.P 8(R10), [V15.D2]
-	FMOVQ 512(R1), F17
-	WORD $0x4e91a5c6 // smmla v6.4s, v14.16b, v17.16b
-	WORD $0x4e91a5ea // smmla v10.4s, v15.16b, v17.16b
-	FMOVQ 528(R1), F18
-	WORD $0x4e92a5c7 // smmla v7.4s, v14.16b, v18.16b
-	WORD $0x4e92a5eb // smmla v11.4s, v15.16b, v18.16b
-	FMOVQ 576(R1), F17
-	WORD $0x4e91a5c8 // smmla v8.4s, v14.16b, v17.16b
-	WORD $0x4e91a5ec // smmla v12.4s, v15.16b, v17.16b
-	FMOVQ 592(R1), F18
-	WORD $0x4e92a5c9 // smmla v9.4s, v14.16b, v18.16b
-	WORD $0x4e92a5ed // smmla v13.4s, v15.16b, v18.16b
-	VZIP1 V7.D2, V6.D2, V19.D2
-	VZIP2 V7.D2, V6.D2, V7.D2
-	VORR V19.B16, V19.B16, V6.B16
-	VZIP1 V9.D2, V8.D2, V19.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V19.B16, V19.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V19.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V19.B16, V19.B16, V10.B16
-	VZIP1 V13.D2, V12.D2, V19.D2
-	VZIP2 V13.D2, V12.D2, V13.D2
-	VORR V19.B16, V19.B16, V12.B16
-	FMOVQ.P 16(R8), F14
-	FMOVQ.P 16(R9), F15
-	FMOVQ.P 16(R10), F16
-	FMOVQ 0(R1), F17
-	FMOVQ 64(R1), F18
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f8e9233 // fmul v19.4s, v17.4s, v14.s[0]
-	VFMLA V6.S4, V19.S4, V0.S4
-	WORD $0x4fae1240 // fmla v0.4s, v18.4s, v14.s[1]
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f8f9233 // fmul v19.4s, v17.4s, v15.s[0]
-	VFMLA V7.S4, V19.S4, V2.S4
-	WORD $0x4faf1242 // fmla v2.4s, v18.4s, v15.s[1]
-	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
-	WORD $0x4f909233 // fmul v19.4s, v17.4s, v16.s[0]
-	VFMLA V10.S4, V19.S4, V4.S4
-	WORD $0x4fb01244 // fmla v4.4s, v18.4s, v16.s[1]
-	FMOVQ 16(R1), F17
-	FMOVQ 80(R1), F18
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f8e9233 // fmul v19.4s, v17.4s, v14.s[0]
-	VFMLA V8.S4, V19.S4, V1.S4
-	WORD $0x4fae1241 // fmla v1.4s, v18.4s, v14.s[1]
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	WORD $0x4f8f9233 // fmul v19.4s, v17.4s, v15.s[0]
-	VFMLA V9.S4, V19.S4, V3.S4
-	WORD $0x4faf1243 // fmla v3.4s, v18.4s, v15.s[1]
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4f909233 // fmul v19.4s, v17.4s, v16.s[0]
-	VFMLA V12.S4, V19.S4, V5.S4
-	WORD $0x4fb01245 // fmla v5.4s, v18.4s, v16.s[1]
-	ADD $640, R1
-	SUBS $1, R3, R3
-	BNE loop9
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
-	FMOVQ F4, 0(R21)
-	FMOVQ F5, 16(R21)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
+rows9:
+	MOVD panel+16(FP), R6
 	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
 	ADD R2, R9, R10
-	ADD $32, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	ADD R7, R20, R21
 	FMOVQ 0(R19), F0
@@ -1167,6 +624,11 @@ loop9:
 	FMOVQ 16(R21), F5
 
 loop10:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
 	VEOR V8.B16, V8.B16, V8.B16
@@ -1250,8 +712,8 @@ loop10:
 	FMOVQ.P 16(R8), F14
 	FMOVQ.P 16(R9), F15
 	FMOVQ.P 16(R10), F16
-	FMOVQ 0(R1), F17
-	FMOVQ 64(R1), F18
+	FMOVQ 0(R6), F17
+	FMOVQ 64(R6), F18
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	WORD $0x4f8e9233 // fmul v19.4s, v17.4s, v14.s[0]
 	VFMLA V6.S4, V19.S4, V0.S4
@@ -1264,8 +726,8 @@ loop10:
 	WORD $0x4f909233 // fmul v19.4s, v17.4s, v16.s[0]
 	VFMLA V10.S4, V19.S4, V4.S4
 	WORD $0x4fb01244 // fmla v4.4s, v18.4s, v16.s[1]
-	FMOVQ 16(R1), F17
-	FMOVQ 80(R1), F18
+	FMOVQ 16(R6), F17
+	FMOVQ 80(R6), F18
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f8e9233 // fmul v19.4s, v17.4s, v14.s[0]
 	VFMLA V8.S4, V19.S4, V1.S4
@@ -1279,6 +741,7 @@ loop10:
 	VFMLA V12.S4, V19.S4, V5.S4
 	WORD $0x4fb01245 // fmla v5.4s, v18.4s, v16.s[1]
 	ADD $640, R1
+	ADD $640, R6
 	SUBS $1, R3, R3
 	BNE loop10
 	FMOVQ F0, 0(R19)
@@ -1287,191 +750,42 @@ loop10:
 	FMOVQ F3, 16(R20)
 	FMOVQ F4, 0(R21)
 	FMOVQ F5, 16(R21)
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows9
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
 	RET
 
 // func TileMinx4I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TileMinx4I8MM(SB), NOSPLIT, $0-64
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
-	FMOVQ 0(R21), F4
-	FMOVQ 16(R21), F5
-	FMOVQ 0(R22), F6
-	FMOVQ 16(R22), F7
+	MOVD ZR, R24
 
-loop11:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1.P 8(R9), V16.D[1]
-	VLD1R.P 8(R10), [V17.D2]
-	VLD1.P 8(R11), V17.D[1]
-	FMOVQ 128(R1), F20
-	WORD $0x4e94a608 // smmla v8.4s, v16.16b, v20.16b
-	WORD $0x4e94a62c // smmla v12.4s, v17.16b, v20.16b
-	FMOVQ 144(R1), F21
-	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
-	WORD $0x4e95a62d // smmla v13.4s, v17.16b, v21.16b
-	FMOVQ 192(R1), F20
-	WORD $0x4e94a60a // smmla v10.4s, v16.16b, v20.16b
-	WORD $0x4e94a62e // smmla v14.4s, v17.16b, v20.16b
-	FMOVQ 208(R1), F21
-	WORD $0x4e95a60b // smmla v11.4s, v16.16b, v21.16b
-	WORD $0x4e95a62f // smmla v15.4s, v17.16b, v21.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1.P 8(R9), V16.D[1]
-	VLD1R.P 8(R10), [V17.D2]
-	VLD1.P 8(R11), V17.D[1]
-	FMOVQ 256(R1), F20
-	WORD $0x4e94a608 // smmla v8.4s, v16.16b, v20.16b
-	WORD $0x4e94a62c // smmla v12.4s, v17.16b, v20.16b
-	FMOVQ 272(R1), F21
-	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
-	WORD $0x4e95a62d // smmla v13.4s, v17.16b, v21.16b
-	FMOVQ 320(R1), F20
-	WORD $0x4e94a60a // smmla v10.4s, v16.16b, v20.16b
-	WORD $0x4e94a62e // smmla v14.4s, v17.16b, v20.16b
-	FMOVQ 336(R1), F21
-	WORD $0x4e95a60b // smmla v11.4s, v16.16b, v21.16b
-	WORD $0x4e95a62f // smmla v15.4s, v17.16b, v21.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1.P 8(R9), V16.D[1]
-	VLD1R.P 8(R10), [V17.D2]
-	VLD1.P 8(R11), V17.D[1]
-	FMOVQ 384(R1), F20
-	WORD $0x4e94a608 // smmla v8.4s, v16.16b, v20.16b
-	WORD $0x4e94a62c // smmla v12.4s, v17.16b, v20.16b
-	FMOVQ 400(R1), F21
-	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
-	WORD $0x4e95a62d // smmla v13.4s, v17.16b, v21.16b
-	FMOVQ 448(R1), F20
-	WORD $0x4e94a60a // smmla v10.4s, v16.16b, v20.16b
-	WORD $0x4e94a62e // smmla v14.4s, v17.16b, v20.16b
-	FMOVQ 464(R1), F21
-	WORD $0x4e95a60b // smmla v11.4s, v16.16b, v21.16b
-	WORD $0x4e95a62f // smmla v15.4s, v17.16b, v21.16b
-	VLD1R.P 8(R8), [V16.D2]
-	VLD1.P 8(R9), V16.D[1]
-	VLD1R.P 8(R10), [V17.D2]
-	VLD1.P 8(R11), V17.D[1]
-	FMOVQ 512(R1), F20
-	WORD $0x4e94a608 // smmla v8.4s, v16.16b, v20.16b
-	WORD $0x4e94a62c // smmla v12.4s, v17.16b, v20.16b
-	FMOVQ 528(R1), F21
-	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
-	WORD $0x4e95a62d // smmla v13.4s, v17.16b, v21.16b
-	FMOVQ 576(R1), F20
-	WORD $0x4e94a60a // smmla v10.4s, v16.16b, v20.16b
-	WORD $0x4e94a62e // smmla v14.4s, v17.16b, v20.16b
-	FMOVQ 592(R1), F21
-	WORD $0x4e95a60b // smmla v11.4s, v16.16b, v21.16b
-	WORD $0x4e95a62f // smmla v15.4s, v17.16b, v21.16b
-	VZIP1 V9.D2, V8.D2, V22.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V22.B16, V22.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V22.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V22.B16, V22.B16, V10.B16
-	VZIP1 V13.D2, V12.D2, V22.D2
-	VZIP2 V13.D2, V12.D2, V13.D2
-	VORR V22.B16, V22.B16, V12.B16
-	VZIP1 V15.D2, V14.D2, V22.D2
-	VZIP2 V15.D2, V14.D2, V15.D2
-	VORR V22.B16, V22.B16, V14.B16
-	FMOVQ.P 16(R8), F16
-	FMOVQ.P 16(R9), F17
-	FMOVQ.P 16(R10), F18
-	FMOVQ.P 16(R11), F19
-	FMOVQ 0(R1), F20
-	FMOVQ 64(R1), F21
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	VFMLA V8.S4, V22.S4, V0.S4
-	WORD $0x4fb012a0 // fmla v0.4s, v21.4s, v16.s[1]
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	VFMLA V9.S4, V22.S4, V2.S4
-	WORD $0x4fb112a2 // fmla v2.4s, v21.4s, v17.s[1]
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	VFMLA V12.S4, V22.S4, V4.S4
-	WORD $0x4fb212a4 // fmla v4.4s, v21.4s, v18.s[1]
-	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
-	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	VFMLA V13.S4, V22.S4, V6.S4
-	WORD $0x4fb312a6 // fmla v6.4s, v21.4s, v19.s[1]
-	FMOVQ 16(R1), F20
-	FMOVQ 80(R1), F21
-	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
-	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
-	VFMLA V10.S4, V22.S4, V1.S4
-	WORD $0x4fb012a1 // fmla v1.4s, v21.4s, v16.s[1]
-	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
-	WORD $0x4f919296 // fmul v22.4s, v20.4s, v17.s[0]
-	VFMLA V11.S4, V22.S4, V3.S4
-	WORD $0x4fb112a3 // fmla v3.4s, v21.4s, v17.s[1]
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4f929296 // fmul v22.4s, v20.4s, v18.s[0]
-	VFMLA V14.S4, V22.S4, V5.S4
-	WORD $0x4fb212a5 // fmla v5.4s, v21.4s, v18.s[1]
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
-	VFMLA V15.S4, V22.S4, V7.S4
-	WORD $0x4fb312a7 // fmla v7.4s, v21.4s, v19.s[1]
-	ADD $640, R1
-	SUBS $1, R3, R3
-	BNE loop11
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
-	FMOVQ F4, 0(R21)
-	FMOVQ F5, 16(R21)
-	FMOVQ F6, 0(R22)
-	FMOVQ F7, 16(R22)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
+rows11:
+	MOVD panel+16(FP), R6
 	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
 	ADD R2, R9, R10
 	ADD R2, R10, R11
-	ADD $32, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	ADD R7, R20, R21
 	ADD R7, R21, R22
@@ -1485,6 +799,11 @@ loop11:
 	FMOVQ 16(R22), F7
 
 loop12:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VEOR V8.B16, V8.B16, V8.B16
 	VEOR V9.B16, V9.B16, V9.B16
 	VEOR V10.B16, V10.B16, V10.B16
@@ -1573,8 +892,8 @@ loop12:
 	FMOVQ.P 16(R9), F17
 	FMOVQ.P 16(R10), F18
 	FMOVQ.P 16(R11), F19
-	FMOVQ 0(R1), F20
-	FMOVQ 64(R1), F21
+	FMOVQ 0(R6), F20
+	FMOVQ 64(R6), F21
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
 	VFMLA V8.S4, V22.S4, V0.S4
@@ -1591,8 +910,8 @@ loop12:
 	WORD $0x4f939296 // fmul v22.4s, v20.4s, v19.s[0]
 	VFMLA V13.S4, V22.S4, V6.S4
 	WORD $0x4fb312a6 // fmla v6.4s, v21.4s, v19.s[1]
-	FMOVQ 16(R1), F20
-	FMOVQ 80(R1), F21
+	FMOVQ 16(R6), F20
+	FMOVQ 80(R6), F21
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
 	WORD $0x4f909296 // fmul v22.4s, v20.4s, v16.s[0]
 	VFMLA V10.S4, V22.S4, V1.S4
@@ -1610,6 +929,7 @@ loop12:
 	VFMLA V15.S4, V22.S4, V7.S4
 	WORD $0x4fb312a7 // fmla v7.4s, v21.4s, v19.s[1]
 	ADD $640, R1
+	ADD $640, R6
 	SUBS $1, R3, R3
 	BNE loop12
 	FMOVQ F0, 0(R19)
@@ -1620,103 +940,52 @@ loop12:
 	FMOVQ F5, 16(R21)
 	FMOVQ F6, 0(R22)
 	FMOVQ F7, 16(R22)
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows11
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
 	RET
 
 // func TileHalvesx2I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TileHalvesx2I8MM(SB), NOSPLIT, $0-64
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
+	MOVD ZR, R24
 
-loop13:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 192(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 208(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 320(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 336(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VZIP1 V5.D2, V4.D2, V10.D2
-	VZIP2 V5.D2, V4.D2, V5.D2
-	VORR V10.B16, V10.B16, V4.B16
-	FMOVQ 64(R1), F8
-	WORD $0x4ea89c82 // mul v2.4s, v4.4s, v8.4s
-	WORD $0x4ea89ca3 // mul v3.4s, v5.4s, v8.4s
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 448(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 464(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 576(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 592(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VZIP1 V5.D2, V4.D2, V10.D2
-	VZIP2 V5.D2, V4.D2, V5.D2
-	VORR V10.B16, V10.B16, V4.B16
-	FMOVQ 128(R1), F8
-	WORD $0x4ea89482 // mla v2.4s, v4.4s, v8.4s
-	WORD $0x4ea894a3 // mla v3.4s, v5.4s, v8.4s
-	FMOVQ.P 16(R8), F6
-	FMOVQ.P 16(R9), F7
-	FMOVQ 0(R1), F8
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	VFMLA V2.S4, V10.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f87910a // fmul v10.4s, v8.4s, v7.s[0]
-	VFMLA V3.S4, V10.S4, V1.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop13
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
+rows13:
+	MOVD panel+16(FP), R6
 	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
-	ADD $16, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	FMOVQ 0(R19), F0
 	FMOVQ 0(R20), F1
 
 loop14:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VEOR V4.B16, V4.B16, V4.B16
 	VEOR V5.B16, V5.B16, V5.B16
 	VLD1R.P 8(R8), [V6.D2]
@@ -1734,7 +1003,7 @@ loop14:
 	VZIP1 V5.D2, V4.D2, V10.D2
 	VZIP2 V5.D2, V4.D2, V5.D2
 	VORR V10.B16, V10.B16, V4.B16
-	FMOVQ 16(R1), F8
+	FMOVQ 64(R6), F8
 	WORD $0x4ea89c82 // mul v2.4s, v4.4s, v8.4s
 	WORD $0x4ea89ca3 // mul v3.4s, v5.4s, v8.4s
 	VEOR V4.B16, V4.B16, V4.B16
@@ -1754,12 +1023,12 @@ loop14:
 	VZIP1 V5.D2, V4.D2, V10.D2
 	VZIP2 V5.D2, V4.D2, V5.D2
 	VORR V10.B16, V10.B16, V4.B16
-	FMOVQ 80(R1), F8
+	FMOVQ 128(R6), F8
 	WORD $0x4ea89482 // mla v2.4s, v4.4s, v8.4s
 	WORD $0x4ea894a3 // mla v3.4s, v5.4s, v8.4s
 	FMOVQ.P 16(R8), F6
 	FMOVQ.P 16(R9), F7
-	FMOVQ -48(R1), F8
+	FMOVQ 0(R6), F8
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
 	VFMLA V2.S4, V10.S4, V0.S4
@@ -1767,175 +1036,51 @@ loop14:
 	WORD $0x4f87910a // fmul v10.4s, v8.4s, v7.s[0]
 	VFMLA V3.S4, V10.S4, V1.S4
 	ADD $704, R1
+	ADD $704, R6
 	SUBS $1, R3, R3
 	BNE loop14
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop15:
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 192(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 208(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 320(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 336(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VZIP1 V5.D2, V4.D2, V10.D2
-	VZIP2 V5.D2, V4.D2, V5.D2
-	VORR V10.B16, V10.B16, V4.B16
-	FMOVQ 64(R1), F8
-	WORD $0x4ea89c82 // mul v2.4s, v4.4s, v8.4s
-	WORD $0x4ea89ca3 // mul v3.4s, v5.4s, v8.4s
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 448(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 464(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 576(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 592(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VZIP1 V5.D2, V4.D2, V10.D2
-	VZIP2 V5.D2, V4.D2, V5.D2
-	VORR V10.B16, V10.B16, V4.B16
-	FMOVQ 128(R1), F8
-	WORD $0x4ea89482 // mla v2.4s, v4.4s, v8.4s
-	WORD $0x4ea894a3 // mla v3.4s, v5.4s, v8.4s
-	FMOVQ.P 16(R8), F6
-	FMOVQ.P 16(R9), F7
-	FMOVQ 0(R1), F8
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	VFMLA V2.S4, V10.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f87910a // fmul v10.4s, v8.4s, v7.s[0]
-	VFMLA V3.S4, V10.S4, V1.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop15
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $48, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop16:
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 192(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 208(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 320(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 336(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VZIP1 V5.D2, V4.D2, V10.D2
-	VZIP2 V5.D2, V4.D2, V5.D2
-	VORR V10.B16, V10.B16, V4.B16
-	FMOVQ 16(R1), F8
-	WORD $0x4ea89c82 // mul v2.4s, v4.4s, v8.4s
-	WORD $0x4ea89ca3 // mul v3.4s, v5.4s, v8.4s
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 448(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 464(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 576(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 592(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VZIP1 V5.D2, V4.D2, V10.D2
-	VZIP2 V5.D2, V4.D2, V5.D2
-	VORR V10.B16, V10.B16, V4.B16
-	FMOVQ 80(R1), F8
-	WORD $0x4ea89482 // mla v2.4s, v4.4s, v8.4s
-	WORD $0x4ea894a3 // mla v3.4s, v5.4s, v8.4s
-	FMOVQ.P 16(R8), F6
-	FMOVQ.P 16(R9), F7
-	FMOVQ -48(R1), F8
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	VFMLA V2.S4, V10.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f87910a // fmul v10.4s, v8.4s, v7.s[0]
-	VFMLA V3.S4, V10.S4, V1.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop16
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
+	MOVD ZR, R16
+	ADD $16, R24
+	CMP $64, R24
+	BNE rows13
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
 	RET
 
 // func TileHalvesx3I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TileHalvesx3I8MM(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
 	MOVD y+0(FP), R0
 	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
 	MOVD a+32(FP), R4
 	MOVD lda+40(FP), R2
-	ADD $0, R1
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD ZR, R24
+
+rows15:
+	MOVD panel+16(FP), R6
+	MOVD n+24(FP), R3
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
 	ADD R2, R9, R10
-	ADD $0, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	ADD R7, R20, R21
 	FMOVQ 0(R19), F0
 	FMOVQ 0(R20), F1
 	FMOVQ 0(R21), F2
 
-loop17:
+loop16:
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -1969,7 +1114,7 @@ loop17:
 	VZIP1 V9.D2, V8.D2, V15.D2
 	VZIP2 V9.D2, V8.D2, V9.D2
 	VORR V15.B16, V15.B16, V8.B16
-	FMOVQ 64(R1), F13
+	FMOVQ 64(R6), F13
 	WORD $0x4ead9cc3 // mul v3.4s, v6.4s, v13.4s
 	WORD $0x4ead9ce4 // mul v4.4s, v7.4s, v13.4s
 	WORD $0x4ead9d05 // mul v5.4s, v8.4s, v13.4s
@@ -2001,14 +1146,14 @@ loop17:
 	VZIP1 V9.D2, V8.D2, V15.D2
 	VZIP2 V9.D2, V8.D2, V9.D2
 	VORR V15.B16, V15.B16, V8.B16
-	FMOVQ 128(R1), F13
+	FMOVQ 128(R6), F13
 	WORD $0x4ead94c3 // mla v3.4s, v6.4s, v13.4s
 	WORD $0x4ead94e4 // mla v4.4s, v7.4s, v13.4s
 	WORD $0x4ead9505 // mla v5.4s, v8.4s, v13.4s
 	FMOVQ.P 16(R8), F10
 	FMOVQ.P 16(R9), F11
 	FMOVQ.P 16(R10), F12
-	FMOVQ 0(R1), F13
+	FMOVQ 0(R6), F13
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4f8a91af // fmul v15.4s, v13.4s, v10.s[0]
 	VFMLA V3.S4, V15.S4, V0.S4
@@ -2019,2407 +1164,167 @@ loop17:
 	WORD $0x4f8c91af // fmul v15.4s, v13.4s, v12.s[0]
 	VFMLA V5.S4, V15.S4, V2.S4
 	ADD $704, R1
+	ADD $704, R6
 	SUBS $1, R3, R3
-	BNE loop17
+	BNE loop16
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 0(R20)
 	FMOVQ F2, 0(R21)
+	MOVD ZR, R16
+	ADD $16, R24
+	CMP $64, R24
+	BNE rows15
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	RET
+
+// func TileHalvesx4I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·TileHalvesx4I8MM(SB), NOSPLIT, $0-64
 	MOVD y+0(FP), R0
 	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
 	MOVD a+32(FP), R4
 	MOVD lda+40(FP), R2
-	ADD $64, R1
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD ZR, R24
+
+rows17:
+	MOVD panel+16(FP), R6
+	MOVD n+24(FP), R3
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
 	ADD R2, R9, R10
-	ADD $16, R0
-	MOVD R0, R19
+	ADD R2, R10, R11
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	ADD R7, R20, R21
+	ADD R7, R21, R22
 	FMOVQ 0(R19), F0
 	FMOVQ 0(R20), F1
 	FMOVQ 0(R21), F2
+	FMOVQ 0(R22), F3
 
 loop18:
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VEOR V8.B16, V8.B16, V8.B16
 	VEOR V9.B16, V9.B16, V9.B16
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 192(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 208(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 320(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 336(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VZIP1 V7.D2, V6.D2, V15.D2
-	VZIP2 V7.D2, V6.D2, V7.D2
-	VORR V15.B16, V15.B16, V6.B16
-	VZIP1 V9.D2, V8.D2, V15.D2
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 192(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 208(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 320(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 336(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VZIP1 V9.D2, V8.D2, V18.D2
 	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V15.B16, V15.B16, V8.B16
-	FMOVQ 16(R1), F13
-	WORD $0x4ead9cc3 // mul v3.4s, v6.4s, v13.4s
-	WORD $0x4ead9ce4 // mul v4.4s, v7.4s, v13.4s
-	WORD $0x4ead9d05 // mul v5.4s, v8.4s, v13.4s
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
+	VORR V18.B16, V18.B16, V8.B16
+	VZIP1 V11.D2, V10.D2, V18.D2
+	VZIP2 V11.D2, V10.D2, V11.D2
+	VORR V18.B16, V18.B16, V10.B16
+	FMOVQ 64(R6), F16
+	WORD $0x4eb09d04 // mul v4.4s, v8.4s, v16.4s
+	WORD $0x4eb09d25 // mul v5.4s, v9.4s, v16.4s
+	WORD $0x4eb09d46 // mul v6.4s, v10.4s, v16.4s
+	WORD $0x4eb09d67 // mul v7.4s, v11.4s, v16.4s
 	VEOR V8.B16, V8.B16, V8.B16
 	VEOR V9.B16, V9.B16, V9.B16
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 448(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 464(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 576(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 592(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VZIP1 V7.D2, V6.D2, V15.D2
-	VZIP2 V7.D2, V6.D2, V7.D2
-	VORR V15.B16, V15.B16, V6.B16
-	VZIP1 V9.D2, V8.D2, V15.D2
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 448(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 464(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VLD1R.P 8(R8), [V12.D2]
+	VLD1.P 8(R9), V12.D[1]
+	VLD1R.P 8(R10), [V13.D2]
+	VLD1.P 8(R11), V13.D[1]
+	FMOVQ 576(R1), F16
+	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
+	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
+	FMOVQ 592(R1), F17
+	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
+	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
+	VZIP1 V9.D2, V8.D2, V18.D2
 	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V15.B16, V15.B16, V8.B16
-	FMOVQ 80(R1), F13
-	WORD $0x4ead94c3 // mla v3.4s, v6.4s, v13.4s
-	WORD $0x4ead94e4 // mla v4.4s, v7.4s, v13.4s
-	WORD $0x4ead9505 // mla v5.4s, v8.4s, v13.4s
-	FMOVQ.P 16(R8), F10
-	FMOVQ.P 16(R9), F11
-	FMOVQ.P 16(R10), F12
-	FMOVQ -48(R1), F13
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8a91af // fmul v15.4s, v13.4s, v10.s[0]
-	VFMLA V3.S4, V15.S4, V0.S4
+	VORR V18.B16, V18.B16, V8.B16
+	VZIP1 V11.D2, V10.D2, V18.D2
+	VZIP2 V11.D2, V10.D2, V11.D2
+	VORR V18.B16, V18.B16, V10.B16
+	FMOVQ 128(R6), F16
+	WORD $0x4eb09504 // mla v4.4s, v8.4s, v16.4s
+	WORD $0x4eb09525 // mla v5.4s, v9.4s, v16.4s
+	WORD $0x4eb09546 // mla v6.4s, v10.4s, v16.4s
+	WORD $0x4eb09567 // mla v7.4s, v11.4s, v16.4s
+	FMOVQ.P 16(R8), F12
+	FMOVQ.P 16(R9), F13
+	FMOVQ.P 16(R10), F14
+	FMOVQ.P 16(R11), F15
+	FMOVQ 0(R6), F16
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8b91af // fmul v15.4s, v13.4s, v11.s[0]
-	VFMLA V4.S4, V15.S4, V1.S4
+	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
+	VFMLA V4.S4, V18.S4, V0.S4
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8c91af // fmul v15.4s, v13.4s, v12.s[0]
-	VFMLA V5.S4, V15.S4, V2.S4
+	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
+	VFMLA V5.S4, V18.S4, V1.S4
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4f8e9212 // fmul v18.4s, v16.4s, v14.s[0]
+	VFMLA V6.S4, V18.S4, V2.S4
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4f8f9212 // fmul v18.4s, v16.4s, v15.s[0]
+	VFMLA V7.S4, V18.S4, V3.S4
 	ADD $704, R1
+	ADD $704, R6
 	SUBS $1, R3, R3
 	BNE loop18
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 0(R20)
 	FMOVQ F2, 0(R21)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-
-loop19:
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 192(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 208(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 320(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 336(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VZIP1 V7.D2, V6.D2, V15.D2
-	VZIP2 V7.D2, V6.D2, V7.D2
-	VORR V15.B16, V15.B16, V6.B16
-	VZIP1 V9.D2, V8.D2, V15.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V15.B16, V15.B16, V8.B16
-	FMOVQ 64(R1), F13
-	WORD $0x4ead9cc3 // mul v3.4s, v6.4s, v13.4s
-	WORD $0x4ead9ce4 // mul v4.4s, v7.4s, v13.4s
-	WORD $0x4ead9d05 // mul v5.4s, v8.4s, v13.4s
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 448(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 464(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 576(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 592(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VZIP1 V7.D2, V6.D2, V15.D2
-	VZIP2 V7.D2, V6.D2, V7.D2
-	VORR V15.B16, V15.B16, V6.B16
-	VZIP1 V9.D2, V8.D2, V15.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V15.B16, V15.B16, V8.B16
-	FMOVQ 128(R1), F13
-	WORD $0x4ead94c3 // mla v3.4s, v6.4s, v13.4s
-	WORD $0x4ead94e4 // mla v4.4s, v7.4s, v13.4s
-	WORD $0x4ead9505 // mla v5.4s, v8.4s, v13.4s
-	FMOVQ.P 16(R8), F10
-	FMOVQ.P 16(R9), F11
-	FMOVQ.P 16(R10), F12
-	FMOVQ 0(R1), F13
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8a91af // fmul v15.4s, v13.4s, v10.s[0]
-	VFMLA V3.S4, V15.S4, V0.S4
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8b91af // fmul v15.4s, v13.4s, v11.s[0]
-	VFMLA V4.S4, V15.S4, V1.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8c91af // fmul v15.4s, v13.4s, v12.s[0]
-	VFMLA V5.S4, V15.S4, V2.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop19
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD $48, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-
-loop20:
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 192(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 208(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 320(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 336(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VZIP1 V7.D2, V6.D2, V15.D2
-	VZIP2 V7.D2, V6.D2, V7.D2
-	VORR V15.B16, V15.B16, V6.B16
-	VZIP1 V9.D2, V8.D2, V15.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V15.B16, V15.B16, V8.B16
-	FMOVQ 16(R1), F13
-	WORD $0x4ead9cc3 // mul v3.4s, v6.4s, v13.4s
-	WORD $0x4ead9ce4 // mul v4.4s, v7.4s, v13.4s
-	WORD $0x4ead9d05 // mul v5.4s, v8.4s, v13.4s
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 448(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 464(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 576(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 592(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VZIP1 V7.D2, V6.D2, V15.D2
-	VZIP2 V7.D2, V6.D2, V7.D2
-	VORR V15.B16, V15.B16, V6.B16
-	VZIP1 V9.D2, V8.D2, V15.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V15.B16, V15.B16, V8.B16
-	FMOVQ 80(R1), F13
-	WORD $0x4ead94c3 // mla v3.4s, v6.4s, v13.4s
-	WORD $0x4ead94e4 // mla v4.4s, v7.4s, v13.4s
-	WORD $0x4ead9505 // mla v5.4s, v8.4s, v13.4s
-	FMOVQ.P 16(R8), F10
-	FMOVQ.P 16(R9), F11
-	FMOVQ.P 16(R10), F12
-	FMOVQ -48(R1), F13
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8a91af // fmul v15.4s, v13.4s, v10.s[0]
-	VFMLA V3.S4, V15.S4, V0.S4
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8b91af // fmul v15.4s, v13.4s, v11.s[0]
-	VFMLA V4.S4, V15.S4, V1.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8c91af // fmul v15.4s, v13.4s, v12.s[0]
-	VFMLA V5.S4, V15.S4, V2.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop20
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	RET
-
-// func TileHalvesx4I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·TileHalvesx4I8MM(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-	FMOVQ 0(R22), F3
-
-loop21:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 192(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 208(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 320(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 336(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VZIP1 V9.D2, V8.D2, V18.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V18.B16, V18.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V18.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V18.B16, V18.B16, V10.B16
-	FMOVQ 64(R1), F16
-	WORD $0x4eb09d04 // mul v4.4s, v8.4s, v16.4s
-	WORD $0x4eb09d25 // mul v5.4s, v9.4s, v16.4s
-	WORD $0x4eb09d46 // mul v6.4s, v10.4s, v16.4s
-	WORD $0x4eb09d67 // mul v7.4s, v11.4s, v16.4s
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 448(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 464(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 576(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 592(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VZIP1 V9.D2, V8.D2, V18.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V18.B16, V18.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V18.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V18.B16, V18.B16, V10.B16
-	FMOVQ 128(R1), F16
-	WORD $0x4eb09504 // mla v4.4s, v8.4s, v16.4s
-	WORD $0x4eb09525 // mla v5.4s, v9.4s, v16.4s
-	WORD $0x4eb09546 // mla v6.4s, v10.4s, v16.4s
-	WORD $0x4eb09567 // mla v7.4s, v11.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ.P 16(R10), F14
-	FMOVQ.P 16(R11), F15
-	FMOVQ 0(R1), F16
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V4.S4, V18.S4, V0.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V5.S4, V18.S4, V1.S4
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f8e9212 // fmul v18.4s, v16.4s, v14.s[0]
-	VFMLA V6.S4, V18.S4, V2.S4
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f8f9212 // fmul v18.4s, v16.4s, v15.s[0]
-	VFMLA V7.S4, V18.S4, V3.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop21
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
 	FMOVQ F3, 0(R22)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $16, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-	FMOVQ 0(R22), F3
-
-loop22:
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 192(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 208(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 320(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 336(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VZIP1 V9.D2, V8.D2, V18.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V18.B16, V18.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V18.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V18.B16, V18.B16, V10.B16
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09d04 // mul v4.4s, v8.4s, v16.4s
-	WORD $0x4eb09d25 // mul v5.4s, v9.4s, v16.4s
-	WORD $0x4eb09d46 // mul v6.4s, v10.4s, v16.4s
-	WORD $0x4eb09d67 // mul v7.4s, v11.4s, v16.4s
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 448(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 464(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 576(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 592(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VZIP1 V9.D2, V8.D2, V18.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V18.B16, V18.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V18.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V18.B16, V18.B16, V10.B16
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09504 // mla v4.4s, v8.4s, v16.4s
-	WORD $0x4eb09525 // mla v5.4s, v9.4s, v16.4s
-	WORD $0x4eb09546 // mla v6.4s, v10.4s, v16.4s
-	WORD $0x4eb09567 // mla v7.4s, v11.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ.P 16(R10), F14
-	FMOVQ.P 16(R11), F15
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V4.S4, V18.S4, V0.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V5.S4, V18.S4, V1.S4
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f8e9212 // fmul v18.4s, v16.4s, v14.s[0]
-	VFMLA V6.S4, V18.S4, V2.S4
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f8f9212 // fmul v18.4s, v16.4s, v15.s[0]
-	VFMLA V7.S4, V18.S4, V3.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop22
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	FMOVQ F3, 0(R22)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-	FMOVQ 0(R22), F3
-
-loop23:
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 192(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 208(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 320(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 336(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VZIP1 V9.D2, V8.D2, V18.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V18.B16, V18.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V18.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V18.B16, V18.B16, V10.B16
-	FMOVQ 64(R1), F16
-	WORD $0x4eb09d04 // mul v4.4s, v8.4s, v16.4s
-	WORD $0x4eb09d25 // mul v5.4s, v9.4s, v16.4s
-	WORD $0x4eb09d46 // mul v6.4s, v10.4s, v16.4s
-	WORD $0x4eb09d67 // mul v7.4s, v11.4s, v16.4s
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 448(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 464(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 576(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 592(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VZIP1 V9.D2, V8.D2, V18.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V18.B16, V18.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V18.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V18.B16, V18.B16, V10.B16
-	FMOVQ 128(R1), F16
-	WORD $0x4eb09504 // mla v4.4s, v8.4s, v16.4s
-	WORD $0x4eb09525 // mla v5.4s, v9.4s, v16.4s
-	WORD $0x4eb09546 // mla v6.4s, v10.4s, v16.4s
-	WORD $0x4eb09567 // mla v7.4s, v11.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ.P 16(R10), F14
-	FMOVQ.P 16(R11), F15
-	FMOVQ 0(R1), F16
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V4.S4, V18.S4, V0.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V5.S4, V18.S4, V1.S4
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f8e9212 // fmul v18.4s, v16.4s, v14.s[0]
-	VFMLA V6.S4, V18.S4, V2.S4
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f8f9212 // fmul v18.4s, v16.4s, v15.s[0]
-	VFMLA V7.S4, V18.S4, V3.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop23
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	FMOVQ F3, 0(R22)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $48, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-	FMOVQ 0(R22), F3
-
-loop24:
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 192(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 208(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 320(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 336(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VZIP1 V9.D2, V8.D2, V18.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V18.B16, V18.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V18.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V18.B16, V18.B16, V10.B16
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09d04 // mul v4.4s, v8.4s, v16.4s
-	WORD $0x4eb09d25 // mul v5.4s, v9.4s, v16.4s
-	WORD $0x4eb09d46 // mul v6.4s, v10.4s, v16.4s
-	WORD $0x4eb09d67 // mul v7.4s, v11.4s, v16.4s
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 448(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 464(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 576(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 592(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VZIP1 V9.D2, V8.D2, V18.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V18.B16, V18.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V18.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V18.B16, V18.B16, V10.B16
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09504 // mla v4.4s, v8.4s, v16.4s
-	WORD $0x4eb09525 // mla v5.4s, v9.4s, v16.4s
-	WORD $0x4eb09546 // mla v6.4s, v10.4s, v16.4s
-	WORD $0x4eb09567 // mla v7.4s, v11.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ.P 16(R10), F14
-	FMOVQ.P 16(R11), F15
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V4.S4, V18.S4, V0.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V5.S4, V18.S4, V1.S4
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f8e9212 // fmul v18.4s, v16.4s, v14.s[0]
-	VFMLA V6.S4, V18.S4, V2.S4
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f8f9212 // fmul v18.4s, v16.4s, v15.s[0]
-	VFMLA V7.S4, V18.S4, V3.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop24
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	FMOVQ F3, 0(R22)
-	RET
-
-// func TileHalvesMinx2I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·TileHalvesMinx2I8MM(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop25:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 384(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 400(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 512(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 528(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VZIP1 V5.D2, V4.D2, V10.D2
-	VZIP2 V5.D2, V4.D2, V5.D2
-	VORR V10.B16, V10.B16, V4.B16
-	FMOVQ 64(R1), F8
-	WORD $0x4ea89c82 // mul v2.4s, v4.4s, v8.4s
-	WORD $0x4ea89ca3 // mul v3.4s, v5.4s, v8.4s
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 640(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 656(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 768(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 784(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VZIP1 V5.D2, V4.D2, V10.D2
-	VZIP2 V5.D2, V4.D2, V5.D2
-	VORR V10.B16, V10.B16, V4.B16
-	FMOVQ 128(R1), F8
-	WORD $0x4ea89482 // mla v2.4s, v4.4s, v8.4s
-	WORD $0x4ea894a3 // mla v3.4s, v5.4s, v8.4s
-	FMOVQ.P 16(R8), F6
-	FMOVQ.P 16(R9), F7
-	FMOVQ 0(R1), F8
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	VFMLA V2.S4, V10.S4, V0.S4
-	VDUP V6.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F9
-	FMOVQ 320(R1), F10
-	WORD $0x4ea49d29 // mul v9.4s, v9.4s, v4.4s
-	WORD $0x4ea59549 // mla v9.4s, v10.4s, v5.4s
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	WORD $0x4f869129 // fmul v9.4s, v9.4s, v6.s[0]
-	FMOVQ 192(R1), F10
-	VFMLA V10.S4, V9.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f87910a // fmul v10.4s, v8.4s, v7.s[0]
-	VFMLA V3.S4, V10.S4, V1.S4
-	VDUP V7.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F9
-	FMOVQ 320(R1), F10
-	WORD $0x4ea49d29 // mul v9.4s, v9.4s, v4.4s
-	WORD $0x4ea59549 // mla v9.4s, v10.4s, v5.4s
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	WORD $0x4f879129 // fmul v9.4s, v9.4s, v7.s[0]
-	FMOVQ 192(R1), F10
-	VFMLA V10.S4, V9.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop25
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $16, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop26:
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 384(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 400(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 512(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 528(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VZIP1 V5.D2, V4.D2, V10.D2
-	VZIP2 V5.D2, V4.D2, V5.D2
-	VORR V10.B16, V10.B16, V4.B16
-	FMOVQ 16(R1), F8
-	WORD $0x4ea89c82 // mul v2.4s, v4.4s, v8.4s
-	WORD $0x4ea89ca3 // mul v3.4s, v5.4s, v8.4s
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 640(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 656(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 768(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 784(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VZIP1 V5.D2, V4.D2, V10.D2
-	VZIP2 V5.D2, V4.D2, V5.D2
-	VORR V10.B16, V10.B16, V4.B16
-	FMOVQ 80(R1), F8
-	WORD $0x4ea89482 // mla v2.4s, v4.4s, v8.4s
-	WORD $0x4ea894a3 // mla v3.4s, v5.4s, v8.4s
-	FMOVQ.P 16(R8), F6
-	FMOVQ.P 16(R9), F7
-	FMOVQ -48(R1), F8
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	VFMLA V2.S4, V10.S4, V0.S4
-	VDUP V6.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F9
-	FMOVQ 272(R1), F10
-	WORD $0x4ea49d29 // mul v9.4s, v9.4s, v4.4s
-	WORD $0x4ea59549 // mla v9.4s, v10.4s, v5.4s
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	WORD $0x4f869129 // fmul v9.4s, v9.4s, v6.s[0]
-	FMOVQ 144(R1), F10
-	VFMLA V10.S4, V9.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f87910a // fmul v10.4s, v8.4s, v7.s[0]
-	VFMLA V3.S4, V10.S4, V1.S4
-	VDUP V7.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F9
-	FMOVQ 272(R1), F10
-	WORD $0x4ea49d29 // mul v9.4s, v9.4s, v4.4s
-	WORD $0x4ea59549 // mla v9.4s, v10.4s, v5.4s
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	WORD $0x4f879129 // fmul v9.4s, v9.4s, v7.s[0]
-	FMOVQ 144(R1), F10
-	VFMLA V10.S4, V9.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop26
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop27:
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 384(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 400(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 512(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 528(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VZIP1 V5.D2, V4.D2, V10.D2
-	VZIP2 V5.D2, V4.D2, V5.D2
-	VORR V10.B16, V10.B16, V4.B16
-	FMOVQ 64(R1), F8
-	WORD $0x4ea89c82 // mul v2.4s, v4.4s, v8.4s
-	WORD $0x4ea89ca3 // mul v3.4s, v5.4s, v8.4s
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 640(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 656(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 768(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 784(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VZIP1 V5.D2, V4.D2, V10.D2
-	VZIP2 V5.D2, V4.D2, V5.D2
-	VORR V10.B16, V10.B16, V4.B16
-	FMOVQ 128(R1), F8
-	WORD $0x4ea89482 // mla v2.4s, v4.4s, v8.4s
-	WORD $0x4ea894a3 // mla v3.4s, v5.4s, v8.4s
-	FMOVQ.P 16(R8), F6
-	FMOVQ.P 16(R9), F7
-	FMOVQ 0(R1), F8
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	VFMLA V2.S4, V10.S4, V0.S4
-	VDUP V6.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F9
-	FMOVQ 320(R1), F10
-	WORD $0x4ea49d29 // mul v9.4s, v9.4s, v4.4s
-	WORD $0x4ea59549 // mla v9.4s, v10.4s, v5.4s
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	WORD $0x4f869129 // fmul v9.4s, v9.4s, v6.s[0]
-	FMOVQ 192(R1), F10
-	VFMLA V10.S4, V9.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f87910a // fmul v10.4s, v8.4s, v7.s[0]
-	VFMLA V3.S4, V10.S4, V1.S4
-	VDUP V7.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F9
-	FMOVQ 320(R1), F10
-	WORD $0x4ea49d29 // mul v9.4s, v9.4s, v4.4s
-	WORD $0x4ea59549 // mla v9.4s, v10.4s, v5.4s
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	WORD $0x4f879129 // fmul v9.4s, v9.4s, v7.s[0]
-	FMOVQ 192(R1), F10
-	VFMLA V10.S4, V9.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop27
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $48, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop28:
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 384(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 400(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 512(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 528(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VZIP1 V5.D2, V4.D2, V10.D2
-	VZIP2 V5.D2, V4.D2, V5.D2
-	VORR V10.B16, V10.B16, V4.B16
-	FMOVQ 16(R1), F8
-	WORD $0x4ea89c82 // mul v2.4s, v4.4s, v8.4s
-	WORD $0x4ea89ca3 // mul v3.4s, v5.4s, v8.4s
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 640(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 656(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1.P 8(R9), V6.D[1]
-	FMOVQ 768(R1), F8
-	WORD $0x4e88a4c4 // smmla v4.4s, v6.16b, v8.16b
-	FMOVQ 784(R1), F9
-	WORD $0x4e89a4c5 // smmla v5.4s, v6.16b, v9.16b
-	VZIP1 V5.D2, V4.D2, V10.D2
-	VZIP2 V5.D2, V4.D2, V5.D2
-	VORR V10.B16, V10.B16, V4.B16
-	FMOVQ 80(R1), F8
-	WORD $0x4ea89482 // mla v2.4s, v4.4s, v8.4s
-	WORD $0x4ea894a3 // mla v3.4s, v5.4s, v8.4s
-	FMOVQ.P 16(R8), F6
-	FMOVQ.P 16(R9), F7
-	FMOVQ -48(R1), F8
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	VFMLA V2.S4, V10.S4, V0.S4
-	VDUP V6.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F9
-	FMOVQ 272(R1), F10
-	WORD $0x4ea49d29 // mul v9.4s, v9.4s, v4.4s
-	WORD $0x4ea59549 // mla v9.4s, v10.4s, v5.4s
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	WORD $0x4f869129 // fmul v9.4s, v9.4s, v6.s[0]
-	FMOVQ 144(R1), F10
-	VFMLA V10.S4, V9.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f87910a // fmul v10.4s, v8.4s, v7.s[0]
-	VFMLA V3.S4, V10.S4, V1.S4
-	VDUP V7.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F9
-	FMOVQ 272(R1), F10
-	WORD $0x4ea49d29 // mul v9.4s, v9.4s, v4.4s
-	WORD $0x4ea59549 // mla v9.4s, v10.4s, v5.4s
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	WORD $0x4f879129 // fmul v9.4s, v9.4s, v7.s[0]
-	FMOVQ 144(R1), F10
-	VFMLA V10.S4, V9.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop28
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	RET
-
-// func TileHalvesMinx3I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·TileHalvesMinx3I8MM(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-
-loop29:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 384(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 400(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 512(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 528(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VZIP1 V7.D2, V6.D2, V15.D2
-	VZIP2 V7.D2, V6.D2, V7.D2
-	VORR V15.B16, V15.B16, V6.B16
-	VZIP1 V9.D2, V8.D2, V15.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V15.B16, V15.B16, V8.B16
-	FMOVQ 64(R1), F13
-	WORD $0x4ead9cc3 // mul v3.4s, v6.4s, v13.4s
-	WORD $0x4ead9ce4 // mul v4.4s, v7.4s, v13.4s
-	WORD $0x4ead9d05 // mul v5.4s, v8.4s, v13.4s
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 640(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 656(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 768(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 784(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VZIP1 V7.D2, V6.D2, V15.D2
-	VZIP2 V7.D2, V6.D2, V7.D2
-	VORR V15.B16, V15.B16, V6.B16
-	VZIP1 V9.D2, V8.D2, V15.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V15.B16, V15.B16, V8.B16
-	FMOVQ 128(R1), F13
-	WORD $0x4ead94c3 // mla v3.4s, v6.4s, v13.4s
-	WORD $0x4ead94e4 // mla v4.4s, v7.4s, v13.4s
-	WORD $0x4ead9505 // mla v5.4s, v8.4s, v13.4s
-	FMOVQ.P 16(R8), F10
-	FMOVQ.P 16(R9), F11
-	FMOVQ.P 16(R10), F12
-	FMOVQ 0(R1), F13
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8a91af // fmul v15.4s, v13.4s, v10.s[0]
-	VFMLA V3.S4, V15.S4, V0.S4
-	VDUP V10.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 256(R1), F14
-	FMOVQ 320(R1), F15
-	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
-	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4f8a91ce // fmul v14.4s, v14.4s, v10.s[0]
-	FMOVQ 192(R1), F15
-	VFMLA V15.S4, V14.S4, V0.S4
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8b91af // fmul v15.4s, v13.4s, v11.s[0]
-	VFMLA V4.S4, V15.S4, V1.S4
-	VDUP V11.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 256(R1), F14
-	FMOVQ 320(R1), F15
-	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
-	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4f8b91ce // fmul v14.4s, v14.4s, v11.s[0]
-	FMOVQ 192(R1), F15
-	VFMLA V15.S4, V14.S4, V1.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8c91af // fmul v15.4s, v13.4s, v12.s[0]
-	VFMLA V5.S4, V15.S4, V2.S4
-	VDUP V12.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 256(R1), F14
-	FMOVQ 320(R1), F15
-	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
-	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4f8c91ce // fmul v14.4s, v14.4s, v12.s[0]
-	FMOVQ 192(R1), F15
-	VFMLA V15.S4, V14.S4, V2.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop29
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD $16, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-
-loop30:
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 384(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 400(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 512(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 528(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VZIP1 V7.D2, V6.D2, V15.D2
-	VZIP2 V7.D2, V6.D2, V7.D2
-	VORR V15.B16, V15.B16, V6.B16
-	VZIP1 V9.D2, V8.D2, V15.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V15.B16, V15.B16, V8.B16
-	FMOVQ 16(R1), F13
-	WORD $0x4ead9cc3 // mul v3.4s, v6.4s, v13.4s
-	WORD $0x4ead9ce4 // mul v4.4s, v7.4s, v13.4s
-	WORD $0x4ead9d05 // mul v5.4s, v8.4s, v13.4s
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 640(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 656(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 768(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 784(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VZIP1 V7.D2, V6.D2, V15.D2
-	VZIP2 V7.D2, V6.D2, V7.D2
-	VORR V15.B16, V15.B16, V6.B16
-	VZIP1 V9.D2, V8.D2, V15.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V15.B16, V15.B16, V8.B16
-	FMOVQ 80(R1), F13
-	WORD $0x4ead94c3 // mla v3.4s, v6.4s, v13.4s
-	WORD $0x4ead94e4 // mla v4.4s, v7.4s, v13.4s
-	WORD $0x4ead9505 // mla v5.4s, v8.4s, v13.4s
-	FMOVQ.P 16(R8), F10
-	FMOVQ.P 16(R9), F11
-	FMOVQ.P 16(R10), F12
-	FMOVQ -48(R1), F13
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8a91af // fmul v15.4s, v13.4s, v10.s[0]
-	VFMLA V3.S4, V15.S4, V0.S4
-	VDUP V10.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 208(R1), F14
-	FMOVQ 272(R1), F15
-	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
-	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4f8a91ce // fmul v14.4s, v14.4s, v10.s[0]
-	FMOVQ 144(R1), F15
-	VFMLA V15.S4, V14.S4, V0.S4
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8b91af // fmul v15.4s, v13.4s, v11.s[0]
-	VFMLA V4.S4, V15.S4, V1.S4
-	VDUP V11.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 208(R1), F14
-	FMOVQ 272(R1), F15
-	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
-	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4f8b91ce // fmul v14.4s, v14.4s, v11.s[0]
-	FMOVQ 144(R1), F15
-	VFMLA V15.S4, V14.S4, V1.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8c91af // fmul v15.4s, v13.4s, v12.s[0]
-	VFMLA V5.S4, V15.S4, V2.S4
-	VDUP V12.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 208(R1), F14
-	FMOVQ 272(R1), F15
-	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
-	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4f8c91ce // fmul v14.4s, v14.4s, v12.s[0]
-	FMOVQ 144(R1), F15
-	VFMLA V15.S4, V14.S4, V2.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop30
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-
-loop31:
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 384(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 400(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 512(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 528(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VZIP1 V7.D2, V6.D2, V15.D2
-	VZIP2 V7.D2, V6.D2, V7.D2
-	VORR V15.B16, V15.B16, V6.B16
-	VZIP1 V9.D2, V8.D2, V15.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V15.B16, V15.B16, V8.B16
-	FMOVQ 64(R1), F13
-	WORD $0x4ead9cc3 // mul v3.4s, v6.4s, v13.4s
-	WORD $0x4ead9ce4 // mul v4.4s, v7.4s, v13.4s
-	WORD $0x4ead9d05 // mul v5.4s, v8.4s, v13.4s
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 640(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 656(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 768(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 784(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VZIP1 V7.D2, V6.D2, V15.D2
-	VZIP2 V7.D2, V6.D2, V7.D2
-	VORR V15.B16, V15.B16, V6.B16
-	VZIP1 V9.D2, V8.D2, V15.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V15.B16, V15.B16, V8.B16
-	FMOVQ 128(R1), F13
-	WORD $0x4ead94c3 // mla v3.4s, v6.4s, v13.4s
-	WORD $0x4ead94e4 // mla v4.4s, v7.4s, v13.4s
-	WORD $0x4ead9505 // mla v5.4s, v8.4s, v13.4s
-	FMOVQ.P 16(R8), F10
-	FMOVQ.P 16(R9), F11
-	FMOVQ.P 16(R10), F12
-	FMOVQ 0(R1), F13
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8a91af // fmul v15.4s, v13.4s, v10.s[0]
-	VFMLA V3.S4, V15.S4, V0.S4
-	VDUP V10.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 256(R1), F14
-	FMOVQ 320(R1), F15
-	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
-	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4f8a91ce // fmul v14.4s, v14.4s, v10.s[0]
-	FMOVQ 192(R1), F15
-	VFMLA V15.S4, V14.S4, V0.S4
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8b91af // fmul v15.4s, v13.4s, v11.s[0]
-	VFMLA V4.S4, V15.S4, V1.S4
-	VDUP V11.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 256(R1), F14
-	FMOVQ 320(R1), F15
-	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
-	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4f8b91ce // fmul v14.4s, v14.4s, v11.s[0]
-	FMOVQ 192(R1), F15
-	VFMLA V15.S4, V14.S4, V1.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8c91af // fmul v15.4s, v13.4s, v12.s[0]
-	VFMLA V5.S4, V15.S4, V2.S4
-	VDUP V12.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 256(R1), F14
-	FMOVQ 320(R1), F15
-	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
-	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4f8c91ce // fmul v14.4s, v14.4s, v12.s[0]
-	FMOVQ 192(R1), F15
-	VFMLA V15.S4, V14.S4, V2.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop31
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD $48, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-
-loop32:
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 384(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 400(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 512(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 528(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VZIP1 V7.D2, V6.D2, V15.D2
-	VZIP2 V7.D2, V6.D2, V7.D2
-	VORR V15.B16, V15.B16, V6.B16
-	VZIP1 V9.D2, V8.D2, V15.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V15.B16, V15.B16, V8.B16
-	FMOVQ 16(R1), F13
-	WORD $0x4ead9cc3 // mul v3.4s, v6.4s, v13.4s
-	WORD $0x4ead9ce4 // mul v4.4s, v7.4s, v13.4s
-	WORD $0x4ead9d05 // mul v5.4s, v8.4s, v13.4s
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 640(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 656(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1.P 8(R9), V10.D[1]
-	VLD1R.P 8(R10), [V11.D2]
-	FMOVQ 768(R1), F13
-	WORD $0x4e8da546 // smmla v6.4s, v10.16b, v13.16b
-	WORD $0x4e8da568 // smmla v8.4s, v11.16b, v13.16b
-	FMOVQ 784(R1), F14
-	WORD $0x4e8ea547 // smmla v7.4s, v10.16b, v14.16b
-	WORD $0x4e8ea569 // smmla v9.4s, v11.16b, v14.16b
-	VZIP1 V7.D2, V6.D2, V15.D2
-	VZIP2 V7.D2, V6.D2, V7.D2
-	VORR V15.B16, V15.B16, V6.B16
-	VZIP1 V9.D2, V8.D2, V15.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V15.B16, V15.B16, V8.B16
-	FMOVQ 80(R1), F13
-	WORD $0x4ead94c3 // mla v3.4s, v6.4s, v13.4s
-	WORD $0x4ead94e4 // mla v4.4s, v7.4s, v13.4s
-	WORD $0x4ead9505 // mla v5.4s, v8.4s, v13.4s
-	FMOVQ.P 16(R8), F10
-	FMOVQ.P 16(R9), F11
-	FMOVQ.P 16(R10), F12
-	FMOVQ -48(R1), F13
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8a91af // fmul v15.4s, v13.4s, v10.s[0]
-	VFMLA V3.S4, V15.S4, V0.S4
-	VDUP V10.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 208(R1), F14
-	FMOVQ 272(R1), F15
-	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
-	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4f8a91ce // fmul v14.4s, v14.4s, v10.s[0]
-	FMOVQ 144(R1), F15
-	VFMLA V15.S4, V14.S4, V0.S4
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8b91af // fmul v15.4s, v13.4s, v11.s[0]
-	VFMLA V4.S4, V15.S4, V1.S4
-	VDUP V11.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 208(R1), F14
-	FMOVQ 272(R1), F15
-	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
-	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4f8b91ce // fmul v14.4s, v14.4s, v11.s[0]
-	FMOVQ 144(R1), F15
-	VFMLA V15.S4, V14.S4, V1.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8c91af // fmul v15.4s, v13.4s, v12.s[0]
-	VFMLA V5.S4, V15.S4, V2.S4
-	VDUP V12.S[3], V7.S4
-	VSHL $16, V7.S4, V6.S4
-	WORD $0x4f3004c6 // sshr v6.4s, v6.4s, #16
-	WORD $0x4f3004e7 // sshr v7.4s, v7.4s, #16
-	FMOVQ 208(R1), F14
-	FMOVQ 272(R1), F15
-	WORD $0x4ea69dce // mul v14.4s, v14.4s, v6.4s
-	WORD $0x4ea795ee // mla v14.4s, v15.4s, v7.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4f8c91ce // fmul v14.4s, v14.4s, v12.s[0]
-	FMOVQ 144(R1), F15
-	VFMLA V15.S4, V14.S4, V2.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop32
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	RET
-
-// func TileHalvesMinx4I8MM(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·TileHalvesMinx4I8MM(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-	FMOVQ 0(R22), F3
-
-loop33:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 384(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 400(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 512(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 528(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VZIP1 V9.D2, V8.D2, V18.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V18.B16, V18.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V18.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V18.B16, V18.B16, V10.B16
-	FMOVQ 64(R1), F16
-	WORD $0x4eb09d04 // mul v4.4s, v8.4s, v16.4s
-	WORD $0x4eb09d25 // mul v5.4s, v9.4s, v16.4s
-	WORD $0x4eb09d46 // mul v6.4s, v10.4s, v16.4s
-	WORD $0x4eb09d67 // mul v7.4s, v11.4s, v16.4s
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 640(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 656(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 768(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 784(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VZIP1 V9.D2, V8.D2, V18.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V18.B16, V18.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V18.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V18.B16, V18.B16, V10.B16
-	FMOVQ 128(R1), F16
-	WORD $0x4eb09504 // mla v4.4s, v8.4s, v16.4s
-	WORD $0x4eb09525 // mla v5.4s, v9.4s, v16.4s
-	WORD $0x4eb09546 // mla v6.4s, v10.4s, v16.4s
-	WORD $0x4eb09567 // mla v7.4s, v11.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ.P 16(R10), F14
-	FMOVQ.P 16(R11), F15
-	FMOVQ 0(R1), F16
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V4.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
-	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V5.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
-	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f8e9212 // fmul v18.4s, v16.4s, v14.s[0]
-	VFMLA V6.S4, V18.S4, V2.S4
-	VDUP V14.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
-	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8e9231 // fmul v17.4s, v17.4s, v14.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V2.S4
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f8f9212 // fmul v18.4s, v16.4s, v15.s[0]
-	VFMLA V7.S4, V18.S4, V3.S4
-	VDUP V15.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
-	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8f9231 // fmul v17.4s, v17.4s, v15.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V3.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop33
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	FMOVQ F3, 0(R22)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $16, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-	FMOVQ 0(R22), F3
-
-loop34:
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 384(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 400(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 512(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 528(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VZIP1 V9.D2, V8.D2, V18.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V18.B16, V18.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V18.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V18.B16, V18.B16, V10.B16
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09d04 // mul v4.4s, v8.4s, v16.4s
-	WORD $0x4eb09d25 // mul v5.4s, v9.4s, v16.4s
-	WORD $0x4eb09d46 // mul v6.4s, v10.4s, v16.4s
-	WORD $0x4eb09d67 // mul v7.4s, v11.4s, v16.4s
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 640(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 656(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 768(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 784(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VZIP1 V9.D2, V8.D2, V18.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V18.B16, V18.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V18.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V18.B16, V18.B16, V10.B16
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09504 // mla v4.4s, v8.4s, v16.4s
-	WORD $0x4eb09525 // mla v5.4s, v9.4s, v16.4s
-	WORD $0x4eb09546 // mla v6.4s, v10.4s, v16.4s
-	WORD $0x4eb09567 // mla v7.4s, v11.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ.P 16(R10), F14
-	FMOVQ.P 16(R11), F15
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V4.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
-	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V5.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
-	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f8e9212 // fmul v18.4s, v16.4s, v14.s[0]
-	VFMLA V6.S4, V18.S4, V2.S4
-	VDUP V14.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
-	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8e9231 // fmul v17.4s, v17.4s, v14.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V2.S4
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f8f9212 // fmul v18.4s, v16.4s, v15.s[0]
-	VFMLA V7.S4, V18.S4, V3.S4
-	VDUP V15.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
-	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8f9231 // fmul v17.4s, v17.4s, v15.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V3.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop34
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	FMOVQ F3, 0(R22)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-	FMOVQ 0(R22), F3
-
-loop35:
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 384(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 400(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 512(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 528(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VZIP1 V9.D2, V8.D2, V18.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V18.B16, V18.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V18.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V18.B16, V18.B16, V10.B16
-	FMOVQ 64(R1), F16
-	WORD $0x4eb09d04 // mul v4.4s, v8.4s, v16.4s
-	WORD $0x4eb09d25 // mul v5.4s, v9.4s, v16.4s
-	WORD $0x4eb09d46 // mul v6.4s, v10.4s, v16.4s
-	WORD $0x4eb09d67 // mul v7.4s, v11.4s, v16.4s
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 640(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 656(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 768(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 784(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VZIP1 V9.D2, V8.D2, V18.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V18.B16, V18.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V18.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V18.B16, V18.B16, V10.B16
-	FMOVQ 128(R1), F16
-	WORD $0x4eb09504 // mla v4.4s, v8.4s, v16.4s
-	WORD $0x4eb09525 // mla v5.4s, v9.4s, v16.4s
-	WORD $0x4eb09546 // mla v6.4s, v10.4s, v16.4s
-	WORD $0x4eb09567 // mla v7.4s, v11.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ.P 16(R10), F14
-	FMOVQ.P 16(R11), F15
-	FMOVQ 0(R1), F16
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V4.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
-	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V5.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
-	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f8e9212 // fmul v18.4s, v16.4s, v14.s[0]
-	VFMLA V6.S4, V18.S4, V2.S4
-	VDUP V14.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
-	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8e9231 // fmul v17.4s, v17.4s, v14.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V2.S4
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f8f9212 // fmul v18.4s, v16.4s, v15.s[0]
-	VFMLA V7.S4, V18.S4, V3.S4
-	VDUP V15.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
-	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8f9231 // fmul v17.4s, v17.4s, v15.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V3.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop35
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	FMOVQ F3, 0(R22)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD R2, R9, R10
-	ADD R2, R10, R11
-	ADD $48, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	ADD R7, R20, R21
-	ADD R7, R21, R22
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-	FMOVQ 0(R21), F2
-	FMOVQ 0(R22), F3
-
-loop36:
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 384(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 400(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 512(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 528(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VZIP1 V9.D2, V8.D2, V18.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V18.B16, V18.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V18.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V18.B16, V18.B16, V10.B16
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09d04 // mul v4.4s, v8.4s, v16.4s
-	WORD $0x4eb09d25 // mul v5.4s, v9.4s, v16.4s
-	WORD $0x4eb09d46 // mul v6.4s, v10.4s, v16.4s
-	WORD $0x4eb09d67 // mul v7.4s, v11.4s, v16.4s
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 640(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 656(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1.P 8(R9), V12.D[1]
-	VLD1R.P 8(R10), [V13.D2]
-	VLD1.P 8(R11), V13.D[1]
-	FMOVQ 768(R1), F16
-	WORD $0x4e90a588 // smmla v8.4s, v12.16b, v16.16b
-	WORD $0x4e90a5aa // smmla v10.4s, v13.16b, v16.16b
-	FMOVQ 784(R1), F17
-	WORD $0x4e91a589 // smmla v9.4s, v12.16b, v17.16b
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	VZIP1 V9.D2, V8.D2, V18.D2
-	VZIP2 V9.D2, V8.D2, V9.D2
-	VORR V18.B16, V18.B16, V8.B16
-	VZIP1 V11.D2, V10.D2, V18.D2
-	VZIP2 V11.D2, V10.D2, V11.D2
-	VORR V18.B16, V18.B16, V10.B16
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09504 // mla v4.4s, v8.4s, v16.4s
-	WORD $0x4eb09525 // mla v5.4s, v9.4s, v16.4s
-	WORD $0x4eb09546 // mla v6.4s, v10.4s, v16.4s
-	WORD $0x4eb09567 // mla v7.4s, v11.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ.P 16(R10), F14
-	FMOVQ.P 16(R11), F15
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V4.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
-	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V5.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
-	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f8e9212 // fmul v18.4s, v16.4s, v14.s[0]
-	VFMLA V6.S4, V18.S4, V2.S4
-	VDUP V14.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
-	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8e9231 // fmul v17.4s, v17.4s, v14.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V2.S4
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4f8f9212 // fmul v18.4s, v16.4s, v15.s[0]
-	VFMLA V7.S4, V18.S4, V3.S4
-	VDUP V15.S[3], V9.S4
-	VSHL $16, V9.S4, V8.S4
-	WORD $0x4f300508 // sshr v8.4s, v8.4s, #16
-	WORD $0x4f300529 // sshr v9.4s, v9.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea89e31 // mul v17.4s, v17.4s, v8.4s
-	WORD $0x4ea99651 // mla v17.4s, v18.4s, v9.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8f9231 // fmul v17.4s, v17.4s, v15.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V3.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop36
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	FMOVQ F2, 0(R21)
-	FMOVQ F3, 0(R22)
+	MOVD ZR, R16
+	ADD $16, R24
+	CMP $64, R24
+	BNE rows17
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
 	RET

@@ -6,197 +6,26 @@
 
 // func TilePlainx2NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TilePlainx2NEON(SB), NOSPLIT, $0-64
+	MOVD y+0(FP), R0
+	MOVD ldy+8(FP), R7
+	MOVD a+32(FP), R4
+	MOVD lda+40(FP), R2
 	MOVD ahead+48(FP), R5
 	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
+	MOVD ZR, R24
 
-loop1:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 64(R1), F24
-	FMOVQ 192(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b44 // saddlp v4.4s, v26.8h
-	WORD $0x4e602b65 // saddlp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4c // saddlp v12.4s, v26.8h
-	WORD $0x4e602b6d // saddlp v13.4s, v27.8h
-	FMOVQ 80(R1), F24
-	FMOVQ 208(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b46 // saddlp v6.4s, v26.8h
-	WORD $0x4e602b67 // saddlp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4e // saddlp v14.4s, v26.8h
-	WORD $0x4e602b6f // saddlp v15.4s, v27.8h
-	FMOVQ 128(R1), F24
-	FMOVQ 256(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b48 // saddlp v8.4s, v26.8h
-	WORD $0x4e602b69 // saddlp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b50 // saddlp v16.4s, v26.8h
-	WORD $0x4e602b71 // saddlp v17.4s, v27.8h
-	FMOVQ 144(R1), F24
-	FMOVQ 272(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b4a // saddlp v10.4s, v26.8h
-	WORD $0x4e602b6b // saddlp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b52 // saddlp v18.4s, v26.8h
-	WORD $0x4e602b73 // saddlp v19.4s, v27.8h
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 320(R1), F24
-	FMOVQ 448(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
-	FMOVQ 336(R1), F24
-	FMOVQ 464(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4e // sadalp v14.4s, v26.8h
-	WORD $0x4e606b6f // sadalp v15.4s, v27.8h
-	FMOVQ 384(R1), F24
-	FMOVQ 512(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b48 // sadalp v8.4s, v26.8h
-	WORD $0x4e606b69 // sadalp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b50 // sadalp v16.4s, v26.8h
-	WORD $0x4e606b71 // sadalp v17.4s, v27.8h
-	FMOVQ 400(R1), F24
-	FMOVQ 528(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
-	WORD $0x4e606b6b // sadalp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b52 // sadalp v18.4s, v26.8h
-	WORD $0x4e606b73 // sadalp v19.4s, v27.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	VADDP V14.S4, V12.S4, V12.S4
-	VADDP V17.S4, V16.S4, V16.S4
-	VADDP V19.S4, V18.S4, V18.S4
-	VADDP V18.S4, V16.S4, V16.S4
-	FMOVQ.P 16(R8), F20
-	FMOVQ.P 16(R9), F21
-	FMOVQ 0(R1), F24
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V4.S4, V26.S4, V0.S4
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V12.S4, V26.S4, V2.S4
-	FMOVQ 16(R1), F24
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V8.S4, V26.S4, V1.S4
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V16.S4, V26.S4, V3.S4
-	ADD $576, R1
-	SUBS $1, R3, R3
-	BNE loop1
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
+rows1:
+	MOVD panel+16(FP), R6
 	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	FMOVQ 0(R19), F0
 	FMOVQ 16(R19), F1
@@ -204,185 +33,6 @@ loop1:
 	FMOVQ 16(R20), F3
 
 loop2:
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 64(R1), F24
-	FMOVQ 192(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b44 // saddlp v4.4s, v26.8h
-	WORD $0x4e602b65 // saddlp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4c // saddlp v12.4s, v26.8h
-	WORD $0x4e602b6d // saddlp v13.4s, v27.8h
-	FMOVQ 80(R1), F24
-	FMOVQ 208(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b46 // saddlp v6.4s, v26.8h
-	WORD $0x4e602b67 // saddlp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4e // saddlp v14.4s, v26.8h
-	WORD $0x4e602b6f // saddlp v15.4s, v27.8h
-	FMOVQ 128(R1), F24
-	FMOVQ 256(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b48 // saddlp v8.4s, v26.8h
-	WORD $0x4e602b69 // saddlp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b50 // saddlp v16.4s, v26.8h
-	WORD $0x4e602b71 // saddlp v17.4s, v27.8h
-	FMOVQ 144(R1), F24
-	FMOVQ 272(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b4a // saddlp v10.4s, v26.8h
-	WORD $0x4e602b6b // saddlp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b52 // saddlp v18.4s, v26.8h
-	WORD $0x4e602b73 // saddlp v19.4s, v27.8h
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 320(R1), F24
-	FMOVQ 448(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
-	FMOVQ 336(R1), F24
-	FMOVQ 464(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4e // sadalp v14.4s, v26.8h
-	WORD $0x4e606b6f // sadalp v15.4s, v27.8h
-	FMOVQ 384(R1), F24
-	FMOVQ 512(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b48 // sadalp v8.4s, v26.8h
-	WORD $0x4e606b69 // sadalp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b50 // sadalp v16.4s, v26.8h
-	WORD $0x4e606b71 // sadalp v17.4s, v27.8h
-	FMOVQ 400(R1), F24
-	FMOVQ 528(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
-	WORD $0x4e606b6b // sadalp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b52 // sadalp v18.4s, v26.8h
-	WORD $0x4e606b73 // sadalp v19.4s, v27.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	VADDP V14.S4, V12.S4, V12.S4
-	VADDP V17.S4, V16.S4, V16.S4
-	VADDP V19.S4, V18.S4, V18.S4
-	VADDP V18.S4, V16.S4, V16.S4
-	FMOVQ.P 16(R8), F20
-	FMOVQ.P 16(R9), F21
-	FMOVQ 0(R1), F24
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V4.S4, V26.S4, V0.S4
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V12.S4, V26.S4, V2.S4
-	FMOVQ 16(R1), F24
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V8.S4, V26.S4, V1.S4
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V16.S4, V26.S4, V3.S4
-	ADD $576, R1
-	SUBS $1, R3, R3
-	BNE loop2
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
-	RET
-
-// func TilePlainx3NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·TilePlainx3NEON(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
-
-loop3:
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -522,14 +172,14 @@ loop3:
 	VADDP V18.S4, V16.S4, V16.S4
 	FMOVQ.P 16(R8), F20
 	FMOVQ.P 16(R9), F21
-	FMOVQ 0(R1), F24
+	FMOVQ 0(R6), F24
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
 	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
 	VFMLA V12.S4, V26.S4, V2.S4
-	FMOVQ 16(R1), F24
+	FMOVQ 16(R6), F24
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
 	VFMLA V8.S4, V26.S4, V1.S4
@@ -537,23 +187,45 @@ loop3:
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
 	VFMLA V16.S4, V26.S4, V3.S4
 	ADD $576, R1
+	ADD $576, R6
 	SUBS $1, R3, R3
-	BNE loop3
+	BNE loop2
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 16(R19)
 	FMOVQ F2, 0(R20)
 	FMOVQ F3, 16(R20)
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows1
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	RET
+
+// func TilePlainx3NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·TilePlainx3NEON(SB), NOSPLIT, $0-64
 	MOVD y+0(FP), R0
 	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
 	MOVD a+32(FP), R4
 	MOVD lda+40(FP), R2
-	ADD $32, R1
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD ZR, R24
+
+rows3:
+	MOVD panel+16(FP), R6
+	MOVD n+24(FP), R3
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	FMOVQ 0(R19), F0
 	FMOVQ 16(R19), F1
@@ -561,397 +233,6 @@ loop3:
 	FMOVQ 16(R20), F3
 
 loop4:
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 64(R1), F24
-	FMOVQ 192(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b44 // saddlp v4.4s, v26.8h
-	WORD $0x4e602b65 // saddlp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4c // saddlp v12.4s, v26.8h
-	WORD $0x4e602b6d // saddlp v13.4s, v27.8h
-	FMOVQ 80(R1), F24
-	FMOVQ 208(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b46 // saddlp v6.4s, v26.8h
-	WORD $0x4e602b67 // saddlp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4e // saddlp v14.4s, v26.8h
-	WORD $0x4e602b6f // saddlp v15.4s, v27.8h
-	FMOVQ 128(R1), F24
-	FMOVQ 256(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b48 // saddlp v8.4s, v26.8h
-	WORD $0x4e602b69 // saddlp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b50 // saddlp v16.4s, v26.8h
-	WORD $0x4e602b71 // saddlp v17.4s, v27.8h
-	FMOVQ 144(R1), F24
-	FMOVQ 272(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b4a // saddlp v10.4s, v26.8h
-	WORD $0x4e602b6b // saddlp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b52 // saddlp v18.4s, v26.8h
-	WORD $0x4e602b73 // saddlp v19.4s, v27.8h
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 320(R1), F24
-	FMOVQ 448(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
-	FMOVQ 336(R1), F24
-	FMOVQ 464(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4e // sadalp v14.4s, v26.8h
-	WORD $0x4e606b6f // sadalp v15.4s, v27.8h
-	FMOVQ 384(R1), F24
-	FMOVQ 512(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b48 // sadalp v8.4s, v26.8h
-	WORD $0x4e606b69 // sadalp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b50 // sadalp v16.4s, v26.8h
-	WORD $0x4e606b71 // sadalp v17.4s, v27.8h
-	FMOVQ 400(R1), F24
-	FMOVQ 528(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
-	WORD $0x4e606b6b // sadalp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b52 // sadalp v18.4s, v26.8h
-	WORD $0x4e606b73 // sadalp v19.4s, v27.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	VADDP V14.S4, V12.S4, V12.S4
-	VADDP V17.S4, V16.S4, V16.S4
-	VADDP V19.S4, V18.S4, V18.S4
-	VADDP V18.S4, V16.S4, V16.S4
-	FMOVQ.P 16(R8), F20
-	FMOVQ.P 16(R9), F21
-	FMOVQ 0(R1), F24
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V4.S4, V26.S4, V0.S4
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V12.S4, V26.S4, V2.S4
-	FMOVQ 16(R1), F24
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V8.S4, V26.S4, V1.S4
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V16.S4, V26.S4, V3.S4
-	ADD $576, R1
-	SUBS $1, R3, R3
-	BNE loop4
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD $0, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-
-loop5:
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1R.P 8(R8), [V11.D2]
-	FMOVQ 64(R1), F12
-	FMOVQ 192(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6029c2 // saddlp v2.4s, v14.8h
-	WORD $0x4e6029e3 // saddlp v3.4s, v15.8h
-	FMOVQ 80(R1), F12
-	FMOVQ 208(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6029c4 // saddlp v4.4s, v14.8h
-	WORD $0x4e6029e5 // saddlp v5.4s, v15.8h
-	FMOVQ 128(R1), F12
-	FMOVQ 256(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6029c6 // saddlp v6.4s, v14.8h
-	WORD $0x4e6029e7 // saddlp v7.4s, v15.8h
-	FMOVQ 144(R1), F12
-	FMOVQ 272(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6029c8 // saddlp v8.4s, v14.8h
-	WORD $0x4e6029e9 // saddlp v9.4s, v15.8h
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1R.P 8(R8), [V11.D2]
-	FMOVQ 320(R1), F12
-	FMOVQ 448(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6069c2 // sadalp v2.4s, v14.8h
-	WORD $0x4e6069e3 // sadalp v3.4s, v15.8h
-	FMOVQ 336(R1), F12
-	FMOVQ 464(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6069c4 // sadalp v4.4s, v14.8h
-	WORD $0x4e6069e5 // sadalp v5.4s, v15.8h
-	FMOVQ 384(R1), F12
-	FMOVQ 512(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6069c6 // sadalp v6.4s, v14.8h
-	WORD $0x4e6069e7 // sadalp v7.4s, v15.8h
-	FMOVQ 400(R1), F12
-	FMOVQ 528(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6069c8 // sadalp v8.4s, v14.8h
-	WORD $0x4e6069e9 // sadalp v9.4s, v15.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V8.S4, V6.S4, V6.S4
-	FMOVQ.P 16(R8), F10
-	FMOVQ 0(R1), F12
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
-	VFMLA V2.S4, V14.S4, V0.S4
-	FMOVQ 16(R1), F12
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
-	VFMLA V6.S4, V14.S4, V1.S4
-	ADD $576, R1
-	SUBS $1, R3, R3
-	BNE loop5
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD $32, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-
-loop6:
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1R.P 8(R8), [V11.D2]
-	FMOVQ 64(R1), F12
-	FMOVQ 192(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6029c2 // saddlp v2.4s, v14.8h
-	WORD $0x4e6029e3 // saddlp v3.4s, v15.8h
-	FMOVQ 80(R1), F12
-	FMOVQ 208(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6029c4 // saddlp v4.4s, v14.8h
-	WORD $0x4e6029e5 // saddlp v5.4s, v15.8h
-	FMOVQ 128(R1), F12
-	FMOVQ 256(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6029c6 // saddlp v6.4s, v14.8h
-	WORD $0x4e6029e7 // saddlp v7.4s, v15.8h
-	FMOVQ 144(R1), F12
-	FMOVQ 272(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6029c8 // saddlp v8.4s, v14.8h
-	WORD $0x4e6029e9 // saddlp v9.4s, v15.8h
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1R.P 8(R8), [V11.D2]
-	FMOVQ 320(R1), F12
-	FMOVQ 448(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6069c2 // sadalp v2.4s, v14.8h
-	WORD $0x4e6069e3 // sadalp v3.4s, v15.8h
-	FMOVQ 336(R1), F12
-	FMOVQ 464(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6069c4 // sadalp v4.4s, v14.8h
-	WORD $0x4e6069e5 // sadalp v5.4s, v15.8h
-	FMOVQ 384(R1), F12
-	FMOVQ 512(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6069c6 // sadalp v6.4s, v14.8h
-	WORD $0x4e6069e7 // sadalp v7.4s, v15.8h
-	FMOVQ 400(R1), F12
-	FMOVQ 528(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6069c8 // sadalp v8.4s, v14.8h
-	WORD $0x4e6069e9 // sadalp v9.4s, v15.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V8.S4, V6.S4, V6.S4
-	FMOVQ.P 16(R8), F10
-	FMOVQ 0(R1), F12
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
-	VFMLA V2.S4, V14.S4, V0.S4
-	FMOVQ 16(R1), F12
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
-	VFMLA V6.S4, V14.S4, V1.S4
-	ADD $576, R1
-	SUBS $1, R3, R3
-	BNE loop6
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	RET
-
-// func TilePlainx4NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·TilePlainx4NEON(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
-
-loop7:
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -1091,14 +372,14 @@ loop7:
 	VADDP V18.S4, V16.S4, V16.S4
 	FMOVQ.P 16(R8), F20
 	FMOVQ.P 16(R9), F21
-	FMOVQ 0(R1), F24
+	FMOVQ 0(R6), F24
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
 	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
 	VFMLA V12.S4, V26.S4, V2.S4
-	FMOVQ 16(R1), F24
+	FMOVQ 16(R6), F24
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
 	VFMLA V8.S4, V26.S4, V1.S4
@@ -1106,200 +387,165 @@ loop7:
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
 	VFMLA V16.S4, V26.S4, V3.S4
 	ADD $576, R1
+	ADD $576, R6
 	SUBS $1, R3, R3
-	BNE loop7
+	BNE loop4
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 16(R19)
 	FMOVQ F2, 0(R20)
 	FMOVQ F3, 16(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows3
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	MOVD ZR, R24
+
+rows5:
+	MOVD panel+16(FP), R6
 	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
+	ADD R24, R0, R19
+	MOVD R19, R19
 	FMOVQ 0(R19), F0
 	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
 
-loop8:
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 64(R1), F24
-	FMOVQ 192(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b44 // saddlp v4.4s, v26.8h
-	WORD $0x4e602b65 // saddlp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4c // saddlp v12.4s, v26.8h
-	WORD $0x4e602b6d // saddlp v13.4s, v27.8h
-	FMOVQ 80(R1), F24
-	FMOVQ 208(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b46 // saddlp v6.4s, v26.8h
-	WORD $0x4e602b67 // saddlp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4e // saddlp v14.4s, v26.8h
-	WORD $0x4e602b6f // saddlp v15.4s, v27.8h
-	FMOVQ 128(R1), F24
-	FMOVQ 256(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b48 // saddlp v8.4s, v26.8h
-	WORD $0x4e602b69 // saddlp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b50 // saddlp v16.4s, v26.8h
-	WORD $0x4e602b71 // saddlp v17.4s, v27.8h
-	FMOVQ 144(R1), F24
-	FMOVQ 272(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b4a // saddlp v10.4s, v26.8h
-	WORD $0x4e602b6b // saddlp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b52 // saddlp v18.4s, v26.8h
-	WORD $0x4e602b73 // saddlp v19.4s, v27.8h
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 320(R1), F24
-	FMOVQ 448(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
-	FMOVQ 336(R1), F24
-	FMOVQ 464(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4e // sadalp v14.4s, v26.8h
-	WORD $0x4e606b6f // sadalp v15.4s, v27.8h
-	FMOVQ 384(R1), F24
-	FMOVQ 512(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b48 // sadalp v8.4s, v26.8h
-	WORD $0x4e606b69 // sadalp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b50 // sadalp v16.4s, v26.8h
-	WORD $0x4e606b71 // sadalp v17.4s, v27.8h
-	FMOVQ 400(R1), F24
-	FMOVQ 528(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
-	WORD $0x4e606b6b // sadalp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b52 // sadalp v18.4s, v26.8h
-	WORD $0x4e606b73 // sadalp v19.4s, v27.8h
+loop6:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1R.P 8(R8), [V11.D2]
+	FMOVQ 64(R1), F12
+	FMOVQ 192(R1), F13
+	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
+	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
+	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
+	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
+	WORD $0x4e6029c2 // saddlp v2.4s, v14.8h
+	WORD $0x4e6029e3 // saddlp v3.4s, v15.8h
+	FMOVQ 80(R1), F12
+	FMOVQ 208(R1), F13
+	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
+	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
+	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
+	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
+	WORD $0x4e6029c4 // saddlp v4.4s, v14.8h
+	WORD $0x4e6029e5 // saddlp v5.4s, v15.8h
+	FMOVQ 128(R1), F12
+	FMOVQ 256(R1), F13
+	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
+	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
+	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
+	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
+	WORD $0x4e6029c6 // saddlp v6.4s, v14.8h
+	WORD $0x4e6029e7 // saddlp v7.4s, v15.8h
+	FMOVQ 144(R1), F12
+	FMOVQ 272(R1), F13
+	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
+	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
+	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
+	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
+	WORD $0x4e6029c8 // saddlp v8.4s, v14.8h
+	WORD $0x4e6029e9 // saddlp v9.4s, v15.8h
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1R.P 8(R8), [V11.D2]
+	FMOVQ 320(R1), F12
+	FMOVQ 448(R1), F13
+	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
+	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
+	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
+	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
+	WORD $0x4e6069c2 // sadalp v2.4s, v14.8h
+	WORD $0x4e6069e3 // sadalp v3.4s, v15.8h
+	FMOVQ 336(R1), F12
+	FMOVQ 464(R1), F13
+	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
+	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
+	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
+	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
+	WORD $0x4e6069c4 // sadalp v4.4s, v14.8h
+	WORD $0x4e6069e5 // sadalp v5.4s, v15.8h
+	FMOVQ 384(R1), F12
+	FMOVQ 512(R1), F13
+	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
+	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
+	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
+	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
+	WORD $0x4e6069c6 // sadalp v6.4s, v14.8h
+	WORD $0x4e6069e7 // sadalp v7.4s, v15.8h
+	FMOVQ 400(R1), F12
+	FMOVQ 528(R1), F13
+	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
+	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
+	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
+	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
+	WORD $0x4e6069c8 // sadalp v8.4s, v14.8h
+	WORD $0x4e6069e9 // sadalp v9.4s, v15.8h
+	VADDP V3.S4, V2.S4, V2.S4
 	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V4.S4, V2.S4, V2.S4
 	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
 	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	VADDP V14.S4, V12.S4, V12.S4
-	VADDP V17.S4, V16.S4, V16.S4
-	VADDP V19.S4, V18.S4, V18.S4
-	VADDP V18.S4, V16.S4, V16.S4
-	FMOVQ.P 16(R8), F20
-	FMOVQ.P 16(R9), F21
-	FMOVQ 0(R1), F24
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V4.S4, V26.S4, V0.S4
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V12.S4, V26.S4, V2.S4
-	FMOVQ 16(R1), F24
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V8.S4, V26.S4, V1.S4
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V16.S4, V26.S4, V3.S4
+	VADDP V8.S4, V6.S4, V6.S4
+	FMOVQ.P 16(R8), F10
+	FMOVQ 0(R6), F12
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
+	VFMLA V2.S4, V14.S4, V0.S4
+	FMOVQ 16(R6), F12
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
+	VFMLA V6.S4, V14.S4, V1.S4
 	ADD $576, R1
+	ADD $576, R6
 	SUBS $1, R3, R3
-	BNE loop8
+	BNE loop6
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows5
+	ADD R7, R0
+	ADD R2, R4
+	RET
+
+// func TilePlainx4NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·TilePlainx4NEON(SB), NOSPLIT, $0-64
 	MOVD y+0(FP), R0
 	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
 	MOVD a+32(FP), R4
 	MOVD lda+40(FP), R2
-	ADD $0, R1
-	ADD R2, R4
-	ADD R2, R4
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD $2, R23
+
+loop7:
+	MOVD ZR, R24
+
+rows8:
+	MOVD panel+16(FP), R6
+	MOVD n+24(FP), R3
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
-	ADD $0, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	FMOVQ 0(R19), F0
 	FMOVQ 16(R19), F1
@@ -1307,6 +553,11 @@ loop8:
 	FMOVQ 16(R20), F3
 
 loop9:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VLD1R.P 8(R8), [V20.D2]
 	VLD1R.P 8(R8), [V21.D2]
 	VLD1R.P 8(R9), [V22.D2]
@@ -1441,14 +692,14 @@ loop9:
 	VADDP V18.S4, V16.S4, V16.S4
 	FMOVQ.P 16(R8), F20
 	FMOVQ.P 16(R9), F21
-	FMOVQ 0(R1), F24
+	FMOVQ 0(R6), F24
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
 	VFMLA V4.S4, V26.S4, V0.S4
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
 	VFMLA V12.S4, V26.S4, V2.S4
-	FMOVQ 16(R1), F24
+	FMOVQ 16(R6), F24
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
 	VFMLA V8.S4, V26.S4, V1.S4
@@ -1456,206 +707,47 @@ loop9:
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
 	VFMLA V16.S4, V26.S4, V3.S4
 	ADD $576, R1
+	ADD $576, R6
 	SUBS $1, R3, R3
 	BNE loop9
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 16(R19)
 	FMOVQ F2, 0(R20)
 	FMOVQ F3, 16(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $32, R0
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows8
 	ADD R7, R0
+	ADD R2, R4
 	ADD R7, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
-
-loop10:
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 64(R1), F24
-	FMOVQ 192(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b44 // saddlp v4.4s, v26.8h
-	WORD $0x4e602b65 // saddlp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4c // saddlp v12.4s, v26.8h
-	WORD $0x4e602b6d // saddlp v13.4s, v27.8h
-	FMOVQ 80(R1), F24
-	FMOVQ 208(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b46 // saddlp v6.4s, v26.8h
-	WORD $0x4e602b67 // saddlp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4e // saddlp v14.4s, v26.8h
-	WORD $0x4e602b6f // saddlp v15.4s, v27.8h
-	FMOVQ 128(R1), F24
-	FMOVQ 256(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b48 // saddlp v8.4s, v26.8h
-	WORD $0x4e602b69 // saddlp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b50 // saddlp v16.4s, v26.8h
-	WORD $0x4e602b71 // saddlp v17.4s, v27.8h
-	FMOVQ 144(R1), F24
-	FMOVQ 272(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b4a // saddlp v10.4s, v26.8h
-	WORD $0x4e602b6b // saddlp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b52 // saddlp v18.4s, v26.8h
-	WORD $0x4e602b73 // saddlp v19.4s, v27.8h
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 320(R1), F24
-	FMOVQ 448(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
-	FMOVQ 336(R1), F24
-	FMOVQ 464(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4e // sadalp v14.4s, v26.8h
-	WORD $0x4e606b6f // sadalp v15.4s, v27.8h
-	FMOVQ 384(R1), F24
-	FMOVQ 512(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b48 // sadalp v8.4s, v26.8h
-	WORD $0x4e606b69 // sadalp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b50 // sadalp v16.4s, v26.8h
-	WORD $0x4e606b71 // sadalp v17.4s, v27.8h
-	FMOVQ 400(R1), F24
-	FMOVQ 528(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
-	WORD $0x4e606b6b // sadalp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b52 // sadalp v18.4s, v26.8h
-	WORD $0x4e606b73 // sadalp v19.4s, v27.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	VADDP V14.S4, V12.S4, V12.S4
-	VADDP V17.S4, V16.S4, V16.S4
-	VADDP V19.S4, V18.S4, V18.S4
-	VADDP V18.S4, V16.S4, V16.S4
-	FMOVQ.P 16(R8), F20
-	FMOVQ.P 16(R9), F21
-	FMOVQ 0(R1), F24
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V4.S4, V26.S4, V0.S4
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V12.S4, V26.S4, V2.S4
-	FMOVQ 16(R1), F24
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V8.S4, V26.S4, V1.S4
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V16.S4, V26.S4, V3.S4
-	ADD $576, R1
-	SUBS $1, R3, R3
-	BNE loop10
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
+	ADD R2, R4
+	SUBS $1, R23, R23
+	BNE loop7
 	RET
 
 // func TileMinx2NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TileMinx2NEON(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
 	MOVD y+0(FP), R0
 	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
 	MOVD a+32(FP), R4
 	MOVD lda+40(FP), R2
-	ADD $0, R1
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD ZR, R24
+
+rows10:
+	MOVD panel+16(FP), R6
+	MOVD n+24(FP), R3
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	FMOVQ 0(R19), F0
 	FMOVQ 16(R19), F1
@@ -1802,8 +894,8 @@ loop11:
 	VADDP V18.S4, V16.S4, V16.S4
 	FMOVQ.P 16(R8), F20
 	FMOVQ.P 16(R9), F21
-	FMOVQ 0(R1), F24
-	FMOVQ 64(R1), F25
+	FMOVQ 0(R6), F24
+	FMOVQ 64(R6), F25
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
 	VFMLA V4.S4, V26.S4, V0.S4
@@ -1812,8 +904,8 @@ loop11:
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
 	VFMLA V12.S4, V26.S4, V2.S4
 	WORD $0x4fb51322 // fmla v2.4s, v25.4s, v21.s[1]
-	FMOVQ 16(R1), F24
-	FMOVQ 80(R1), F25
+	FMOVQ 16(R6), F24
+	FMOVQ 80(R6), F25
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
 	VFMLA V8.S4, V26.S4, V1.S4
@@ -1823,208 +915,45 @@ loop11:
 	VFMLA V16.S4, V26.S4, V3.S4
 	WORD $0x4fb51323 // fmla v3.4s, v25.4s, v21.s[1]
 	ADD $640, R1
+	ADD $640, R6
 	SUBS $1, R3, R3
 	BNE loop11
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 16(R19)
 	FMOVQ F2, 0(R20)
 	FMOVQ F3, 16(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
-
-loop12:
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 128(R1), F24
-	FMOVQ 256(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b44 // saddlp v4.4s, v26.8h
-	WORD $0x4e602b65 // saddlp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4c // saddlp v12.4s, v26.8h
-	WORD $0x4e602b6d // saddlp v13.4s, v27.8h
-	FMOVQ 144(R1), F24
-	FMOVQ 272(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b46 // saddlp v6.4s, v26.8h
-	WORD $0x4e602b67 // saddlp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4e // saddlp v14.4s, v26.8h
-	WORD $0x4e602b6f // saddlp v15.4s, v27.8h
-	FMOVQ 192(R1), F24
-	FMOVQ 320(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b48 // saddlp v8.4s, v26.8h
-	WORD $0x4e602b69 // saddlp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b50 // saddlp v16.4s, v26.8h
-	WORD $0x4e602b71 // saddlp v17.4s, v27.8h
-	FMOVQ 208(R1), F24
-	FMOVQ 336(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b4a // saddlp v10.4s, v26.8h
-	WORD $0x4e602b6b // saddlp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b52 // saddlp v18.4s, v26.8h
-	WORD $0x4e602b73 // saddlp v19.4s, v27.8h
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 384(R1), F24
-	FMOVQ 512(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
-	FMOVQ 400(R1), F24
-	FMOVQ 528(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4e // sadalp v14.4s, v26.8h
-	WORD $0x4e606b6f // sadalp v15.4s, v27.8h
-	FMOVQ 448(R1), F24
-	FMOVQ 576(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b48 // sadalp v8.4s, v26.8h
-	WORD $0x4e606b69 // sadalp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b50 // sadalp v16.4s, v26.8h
-	WORD $0x4e606b71 // sadalp v17.4s, v27.8h
-	FMOVQ 464(R1), F24
-	FMOVQ 592(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
-	WORD $0x4e606b6b // sadalp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b52 // sadalp v18.4s, v26.8h
-	WORD $0x4e606b73 // sadalp v19.4s, v27.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	VADDP V14.S4, V12.S4, V12.S4
-	VADDP V17.S4, V16.S4, V16.S4
-	VADDP V19.S4, V18.S4, V18.S4
-	VADDP V18.S4, V16.S4, V16.S4
-	FMOVQ.P 16(R8), F20
-	FMOVQ.P 16(R9), F21
-	FMOVQ 0(R1), F24
-	FMOVQ 64(R1), F25
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V4.S4, V26.S4, V0.S4
-	WORD $0x4fb41320 // fmla v0.4s, v25.4s, v20.s[1]
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V12.S4, V26.S4, V2.S4
-	WORD $0x4fb51322 // fmla v2.4s, v25.4s, v21.s[1]
-	FMOVQ 16(R1), F24
-	FMOVQ 80(R1), F25
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V8.S4, V26.S4, V1.S4
-	WORD $0x4fb41321 // fmla v1.4s, v25.4s, v20.s[1]
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V16.S4, V26.S4, V3.S4
-	WORD $0x4fb51323 // fmla v3.4s, v25.4s, v21.s[1]
-	ADD $640, R1
-	SUBS $1, R3, R3
-	BNE loop12
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows10
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
 	RET
 
 // func TileMinx3NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TileMinx3NEON(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
 	MOVD y+0(FP), R0
 	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
 	MOVD a+32(FP), R4
 	MOVD lda+40(FP), R2
-	ADD $0, R1
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD ZR, R24
+
+rows12:
+	MOVD panel+16(FP), R6
+	MOVD n+24(FP), R3
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	FMOVQ 0(R19), F0
 	FMOVQ 16(R19), F1
@@ -2171,8 +1100,8 @@ loop13:
 	VADDP V18.S4, V16.S4, V16.S4
 	FMOVQ.P 16(R8), F20
 	FMOVQ.P 16(R9), F21
-	FMOVQ 0(R1), F24
-	FMOVQ 64(R1), F25
+	FMOVQ 0(R6), F24
+	FMOVQ 64(R6), F25
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
 	VFMLA V4.S4, V26.S4, V0.S4
@@ -2181,8 +1110,8 @@ loop13:
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
 	VFMLA V12.S4, V26.S4, V2.S4
 	WORD $0x4fb51322 // fmla v2.4s, v25.4s, v21.s[1]
-	FMOVQ 16(R1), F24
-	FMOVQ 80(R1), F25
+	FMOVQ 16(R6), F24
+	FMOVQ 80(R6), F25
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
 	VFMLA V8.S4, V26.S4, V1.S4
@@ -2192,612 +1121,169 @@ loop13:
 	VFMLA V16.S4, V26.S4, V3.S4
 	WORD $0x4fb51323 // fmla v3.4s, v25.4s, v21.s[1]
 	ADD $640, R1
+	ADD $640, R6
 	SUBS $1, R3, R3
 	BNE loop13
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 16(R19)
 	FMOVQ F2, 0(R20)
 	FMOVQ F3, 16(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows12
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	MOVD ZR, R24
 
-loop14:
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 128(R1), F24
-	FMOVQ 256(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b44 // saddlp v4.4s, v26.8h
-	WORD $0x4e602b65 // saddlp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4c // saddlp v12.4s, v26.8h
-	WORD $0x4e602b6d // saddlp v13.4s, v27.8h
-	FMOVQ 144(R1), F24
-	FMOVQ 272(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b46 // saddlp v6.4s, v26.8h
-	WORD $0x4e602b67 // saddlp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4e // saddlp v14.4s, v26.8h
-	WORD $0x4e602b6f // saddlp v15.4s, v27.8h
-	FMOVQ 192(R1), F24
-	FMOVQ 320(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b48 // saddlp v8.4s, v26.8h
-	WORD $0x4e602b69 // saddlp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b50 // saddlp v16.4s, v26.8h
-	WORD $0x4e602b71 // saddlp v17.4s, v27.8h
-	FMOVQ 208(R1), F24
-	FMOVQ 336(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b4a // saddlp v10.4s, v26.8h
-	WORD $0x4e602b6b // saddlp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b52 // saddlp v18.4s, v26.8h
-	WORD $0x4e602b73 // saddlp v19.4s, v27.8h
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 384(R1), F24
-	FMOVQ 512(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
-	FMOVQ 400(R1), F24
-	FMOVQ 528(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4e // sadalp v14.4s, v26.8h
-	WORD $0x4e606b6f // sadalp v15.4s, v27.8h
-	FMOVQ 448(R1), F24
-	FMOVQ 576(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b48 // sadalp v8.4s, v26.8h
-	WORD $0x4e606b69 // sadalp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b50 // sadalp v16.4s, v26.8h
-	WORD $0x4e606b71 // sadalp v17.4s, v27.8h
-	FMOVQ 464(R1), F24
-	FMOVQ 592(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
-	WORD $0x4e606b6b // sadalp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b52 // sadalp v18.4s, v26.8h
-	WORD $0x4e606b73 // sadalp v19.4s, v27.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	VADDP V14.S4, V12.S4, V12.S4
-	VADDP V17.S4, V16.S4, V16.S4
-	VADDP V19.S4, V18.S4, V18.S4
-	VADDP V18.S4, V16.S4, V16.S4
-	FMOVQ.P 16(R8), F20
-	FMOVQ.P 16(R9), F21
-	FMOVQ 0(R1), F24
-	FMOVQ 64(R1), F25
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V4.S4, V26.S4, V0.S4
-	WORD $0x4fb41320 // fmla v0.4s, v25.4s, v20.s[1]
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V12.S4, V26.S4, V2.S4
-	WORD $0x4fb51322 // fmla v2.4s, v25.4s, v21.s[1]
-	FMOVQ 16(R1), F24
-	FMOVQ 80(R1), F25
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V8.S4, V26.S4, V1.S4
-	WORD $0x4fb41321 // fmla v1.4s, v25.4s, v20.s[1]
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V16.S4, V26.S4, V3.S4
-	WORD $0x4fb51323 // fmla v3.4s, v25.4s, v21.s[1]
-	ADD $640, R1
-	SUBS $1, R3, R3
-	BNE loop14
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
+rows14:
+	MOVD panel+16(FP), R6
 	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	ADD R2, R4
-	ADD R2, R4
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
-	ADD $0, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	FMOVQ 0(R19), F0
 	FMOVQ 16(R19), F1
 
 loop15:
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1R.P 8(R8), [V11.D2]
-	FMOVQ 128(R1), F12
-	FMOVQ 256(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6029c2 // saddlp v2.4s, v14.8h
-	WORD $0x4e6029e3 // saddlp v3.4s, v15.8h
-	FMOVQ 144(R1), F12
-	FMOVQ 272(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6029c4 // saddlp v4.4s, v14.8h
-	WORD $0x4e6029e5 // saddlp v5.4s, v15.8h
-	FMOVQ 192(R1), F12
-	FMOVQ 320(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6029c6 // saddlp v6.4s, v14.8h
-	WORD $0x4e6029e7 // saddlp v7.4s, v15.8h
-	FMOVQ 208(R1), F12
-	FMOVQ 336(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6029c8 // saddlp v8.4s, v14.8h
-	WORD $0x4e6029e9 // saddlp v9.4s, v15.8h
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1R.P 8(R8), [V11.D2]
-	FMOVQ 384(R1), F12
-	FMOVQ 512(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6069c2 // sadalp v2.4s, v14.8h
-	WORD $0x4e6069e3 // sadalp v3.4s, v15.8h
-	FMOVQ 400(R1), F12
-	FMOVQ 528(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6069c4 // sadalp v4.4s, v14.8h
-	WORD $0x4e6069e5 // sadalp v5.4s, v15.8h
-	FMOVQ 448(R1), F12
-	FMOVQ 576(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6069c6 // sadalp v6.4s, v14.8h
-	WORD $0x4e6069e7 // sadalp v7.4s, v15.8h
-	FMOVQ 464(R1), F12
-	FMOVQ 592(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6069c8 // sadalp v8.4s, v14.8h
-	WORD $0x4e6069e9 // sadalp v9.4s, v15.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V8.S4, V6.S4, V6.S4
-	FMOVQ.P 16(R8), F10
-	FMOVQ 0(R1), F12
-	FMOVQ 64(R1), F13
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
-	VFMLA V2.S4, V14.S4, V0.S4
-	WORD $0x4faa11a0 // fmla v0.4s, v13.4s, v10.s[1]
-	FMOVQ 16(R1), F12
-	FMOVQ 80(R1), F13
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
-	VFMLA V6.S4, V14.S4, V1.S4
-	WORD $0x4faa11a1 // fmla v1.4s, v13.4s, v10.s[1]
-	ADD $640, R1
-	SUBS $1, R3, R3
-	BNE loop15
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD $32, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-
-loop16:
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1R.P 8(R8), [V11.D2]
-	FMOVQ 128(R1), F12
-	FMOVQ 256(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6029c2 // saddlp v2.4s, v14.8h
-	WORD $0x4e6029e3 // saddlp v3.4s, v15.8h
-	FMOVQ 144(R1), F12
-	FMOVQ 272(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6029c4 // saddlp v4.4s, v14.8h
-	WORD $0x4e6029e5 // saddlp v5.4s, v15.8h
-	FMOVQ 192(R1), F12
-	FMOVQ 320(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6029c6 // saddlp v6.4s, v14.8h
-	WORD $0x4e6029e7 // saddlp v7.4s, v15.8h
-	FMOVQ 208(R1), F12
-	FMOVQ 336(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6029c8 // saddlp v8.4s, v14.8h
-	WORD $0x4e6029e9 // saddlp v9.4s, v15.8h
-	VLD1R.P 8(R8), [V10.D2]
-	VLD1R.P 8(R8), [V11.D2]
-	FMOVQ 384(R1), F12
-	FMOVQ 512(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6069c2 // sadalp v2.4s, v14.8h
-	WORD $0x4e6069e3 // sadalp v3.4s, v15.8h
-	FMOVQ 400(R1), F12
-	FMOVQ 528(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6069c4 // sadalp v4.4s, v14.8h
-	WORD $0x4e6069e5 // sadalp v5.4s, v15.8h
-	FMOVQ 448(R1), F12
-	FMOVQ 576(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6069c6 // sadalp v6.4s, v14.8h
-	WORD $0x4e6069e7 // sadalp v7.4s, v15.8h
-	FMOVQ 464(R1), F12
-	FMOVQ 592(R1), F13
-	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
-	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
-	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
-	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
-	WORD $0x4e6069c8 // sadalp v8.4s, v14.8h
-	WORD $0x4e6069e9 // sadalp v9.4s, v15.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V8.S4, V6.S4, V6.S4
-	FMOVQ.P 16(R8), F10
-	FMOVQ 0(R1), F12
-	FMOVQ 64(R1), F13
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
-	VFMLA V2.S4, V14.S4, V0.S4
-	WORD $0x4faa11a0 // fmla v0.4s, v13.4s, v10.s[1]
-	FMOVQ 16(R1), F12
-	FMOVQ 80(R1), F13
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
-	VFMLA V6.S4, V14.S4, V1.S4
-	WORD $0x4faa11a1 // fmla v1.4s, v13.4s, v10.s[1]
-	ADD $640, R1
-	SUBS $1, R3, R3
-	BNE loop16
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	RET
-
-// func TileMinx4NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·TileMinx4NEON(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
-
-loop17:
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
 	PRFM 192(R5), PLDL2KEEP
 	ADD R16, R5, R5
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 128(R1), F24
-	FMOVQ 256(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b44 // saddlp v4.4s, v26.8h
-	WORD $0x4e602b65 // saddlp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4c // saddlp v12.4s, v26.8h
-	WORD $0x4e602b6d // saddlp v13.4s, v27.8h
-	FMOVQ 144(R1), F24
-	FMOVQ 272(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b46 // saddlp v6.4s, v26.8h
-	WORD $0x4e602b67 // saddlp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4e // saddlp v14.4s, v26.8h
-	WORD $0x4e602b6f // saddlp v15.4s, v27.8h
-	FMOVQ 192(R1), F24
-	FMOVQ 320(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b48 // saddlp v8.4s, v26.8h
-	WORD $0x4e602b69 // saddlp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b50 // saddlp v16.4s, v26.8h
-	WORD $0x4e602b71 // saddlp v17.4s, v27.8h
-	FMOVQ 208(R1), F24
-	FMOVQ 336(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b4a // saddlp v10.4s, v26.8h
-	WORD $0x4e602b6b // saddlp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b52 // saddlp v18.4s, v26.8h
-	WORD $0x4e602b73 // saddlp v19.4s, v27.8h
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 384(R1), F24
-	FMOVQ 512(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
-	FMOVQ 400(R1), F24
-	FMOVQ 528(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4e // sadalp v14.4s, v26.8h
-	WORD $0x4e606b6f // sadalp v15.4s, v27.8h
-	FMOVQ 448(R1), F24
-	FMOVQ 576(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b48 // sadalp v8.4s, v26.8h
-	WORD $0x4e606b69 // sadalp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b50 // sadalp v16.4s, v26.8h
-	WORD $0x4e606b71 // sadalp v17.4s, v27.8h
-	FMOVQ 464(R1), F24
-	FMOVQ 592(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
-	WORD $0x4e606b6b // sadalp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b52 // sadalp v18.4s, v26.8h
-	WORD $0x4e606b73 // sadalp v19.4s, v27.8h
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1R.P 8(R8), [V11.D2]
+	FMOVQ 128(R1), F12
+	FMOVQ 256(R1), F13
+	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
+	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
+	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
+	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
+	WORD $0x4e6029c2 // saddlp v2.4s, v14.8h
+	WORD $0x4e6029e3 // saddlp v3.4s, v15.8h
+	FMOVQ 144(R1), F12
+	FMOVQ 272(R1), F13
+	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
+	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
+	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
+	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
+	WORD $0x4e6029c4 // saddlp v4.4s, v14.8h
+	WORD $0x4e6029e5 // saddlp v5.4s, v15.8h
+	FMOVQ 192(R1), F12
+	FMOVQ 320(R1), F13
+	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
+	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
+	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
+	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
+	WORD $0x4e6029c6 // saddlp v6.4s, v14.8h
+	WORD $0x4e6029e7 // saddlp v7.4s, v15.8h
+	FMOVQ 208(R1), F12
+	FMOVQ 336(R1), F13
+	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
+	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
+	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
+	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
+	WORD $0x4e6029c8 // saddlp v8.4s, v14.8h
+	WORD $0x4e6029e9 // saddlp v9.4s, v15.8h
+	VLD1R.P 8(R8), [V10.D2]
+	VLD1R.P 8(R8), [V11.D2]
+	FMOVQ 384(R1), F12
+	FMOVQ 512(R1), F13
+	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
+	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
+	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
+	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
+	WORD $0x4e6069c2 // sadalp v2.4s, v14.8h
+	WORD $0x4e6069e3 // sadalp v3.4s, v15.8h
+	FMOVQ 400(R1), F12
+	FMOVQ 528(R1), F13
+	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
+	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
+	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
+	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
+	WORD $0x4e6069c4 // sadalp v4.4s, v14.8h
+	WORD $0x4e6069e5 // sadalp v5.4s, v15.8h
+	FMOVQ 448(R1), F12
+	FMOVQ 576(R1), F13
+	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
+	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
+	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
+	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
+	WORD $0x4e6069c6 // sadalp v6.4s, v14.8h
+	WORD $0x4e6069e7 // sadalp v7.4s, v15.8h
+	FMOVQ 464(R1), F12
+	FMOVQ 592(R1), F13
+	WORD $0x0e2ac18e // smull v14.8h, v12.8b, v10.8b
+	WORD $0x0e2b81ae // smlal v14.8h, v13.8b, v11.8b
+	WORD $0x4e2ac18f // smull2 v15.8h, v12.16b, v10.16b
+	WORD $0x4e2b81af // smlal2 v15.8h, v13.16b, v11.16b
+	WORD $0x4e6069c8 // sadalp v8.4s, v14.8h
+	WORD $0x4e6069e9 // sadalp v9.4s, v15.8h
+	VADDP V3.S4, V2.S4, V2.S4
 	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V4.S4, V2.S4, V2.S4
 	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
 	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	VADDP V14.S4, V12.S4, V12.S4
-	VADDP V17.S4, V16.S4, V16.S4
-	VADDP V19.S4, V18.S4, V18.S4
-	VADDP V18.S4, V16.S4, V16.S4
-	FMOVQ.P 16(R8), F20
-	FMOVQ.P 16(R9), F21
-	FMOVQ 0(R1), F24
-	FMOVQ 64(R1), F25
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V4.S4, V26.S4, V0.S4
-	WORD $0x4fb41320 // fmla v0.4s, v25.4s, v20.s[1]
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V12.S4, V26.S4, V2.S4
-	WORD $0x4fb51322 // fmla v2.4s, v25.4s, v21.s[1]
-	FMOVQ 16(R1), F24
-	FMOVQ 80(R1), F25
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V8.S4, V26.S4, V1.S4
-	WORD $0x4fb41321 // fmla v1.4s, v25.4s, v20.s[1]
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V16.S4, V26.S4, V3.S4
-	WORD $0x4fb51323 // fmla v3.4s, v25.4s, v21.s[1]
+	VADDP V8.S4, V6.S4, V6.S4
+	FMOVQ.P 16(R8), F10
+	FMOVQ 0(R6), F12
+	FMOVQ 64(R6), F13
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
+	VFMLA V2.S4, V14.S4, V0.S4
+	WORD $0x4faa11a0 // fmla v0.4s, v13.4s, v10.s[1]
+	FMOVQ 16(R6), F12
+	FMOVQ 80(R6), F13
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4f8a918e // fmul v14.4s, v12.4s, v10.s[0]
+	VFMLA V6.S4, V14.S4, V1.S4
+	WORD $0x4faa11a1 // fmla v1.4s, v13.4s, v10.s[1]
 	ADD $640, R1
+	ADD $640, R6
 	SUBS $1, R3, R3
-	BNE loop17
+	BNE loop15
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows14
+	ADD R7, R0
+	ADD R2, R4
+	RET
+
+// func TileMinx4NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·TileMinx4NEON(SB), NOSPLIT, $0-64
 	MOVD y+0(FP), R0
 	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
 	MOVD a+32(FP), R4
 	MOVD lda+40(FP), R2
-	ADD $32, R1
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD $2, R23
+
+loop16:
+	MOVD ZR, R24
+
+rows17:
+	MOVD panel+16(FP), R6
+	MOVD n+24(FP), R3
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	FMOVQ 0(R19), F0
 	FMOVQ 16(R19), F1
@@ -2805,6 +1291,11 @@ loop17:
 	FMOVQ 16(R20), F3
 
 loop18:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VLD1R.P 8(R8), [V20.D2]
 	VLD1R.P 8(R8), [V21.D2]
 	VLD1R.P 8(R9), [V22.D2]
@@ -2939,8 +1430,8 @@ loop18:
 	VADDP V18.S4, V16.S4, V16.S4
 	FMOVQ.P 16(R8), F20
 	FMOVQ.P 16(R9), F21
-	FMOVQ 0(R1), F24
-	FMOVQ 64(R1), F25
+	FMOVQ 0(R6), F24
+	FMOVQ 64(R6), F25
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
 	VFMLA V4.S4, V26.S4, V0.S4
@@ -2949,8 +1440,8 @@ loop18:
 	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
 	VFMLA V12.S4, V26.S4, V2.S4
 	WORD $0x4fb51322 // fmla v2.4s, v25.4s, v21.s[1]
-	FMOVQ 16(R1), F24
-	FMOVQ 80(R1), F25
+	FMOVQ 16(R6), F24
+	FMOVQ 80(R6), F25
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
 	VFMLA V8.S4, V26.S4, V1.S4
@@ -2960,400 +1451,52 @@ loop18:
 	VFMLA V16.S4, V26.S4, V3.S4
 	WORD $0x4fb51323 // fmla v3.4s, v25.4s, v21.s[1]
 	ADD $640, R1
+	ADD $640, R6
 	SUBS $1, R3, R3
 	BNE loop18
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 16(R19)
 	FMOVQ F2, 0(R20)
 	FMOVQ F3, 16(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
+	MOVD ZR, R16
+	ADD $32, R24
+	CMP $64, R24
+	BNE rows17
 	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
-
-loop19:
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 128(R1), F24
-	FMOVQ 256(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b44 // saddlp v4.4s, v26.8h
-	WORD $0x4e602b65 // saddlp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4c // saddlp v12.4s, v26.8h
-	WORD $0x4e602b6d // saddlp v13.4s, v27.8h
-	FMOVQ 144(R1), F24
-	FMOVQ 272(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b46 // saddlp v6.4s, v26.8h
-	WORD $0x4e602b67 // saddlp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4e // saddlp v14.4s, v26.8h
-	WORD $0x4e602b6f // saddlp v15.4s, v27.8h
-	FMOVQ 192(R1), F24
-	FMOVQ 320(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b48 // saddlp v8.4s, v26.8h
-	WORD $0x4e602b69 // saddlp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b50 // saddlp v16.4s, v26.8h
-	WORD $0x4e602b71 // saddlp v17.4s, v27.8h
-	FMOVQ 208(R1), F24
-	FMOVQ 336(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b4a // saddlp v10.4s, v26.8h
-	WORD $0x4e602b6b // saddlp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b52 // saddlp v18.4s, v26.8h
-	WORD $0x4e602b73 // saddlp v19.4s, v27.8h
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 384(R1), F24
-	FMOVQ 512(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
-	FMOVQ 400(R1), F24
-	FMOVQ 528(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4e // sadalp v14.4s, v26.8h
-	WORD $0x4e606b6f // sadalp v15.4s, v27.8h
-	FMOVQ 448(R1), F24
-	FMOVQ 576(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b48 // sadalp v8.4s, v26.8h
-	WORD $0x4e606b69 // sadalp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b50 // sadalp v16.4s, v26.8h
-	WORD $0x4e606b71 // sadalp v17.4s, v27.8h
-	FMOVQ 464(R1), F24
-	FMOVQ 592(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
-	WORD $0x4e606b6b // sadalp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b52 // sadalp v18.4s, v26.8h
-	WORD $0x4e606b73 // sadalp v19.4s, v27.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	VADDP V14.S4, V12.S4, V12.S4
-	VADDP V17.S4, V16.S4, V16.S4
-	VADDP V19.S4, V18.S4, V18.S4
-	VADDP V18.S4, V16.S4, V16.S4
-	FMOVQ.P 16(R8), F20
-	FMOVQ.P 16(R9), F21
-	FMOVQ 0(R1), F24
-	FMOVQ 64(R1), F25
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V4.S4, V26.S4, V0.S4
-	WORD $0x4fb41320 // fmla v0.4s, v25.4s, v20.s[1]
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V12.S4, V26.S4, V2.S4
-	WORD $0x4fb51322 // fmla v2.4s, v25.4s, v21.s[1]
-	FMOVQ 16(R1), F24
-	FMOVQ 80(R1), F25
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V8.S4, V26.S4, V1.S4
-	WORD $0x4fb41321 // fmla v1.4s, v25.4s, v20.s[1]
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V16.S4, V26.S4, V3.S4
-	WORD $0x4fb51323 // fmla v3.4s, v25.4s, v21.s[1]
-	ADD $640, R1
-	SUBS $1, R3, R3
-	BNE loop19
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
 	ADD R2, R4
+	ADD R7, R0
 	ADD R2, R4
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $32, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 16(R19), F1
-	FMOVQ 0(R20), F2
-	FMOVQ 16(R20), F3
-
-loop20:
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 128(R1), F24
-	FMOVQ 256(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b44 // saddlp v4.4s, v26.8h
-	WORD $0x4e602b65 // saddlp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4c // saddlp v12.4s, v26.8h
-	WORD $0x4e602b6d // saddlp v13.4s, v27.8h
-	FMOVQ 144(R1), F24
-	FMOVQ 272(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b46 // saddlp v6.4s, v26.8h
-	WORD $0x4e602b67 // saddlp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b4e // saddlp v14.4s, v26.8h
-	WORD $0x4e602b6f // saddlp v15.4s, v27.8h
-	FMOVQ 192(R1), F24
-	FMOVQ 320(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b48 // saddlp v8.4s, v26.8h
-	WORD $0x4e602b69 // saddlp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b50 // saddlp v16.4s, v26.8h
-	WORD $0x4e602b71 // saddlp v17.4s, v27.8h
-	FMOVQ 208(R1), F24
-	FMOVQ 336(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e602b4a // saddlp v10.4s, v26.8h
-	WORD $0x4e602b6b // saddlp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e602b52 // saddlp v18.4s, v26.8h
-	WORD $0x4e602b73 // saddlp v19.4s, v27.8h
-	VLD1R.P 8(R8), [V20.D2]
-	VLD1R.P 8(R8), [V21.D2]
-	VLD1R.P 8(R9), [V22.D2]
-	VLD1R.P 8(R9), [V23.D2]
-	FMOVQ 384(R1), F24
-	FMOVQ 512(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
-	FMOVQ 400(R1), F24
-	FMOVQ 528(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b4e // sadalp v14.4s, v26.8h
-	WORD $0x4e606b6f // sadalp v15.4s, v27.8h
-	FMOVQ 448(R1), F24
-	FMOVQ 576(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b48 // sadalp v8.4s, v26.8h
-	WORD $0x4e606b69 // sadalp v9.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b50 // sadalp v16.4s, v26.8h
-	WORD $0x4e606b71 // sadalp v17.4s, v27.8h
-	FMOVQ 464(R1), F24
-	FMOVQ 592(R1), F25
-	WORD $0x0e34c31a // smull v26.8h, v24.8b, v20.8b
-	WORD $0x0e35833a // smlal v26.8h, v25.8b, v21.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
-	WORD $0x4e35833b // smlal2 v27.8h, v25.16b, v21.16b
-	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
-	WORD $0x4e606b6b // sadalp v11.4s, v27.8h
-	WORD $0x0e36c31a // smull v26.8h, v24.8b, v22.8b
-	WORD $0x0e37833a // smlal v26.8h, v25.8b, v23.8b
-	WORD $0x4e36c31b // smull2 v27.8h, v24.16b, v22.16b
-	WORD $0x4e37833b // smlal2 v27.8h, v25.16b, v23.16b
-	WORD $0x4e606b52 // sadalp v18.4s, v26.8h
-	WORD $0x4e606b73 // sadalp v19.4s, v27.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	VADDP V13.S4, V12.S4, V12.S4
-	VADDP V15.S4, V14.S4, V14.S4
-	VADDP V14.S4, V12.S4, V12.S4
-	VADDP V17.S4, V16.S4, V16.S4
-	VADDP V19.S4, V18.S4, V18.S4
-	VADDP V18.S4, V16.S4, V16.S4
-	FMOVQ.P 16(R8), F20
-	FMOVQ.P 16(R9), F21
-	FMOVQ 0(R1), F24
-	FMOVQ 64(R1), F25
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V4.S4, V26.S4, V0.S4
-	WORD $0x4fb41320 // fmla v0.4s, v25.4s, v20.s[1]
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V12.S4, V26.S4, V2.S4
-	WORD $0x4fb51322 // fmla v2.4s, v25.4s, v21.s[1]
-	FMOVQ 16(R1), F24
-	FMOVQ 80(R1), F25
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4f94931a // fmul v26.4s, v24.4s, v20.s[0]
-	VFMLA V8.S4, V26.S4, V1.S4
-	WORD $0x4fb41321 // fmla v1.4s, v25.4s, v20.s[1]
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4f95931a // fmul v26.4s, v24.4s, v21.s[0]
-	VFMLA V16.S4, V26.S4, V3.S4
-	WORD $0x4fb51323 // fmla v3.4s, v25.4s, v21.s[1]
-	ADD $640, R1
-	SUBS $1, R3, R3
-	BNE loop20
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 16(R19)
-	FMOVQ F2, 0(R20)
-	FMOVQ F3, 16(R20)
+	SUBS $1, R23, R23
+	BNE loop16
 	RET
 
 // func TileHalvesx2NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 TEXT ·TileHalvesx2NEON(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
 	MOVD y+0(FP), R0
 	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
 	MOVD a+32(FP), R4
 	MOVD lda+40(FP), R2
-	ADD $0, R1
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD ZR, R24
+
+rows19:
+	MOVD panel+16(FP), R6
+	MOVD n+24(FP), R3
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	FMOVQ 0(R19), F0
 	FMOVQ 0(R20), F1
 
-loop21:
+loop20:
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -3397,7 +1540,7 @@ loop21:
 	VADDP V9.S4, V8.S4, V8.S4
 	VADDP V11.S4, V10.S4, V10.S4
 	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 64(R1), F16
+	FMOVQ 64(R6), F16
 	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
 	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
 	VLD1R.P 8(R8), [V12.D2]
@@ -3438,12 +1581,12 @@ loop21:
 	VADDP V9.S4, V8.S4, V8.S4
 	VADDP V11.S4, V10.S4, V10.S4
 	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 128(R1), F16
+	FMOVQ 128(R6), F16
 	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
 	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
 	FMOVQ.P 16(R8), F12
 	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F16
+	FMOVQ 0(R6), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
 	VFMLA V2.S4, V18.S4, V0.S4
@@ -3451,368 +1594,48 @@ loop21:
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
 	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
+	ADD $704, R6
 	SUBS $1, R3, R3
-	BNE loop21
+	BNE loop20
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 0(R20)
+	MOVD ZR, R16
+	ADD $16, R24
+	CMP $64, R24
+	BNE rows19
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	RET
+
+// func TileHalvesx3NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·TileHalvesx3NEON(SB), NOSPLIT, $0-64
 	MOVD y+0(FP), R0
 	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
 	MOVD a+32(FP), R4
 	MOVD lda+40(FP), R2
-	ADD $64, R1
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD ZR, R24
+
+rows21:
+	MOVD panel+16(FP), R6
+	MOVD n+24(FP), R3
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
-	ADD $16, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	FMOVQ 0(R19), F0
 	FMOVQ 0(R20), F1
 
 loop22:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 192(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 208(R1), F16
-	FMOVQ 336(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 448(R1), F16
-	FMOVQ 576(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 464(R1), F16
-	FMOVQ 592(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop22
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop23:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 192(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 208(R1), F16
-	FMOVQ 336(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 64(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 448(R1), F16
-	FMOVQ 576(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 464(R1), F16
-	FMOVQ 592(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 128(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop23
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $48, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop24:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 192(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 208(R1), F16
-	FMOVQ 336(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 448(R1), F16
-	FMOVQ 576(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 464(R1), F16
-	FMOVQ 592(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop24
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	RET
-
-// func TileHalvesx3NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·TileHalvesx3NEON(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop25:
 	PRFM 0(R5), PLDL2KEEP
 	PRFM 64(R5), PLDL2KEEP
 	PRFM 128(R5), PLDL2KEEP
@@ -3856,7 +1679,7 @@ loop25:
 	VADDP V9.S4, V8.S4, V8.S4
 	VADDP V11.S4, V10.S4, V10.S4
 	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 64(R1), F16
+	FMOVQ 64(R6), F16
 	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
 	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
 	VLD1R.P 8(R8), [V12.D2]
@@ -3897,12 +1720,12 @@ loop25:
 	VADDP V9.S4, V8.S4, V8.S4
 	VADDP V11.S4, V10.S4, V10.S4
 	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 128(R1), F16
+	FMOVQ 128(R6), F16
 	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
 	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
 	FMOVQ.P 16(R8), F12
 	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F16
+	FMOVQ 0(R6), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
 	VFMLA V2.S4, V18.S4, V0.S4
@@ -3910,138 +1733,139 @@ loop25:
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
 	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
+	ADD $704, R6
 	SUBS $1, R3, R3
-	BNE loop25
+	BNE loop22
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $16, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
+	MOVD ZR, R16
+	ADD $16, R24
+	CMP $64, R24
+	BNE rows21
+	ADD R7, R0
+	ADD R2, R4
+	ADD R7, R0
+	ADD R2, R4
+	MOVD ZR, R24
 
-loop26:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 192(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 208(R1), F16
-	FMOVQ 336(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+rows23:
+	MOVD panel+16(FP), R6
+	MOVD n+24(FP), R3
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
+	MOVD R4, R8
+	ADD R24, R0, R19
+	MOVD R19, R19
+	FMOVQ 0(R19), F0
+
+loop24:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1R.P 8(R8), [V7.D2]
+	FMOVQ 192(R1), F8
+	FMOVQ 320(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602942 // saddlp v2.4s, v10.8h
+	WORD $0x4e602963 // saddlp v3.4s, v11.8h
+	FMOVQ 208(R1), F8
+	FMOVQ 336(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602944 // saddlp v4.4s, v10.8h
+	WORD $0x4e602965 // saddlp v5.4s, v11.8h
+	VADDP V3.S4, V2.S4, V2.S4
 	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 448(R1), F16
-	FMOVQ 576(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 464(R1), F16
-	FMOVQ 592(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
+	VADDP V4.S4, V2.S4, V2.S4
+	FMOVQ 64(R6), F8
+	WORD $0x4ea89c41 // mul v1.4s, v2.4s, v8.4s
+	VLD1R.P 8(R8), [V6.D2]
+	VLD1R.P 8(R8), [V7.D2]
+	FMOVQ 448(R1), F8
+	FMOVQ 576(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602942 // saddlp v2.4s, v10.8h
+	WORD $0x4e602963 // saddlp v3.4s, v11.8h
+	FMOVQ 464(R1), F8
+	FMOVQ 592(R1), F9
+	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
+	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
+	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
+	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
+	WORD $0x4e602944 // saddlp v4.4s, v10.8h
+	WORD $0x4e602965 // saddlp v5.4s, v11.8h
+	VADDP V3.S4, V2.S4, V2.S4
 	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
+	VADDP V4.S4, V2.S4, V2.S4
+	FMOVQ 128(R6), F8
+	WORD $0x4ea89441 // mla v1.4s, v2.4s, v8.4s
+	FMOVQ.P 16(R8), F6
+	FMOVQ 0(R6), F8
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
+	VFMLA V1.S4, V10.S4, V0.S4
 	ADD $704, R1
+	ADD $704, R6
 	SUBS $1, R3, R3
-	BNE loop26
+	BNE loop24
 	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
+	MOVD ZR, R16
+	ADD $16, R24
+	CMP $64, R24
+	BNE rows23
+	ADD R7, R0
+	ADD R2, R4
+	RET
+
+// func TileHalvesx4NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
+TEXT ·TileHalvesx4NEON(SB), NOSPLIT, $0-64
 	MOVD y+0(FP), R0
 	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
 	MOVD a+32(FP), R4
 	MOVD lda+40(FP), R2
-	ADD $32, R1
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R16
+	MOVD $2, R23
+
+loop25:
+	MOVD ZR, R24
+
+rows26:
+	MOVD panel+16(FP), R6
+	MOVD n+24(FP), R3
+	AND $16, R24, R1
+	ADD R1<<2, R6, R1
+	AND $32, R24, R12
+	ADD R12, R1
+	ADD R24, R6
 	MOVD R4, R8
 	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
+	ADD R24, R0, R19
+	MOVD R19, R19
 	ADD R7, R19, R20
 	FMOVQ 0(R19), F0
 	FMOVQ 0(R20), F1
 
 loop27:
+	PRFM 0(R5), PLDL2KEEP
+	PRFM 64(R5), PLDL2KEEP
+	PRFM 128(R5), PLDL2KEEP
+	PRFM 192(R5), PLDL2KEEP
+	ADD R16, R5, R5
 	VLD1R.P 8(R8), [V12.D2]
 	VLD1R.P 8(R8), [V13.D2]
 	VLD1R.P 8(R9), [V14.D2]
@@ -4080,7 +1904,7 @@ loop27:
 	VADDP V9.S4, V8.S4, V8.S4
 	VADDP V11.S4, V10.S4, V10.S4
 	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 64(R1), F16
+	FMOVQ 64(R6), F16
 	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
 	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
 	VLD1R.P 8(R8), [V12.D2]
@@ -4121,12 +1945,12 @@ loop27:
 	VADDP V9.S4, V8.S4, V8.S4
 	VADDP V11.S4, V10.S4, V10.S4
 	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 128(R1), F16
+	FMOVQ 128(R6), F16
 	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
 	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
 	FMOVQ.P 16(R8), F12
 	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F16
+	FMOVQ 0(R6), F16
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
 	VFMLA V2.S4, V18.S4, V0.S4
@@ -4134,3892 +1958,19 @@ loop27:
 	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
 	VFMLA V3.S4, V18.S4, V1.S4
 	ADD $704, R1
+	ADD $704, R6
 	SUBS $1, R3, R3
 	BNE loop27
 	FMOVQ F0, 0(R19)
 	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $48, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop28:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 192(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 208(R1), F16
-	FMOVQ 336(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 448(R1), F16
-	FMOVQ 576(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 464(R1), F16
-	FMOVQ 592(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop28
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD $0, R0
+	MOVD ZR, R16
+	ADD $16, R24
+	CMP $64, R24
+	BNE rows26
 	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	FMOVQ 0(R19), F0
-
-loop29:
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1R.P 8(R8), [V7.D2]
-	FMOVQ 192(R1), F8
-	FMOVQ 320(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602942 // saddlp v2.4s, v10.8h
-	WORD $0x4e602963 // saddlp v3.4s, v11.8h
-	FMOVQ 208(R1), F8
-	FMOVQ 336(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602944 // saddlp v4.4s, v10.8h
-	WORD $0x4e602965 // saddlp v5.4s, v11.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	FMOVQ 64(R1), F8
-	WORD $0x4ea89c41 // mul v1.4s, v2.4s, v8.4s
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1R.P 8(R8), [V7.D2]
-	FMOVQ 448(R1), F8
-	FMOVQ 576(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602942 // saddlp v2.4s, v10.8h
-	WORD $0x4e602963 // saddlp v3.4s, v11.8h
-	FMOVQ 464(R1), F8
-	FMOVQ 592(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602944 // saddlp v4.4s, v10.8h
-	WORD $0x4e602965 // saddlp v5.4s, v11.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	FMOVQ 128(R1), F8
-	WORD $0x4ea89441 // mla v1.4s, v2.4s, v8.4s
-	FMOVQ.P 16(R8), F6
-	FMOVQ 0(R1), F8
-	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
-	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	VFMLA V1.S4, V10.S4, V0.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop29
-	FMOVQ F0, 0(R19)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
 	ADD R2, R4
+	ADD R7, R0
 	ADD R2, R4
-	MOVD R4, R8
-	ADD $16, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	FMOVQ 0(R19), F0
-
-loop30:
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1R.P 8(R8), [V7.D2]
-	FMOVQ 192(R1), F8
-	FMOVQ 320(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602942 // saddlp v2.4s, v10.8h
-	WORD $0x4e602963 // saddlp v3.4s, v11.8h
-	FMOVQ 208(R1), F8
-	FMOVQ 336(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602944 // saddlp v4.4s, v10.8h
-	WORD $0x4e602965 // saddlp v5.4s, v11.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	FMOVQ 16(R1), F8
-	WORD $0x4ea89c41 // mul v1.4s, v2.4s, v8.4s
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1R.P 8(R8), [V7.D2]
-	FMOVQ 448(R1), F8
-	FMOVQ 576(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602942 // saddlp v2.4s, v10.8h
-	WORD $0x4e602963 // saddlp v3.4s, v11.8h
-	FMOVQ 464(R1), F8
-	FMOVQ 592(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602944 // saddlp v4.4s, v10.8h
-	WORD $0x4e602965 // saddlp v5.4s, v11.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	FMOVQ 80(R1), F8
-	WORD $0x4ea89441 // mla v1.4s, v2.4s, v8.4s
-	FMOVQ.P 16(R8), F6
-	FMOVQ -48(R1), F8
-	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
-	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	VFMLA V1.S4, V10.S4, V0.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop30
-	FMOVQ F0, 0(R19)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD $32, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	FMOVQ 0(R19), F0
-
-loop31:
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1R.P 8(R8), [V7.D2]
-	FMOVQ 192(R1), F8
-	FMOVQ 320(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602942 // saddlp v2.4s, v10.8h
-	WORD $0x4e602963 // saddlp v3.4s, v11.8h
-	FMOVQ 208(R1), F8
-	FMOVQ 336(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602944 // saddlp v4.4s, v10.8h
-	WORD $0x4e602965 // saddlp v5.4s, v11.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	FMOVQ 64(R1), F8
-	WORD $0x4ea89c41 // mul v1.4s, v2.4s, v8.4s
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1R.P 8(R8), [V7.D2]
-	FMOVQ 448(R1), F8
-	FMOVQ 576(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602942 // saddlp v2.4s, v10.8h
-	WORD $0x4e602963 // saddlp v3.4s, v11.8h
-	FMOVQ 464(R1), F8
-	FMOVQ 592(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602944 // saddlp v4.4s, v10.8h
-	WORD $0x4e602965 // saddlp v5.4s, v11.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	FMOVQ 128(R1), F8
-	WORD $0x4ea89441 // mla v1.4s, v2.4s, v8.4s
-	FMOVQ.P 16(R8), F6
-	FMOVQ 0(R1), F8
-	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
-	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	VFMLA V1.S4, V10.S4, V0.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop31
-	FMOVQ F0, 0(R19)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD $48, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	FMOVQ 0(R19), F0
-
-loop32:
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1R.P 8(R8), [V7.D2]
-	FMOVQ 192(R1), F8
-	FMOVQ 320(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602942 // saddlp v2.4s, v10.8h
-	WORD $0x4e602963 // saddlp v3.4s, v11.8h
-	FMOVQ 208(R1), F8
-	FMOVQ 336(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602944 // saddlp v4.4s, v10.8h
-	WORD $0x4e602965 // saddlp v5.4s, v11.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	FMOVQ 16(R1), F8
-	WORD $0x4ea89c41 // mul v1.4s, v2.4s, v8.4s
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1R.P 8(R8), [V7.D2]
-	FMOVQ 448(R1), F8
-	FMOVQ 576(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602942 // saddlp v2.4s, v10.8h
-	WORD $0x4e602963 // saddlp v3.4s, v11.8h
-	FMOVQ 464(R1), F8
-	FMOVQ 592(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602944 // saddlp v4.4s, v10.8h
-	WORD $0x4e602965 // saddlp v5.4s, v11.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	FMOVQ 80(R1), F8
-	WORD $0x4ea89441 // mla v1.4s, v2.4s, v8.4s
-	FMOVQ.P 16(R8), F6
-	FMOVQ -48(R1), F8
-	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
-	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	VFMLA V1.S4, V10.S4, V0.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop32
-	FMOVQ F0, 0(R19)
-	RET
-
-// func TileHalvesx4NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·TileHalvesx4NEON(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop33:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 192(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 208(R1), F16
-	FMOVQ 336(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 64(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 448(R1), F16
-	FMOVQ 576(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 464(R1), F16
-	FMOVQ 592(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 128(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop33
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $16, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop34:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 192(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 208(R1), F16
-	FMOVQ 336(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 448(R1), F16
-	FMOVQ 576(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 464(R1), F16
-	FMOVQ 592(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop34
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop35:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 192(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 208(R1), F16
-	FMOVQ 336(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 64(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 448(R1), F16
-	FMOVQ 576(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 464(R1), F16
-	FMOVQ 592(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 128(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop35
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $48, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop36:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 192(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 208(R1), F16
-	FMOVQ 336(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 448(R1), F16
-	FMOVQ 576(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 464(R1), F16
-	FMOVQ 592(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop36
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop37:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 192(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 208(R1), F16
-	FMOVQ 336(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 64(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 448(R1), F16
-	FMOVQ 576(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 464(R1), F16
-	FMOVQ 592(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 128(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop37
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $16, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop38:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 192(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 208(R1), F16
-	FMOVQ 336(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 448(R1), F16
-	FMOVQ 576(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 464(R1), F16
-	FMOVQ 592(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop38
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $32, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop39:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 192(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 208(R1), F16
-	FMOVQ 336(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 64(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 448(R1), F16
-	FMOVQ 576(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 464(R1), F16
-	FMOVQ 592(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 128(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop39
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $48, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop40:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 192(R1), F16
-	FMOVQ 320(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 208(R1), F16
-	FMOVQ 336(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 448(R1), F16
-	FMOVQ 576(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 464(R1), F16
-	FMOVQ 592(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	ADD $704, R1
-	SUBS $1, R3, R3
-	BNE loop40
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	RET
-
-// func TileHalvesMinx2NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·TileHalvesMinx2NEON(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop41:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 384(R1), F16
-	FMOVQ 512(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 400(R1), F16
-	FMOVQ 528(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 64(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 640(R1), F16
-	FMOVQ 768(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 656(R1), F16
-	FMOVQ 784(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 128(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop41
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $16, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop42:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 384(R1), F16
-	FMOVQ 512(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 400(R1), F16
-	FMOVQ 528(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 640(R1), F16
-	FMOVQ 768(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 656(R1), F16
-	FMOVQ 784(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop42
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop43:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 384(R1), F16
-	FMOVQ 512(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 400(R1), F16
-	FMOVQ 528(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 64(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 640(R1), F16
-	FMOVQ 768(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 656(R1), F16
-	FMOVQ 784(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 128(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop43
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $48, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop44:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 384(R1), F16
-	FMOVQ 512(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 400(R1), F16
-	FMOVQ 528(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 640(R1), F16
-	FMOVQ 768(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 656(R1), F16
-	FMOVQ 784(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop44
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	RET
-
-// func TileHalvesMinx3NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·TileHalvesMinx3NEON(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop45:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 384(R1), F16
-	FMOVQ 512(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 400(R1), F16
-	FMOVQ 528(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 64(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 640(R1), F16
-	FMOVQ 768(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 656(R1), F16
-	FMOVQ 784(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 128(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop45
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $16, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop46:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 384(R1), F16
-	FMOVQ 512(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 400(R1), F16
-	FMOVQ 528(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 640(R1), F16
-	FMOVQ 768(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 656(R1), F16
-	FMOVQ 784(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop46
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop47:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 384(R1), F16
-	FMOVQ 512(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 400(R1), F16
-	FMOVQ 528(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 64(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 640(R1), F16
-	FMOVQ 768(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 656(R1), F16
-	FMOVQ 784(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 128(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop47
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $48, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop48:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 384(R1), F16
-	FMOVQ 512(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 400(R1), F16
-	FMOVQ 528(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 640(R1), F16
-	FMOVQ 768(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 656(R1), F16
-	FMOVQ 784(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop48
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD $0, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	FMOVQ 0(R19), F0
-
-loop49:
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1R.P 8(R8), [V7.D2]
-	FMOVQ 384(R1), F8
-	FMOVQ 512(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602942 // saddlp v2.4s, v10.8h
-	WORD $0x4e602963 // saddlp v3.4s, v11.8h
-	FMOVQ 400(R1), F8
-	FMOVQ 528(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602944 // saddlp v4.4s, v10.8h
-	WORD $0x4e602965 // saddlp v5.4s, v11.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	FMOVQ 64(R1), F8
-	WORD $0x4ea89c41 // mul v1.4s, v2.4s, v8.4s
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1R.P 8(R8), [V7.D2]
-	FMOVQ 640(R1), F8
-	FMOVQ 768(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602942 // saddlp v2.4s, v10.8h
-	WORD $0x4e602963 // saddlp v3.4s, v11.8h
-	FMOVQ 656(R1), F8
-	FMOVQ 784(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602944 // saddlp v4.4s, v10.8h
-	WORD $0x4e602965 // saddlp v5.4s, v11.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	FMOVQ 128(R1), F8
-	WORD $0x4ea89441 // mla v1.4s, v2.4s, v8.4s
-	FMOVQ.P 16(R8), F6
-	FMOVQ 0(R1), F8
-	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
-	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	VFMLA V1.S4, V10.S4, V0.S4
-	VDUP V6.S[3], V3.S4
-	VSHL $16, V3.S4, V2.S4
-	WORD $0x4f300442 // sshr v2.4s, v2.4s, #16
-	WORD $0x4f300463 // sshr v3.4s, v3.4s, #16
-	FMOVQ 256(R1), F9
-	FMOVQ 320(R1), F10
-	WORD $0x4ea29d29 // mul v9.4s, v9.4s, v2.4s
-	WORD $0x4ea39549 // mla v9.4s, v10.4s, v3.4s
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	WORD $0x4f869129 // fmul v9.4s, v9.4s, v6.s[0]
-	FMOVQ 192(R1), F10
-	VFMLA V10.S4, V9.S4, V0.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop49
-	FMOVQ F0, 0(R19)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD $16, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	FMOVQ 0(R19), F0
-
-loop50:
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1R.P 8(R8), [V7.D2]
-	FMOVQ 384(R1), F8
-	FMOVQ 512(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602942 // saddlp v2.4s, v10.8h
-	WORD $0x4e602963 // saddlp v3.4s, v11.8h
-	FMOVQ 400(R1), F8
-	FMOVQ 528(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602944 // saddlp v4.4s, v10.8h
-	WORD $0x4e602965 // saddlp v5.4s, v11.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	FMOVQ 16(R1), F8
-	WORD $0x4ea89c41 // mul v1.4s, v2.4s, v8.4s
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1R.P 8(R8), [V7.D2]
-	FMOVQ 640(R1), F8
-	FMOVQ 768(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602942 // saddlp v2.4s, v10.8h
-	WORD $0x4e602963 // saddlp v3.4s, v11.8h
-	FMOVQ 656(R1), F8
-	FMOVQ 784(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602944 // saddlp v4.4s, v10.8h
-	WORD $0x4e602965 // saddlp v5.4s, v11.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	FMOVQ 80(R1), F8
-	WORD $0x4ea89441 // mla v1.4s, v2.4s, v8.4s
-	FMOVQ.P 16(R8), F6
-	FMOVQ -48(R1), F8
-	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
-	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	VFMLA V1.S4, V10.S4, V0.S4
-	VDUP V6.S[3], V3.S4
-	VSHL $16, V3.S4, V2.S4
-	WORD $0x4f300442 // sshr v2.4s, v2.4s, #16
-	WORD $0x4f300463 // sshr v3.4s, v3.4s, #16
-	FMOVQ 208(R1), F9
-	FMOVQ 272(R1), F10
-	WORD $0x4ea29d29 // mul v9.4s, v9.4s, v2.4s
-	WORD $0x4ea39549 // mla v9.4s, v10.4s, v3.4s
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	WORD $0x4f869129 // fmul v9.4s, v9.4s, v6.s[0]
-	FMOVQ 144(R1), F10
-	VFMLA V10.S4, V9.S4, V0.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop50
-	FMOVQ F0, 0(R19)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD $32, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	FMOVQ 0(R19), F0
-
-loop51:
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1R.P 8(R8), [V7.D2]
-	FMOVQ 384(R1), F8
-	FMOVQ 512(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602942 // saddlp v2.4s, v10.8h
-	WORD $0x4e602963 // saddlp v3.4s, v11.8h
-	FMOVQ 400(R1), F8
-	FMOVQ 528(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602944 // saddlp v4.4s, v10.8h
-	WORD $0x4e602965 // saddlp v5.4s, v11.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	FMOVQ 64(R1), F8
-	WORD $0x4ea89c41 // mul v1.4s, v2.4s, v8.4s
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1R.P 8(R8), [V7.D2]
-	FMOVQ 640(R1), F8
-	FMOVQ 768(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602942 // saddlp v2.4s, v10.8h
-	WORD $0x4e602963 // saddlp v3.4s, v11.8h
-	FMOVQ 656(R1), F8
-	FMOVQ 784(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602944 // saddlp v4.4s, v10.8h
-	WORD $0x4e602965 // saddlp v5.4s, v11.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	FMOVQ 128(R1), F8
-	WORD $0x4ea89441 // mla v1.4s, v2.4s, v8.4s
-	FMOVQ.P 16(R8), F6
-	FMOVQ 0(R1), F8
-	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
-	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	VFMLA V1.S4, V10.S4, V0.S4
-	VDUP V6.S[3], V3.S4
-	VSHL $16, V3.S4, V2.S4
-	WORD $0x4f300442 // sshr v2.4s, v2.4s, #16
-	WORD $0x4f300463 // sshr v3.4s, v3.4s, #16
-	FMOVQ 256(R1), F9
-	FMOVQ 320(R1), F10
-	WORD $0x4ea29d29 // mul v9.4s, v9.4s, v2.4s
-	WORD $0x4ea39549 // mla v9.4s, v10.4s, v3.4s
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	WORD $0x4f869129 // fmul v9.4s, v9.4s, v6.s[0]
-	FMOVQ 192(R1), F10
-	VFMLA V10.S4, V9.S4, V0.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop51
-	FMOVQ F0, 0(R19)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD $48, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	FMOVQ 0(R19), F0
-
-loop52:
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1R.P 8(R8), [V7.D2]
-	FMOVQ 384(R1), F8
-	FMOVQ 512(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602942 // saddlp v2.4s, v10.8h
-	WORD $0x4e602963 // saddlp v3.4s, v11.8h
-	FMOVQ 400(R1), F8
-	FMOVQ 528(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602944 // saddlp v4.4s, v10.8h
-	WORD $0x4e602965 // saddlp v5.4s, v11.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	FMOVQ 16(R1), F8
-	WORD $0x4ea89c41 // mul v1.4s, v2.4s, v8.4s
-	VLD1R.P 8(R8), [V6.D2]
-	VLD1R.P 8(R8), [V7.D2]
-	FMOVQ 640(R1), F8
-	FMOVQ 768(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602942 // saddlp v2.4s, v10.8h
-	WORD $0x4e602963 // saddlp v3.4s, v11.8h
-	FMOVQ 656(R1), F8
-	FMOVQ 784(R1), F9
-	WORD $0x0e26c10a // smull v10.8h, v8.8b, v6.8b
-	WORD $0x0e27812a // smlal v10.8h, v9.8b, v7.8b
-	WORD $0x4e26c10b // smull2 v11.8h, v8.16b, v6.16b
-	WORD $0x4e27812b // smlal2 v11.8h, v9.16b, v7.16b
-	WORD $0x4e602944 // saddlp v4.4s, v10.8h
-	WORD $0x4e602965 // saddlp v5.4s, v11.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V4.S4, V2.S4, V2.S4
-	FMOVQ 80(R1), F8
-	WORD $0x4ea89441 // mla v1.4s, v2.4s, v8.4s
-	FMOVQ.P 16(R8), F6
-	FMOVQ -48(R1), F8
-	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
-	WORD $0x4f86910a // fmul v10.4s, v8.4s, v6.s[0]
-	VFMLA V1.S4, V10.S4, V0.S4
-	VDUP V6.S[3], V3.S4
-	VSHL $16, V3.S4, V2.S4
-	WORD $0x4f300442 // sshr v2.4s, v2.4s, #16
-	WORD $0x4f300463 // sshr v3.4s, v3.4s, #16
-	FMOVQ 208(R1), F9
-	FMOVQ 272(R1), F10
-	WORD $0x4ea29d29 // mul v9.4s, v9.4s, v2.4s
-	WORD $0x4ea39549 // mla v9.4s, v10.4s, v3.4s
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	WORD $0x4f869129 // fmul v9.4s, v9.4s, v6.s[0]
-	FMOVQ 144(R1), F10
-	VFMLA V10.S4, V9.S4, V0.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop52
-	FMOVQ F0, 0(R19)
-	RET
-
-// func TileHalvesMinx4NEON(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-TEXT ·TileHalvesMinx4NEON(SB), NOSPLIT, $0-64
-	MOVD ahead+48(FP), R5
-	MOVD step+56(FP), R16
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop53:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
-	ADD R16, R5, R5
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 384(R1), F16
-	FMOVQ 512(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 400(R1), F16
-	FMOVQ 528(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 64(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 640(R1), F16
-	FMOVQ 768(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 656(R1), F16
-	FMOVQ 784(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 128(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop53
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $16, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop54:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 384(R1), F16
-	FMOVQ 512(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 400(R1), F16
-	FMOVQ 528(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 640(R1), F16
-	FMOVQ 768(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 656(R1), F16
-	FMOVQ 784(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop54
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $32, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop55:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 384(R1), F16
-	FMOVQ 512(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 400(R1), F16
-	FMOVQ 528(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 64(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 640(R1), F16
-	FMOVQ 768(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 656(R1), F16
-	FMOVQ 784(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 128(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop55
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $48, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop56:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 384(R1), F16
-	FMOVQ 512(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 400(R1), F16
-	FMOVQ 528(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 640(R1), F16
-	FMOVQ 768(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 656(R1), F16
-	FMOVQ 784(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop56
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $0, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $0, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop57:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 384(R1), F16
-	FMOVQ 512(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 400(R1), F16
-	FMOVQ 528(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 64(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 640(R1), F16
-	FMOVQ 768(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 656(R1), F16
-	FMOVQ 784(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 128(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop57
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $64, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $16, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop58:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 384(R1), F16
-	FMOVQ 512(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 400(R1), F16
-	FMOVQ 528(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 640(R1), F16
-	FMOVQ 768(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 656(R1), F16
-	FMOVQ 784(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop58
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $32, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $32, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop59:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 384(R1), F16
-	FMOVQ 512(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 400(R1), F16
-	FMOVQ 528(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 64(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 640(R1), F16
-	FMOVQ 768(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 656(R1), F16
-	FMOVQ 784(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 128(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ 0(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 256(R1), F17
-	FMOVQ 320(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 192(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop59
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
-	MOVD y+0(FP), R0
-	MOVD ldy+8(FP), R7
-	MOVD panel+16(FP), R1
-	MOVD n+24(FP), R3
-	MOVD a+32(FP), R4
-	MOVD lda+40(FP), R2
-	ADD $96, R1
-	ADD R2, R4
-	ADD R2, R4
-	MOVD R4, R8
-	ADD R2, R8, R9
-	ADD $48, R0
-	ADD R7, R0
-	ADD R7, R0
-	MOVD R0, R19
-	ADD R7, R19, R20
-	FMOVQ 0(R19), F0
-	FMOVQ 0(R20), F1
-
-loop60:
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 384(R1), F16
-	FMOVQ 512(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 400(R1), F16
-	FMOVQ 528(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 16(R1), F16
-	WORD $0x4eb09c82 // mul v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09d03 // mul v3.4s, v8.4s, v16.4s
-	VLD1R.P 8(R8), [V12.D2]
-	VLD1R.P 8(R8), [V13.D2]
-	VLD1R.P 8(R9), [V14.D2]
-	VLD1R.P 8(R9), [V15.D2]
-	FMOVQ 640(R1), F16
-	FMOVQ 768(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a44 // saddlp v4.4s, v18.8h
-	WORD $0x4e602a65 // saddlp v5.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a48 // saddlp v8.4s, v18.8h
-	WORD $0x4e602a69 // saddlp v9.4s, v19.8h
-	FMOVQ 656(R1), F16
-	FMOVQ 784(R1), F17
-	WORD $0x0e2cc212 // smull v18.8h, v16.8b, v12.8b
-	WORD $0x0e2d8232 // smlal v18.8h, v17.8b, v13.8b
-	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
-	WORD $0x4e2d8233 // smlal2 v19.8h, v17.16b, v13.16b
-	WORD $0x4e602a46 // saddlp v6.4s, v18.8h
-	WORD $0x4e602a67 // saddlp v7.4s, v19.8h
-	WORD $0x0e2ec212 // smull v18.8h, v16.8b, v14.8b
-	WORD $0x0e2f8232 // smlal v18.8h, v17.8b, v15.8b
-	WORD $0x4e2ec213 // smull2 v19.8h, v16.16b, v14.16b
-	WORD $0x4e2f8233 // smlal2 v19.8h, v17.16b, v15.16b
-	WORD $0x4e602a4a // saddlp v10.4s, v18.8h
-	WORD $0x4e602a6b // saddlp v11.4s, v19.8h
-	VADDP V5.S4, V4.S4, V4.S4
-	VADDP V7.S4, V6.S4, V6.S4
-	VADDP V6.S4, V4.S4, V4.S4
-	VADDP V9.S4, V8.S4, V8.S4
-	VADDP V11.S4, V10.S4, V10.S4
-	VADDP V10.S4, V8.S4, V8.S4
-	FMOVQ 80(R1), F16
-	WORD $0x4eb09482 // mla v2.4s, v4.4s, v16.4s
-	WORD $0x4eb09503 // mla v3.4s, v8.4s, v16.4s
-	FMOVQ.P 16(R8), F12
-	FMOVQ.P 16(R9), F13
-	FMOVQ -48(R1), F16
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4f8c9212 // fmul v18.4s, v16.4s, v12.s[0]
-	VFMLA V2.S4, V18.S4, V0.S4
-	VDUP V12.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V0.S4
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4f8d9212 // fmul v18.4s, v16.4s, v13.s[0]
-	VFMLA V3.S4, V18.S4, V1.S4
-	VDUP V13.S[3], V5.S4
-	VSHL $16, V5.S4, V4.S4
-	WORD $0x4f300484 // sshr v4.4s, v4.4s, #16
-	WORD $0x4f3004a5 // sshr v5.4s, v5.4s, #16
-	FMOVQ 208(R1), F17
-	FMOVQ 272(R1), F18
-	WORD $0x4ea49e31 // mul v17.4s, v17.4s, v4.4s
-	WORD $0x4ea59651 // mla v17.4s, v18.4s, v5.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 144(R1), F18
-	VFMLA V18.S4, V17.S4, V1.S4
-	ADD $896, R1
-	SUBS $1, R3, R3
-	BNE loop60
-	FMOVQ F0, 0(R19)
-	FMOVQ F1, 0(R20)
+	SUBS $1, R23, R23
+	BNE loop25
 	RET

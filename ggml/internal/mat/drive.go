@@ -163,7 +163,7 @@ func (t *packedTiles) multiply(b, n int) {
 		lda = act.Stride(t.a.K) * act.WideBlockSize
 	}
 	for i := 0; i < t.n; {
-		rows := balance(t.n-i, t.k.rows())
+		rows := t.k.balance(t.n - i)
 		a := t.a.Address(i, b, t.k.Wide)
 		for j := range t.strips {
 			y, panel := &t.sums[i*ldy+j*StripRows], &t.panels[j*t.panel]
@@ -194,12 +194,17 @@ func partBlocks(blocks, n int, k *blockKernels) int {
 	return (part + superBlock - 1) / superBlock * superBlock
 }
 
-// balance returns the height of the next tile, if left rows are left and a tile
-// has at most most: 7 are 4 and 3, 9 are 3 and 3 and 3. Of two rows or more no
-// tile has just one.
-func balance(left, most int) int {
-	tiles := (left + most - 1) / most
-	return (left + tiles - 1) / tiles
+// balance returns the height of the next tile if left rows are left, two or more: with tiles of
+// 2, 3 and 4 rows, 7 are 4 and 3, 9 are 3 and 3 and 3. There are as few tiles as the heights
+// allow, and none of a single row.
+func (p *panel) balance(left int) int {
+	for tiles := (left + p.rows() - 1) / p.rows(); ; tiles++ {
+		for h := (left + tiles - 1) / tiles; h <= min(left, p.rows()); h++ {
+			if p.Tiles[h] != nil && left-h != 1 {
+				return h
+			}
+		}
+	}
 }
 
 // strip returns the bytes of the weights from row r on: at least height rows.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"mptgo/ggml/internal/cpu"
 	"mptgo/ggml/internal/probe"
 	"slices"
 	"testing"
@@ -281,23 +282,29 @@ func TestMatMulRefuses(t *testing.T) {
 }
 
 func TestBalance(t *testing.T) {
-	var mosts []int
-	for _, tier := range tested() {
-		for _, k := range tier.block {
+	for _, l := range cpu.Levels() {
+		for typ, k := range For(l).block {
 			if k != nil {
-				mosts = append(mosts, k.rows())
+				checkBalance(t, fmt.Sprint(l.Name, " ", gguf.Type(typ)), &k.panel)
 			}
 		}
 	}
-	for _, most := range mosts {
-		for n := 2; n < 1000; n++ {
-			for left := n; left > 0; {
-				rows := balance(left, most)
-				if rows < 2 || rows > most || rows > left {
-					t.Fatalf("%d of %d rows by at most %d: a tile of %d", left, n, most, rows)
-				}
-				left -= rows
+}
+
+// checkBalance wants tiles that there are, and at most one more of them than if there were all.
+func checkBalance(t *testing.T, name string, p *panel) {
+	t.Helper()
+	for n := 2; n < 1000; n++ {
+		tiles := 0
+		for left := n; left > 0; tiles++ {
+			rows := p.balance(left)
+			if rows < 2 || rows > left || rows > p.rows() || p.Tiles[rows] == nil {
+				t.Fatalf("%s: %d of %d rows: a tile of %d", name, left, n, rows)
 			}
+			left -= rows
+		}
+		if least := (n + p.rows() - 1) / p.rows(); tiles > least+1 {
+			t.Errorf("%s: %d rows in %d tiles, %d would do", name, n, tiles, least)
 		}
 	}
 }

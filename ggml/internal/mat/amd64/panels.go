@@ -120,13 +120,10 @@ var Plain4AVX512 = Panel{576, false, []Tile{
 	4:  TilePlain4x4AVX512,
 	5:  TilePlain4x5AVX512,
 	6:  TilePlain4x6AVX512,
-	7:  TilePlain4x7AVX512,
 	8:  TilePlain4x8AVX512,
 	9:  TilePlain4x9AVX512,
 	10: TilePlain4x10AVX512,
-	11: TilePlain4x11AVX512,
 	12: TilePlain4x12AVX512,
-	13: TilePlain4x13AVX512,
 	14: TilePlain4x14AVX512,
 }}
 
@@ -137,13 +134,10 @@ var Plain5AVX512 = Panel{576, false, []Tile{
 	4:  TilePlain5x4AVX512,
 	5:  TilePlain5x5AVX512,
 	6:  TilePlain5x6AVX512,
-	7:  TilePlain5x7AVX512,
 	8:  TilePlain5x8AVX512,
 	9:  TilePlain5x9AVX512,
 	10: TilePlain5x10AVX512,
-	11: TilePlain5x11AVX512,
 	12: TilePlain5x12AVX512,
-	13: TilePlain5x13AVX512,
 	14: TilePlain5x14AVX512,
 }}
 
@@ -154,13 +148,10 @@ var Plain8AVX512 = Panel{576, false, []Tile{
 	4:  TilePlain8x4AVX512,
 	5:  TilePlain8x5AVX512,
 	6:  TilePlain8x6AVX512,
-	7:  TilePlain8x7AVX512,
 	8:  TilePlain8x8AVX512,
 	9:  TilePlain8x9AVX512,
 	10: TilePlain8x10AVX512,
-	11: TilePlain8x11AVX512,
 	12: TilePlain8x12AVX512,
-	13: TilePlain8x13AVX512,
 	14: TilePlain8x14AVX512,
 }}
 
@@ -171,13 +162,10 @@ var MinAVX512 = Panel{640, false, []Tile{
 	4:  TileMinx4AVX512,
 	5:  TileMinx5AVX512,
 	6:  TileMinx6AVX512,
-	7:  TileMinx7AVX512,
 	8:  TileMinx8AVX512,
 	9:  TileMinx9AVX512,
 	10: TileMinx10AVX512,
-	11: TileMinx11AVX512,
 	12: TileMinx12AVX512,
-	13: TileMinx13AVX512,
 	14: TileMinx14AVX512,
 }}
 
@@ -186,10 +174,7 @@ var HalvesAVX512 = Panel{768, false, []Tile{
 	2: TileHalvesx2AVX512,
 	3: TileHalvesx3AVX512,
 	4: TileHalvesx4AVX512,
-	5: TileHalvesx5AVX512,
 	6: TileHalvesx6AVX512,
-	7: TileHalvesx7AVX512,
-	8: TileHalvesx8AVX512,
 	9: TileHalvesx9AVX512,
 }}
 
@@ -198,9 +183,6 @@ var HalvesMinAVX512 = Panel{832, false, []Tile{
 	2: TileHalvesMinx2AVX512,
 	3: TileHalvesMinx3AVX512,
 	4: TileHalvesMinx4AVX512,
-	5: TileHalvesMinx5AVX512,
 	6: TileHalvesMinx6AVX512,
-	7: TileHalvesMinx7AVX512,
-	8: TileHalvesMinx8AVX512,
 	9: TileHalvesMinx9AVX512,
 }}

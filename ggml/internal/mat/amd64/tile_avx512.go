@@ -39,13 +39,6 @@ func TilePlain4x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda in
 //go:noescape
 func TilePlain4x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TilePlain4x7AVX512 adds the product of n blocks of a panel of codes with zero point 8 with
-// 7 rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
-// at ahead and moves ahead by step.
-//
-//go:noescape
-func TilePlain4x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
 // TilePlain4x8AVX512 adds the product of n blocks of a panel of codes with zero point 8 with
 // 8 rows of activations to y. ldy and lda are in bytes. For each block it fetches some lines
 // at ahead and moves ahead by step.
@@ -67,26 +60,12 @@ func TilePlain4x9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda in
 //go:noescape
 func TilePlain4x10AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TilePlain4x11AVX512 adds the product of n blocks of a panel of codes with zero point 8
-// with 11 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
-// lines at ahead and moves ahead by step.
-//
-//go:noescape
-func TilePlain4x11AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
 // TilePlain4x12AVX512 adds the product of n blocks of a panel of codes with zero point 8
 // with 12 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
 // lines at ahead and moves ahead by step.
 //
 //go:noescape
 func TilePlain4x12AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TilePlain4x13AVX512 adds the product of n blocks of a panel of codes with zero point 8
-// with 13 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
-// lines at ahead and moves ahead by step.
-//
-//go:noescape
-func TilePlain4x13AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // TilePlain4x14AVX512 adds the product of n blocks of a panel of codes with zero point 8
 // with 14 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
@@ -130,13 +109,6 @@ func TilePlain5x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda in
 //go:noescape
 func TilePlain5x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TilePlain5x7AVX512 adds the product of n blocks of a panel of codes with zero point 16
-// with 7 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
-// lines at ahead and moves ahead by step.
-//
-//go:noescape
-func TilePlain5x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
 // TilePlain5x8AVX512 adds the product of n blocks of a panel of codes with zero point 16
 // with 8 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
 // lines at ahead and moves ahead by step.
@@ -158,26 +130,12 @@ func TilePlain5x9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda in
 //go:noescape
 func TilePlain5x10AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TilePlain5x11AVX512 adds the product of n blocks of a panel of codes with zero point 16
-// with 11 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
-// lines at ahead and moves ahead by step.
-//
-//go:noescape
-func TilePlain5x11AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
 // TilePlain5x12AVX512 adds the product of n blocks of a panel of codes with zero point 16
 // with 12 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
 // lines at ahead and moves ahead by step.
 //
 //go:noescape
 func TilePlain5x12AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TilePlain5x13AVX512 adds the product of n blocks of a panel of codes with zero point 16
-// with 13 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
-// lines at ahead and moves ahead by step.
-//
-//go:noescape
-func TilePlain5x13AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // TilePlain5x14AVX512 adds the product of n blocks of a panel of codes with zero point 16
 // with 14 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
@@ -221,13 +179,6 @@ func TilePlain8x5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda in
 //go:noescape
 func TilePlain8x6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TilePlain8x7AVX512 adds the product of n blocks of a panel of codes with zero point 128
-// with 7 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
-// lines at ahead and moves ahead by step.
-//
-//go:noescape
-func TilePlain8x7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
 // TilePlain8x8AVX512 adds the product of n blocks of a panel of codes with zero point 128
 // with 8 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
 // lines at ahead and moves ahead by step.
@@ -249,26 +200,12 @@ func TilePlain8x9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda in
 //go:noescape
 func TilePlain8x10AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TilePlain8x11AVX512 adds the product of n blocks of a panel of codes with zero point 128
-// with 11 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
-// lines at ahead and moves ahead by step.
-//
-//go:noescape
-func TilePlain8x11AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
 // TilePlain8x12AVX512 adds the product of n blocks of a panel of codes with zero point 128
 // with 12 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
 // lines at ahead and moves ahead by step.
 //
 //go:noescape
 func TilePlain8x12AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TilePlain8x13AVX512 adds the product of n blocks of a panel of codes with zero point 128
-// with 13 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
-// lines at ahead and moves ahead by step.
-//
-//go:noescape
-func TilePlain8x13AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // TilePlain8x14AVX512 adds the product of n blocks of a panel of codes with zero point 128
 // with 14 rows of activations to y. ldy and lda are in bytes. For each block it fetches some
@@ -312,13 +249,6 @@ func TileMinx5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, 
 //go:noescape
 func TileMinx6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileMinx7AVX512 adds the product of n blocks of a panel of codes with minima with 7 rows
-// of activations to y. ldy and lda are in bytes. For each block it fetches some lines at
-// ahead and moves ahead by step.
-//
-//go:noescape
-func TileMinx7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
 // TileMinx8AVX512 adds the product of n blocks of a panel of codes with minima with 8 rows
 // of activations to y. ldy and lda are in bytes. For each block it fetches some lines at
 // ahead and moves ahead by step.
@@ -340,26 +270,12 @@ func TileMinx9AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, 
 //go:noescape
 func TileMinx10AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileMinx11AVX512 adds the product of n blocks of a panel of codes with minima with 11 rows
-// of activations to y. ldy and lda are in bytes. For each block it fetches some lines at
-// ahead and moves ahead by step.
-//
-//go:noescape
-func TileMinx11AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
 // TileMinx12AVX512 adds the product of n blocks of a panel of codes with minima with 12 rows
 // of activations to y. ldy and lda are in bytes. For each block it fetches some lines at
 // ahead and moves ahead by step.
 //
 //go:noescape
 func TileMinx12AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileMinx13AVX512 adds the product of n blocks of a panel of codes with minima with 13 rows
-// of activations to y. ldy and lda are in bytes. For each block it fetches some lines at
-// ahead and moves ahead by step.
-//
-//go:noescape
-func TileMinx13AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // TileMinx14AVX512 adds the product of n blocks of a panel of codes with minima with 14 rows
 // of activations to y. ldy and lda are in bytes. For each block it fetches some lines at
@@ -389,33 +305,12 @@ func TileHalvesx3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda in
 //go:noescape
 func TileHalvesx4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileHalvesx5AVX512 adds the product of n blocks of a panel of codes with scales for each
-// 16, the zero point in the panel with 5 rows of activations to y. ldy and lda are in bytes.
-// For each block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func TileHalvesx5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
 // TileHalvesx6AVX512 adds the product of n blocks of a panel of codes with scales for each
 // 16, the zero point in the panel with 6 rows of activations to y. ldy and lda are in bytes.
 // For each block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
 func TileHalvesx6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileHalvesx7AVX512 adds the product of n blocks of a panel of codes with scales for each
-// 16, the zero point in the panel with 7 rows of activations to y. ldy and lda are in bytes.
-// For each block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func TileHalvesx7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileHalvesx8AVX512 adds the product of n blocks of a panel of codes with scales for each
-// 16, the zero point in the panel with 8 rows of activations to y. ldy and lda are in bytes.
-// For each block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func TileHalvesx8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // TileHalvesx9AVX512 adds the product of n blocks of a panel of codes with scales for each
 // 16, the zero point in the panel with 9 rows of activations to y. ldy and lda are in bytes.
@@ -445,33 +340,12 @@ func TileHalvesMinx3AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda
 //go:noescape
 func TileHalvesMinx4AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
-// TileHalvesMinx5AVX512 adds the product of n blocks of a panel of codes with scales and
-// minima for each 16 with 5 rows of activations to y. ldy and lda are in bytes. For each
-// block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func TileHalvesMinx5AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
 // TileHalvesMinx6AVX512 adds the product of n blocks of a panel of codes with scales and
 // minima for each 16 with 6 rows of activations to y. ldy and lda are in bytes. For each
 // block it fetches some lines at ahead and moves ahead by step.
 //
 //go:noescape
 func TileHalvesMinx6AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileHalvesMinx7AVX512 adds the product of n blocks of a panel of codes with scales and
-// minima for each 16 with 7 rows of activations to y. ldy and lda are in bytes. For each
-// block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func TileHalvesMinx7AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
-
-// TileHalvesMinx8AVX512 adds the product of n blocks of a panel of codes with scales and
-// minima for each 16 with 8 rows of activations to y. ldy and lda are in bytes. For each
-// block it fetches some lines at ahead and moves ahead by step.
-//
-//go:noescape
-func TileHalvesMinx8AVX512(y *float32, ldy int, panel *byte, n int, a *byte, lda int, ahead uintptr, step int)
 
 // TileHalvesMinx9AVX512 adds the product of n blocks of a panel of codes with scales and
 // minima for each 16 with 9 rows of activations to y. ldy and lda are in bytes. For each

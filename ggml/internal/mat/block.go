@@ -56,6 +56,16 @@ var blockTypes = [...]*blockType{
 	gguf.MXFP4:   &blockMXFP4,
 }
 
+// blockSizes are the bytes of a block, by gguf.Type.
+var blockSizes = func() (sizes [len(blockTypes)]int) {
+	for typ, t := range blockTypes {
+		if t != nil {
+			_, sizes[typ] = gguf.Type(typ).Block()
+		}
+	}
+	return sizes
+}()
+
 // multiplyGeneric defines the product with block weights.
 func (p *product) multiplyGeneric() {
 	t := blockTypes[p.w.Type]

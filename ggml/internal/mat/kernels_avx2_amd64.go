@@ -67,39 +67,38 @@ var floatAVX2 = floatKernels{
 // eight times as many expanded ones.
 
 func expandIQ2_XXSAVX2(dst []expandedBlock, row []byte) {
-	expandAVX2(amd64.ExpandIQ2_XXSAVX2, gguf.IQ2_XXS, pointsIQ2_XXS(), dst, row)
+	expandAVX2(amd64.ExpandIQ2_XXSAVX2, blockSizes[gguf.IQ2_XXS], pointsIQ2_XXS(), dst, row)
 }
 
 func expandIQ2_XSAVX2(dst []expandedBlock, row []byte) {
-	expandAVX2(amd64.ExpandIQ2_XSAVX2, gguf.IQ2_XS, pointsIQ2_XS(), dst, row)
+	expandAVX2(amd64.ExpandIQ2_XSAVX2, blockSizes[gguf.IQ2_XS], pointsIQ2_XS(), dst, row)
 }
 
 func expandIQ2_SAVX2(dst []expandedBlock, row []byte) {
-	expandAVX2(amd64.ExpandIQ2_SAVX2, gguf.IQ2_S, pointsIQ2_S(), dst, row)
+	expandAVX2(amd64.ExpandIQ2_SAVX2, blockSizes[gguf.IQ2_S], pointsIQ2_S(), dst, row)
 }
 
 func expandIQ3_XXSAVX2(dst []expandedBlock, row []byte) {
-	expandAVX2(amd64.ExpandIQ3_XXSAVX2, gguf.IQ3_XXS, pointsIQ3_XXS(), dst, row)
+	expandAVX2(amd64.ExpandIQ3_XXSAVX2, blockSizes[gguf.IQ3_XXS], pointsIQ3_XXS(), dst, row)
 }
 
 func expandIQ3_SAVX2(dst []expandedBlock, row []byte) {
-	expandAVX2(amd64.ExpandIQ3_SAVX2, gguf.IQ3_S, pointsIQ3_S(), dst, row)
+	expandAVX2(amd64.ExpandIQ3_SAVX2, blockSizes[gguf.IQ3_S], pointsIQ3_S(), dst, row)
 }
 
 func expandTQ1_0AVX2(dst []expandedBlock, row []byte) {
-	expandAVX2(amd64.ExpandTQ1_0AVX2, gguf.TQ1_0, nil, dst, row)
+	expandAVX2(amd64.ExpandTQ1_0AVX2, blockSizes[gguf.TQ1_0], nil, dst, row)
 }
 
 func expandTQ2_0AVX2(dst []expandedBlock, row []byte) {
-	expandAVX2(amd64.ExpandTQ2_0AVX2, gguf.TQ2_0, nil, dst, row)
+	expandAVX2(amd64.ExpandTQ2_0AVX2, blockSizes[gguf.TQ2_0], nil, dst, row)
 }
 
-func expandAVX2(kernel func(dst, w *byte, n int, grid, masks *uint64), typ gguf.Type, grid []uint64, dst []expandedBlock, row []byte) {
+func expandAVX2(kernel func(dst, w *byte, n int, grid, masks *uint64), size int, grid []uint64, dst []expandedBlock, row []byte) {
 	n := len(dst) / superBlock
 	if n == 0 {
 		return
 	}
-	_, size := typ.Block()
 	_ = row[n*size-1]
 	kernel((*byte)(unsafe.Pointer(&dst[0])), &row[0], n, unsafe.SliceData(grid), &evenMasks[0])
 }

@@ -1,7 +1,7 @@
 package amd64
 
 import (
-	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
 	"mptgo/ggml/internal/_gen/kinds"
@@ -18,13 +18,13 @@ quantizeActs works like quantizeGeneric on n blocks.`)
 	g.load("wide", reg.RSI)
 	g.load("x", reg.RDX)
 	g.load("n", reg.RCX)
-	a := &acts{gen: g, block: Mem{Base: reg.RDI}, wide: Mem{Base: reg.RSI}, x: Mem{Base: reg.RDX}}
+	a := &acts{gen: g, block: operand.Mem{Base: reg.RDI}, wide: operand.Mem{Base: reg.RSI}, x: operand.Mem{Base: reg.RDX}}
 	g.VPCMPEQD(noSign, noSign, noSign)
-	g.VPSRLD(Imm(1), noSign, noSign)
+	g.VPSRLD(operand.Imm(1), noSign, noSign)
 	g.ones16(ones)
-	g.MOVL(U32(0x42fe0000), reg.EAX) // 127
+	g.MOVL(operand.U32(0x42fe0000), reg.EAX) // 127
 	g.VMOVD(reg.EAX, top127.AsX())
-	g.MOVL(U32(0x41000000), reg.EAX) // 8
+	g.MOVL(operand.U32(0x41000000), reg.EAX) // 8
 	g.VMOVD(reg.EAX, eight.AsX())
 	g.loop(reg.RCX, func() {
 		a.largest()
@@ -32,9 +32,9 @@ quantizeActs works like quantizeGeneric on n blocks.`)
 		a.codes()
 		a.sums()
 		g.Label("next")
-		g.ADDQ(U32(kinds.ActSize), reg.RDI)
-		g.ADDQ(U32(kinds.WideSize), reg.RSI)
-		g.ADDQ(U32(128), reg.RDX)
+		g.ADDQ(operand.U32(kinds.ActSize), reg.RDI)
+		g.ADDQ(operand.U32(kinds.WideSize), reg.RSI)
+		g.ADDQ(operand.U32(128), reg.RDX)
 	})
 	g.end()
 	a.special()
@@ -44,7 +44,7 @@ quantizeActs works like quantizeGeneric on n blocks.`)
 // acts is the kernel under construction. Y0 to Y3 hold a block.
 type acts struct {
 	*gen
-	block, wide, x Mem
+	block, wide, x operand.Mem
 }
 
 var (
@@ -63,23 +63,23 @@ func (a *acts) largest() {
 	a.VPMAXUD(reg.Y5, reg.Y4, reg.Y4)
 	a.VPMAXUD(reg.Y7, reg.Y6, reg.Y6)
 	a.VPMAXUD(reg.Y6, reg.Y4, reg.Y4)
-	a.VEXTRACTI128(Imm(1), reg.Y4, reg.X5)
+	a.VEXTRACTI128(operand.Imm(1), reg.Y4, reg.X5)
 	a.VPMAXUD(reg.X5, reg.X4, reg.X4)
-	a.VPSHUFD(Imm(0x4e), reg.X4, reg.X5)
+	a.VPSHUFD(operand.Imm(0x4e), reg.X4, reg.X5)
 	a.VPMAXUD(reg.X5, reg.X4, reg.X4)
-	a.VPSHUFD(Imm(0xb1), reg.X4, reg.X5)
+	a.VPSHUFD(operand.Imm(0xb1), reg.X4, reg.X5)
 	a.VPMAXUD(reg.X5, reg.X4, reg.X4)
 	a.VMOVD(reg.X4, reg.EAX)
 }
 
 // scales sets the scale and its inverse, Y5, or goes to special.
 func (a *acts) scales() {
-	a.CMPL(reg.EAX, U32(infBits))
-	a.JAE(LabelRef("notFinite"))
+	a.CMPL(reg.EAX, operand.U32(infBits))
+	a.JAE(operand.LabelRef("notFinite"))
 	a.VDIVSS(reg.X4, top127, reg.X5)
 	a.VMOVD(reg.X5, reg.EBX)
-	a.CMPL(reg.EBX, U32(infBits))
-	a.JE(LabelRef("zero"))
+	a.CMPL(reg.EBX, operand.U32(infBits))
+	a.JE(operand.LabelRef("zero"))
 	a.VDIVSS(top127, reg.X4, scale)
 	a.VMOVSS(scale, a.block.Offset(kinds.ActD))
 	a.VMOVSS(scale, a.wide.Offset(kinds.WideD))
@@ -95,11 +95,11 @@ func (a *acts) codes() {
 	a.VPACKSSDW(reg.Y1, reg.Y0, reg.Y0)
 	a.VPACKSSDW(reg.Y3, reg.Y2, reg.Y1)
 	for i, y := range ymm(0, 2) {
-		a.VPERMQ(Imm(0xd8), y, y)
+		a.VPERMQ(operand.Imm(0xd8), y, y)
 		a.VMOVDQU(y, a.wide.Offset(32*i))
 	}
 	a.VPACKSSWB(reg.Y1, reg.Y0, reg.Y2)
-	a.VPERMQ(Imm(0xd8), reg.Y2, reg.Y2)
+	a.VPERMQ(operand.Imm(0xd8), reg.Y2, reg.Y2)
 	a.VMOVDQU(reg.Y2, a.block)
 }
 
@@ -108,7 +108,7 @@ func (a *acts) sums() {
 	for i, y := range ymm(0, 2) {
 		a.VPMADDWD(ones, y, y)
 		x := []reg.Register{reg.X0, reg.X1}[i]
-		a.VEXTRACTI128(Imm(1), y, reg.X2)
+		a.VEXTRACTI128(operand.Imm(1), y, reg.X2)
 		a.VPADDD(reg.X2, x, x)
 	}
 	a.VPHADDD(reg.X1, reg.X0, reg.X0)
@@ -127,8 +127,8 @@ func (a *acts) sums() {
 // that count as zero.
 func (a *acts) special() {
 	a.Label("notFinite")
-	a.MOVL(U32(infBits|1<<22), reg.EAX)
-	a.JMP(LabelRef("empty"))
+	a.MOVL(operand.U32(infBits|1<<22), reg.EAX)
+	a.JMP(operand.LabelRef("empty"))
 	a.Label("zero")
 	a.XORL(reg.EAX, reg.EAX)
 	a.Label("empty")
@@ -140,5 +140,5 @@ func (a *acts) special() {
 	a.MOVL(reg.EAX, a.block.Offset(kinds.ActD))
 	a.MOVL(reg.EAX, a.block.Offset(kinds.ActS))
 	a.MOVL(reg.EAX, a.wide.Offset(kinds.WideD))
-	a.JMP(LabelRef("next"))
+	a.JMP(operand.LabelRef("next"))
 }

@@ -3,7 +3,7 @@ package amd64
 import (
 	"fmt"
 
-	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
 	"mptgo/ggml/internal/_gen/kinds"
@@ -52,7 +52,7 @@ func (x *expander) iq2xxs(j int) {
 	}
 	x.join(true)
 	x.MOVL(x.at(group+4), reg.EAX)
-	x.SHRL(Imm(28), reg.EAX)
+	x.SHRL(operand.Imm(28), reg.EAX)
 	x.oddScale(j)
 }
 
@@ -60,10 +60,10 @@ func (x *expander) iq2xs(j int) {
 	for l := range 4 {
 		x.MOVWLZX(x.at(x.typ.Codes+8*j+2*l), reg.EAX)
 		x.MOVL(reg.EAX, reg.EBX)
-		x.ANDL(U32(511), reg.EAX)
-		x.SHRL(Imm(9), reg.EBX)
+		x.ANDL(operand.U32(511), reg.EAX)
+		x.SHRL(operand.Imm(9), reg.EBX)
 		x.point8(l, reg.RAX)
-		x.quarter(l, Mem{Base: x.masks, Index: reg.RBX, Scale: 8}, signLow, signHigh)
+		x.quarter(l, operand.Mem{Base: x.masks, Index: reg.RBX, Scale: 8}, signLow, signHigh)
 	}
 	x.join(true)
 	x.oddScales(j, x.typ.Small.From+j)
@@ -91,7 +91,7 @@ func (x *expander) iq3xxs(j int) {
 	}
 	x.join(true)
 	x.MOVL(x.at(word), reg.EAX)
-	x.SHRL(Imm(28), reg.EAX)
+	x.SHRL(operand.Imm(28), reg.EAX)
 	x.oddScale(j)
 }
 
@@ -105,9 +105,9 @@ func (x *expander) iq3s(j int) {
 	x.join(false)
 	x.MOVBLZX(x.at(x.typ.Small.From+j/2), reg.EAX)
 	if j%2 == 1 {
-		x.SHRL(Imm(4), reg.EAX)
+		x.SHRL(operand.Imm(4), reg.EAX)
 	}
-	x.ANDL(U32(15), reg.EAX)
+	x.ANDL(operand.U32(15), reg.EAX)
 	x.oddScale(j)
 }
 
@@ -147,25 +147,25 @@ the points of the codebook, and masks those of signs.`, name))
 		g.VMOVD(reg.EAX, expandD)
 		g.VCVTPH2PS(expandD, expandD)
 		if factor != 1 {
-			g.MOVL(U32(map[float32]uint32{1. / 8: 0x3e000000, 1. / 4: 0x3e800000}[factor]), reg.EAX)
+			g.MOVL(operand.U32(map[float32]uint32{1. / 8: 0x3e000000, 1. / 4: 0x3e800000}[factor]), reg.EAX)
 			g.VMOVD(reg.EAX, expandTmp)
 			g.VMULSS(expandTmp, expandD, expandD)
 		}
 		for j := range 8 {
 			block(x, j)
 		}
-		g.ADDQ(U32(x.typ.Size), x.w)
-		g.ADDQ(U32(8*kinds.ExpandedSize), x.out)
+		g.ADDQ(operand.U32(x.typ.Size), x.w)
+		g.ADDQ(operand.U32(8*kinds.ExpandedSize), x.out)
 	})
 	g.end()
 }
 
 // at addresses a byte of the block.
-func (x *expander) at(offset int) Mem { return Mem{Base: x.w, Disp: offset} }
+func (x *expander) at(offset int) operand.Mem { return operand.Mem{Base: x.w, Disp: offset} }
 
 // field addresses a byte of the j-th expanded block.
-func (x *expander) field(j, offset int) Mem {
-	return Mem{Base: x.out, Disp: j*kinds.ExpandedSize + offset}
+func (x *expander) field(j, offset int) operand.Mem {
+	return operand.Mem{Base: x.out, Disp: j*kinds.ExpandedSize + offset}
 }
 
 // index sets AX to the byte at offset with the bits of DX, shifted left, that mask
@@ -173,13 +173,13 @@ func (x *expander) field(j, offset int) Mem {
 func (x *expander) index(offset, shift int, mask uint32) {
 	x.MOVBLZX(x.at(offset), reg.EAX)
 	x.MOVL(reg.EDX, reg.EBX)
-	x.SHLL(Imm(uint64(shift)), reg.EBX)
-	x.ANDL(U32(mask), reg.EBX)
+	x.SHLL(operand.Imm(uint64(shift)), reg.EBX)
+	x.ANDL(operand.U32(mask), reg.EBX)
 	x.ORL(reg.EBX, reg.EAX)
 }
 
 // quarter loads eight bytes into quarter l of two registers.
-func (x *expander) quarter(l int, from Mem, low, high reg.VecPhysical) {
+func (x *expander) quarter(l int, from operand.Mem, low, high reg.VecPhysical) {
 	to := []reg.VecPhysical{low, high}[l/2].AsX()
 	if l%2 == 0 {
 		x.VMOVQ(from, to)
@@ -190,16 +190,16 @@ func (x *expander) quarter(l int, from Mem, low, high reg.VecPhysical) {
 
 // point8 loads the l-th point of eight coordinates, point4 that of four.
 func (x *expander) point8(l int, index reg.Register) {
-	x.quarter(l, Mem{Base: x.grid, Index: index, Scale: 8}, expandLow, expandHigh)
+	x.quarter(l, operand.Mem{Base: x.grid, Index: index, Scale: 8}, expandLow, expandHigh)
 }
 
 func (x *expander) point4(l int, index reg.Register) {
-	from := Mem{Base: x.grid, Index: index, Scale: 8}
+	from := operand.Mem{Base: x.grid, Index: index, Scale: 8}
 	to := []reg.VecPhysical{expandLow, expandHigh}[l/4].AsX()
 	if l%4 == 0 {
 		x.VMOVD(from, to)
 	} else {
-		x.VPINSRD(Imm(uint64(l%4)), from, to, to)
+		x.VPINSRD(operand.Imm(uint64(l%4)), from, to, to)
 	}
 }
 
@@ -207,10 +207,10 @@ func (x *expander) point4(l int, index reg.Register) {
 func (x *expander) evenSigns(l, word int) {
 	x.MOVL(x.at(word), reg.EBX)
 	if l > 0 {
-		x.SHRL(Imm(uint64(7*l)), reg.EBX)
+		x.SHRL(operand.Imm(uint64(7*l)), reg.EBX)
 	}
-	x.ANDL(U32(127), reg.EBX)
-	x.quarter(l, Mem{Base: x.masks, Index: reg.RBX, Scale: 8}, signLow, signHigh)
+	x.ANDL(operand.U32(127), reg.EBX)
+	x.quarter(l, operand.Mem{Base: x.masks, Index: reg.RBX, Scale: 8}, signLow, signHigh)
 }
 
 // signs spreads the 32 signs at offset.
@@ -224,9 +224,9 @@ func (x *expander) signs(offset int) {
 // join brings the codes into one register, and the signs too if they are in two,
 // and negates: (v ^ sign) - sign. store writes them.
 func (x *expander) join(signs bool) {
-	x.VINSERTI128(Imm(1), expandHigh.AsX(), expandLow, expandLow)
+	x.VINSERTI128(operand.Imm(1), expandHigh.AsX(), expandLow, expandLow)
 	if signs {
-		x.VINSERTI128(Imm(1), signHigh.AsX(), signLow, signLow)
+		x.VINSERTI128(operand.Imm(1), signHigh.AsX(), signLow, signLow)
 	}
 	x.VPXOR(signLow, expandLow, expandLow)
 	x.VPSUBB(signLow, expandLow, expandLow)
@@ -235,12 +235,12 @@ func (x *expander) join(signs bool) {
 // oddScale stores the codes of block j with the scale d*(2s+1), s being in AX.
 func (x *expander) oddScale(j int) {
 	x.VMOVDQU(expandLow, x.field(j, 0))
-	x.LEAL(Mem{Base: reg.RAX, Index: reg.RAX, Scale: 1, Disp: 1}, reg.EAX)
+	x.LEAL(operand.Mem{Base: reg.RAX, Index: reg.RAX, Scale: 1, Disp: 1}, reg.EAX)
 	x.VXORPS(expandTmp, expandTmp, expandTmp)
 	x.VCVTSI2SSL(reg.EAX, expandTmp, expandTmp)
 	x.VMULSS(expandTmp, expandD, expandTmp)
 	x.VMOVSS(expandTmp, x.field(j, kinds.ExpandedD))
-	x.MOVL(U32(0x00010001), x.field(j, kinds.ExpandedS))
+	x.MOVL(operand.U32(0x00010001), x.field(j, kinds.ExpandedS))
 }
 
 // oddScales stores the codes of block j with d and the scales 2s+1 for each 16, s
@@ -250,11 +250,11 @@ func (x *expander) oddScales(j, offset int) {
 	x.VMOVSS(expandD, x.field(j, kinds.ExpandedD))
 	x.MOVBLZX(x.at(offset), reg.EAX)
 	x.MOVL(reg.EAX, reg.EBX)
-	x.ANDL(U32(15), reg.EAX)
-	x.SHRL(Imm(4), reg.EBX)
-	x.SHLL(Imm(16), reg.EBX)
+	x.ANDL(operand.U32(15), reg.EAX)
+	x.SHRL(operand.Imm(4), reg.EBX)
+	x.SHLL(operand.Imm(16), reg.EBX)
 	x.ORL(reg.EBX, reg.EAX)
-	x.LEAL(Mem{Base: reg.RAX, Index: reg.RAX, Scale: 1, Disp: 0x00010001}, reg.EAX)
+	x.LEAL(operand.Mem{Base: reg.RAX, Index: reg.RAX, Scale: 1, Disp: 0x00010001}, reg.EAX)
 	x.MOVL(reg.EAX, x.field(j, kinds.ExpandedS))
 }
 
@@ -263,7 +263,7 @@ func (x *expander) lessOne(j int) {
 	x.VPSUBB(x.all("one", 1), expandLow, expandLow)
 	x.VMOVDQU(expandLow, x.field(j, 0))
 	x.VMOVSS(expandD, x.field(j, kinds.ExpandedD))
-	x.MOVL(U32(0x00010001), x.field(j, kinds.ExpandedS))
+	x.MOVL(operand.U32(0x00010001), x.field(j, kinds.ExpandedS))
 }
 
 // digits sets the codes to the j-th 32 ternary digits of a block of TQ1_0: see
@@ -277,19 +277,19 @@ func (x *expander) digits(j int) {
 		x.VBROADCASTI128(x.at(32), low)
 	default:
 		x.VPBROADCASTD(x.at(48), low)
-		x.VINSERTI128(Imm(0), x.at(32), low, low)
+		x.VINSERTI128(operand.Imm(0), x.at(32), low, low)
 	}
 	power := x.constant(fmt.Sprintf("powers%d", j), digitPowers(j))
 	bytes := x.constant("evenBytes", words(func(int) uint16 { return 0x00ff }))
 	three := x.constant("threes", words(func(int) uint16 { return 3 }))
-	x.VPSRLW(Imm(8), low, high)
+	x.VPSRLW(operand.Imm(8), low, high)
 	x.VPAND(bytes, low, low)
 	for _, y := range []reg.VecPhysical{low, high} {
 		x.VPMULLW(power, y, y)
 		x.VPAND(bytes, y, y)
 		x.VPMULLW(three, y, y)
 	}
-	x.VPSRLW(Imm(8), low, low)
+	x.VPSRLW(operand.Imm(8), low, low)
 	x.VPAND(x.constant("oddBytes", words(func(int) uint16 { return 0xff00 })), high, high)
 	x.VPOR(high, low, low)
 }

@@ -3,7 +3,7 @@ package amd64
 import (
 	"fmt"
 
-	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
 	"mptgo/ggml/internal/_gen/kinds"
@@ -21,7 +21,7 @@ func emitPackExpanded(g *gen, kind string, head, codes int, body func(*pack)) {
 		p.put(reg.Y0, panelScale)
 		body(p)
 		p.advance(g, kinds.ExpandedSize)
-		g.ADDQ(U32(head+codes), p.out)
+		g.ADDQ(operand.U32(head+codes), p.out)
 	})
 	g.end()
 }
@@ -58,15 +58,15 @@ func (p *pack) expandedHalves() {
 	p.expandedBytes(64)
 	s := reg.Y8
 	dwords(p.gen, p.rowGroups, kinds.ExpandedS, s, reg.Y9)
-	p.VPSRLD(Imm(16), s, reg.Y1)
-	p.VPSLLD(Imm(16), s, reg.Y0)
-	p.VPSRLD(Imm(16), reg.Y0, reg.Y0)
+	p.VPSRLD(operand.Imm(16), s, reg.Y1)
+	p.VPSLLD(operand.Imm(16), s, reg.Y0)
+	p.VPSRLD(operand.Imm(16), reg.Y0, reg.Y0)
 	for i, y := range ymm(0, 2) {
 		p.VCVTDQ2PS(y, y)
 		p.put(y, []int{panelSub0, panelSub1}[i])
 	}
 	p.VPXOR(reg.Y0, reg.Y0, reg.Y0)
-	p.VPSLLW(Imm(6), s, s)
+	p.VPSLLW(operand.Imm(6), s, s)
 	p.VPSUBW(s, reg.Y0, s)
 	p.put(s, panelZero)
 }
@@ -77,7 +77,7 @@ func emitStreamExpanded(g *gen, name string, halves bool) {
 	s := newStream(g, streamTier{}, name, "expanded blocks")
 	g.loop(s.n, func() {
 		s.fetch(128)
-		s.VMOVDQU(Mem{Base: s.a}, rowAct)
+		s.VMOVDQU(operand.Mem{Base: s.a}, rowAct)
 		for group, rows := range [][]reg.VecPhysical{ymm(2, 6), ymm(6, 10)} {
 			for i, sum := range rows {
 				s.sumExpanded(4*group+i, sum, halves)
@@ -90,9 +90,9 @@ func emitStreamExpanded(g *gen, name string, halves bool) {
 		dwords(g, s.rowGroups, kinds.ExpandedD, reg.Y10, reg.Y11)
 		s.addSums(reg.Y2, reg.Y10)
 		s.advance(g, kinds.ExpandedSize)
-		g.ADDQ(U32(kinds.ActSize), s.a)
+		g.ADDQ(operand.U32(kinds.ActSize), s.a)
 	})
-	g.VMOVUPS(result, Mem{Base: s.y})
+	g.VMOVUPS(result, operand.Mem{Base: s.y})
 	g.end()
 }
 

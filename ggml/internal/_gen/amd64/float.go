@@ -3,7 +3,7 @@ package amd64
 import (
 	"fmt"
 
-	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
@@ -37,7 +37,7 @@ func step(typ string) int {
 }
 
 // widen loads eight values of any float type.
-func (g *gen) widen(typ string, m Mem, y reg.VecPhysical) {
+func (g *gen) widen(typ string, m operand.Mem, y reg.VecPhysical) {
 	switch typ {
 	case "F32":
 		g.VMOVUPS(m, y)
@@ -45,7 +45,7 @@ func (g *gen) widen(typ string, m Mem, y reg.VecPhysical) {
 		g.VCVTPH2PS(m, y)
 	case "BF16":
 		g.VPMOVZXWD(m, y)
-		g.VPSLLD(Imm(16), y, y)
+		g.VPSLLD(operand.Imm(16), y, y)
 	}
 }
 
@@ -66,7 +66,7 @@ dot%s adds the products of four rows of 16*n values, stride bytes
 apart, with x to the lanes of four results. For each 16 columns it fetches
 some lines at ahead and moves ahead by step.`, typ))
 	sums, x := ymm(0, 8), ymm(8, 10)
-	lanes := Mem{Base: reg.RDI}
+	lanes := operand.Mem{Base: reg.RDI}
 	w := fourRows(g)
 	g.load("lanes", reg.RDI)
 	g.load("x", reg.RDX)
@@ -79,15 +79,15 @@ some lines at ahead and moves ahead by step.`, typ))
 	g.loop(reg.RCX, func() {
 		g.fetch(reg.R11, reg.R12, 4*step(typ)/64)
 		for half, y := range x {
-			g.VMOVUPS(Mem{Base: reg.RDX, Disp: 32 * half}, y)
+			g.VMOVUPS(operand.Mem{Base: reg.RDX, Disp: 32 * half}, y)
 		}
 		for i, sum := range sums {
 			v := ymm(10, 16)[i%6]
 			g.widen(typ, w.at(i/2, i%2*step(typ)/2), v)
 			g.VFMADD231PS(x[i%2], v, sum)
 		}
-		g.ADDQ(U32(step(typ)), w.base)
-		g.ADDQ(U32(64), reg.RDX)
+		g.ADDQ(operand.U32(step(typ)), w.base)
+		g.ADDQ(operand.U32(64), reg.RDX)
 	})
 	for i, y := range sums {
 		g.VMOVUPS(y, lanes.Offset(32*i))
@@ -109,29 +109,29 @@ func newOuts(g *gen, first, distance string) outs {
 	g.load(distance, o[0].stride)
 	o[0].init(g)
 	for i := 1; i < 4; i++ {
-		g.LEAQ(Mem{Base: o[i-1].base, Index: o[0].stride, Scale: 4}, o[i].base)
+		g.LEAQ(operand.Mem{Base: o[i-1].base, Index: o[0].stride, Scale: 4}, o[i].base)
 	}
 	return o
 }
 
 // at returns the place of a lane.
-func (o outs) at(lane int) Mem { return o[lane/4].at(lane%4, 0) }
+func (o outs) at(lane int) operand.Mem { return o[lane/4].at(lane%4, 0) }
 
 // move moves all places on.
 func (o outs) move(g *gen, bytes uint32) {
 	for _, r := range o {
-		g.ADDQ(U32(bytes), r.base)
+		g.ADDQ(operand.U32(bytes), r.base)
 	}
 }
 
 // transpose8 turns eight rows of eight float32 into eight columns, Y0 to Y7,
 // which it hands out one by one. at returns where column 4*half of a row is.
-func (g *gen) transpose8(at func(row, half int) Mem, store func(column int, y reg.VecPhysical)) {
+func (g *gen) transpose8(at func(row, half int) operand.Mem, store func(column int, y reg.VecPhysical)) {
 	for half := range 2 {
 		in, mid := ymm(0, 4), ymm(4, 8)
 		for i, y := range in { // rows i and i+4 side by side
 			g.VMOVUPS(at(i, half), y.AsX())
-			g.VINSERTF128(Imm(1), at(i+4, half), y, y)
+			g.VINSERTF128(operand.Imm(1), at(i+4, half), y, y)
 		}
 		g.VUNPCKLPS(in[1], in[0], mid[0])
 		g.VUNPCKHPS(in[1], in[0], mid[1])
@@ -176,7 +176,7 @@ func (g *gen) widenX(typ string, from reg.VecPhysical, to reg.VecPhysical) {
 		return
 	}
 	g.VPMOVZXWD(from.AsX(), to)
-	g.VPSLLD(Imm(16), to, to)
+	g.VPSLLD(operand.Imm(16), to, to)
 }
 
 // emitFloatPack writes the kernel that unpacks eight rows into their half of a
@@ -190,7 +190,7 @@ some lines at ahead and moves ahead by step.`, typ))
 	g.load("w", w[0].base)
 	g.load("stride", w[0].stride)
 	w[0].init(g)
-	g.LEAQ(Mem{Base: w[0].base, Index: w[0].stride, Scale: 4}, w[1].base)
+	g.LEAQ(operand.Mem{Base: w[0].base, Index: w[0].stride, Scale: 4}, w[1].base)
 	out := newOuts(g, "panel", "lane")
 	g.load("n", reg.RCX)
 	g.load("ahead", reg.RDX)
@@ -199,7 +199,7 @@ some lines at ahead and moves ahead by step.`, typ))
 		g.fetch(reg.RDX, reg.R15, floatLines)
 		if typ == "F32" {
 			for half := range 2 {
-				g.transpose8(func(row, quarter int) Mem {
+				g.transpose8(func(row, quarter int) operand.Mem {
 					return w[row/4].at(row%4, 32*half+16*quarter)
 				}, func(column int, y reg.VecPhysical) {
 					g.VMOVUPS(y, out.at(8*half+column))
@@ -214,13 +214,13 @@ some lines at ahead and moves ahead by step.`, typ))
 				low, high := ymm(0, 8)[i], ymm(0, 8)[(i+1)%8]
 				g.widenX(typ, y, low)
 				g.VMOVUPS(low, out.at(i))
-				g.VEXTRACTI128(Imm(1), y, high.AsX())
+				g.VEXTRACTI128(operand.Imm(1), y, high.AsX())
 				g.widenX(typ, high, high)
 				g.VMOVUPS(high, out.at(8+i))
 			}
 		}
 		for _, r := range w {
-			g.ADDQ(U32(step(typ)), r.base)
+			g.ADDQ(operand.U32(step(typ)), r.base)
 		}
 		out.move(g, 64)
 	})
@@ -236,23 +236,32 @@ sortLanes sorts 128*n values by lanes, which are lane bytes apart.`)
 	g.load("n", reg.RCX)
 	g.loop(reg.RCX, func() {
 		for half := range 2 {
-			g.transpose8(func(row, quarter int) Mem {
-				return Mem{Base: reg.RSI, Disp: 64*row + 32*half + 16*quarter}
+			g.transpose8(func(row, quarter int) operand.Mem {
+				return operand.Mem{Base: reg.RSI, Disp: 64*row + 32*half + 16*quarter}
 			}, func(column int, y reg.VecPhysical) {
 				g.VMOVUPS(y, out.at(8*half+column))
 			})
 		}
-		g.ADDQ(U32(512), reg.RSI)
+		g.ADDQ(operand.U32(512), reg.RSI)
 		out.move(g, 32)
 	})
 	g.end()
 }
 
-// emitFloatTile writes the kernel of a panel times one to six rows of
-// activations.
+// floatTile is the kernel of a panel times one to six rows of activations.
 //
 //	Y0-Y11   sums, two registers for a row of activations
 //	Y12, Y13 sixteen rows of weights    Y14, Y15 a value of an activation row
+//
+//	RSI panel, then older sums   RCX what is left of it   RDX, R10 activations
+//	R9 tiles   R11 what the next tile reads   R12, R13 ahead and step   RDI results   RAX older
+type floatTile struct {
+	*gen
+	tokens int
+	x      [2]rows
+	sums   []reg.VecPhysical
+}
+
 func emitFloatTile(g *gen, tokens int) {
 	name := fmt.Sprintf("tileFloatx%d", tokens)
 	g.fn(name, "y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int", fmt.Sprintf(`
@@ -260,71 +269,88 @@ func emitFloatTile(g *gen, tokens int) {
 of %d rows of activations each, ldx bytes apart, plus the sums of older lanes: of
 a number of levels, level bytes apart. For each column it fetches at ahead
 and moves ahead by step.`, name, tokens))
-	x := [2]rows{{reg.RDX, reg.R8, reg.RBX}, {reg.R10, reg.R8, reg.RBX}}
-	g.load("x", x[0].base)
-	g.load("ldx", x[0].stride)
+	t := &floatTile{gen: g, tokens: tokens, sums: ymm(0, 2*tokens)}
+	t.x = [2]rows{{reg.RDX, reg.R8, reg.RBX}, {reg.R10, reg.R8, reg.RBX}}
+	g.load("x", t.x[0].base)
+	g.load("ldx", t.x[0].stride)
 	g.load("y", reg.RDI)
 	g.load("older", reg.RAX)
 	g.load("tiles", reg.R9)
 	g.load("ahead", reg.R12)
 	g.load("step", reg.R13)
-	sums := ymm(0, 2*tokens)
 	g.loop(reg.R9, func() {
-		g.load("panel", reg.RSI)
-		g.load("n", reg.RCX)
-		g.LEAQ(Mem{Base: x[0].base, Index: x[0].stride, Scale: 2}, x[1].base)
-		g.ADDQ(x[0].stride, x[1].base)
-		// Where the next tile is.
-		g.IMUL3Q(U32(tokens), x[0].stride, reg.R11)
-		g.ADDQ(x[0].base, reg.R11)
-		g.MOVQ(reg.R11, reg.R15)
-		for _, y := range sums {
-			g.VXORPS(y, y, y)
-		}
-		columns := func(count int) {
-			for i := range count {
-				if i%2 == 0 {
-					g.PREFETCHT0(Mem{Base: reg.R11, Disp: 4 * tokens * i})
-				}
-				g.VMOVUPS(Mem{Base: reg.RSI, Disp: 64 * i}, reg.Y12)
-				g.VMOVUPS(Mem{Base: reg.RSI, Disp: 64*i + 32}, reg.Y13)
-				for t := range tokens {
-					b := ymm(14, 16)[t%2]
-					g.VBROADCASTSS(x[t/3].at(t%3, 4*i), b)
-					g.VFMADD231PS(b, reg.Y12, sums[2*t])
-					g.VFMADD231PS(b, reg.Y13, sums[2*t+1])
-				}
-			}
-			g.PREFETCHT1(Mem{Base: reg.R12})
-			g.ADDQ(reg.R13, reg.R12)
-			g.ADDQ(U32(64*count), reg.RSI)
-			g.ADDQ(U32(4*tokens*count), reg.R11)
-			for _, r := range x {
-				g.ADDQ(U32(4*count), r.base)
-			}
-		}
-		g.while(reg.RCX, 4, func() { columns(4) })
-		g.while(reg.RCX, 1, func() { columns(1) })
-		g.MOVQ(reg.R15, x[0].base)
-		g.load("levels", reg.RCX)
-		g.MOVQ(reg.RAX, reg.RSI)
-		g.load("level", reg.R11)
-		g.while(reg.RCX, 1, func() {
-			for i, y := range sums {
-				g.VADDPS(Mem{Base: reg.RSI, Disp: 32 * i}, y, y)
-			}
-			g.ADDQ(reg.R11, reg.RSI)
-		})
-		g.ADDQ(U32(64*tokens), reg.RAX)
-		g.load("ldy", reg.R11)
-		for i, y := range sums {
-			g.VMOVUPS(y, Mem{Base: reg.RDI, Disp: i % 2 * 32})
-			if i%2 == 1 {
-				g.ADDQ(reg.R11, reg.RDI)
-			}
-		}
+		t.begin()
+		g.while(reg.RCX, 4, func() { t.columns(4) })
+		g.while(reg.RCX, 1, func() { t.columns(1) })
+		g.MOVQ(reg.R15, t.x[0].base)
+		t.addOlder()
+		t.store()
 	})
 	g.end()
+}
+
+// begin begins a tile.
+func (t *floatTile) begin() {
+	t.load("panel", reg.RSI)
+	t.load("n", reg.RCX)
+	t.LEAQ(operand.Mem{Base: t.x[0].base, Index: t.x[0].stride, Scale: 2}, t.x[1].base)
+	t.ADDQ(t.x[0].stride, t.x[1].base)
+	// Where the next tile is.
+	t.IMUL3Q(operand.U32(t.tokens), t.x[0].stride, reg.R11)
+	t.ADDQ(t.x[0].base, reg.R11)
+	t.MOVQ(reg.R11, reg.R15)
+	for _, y := range t.sums {
+		t.VXORPS(y, y, y)
+	}
+}
+
+// columns adds the products of some columns.
+func (t *floatTile) columns(count int) {
+	for i := range count {
+		if i%2 == 0 {
+			t.PREFETCHT0(operand.Mem{Base: reg.R11, Disp: 4 * t.tokens * i})
+		}
+		t.VMOVUPS(operand.Mem{Base: reg.RSI, Disp: 64 * i}, reg.Y12)
+		t.VMOVUPS(operand.Mem{Base: reg.RSI, Disp: 64*i + 32}, reg.Y13)
+		for token := range t.tokens {
+			b := ymm(14, 16)[token%2]
+			t.VBROADCASTSS(t.x[token/3].at(token%3, 4*i), b)
+			t.VFMADD231PS(b, reg.Y12, t.sums[2*token])
+			t.VFMADD231PS(b, reg.Y13, t.sums[2*token+1])
+		}
+	}
+	t.PREFETCHT1(operand.Mem{Base: reg.R12})
+	t.ADDQ(reg.R13, reg.R12)
+	t.ADDQ(operand.U32(64*count), reg.RSI)
+	t.ADDQ(operand.U32(4*t.tokens*count), reg.R11)
+	for _, r := range t.x {
+		t.ADDQ(operand.U32(4*count), r.base)
+	}
+}
+
+// addOlder adds the sums of older lanes.
+func (t *floatTile) addOlder() {
+	t.load("levels", reg.RCX)
+	t.MOVQ(reg.RAX, reg.RSI)
+	t.load("level", reg.R11)
+	t.while(reg.RCX, 1, func() {
+		for i, y := range t.sums {
+			t.VADDPS(operand.Mem{Base: reg.RSI, Disp: 32 * i}, y, y)
+		}
+		t.ADDQ(reg.R11, reg.RSI)
+	})
+	t.ADDQ(operand.U32(64*t.tokens), reg.RAX)
+}
+
+// store stores the results of a tile.
+func (t *floatTile) store() {
+	t.load("ldy", reg.R11)
+	for i, y := range t.sums {
+		t.VMOVUPS(y, operand.Mem{Base: reg.RDI, Disp: i % 2 * 32})
+		if i%2 == 1 {
+			t.ADDQ(reg.R11, reg.RDI)
+		}
+	}
 }
 
 // emitFold writes the kernel that ends the products.
@@ -338,10 +364,10 @@ fold4 folds the lanes of four results for each of n rows of y, ldy bytes apart.`
 	g.loop(reg.RCX, func() {
 		for row := range 4 { // 16 to 8 to 4
 			y := ymm(0, 4)[row]
-			lane := Mem{Base: reg.RSI, Disp: 64 * row}
+			lane := operand.Mem{Base: reg.RSI, Disp: 64 * row}
 			g.VMOVUPS(lane, y)
 			g.VADDPS(lane.Offset(32), y, y)
-			g.VEXTRACTF128(Imm(1), y, reg.X4)
+			g.VEXTRACTF128(operand.Imm(1), y, reg.X4)
 			g.VADDPS(reg.X4, y.AsX(), y.AsX())
 		}
 		// Four to one, the rows side by side: after the transposition X4 to X7
@@ -357,9 +383,9 @@ fold4 folds the lanes of four results for each of n rows of y, ldy bytes apart.`
 		g.VADDPS(reg.X2, reg.X0, reg.X0)
 		g.VADDPS(reg.X3, reg.X1, reg.X1)
 		g.VADDPS(reg.X1, reg.X0, reg.X0)
-		g.VMOVUPS(reg.X0, Mem{Base: reg.RDI})
+		g.VMOVUPS(reg.X0, operand.Mem{Base: reg.RDI})
 		g.ADDQ(reg.R10, reg.RDI)
-		g.ADDQ(U32(256), reg.RSI)
+		g.ADDQ(operand.U32(256), reg.RSI)
 	})
 	g.end()
 }

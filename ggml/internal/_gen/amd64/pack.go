@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mmcloughlin/avo/attr"
-	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
 	"mptgo/ggml/internal/_gen/kinds"
@@ -60,16 +60,16 @@ func newRowGroups(g *gen) rowGroups {
 	g.load("w", r[0].base)
 	g.load("stride", r[0].stride)
 	r[0].init(g)
-	g.LEAQ(Mem{Base: r[0].base, Index: r[0].stride, Scale: 4}, r[1].base)
+	g.LEAQ(operand.Mem{Base: r[0].base, Index: r[0].stride, Scale: 4}, r[1].base)
 	return r
 }
 
-func (r rowGroups) at(row, offset int) Mem { return r[row/4].at(row%4, offset) }
+func (r rowGroups) at(row, offset int) operand.Mem { return r[row/4].at(row%4, offset) }
 
 // advance moves on by n bytes in every row.
 func (r rowGroups) advance(g *gen, n int) {
-	g.ADDQ(U32(n), r[0].base)
-	g.ADDQ(U32(n), r[1].base)
+	g.ADDQ(operand.U32(n), r[0].base)
+	g.ADDQ(operand.U32(n), r[1].base)
 }
 
 // newPack begins a pack kernel.
@@ -116,7 +116,7 @@ func emitPackBlocks(g *gen, t kinds.Type, tier string, codes func(*pack)) {
 		}
 		codes(p)
 		p.advance(g, t.Size)
-		g.ADDQ(U32(p.head+64*columns), p.out)
+		g.ADDQ(operand.U32(p.head+64*columns), p.out)
 	})
 	g.end()
 }
@@ -142,19 +142,19 @@ func halfVector(g *gen, r rowGroups, offset int, dst reg.VecPhysical) {
 	for i, w := range words {
 		g.MOVWLZX(r.at(4*i+3, offset), w.As32())
 		for row := 2; row >= 0; row-- {
-			g.SHLQ(Imm(16), w)
+			g.SHLQ(operand.Imm(16), w)
 			g.MOVW(r.at(4*i+row, offset), w.As16())
 		}
 	}
 	g.VMOVQ(words[0], dst.AsX())
-	g.VPINSRQ(Imm(1), words[1], dst.AsX(), dst.AsX())
+	g.VPINSRQ(operand.Imm(1), words[1], dst.AsX(), dst.AsX())
 	g.VCVTPH2PS(dst.AsX(), dst)
 }
 
 // halves writes a vector of binary16 numbers to the panel.
 func (p *pack) halves(offset, vector int) {
 	halfVector(p.gen, p.rowGroups, offset, reg.Y0)
-	p.VMOVUPS(reg.Y0, Mem{Base: p.out, Disp: vector})
+	p.VMOVUPS(reg.Y0, operand.Mem{Base: p.out, Disp: vector})
 }
 
 // transpose loads 16 bytes at offset of the eight rows and returns four
@@ -167,7 +167,7 @@ func (p *pack) transpose(offset int, dst, tmp []reg.VecPhysical) []reg.VecPhysic
 func transpose(g *gen, r rowGroups, offset int, dst, tmp []reg.VecPhysical) []reg.VecPhysical {
 	for i, d := range dst {
 		g.VMOVDQU(r.at(i, offset), d.AsX())
-		g.VINSERTI128(Imm(1), r.at(i+4, offset), d, d)
+		g.VINSERTI128(operand.Imm(1), r.at(i+4, offset), d, d)
 	}
 	g.VPUNPCKLDQ(dst[1], dst[0], tmp[0])
 	g.VPUNPCKLDQ(dst[3], dst[2], tmp[1])
@@ -185,20 +185,20 @@ func dwords(g *gen, r rowGroups, offset int, dst, tmp reg.VecPhysical) {
 	for i, x := range []reg.VecPhysical{dst, tmp} {
 		g.VMOVD(r.at(4*i, offset), x.AsX())
 		for row := 1; row < 4; row++ {
-			g.VPINSRD(Imm(uint64(row)), r.at(4*i+row, offset), x.AsX(), x.AsX())
+			g.VPINSRD(operand.Imm(uint64(row)), r.at(4*i+row, offset), x.AsX(), x.AsX())
 		}
 	}
-	g.VINSERTI128(Imm(1), tmp.AsX(), dst, dst)
+	g.VINSERTI128(operand.Imm(1), tmp.AsX(), dst, dst)
 }
 
 // store writes codes as dword column g.
 func (p *pack) store(y reg.VecPhysical, g int) {
-	p.VMOVDQU(y, Mem{Base: p.out, Disp: p.block + p.head + 64*g})
+	p.VMOVDQU(y, operand.Mem{Base: p.out, Disp: p.block + p.head + 64*g})
 }
 
 // put writes a vector to the block of the panel.
 func (p *pack) put(y reg.VecPhysical, vector int) {
-	p.VMOVUPS(y, Mem{Base: p.out, Disp: p.block + vector})
+	p.VMOVUPS(y, operand.Mem{Base: p.out, Disp: p.block + vector})
 }
 
 // nibbles unpacks 16 bytes of nibbles at offset: columns 0-3 from the low, 4-7
@@ -214,7 +214,7 @@ func (p *pack) nibbles(offset int, add func(y reg.VecPhysical, column int)) {
 		p.store(low, i)
 	}
 	for i, y := range cols {
-		p.VPSRLW(Imm(4), y, y)
+		p.VPSRLW(operand.Imm(4), y, y)
 		p.VPAND(nibbleMask, y, y)
 		if add != nil {
 			add(y, 4+i)
@@ -235,7 +235,7 @@ func (p *pack) fifths(offset int, body func()) {
 func (p *pack) fifth(y reg.VecPhysical, column int) {
 	if column%2 == 0 {
 		p.VPSHUFB(p.mask("firstByte", 0, 0, 0, 0), reg.Y8, reg.Y13)
-		p.VPSRLD(Imm(8), reg.Y8, reg.Y8)
+		p.VPSRLD(operand.Imm(8), reg.Y8, reg.Y8)
 	}
 	bits := []reg.VecPhysical{reg.Y10, reg.Y11}[column%2]
 	p.VPAND(bits, reg.Y13, reg.Y14)
@@ -264,8 +264,8 @@ func (p *pack) widen(y reg.VecPhysical, g int) {
 func (p *pack) words(y, first, second reg.VecPhysical) {
 	p.VPSHUFB(p.mask("words01", zeroByte, 0, zeroByte, 1), y, first)
 	p.VPSHUFB(p.mask("words23", zeroByte, 2, zeroByte, 3), y, second)
-	p.VPSRAW(Imm(8), first, first)
-	p.VPSRAW(Imm(8), second, second)
+	p.VPSRAW(operand.Imm(8), first, first)
+	p.VPSRAW(operand.Imm(8), second, second)
 }
 
 // offset128 makes 32 signed bytes unsigned, with zero point 128.
@@ -285,13 +285,13 @@ func emitPackQ6K(g *gen, subScales func(p *pack, y reg.VecPhysical, b byte, vect
 	const size = 256 + 512
 	t := kinds.Of("Q6_K")
 	p := newPack(g, t, 256, "blocks, eight of which are one of the file,")
-	g.SHRQ(Imm(3), reg.RCX)
+	g.SHRQ(operand.Imm(3), reg.RCX)
 	g.bytes(0x0f0f0f0f, nibbleMask, reg.EAX)
 	g.bytes(0x30303030, reg.Y14, reg.EAX)
 	g.loop(reg.RCX, func() {
 		halfVector(g, p.rowGroups, t.Scale(), reg.Y0)
 		for j := range 8 {
-			g.VMOVUPS(reg.Y0, Mem{Base: p.out, Disp: size*j + panelScale})
+			g.VMOVUPS(reg.Y0, operand.Mem{Base: p.out, Disp: size*j + panelScale})
 		}
 		p.zeroScales(p.transpose(t.Small.From, ymm(0, 4), ymm(4, 8)), size, 5, subScales)
 		for i := range 4 {
@@ -301,7 +301,7 @@ func emitPackQ6K(g *gen, subScales func(p *pack, y reg.VecPhysical, b byte, vect
 			g.fetch(reg.R12, reg.R13, fetchedLines)
 		}
 		p.advance(g, t.Size)
-		g.ADDQ(U32(8*size), p.out)
+		g.ADDQ(operand.U32(8*size), p.out)
 	})
 	g.end()
 }
@@ -315,8 +315,8 @@ func (p *pack) subScales(y reg.VecPhysical, b byte, vector int) {
 
 // floatSubScales writes them as float32.
 func (p *pack) floatSubScales(y reg.VecPhysical, b byte, vector int) {
-	p.VPSLLD(Imm(24-8*uint64(b)), y, reg.Y4)
-	p.VPSRAD(Imm(24), reg.Y4, reg.Y4)
+	p.VPSLLD(operand.Imm(24-8*uint64(b)), y, reg.Y4)
+	p.VPSRAD(operand.Imm(24), reg.Y4, reg.Y4)
 	p.VCVTDQ2PS(reg.Y4, reg.Y4)
 	p.put(reg.Y4, vector)
 }
@@ -324,7 +324,7 @@ func (p *pack) floatSubScales(y reg.VecPhysical, b byte, vector int) {
 // wordPair sets Y4 to two signed bytes of the dwords in y as pairs of int16.
 func (p *pack) wordPair(y reg.VecPhysical, first, second byte) {
 	p.VPSHUFB(p.mask(fmt.Sprintf("words%d%d", first, second), zeroByte, first, zeroByte, second), y, reg.Y4)
-	p.VPSRAW(Imm(8), reg.Y4, reg.Y4)
+	p.VPSRAW(operand.Imm(8), reg.Y4, reg.Y4)
 }
 
 // zeroScales writes the scales of all 16 columns of eight blocks, four to a dword,
@@ -338,7 +338,7 @@ func (p *pack) zeroScales(scales []reg.VecPhysical, size int, zero uint64, write
 			write(p, y, first, panelSub0)
 			write(p, y, second, panelSub1)
 			p.wordPair(y, first, second)
-			p.VPSLLW(Imm(zero), reg.Y4, reg.Y4)
+			p.VPSLLW(operand.Imm(zero), reg.Y4, reg.Y4)
 			p.VPSUBW(reg.Y4, reg.Y13, reg.Y4)
 			p.put(reg.Y4, panelZero)
 		}
@@ -354,7 +354,7 @@ func (p *pack) sixths(half, part, size int) {
 		low := p.transpose(p.typ.Codes+64*half+32*pair+16*part, ymm(0, 4), ymm(4, 8))
 		for i, y := range low {
 			put := func(run int) {
-				out := Mem{Base: p.out, Disp: size*(4*half+run) + p.head + 64*(4*part+i)}
+				out := operand.Mem{Base: p.out, Disp: size*(4*half+run) + p.head + 64*(4*part+i)}
 				shiftTo4(p.gen, 2*run, high[i], reg.Y5)
 				p.VPAND(reg.Y14, reg.Y5, reg.Y5)
 				p.VPOR(reg.Y5, reg.Y4, reg.Y4)
@@ -362,7 +362,7 @@ func (p *pack) sixths(half, part, size int) {
 			}
 			p.VPAND(nibbleMask, y, reg.Y4)
 			put(pair)
-			p.VPSRLW(Imm(4), y, reg.Y4)
+			p.VPSRLW(operand.Imm(4), y, reg.Y4)
 			p.VPAND(nibbleMask, reg.Y4, reg.Y4)
 			put(pair + 2)
 		}
@@ -378,9 +378,9 @@ func shiftTo4(g *gen, from int, y, dst reg.VecPhysical) { shift(g, from, 4, y, d
 func shift(g *gen, from, to int, y, dst reg.VecPhysical) {
 	switch {
 	case from < to:
-		g.VPSLLW(Imm(uint64(to-from)), y, dst)
+		g.VPSLLW(operand.Imm(uint64(to-from)), y, dst)
 	case from > to:
-		g.VPSRLW(Imm(uint64(from-to)), y, dst)
+		g.VPSRLW(operand.Imm(uint64(from-to)), y, dst)
 	case y != dst:
 		g.VMOVDQA(y, dst)
 	}
@@ -391,7 +391,7 @@ const zeroByte = 0x80
 
 // mask returns a VPSHUFB mask that applies the same choice of four bytes to
 // every dword.
-func (p *pack) mask(name string, choice ...byte) Mem {
+func (p *pack) mask(name string, choice ...byte) operand.Mem {
 	full := make([]byte, 32)
 	for i := range full {
 		if full[i] = choice[i%4]; full[i] != zeroByte {
@@ -402,7 +402,7 @@ func (p *pack) mask(name string, choice ...byte) Mem {
 }
 
 // constant returns the address of 32 bytes of read-only data.
-func (g *gen) constant(name string, b []byte) Mem {
+func (g *gen) constant(name string, b []byte) operand.Mem {
 	if m, ok := g.constants[name]; ok {
 		return m
 	}
@@ -413,7 +413,7 @@ func (g *gen) constant(name string, b []byte) Mem {
 		for j, x := range b[i : i+8] {
 			v |= uint64(x) << (8 * j)
 		}
-		g.AddDatum(i, U64(v))
+		g.AddDatum(i, operand.U64(v))
 	}
 	g.constants[name] = m
 	return m

@@ -1,7 +1,7 @@
 package amd64
 
 import (
-	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
 	"mptgo/ggml/internal/_gen/kinds"
@@ -13,7 +13,7 @@ import (
 const eightBlocks = "blocks, eight of which are one of the file,"
 
 // all fills 32 bytes of read-only data with copies of a byte.
-func (g *gen) all(name string, b byte) Mem {
+func (g *gen) all(name string, b byte) operand.Mem {
 	full := make([]byte, 32)
 	for i := range full {
 		full[i] = b
@@ -22,7 +22,7 @@ func (g *gen) all(name string, b byte) Mem {
 }
 
 // dwordsOf is read-only data of eight copies of a dword.
-func (g *gen) dwordsOf(name string, v uint32) Mem {
+func (g *gen) dwordsOf(name string, v uint32) operand.Mem {
 	full := make([]byte, 32)
 	for i := range full {
 		full[i] = byte(v >> (i % 4 * 8))
@@ -43,12 +43,12 @@ func sixBits(g *gen, r rowGroups, offset int, emit func(j int, s, m reg.VecPhysi
 	s, m := [2]reg.VecPhysical{reg.Y4, reg.Y6}, [2]reg.VecPhysical{reg.Y5, reg.Y7}
 	g.VPAND(low6, a, s[0])
 	g.VPAND(low6, b, m[0])
-	g.VPSRLW(Imm(2), a, a)
-	g.VPSRLW(Imm(2), b, b)
+	g.VPSRLW(operand.Imm(2), a, a)
+	g.VPSRLW(operand.Imm(2), b, b)
 	g.VPAND(high2, a, a)
 	g.VPAND(high2, b, b)
 	g.VPAND(low4, c, s[1])
-	g.VPSRLW(Imm(4), c, c)
+	g.VPSRLW(operand.Imm(4), c, c)
 	g.VPAND(low4, c, m[1])
 	g.VPOR(a, s[1], s[1])
 	g.VPOR(b, m[1], m[1])
@@ -65,7 +65,7 @@ func sixBits(g *gen, r rowGroups, offset int, emit func(j int, s, m reg.VecPhysi
 // byteOf sets dst to byte i of the dwords in y.
 func byteOf(g *gen, y reg.VecPhysical, i int, dst reg.VecPhysical) {
 	if i > 0 {
-		g.VPSRLD(Imm(uint64(8*i)), y, dst)
+		g.VPSRLD(operand.Imm(uint64(8*i)), y, dst)
 		y = dst
 	}
 	if i < 3 {
@@ -91,7 +91,7 @@ func (p *pack) scaleMins(size int) {
 // newPackK begins a kernel with eight blocks of the panel for one of the file.
 func newPackK(g *gen, name string, head int) *pack {
 	p := newPack(g, kinds.Of(name), head, eightBlocks)
-	g.SHRQ(Imm(3), reg.RCX)
+	g.SHRQ(operand.Imm(3), reg.RCX)
 	g.bytes(0x0f0f0f0f, nibbleMask, reg.EAX)
 	return p
 }
@@ -99,17 +99,17 @@ func newPackK(g *gen, name string, head int) *pack {
 // next moves on to the next block of the file.
 func (p *pack) next(panelSize int) {
 	p.advance(p.gen, p.typ.Size)
-	p.ADDQ(U32(8*panelSize), p.out)
+	p.ADDQ(operand.U32(8*panelSize), p.out)
 }
 
 // eachRuns is a loop over the runs of a block, some at a time, whose codes lie step bytes after
 // those of the runs before, and leads to the next block of the file.
 func (p *pack) eachRuns(together, step, panelSize int, body func()) {
-	p.MOVQ(U32(8/together), reg.RDX)
+	p.MOVQ(operand.U32(8/together), reg.RDX)
 	p.loop(reg.RDX, func() {
 		body()
 		p.advance(p.gen, step)
-		p.ADDQ(U32(together*panelSize), p.out)
+		p.ADDQ(operand.U32(together*panelSize), p.out)
 	})
 	p.advance(p.gen, p.typ.Size-8/together*step)
 }
@@ -127,7 +127,7 @@ func emitPackQ4K(g *gen) {
 					g.VPAND(nibbleMask, y, reg.Y4)
 					p.store(reg.Y4, 4*part+c)
 					p.block = size
-					g.VPSRLW(Imm(4), y, y)
+					g.VPSRLW(operand.Imm(4), y, y)
 					g.VPAND(nibbleMask, y, y)
 					p.store(y, 4*part+c)
 				}
@@ -151,7 +151,7 @@ func emitPackQ5K(g *gen) {
 				for c, y := range p.transpose(p.typ.Codes+16*run+16*part, ymm(0, 4), ymm(4, 8)) {
 					for i := range 2 {
 						if i == 1 {
-							g.VPSRLW(Imm(4), y, y)
+							g.VPSRLW(operand.Imm(4), y, y)
 						}
 						g.VPAND(nibbleMask, y, reg.Y4)
 						shiftTo4(g, run+i, high[c], reg.Y5)
@@ -177,7 +177,7 @@ func scalesQ3K(g *gen, r rowGroups, dst []reg.VecPhysical) {
 	for i, y := range dst {
 		low, tmp := cols[1+i%2], reg.Y4
 		if i >= 2 {
-			g.VPSRLW(Imm(4), low, low)
+			g.VPSRLW(operand.Imm(4), low, low)
 		}
 		g.VPAND(low4, low, y)
 		shift(g, 2*i, 4, high, tmp)
@@ -246,7 +246,7 @@ func emitPackQ2K(g *gen, subScales func(p *pack, y reg.VecPhysical, b byte, vect
 		for i, y := range p.transpose(p.typ.Small.From, ymm(0, 4), ymm(4, 8)) {
 			s, m := reg.Y8, reg.Y9
 			g.VPAND(nibbleMask, y, s)
-			g.VPSRLW(Imm(4), y, m)
+			g.VPSRLW(operand.Imm(4), y, m)
 			g.VPAND(nibbleMask, m, m)
 			for j := range 2 {
 				first, second := byte(2*j), byte(2*j+1)
@@ -276,12 +276,12 @@ func emitPackQ2K(g *gen, subScales func(p *pack, y reg.VecPhysical, b byte, vect
 }
 
 // goTable addresses 16 bytes that are a variable of package scalar.
-func goTable(name string) Mem {
-	return Mem{Symbol: Symbol{Name: "mptgo∕ggml∕internal∕scalar·" + name}, Base: reg.StaticBase}
+func goTable(name string) operand.Mem {
+	return operand.Mem{Symbol: operand.Symbol{Name: "mptgo∕ggml∕internal∕scalar·" + name}, Base: reg.StaticBase}
 }
 
 // nonLinear addresses the table of IQ4 types, which VPDPBUSD needs unsigned.
-func nonLinear(unsigned bool) Mem {
+func nonLinear(unsigned bool) operand.Mem {
 	if unsigned {
 		return goTable("nonLinear128")
 	}
@@ -296,7 +296,7 @@ func emitPackIQ4(g *gen, size int, store func(p *pack, y reg.VecPhysical, g int)
 	codes := func(p *pack, offset int) {
 		for c, y := range p.transpose(offset, ymm(0, 4), ymm(4, 8)) {
 			high, low := reg.Y8, reg.Y9
-			g.VPSRLW(Imm(4), y, high)
+			g.VPSRLW(operand.Imm(4), y, high)
 			g.VPAND(nibbleMask, y, low)
 			g.VPAND(nibbleMask, high, high)
 			g.VPSHUFB(low, table, low)
@@ -313,7 +313,7 @@ func emitPackIQ4(g *gen, size int, store func(p *pack, y reg.VecPhysical, g int)
 		p.halves(p.typ.Scale(), panelScale)
 		codes(p, p.typ.Codes)
 		p.advance(g, p.typ.Size)
-		g.ADDQ(U32(size), p.out)
+		g.ADDQ(operand.U32(size), p.out)
 	})
 	g.end()
 
@@ -343,10 +343,10 @@ func scalesIQ4XS(g *gen, r rowGroups, emit func(j int, s reg.VecPhysical)) {
 	halfVector(g, r, t.Scale(), d)
 	for j := range 8 {
 		if j > 0 {
-			g.VPSRLD(Imm(uint64(4*j)), low, s)
+			g.VPSRLD(operand.Imm(uint64(4*j)), low, s)
 		}
 		g.VPAND(g.dwordsOf("dword0f", 0x0f), []reg.VecPhysical{low, s}[min(j, 1)], s)
-		g.VPSRLD(Imm(uint64(12+2*j)), high, tmp)
+		g.VPSRLD(operand.Imm(uint64(12+2*j)), high, tmp)
 		g.VPAND(g.dwordsOf("dword30", 0x30), tmp, tmp)
 		g.VPOR(tmp, s, s)
 		g.VPSUBD(g.dwordsOf("dword32", 32), s, s)

@@ -3,7 +3,7 @@ package amd64
 import (
 	"fmt"
 
-	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
 	"mptgo/ggml/internal/_gen/kinds"
@@ -126,9 +126,9 @@ func emitStreamBlocks(g *gen, t streamTier, typ kinds.Type, body func(*stream)) 
 		s.fetch(8 * typ.Size)
 		body(s)
 		s.advance(g, typ.Size)
-		g.ADDQ(U32(kinds.ActSize), s.a)
+		g.ADDQ(operand.U32(kinds.ActSize), s.a)
 	})
-	g.VMOVUPS(result, Mem{Base: s.y})
+	g.VMOVUPS(result, operand.Mem{Base: s.y})
 	g.end()
 }
 
@@ -144,14 +144,14 @@ func (s *stream) fetch(n int) { s.gen.fetch(s.ahead, s.step, (n+63)/64) }
 
 // loadActs loads the activations of a block.
 func (s *stream) loadActs() {
-	s.VBROADCASTI128(Mem{Base: s.a}, actLow)
-	s.VBROADCASTI128(Mem{Base: s.a, Disp: 16}, actHigh)
+	s.VBROADCASTI128(operand.Mem{Base: s.a}, actLow)
+	s.VBROADCASTI128(operand.Mem{Base: s.a, Disp: 16}, actHigh)
 }
 
 // loadPair loads 16 bytes at offset of rows r and r+4.
 func (s *stream) loadPair(r, offset int, y reg.VecPhysical) {
 	s.VMOVDQU(s.at(r, offset), y.AsX())
-	s.VINSERTI128(Imm(1), s.at(r+4, offset), y, y)
+	s.VINSERTI128(operand.Imm(1), s.at(r+4, offset), y, y)
 }
 
 // sumNibbles sets blockSum to the sums over 32 codes, whose nibbles are at
@@ -165,7 +165,7 @@ func (s *stream) sumNibbles(offset int, add func(r int, low, high reg.VecPhysica
 	for r := range 4 {
 		low, high := reg.Y8, reg.Y11
 		s.loadPair(r, offset, low)
-		s.VPSRLW(Imm(4), low, high)
+		s.VPSRLW(operand.Imm(4), low, high)
 		s.VPAND(streamMask, low, low)
 		s.VPAND(streamMask, high, high)
 		if add != nil {
@@ -207,7 +207,7 @@ func (s *stream) foldPacked(a, b reg.VecPhysical) {
 // fifths returns the function that adds the fifth bits, which begin at offset.
 // The 16 bytes read there lie within the block.
 func (s *stream) fifths(offset int) func(r int, low, high reg.VecPhysical) {
-	masks := [2]Mem{s.constant("byte01", spread(0, 1)), s.constant("byte23", spread(2, 3))}
+	masks := [2]operand.Mem{s.constant("byte01", spread(0, 1)), s.constant("byte23", spread(2, 3))}
 	return func(r int, low, high reg.VecPhysical) {
 		word, v := reg.Y9, reg.Y10
 		s.loadPair(r, offset, word)
@@ -270,7 +270,7 @@ func (s *stream) addScaled(offset, zero int) {
 	s.subtractZero(zero)
 	scale, d := reg.Y8, reg.Y9
 	halfVector(s.gen, s.rowGroups, offset, scale)
-	s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActD}, d)
+	s.VBROADCASTSS(operand.Mem{Base: s.a, Disp: kinds.ActD}, d)
 	s.VMULPS(d, scale, scale)
 	s.VFMADD231PS(blockSum, scale, result)
 }
@@ -282,7 +282,7 @@ func (s *stream) subtractZero(zero int) {
 		return
 	}
 	z := reg.Y8
-	s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActZero8}, z)
+	s.VBROADCASTSS(operand.Mem{Base: s.a, Disp: kinds.ActZero8}, z)
 	for ; zero > 8; zero /= 2 {
 		s.VADDPS(z, z, z)
 	}
@@ -293,6 +293,6 @@ func (s *stream) subtractZero(zero int) {
 func (s *stream) addMin(offset int) {
 	min, sum := reg.Y8, reg.Y9
 	halfVector(s.gen, s.rowGroups, offset, min)
-	s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActS}, sum)
+	s.VBROADCASTSS(operand.Mem{Base: s.a, Disp: kinds.ActS}, sum)
 	s.VFMADD231PS(sum, min, result)
 }

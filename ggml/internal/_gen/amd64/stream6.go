@@ -1,7 +1,7 @@
 package amd64
 
 import (
-	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
 	"mptgo/ggml/internal/_gen/kinds"
@@ -10,7 +10,7 @@ import (
 // Q6_K has 32 columns of one row in a register: the first 16, with a scale of
 // their own, in the lower half. See mat/type_q6_k.go for the layout.
 
-var q6 = kinds.Of("Q6_K")
+var typeQ6 = kinds.Of("Q6_K")
 
 // Registers besides those of all stream kernels.
 var (
@@ -22,32 +22,32 @@ var (
 
 func emitStreamQ6K(g *gen) {
 	s := newStream(g, streamTier{}, "Q6_K", "blocks, eight of which are one of the file")
-	g.SHRQ(Imm(3), s.n)
+	g.SHRQ(operand.Imm(3), s.n)
 	scales := g.AllocLocal(8 * 16)
 	g.bytes(0x0f0f0f0f, streamMask, reg.EAX)
 	g.bytes(0x30303030, q6Upper, reg.EAX)
 	g.loop(s.n, func() {
-		halfVector(g, s.rowGroups, q6.Scale(), q6Weight)
+		halfVector(g, s.rowGroups, typeQ6.Scale(), q6Weight)
 		s.transposeScales(scales)
 		for run := range 8 {
-			s.fetch(q6.Size)
+			s.fetch(typeQ6.Size)
 			s.run6(run, scales.Offset(8*run))
-			g.ADDQ(U32(kinds.ActSize), s.a)
+			g.ADDQ(operand.U32(kinds.ActSize), s.a)
 		}
-		s.advance(g, q6.Size)
+		s.advance(g, typeQ6.Size)
 	})
-	g.VMOVUPS(result, Mem{Base: s.y})
+	g.VMOVUPS(result, operand.Mem{Base: s.y})
 	g.end()
 }
 
 // transposeScales writes the pairs of int8 scales of each run of 32 columns to
 // memory: rows 0 to 3 side by side, run after run, then rows 4 to 7.
-func (s *stream) transposeScales(to Mem) {
+func (s *stream) transposeScales(to operand.Mem) {
 	r := []reg.Register{reg.X1, reg.X2, reg.X3, reg.X4}
 	t := []reg.Register{reg.X5, reg.X6, reg.X7, reg.X8}
 	for group := range 2 {
 		for i, x := range r {
-			s.VMOVDQU(s.at(4*group+i, q6.Small.From), x)
+			s.VMOVDQU(s.at(4*group+i, typeQ6.Small.From), x)
 		}
 		s.VPUNPCKLWD(r[1], r[0], t[0])
 		s.VPUNPCKLWD(r[3], r[2], t[1])
@@ -67,8 +67,8 @@ func (s *stream) transposeScales(to Mem) {
 //
 // The sums of four products, at most 4*63*127 = 32004, become signed with the
 // zero point and then fit int16 twice as long: 8*32*127 = 32512.
-func (s *stream) run6(run int, scales Mem) {
-	s.VMOVDQU(Mem{Base: s.a}, q6Act)
+func (s *stream) run6(run int, scales operand.Mem) {
+	s.VMOVDQU(operand.Mem{Base: s.a}, q6Act)
 	s.bytes(0x20202020, q6Zero, reg.EAX)
 	s.VPMADDUBSW(q6Act, q6Zero, q6Zero)
 	s.VPMADDWD(ones, q6Zero, q6Zero)
@@ -86,7 +86,7 @@ func (s *stream) run6(run int, scales Mem) {
 		s.VPACKSSDW(reg.Y5, sum, sum)
 		s.VPBROADCASTQ(scales.Offset(64*group), reg.Y6)
 		s.VPSHUFB(s.constant("rowScales", rowScales()), reg.Y6, reg.Y6)
-		s.VPSRAW(Imm(8), reg.Y6, reg.Y6)
+		s.VPSRAW(operand.Imm(8), reg.Y6, reg.Y6)
 		s.VPMADDWD(reg.Y6, sum, sum)
 	}
 	s.addHalves(sums)
@@ -95,12 +95,12 @@ func (s *stream) run6(run int, scales Mem) {
 // sum6 sets sum to the sums of four products of a row, int32.
 func (s *stream) sum6(run, row int, sum, tmp reg.VecPhysical) {
 	half, j := run/4, run%4
-	s.VMOVDQU(s.at(row, q6.Codes+64*half+32*(j%2)), sum)
+	s.VMOVDQU(s.at(row, typeQ6.Codes+64*half+32*(j%2)), sum)
 	if j >= 2 {
-		s.VPSRLW(Imm(4), sum, sum)
+		s.VPSRLW(operand.Imm(4), sum, sum)
 	}
 	s.VPAND(streamMask, sum, sum)
-	high := s.at(row, q6.High+32*half)
+	high := s.at(row, typeQ6.High+32*half)
 	if j == 2 {
 		s.VPAND(high, q6Upper, tmp)
 	} else {
@@ -130,10 +130,10 @@ func rowScales() []byte {
 // these to the result.
 func (s *stream) addHalves(sums [2]reg.VecPhysical) {
 	low, high, d := reg.Y6, reg.Y7, reg.Y5
-	s.VPERM2I128(Imm(0x20), sums[1], sums[0], low)
-	s.VPERM2I128(Imm(0x31), sums[1], sums[0], high)
+	s.VPERM2I128(operand.Imm(0x20), sums[1], sums[0], low)
+	s.VPERM2I128(operand.Imm(0x31), sums[1], sums[0], high)
 	s.VPADDD(high, low, low)
-	s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActD}, d)
+	s.VBROADCASTSS(operand.Mem{Base: s.a, Disp: kinds.ActD}, d)
 	s.VMULPS(d, q6Weight, d)
 	s.VCVTDQ2PS(low, low)
 	s.VFMADD231PS(low, d, result)

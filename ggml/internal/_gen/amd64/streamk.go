@@ -1,7 +1,7 @@
 package amd64
 
 import (
-	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
 	"mptgo/ggml/internal/_gen/kinds"
@@ -30,25 +30,25 @@ type streamK struct {
 	// Where it is 8, nothing repeats.
 	together, step, distance int
 
-	scales Mem // in memory; run finds them at runScales
+	scales operand.Mem // in memory; run finds them at runScales
 }
 
 // The registers of the loop over runs: where their scales are, and how many times are left.
 var (
-	runScales = Mem{Base: reg.R13}
+	runScales = operand.Mem{Base: reg.R13}
 	runsLeft  = reg.RBX
 )
 
 // emitStreamK writes the kernel of a type.
 func emitStreamK(g *gen, t streamTier, typ kinds.Type, setup func(s *stream) streamK) {
 	s := newStream(g, t, typ.Name, eightBlocksRow)
-	g.SHRQ(Imm(3), s.n)
+	g.SHRQ(operand.Imm(3), s.n)
 	k := setup(s)
 	runs := func() {
 		for j := range k.together {
 			s.fetch(typ.Size)
 			k.run(j)
-			g.ADDQ(U32(kinds.ActSize), s.a)
+			g.ADDQ(operand.U32(kinds.ActSize), s.a)
 		}
 	}
 	g.loop(s.n, func() {
@@ -56,7 +56,7 @@ func emitStreamK(g *gen, t streamTier, typ kinds.Type, setup func(s *stream) str
 		s.repeat(k, runs)
 		s.advance(g, typ.Size-8/k.together*k.step)
 	})
-	g.VMOVUPS(result, Mem{Base: s.y})
+	g.VMOVUPS(result, operand.Mem{Base: s.y})
 	g.end()
 }
 
@@ -67,11 +67,11 @@ func (s *stream) repeat(k streamK, runs func()) {
 		return
 	}
 	s.LEAQ(k.scales, runScales.Base)
-	s.MOVQ(U32(8/k.together), runsLeft)
+	s.MOVQ(operand.U32(8/k.together), runsLeft)
 	s.loop(runsLeft, func() {
 		runs()
 		s.advance(s.gen, k.step)
-		s.ADDQ(U32(k.distance), runScales.Base)
+		s.ADDQ(operand.U32(k.distance), runScales.Base)
 	})
 }
 
@@ -131,7 +131,7 @@ func emitStreamQ3K(g *gen, t streamTier, typ kinds.Type) {
 				s.VPOR(reg.Y10, y, y)
 			})
 			s.pairSums(scales, j)
-			s.VPSLLD(Imm(2), reg.Y10, reg.Y10)
+			s.VPSLLD(operand.Imm(2), reg.Y10, reg.Y10)
 			s.VPSUBD(reg.Y10, reg.Y2, reg.Y2)
 			s.addSums(reg.Y2, rowWeight)
 		}}
@@ -151,7 +151,7 @@ func emitStreamQ2K(g *gen, t streamTier, typ kinds.Type) {
 			for i, y := range transpose(s.gen, s.rowGroups, typ.Small.From, ymm(2, 6), ymm(6, 10)) {
 				s.VPAND(s.all("low4", 0x0f), y, reg.Y10)
 				s.VMOVDQU(reg.Y10, scales.Offset(32*i))
-				s.VPSRLW(Imm(4), y, y)
+				s.VPSRLW(operand.Imm(4), y, y)
 				s.VPAND(s.all("low4", 0x0f), y, y)
 				s.VMOVDQU(y, mins.Offset(32*i))
 			}
@@ -161,7 +161,7 @@ func emitStreamQ2K(g *gen, t streamTier, typ kinds.Type) {
 			s.addSums(reg.Y2, rowWeight)
 			s.pairSums(runScales.Offset(4*32), j)
 			s.VCVTDQ2PS(reg.Y10, reg.Y10)
-			s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActD}, reg.Y11)
+			s.VBROADCASTSS(operand.Mem{Base: s.a, Disp: kinds.ActD}, reg.Y11)
 			s.VMULPS(reg.Y11, reg.Y10, reg.Y10)
 			s.VFMADD231PS(reg.Y10, min, result)
 		}}
@@ -170,7 +170,7 @@ func emitStreamQ2K(g *gen, t streamTier, typ kinds.Type) {
 
 // scaleMins writes the scales and minima of Q4_K or Q5_K to memory: a vector of
 // eight rows of either, run after run.
-func (s *stream) scaleMins(typ kinds.Type, to Mem) {
+func (s *stream) scaleMins(typ kinds.Type, to operand.Mem) {
 	d, min := rowWeight, reg.Y11
 	sums := reg.Y9 // sixBits needs Y0, which is result
 	s.VMOVAPS(result, sums)
@@ -194,7 +194,7 @@ func (s *stream) nibbleRow(row, offset, j int, y reg.VecPhysical) {
 		return
 	}
 	s.VMOVDQU(from, y)
-	s.VPSRLW(Imm(4), y, y)
+	s.VPSRLW(operand.Imm(4), y, y)
 	s.VPAND(streamMask, y, y)
 }
 
@@ -224,7 +224,7 @@ func (s *stream) bitRow(row, offset, j, to int, mask reg.VecPhysical) {
 // sumRows sets Y2 to the sums over 32 codes below 32 of eight rows. Four products
 // are at most 4*31*127 = 15748 and eight 31496: both pack into int16.
 func (s *stream) sumRows(load func(row int, y reg.VecPhysical)) {
-	s.VMOVDQU(Mem{Base: s.a}, rowAct)
+	s.VMOVDQU(operand.Mem{Base: s.a}, rowAct)
 	for group, y := range [][]reg.VecPhysical{ymm(2, 6), ymm(6, 10)} {
 		s.eightProducts(4*group, y, load)
 		s.VPMADDWD(ones, y[0], y[0])
@@ -252,14 +252,14 @@ func (s *stream) eightProducts(row int, y []reg.VecPhysical, load func(row int, 
 }
 
 // sumHalves is sumRows with the scales of each 16 columns, in run j.
-func (s *stream) sumHalves(scales Mem, j int, load func(row int, y reg.VecPhysical)) {
+func (s *stream) sumHalves(scales operand.Mem, j int, load func(row int, y reg.VecPhysical)) {
 	mask := s.constant([]string{"rowScales01", "rowScales23"}[j%2], rowScalesOf(j%2))
-	s.VMOVDQU(Mem{Base: s.a}, rowAct)
+	s.VMOVDQU(operand.Mem{Base: s.a}, rowAct)
 	for group, y := range [][]reg.VecPhysical{ymm(2, 6), ymm(6, 10)} {
 		s.eightProducts(4*group, y, load)
 		s.VBROADCASTI128(scales.Offset(32*(j/2)+16*group), reg.Y10)
 		s.VPSHUFB(mask, reg.Y10, reg.Y10)
-		s.VPSRAW(Imm(8), reg.Y10, reg.Y10)
+		s.VPSRAW(operand.Imm(8), reg.Y10, reg.Y10)
 		s.VPMADDWD(reg.Y10, y[0], y[0])
 	}
 	s.joinHalves(reg.Y2, reg.Y6)
@@ -279,7 +279,7 @@ func rowScalesOf(pair int) []byte {
 
 // pairSums sets Y10 to the products of the scales of run j with the sums of the
 // activations of each 16 columns.
-func (s *stream) pairSums(scales Mem, j int) {
+func (s *stream) pairSums(scales operand.Mem, j int) {
 	name, first := "pair01", byte(0)
 	if j%2 == 1 {
 		name, first = "pair23", 2
@@ -292,35 +292,35 @@ func (s *stream) pairSums(scales Mem, j int) {
 	}
 	s.VMOVDQU(scales.Offset(32*(j/2)), reg.Y10)
 	s.VPSHUFB(s.constant(name, b), reg.Y10, reg.Y10)
-	s.VPSRAW(Imm(8), reg.Y10, reg.Y10)
-	s.VPBROADCASTD(Mem{Base: s.a, Disp: kinds.ActHalf}, reg.Y11)
+	s.VPSRAW(operand.Imm(8), reg.Y10, reg.Y10)
+	s.VPBROADCASTD(operand.Mem{Base: s.a, Disp: kinds.ActHalf}, reg.Y11)
 	s.VPMADDWD(reg.Y11, reg.Y10, reg.Y10)
 }
 
 // joinHalves adds the lower and upper halves of the sums of eight rows, a having
 // the first four, into a. It uses Y10.
 func (s *stream) joinHalves(a, b reg.VecPhysical) {
-	s.VPERM2I128(Imm(0x31), b, a, reg.Y10)
-	s.VPERM2I128(Imm(0x20), b, a, a)
+	s.VPERM2I128(operand.Imm(0x31), b, a, reg.Y10)
+	s.VPERM2I128(operand.Imm(0x20), b, a, a)
 	s.VPADDD(reg.Y10, a, a)
 }
 
 // addSums adds integer sums times a scale to the result. It uses Y11.
 func (s *stream) addSums(sum, scale reg.VecPhysical) {
 	s.VCVTDQ2PS(sum, sum)
-	s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActD}, reg.Y11)
+	s.VBROADCASTSS(operand.Mem{Base: s.a, Disp: kinds.ActD}, reg.Y11)
 	s.VMULPS(scale, reg.Y11, reg.Y11)
 	s.VFMADD231PS(sum, reg.Y11, result)
 }
 
 // addScaleMin adds the sums in Y2 times the scales, and the minima behind them
 // times the sums of the activations, to the result.
-func (s *stream) addScaleMin(scales Mem) {
+func (s *stream) addScaleMin(scales operand.Mem) {
 	s.VCVTDQ2PS(reg.Y2, reg.Y2)
-	s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActD}, reg.Y11)
+	s.VBROADCASTSS(operand.Mem{Base: s.a, Disp: kinds.ActD}, reg.Y11)
 	s.VMULPS(scales, reg.Y11, reg.Y11)
 	s.VFMADD231PS(reg.Y2, reg.Y11, result)
-	s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActS}, reg.Y11)
+	s.VBROADCASTSS(operand.Mem{Base: s.a, Disp: kinds.ActS}, reg.Y11)
 	s.VFMADD231PS(scales.Offset(32), reg.Y11, result)
 }
 
@@ -346,7 +346,7 @@ func emitStreamIQ4(g *gen, t streamTier) {
 			s.sumTable(xs.Codes)
 			g.VCVTDQ2PS(blockSum, blockSum)
 			s.subtractZero(s.tableZero())
-			g.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActD}, reg.Y9)
+			g.VBROADCASTSS(operand.Mem{Base: s.a, Disp: kinds.ActD}, reg.Y9)
 			g.VMULPS(runScales, reg.Y9, reg.Y9)
 			g.VFMADD231PS(blockSum, reg.Y9, result)
 		}}
@@ -376,7 +376,7 @@ func (s *stream) sumTable(offset int) {
 	for r := range 4 {
 		low, high := reg.Y8, reg.Y9
 		s.loadPair(r, offset, low)
-		s.VPSRLW(Imm(4), low, high)
+		s.VPSRLW(operand.Imm(4), low, high)
 		for _, w := range []reg.VecPhysical{low, high} {
 			s.VPAND(streamMask, w, w)
 			s.VPSHUFB(w, streamTable, w)

@@ -1,7 +1,7 @@
 package amd64
 
 import (
-	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
 	"mptgo/ggml/internal/_gen/kinds"
@@ -56,8 +56,8 @@ func emitStreamFive(g *gen, t kinds.Type) {
 	s := &streamFive{beginStream(g, t.Name+"VBMI", "blocks"), t}
 	s.indices()
 	s.masks()
-	g.CMPQ(s.n, Imm(4))
-	g.JLT(LabelRef("rest"))
+	g.CMPQ(s.n, operand.Imm(4))
+	g.JLT(operand.LabelRef("rest"))
 	g.Label("pairs") // with two more blocks behind them: 64 bytes end within the row
 	for r, z := range fileRow {
 		g.VMOVDQU64(s.at(r, 0), z)
@@ -66,8 +66,8 @@ func emitStreamFive(g *gen, t kinds.Type) {
 	s.addBlock()
 	s.addSecondBlock()
 	s.next(2)
-	g.CMPQ(s.n, Imm(4))
-	g.JGE(LabelRef("pairs"))
+	g.CMPQ(s.n, operand.Imm(4))
+	g.JGE(operand.LabelRef("pairs"))
 	g.Label("rest") // one to three blocks
 	s.limit()
 	for r, z := range fileRow {
@@ -75,21 +75,21 @@ func emitStreamFive(g *gen, t kinds.Type) {
 	}
 	s.products()
 	s.addBlock()
-	g.CMPQ(s.n, Imm(1))
-	g.JE(LabelRef("end"))
+	g.CMPQ(s.n, operand.Imm(1))
+	g.JE(operand.LabelRef("end"))
 	s.addSecondBlock()
 	s.next(2)
-	g.JNE(LabelRef("rest"))
+	g.JNE(operand.LabelRef("rest"))
 	g.Label("end")
-	g.VMOVUPS(result, Mem{Base: s.y})
+	g.VMOVUPS(result, operand.Mem{Base: s.y})
 	g.end()
 }
 
 // next moves on by n blocks and leaves the flags of those that are left.
 func (s *streamFive) next(n int) {
 	s.advance(s.gen, n*s.typ.Size)
-	s.ADDQ(U32(n*kinds.ActSize), s.a)
-	s.SUBQ(Imm(uint64(n)), s.n)
+	s.ADDQ(operand.U32(n*kinds.ActSize), s.a)
+	s.SUBQ(operand.Imm(uint64(n)), s.n)
 }
 
 // indices loads the registers that say what lies where.
@@ -133,7 +133,7 @@ func (s *streamFive) masks() {
 }
 
 func (s *streamFive) mask(k reg.Register, bits uint64) {
-	s.MOVQ(U64(bits), reg.RAX)
+	s.MOVQ(operand.U64(bits), reg.RAX)
 	s.KMOVQ(reg.RAX, k)
 }
 
@@ -141,8 +141,8 @@ func (s *streamFive) mask(k reg.Register, bits uint64) {
 // no more of them than two.
 func (s *streamFive) limit() {
 	s.mask(rowBytes, 1<<(2*s.typ.Size)-1)
-	s.CMPQ(s.n, Imm(1))
-	s.JNE(LabelRef("limited"))
+	s.CMPQ(s.n, operand.Imm(1))
+	s.JNE(operand.LabelRef("limited"))
 	s.mask(rowBytes, 1<<s.typ.Size-1)
 	s.mask(secondFours, 0)
 	s.mask(secondFloats, 0)
@@ -153,12 +153,12 @@ func (s *streamFive) limit() {
 // their minima, if there are any.
 func (s *streamFive) products() {
 	for i := range (16*s.typ.Size + 63) / 64 {
-		s.PREFETCHT1(Mem{Base: s.ahead, Disp: 64 * i})
+		s.PREFETCHT1(operand.Mem{Base: s.ahead, Disp: 64 * i})
 	}
-	s.LEAQ(Mem{Base: s.ahead, Index: s.stream.step, Scale: 2}, s.ahead)
+	s.LEAQ(operand.Mem{Base: s.ahead, Index: s.stream.step, Scale: 2}, s.ahead)
 	for i, y := range []reg.VecPhysical{actLow512, actHigh512} {
-		s.VBROADCASTI64X2(Mem{Base: s.a, Disp: 16 * i}, y)
-		s.VBROADCASTI64X2(Mem{Base: s.a, Disp: kinds.ActSize + 16*i}, secondFours, y)
+		s.VBROADCASTI64X2(operand.Mem{Base: s.a, Disp: 16 * i}, y)
+		s.VBROADCASTI64X2(operand.Mem{Base: s.a, Disp: kinds.ActSize + 16*i}, secondFours, y)
 	}
 	for r := range 4 {
 		s.sumPair(r)
@@ -179,15 +179,15 @@ func (s *streamFive) gather(r int, index, y reg.VecPhysical) {
 func (s *streamFive) sumPair(r int) {
 	low, high, sum := reg.Z8, reg.Z9, []reg.VecPhysical{reg.Z1, reg.Z2, reg.Z3, reg.Z4}[r]
 	s.gather(r, codeIndex, low)
-	s.VPSRLW(Imm(4), low, high)
+	s.VPSRLW(operand.Imm(4), low, high)
 	s.VPANDD(nibbles512, low, low)
 	s.VPANDD(nibbles512, high, high)
 	bits, shifted := reg.Z10, reg.Z11
 	s.gather(r, fifthIndex, bits)
 	s.VPMULTISHIFTQB(bits, lowFifths, shifted)
-	s.VPTERNLOGD(U8(0xf8), fifthMask, shifted, low) // low | shifted & mask
+	s.VPTERNLOGD(operand.U8(0xf8), fifthMask, shifted, low) // low | shifted & mask
 	s.VPMULTISHIFTQB(bits, highFifths, shifted)
-	s.VPTERNLOGD(U8(0xf8), fifthMask, shifted, high)
+	s.VPTERNLOGD(operand.U8(0xf8), fifthMask, shifted, high)
 	s.VPXORD(sum, sum, sum)
 	s.dotBytes(actLow512, low, sum)
 	s.dotBytes(actHigh512, high, sum)
@@ -201,8 +201,8 @@ func (s *streamFive) fold() {
 	}
 	fold(reg.Z1, reg.Z2)
 	fold(reg.Z3, reg.Z4)
-	s.VSHUFPS(Imm(0x88), reg.Z3, reg.Z1, reg.Z2)
-	s.VSHUFPS(Imm(0xdd), reg.Z3, reg.Z1, reg.Z1)
+	s.VSHUFPS(operand.Imm(0x88), reg.Z3, reg.Z1, reg.Z2)
+	s.VSHUFPS(operand.Imm(0xdd), reg.Z3, reg.Z1, reg.Z1)
 	s.VPADDD(reg.Z2, reg.Z1, reg.Z1)
 }
 
@@ -222,7 +222,7 @@ func (s *streamFive) heads() {
 	s.VMULPS(actScale, reg.Z9, reg.Z9)
 	if s.hasMin() {
 		s.perBlock(kinds.ActS, actOffset)
-		s.VEXTRACTI64X4(Imm(1), reg.Z10, reg.Y10)
+		s.VEXTRACTI64X4(operand.Imm(1), reg.Z10, reg.Y10)
 		s.VCVTPH2PS(reg.Y10, reg.Z10)
 		return
 	}
@@ -233,8 +233,8 @@ func (s *streamFive) heads() {
 
 // perBlock sets the halves of y to a number of both blocks of activations.
 func (s *streamFive) perBlock(offset int, y reg.VecPhysical) {
-	s.VBROADCASTSS(Mem{Base: s.a, Disp: offset}, y)
-	s.VBROADCASTSS(Mem{Base: s.a, Disp: kinds.ActSize + offset}, secondFloats, y)
+	s.VBROADCASTSS(operand.Mem{Base: s.a, Disp: offset}, y)
+	s.VBROADCASTSS(operand.Mem{Base: s.a, Disp: kinds.ActSize + offset}, secondFloats, y)
 }
 
 // addBlock adds what the lower halves say to the result.
@@ -252,7 +252,7 @@ func (s *streamFive) addSecondBlock() {
 		halves = append(halves, actOffset, reg.Z10)
 	}
 	for _, z := range halves {
-		s.VEXTRACTF64X4(Imm(1), z, z.AsY())
+		s.VEXTRACTF64X4(operand.Imm(1), z, z.AsY())
 	}
 	s.addBlock()
 }

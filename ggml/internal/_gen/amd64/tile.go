@@ -3,7 +3,7 @@ package amd64
 import (
 	"fmt"
 
-	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
 	"mptgo/ggml/internal/_gen/kinds"
@@ -107,8 +107,8 @@ some lines at ahead and moves ahead by step.`, name, p.Note, tokens))
 	g.loop(reg.RCX, func() {
 		g.fetch(reg.R12, reg.R13, fetchedLines)
 		tileBodies[p.Name](t)
-		g.ADDQ(U32(size(p)), t.w)
-		g.ADDQ(U32(t.actLen), t.a.base)
+		g.ADDQ(operand.U32(size(p)), t.w)
+		g.ADDQ(operand.U32(t.actLen), t.a.base)
 	})
 	g.end()
 }
@@ -120,39 +120,41 @@ func (s sums) of(token, half int) reg.VecPhysical { return s[(2*token+half)%len(
 
 // The registers of all tiles.
 var (
-	low  = sums{reg.Y0, reg.Y1, reg.Y2, reg.Y3}
-	high = sums{reg.Y4, reg.Y5, reg.Y6, reg.Y7}
-	acc  = sums{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7}
-	w    = sums{reg.Y8, reg.Y9, reg.Y10, reg.Y11} // two dword columns of weights
-	q    = [2]reg.VecPhysical{reg.Y12, reg.Y13}   // and of activations
-	tmp  = reg.Y14
-	ones = reg.Y15 // int16
-	tmp2 = reg.Y15 // where there are no ones
+	lowSums   = sums{reg.Y0, reg.Y1, reg.Y2, reg.Y3}
+	highSums  = sums{reg.Y4, reg.Y5, reg.Y6, reg.Y7}
+	blockSums = sums{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7}
+
+	weightColumns = sums{reg.Y8, reg.Y9, reg.Y10, reg.Y11} // two dword columns
+	actColumns    = [2]reg.VecPhysical{reg.Y12, reg.Y13}   // of activations
+
+	product       = reg.Y14
+	secondProduct = reg.Y15 // where there are no ones
+	ones          = reg.Y15 // int16
 )
 
 // code addresses the codes of dword column g of rows 8*half to 8*half+7.
-func (t *tile) code(g, half int) Mem {
-	return Mem{Base: t.w, Disp: head(t.Form) + 64*g + 32*half}
+func (t *tile) code(g, half int) operand.Mem {
+	return operand.Mem{Base: t.w, Disp: head(t.Form) + 64*g + 32*half}
 }
 
 // vector addresses half of a vector at the start of the block.
-func (t *tile) vector(offset, half int) Mem {
-	return Mem{Base: t.w, Disp: offset + 32*half}
+func (t *tile) vector(offset, half int) operand.Mem {
+	return operand.Mem{Base: t.w, Disp: offset + 32*half}
 }
 
 // loadCodes loads dword columns g and g+1.
 func (t *tile) loadCodes(g int) {
 	for j := range 2 {
 		for half := range 2 {
-			t.VMOVDQU(t.code(g+j, half), w.of(j, half))
+			t.VMOVDQU(t.code(g+j, half), weightColumns.of(j, half))
 		}
 	}
 }
 
 // loadActs loads dword columns g and g+1 of a token.
 func (t *tile) loadActs(token, g int) {
-	for j := range q {
-		t.VPBROADCASTD(t.a.at(token, 4*(g+j)), q[j])
+	for j := range actColumns {
+		t.VPBROADCASTD(t.a.at(token, 4*(g+j)), actColumns[j])
 	}
 }
 
@@ -165,13 +167,13 @@ func (t *tile) products(first, last, from, to int, s sums) {
 		for i := from; i <= to; i++ {
 			t.loadActs(i, g)
 			for half := range 2 {
-				for j := range q {
+				for j := range actColumns {
 					if g+j == first {
-						t.VPMADDUBSW(q[j], w.of(j, half), s.of(i, half))
+						t.VPMADDUBSW(actColumns[j], weightColumns.of(j, half), s.of(i, half))
 						continue
 					}
-					t.VPMADDUBSW(q[j], w.of(j, half), tmp)
-					t.VPADDW(tmp, s.of(i, half), s.of(i, half))
+					t.VPMADDUBSW(actColumns[j], weightColumns.of(j, half), product)
+					t.VPADDW(product, s.of(i, half), s.of(i, half))
 				}
 			}
 		}
@@ -181,12 +183,12 @@ func (t *tile) products(first, last, from, to int, s sums) {
 // u4 sums the 32 products of a block in int16: a lane gets 16 of them, at most
 // 16*15*127 = 30480.
 func (t *tile) u4() {
-	t.products(0, 7, 0, t.tokens-1, acc)
+	t.products(0, 7, 0, t.tokens-1, blockSums)
 	for i := range t.tokens {
 		for half := range 2 {
-			t.VPMADDWD(ones, acc.of(i, half), acc.of(i, half))
+			t.VPMADDWD(ones, blockSums.of(i, half), blockSums.of(i, half))
 		}
-		t.scale(i, acc, 8)
+		t.scale(i, blockSums, 8)
 	}
 }
 
@@ -195,16 +197,16 @@ func (t *tile) u4() {
 func (t *tile) u5() {
 	for from := 0; from < t.tokens; from += 2 {
 		to := min(from+1, t.tokens-1)
-		t.products(0, 3, from, to, low)
-		t.products(4, 7, from, to, high)
+		t.products(0, 3, from, to, lowSums)
+		t.products(4, 7, from, to, highSums)
 		for i := from; i <= to; i++ {
 			for half := range 2 {
-				a, b := low.of(i, half), high.of(i, half)
+				a, b := lowSums.of(i, half), highSums.of(i, half)
 				t.VPMADDWD(ones, a, a)
 				t.VPMADDWD(ones, b, b)
 				t.VPADDD(b, a, a)
 			}
-			t.scale(i, low, 16)
+			t.scale(i, lowSums, 16)
 		}
 	}
 }
@@ -214,9 +216,9 @@ func (t *tile) u5() {
 // step. The zero point is in the panel, times the scales.
 func (t *tile) u6() {
 	for i := range t.tokens {
-		t.VPBROADCASTD(t.a.at(i, kinds.ActHalf), tmp)
+		t.VPBROADCASTD(t.a.at(i, kinds.ActHalf), product)
 		for half := range 2 {
-			t.VPMADDWD(t.vector(panelZero, half), tmp, acc.of(i, half))
+			t.VPMADDWD(t.vector(panelZero, half), product, blockSums.of(i, half))
 		}
 	}
 	for g := 0; g < 8; g += 2 {
@@ -228,16 +230,16 @@ func (t *tile) u6() {
 		for i := range t.tokens {
 			t.loadActs(i, g)
 			for half := range 2 {
-				t.VPMADDUBSW(q[0], w.of(0, half), tmp)
-				t.VPMADDUBSW(q[1], w.of(1, half), tmp2)
-				t.VPADDW(tmp2, tmp, tmp)
-				t.VPMADDWD(t.vector(sub, half), tmp, tmp)
-				t.VPADDD(tmp, acc.of(i, half), acc.of(i, half))
+				t.VPMADDUBSW(actColumns[0], weightColumns.of(0, half), product)
+				t.VPMADDUBSW(actColumns[1], weightColumns.of(1, half), secondProduct)
+				t.VPADDW(secondProduct, product, product)
+				t.VPMADDWD(t.vector(sub, half), product, product)
+				t.VPADDD(product, blockSums.of(i, half), blockSums.of(i, half))
 			}
 		}
 	}
 	for i := range t.tokens {
-		t.scale(i, acc, 0)
+		t.scale(i, blockSums, 0)
 	}
 }
 
@@ -246,13 +248,13 @@ func (t *tile) u6() {
 func (t *tile) u3() {
 	for from := 0; from < t.tokens; from += 2 {
 		to := min(from+1, t.tokens-1)
-		t.products(0, 3, from, to, low)
-		t.products(4, 7, from, to, high)
+		t.products(0, 3, from, to, lowSums)
+		t.products(4, 7, from, to, highSums)
 		for i := from; i <= to; i++ {
-			pair := q[0]
+			pair := actColumns[0]
 			t.VPBROADCASTD(t.a.at(i, kinds.ActHalf), pair)
 			for half := range 2 {
-				a, b := low.of(i, half), high.of(i, half)
+				a, b := lowSums.of(i, half), highSums.of(i, half)
 				t.VPMADDWD(t.vector(panelSub0, half), a, a)
 				t.VPMADDWD(t.vector(panelSub1, half), b, b)
 				t.VPADDD(b, a, a)
@@ -264,7 +266,7 @@ func (t *tile) u3() {
 			if t.Form.HasMin() {
 				t.scaleMinPairs(i)
 			} else {
-				t.scale(i, low, 0)
+				t.scale(i, lowSums, 0)
 			}
 		}
 	}
@@ -273,10 +275,10 @@ func (t *tile) u3() {
 // scaleMinPairs adds the integer sums of a token, and the sums of its minima times
 // activations, to its results.
 func (t *tile) scaleMinPairs(token int) {
-	d, p := w[0], [2]reg.VecPhysical{w[2], w[3]}
+	d, p := weightColumns[0], [2]reg.VecPhysical{weightColumns[2], weightColumns[3]}
 	t.VBROADCASTSS(t.a.at(token, kinds.ActD), d)
 	for half := range 2 {
-		a, b := low.of(token, half), high.of(token, half)
+		a, b := lowSums.of(token, half), highSums.of(token, half)
 		t.VCVTDQ2PS(a, a)
 		t.VCVTDQ2PS(b, b)
 		t.VMULPS(t.vector(panelScale, half), d, p[half])
@@ -294,19 +296,19 @@ func (t *tile) s16() {
 		for i := range t.tokens {
 			t.loadActs(i, g)
 			for half := range 2 {
-				for j := range q {
+				for j := range actColumns {
 					if g+j == 0 {
-						t.VPMADDWD(q[j], w.of(j, half), acc.of(i, half))
+						t.VPMADDWD(actColumns[j], weightColumns.of(j, half), blockSums.of(i, half))
 						continue
 					}
-					t.VPMADDWD(q[j], w.of(j, half), tmp)
-					t.VPADDD(tmp, acc.of(i, half), acc.of(i, half))
+					t.VPMADDWD(actColumns[j], weightColumns.of(j, half), product)
+					t.VPADDD(product, blockSums.of(i, half), blockSums.of(i, half))
 				}
 			}
 		}
 	}
 	for i := range t.tokens {
-		t.scale(i, acc, 0)
+		t.scale(i, blockSums, 0)
 	}
 }
 
@@ -314,7 +316,7 @@ func (t *tile) s16() {
 // to its results. The zero point is subtracted as float32, where these integers
 // are exact too, because ports for floats are free.
 func (t *tile) scale(token int, s sums, zero int) {
-	d, z, p := w[0], w[1], [2]reg.VecPhysical{w[2], w[3]}
+	d, z, p := weightColumns[0], weightColumns[1], [2]reg.VecPhysical{weightColumns[2], weightColumns[3]}
 	t.VBROADCASTSS(t.a.at(token, t.scaleAt()), d)
 	switch {
 	case t.Form.HasMin():

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mmcloughlin/avo/ir"
-	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
@@ -18,17 +18,17 @@ import (
 
 // dotBytes adds the products of the bytes of w, unsigned, with those of q to
 // acc. Where q is memory, the dword there is meant, for all lanes.
-func (g *gen) dotBytes(q Op, w, acc reg.VecPhysical) { g.dot("VPDPBUSD", 0x50, q, w, acc) }
+func (g *gen) dotBytes(q operand.Op, w, acc reg.VecPhysical) { g.dot("VPDPBUSD", 0x50, q, w, acc) }
 
 // dotWords does the same with signed words.
-func (g *gen) dotWords(q Op, w, acc reg.VecPhysical) { g.dot("VPDPWSSD", 0x52, q, w, acc) }
+func (g *gen) dotWords(q operand.Op, w, acc reg.VecPhysical) { g.dot("VPDPWSSD", 0x52, q, w, acc) }
 
-func (g *gen) dot(mnemonic string, opcode byte, q Op, w, acc reg.VecPhysical) {
+func (g *gen) dot(mnemonic string, opcode byte, q operand.Op, w, acc reg.VecPhysical) {
 	y, ok := q.(reg.VecPhysical)
 	if !ok || g.evex {
 		i := &ir.Instruction{
-			Opcode: mnemonic, Operands: []Op{q, w, acc},
-			Inputs: []Op{q, w, acc}, Outputs: []Op{acc}, ISA: []string{"AVX512VNNI"},
+			Opcode: mnemonic, Operands: []operand.Op{q, w, acc},
+			Inputs: []operand.Op{q, w, acc}, Outputs: []operand.Op{acc}, ISA: []string{"AVX512VNNI"},
 		}
 		if !ok {
 			i.Suffixes = []string{"BCST"}
@@ -38,14 +38,14 @@ func (g *gen) dot(mnemonic string, opcode byte, q Op, w, acc reg.VecPhysical) {
 	}
 	g.Comment(fmt.Sprintf("%s %s, %s, %s", mnemonic, y.Asm(), w.Asm(), acc.Asm()))
 	code := vex256(opcode, number(y), number(w), number(acc))
-	g.raw("LONG", U32(uint32(code[0])|uint32(code[1])<<8|uint32(code[2])<<16|uint32(code[3])<<24))
-	g.raw("BYTE", U8(code[4]))
+	g.raw("LONG", operand.U32(uint32(code[0])|uint32(code[1])<<8|uint32(code[2])<<16|uint32(code[3])<<24))
+	g.raw("BYTE", operand.U8(code[4]))
 }
 
 // raw emits bytes. What they do to registers need not be known: all registers
 // are named by hand.
-func (g *gen) raw(directive string, v Op) {
-	g.Instruction(&ir.Instruction{Opcode: directive, Operands: []Op{v}, ISA: []string{"AVXVNNI"}})
+func (g *gen) raw(directive string, v operand.Op) {
+	g.Instruction(&ir.Instruction{Opcode: directive, Operands: []operand.Op{v}, ISA: []string{"AVXVNNI"}})
 }
 
 // vex256 encodes an instruction of three 256-bit registers as Intel's manual has

@@ -3,7 +3,7 @@ package amd64
 import (
 	"fmt"
 
-	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
 	"mptgo/ggml/internal/_gen/kinds"
@@ -108,10 +108,10 @@ some lines at ahead and moves ahead by step.`, name, k.Note, tokens))
 		for from := 0; from < tokens; from += w.together(k) {
 			t.body(from, min(from+w.together(k), tokens))
 		}
-		g.ADDQ(U32(size(k)), t.w)
-		g.ADDQ(U32(kinds.ActSize), t.a.base)
+		g.ADDQ(operand.U32(size(k)), t.w)
+		g.ADDQ(operand.U32(kinds.ActSize), t.a.base)
 		if tokens > 7 {
-			g.ADDQ(U32(kinds.ActSize), t.a7.base)
+			g.ADDQ(operand.U32(kinds.ActSize), t.a7.base)
 		}
 	})
 	t.keepResults()
@@ -160,19 +160,19 @@ func (t *vnniTile) begin() {
 	t.load("step", reg.R13)
 	t.a.init(t.gen)
 	if t.tokens > 5 {
-		t.LEAQ(Mem{Base: t.a.stride, Index: t.a.stride, Scale: 4}, t.a5)
+		t.LEAQ(operand.Mem{Base: t.a.stride, Index: t.a.stride, Scale: 4}, t.a5)
 	}
 	if t.tokens > 7 {
-		t.LEAQ(Mem{Base: t.a.base, Index: t.a.stride, Scale: 4}, t.a7.base)
+		t.LEAQ(operand.Mem{Base: t.a.base, Index: t.a.stride, Scale: 4}, t.a7.base)
 		t.ADDQ(t.a.stride3, t.a7.base)
 	}
 	if t.Zero == 128 {
-		t.MOVL(U32(0x41800000), reg.EAX) // 16
+		t.MOVL(operand.U32(0x41800000), reg.EAX) // 16
 		t.VMOVD(reg.EAX, t.factor.AsX())
 		t.VBROADCASTSS(t.factor.AsX(), t.factor)
 	}
 	if t.results {
-		t.eachResult(func(m Mem, y reg.VecPhysical) { t.VMOVUPS(m, y) })
+		t.eachResult(func(m operand.Mem, y reg.VecPhysical) { t.VMOVUPS(m, y) })
 	} else {
 		rows{t.y, t.ldy, t.y3}.init(t.gen)
 	}
@@ -181,18 +181,18 @@ func (t *vnniTile) begin() {
 // keepResults stores the results that are in registers.
 func (t *vnniTile) keepResults() {
 	if t.results {
-		t.eachResult(func(m Mem, y reg.VecPhysical) { t.VMOVUPS(y, m) })
+		t.eachResult(func(m operand.Mem, y reg.VecPhysical) { t.VMOVUPS(y, m) })
 	}
 }
 
 // eachResult walks over the results in memory. It uses AX.
-func (t *vnniTile) eachResult(do func(m Mem, y reg.VecPhysical)) {
+func (t *vnniTile) eachResult(do func(m operand.Mem, y reg.VecPhysical)) {
 	t.MOVQ(t.y, reg.RAX)
 	for i := range t.tokens {
 		if i > 0 {
 			t.ADDQ(t.ldy, reg.RAX)
 		}
-		do(Mem{Base: reg.RAX}, t.result(i))
+		do(operand.Mem{Base: reg.RAX}, t.result(i))
 	}
 }
 
@@ -207,25 +207,25 @@ func (t *vnniTile) of(which, token int) []reg.VecPhysical {
 }
 
 // at addresses a field of a token's block of activations.
-func (t *vnniTile) at(token, offset int) Mem {
+func (t *vnniTile) at(token, offset int) operand.Mem {
 	a := t.a
 	if token >= 7 {
 		a, token = t.a7, token-7
 	}
 	switch token {
 	case 4:
-		return Mem{Base: a.base, Index: a.stride, Scale: 4, Disp: offset}
+		return operand.Mem{Base: a.base, Index: a.stride, Scale: 4, Disp: offset}
 	case 5:
-		return Mem{Base: a.base, Index: t.a5, Scale: 1, Disp: offset}
+		return operand.Mem{Base: a.base, Index: t.a5, Scale: 1, Disp: offset}
 	case 6:
-		return Mem{Base: a.base, Index: a.stride3, Scale: 2, Disp: offset}
+		return operand.Mem{Base: a.base, Index: a.stride3, Scale: 2, Disp: offset}
 	}
 	return a.at(token, offset)
 }
 
 // all returns an operand that is a dword of memory for all lanes: with AVX-512
 // the memory itself, otherwise y, into which it is loaded.
-func (t *vnniTile) all(m Mem, y reg.VecPhysical) Op {
+func (t *vnniTile) all(m operand.Mem, y reg.VecPhysical) operand.Op {
 	if t.size == 64 {
 		return m
 	}
@@ -234,17 +234,17 @@ func (t *vnniTile) all(m Mem, y reg.VecPhysical) Op {
 }
 
 // with calls the form of an instruction that goes with an operand of all.
-func with(a Op, plain, broadcast func(...Op), others ...Op) {
-	if _, ok := a.(Mem); ok {
+func with(a operand.Op, plain, broadcast func(...operand.Op), others ...operand.Op) {
+	if _, ok := a.(operand.Mem); ok {
 		plain = broadcast
 	}
-	plain(append([]Op{a}, others...)...)
+	plain(append([]operand.Op{a}, others...)...)
 }
 
 // read loads what the block has at offset for the 16 rows.
 func (t *vnniTile) read(offset int, to []reg.VecPhysical) {
 	for v, y := range to {
-		t.VMOVUPS(Mem{Base: t.w, Disp: offset + v*t.size}, y)
+		t.VMOVUPS(operand.Mem{Base: t.w, Disp: offset + v*t.size}, y)
 	}
 }
 
@@ -356,7 +356,7 @@ func (t *vnniTile) halves(from, to int) {
 func (t *vnniTile) addMinPairs(token int, sums []reg.VecPhysical) {
 	for v, sum := range sums {
 		half := t.all(t.at(token, kinds.ActHalf), t.act)
-		t.VMOVUPS(Mem{Base: t.w, Disp: panelZero + v*t.size}, t.factor)
+		t.VMOVUPS(operand.Mem{Base: t.w, Disp: panelZero + v*t.size}, t.factor)
 		t.zeroSums([]reg.VecPhysical{t.product})
 		t.dotWords(half, t.factor, t.product)
 		t.VCVTDQ2PS(t.product, t.product)
@@ -385,7 +385,7 @@ func (t *vnniTile) onResult(token, v int, add func(y reg.VecPhysical)) {
 // addScaled adds the sums of a token to its results.
 func (t *vnniTile) addScaled(token int, sums []reg.VecPhysical) {
 	d := t.all(t.at(token, kinds.ActD), t.act)
-	var s Op
+	var s operand.Op
 	if t.Form.HasMin() {
 		s = t.all(t.at(token, kinds.ActS), t.factor)
 	}

@@ -301,7 +301,7 @@ func checkBalance(t *testing.T, name string, p *panel, more int) {
 		tiles := 0
 		for left := n; left > 0; tiles++ {
 			rows := p.balance(left)
-			if rows < 2 || rows > left || rows > p.rows() || p.Tiles[rows] == nil {
+			if rows < 2 || rows > p.rows() || p.Tiles[rows] == nil || rows > left || left-rows == 1 {
 				t.Fatalf("%s: %d of %d rows: a tile of %d", name, left, n, rows)
 			}
 			left -= rows

@@ -119,7 +119,7 @@ func (h *Head) FirstChunk(i int) int {
 //	s[j] = Cap·Tanh(s[j]·(1/Cap))   unless Cap is 0: see [vec.Kernels.Softcap]
 //	s[j] = fma(Slope, float32(j-i), s[j])   unless Slope is 0
 //
-// and with m the largest score, p[j] = [Exp](s[j]-m); l = [Fold] of sixteen lanes
+// and with m the largest score, p[j] = [scalar.Exp](s[j]-m); l = [scalar.Fold] of sixteen lanes
 // where lane j%16 sums p[j], j counted from the start of the chunk;
 // o[e] = Σ fma(p[j], v[j][e]), j increasing, from +0.
 // The first chunk with a key that is seen makes (M, L, O); a later one is merged with M' = max(M, m),

@@ -13,7 +13,7 @@ import (
 // There are two ways. For a few rows of activations, dot reads four rows of
 // weights as they lie in the file, and the lanes of a result lie side by side. For
 // more, weights and activations are sorted by lanes, and each lane is a matrix
-// product of its own, whose results are added up as [Fold] does.
+// product of its own, whose results are added up as [scalar.Fold] does.
 type floatKernels struct {
 	types [len(floatTypes)]floatTypeKernels // by gguf.Type
 

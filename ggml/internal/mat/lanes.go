@@ -14,11 +14,11 @@ import (
 // lane of the definition: weights and activations are sorted by lanes, and within a
 // lane a tile of results stays in registers over all columns.
 //
-// The sums of the lanes are added as [Fold] does, 16 to 8 to 4 to 2 to 1: lanes are
+// The sums of the lanes are added as [scalar.Fold] does, 16 to 8 to 4 to 2 to 1: lanes are
 // taken in such an order that each sum is added to the one before it as soon as it
 // is there. At most four older sums wait at a time, the levels.
 
-// laneOrder is the order in which [Fold] comes to the lanes.
+// laneOrder is the order in which [scalar.Fold] comes to the lanes.
 var laneOrder = [scalar.Lanes]int{0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15}
 
 // foldLevels is how many halvings make one of sixteen lanes.

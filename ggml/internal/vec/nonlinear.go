@@ -5,14 +5,14 @@ import (
 )
 
 // The functions of this file are made of one exponential and a few plain float32
-// operations, so that a tier needs no more than its kernel for [Exp].
+// operations, so that a tier needs no more than its kernel for [scalar.Exp].
 
 // Softcap replaces every x by c·tanh(x/c): nearly x where that is small, within
-// [-c, c] everywhere. It computes c·[Tanh](x·(1/c)), every operation rounded.
+// [-c, c] everywhere. It computes c·[scalar.Tanh](x·(1/c)), every operation rounded.
 func (k *Kernels) Softcap(x []float32, c float32) { k.softcap(x, c) }
 
 // SiLU replaces every x by x·sigmoid(x) [Elfwing et al., "Sigmoid-weighted linear
-// units", 2017], computed as x/(1+[Exp](-x)).
+// units", 2017], computed as x/(1+[scalar.Exp](-x)).
 func (k *Kernels) SiLU(x []float32) { k.logistic(x, 1, 0) }
 
 // QuickGELU replaces every x by x·sigmoid(1.702·x).

@@ -80,7 +80,7 @@ func (k *Kernels) RMSNorm(y, x, w []float32, eps float32) {
 // with an error below 2e-7·max(1, |x|). From 6 on the result is x, from -6 down 0.
 func (k *Kernels) GELU(x []float32) { k.gelu(x) }
 
-// Exp sets y to e^x by the function [Exp]. y may be x.
+// Exp sets y to e^x by the function [scalar.Exp]. y may be x.
 func (k *Kernels) Exp(y, x []float32) {
 	SameLength("Exp", len(y), len(x))
 	k.exp(y, x)

@@ -4,9 +4,10 @@ package act
 import (
 	"fmt"
 	"math"
+	"unsafe"
+
 	"mptgo/ggml/internal/cpu"
 	"mptgo/ggml/internal/scalar"
-	"unsafe"
 )
 
 // Kernels are the kernels of a tier that make activations ready for products. Where sort is

@@ -3,10 +3,11 @@ package act
 import (
 	"math"
 	"math/rand/v2"
-	"mptgo/ggml/internal/probe"
-	"mptgo/ggml/internal/scalar"
 	"testing"
 	"unsafe"
+
+	"mptgo/ggml/internal/probe"
+	"mptgo/ggml/internal/scalar"
 )
 
 // TestActBlockLayout holds the structs against the offsets that the assembly

@@ -5,9 +5,9 @@ package att
 import (
 	"fmt"
 	"math"
-	"mptgo/ggml/internal/cpu"
 
 	"mptgo/ggml/internal/act"
+	"mptgo/ggml/internal/cpu"
 	"mptgo/ggml/internal/scalar"
 	"mptgo/ggml/internal/scratch"
 	"mptgo/ggml/internal/vec"

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"mptgo/ggml/internal/probe"
 	"testing"
 
+	"mptgo/ggml/internal/probe"
 	"mptgo/ggml/internal/scalar"
 	"mptgo/gguf"
 )

@@ -3,12 +3,12 @@ package att
 import (
 	"fmt"
 	"math/rand/v2"
-	"mptgo/ggml/internal/probe"
 	"runtime"
 	"slices"
 	"sync"
 	"testing"
 
+	"mptgo/ggml/internal/probe"
 	"mptgo/gguf"
 )
 

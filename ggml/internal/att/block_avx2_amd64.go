@@ -3,9 +3,8 @@
 package att
 
 import (
-	"mptgo/gguf"
-
 	"mptgo/ggml/internal/cpu"
+	"mptgo/gguf"
 )
 
 // scoreBlocks adds to the 32 elements of c the products of a lone query with the keys of

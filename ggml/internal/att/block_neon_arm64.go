@@ -3,10 +3,9 @@
 package att
 
 import (
-	"mptgo/gguf"
-
 	"mptgo/ggml/internal/cpu"
 	"mptgo/ggml/internal/scratch"
+	"mptgo/gguf"
 )
 
 // scoreBlocks adds to the 32 elements of c the products of a lone query with the keys of

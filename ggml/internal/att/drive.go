@@ -4,9 +4,9 @@ package att
 
 import (
 	"math"
-	"mptgo/ggml/internal/cpu"
 	"unsafe"
 
+	"mptgo/ggml/internal/cpu"
 	"mptgo/ggml/internal/scalar"
 	"mptgo/ggml/internal/vec"
 	"mptgo/gguf"

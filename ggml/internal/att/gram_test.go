@@ -2,9 +2,10 @@ package att
 
 import (
 	"math/rand/v2"
-	"mptgo/ggml/internal/probe"
 	"slices"
 	"testing"
+
+	"mptgo/ggml/internal/probe"
 )
 
 // TestGramTiers: all tiers give the bits of the definition, and leave what is between

@@ -3,9 +3,10 @@ package mat
 import (
 	"fmt"
 	"math/rand/v2"
+	"testing"
+
 	"mptgo/ggml/internal/probe"
 	"mptgo/ggml/internal/scalar"
-	"testing"
 )
 
 // chainCase is a matrix with activations and what to add to.

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"mptgo/ggml/internal/probe"
 	"testing"
 
 	"mptgo/ggml/internal/act"
+	"mptgo/ggml/internal/probe"
 	"mptgo/gguf"
 )
 

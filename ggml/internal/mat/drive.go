@@ -2,10 +2,11 @@ package mat
 
 import (
 	"cmp"
+	"unsafe"
+
 	"mptgo/ggml/internal/act"
 	"mptgo/ggml/internal/cpu"
 	"mptgo/ggml/internal/scratch"
-	"unsafe"
 )
 
 // blockKernels are the fast kernels of a block type. A strip is a number of

@@ -3,9 +3,9 @@ package mat
 import (
 	"fmt"
 	"math/rand/v2"
-	"mptgo/ggml/internal/probe"
 	"testing"
 
+	"mptgo/ggml/internal/probe"
 	"mptgo/gguf"
 )
 

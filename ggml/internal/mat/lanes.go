@@ -2,9 +2,9 @@ package mat
 
 import (
 	"math/bits"
-	"mptgo/ggml/internal/cpu"
 
 	"mptgo/ggml/internal/act"
+	"mptgo/ggml/internal/cpu"
 	"mptgo/ggml/internal/scalar"
 	"mptgo/ggml/internal/scratch"
 	"mptgo/gguf"

@@ -4,10 +4,10 @@ package mat
 
 import (
 	"fmt"
-	"mptgo/ggml/internal/cpu"
 	"strings"
 
 	"mptgo/ggml/internal/act"
+	"mptgo/ggml/internal/cpu"
 	"mptgo/ggml/internal/vec"
 	"mptgo/gguf"
 )

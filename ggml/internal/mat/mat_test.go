@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"mptgo/ggml/internal/cpu"
-	"mptgo/ggml/internal/probe"
 	"slices"
 	"testing"
 
 	"mptgo/ggml/internal/act"
+	"mptgo/ggml/internal/cpu"
+	"mptgo/ggml/internal/probe"
 	"mptgo/gguf"
 )
 

@@ -3,10 +3,10 @@ package mat
 import (
 	"math"
 	"math/rand/v2"
-	"mptgo/ggml/internal/probe"
 	"testing"
 
 	"mptgo/ggml/internal/act"
+	"mptgo/ggml/internal/probe"
 	"mptgo/ggml/internal/scalar"
 	"mptgo/gguf"
 	"mptgo/quantize"

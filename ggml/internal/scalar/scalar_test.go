@@ -4,8 +4,9 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
-	"mptgo/ggml/internal/probe"
 	"testing"
+
+	"mptgo/ggml/internal/probe"
 )
 
 // TestFMA compares FMA with exact arithmetic rounded once.

@@ -4,6 +4,7 @@ package vec
 import (
 	"fmt"
 	"math"
+
 	"mptgo/ggml/internal/cpu"
 	"mptgo/ggml/internal/scalar"
 )

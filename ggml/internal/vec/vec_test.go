@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"mptgo/ggml/internal/probe"
-	"mptgo/ggml/internal/scalar"
 	"slices"
 	"testing"
+
+	"mptgo/ggml/internal/probe"
+	"mptgo/ggml/internal/scalar"
 )
 
 // operands are what the vector kernels work on: n elements each.

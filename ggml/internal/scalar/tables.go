@@ -6,7 +6,8 @@ import (
 	"mptgo/internal/codebook"
 )
 
-// mathTable holds the constants above for the assembly, which finds them by index.
+// mathTable holds the constants of exp.go for assembly, which finds them by index and reads this and
+// the polynomials by their full names from the packages that use them.
 var mathTable = [...]float32{log2E, roundBias, ln2Hi, ln2Lo, expLow, expHigh, math.MaxFloat32, geluEdge}
 
 // nonLinear and nonLinear128 are the table of IQ4 types and that plus 128, for

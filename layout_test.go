@@ -1,6 +1,7 @@
 package mptgo
 
 import (
+	"bytes"
 	"cmp"
 	"go/ast"
 	"go/parser"
@@ -19,19 +20,28 @@ import (
 // outside its tests. The list is the architecture; changing it is a design
 // decision.
 var may = map[string]string{
-	"":                         "",
-	"internal/check":           "",
-	"internal/codebook":        "",
-	"internal/fakehub":         "",
-	"internal/slab":            "",
-	"internal/sysmem":          "",
-	"internal/newfile":         "",
-	"gguf":                     "internal/newfile",
-	"quantize":                 "gguf internal/codebook quantize/internal/vec",
-	"quantize/internal/vec":    "",
-	"quantize/imatrix":         "gguf quantize",
-	"ggml/internal/kernel":     "gguf internal/codebook",
-	"ggml":                     "gguf quantize internal/slab internal/sysmem ggml/internal/kernel",
+	"":                        "",
+	"internal/check":          "",
+	"internal/codebook":       "",
+	"internal/fakehub":        "",
+	"internal/slab":           "",
+	"internal/sysmem":         "",
+	"internal/newfile":        "",
+	"gguf":                    "internal/newfile",
+	"quantize":                "gguf internal/codebook quantize/internal/vec",
+	"quantize/internal/vec":   "",
+	"quantize/imatrix":        "gguf quantize",
+	"ggml/internal/cpu":       "",
+	"ggml/internal/scalar":    "internal/codebook",
+	"ggml/internal/scratch":   "",
+	"ggml/internal/probe":     "ggml/internal/cpu internal/check",
+	"ggml/internal/vec":       "ggml/internal/cpu ggml/internal/scalar ggml/internal/vec/arm64",
+	"ggml/internal/act":       "ggml/internal/cpu ggml/internal/scalar ggml/internal/act/amd64 ggml/internal/act/arm64",
+	"ggml/internal/att":       "gguf ggml/internal/act ggml/internal/cpu ggml/internal/scalar ggml/internal/scratch ggml/internal/vec ggml/internal/att/arm64",
+	"ggml/internal/mat":       "gguf internal/codebook ggml/internal/act ggml/internal/cpu ggml/internal/scalar ggml/internal/scratch ggml/internal/vec ggml/internal/mat/amd64 ggml/internal/mat/arm64",
+	"ggml/internal/tier":      "ggml/internal/act ggml/internal/att ggml/internal/cpu ggml/internal/mat ggml/internal/vec",
+	"ggml/internal/act/amd64": "", "ggml/internal/act/arm64": "", "ggml/internal/att/arm64": "", "ggml/internal/mat/amd64": "", "ggml/internal/mat/arm64": "", "ggml/internal/vec/arm64": "", // generated
+	"ggml":                     "gguf quantize internal/slab internal/sysmem ggml/internal/act ggml/internal/att ggml/internal/cpu ggml/internal/mat ggml/internal/scalar ggml/internal/tier ggml/internal/vec",
 	"sampling":                 "",
 	"mpt/tokenizer":            "gguf",
 	"mpt/checkpoint":           "gguf",
@@ -66,11 +76,15 @@ var may = map[string]string{
 	"cmd/internal/cli":         "bench cmd/internal/line cmd/internal/server ggml gguf internal/newfile mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/eval mpt/grammar mpt/hub mpt/lora mpt/measure mpt/serve mpt/talk mpt/tokenizer quantize quantize/imatrix sampling",
 }
 
-// The limits of one source file and one function, in lines.
+// The limits of one source file and one function, in lines, and of the sources in a folder.
 const (
 	maxFileLines     = 500
 	maxFunctionLines = 60
+	maxFolderFiles   = 45
 )
+
+// generators is a module of its own, whose sources have to be as readable as those of this one.
+const generators = "ggml/internal/_gen"
 
 // source is one parsed file that is not a test.
 type source struct {
@@ -83,15 +97,21 @@ type source struct {
 // sources parses the module's Go files but tests, generators and data.
 func sources(t *testing.T) []source {
 	t.Helper()
+	return sourcesBelow(t, ".")
+}
+
+// sourcesBelow does it for another module.
+func sourcesBelow(t *testing.T, root string) []source {
+	t.Helper()
 	var all []source
-	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && p != "." && strings.ContainsAny(d.Name()[:1], "._") || d.Name() == "testdata" {
+		if d.IsDir() && p != root && strings.ContainsAny(d.Name()[:1], "._") || d.Name() == "testdata" {
 			return filepath.SkipDir
 		}
-		if _, err := os.Stat(filepath.Join(p, "go.mod")); d.IsDir() && p != "." && err == nil {
+		if _, err := os.Stat(filepath.Join(p, "go.mod")); d.IsDir() && p != root && err == nil {
 			return filepath.SkipDir // a module of its own
 		}
 		if !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, "_test.go") {
@@ -144,7 +164,7 @@ func TestImports(t *testing.T) {
 
 // plainGo are the packages whose files the tag purego chooses. The gate runs the tests of these and of
 // their users with the tag, see scripts/check; of others it runs what shows that they work.
-var plainGo = []string{"ggml/internal/kernel", "quantize/internal/vec"}
+var plainGo = []string{"ggml/internal/act", "ggml/internal/att", "ggml/internal/cpu", "ggml/internal/mat", "ggml/internal/vec", "quantize/internal/vec"}
 
 func TestPlainGo(t *testing.T) {
 	constraint := regexp.MustCompile(`(?m)^//go:build .*\bpurego\b`)
@@ -156,8 +176,8 @@ func TestPlainGo(t *testing.T) {
 			return nil
 		}
 		text, err := os.ReadFile(p)
-		pkg, _, _ := strings.Cut(filepath.ToSlash(filepath.Dir(p)), "/_gen")
-		if constraint.Match(text) && !slices.Contains(plainGo, pkg) {
+		pkg := filepath.ToSlash(filepath.Dir(p))
+		if constraint.Match(text) && !slices.Contains(plainGo, strings.TrimSuffix(strings.TrimSuffix(pkg, "/amd64"), "/arm64")) {
 			t.Errorf("%s depends on the tag purego: only files of %v may, for the gate tests few others with it", p, plainGo)
 		}
 		return err
@@ -168,7 +188,7 @@ func TestPlainGo(t *testing.T) {
 }
 
 func TestSizes(t *testing.T) {
-	for _, s := range sources(t) {
+	for _, s := range append(sources(t), sourcesBelow(t, generators)...) {
 		if s.lines > maxFileLines && !ast.IsGenerated(s.file) {
 			t.Errorf("%s has %d lines, more than %d: is it still one thought?", s.path, s.lines, maxFileLines)
 		}
@@ -185,11 +205,64 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// Only the tables of kernels may be filled by init functions.
-func TestNoStrayInit(t *testing.T) {
+// largeFolders are older than the limit. They may not grow.
+var largeFolders = map[string]int{"cmd/internal/cli": 66, "quantize": 50}
+
+// TestFolders: who opens a folder sees what is in it. Tests and generated files do not count.
+func TestFolders(t *testing.T) {
+	files := map[string]int{}
+	for _, s := range append(sources(t), sourcesBelow(t, generators)...) {
+		if !ast.IsGenerated(s.file) {
+			files[s.pkg]++
+		}
+	}
+	for pkg, n := range files {
+		if most := max(maxFolderFiles, largeFolders[pkg]); n > most {
+			t.Errorf("%s has %d sources, more than %d: are these still one package?", pkg, n, most)
+		}
+	}
+}
+
+// TestGenerated: folders of generated kernels hold nothing else.
+func TestGenerated(t *testing.T) {
+	for _, arch := range []string{"amd64", "arm64"} {
+		paths, err := filepath.Glob("ggml/internal/*/" + arch + "/*")
+		if err != nil || len(paths) == 0 {
+			t.Fatal("no generated kernels", err)
+		}
+		for _, p := range paths {
+			text, err := os.ReadFile(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasPrefix(p, generators) && !bytes.HasPrefix(text, []byte("// Code generated by _gen. DO NOT EDIT.")) {
+				t.Errorf("%s is not generated: it belongs beside its callers", p)
+			}
+		}
+	}
+}
+
+// TestGeneratorNames: in a generator a name says what a register is for, and where it is from.
+func TestGeneratorNames(t *testing.T) {
+	for _, s := range sourcesBelow(t, generators) {
+		for _, imp := range s.file.Imports {
+			if imp.Name != nil && imp.Name.Name == "." {
+				t.Errorf("%s imports all names of %s", s.path, imp.Path.Value)
+			}
+		}
+		for name, o := range s.file.Scope.Objects {
+			if len(name) < 3 && o.Kind != ast.Fun {
+				t.Errorf("%s: %s is a name for a local variable", s.path, name)
+			}
+		}
+	}
+}
+
+// Tables are values; nothing is filled by init functions.
+func TestNoInit(t *testing.T) {
 	for _, s := range sources(t) {
 		for _, d := range s.file.Decls {
-			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" && s.pkg != "ggml/internal/kernel" {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
 				t.Errorf("%s has an init function", s.path)
 			}
 		}

@@ -1,6 +1,6 @@
 package ggml
 
-import "mptgo/ggml/internal/kernel"
+import "mptgo/ggml/internal/mat"
 
 // Options are the choices of [Compile].
 type Options struct {
@@ -119,7 +119,7 @@ func (e *Exec) placeQuantisation() {
 	}
 	for _, o := range e.ops {
 		m, ok := o.(*matMul)
-		if !ok || m.x.quantise || !e.tier.NeedsQ8(m.w.Type) {
+		if !ok || m.x.quantise || !e.tier.Mat.NeedsQ8(m.w.Type) {
 			continue
 		}
 		m.x.quantise = true
@@ -133,7 +133,7 @@ func (e *Exec) placeQuantisation() {
 func (e *Exec) placeSorting() {
 	for _, o := range e.ops {
 		m, ok := o.(*matMul)
-		if ok && e.rows(m.x).capacity >= kernel.LanesBatch && !m.x.sort && e.tier.NeedsLanes(m.w.Type, e.exact) {
+		if ok && e.rows(m.x).capacity >= mat.LanesBatch && !m.x.sort && e.tier.Mat.NeedsLanes(m.w.Type, e.exact) {
 			m.x.sort, m.sort = true, true
 		}
 	}

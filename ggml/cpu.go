@@ -3,7 +3,8 @@ package ggml
 import (
 	"runtime"
 
-	"mptgo/ggml/internal/kernel"
+	"mptgo/ggml/internal/cpu"
+	"mptgo/ggml/internal/tier"
 )
 
 // CPU is what is known about the processor, as far as it matters here. Sizes and
@@ -23,7 +24,7 @@ type CPU struct {
 }
 
 // Feature is an extension of the instruction set.
-type Feature = kernel.Feature
+type Feature = cpu.Feature
 
 // Kernels are a set of kernels, which has a name in [Options].
 type Kernels struct {
@@ -38,12 +39,12 @@ func (k Kernels) WhyNot() string { return lacks(k.Missing) }
 
 // ThisCPU describes the processor that runs the program.
 func ThisCPU() CPU {
-	cache := kernel.Cache()
+	cache := cpu.Cache()
 	c := CPU{
-		Name: kernel.CPUName(), Architecture: runtime.GOARCH, Cores: kernel.Cores(), Threads: runtime.GOMAXPROCS(0),
-		L1: cache[0], L2: cache[1], L3: cache[2], Features: kernel.Features(), PureGo: kernel.PureGo,
+		Name: cpu.Name(), Architecture: runtime.GOARCH, Cores: cpu.Cores(), Threads: runtime.GOMAXPROCS(0),
+		L1: cache[0], L2: cache[1], L3: cache[2], Features: cpu.Features(), PureGo: cpu.PureGo,
 	}
-	for _, t := range kernel.Known() {
+	for _, t := range tier.Known() {
 		missing := t.Missing()
 		c.Kernels = append(c.Kernels, Kernels{t.Name, len(missing) == 0, t.Needs(), missing})
 	}

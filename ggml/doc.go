@@ -9,7 +9,7 @@
 // make it so:
 //
 //   - every kernel has a scalar definition that fixes the order of its float
-//     operations (see internal/kernel);
+//     operations (see internal/tier);
 //   - work is split over the elements of an output, never over a sum;
 //   - a row of a batch gets the arithmetic that it would get alone.
 //

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"mptgo/ggml/internal/kernel"
+	"mptgo/ggml/internal/att"
+	"mptgo/ggml/internal/mat"
+	"mptgo/ggml/internal/tier"
 	"mptgo/internal/slab"
 )
 
@@ -12,7 +14,7 @@ import (
 // one caller at a time; different Execs may share a [Pool].
 type Exec struct {
 	pool    *Pool
-	tier    *kernel.Tier
+	tier    *tier.Tier
 	exact   bool
 	ops     []op
 	nodes   []node
@@ -34,8 +36,8 @@ type node struct {
 
 // scratch is the memory that a worker's kernels use within a task.
 type scratch struct {
-	mat kernel.MatScratch
-	att kernel.AttScratch
+	mat mat.Scratch
+	att att.Scratch
 
 	gram gramScratch // of SumInputs
 }

@@ -3,7 +3,7 @@ package ggml
 import (
 	"slices"
 
-	"mptgo/ggml/internal/kernel"
+	"mptgo/ggml/internal/att"
 	"mptgo/gguf"
 )
 
@@ -36,4 +36,4 @@ func PageParts(kv *KV, p, h, used int) (keys, values []byte) {
 }
 
 // CacheTypes returns the types that elements of a cache may have, the usual one first.
-func CacheTypes() []gguf.Type { return slices.Clone(kernel.CacheTypes[:]) }
+func CacheTypes() []gguf.Type { return slices.Clone(att.CacheTypes[:]) }

@@ -1,6 +1,6 @@
 package ggml
 
-import "mptgo/ggml/internal/kernel"
+import "mptgo/ggml/internal/att"
 
 // Attention describes one layer's attention.
 type Attention struct {
@@ -27,7 +27,7 @@ type attend struct {
 // KVHeads*Dim each, appends keys and values to the cache of the layer, and returns for
 // every head the softmax-weighted sum of the values of the positions that it sees, up to
 // the row's own: [batch, Heads*Dim]. With Reuse there are only queries in qkv. The order
-// of operations is that of kernel.Tier.Attend.
+// of operations is that of tier.Tier.Attend.
 func (g *Graph) Attend(name string, qkv *Tensor, a Attention) *Tensor {
 	must(a.KVHeads > 0 && a.Heads%a.KVHeads == 0, "%s: %d heads of queries, %d of keys", name, a.Heads, a.KVHeads)
 	want := (a.Heads + 2*a.KVHeads) * a.Dim
@@ -45,7 +45,7 @@ func (o *attend) out() *Tensor      { return o.y }
 
 // queryBlock is how many consecutive queries of a head one task takes: a
 // multiple of the number that share the reading of keys and values.
-const queryBlock = 8 * kernel.QueryTile
+const queryBlock = 8 * att.QueryTile
 
 func (o *attend) steps(e *Exec) []step {
 	blocks := func(int) int { return len(e.all.blocks) }
@@ -62,7 +62,7 @@ func (o *attend) store(e *Exec, task, worker int) {
 	b := &e.all.blocks[task]
 	for i := b.from; i < b.from+b.n; i++ {
 		row, at := o.qkv.row(i), e.all.rows[i]
-		e.tier.StoreKV(e.batch.Spans[at.span].KV[o.Layer], at.pos, row[keys:values], row[values:], &e.scratch[worker].att)
+		e.tier.Att.StoreKV(e.batch.Spans[at.span].KV[o.Layer], at.pos, row[keys:values], row[values:], &e.scratch[worker].att)
 	}
 }
 
@@ -73,21 +73,21 @@ func (o *attend) run(e *Exec, task, worker int) {
 	span := &e.all.blocks[task/o.Heads]
 	task -= span.first * o.Heads
 	head, b := task/span.count, &e.all.blocks[span.first+span.count-1-task%span.count]
-	h := kernel.Head{KV: head / (o.Heads / o.KVHeads), Scale: o.Scale, Cap: o.Cap, Window: o.Window}
+	h := att.Head{KV: head / (o.Heads / o.KVHeads), Scale: o.Scale, Cap: o.Cap, Window: o.Window}
 	if o.Slopes != nil {
 		h.Slope = o.Slopes[head]
 	}
 	c, i, at := head*o.Dim, b.from, e.all.rows[b.from]
-	e.tier.Attend(o.y.x[i*o.y.Cols+c:], o.y.Cols, o.qkv.x[i*o.qkv.Cols+c:], o.qkv.Cols, b.n, at.pos, h,
+	e.tier.Att.Attend(o.y.x[i*o.y.Cols+c:], o.y.Cols, o.qkv.x[i*o.qkv.Cols+c:], o.qkv.Cols, b.n, at.pos, h,
 		e.batch.Spans[at.span].KV[o.Layer], &e.scratch[worker].att)
 }
 
 // KV is the cache of one layer's keys and values, KVPage a part of it for
 // [PageSize] positions.
 type (
-	KV     = kernel.KV
-	KVPage = kernel.KVPage
+	KV     = att.KV
+	KVPage = att.KVPage
 )
 
 // PageSize is the number of positions in a page of a cache.
-const PageSize = kernel.PageSize
+const PageSize = att.PageSize

@@ -1,6 +1,6 @@
 package ggml
 
-import "mptgo/ggml/internal/kernel"
+import "mptgo/ggml/internal/vec"
 
 // The elementwise operations exist for themselves and as epilogues of a matrix
 // product: [Compile] joins one to the product whose result only it reads, and
@@ -38,7 +38,7 @@ func (o *clamp) inputs() []*Tensor                     { return []*Tensor{o.x} }
 func (o *clamp) out() *Tensor                          { return o.y }
 func (o *clamp) source() *Tensor                       { return o.x }
 func (o *clamp) steps(e *Exec) []step                  { return alone(e, o) }
-func (o *clamp) apply(e *Exec, y []float32, i, c0 int) { e.tier.Clamp(y, o.c) }
+func (o *clamp) apply(e *Exec, y []float32, i, c0 int) { e.tier.Vec.Clamp(y, o.c) }
 
 // Activation is an elementwise function between the layers of a network.
 type Activation string
@@ -54,12 +54,12 @@ const (
 	ReLU      Activation = "relu"
 )
 
-var activations = map[Activation]func(t *kernel.Tier, x []float32){
-	GELU:      (*kernel.Tier).GELU,
-	TanhGELU:  (*kernel.Tier).TanhGELU,
-	QuickGELU: (*kernel.Tier).QuickGELU,
-	SiLU:      (*kernel.Tier).SiLU,
-	ReLU:      (*kernel.Tier).ReLU,
+var activations = map[Activation]func(k *vec.Kernels, x []float32){
+	GELU:      (*vec.Kernels).GELU,
+	TanhGELU:  (*vec.Kernels).TanhGELU,
+	QuickGELU: (*vec.Kernels).QuickGELU,
+	SiLU:      (*vec.Kernels).SiLU,
+	ReLU:      (*vec.Kernels).ReLU,
 }
 
 // Known reports whether there is an activation of that name.
@@ -68,7 +68,7 @@ func (a Activation) Known() bool { return activations[a] != nil }
 type activate struct {
 	x, y *Tensor
 	name Activation
-	f    func(t *kernel.Tier, x []float32)
+	f    func(k *vec.Kernels, x []float32)
 }
 
 // Activate returns a(x).
@@ -82,7 +82,7 @@ func (o *activate) inputs() []*Tensor                     { return []*Tensor{o.x
 func (o *activate) out() *Tensor                          { return o.y }
 func (o *activate) source() *Tensor                       { return o.x }
 func (o *activate) steps(e *Exec) []step                  { return alone(e, o) }
-func (o *activate) apply(e *Exec, y []float32, i, c0 int) { o.f(e.tier, y) }
+func (o *activate) apply(e *Exec, y []float32, i, c0 int) { o.f(&e.tier.Vec, y) }
 
 type softcap struct {
 	x, y *Tensor
@@ -99,27 +99,27 @@ func (o *softcap) inputs() []*Tensor                     { return []*Tensor{o.x}
 func (o *softcap) out() *Tensor                          { return o.y }
 func (o *softcap) source() *Tensor                       { return o.x }
 func (o *softcap) steps(e *Exec) []step                  { return alone(e, o) }
-func (o *softcap) apply(e *Exec, y []float32, i, c0 int) { e.tier.Softcap(y, o.c) }
+func (o *softcap) apply(e *Exec, y []float32, i, c0 int) { e.tier.Vec.Softcap(y, o.c) }
 
 // columns is an operation of every row with one vector.
 type columns struct {
 	x, y *Tensor
 	name string
 	v    []float32
-	f    func(t *kernel.Tier, y, v []float32)
+	f    func(k *vec.Kernels, y, v []float32)
 }
 
 // Bias returns x + b for every row; without a bias, which is nil, x itself.
 func (g *Graph) Bias(name string, x *Tensor, b []float32) *Tensor {
-	return g.columns(name, "bias", x, b, (*kernel.Tier).Add)
+	return g.columns(name, "bias", x, b, (*vec.Kernels).Add)
 }
 
 // Divide returns x / v for every row; if v is nil, x itself.
 func (g *Graph) Divide(name string, x *Tensor, v []float32) *Tensor {
-	return g.columns(name, "divide", x, v, (*kernel.Tier).Div)
+	return g.columns(name, "divide", x, v, (*vec.Kernels).Div)
 }
 
-func (g *Graph) columns(name, kind string, x *Tensor, v []float32, f func(t *kernel.Tier, y, v []float32)) *Tensor {
+func (g *Graph) columns(name, kind string, x *Tensor, v []float32, f func(k *vec.Kernels, y, v []float32)) *Tensor {
 	if v == nil {
 		return x
 	}
@@ -132,7 +132,7 @@ func (o *columns) inputs() []*Tensor                     { return []*Tensor{o.x}
 func (o *columns) out() *Tensor                          { return o.y }
 func (o *columns) source() *Tensor                       { return o.x }
 func (o *columns) steps(e *Exec) []step                  { return alone(e, o) }
-func (o *columns) apply(e *Exec, y []float32, i, c0 int) { o.f(e.tier, y, o.v[c0:c0+len(y)]) }
+func (o *columns) apply(e *Exec, y []float32, i, c0 int) { o.f(&e.tier.Vec, y, o.v[c0:c0+len(y)]) }
 
 type scale struct {
 	x, y *Tensor
@@ -149,26 +149,26 @@ func (o *scale) inputs() []*Tensor                     { return []*Tensor{o.x} }
 func (o *scale) out() *Tensor                          { return o.y }
 func (o *scale) source() *Tensor                       { return o.x }
 func (o *scale) steps(e *Exec) []step                  { return alone(e, o) }
-func (o *scale) apply(e *Exec, y []float32, i, c0 int) { e.tier.Scale(y, o.s) }
+func (o *scale) apply(e *Exec, y []float32, i, c0 int) { e.tier.Vec.Scale(y, o.s) }
 
 // pair is an operation of two tensors: x, in place, and another.
 type pair struct {
 	x, r, y *Tensor
 	name    string
-	f       func(t *kernel.Tier, y, r []float32)
+	f       func(k *vec.Kernels, y, r []float32)
 }
 
 // Add returns x + residual.
 func (g *Graph) Add(name string, x, residual *Tensor) *Tensor {
-	return g.pair(name, "add", x, residual, (*kernel.Tier).Add)
+	return g.pair(name, "add", x, residual, (*vec.Kernels).Add)
 }
 
 // Mul returns x * gate, element by element.
 func (g *Graph) Mul(name string, x, gate *Tensor) *Tensor {
-	return g.pair(name, "mul", x, gate, (*kernel.Tier).Mul)
+	return g.pair(name, "mul", x, gate, (*vec.Kernels).Mul)
 }
 
-func (g *Graph) pair(name, kind string, x, r *Tensor, f func(t *kernel.Tier, y, r []float32)) *Tensor {
+func (g *Graph) pair(name, kind string, x, r *Tensor, f func(k *vec.Kernels, y, r []float32)) *Tensor {
 	must(x.Cols == r.Cols, "%s: %s of %d and %d columns", name, kind, x.Cols, r.Cols)
 	return g.add(&pair{x, r, g.newTensor(name, x.Cols), kind, f})
 }
@@ -178,7 +178,7 @@ func (o *pair) inputs() []*Tensor                     { return []*Tensor{o.x, o.
 func (o *pair) out() *Tensor                          { return o.y }
 func (o *pair) source() *Tensor                       { return o.x }
 func (o *pair) steps(e *Exec) []step                  { return alone(e, o) }
-func (o *pair) apply(e *Exec, y []float32, i, c0 int) { o.f(e.tier, y, o.r.row(i)[c0:c0+len(y)]) }
+func (o *pair) apply(e *Exec, y []float32, i, c0 int) { o.f(&e.tier.Vec, y, o.r.row(i)[c0:c0+len(y)]) }
 
 // alone runs an elementwise operation that was not joined to a product.
 func alone(e *Exec, o elementwise) []step {

@@ -1,6 +1,6 @@
 package ggml
 
-import "mptgo/ggml/internal/kernel"
+import "mptgo/ggml/internal/mat"
 
 // LowRank is a change of a weight matrix by the product of two thin ones, with which
 // x·Wᵀ becomes x·Wᵀ + s·(x·Aᵀ)·Bᵀ [Hu et al., "LoRA: Low-Rank Adaptation of Large
@@ -8,18 +8,18 @@ import "mptgo/ggml/internal/kernel"
 // the order in which kernels read them.
 type LowRank struct {
 	rank, in, out int
-	from          int            // the row of W that B begins with
-	scale         float32        // s without the factor of the batch
-	a             *kernel.Panels // [rank, in], or nil, and
-	table         []float32      // [in, rank] for rows that tokens select
-	b             *kernel.Panels // from the first row of the strip on that from is in
+	from          int         // the row of W that B begins with
+	scale         float32     // s without the factor of the batch
+	a             *mat.Panels // [rank, in], or nil, and
+	table         []float32   // [in, rank] for rows that tokens select
+	b             *mat.Panels // from the first row of the strip on that from is in
 }
 
 // NewLowRank returns a change of out rows from row from on of a matrix with rows of in
 // values. A and B are zero until they are set.
 func NewLowRank(rank, in, out, from int, scale float32) *LowRank {
 	l := newLowRank(rank, in, out, from, scale)
-	l.a = kernel.NewPanels(rank, in)
+	l.a = mat.NewPanels(rank, in)
 	return l
 }
 
@@ -34,13 +34,13 @@ func NewLowRankTable(rank, in, out int, scale float32) *LowRank {
 func newLowRank(rank, in, out, from int, scale float32) *LowRank {
 	must(rank > 0 && in > 0 && out > 0 && from >= 0, "low rank %d of %d x %d from row %d", rank, out, in, from)
 	l := &LowRank{rank: rank, in: in, out: out, from: from, scale: scale}
-	l.b = kernel.NewPanels(from-l.base()+out, rank)
+	l.b = mat.NewPanels(from-l.base()+out, rank)
 	return l
 }
 
 // base returns the row of W that the rows of b begin with: the padding before from is
 // zero, and strips of b are those of W.
-func (l *LowRank) base() int { return l.from &^ (kernel.StripRows - 1) }
+func (l *LowRank) base() int { return l.from &^ (mat.StripRows - 1) }
 
 // SetA sets row j of A, or of a table the values of token j.
 func (l *LowRank) SetA(j int, v []float32) {
@@ -55,7 +55,7 @@ func (l *LowRank) SetA(j int, v []float32) {
 func (l *LowRank) SetB(i int, v []float32) { l.b.SetRow(l.from-l.base()+i, v) }
 
 // Bytes returns the size of A and B in memory.
-func (l *LowRank) Bytes() int { return l.bytesA() + 4*(l.b.Strips()*kernel.StripRows)*l.rank }
+func (l *LowRank) Bytes() int { return l.bytesA() + 4*(l.b.Strips()*mat.StripRows)*l.rank }
 
 // MACs returns how many multiplications A and B take for a row of a batch.
 func (l *LowRank) MACs() int64 {
@@ -69,7 +69,7 @@ func (l *LowRank) bytesA() int {
 	if l.table != nil {
 		return 4 * len(l.table)
 	}
-	return 4 * l.a.Strips() * kernel.StripRows * l.in
+	return 4 * l.a.Strips() * mat.StripRows * l.in
 }
 
 // The products with A are made in parts of lowRankPart columns, which are added in
@@ -105,7 +105,7 @@ func (o *reduce) out() *Tensor      { return o.z }
 
 // parts returns how many parts a sum has, width how many columns each part takes.
 func (o *reduce) parts() int { return (o.l.in + lowRankPart - 1) / lowRankPart }
-func (o *reduce) width() int { return o.l.a.Strips() * kernel.StripRows }
+func (o *reduce) width() int { return o.l.a.Strips() * mat.StripRows }
 
 func (o *reduce) steps(e *Exec) []step {
 	tasks := o.parts() * o.l.a.Strips()
@@ -125,8 +125,8 @@ func (o *reduce) multiply(e *Exec, rows rowRange, task int) {
 	c0 := part * lowRankPart
 	c1 := min(c0+lowRankPart, o.l.in)
 	i := rows.from
-	z := o.z.x[i*o.z.Cols+part*o.width()+strip*kernel.StripRows:]
-	e.tier.SetChains(z, o.z.Cols, o.l.a, strip, c0, c1, o.x.x[i*o.x.Cols:], o.x.Cols, rows.n)
+	z := o.z.x[i*o.z.Cols+part*o.width()+strip*mat.StripRows:]
+	e.tier.Mat.SetChains(z, o.z.Cols, o.l.a, strip, c0, c1, o.x.x[i*o.x.Cols:], o.x.Cols, rows.n)
 }
 
 // sum adds the parts of row i.
@@ -134,9 +134,9 @@ func (o *reduce) sum(e *Exec, i int) {
 	z, width := o.z.row(i), o.width()
 	sum := z[:width]
 	for p := 1; p < o.parts(); p++ {
-		e.tier.Add(sum, z[p*width:(p+1)*width])
+		e.tier.Vec.Add(sum, z[p*width:(p+1)*width])
 	}
-	e.tier.Scale(sum, o.l.scaleOf(e, o.z, i, o.factor))
+	e.tier.Vec.Scale(sum, o.l.scaleOf(e, o.z, i, o.factor))
 }
 
 // scaleOf returns the scale of row i of t.
@@ -172,7 +172,7 @@ func (o *lookUp) steps(e *Exec) []step {
 	return []step{{perRow, func(i, _ int) {
 		t, z := int(e.batch.Tokens[i]), o.z.row(i)
 		copy(z, o.l.table[t*o.l.rank:])
-		e.tier.Scale(z, o.l.scaleOf(e, o.z, i, o.factor))
+		e.tier.Vec.Scale(z, o.l.scaleOf(e, o.z, i, o.factor))
 	}}}
 }
 
@@ -230,7 +230,7 @@ func (o *addLowRank) add(e *Exec, y *Tensor, i, n, c0, c1, worker int) {
 	if r0 >= r1 {
 		return
 	}
-	e.tier.AddChains(y.x[i*y.Cols+base:], y.Cols, o.l.b, r0, r1, o.z.x[i*o.z.Cols:], o.z.Cols, n, &e.scratch[worker].mat)
+	e.tier.Mat.AddChains(y.x[i*y.Cols+base:], y.Cols, o.l.b, r0, r1, o.z.x[i*o.z.Cols:], o.z.Cols, n, &e.scratch[worker].mat)
 }
 
 func (o *addLowRank) work(e *Exec) (bytes, macs int64) {

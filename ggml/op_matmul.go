@@ -1,6 +1,6 @@
 package ggml
 
-import "mptgo/ggml/internal/kernel"
+import "mptgo/ggml/internal/mat"
 
 // matMul is y = x·Wᵀ followed by the elementwise operations joined to it.
 type matMul struct {
@@ -36,10 +36,10 @@ func (o *matMul) inputs() []*Tensor {
 func (o *matMul) steps(e *Exec) []step {
 	var s []step
 	if o.quantise {
-		s = append(s, step{perRow, func(i, _ int) { e.tier.QuantizeRow(&o.x.acts, i) }})
+		s = append(s, step{perRow, func(i, _ int) { e.tier.Act.QuantizeRow(&o.x.acts, i) }})
 	}
 	if o.sort {
-		s = append(s, step{sortedRows, func(i, _ int) { e.tier.SortLanes(&o.x.acts, i) }})
+		s = append(s, step{sortedRows, func(i, _ int) { e.tier.Act.SortLanes(&o.x.acts, i) }})
 	}
 	return append(s, step{
 		func(n int) int { return (o.w.Rows + o.grain(n) - 1) / o.grain(n) },
@@ -49,7 +49,7 @@ func (o *matMul) steps(e *Exec) []step {
 
 // sortedRows returns the number of rows of a batch that are to be sorted by lanes.
 func sortedRows(n int) int {
-	if n < kernel.LanesBatch {
+	if n < mat.LanesBatch {
 		return 0
 	}
 	return n
@@ -60,17 +60,17 @@ func sortedRows(n int) int {
 // A worker's tasks are neighbours, so where one ends the next has been fetched.
 const (
 	decodeTaskBytes = 64 << 10
-	prefillTaskRows = 2 * kernel.StripRows
+	prefillTaskRows = 2 * mat.StripRows
 )
 
 // grain returns the rows of a task for a batch of n rows. It may depend on
 // anything: a row's result does not depend on its neighbours.
 func (o *matMul) grain(n int) int {
-	if n >= kernel.PackedBatch {
+	if n >= mat.PackedBatch {
 		return prefillTaskRows
 	}
 	rows := decodeTaskBytes / (len(o.w.Data) / o.w.Rows)
-	return max(rows/kernel.StripRows, 1) * kernel.StripRows
+	return max(rows/mat.StripRows, 1) * mat.StripRows
 }
 
 // run computes the rows of one task and applies the epilogue to them.
@@ -79,7 +79,7 @@ func (o *matMul) run(e *Exec, task, worker int) {
 	grain := o.grain(n)
 	r0 := task * grain
 	r1 := min(r0+grain, o.w.Rows)
-	e.tier.MatMul(o.y.x, o.y.Cols, &o.w.Weights, &o.x.acts, n, r0, r1, e.exact, &e.scratch[worker].mat)
+	e.tier.Mat.MatMul(o.y.x, o.y.Cols, &o.w.Weights, &o.x.acts, n, r0, r1, e.exact, &e.scratch[worker].mat)
 	single := o.epilogue
 	for len(single) > 0 && isWhole(single[0]) {
 		single[0].(whole).applyAll(e, o.y, r0, r1, worker)

@@ -1,6 +1,6 @@
 package ggml
 
-import "mptgo/ggml/internal/kernel"
+import "mptgo/ggml/internal/vec"
 
 // Norm is a normalisation of vectors: (x - mean) / sqrt(variance + Eps) * Weight + Bias,
 // or for RMS x / sqrt(mean of squares + Eps) * Weight.
@@ -18,11 +18,11 @@ func (m *Norm) check(name string, n int) {
 }
 
 // apply sets y to x, normalised. y may be x.
-func (m *Norm) apply(t *kernel.Tier, y, x []float32) {
+func (m *Norm) apply(k *vec.Kernels, y, x []float32) {
 	if m.RMS {
-		t.RMSNorm(y, x, m.Weight, m.Eps)
+		k.RMSNorm(y, x, m.Weight, m.Eps)
 	} else {
-		t.LayerNorm(y, x, m.Weight, m.Bias, m.Eps)
+		k.LayerNorm(y, x, m.Weight, m.Bias, m.Eps)
 	}
 }
 
@@ -45,9 +45,9 @@ func (o *norm) out() *Tensor      { return o.y }
 
 func (o *norm) steps(e *Exec) []step {
 	return []step{{perRow, func(i, _ int) {
-		o.apply(e.tier, o.y.row(i), o.x.row(i))
+		o.apply(&e.tier.Vec, o.y.row(i), o.x.row(i))
 		if o.y.quantise {
-			e.tier.QuantizeRow(&o.y.acts, i)
+			e.tier.Act.QuantizeRow(&o.y.acts, i)
 		}
 	}}}
 }
@@ -89,7 +89,7 @@ func (o *normParts) steps(e *Exec) []step {
 		for k := range o.parts {
 			p := &o.parts[k]
 			for c, size := p.From, len(p.Weight); c < p.From+p.Count*size; c += size {
-				p.apply(e.tier, y[c:c+size], y[c:c+size])
+				p.apply(&e.tier.Vec, y[c:c+size], y[c:c+size])
 			}
 		}
 	}}}

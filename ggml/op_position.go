@@ -3,7 +3,7 @@ package ggml
 import (
 	"math"
 
-	"mptgo/ggml/internal/kernel"
+	"mptgo/ggml/internal/scalar"
 	"mptgo/quantize"
 )
 
@@ -31,7 +31,7 @@ func (o *addPositions) steps(e *Exec) []step {
 		if err := quantize.DecodeRow(o.w.Type, o.y.row(i), o.w.Data[p*size:(p+1)*size]); err != nil {
 			panic(err) // the type was checked when the matrix was made
 		}
-		e.tier.Add(o.y.row(i), o.x.row(i))
+		e.tier.Vec.Add(o.y.row(i), o.x.row(i))
 	}}}
 }
 
@@ -56,11 +56,11 @@ func (o *temper) out() *Tensor      { return o.y }
 func (o *temper) steps(e *Exec) []step {
 	return []step{{perRow, func(i, _ int) {
 		copy(o.y.row(i), o.x.row(i))
-		e.tier.Scale(o.y.row(i)[:o.cols], o.factor(e.all.rows[i].pos))
+		e.tier.Vec.Scale(o.y.row(i)[:o.cols], o.factor(e.all.rows[i].pos))
 	}}}
 }
 
 func (o *temper) factor(p int) float32 {
 	periods := math.Floor(float64(p+1) / o.floor) // no int: there may be too many, and CPUs differ in what comes of that
-	return float32(1 + float64(o.scale*kernel.Log64(1+periods)))
+	return float32(1 + float64(o.scale*scalar.Log64(1+periods)))
 }

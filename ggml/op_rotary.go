@@ -3,7 +3,7 @@ package ggml
 import (
 	"math"
 
-	"mptgo/ggml/internal/kernel"
+	"mptgo/ggml/internal/scalar"
 )
 
 // Rotary describes rotary positions [Su et al., "RoFormer: Enhanced Transformer with
@@ -42,10 +42,10 @@ func (r *Rotary) frequencies(f []float32, p int) {
 	if r.Scaling == RotaryDynamic && p+1 > r.Context {
 		factor := float64(r.Factor)
 		stretch := float64(factor*float64(p+1))/float64(r.Context) - (factor - 1)
-		theta = float64(float32(theta * kernel.Pow64(stretch, float64(r.Dim)/float64(r.Dim-2))))
+		theta = float64(float32(theta * scalar.Pow64(stretch, float64(r.Dim)/float64(r.Dim-2))))
 	}
 	for k := range f {
-		f[k] = r.scaled(1 / float32(kernel.Pow64(theta, float64(float32(2*k)/float32(r.Dim)))))
+		f[k] = r.scaled(1 / float32(scalar.Pow64(theta, float64(float32(2*k)/float32(r.Dim)))))
 	}
 }
 
@@ -103,7 +103,7 @@ func (o *angles) fill(y []float32, p int) {
 		o.frequencies(f, p)
 	}
 	for k := range cos {
-		s, c := kernel.SinCos64(float64(float32(p) * f[k]))
+		s, c := scalar.SinCos64(float64(float32(p) * f[k]))
 		cos[k], sin[k] = float32(c), float32(s)
 	}
 }

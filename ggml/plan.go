@@ -6,7 +6,7 @@ import (
 	"sort"
 	"unsafe"
 
-	"mptgo/ggml/internal/kernel"
+	"mptgo/ggml/internal/act"
 	"mptgo/internal/slab"
 )
 
@@ -109,13 +109,13 @@ func (t *Tensor) bytes(n int) int64 {
 	rows, cols := int64(n), int64(t.Cols)
 	size := align(4 * rows * cols)
 	if t.quantise {
-		size += rows * int64(kernel.ActsBytes(1, t.Cols))
+		size += rows * int64(act.BlocksBytes(1, t.Cols))
 	}
 	size = align(size)
 	if most := 8 * rows * (cols + alignment); t.sort && most > math.MaxInt {
 		size += most // too much in any case
 	} else if t.sort {
-		size += int64(kernel.LanesBytes(n, t.Cols))
+		size += int64(act.LanesBytes(n, t.Cols))
 	}
 	return align(size)
 }
@@ -123,11 +123,11 @@ func (t *Tensor) bytes(n int) int64 {
 // place lays t out in mem for a batch of n rows.
 func (t *Tensor) place(mem []byte, n int) {
 	t.x = unsafe.Slice((*float32)(unsafe.Pointer(&mem[0])), n*t.Cols)
-	t.acts = kernel.Acts{N: n, K: t.Cols, X: t.x}
+	t.acts = act.Acts{N: n, K: t.Cols, X: t.x}
 	mem = mem[align(4*n*t.Cols):]
 	if t.quantise {
 		t.acts.Place(mem)
-		mem = mem[align(kernel.ActsBytes(n, t.Cols)):]
+		mem = mem[align(act.BlocksBytes(n, t.Cols)):]
 	}
 	if t.sort {
 		t.acts.PlaceLanes(mem)

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"mptgo/ggml/internal/kernel"
+	"mptgo/ggml/internal/cpu"
 )
 
 // How long an idle worker, or a caller that waits for the last task, keeps its
@@ -226,7 +226,7 @@ func (p *Pool) spun(ready func() bool) bool {
 	}
 	if p.spin {
 		for start := time.Now(); time.Since(start) < spinTime; {
-			kernel.Pause(pauseBurst)
+			cpu.Pause(pauseBurst)
 			if ready() {
 				return true
 			}

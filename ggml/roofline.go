@@ -6,7 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
-	"mptgo/ggml/internal/kernel"
+	"mptgo/ggml/internal/cpu"
 	"mptgo/internal/sysmem"
 )
 
@@ -34,12 +34,12 @@ const (
 func MeasureRoofline(ctx context.Context, threads int) (Roofline, error) {
 	pool := NewPool(threads)
 	defer pool.Close()
-	r := Roofline{Threads: pool.Workers(), Loops: kernel.RooflineLoops()}
+	r := Roofline{Threads: pool.Workers(), Loops: cpu.RooflineLoops()}
 	defer debug.FreeOSMemory() // what was read is garbage now, and much
-	memory := touched(rooflineBytes(sysmem.Available, kernel.LastLevelCache()))
+	memory := touched(rooflineBytes(sysmem.Available, cpu.LastLevelCache()))
 	tasks := len(memory) / readTaskBytes
 	for _, fetch := range []bool{false, true} {
-		read := func(task, _ int) { kernel.Read(memory[task*readTaskBytes:][:readTaskBytes], fetch) }
+		read := func(task, _ int) { cpu.Read(memory[task*readTaskBytes:][:readTaskBytes], fetch) }
 		rate, err := best(ctx, pool, tasks, readTaskBytes, read)
 		if err != nil {
 			return Roofline{}, err
@@ -48,16 +48,16 @@ func MeasureRoofline(ctx context.Context, threads int) (Roofline, error) {
 	}
 	var err error
 	tasks = multiplyTasks * pool.Workers()
-	r.MACs, err = best(ctx, pool, tasks, multiplyRounds*kernel.MultiplyMACs, multiply)
+	r.MACs, err = best(ctx, pool, tasks, multiplyRounds*cpu.MultiplyMACs, multiply)
 	return r, err
 }
 
 // multiply is one task of multiplications. Its numbers stay in registers, so
 // that their values do not matter.
 func multiply(int, int) {
-	var x kernel.Chains
+	var x cpu.Chains
 	w := [32]byte{1}
-	kernel.Multiply(&x, &w, multiplyRounds)
+	cpu.Multiply(&x, &w, multiplyRounds)
 }
 
 // best returns how much is done in a second when the tasks, each of the given

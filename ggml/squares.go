@@ -1,6 +1,6 @@
 package ggml
 
-import "mptgo/ggml/internal/kernel"
+import "mptgo/ggml/internal/att"
 
 // Sums are what [Exec.SumInputs] adds the inputs of a product to.
 type Sums struct {
@@ -24,7 +24,7 @@ func (e *Exec) SumInputs(sums func(w *Matrix, rows int) Sums) { e.sums = sums }
 // How many columns a task adds up.
 const (
 	squareColumns  = 64
-	productColumns = kernel.GramRows
+	productColumns = att.GramRows
 )
 
 // sumInputs adds the input of a product.
@@ -61,7 +61,7 @@ func (e *Exec) sumSquares(x *Tensor, sum []float64, from int) {
 // rest of its run, as tiles of columns from the start of the run. Tiles across the
 // diagonal or the end, of the run or of the columns, are added to aside.
 func (e *Exec) sumProducts(x *Tensor, s Sums, from, worker int) {
-	to := min(from+kernel.GramRows, x.Cols)
+	to := min(from+att.GramRows, x.Cols)
 	k, n := &e.scratch[worker].gram, e.rows(x).n
 	for at := from / s.Run * s.Run; at < to; at += s.Run {
 		// More than one run only if its columns are fewer than a tile has rows.
@@ -69,8 +69,8 @@ func (e *Exec) sumProducts(x *Tensor, s Sums, from, worker int) {
 		for row := 0; row < n; row += gramBatch {
 			g := gramPart{k, x, s, at, end, first, last, row, min(gramBatch, n-row)}
 			g.gather()
-			for col := at + (first-at)/kernel.GramColumns*kernel.GramColumns; col < end; col += kernel.GramColumns {
-				g.tile(e.tier, col)
+			for col := at + (first-at)/att.GramColumns*att.GramColumns; col < end; col += att.GramColumns {
+				g.tile(&e.tier.Att, col)
 			}
 		}
 	}
@@ -82,9 +82,9 @@ const gramBatch = 128
 
 // gramScratch is the memory of one worker.
 type gramScratch struct {
-	a [kernel.GramRows * gramBatch]float32          // columns, each without gaps
-	b [gramBatch * kernel.GramColumns]float32       // rows of a tile at an end
-	c [kernel.GramRows * kernel.GramColumns]float32 // its sums
+	a [att.GramRows * gramBatch]float32       // columns, each without gaps
+	b [gramBatch * att.GramColumns]float32    // rows of a tile at an end
+	c [att.GramRows * att.GramColumns]float32 // its sums
 }
 
 // gramPart is what is added at a time: products of the columns first to before last of
@@ -108,25 +108,25 @@ func (g *gramPart) gather() {
 }
 
 // tile adds to the tile of sums that begins with column col.
-func (g *gramPart) tile(t *kernel.Tier, col int) {
-	a := g.a[:kernel.GramRows*g.n]
-	if col >= g.last && col+kernel.GramColumns <= g.end && g.last-g.first == kernel.GramRows {
-		c := g.s.Products[g.first*g.s.Run+col-g.at:][:(kernel.GramRows-1)*g.s.Run+kernel.GramColumns]
-		b := g.x.x[g.row*g.x.Cols+col:][:(g.n-1)*g.x.Cols+kernel.GramColumns]
-		t.AddGram(c, g.s.Run, a, b, g.x.Cols, g.n)
+func (g *gramPart) tile(k *att.Kernels, col int) {
+	a := g.a[:att.GramRows*g.n]
+	if col >= g.last && col+att.GramColumns <= g.end && g.last-g.first == att.GramRows {
+		c := g.s.Products[g.first*g.s.Run+col-g.at:][:(att.GramRows-1)*g.s.Run+att.GramColumns]
+		b := g.x.x[g.row*g.x.Cols+col:][:(g.n-1)*g.x.Cols+att.GramColumns]
+		k.AddGram(c, g.s.Run, a, b, g.x.Cols, g.n)
 		return
 	}
-	width := min(kernel.GramColumns, g.end-col)
+	width := min(att.GramColumns, g.end-col)
 	for i := range g.n {
-		copy(g.b[i*kernel.GramColumns:], g.x.row(g.row + i)[col:col+width])
+		copy(g.b[i*att.GramColumns:], g.x.row(g.row + i)[col:col+width])
 	}
 	sums := func(j int) []float32 { return g.s.Products[j*g.s.Run+col-g.at:][:width] }
 	for j := g.first; j < g.last; j++ {
-		copy(g.c[(j-g.first)*kernel.GramColumns:], sums(j))
+		copy(g.c[(j-g.first)*att.GramColumns:], sums(j))
 	}
-	t.AddGram(g.c[:], kernel.GramColumns, a, g.b[:g.n*kernel.GramColumns], kernel.GramColumns, g.n)
+	k.AddGram(g.c[:], att.GramColumns, a, g.b[:g.n*att.GramColumns], att.GramColumns, g.n)
 	for j := g.first; j < g.last; j++ {
 		skip := min(max(j-col, 0), width)
-		copy(sums(j)[skip:], g.c[(j-g.first)*kernel.GramColumns+skip:][:width-skip])
+		copy(sums(j)[skip:], g.c[(j-g.first)*att.GramColumns+skip:][:width-skip])
 	}
 }

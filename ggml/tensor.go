@@ -3,7 +3,8 @@ package ggml
 import (
 	"fmt"
 
-	"mptgo/ggml/internal/kernel"
+	"mptgo/ggml/internal/act"
+	"mptgo/ggml/internal/mat"
 	"mptgo/gguf"
 )
 
@@ -12,15 +13,15 @@ import (
 // values has Rows values.
 type Matrix struct {
 	Name string
-	kernel.Weights
+	mat.Weights
 }
 
 // NewMatrix returns the matrix of rows x cols values of type t in data, which
 // is used in place and must stay readable. Types that no kernel computes with
 // and data of another size are errors.
 func NewMatrix(name string, t gguf.Type, rows, cols int, data []byte) (*Matrix, error) {
-	if !kernel.Supported(t) {
-		return nil, fmt.Errorf("ggml: tensor %q is of type %v, which no kernel computes with yet: make the file again in one of %s", name, t, kernel.SupportedTypes())
+	if !mat.Supported(t) {
+		return nil, fmt.Errorf("ggml: tensor %q is of type %v, which no kernel computes with yet: make the file again in one of %s", name, t, mat.SupportedTypes())
 	}
 	row, err := t.RowBytes(cols)
 	if err != nil {
@@ -29,7 +30,7 @@ func NewMatrix(name string, t gguf.Type, rows, cols int, data []byte) (*Matrix, 
 	if rows < 1 || cols < 1 || len(data)/row != rows || len(data)%row != 0 {
 		return nil, fmt.Errorf("ggml: tensor %q: %d rows of %d values of %v do not take %d bytes", name, rows, cols, t, len(data))
 	}
-	return &Matrix{name, kernel.Weights{Type: t, Rows: rows, Cols: cols, Data: data}}, nil
+	return &Matrix{name, mat.Weights{Type: t, Rows: rows, Cols: cols, Data: data}}, nil
 }
 
 // Bytes returns the size of the matrix in memory.
@@ -49,7 +50,7 @@ type Tensor struct {
 	quantise  bool      // a product reads it as int8 blocks
 	sort      bool      // a product reads it sorted by lanes
 	x         []float32 // [batch, Cols], in the arena
-	acts      kernel.Acts
+	acts      act.Acts
 }
 
 // row returns row i.

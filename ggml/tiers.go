@@ -4,14 +4,15 @@ import (
 	"fmt"
 	"strings"
 
-	"mptgo/ggml/internal/kernel"
+	"mptgo/ggml/internal/cpu"
+	"mptgo/ggml/internal/tier"
 )
 
 // Tiers returns the names of the kernel sets that this CPU can run, the
 // slowest first.
 func Tiers() []string {
 	var names []string
-	for _, t := range kernel.All() {
+	for _, t := range tier.All() {
 		names = append(names, t.Name)
 	}
 	return names
@@ -28,11 +29,11 @@ func TierName(name string) (string, error) {
 }
 
 // tierNamed returns the kernels with the given name.
-func tierNamed(name string) (*kernel.Tier, error) {
+func tierNamed(name string) (*tier.Tier, error) {
 	if name == "" {
-		return kernel.Best(), nil
+		return tier.Best(), nil
 	}
-	if t, ok := kernel.Named(name); ok {
+	if t, ok := tier.Named(name); ok {
 		return t, nil
 	}
 	return nil, fmt.Errorf("ggml: kernels %q: %s: use %s", name, whyNot(name), strings.Join(Tiers(), " or "))
@@ -40,12 +41,12 @@ func tierNamed(name string) (*kernel.Tier, error) {
 
 // whyNot says why there are no kernels with the given name.
 func whyNot(name string) string {
-	for _, t := range kernel.Known() {
+	for _, t := range tier.Known() {
 		if t.Name == name {
 			return lacks(t.Missing())
 		}
 	}
-	if kernel.PureGo {
+	if cpu.PureGo {
 		return "this program was built without assembly (tag purego)"
 	}
 	return "there are none of that name for this CPU"

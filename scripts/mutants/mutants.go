@@ -36,9 +36,9 @@ var mutants = []mutant{
 	{"adapter-of-a-neighbour", "ggml/op_lowrank.go", "for _, r := range e.rows(y).changed[o.factor] {", "for _, r := range []rowRange{{0, e.rows(y).n}} {", "Spans"},
 	{"position-of-a-neighbour", "ggml/batch.go", "row{first + i, s, b.Spans[s].Pos + i}", "row{first + i, s, b.Spans[0].Pos + i}", "Spans"},
 	{"fault-ends-the-process", "mpt/model.go", "if err := m.file.Guard(func() error { m.w, err = loadWeights(m.file, c); return err }); err != nil {", "if m.w, err = loadWeights(m.file, c); err != nil {", "Truncated"},
-	{"zero-point", "ggml/internal/kernel/matq4_0.go", "u.nibbles(block[2:], 8)", "u.nibbles(block[2:], 7)", "Mat"},
-	{"nibbles-swapped", "ggml/internal/kernel/matq4_0.go", "u.q[16+i] = int16(v>>4) - zero", "u.q[16+i] = int16(v&15) - zero", "Mat"},
-	{"alibi-distance", "ggml/internal/kernel/att.go", "FMA(a.Slope, float32(distance+j), s[j])", "FMA(a.Slope, float32(distance+j+1), s[j])", "Att"},
+	{"zero-point", "ggml/internal/mat/type_q4_0.go", "u.nibbles(block[2:], 8)", "u.nibbles(block[2:], 7)", "Mat"},
+	{"nibbles-swapped", "ggml/internal/mat/type_q4_0.go", "u.q[16+i] = int16(v>>4) - zero", "u.q[16+i] = int16(v&15) - zero", "Mat"},
+	{"alibi-distance", "ggml/internal/att/att.go", "FMA(a.Slope, float32(distance+j), s[j])", "FMA(a.Slope, float32(distance+j+1), s[j])", "Att"},
 	{"temperature-overflows", "sampling/temperature.go", "	if top < 0 {\n		return top\n	}\n", "", "Edges"},
 	{"top-p-one-short", "sampling/topp.go", "if sum >= float64(p) {", "if sum > float64(p) {", "."},
 }

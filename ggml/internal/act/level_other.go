@@ -1,0 +1,6 @@
+//go:build purego || (!amd64 && !arm64)
+
+package act
+
+// levels is empty where there is no assembly.
+var levels map[string]Kernels

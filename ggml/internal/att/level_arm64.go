@@ -1,0 +1,9 @@
+//go:build !purego
+
+package att
+
+var levels = map[string]Kernels{
+	"neon":    neon,
+	"dotprod": neon,
+	"i8mm":    neon,
+}

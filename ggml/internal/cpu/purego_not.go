@@ -1,0 +1,7 @@
+//go:build !purego
+
+package cpu
+
+// PureGo is set if the program was built without assembly, by the build tag
+// purego.
+const PureGo = false

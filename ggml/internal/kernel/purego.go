@@ -1,7 +1,0 @@
-//go:build purego
-
-package kernel
-
-// PureGo is set if the program was built without assembly, by the build tag
-// purego.
-const PureGo = true

@@ -1,0 +1,70 @@
+package mat
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"mptgo/ggml/internal/act"
+	"mptgo/gguf"
+)
+
+// BenchmarkMatMul measures a matrix that stays in the cache, with batches from
+// decoding to prefill: bytes of weights and multiplications a second.
+func BenchmarkMatMul(b *testing.B) {
+	const rows, k = 64, 4096
+	for _, typ := range matTypes() {
+		for _, n := range []int{1, 2, 3, 4, 7, 8, 16, 36, 64, 512} {
+			b.Run(fmt.Sprintf("type=%v/isa=%s/n=%d", typ, best().Name, n), func(b *testing.B) {
+				r := rand.New(rand.NewPCG(0, 0))
+				benchMatMul(b, best(), plain.weights(b, r, typ, rows, k), plain.acts(b, r, n, k), false)
+			})
+		}
+	}
+}
+
+// BenchmarkMatMulMemory measures small batches and a matrix that no cache holds.
+func BenchmarkMatMulMemory(b *testing.B) {
+	const k = 4096
+	size := int(min(math.MaxInt, int64(2<<30)))
+	r := rand.New(rand.NewPCG(0, 0))
+	data := make([]byte, size)
+	for _, typ := range matTypes() {
+		row, err := typ.RowBytes(k)
+		if err != nil {
+			b.Fatal(err)
+		}
+		few := plain.weights(b, r, typ, 64, k).Data
+		for i := 0; i < size; i += len(few) {
+			copy(data[i:], few)
+		}
+		for _, n := range []int{1, 2, 3, 4, 8} {
+			b.Run(fmt.Sprintf("type=%v/isa=%s/n=%d", typ, best().Name, n), func(b *testing.B) {
+				w := &Weights{Type: typ, Rows: size / row, Cols: k, Data: data[:size/row*row]}
+				benchMatMul(b, best(), w, plain.acts(b, r, n, k), false)
+			})
+		}
+	}
+}
+
+// BenchmarkMatMulExact measures exact mode for block weights.
+func BenchmarkMatMulExact(b *testing.B) {
+	const rows, k = 64, 4096
+	for _, n := range []int{1, 64} {
+		b.Run(fmt.Sprintf("type=%v/isa=%s/n=%d", gguf.Q4_0, best().Name, n), func(b *testing.B) {
+			r := rand.New(rand.NewPCG(0, 0))
+			benchMatMul(b, best(), plain.weights(b, r, gguf.Q4_0, rows, k), plain.acts(b, r, n, k), true)
+		})
+	}
+}
+
+func benchMatMul(b *testing.B, tier set, w *Weights, a *act.Acts, exact bool) {
+	y := make([]float32, a.N*w.Rows)
+	var s Scratch
+	b.SetBytes(int64(len(w.Data)))
+	for b.Loop() {
+		tier.MatMul(y, w.Rows, w, a, a.N, 0, w.Rows, exact, &s)
+	}
+	b.ReportMetric(float64(b.N)*float64(a.N*w.Rows)*float64(w.Cols)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+}

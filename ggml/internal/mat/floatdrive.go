@@ -1,0 +1,151 @@
+package mat
+
+import (
+	"mptgo/ggml/internal/scalar"
+	"mptgo/ggml/internal/scratch"
+	"mptgo/gguf"
+)
+
+// floatKernels are the fast kernels of float products. n counts steps of sixteen
+// columns; within one lane a step is one column. The running sums of a result
+// are its lanes, sixteen float32.
+//
+// There are two ways. For a few rows of activations, dot reads four rows of
+// weights as they lie in the file, and the lanes of a result lie side by side. For
+// more, weights and activations are sorted by lanes, and each lane is a matrix
+// product of its own, whose results are added up as [scalar.Fold] does.
+type floatKernels struct {
+	types [len(floatTypes)]floatTypeKernels // by gguf.Type
+
+	// fold ends the products of n rows of activations by dot: it sets four
+	// results in each of n rows of y, ldy bytes apart.
+	fold func(y *float32, ldy int, lanes *float32, n int)
+
+	// tile, by the number of rows of activations of a tile, multiplies one lane of
+	// a panel, n columns, with a number of tiles of rows, ldx bytes apart. It
+	// sets sixteen results in each row of y, ldy bytes apart: the sums, plus
+	// those of older lanes, of which there are a number of levels, level bytes
+	// apart, each with rows of sixteen. For each column it fetches at ahead and
+	// moves ahead by step.
+	tile []floatTileFunc
+}
+
+type floatTileFunc = func(y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// floatTypeKernels are those that read the weights as they lie in the file.
+type floatTypeKernels struct {
+	// dot adds the products of four rows, stride bytes apart, with a row of
+	// activations to the lanes of four results. For each step it fetches some
+	// cache lines at ahead, an address that need not exist, and moves ahead by
+	// step.
+	dot func(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
+
+	// pack unpacks eight rows into their half of a panel of StripRows, sorted by
+	// lanes, which are lane bytes apart: [lane][n][StripRows]. The other half is
+	// 32 bytes further on. It fetches like dot.
+	pack func(panel *float32, lane int, w *byte, stride, n int, ahead uintptr, step int)
+}
+
+const (
+	floatRows   = 4  // of weights that dot reads together
+	floatStrips = 2  // that are unpacked together
+	floatChunk  = 96 // activation rows whose sums are kept: 24 KB for a strip
+	packSteps   = 16 // that a call of pack takes: a few lines of each lane
+)
+
+// float computes the product with float weights, or decoded ones.
+func (p *product) float(k *floatKernels) {
+	switch {
+	case k == nil || p.a.K == 0:
+		p.dotGeneric()
+	case isBlock(p.w.Type):
+		p.decoded(k)
+	default:
+		p.floats(k)
+	}
+}
+
+// decoded decodes a few rows of block weights at a time, for exact mode.
+func (p *product) decoded(k *floatKernels) {
+	cols := p.a.K
+	row := scratch.Grow(&p.s.row, floatStrips*StripRows*cols)
+	for r := p.r0; r < p.r1; r += floatStrips * StripRows {
+		rows := min(floatStrips*StripRows, p.r1-r)
+		for i := range rows {
+			p.decode(row[i*cols:(i+1)*cols], r+i)
+		}
+		part := *p
+		part.w = Weights{gguf.F32, rows, cols, scratch.Bytes(row[:rows*cols])}
+		part.row = 4 * cols
+		part.y = p.y[r:]
+		part.r0, part.r1 = 0, rows
+		part.floats(k)
+	}
+}
+
+// floats computes the product with weights of a float type.
+func (p *product) floats(k *floatKernels) {
+	if p.n < LanesBatch {
+		p.padTails()
+		for r := p.r0; r < p.r1; r += floatRows {
+			p.dots(k, r)
+		}
+		return
+	}
+	for r := p.r0; r < p.r1; r += floatStrips * StripRows {
+		p.laned(k, r)
+	}
+}
+
+// dots multiplies four rows from row r on, as they lie in the file, with all
+// rows of activations.
+func (p *product) dots(k *floatKernels, r int) {
+	w := p.strip(r, floatRows)
+	y, ldy := p.target(r, floatRows)
+	sums := scratch.Grow(&p.s.lanes, floatRows*scalar.Lanes)
+	steps, rest := p.a.K/scalar.Lanes, p.a.K%scalar.Lanes
+	last := p.lastColumns(w, floatRows)
+	ahead := p.fetch(r, floatRows, p.n*steps)
+	for i := range p.n {
+		clear(sums)
+		if steps > 0 {
+			dot := k.types[p.w.Type].dot
+			dot(&sums[0], &w[0], p.row, &p.a.X[i*p.a.K], steps, ahead.Next(steps), ahead.Step)
+		}
+		if rest > 0 {
+			k.types[gguf.F32].dot(&sums[0], &last[0], 4*scalar.Lanes, &p.s.tails[i*scalar.Lanes], 1, ahead.At, 0)
+		}
+		k.fold(&y[i*ldy], 4*ldy, &sums[0], 1)
+	}
+	p.deliver(r, floatRows)
+}
+
+// padTails copies the last columns of the activations, if they do not fill 16
+// lanes, and fills up with zeros.
+func (p *product) padTails() {
+	cols, rest := p.a.K, p.a.K%scalar.Lanes
+	if rest == 0 {
+		return
+	}
+	tails := scratch.Grow(&p.s.tails, p.n*scalar.Lanes)
+	clear(tails)
+	for i := range p.n {
+		copy(tails[i*scalar.Lanes:], p.a.X[(i+1)*cols-rest:(i+1)*cols])
+	}
+}
+
+// lastColumns decodes the columns of a strip that do not fill 16 lanes and
+// fills up with zeros. It returns nil if there are none.
+func (p *product) lastColumns(w []byte, height int) []byte {
+	cols, rest := p.a.K, p.a.K%scalar.Lanes
+	if rest == 0 {
+		return nil
+	}
+	last := scratch.Grow(&p.s.last, height*scalar.Lanes)
+	clear(last)
+	for i := range height {
+		end := w[i*p.row : (i+1)*p.row]
+		floatTypes[p.w.Type](last[i*scalar.Lanes:][:rest], end[p.row/cols*(cols-rest):])
+	}
+	return scratch.Bytes(last)
+}

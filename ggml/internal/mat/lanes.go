@@ -1,0 +1,134 @@
+package mat
+
+import (
+	"math/bits"
+
+	"mptgo/ggml/internal/act"
+	"mptgo/ggml/internal/cpu"
+	"mptgo/ggml/internal/scalar"
+	"mptgo/ggml/internal/scratch"
+	"mptgo/gguf"
+)
+
+// A float product with many rows of activations is sixteen products, one for each
+// lane of the definition: weights and activations are sorted by lanes, and within a
+// lane a tile of results stays in registers over all columns.
+//
+// The sums of the lanes are added as [scalar.Fold] does, 16 to 8 to 4 to 2 to 1: lanes are
+// taken in such an order that each sum is added to the one before it as soon as it
+// is there. At most four older sums wait at a time, the levels.
+
+// laneOrder is the order in which [scalar.Fold] comes to the lanes.
+var laneOrder = [scalar.Lanes]int{0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15}
+
+// foldLevels is how many halvings make one of sixteen lanes.
+const foldLevels = 4
+
+// laneStrips are a few strips of weights, sorted by lanes, on their way through
+// all rows of activations.
+type laneStrips struct {
+	product // a copy: kernels are called through variables, so what they are given counts as escaping
+	k       *floatKernels
+	r       int       // the first row
+	strips  int       // how many
+	steps   int       // columns of a lane
+	panels  []float32 // [strips][lanes][steps][StripRows], with a gap after each lane
+	ahead   cpu.Fetch // of the strips after these
+}
+
+// laned multiplies up to floatStrips strips from row r on with all rows of
+// activations, while the next strips are fetched.
+func (p *product) laned(k *floatKernels, r int) {
+	t := laneStrips{product: *p, k: k, r: r, steps: act.LaneSteps(p.a.K)}
+	t.strips = (min(floatStrips*StripRows, p.r1-r) + StripRows - 1) / StripRows
+	t.panels = scratch.Grow(&p.s.floatPanel, t.strips*scalar.Lanes*t.laneSize())
+	for i := range t.strips {
+		t.pack(i)
+	}
+	tiles := 0
+	for first := 0; first < p.n; first += floatChunk {
+		tiles += t.tiles(min(floatChunk, p.n-first))
+	}
+	t.ahead = p.fetch(r, t.strips*StripRows, t.strips*scalar.Lanes*tiles*t.fetches())
+	for first := 0; first < p.n; first += floatChunk {
+		t.multiply(first, min(floatChunk, p.n-first))
+	}
+	for i := range t.strips {
+		p.deliver(r+i*StripRows, StripRows)
+	}
+}
+
+// laneSize returns how far apart the lanes of a panel are: an odd number of cache
+// lines, so that they do not all fall on the same place of a cache.
+func (t *laneStrips) laneSize() int { return (t.steps | 1) * StripRows }
+
+// panel returns the panel of strip i, from the given lane on.
+func (t *laneStrips) panel(i, lane int) []float32 {
+	return t.panels[(i*scalar.Lanes+lane)*t.laneSize():]
+}
+
+// tiles returns how many tiles n rows of activations are.
+func (t *laneStrips) tiles(n int) int {
+	most := len(t.k.tile) - 1
+	return (n + most - 1) / most
+}
+
+// fetches returns how often a tile fetches.
+func (t *laneStrips) fetches() int { return t.steps/4 + t.steps%4 }
+
+// pack sorts strip i into its panel, the rows in two halves of eight.
+func (t *laneStrips) pack(i int) {
+	w := t.strip(t.r+i*StripRows, StripRows)
+	const half = StripRows / 2
+	steps, rest := t.a.K/scalar.Lanes, t.a.K%scalar.Lanes
+	panel := t.panel(i, 0)
+	for step := 0; step < steps; step += packSteps {
+		n, at := min(packSteps, steps-step), step*scalar.Lanes*(t.row/t.a.K)
+		for h := range 2 {
+			t.k.types[t.w.Type].pack(&panel[step*StripRows+h*half], 4*t.laneSize(), &w[h*half*t.row+at], t.row, n, 0, 0)
+		}
+	}
+	if rest == 0 {
+		return
+	}
+	for h := range 2 {
+		last := t.lastColumns(w[h*half*t.row:], half)
+		t.k.types[gguf.F32].pack(&panel[steps*StripRows+h*half], 4*t.laneSize(), &last[0], 4*scalar.Lanes, 1, 0, 0)
+	}
+}
+
+// multiply computes the results of n rows of activations from row first on.
+func (t *laneStrips) multiply(first, n int) {
+	size := n * StripRows // of a level
+	sums := scratch.Grow(&t.s.lanes, t.strips*foldLevels*size)
+	for j, lane := range laneOrder {
+		x := t.a.Lane(lane, first)
+		levels := bits.TrailingZeros(uint(j + 1)) // that this lane completes
+		for i := range t.strips {
+			older := sums[i*foldLevels*size:][:foldLevels*size]
+			if levels < foldLevels {
+				t.lane(older[levels*size:], StripRows, older, levels, t.panel(i, lane), x, n)
+				continue
+			}
+			y, ldy := t.target(t.r+i*StripRows, StripRows)
+			t.lane(y[first*ldy:], ldy, older, levels, t.panel(i, lane), x, n)
+		}
+	}
+}
+
+// lane sets n rows of y to the sums of a lane plus those of older ones, in tiles
+// of two heights at most.
+func (t *laneStrips) lane(y []float32, ldy int, older []float32, levels int, panel, x []float32, n int) {
+	level := len(older) / foldLevels
+	tiles := t.tiles(n)
+	low, more := n/tiles, n%tiles // so many tiles are one higher than low
+	at := 0
+	for _, part := range [2]struct{ height, tiles int }{{low + 1, more}, {low, tiles - more}} {
+		if part.tiles == 0 {
+			continue
+		}
+		t.k.tile[part.height](&y[at*ldy], 4*ldy, &older[at*StripRows], 4*level, levels, &panel[0], t.steps, &x[at*t.steps], 4*t.steps,
+			part.tiles, t.ahead.Next(part.tiles*t.fetches()), t.ahead.Step)
+		at += part.height * part.tiles
+	}
+}

@@ -1,0 +1,9 @@
+//go:build !purego
+
+package mat
+
+var levels = map[string]Kernels{
+	"neon":    neon,
+	"dotprod": dotProd,
+	"i8mm":    i8mm,
+}

@@ -220,3 +220,33 @@ func FuzzJournal(f *testing.F) {
 		})
 	})
 }
+
+// A process that ends between the renames of the outputs, or before the journal is gone, has
+// left everything that the next one needs.
+func TestEndsAtTheEnd(t *testing.T) {
+	opt := options(t, many(6))
+	opt.Parallel = 1
+	want := done(t, opt, &stub{})
+	j, err := Open(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &header{Version: version, SHA256: j.in.sha, Size: j.in.size, Lines: 6, Model: identity.Model, Numerics: 1, Options: identity.Options, Created: opt.Created}
+	if h, err = j.resume(h); err == nil {
+		err = j.answerAll(t.Context(), h, &stub{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	whole := readFile(t, opt.Output+".journal")
+	never := &stub{before: func(context.Context, *Request) error { return errors.New("asked again") }}
+	for _, left := range []outcome{{"", ""}, {want.answers, "old"}, want} {
+		write(t, opt.Output+".journal", whole)
+		write(t, opt.Output, left.answers)
+		write(t, ErrorsOf(opt.Output), left.errors)
+		if got := done(t, opt, never); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -96,6 +96,7 @@ func (j *Job) ask(ctx context.Context, w Worker, e *entry, r *Request) (result, 
 				return crashed(r, fault)
 			}
 			worker = &j.alone
+			j.note("line %d came to no end %d times: it is answered in a process of its own", e.line, e.starts)
 		}
 		if _, err := j.journal.add(mark(isStart, e.line)); err != nil {
 			return result{}, err

@@ -28,7 +28,8 @@ the same bytes, whatever --threads, --parallel, and however often the command wa
 
 What is done is kept in OUT.jsonl.journal: after a crash, a kill or Ctrl-C the same command
 goes on where it was. The exit status is 0 if all lines were answered, 3 if some were not,
-1 if the work could not be done, 130 if it was interrupted.
+1 if the work could not be done, 130 if it was interrupted. A shard that is done has 0; the
+merge tells of lines that were not answered.
 
 Examples:
   mpt batch questions.jsonl -o answers.jsonl -m 7b-chat.gguf
@@ -261,24 +262,26 @@ func (f *batchFlags) answer(cmd *cobra.Command, m *mpt.Model, j *batch.Job, show
 	return batchResult(cmd, c, f.reasons())
 }
 
-// batchResult says what became of all lines.
+// batchResult says what became of all lines; errs tells why some were not answered. Without
+// it that is for others to tell.
 func batchResult(cmd *cobra.Command, c batch.Counts, errs string) error {
 	kept := ""
 	if c.Kept > 0 {
 		kept = fmt.Sprintf(", %d of an earlier start", c.Kept)
 	}
 	line := fmt.Sprintf("batch: %s: %d answered, %d not%s", plural(c.Total, "line", "lines"), c.Done-c.Failed, c.Failed, kept)
-	if c.Failed > 0 {
+	if c.Failed > 0 && errs != "" {
 		return someFailed{fmt.Errorf("%s: the reasons are in %s", line, errs)}
 	}
 	note(cmd.ErrOrStderr(), "%s", line)
 	return nil
 }
 
-// reasons names the file that tells why lines were not answered.
+// reasons names the file that tells why lines were not answered. Of a shard it is the merge
+// that writes it: whoever runs shards has nothing to repeat.
 func (f *batchFlags) reasons() string {
 	if f.shard != "" {
-		return "the errors that mpt batch merge writes"
+		return ""
 	}
 	return cmp.Or(f.errors, batch.ErrorsOf(f.output))
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime/debug"
 	"slices"
 )
 
@@ -46,6 +47,9 @@ var errLimit = errors.New("enough")
 
 // read makes the index of an input, of its first lines if limit is not 0.
 func read(ctx context.Context, in *input, rule rules, limit int) (*index, error) {
+	// What is made here is large and has no pointers, and what parsing leaves is small: it is
+	// cheaper to collect that often than to let it grow as large.
+	defer debug.SetGCPercent(debug.SetGCPercent(20))
 	n, err := in.count()
 	if err != nil {
 		return nil, err

@@ -112,6 +112,7 @@ func TestChanged(t *testing.T) {
 		change func(*Options, *Identity)
 	}{
 		{"the input changed: it had ", func(o *Options, _ *Identity) { write(t, o.Input, many(7)) }},
+		{"the input changed: it had ", func(o *Options, _ *Identity) { write(t, o.Input, strings.Replace(many(6), "id 5", "id 9", 1)) }},
 		{"the model is another", func(_ *Options, id *Identity) { id.Model = "ff" }},
 		{"numerics", func(_ *Options, id *Identity) { id.Numerics = 2 }},
 		{`--temp was "0.8" and is "1"`, func(_ *Options, id *Identity) { id.Options = map[string]string{"--temp": "1"} }},

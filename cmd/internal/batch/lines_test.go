@@ -107,6 +107,10 @@ func TestEnds(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
+	flawed := done(t, options(t, many(2)+"{}\nx"), &stub{})
+	if got := done(t, options(t, strings.ReplaceAll(many(2)+"{}\nx\n", "\n", "\r\n")), &stub{}); got != flawed {
+		t.Errorf("CRLF behind flawed lines: %q, want %q", got, flawed)
+	}
 	if got := done(t, options(t, ""), &stub{}); got != (outcome{}) {
 		t.Errorf("an empty input: %q", got)
 	}

@@ -252,3 +252,19 @@ func TestSharedPrefix(t *testing.T) {
 		t.Errorf("%d tokens are distinct, and %d were evaluated", p.DistinctTokens, took)
 	}
 }
+
+// What the server answers is a result or not: that depends on whose fault it is.
+func TestStatuses(t *testing.T) {
+	for status, want := range map[int]string{
+		200: "", 400: "", 404: "", 413: "", 501: "", 500: "the engine failed: why", 429: "line 1: status 429: why", 503: "line 1: status 503: why",
+	} {
+		l := &Local{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			io.WriteString(w, `{"error":{"message":"why"}}`)
+		})}
+		a, err := l.Answer(t.Context(), &Request{Line: 1, URL: "/v1/completions"})
+		if err != nil && err.Error() != want || err == nil && (want != "" || a.Status != status) {
+			t.Errorf("%d: %v, %v", status, a, err)
+		}
+	}
+}

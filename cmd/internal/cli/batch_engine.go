@@ -87,7 +87,8 @@ func (f *batchFlags) worker(cmd *cobra.Command, m *mpt.Model) (*batch.Local, *se
 	c.Defaults, c.Fixed = f.sampling.p, true // the seed is 0 if nobody has chosen one
 	s := server.New(c)
 	e, err := serve.New(m, serve.Options{
-		ContextSize: f.contextSize(m), Parallel: f.sequences(), MaxQueue: 1 << 20, CacheBytes: f.cacheBytes(), Observer: s.Observer(),
+		ContextSize: f.contextSize(m), Parallel: f.sequences(), MaxQueue: 1 << 20, CacheBytes: f.cacheBytes(), Ordered: true,
+		Observer: s.Observer(),
 	})
 	if err != nil {
 		return nil, nil, memoryFlags(err)

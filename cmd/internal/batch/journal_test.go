@@ -79,6 +79,9 @@ func TestTornJournal(t *testing.T) {
 		return nil
 	})
 	for cut := len(whole); cut >= 0; cut-- {
+		if last := int(ends[len(ends)-2]); cut < last && cut > len(magic)+20 && cut%16 != 0 {
+			continue // every byte of the last two, and of the beginning
+		}
 		tail := ""
 		if cut%3 == 1 {
 			tail = strings.Repeat("\x00", 20) // as file systems leave them
@@ -91,7 +94,7 @@ func TestTornJournal(t *testing.T) {
 			t.Fatalf("cut at %d of %d: %v, want %v", cut, len(whole), got, want)
 		}
 	}
-	for at := int(ends[1]); at < len(whole); at += 3 { // a bit is another one
+	for at := int(ends[1]); at < len(whole); at += 11 { // a bit is another one
 		b := []byte(whole)
 		b[at] ^= 4
 		write(t, opt.Output+".journal", string(b))

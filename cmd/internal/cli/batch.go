@@ -249,6 +249,7 @@ func (f *batchFlags) answer(cmd *cobra.Command, m *mpt.Model, j *batch.Job, show
 		return err
 	}
 	defer e.Close()
+	f.greet(cmd, e)
 	show.begin(e)
 	c, err := j.Run(cmd.Context(), id, w)
 	show.end()

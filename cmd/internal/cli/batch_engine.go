@@ -63,6 +63,17 @@ func (f *batchFlags) identity(m *mpt.Model) (batch.Identity, error) {
 	return batch.Identity{Model: sum, Numerics: mpt.NumericsVersion, Options: opt}, nil
 }
 
+// greet says what answers, and how much memory it may take beside the weights.
+func (f *batchFlags) greet(cmd *cobra.Command, e *serve.Engine) {
+	m, o := e.Model(), e.Options()
+	cache := "no prefix cache"
+	if o.CacheBytes > 0 {
+		cache = "prefix cache " + byteSize(o.CacheBytes)
+	}
+	note(cmd.ErrOrStderr(), "batch: %s: %s kernels, %s, context %d (%s), %s at the same time, %s", visible(f.model.name()), m.Tier(),
+		plural(m.Threads(), "thread", "threads"), o.ContextSize, byteSize(m.CacheBytes(o.ContextSize)), plural(f.lines(), "line", "lines"), cache)
+}
+
 // contextSize is the room of one sequence. It does not depend on how much memory there is: else
 // answers would.
 func (f *batchFlags) contextSize(m *mpt.Model) int {

@@ -89,6 +89,8 @@ func newBatch() *cobra.Command {
 	fs.MarkHidden("alone")
 	f.format.add(cmd)
 	f.sampling.add(fs)
+	fs.Lookup("seed").Usage = "seed of requests that have none (default 0)"
+	fs.Lookup("created").DefValue = "0" // its usage says what there is without it
 	cmd.AddCommand(newBatchMerge())
 	return cmd
 }

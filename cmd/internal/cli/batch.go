@@ -65,7 +65,9 @@ func newBatch() *cobra.Command {
 		Short: "Answer a file of requests",
 		Long:  batchLong,
 		Args:  wantArgs(1),
-		RunE:  interruptible(f.run),
+		RunE: interruptible(func(cmd *cobra.Command, args []string) error {
+			return orInterrupted(cmd, f.run(cmd, args))
+		}),
 	}
 	fs := cmd.Flags()
 	fs.VarP((*fileName)(&f.output), "output", "o", "write the answers to `FILE`")
@@ -216,6 +218,14 @@ func (f *batchFlags) run(cmd *cobra.Command, args []string) (err error) {
 	return f.answer(cmd, m, j, show)
 }
 
+// orInterrupted is the error of a command that a signal has ended, or err.
+func orInterrupted(cmd *cobra.Command, err error) error {
+	if err != nil && cmd.Context().Err() != nil {
+		return interrupted{cmd.Context().Err()}
+	}
+	return err
+}
+
 // failed puts what is known of flawed lines before an error.
 func (f *batchFlags) failed(cmd *cobra.Command, err error) error {
 	if flaws, ok := errors.AsType[*batch.FlawsError](err); ok {
@@ -257,7 +267,6 @@ func (f *batchFlags) answer(cmd *cobra.Command, m *mpt.Model, j *batch.Job, show
 	show.end()
 	if err != nil && cmd.Context().Err() != nil {
 		note(cmd.ErrOrStderr(), "batch: %d of %s are done and kept: the same command goes on with them", c.Done, plural(c.Total, "line", "lines"))
-		return interrupted{cmd.Context().Err()}
 	}
 	if err != nil {
 		return fmt.Errorf("batch: %w", err)
@@ -302,7 +311,7 @@ process would have written. The parts stay.`,
 		RunE: interruptible(func(cmd *cobra.Command, args []string) error {
 			c, err := batch.Merge(cmd.Context(), args[0], errs, noSync)
 			if err != nil {
-				return fmt.Errorf("batch: merge: %w", err)
+				return orInterrupted(cmd, fmt.Errorf("batch: merge: %w", err))
 			}
 			return batchResult(cmd, c, cmp.Or(errs, batch.ErrorsOf(args[0])))
 		}),

@@ -201,3 +201,29 @@ func TestBatchAlone(t *testing.T) {
 		t.Errorf("alone: %s\nwant %s", a, b)
 	}
 }
+
+// Ctrl-C ends the command while it waits for its input, too, and leaves nothing.
+func TestBatchInterruptedEarly(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "out.jsonl")
+	cmd := batchCommand("-", out)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for limit := time.Now().Add(60 * time.Second); time.Now().Before(limit); time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(out + ".journal"); err == nil {
+			break
+		}
+	}
+	cmd.Process.Signal(os.Interrupt)
+	cmd.Wait()
+	left, _ := os.ReadDir(dir)
+	if code := cmd.ProcessState.ExitCode(); code != 130 || len(left) > 0 {
+		t.Errorf("status %d, left is %v", code, left)
+	}
+}

@@ -3,6 +3,7 @@ package batch
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -86,6 +87,9 @@ func TestLines(t *testing.T) {
 		if what != r.want || id != r.id || len(l.ID) != len("batch_req_")+32 {
 			t.Errorf("line %d: %q of %q, want %q of %q: %s", i+1, what, id, r.want, r.id, text)
 		}
+		if what == string(DuplicateID) && !strings.Contains(l.Error.Message, fmt.Sprintf(": line %d has the same custom_id", firstOf(r.id))) {
+			t.Errorf("line %d: %q", i+1, l.Error.Message)
+		}
 		if l.Response != nil && l.Response.RequestID != "req_"+strings.TrimPrefix(l.ID, "batch_req_") {
 			t.Errorf("line %d: the request %q of %q", i+1, l.Response.RequestID, l.ID)
 		}
@@ -93,6 +97,11 @@ func TestLines(t *testing.T) {
 	if len(answers) != 1 || len(errs) != 1 {
 		t.Errorf("there is more: %q, %q", answers, errs)
 	}
+}
+
+// firstOf returns the first line with a custom id.
+func firstOf(id string) int {
+	return 1 + slices.IndexFunc(rows, func(r struct{ text, id, want string }) bool { return r.id == id })
 }
 
 // The ends of lines and blank lines at the end change nothing but numbers.

@@ -69,6 +69,7 @@ func TestSameBytes(t *testing.T) {
 			continue
 		}
 		w, _ := local(t, serve.Options{CacheBytes: c.cache}, mpt.Threads(c.threads))
+		w.MaxTokens = 40 // some have no limit of their own
 		opt := options(t, input)
 		opt.Parallel = c.parallel
 		got := done(t, opt, w)
@@ -81,6 +82,7 @@ func TestSameBytes(t *testing.T) {
 		}
 	}
 	w, _ := local(t, serve.Options{})
+	w.MaxTokens = 40
 	opt := options(t, input)
 	for i := range 3 {
 		o := opt

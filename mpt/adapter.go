@@ -47,6 +47,9 @@ type adapterFile struct {
 // Path returns the name that the adapter was loaded from.
 func (a *Adapter) Path() string { return a.path }
 
+// Fingerprint identifies what the adapter changes, wherever its file lies.
+func (a *Adapter) Fingerprint() [32]byte { return a.print }
+
 // Base returns the name of the model that the adapter was made for, as far as its file
 // says.
 func (a *Adapter) Base() string { return a.base }

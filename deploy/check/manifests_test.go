@@ -2,8 +2,10 @@ package check
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	apps "k8s.io/api/apps/v1"
@@ -40,9 +42,11 @@ type kustomization struct {
 }
 
 // load reads all documents of the manifests.
-func load(t *testing.T) (all []any) {
+func load(t *testing.T) (all []any) { return loadFrom(t, "../kubernetes/*.yaml") }
+
+func loadFrom(t *testing.T, pattern string) (all []any) {
 	t.Helper()
-	files, err := filepath.Glob("../kubernetes/*.yaml")
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no manifests (%v)", err)
 	}
@@ -180,6 +184,50 @@ func checkContainer(t *testing.T, c core.Container, volumes map[string]bool) {
 		if limit, ok := c.Resources.Limits[name]; !ok || limit.Cmp(want) < 0 {
 			t.Errorf("%s asks for %v of %s, and may have %v", c.Name, want.String(), name, limit.String())
 		}
+	}
+}
+
+// The shards of a batch are as many as its pods, each pod answers its own, and the merge reads
+// what they write.
+func TestBatch(t *testing.T) {
+	var jobs []*batch.Job
+	var claims []string
+	for _, x := range loadFrom(t, "../kubernetes/batch/*.yaml") {
+		switch x := x.(type) {
+		case *batch.Job:
+			jobs = append(jobs, x)
+		case *core.PersistentVolumeClaim:
+			claims = append(claims, x.Name)
+		}
+	}
+	if len(jobs) != 2 || len(claims) != 1 {
+		t.Fatalf("%d jobs, the claims %v", len(jobs), claims)
+	}
+	claims = append(claims, find[*core.PersistentVolumeClaim](t, load(t)).Name)
+	for _, j := range jobs {
+		volumes := map[string]bool{}
+		for _, v := range j.Spec.Template.Spec.Volumes {
+			volumes[v.Name] = true
+			if !slices.Contains(claims, v.PersistentVolumeClaim.ClaimName) {
+				t.Errorf("%s claims %s, which is not there", j.Name, v.PersistentVolumeClaim.ClaimName)
+			}
+		}
+		if s := j.Spec.Template.Spec.SecurityContext; s == nil || s.RunAsNonRoot == nil || !*s.RunAsNonRoot {
+			t.Errorf("%s may run as root", j.Name)
+		}
+		for _, c := range j.Spec.Template.Spec.Containers {
+			checkContainer(t, c, volumes)
+		}
+	}
+	merge, shards := jobs[0], jobs[1] // by the names of their files
+	args := shards.Spec.Template.Spec.Containers[0].Args
+	if want := fmt.Sprintf("$(JOB_COMPLETION_INDEX)/%d", *shards.Spec.Completions); args[len(args)-1] != want ||
+		*shards.Spec.CompletionMode != batch.IndexedCompletion {
+		t.Errorf("the shards are %v, want %s", args, want)
+	}
+	into := merge.Spec.Template.Spec.Containers[0].Args
+	if i := slices.Index(args, "-o"); i < 0 || args[i+1] != into[len(into)-1] || !slices.Contains(args, "--created") {
+		t.Errorf("%v is merged into %v", args, into)
 	}
 }
 

@@ -31,6 +31,10 @@ type Options struct {
 	// after the weights and 512 tokens for each of Parallel sequences, negative no cache.
 	CacheBytes int64
 
+	// Ordered says that requests come in an order in which those that begin alike follow each
+	// other: what the prefix cache found longest ago is then never wanted again.
+	Ordered bool
+
 	// CacheDir is a folder for prefixes, which outlive the process there; "" means none. They
 	// hold what was computed from prompts and answers: whoever reads them learns those.
 	CacheDir  string

@@ -30,6 +30,8 @@ type prefixes struct {
 	logits int     // entries that have their last logits
 	saving *prefix // its pages are being written to disk, which holds them; nil: none
 
+	ordered bool // see [Options].Ordered
+
 	queries, hits int64 // tokens that were asked for and found
 }
 
@@ -298,8 +300,13 @@ func (p *prefixes) shrink(bytes int64) (evicted bool) {
 }
 
 // evict takes the entry out that was used longest ago. What was found more than once of it
-// stays, and such proven parts go last, as long as they are not most of the entries.
+// stays, and such proven parts go last, as long as they are not most of the entries. Where
+// requests are ordered that would keep what nobody comes back to.
 func (p *prefixes) evict() {
+	if p.ordered {
+		p.remove(p.oldest(func(x *prefix) bool { return x != p.saving || p.alone() }))
+		return
+	}
 	proven, all := 0, 0
 	for _, list := range p.groups {
 		all += len(list)
@@ -335,6 +342,15 @@ func (p *prefixes) evict() {
 	}
 	y.session = f
 	p.insert(y) // an error closes it
+}
+
+// alone reports whether there is one entry.
+func (p *prefixes) alone() bool {
+	n := 0
+	for _, list := range p.groups {
+		n += len(list)
+	}
+	return n == 1
 }
 
 // proven reports whether all of an entry was found more than once.

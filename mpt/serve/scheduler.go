@@ -54,7 +54,7 @@ func (s *scheduler) init(e *Engine) (err error) {
 			return err
 		}
 	}
-	s.cache = prefixes{m: e.m, groups: map[string][]*prefix{}, budget: e.opt.CacheBytes}
+	s.cache = prefixes{m: e.m, groups: map[string][]*prefix{}, budget: e.opt.CacheBytes, ordered: e.opt.Ordered}
 	s.disk, err = e.openDisk()
 	return err
 }

@@ -41,4 +41,10 @@ var mutants = []mutant{
 	{"alibi-distance", "ggml/internal/att/att.go", "FMA(a.Slope, float32(distance+j), s[j])", "FMA(a.Slope, float32(distance+j+1), s[j])", "Att"},
 	{"temperature-overflows", "sampling/temperature.go", "	if top < 0 {\n		return top\n	}\n", "", "Edges"},
 	{"top-p-one-short", "sampling/topp.go", "if sum >= float64(p) {", "if sum > float64(p) {", "."},
+	{"batch-of-another-input", "cmd/internal/batch/journal.go", "return h.differs(want)", "return nil", "Changed"},
+	{"batch-record-damaged", "cmd/internal/batch/record.go", "if !ok || crc32.Checksum(b, castagnoli) != binary.LittleEndian.Uint32(h[4:]) {\n\t\t\treturn end, nil", "if !ok {\n\t\t\treturn end, nil", "Torn"},
+	{"batch-start-not-taken-back", "cmd/internal/batch/run.go", "_, dropped := j.journal.add(mark(isDropped, e.line))", "var dropped error", "WorkerFails"},
+	{"batch-duplicate-answered", "cmd/internal/batch/run.go", "if flaw == nil && e.first > 0 {", "if false {", "Lines"},
+	{"batch-lines-in-no-shard", "cmd/internal/batch/order.go", "list[n*s.I/s.N : n*(s.I+1)/s.N]", "list[n*s.I/s.N : n*s.I/s.N+n/s.N]", "Shards"},
+	{"batch-in-any-order", "cmd/internal/batch/index.go", "slices.SortFunc(keys, key.compare)", "", "Order"},
 }

@@ -115,7 +115,7 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 	if err != nil {
 		return err
 	}
-	if f.format == (formatFlags{}) {
+	if f.format.template == "" && f.format.file == "" {
 		noteUnknownFormat(cmd.ErrOrStderr(), m, format)
 	}
 	s, err := newSession(cmd, m, f.context)

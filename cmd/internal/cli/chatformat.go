@@ -2,11 +2,14 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +19,10 @@ import (
 )
 
 // formatFlags choose the chat format.
-type formatFlags struct{ template, file string }
+type formatFlags struct {
+	template, file string
+	now            func() time.Time // the clock of templates; nil: the system's
+}
 
 func (f *formatFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
@@ -39,6 +45,7 @@ func formatNames() []string {
 // choose returns the chat format that the flags or the model ask for.
 func (f *formatFlags) choose(ctx context.Context, m *mpt.Model) (*chat.Format, error) {
 	model := talk.Model(m)
+	model.Now = f.now
 	if f.file != "" {
 		if f.template != "" {
 			return nil, errors.New("--chat-template and --chat-template-file: want one of the two")
@@ -70,4 +77,19 @@ func (f *formatFlags) choose(ctx context.Context, m *mpt.Model) (*chat.Format, e
 		err = fmt.Errorf("%w; the model's own are %s", err, strings.Join(slices.Sorted(maps.Keys(model.Templates)), ", "))
 	}
 	return nil, fmt.Errorf("--chat-template: %w; nor is it a file (%w) or a template in Jinja", err, fileErr)
+}
+
+// digest identifies what the flags say, whatever the names of files; "": nothing.
+func (f *formatFlags) digest(ctx context.Context) string {
+	text := f.template
+	for _, name := range []string{f.template, f.file} {
+		if b, err := readFile(ctx, name); name != "" && err == nil {
+			text = string(b)
+		}
+	}
+	if text == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:6])
 }

@@ -29,6 +29,7 @@ var commands = []struct {
 	{groupTalk, newChat},
 	{groupTalk, newRun},
 	{groupTalk, newServe},
+	{groupTalk, newBatch},
 	{groupFiles, newPull},
 	{groupFiles, newCache},
 	{groupFiles, newQuantize},
@@ -106,6 +107,9 @@ func Main(root *cobra.Command, args []string) int {
 		if errors.As(err, &interrupted{}) {
 			return 130 // of shells, for a signal at a keyboard
 		}
+	case errors.As(err, &someFailed{}):
+		note(root.ErrOrStderr(), "%s", err)
+		return 3
 	default:
 		// Joined errors have a line each; a script that reads lines wants one.
 		note(root.ErrOrStderr(), "%s", strings.ReplaceAll(err.Error(), "\n", "; "))

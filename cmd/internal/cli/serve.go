@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -19,7 +18,6 @@ import (
 
 	"mptgo/cmd/internal/server"
 	"mptgo/mpt"
-	"mptgo/mpt/builtin"
 	"mptgo/mpt/serve"
 )
 
@@ -335,7 +333,7 @@ func (f *serveFlags) start(cmd *cobra.Command, s *server.Server, m *mpt.Model) (
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Serve(server.Model{Engine: e, Names: f.names(m), Format: format}); err != nil {
+	if err := s.Serve(server.Model{Engine: e, Names: modelNames(f.alias, f.model.path, m), Format: format}); err != nil {
 		e.Close()
 		return nil, err
 	}
@@ -358,26 +356,6 @@ func (f *serveFlags) cacheBytes() int64 {
 		return 0 // the engine chooses
 	}
 	return int64(f.cacheRAM) << 20
-}
-
-// names returns what clients may call the model: never a path.
-func (f *serveFlags) names(m *mpt.Model) []string {
-	var names []string
-	for _, n := range strings.Split(f.alias, ",") {
-		if n = strings.TrimSpace(n); n != "" {
-			names = append(names, n)
-		}
-	}
-	if len(names) > 0 {
-		return names
-	}
-	if f.model.path == "" {
-		return []string{builtin.Name}
-	}
-	if name := m.Config().Name; name != "" {
-		return []string{name}
-	}
-	return []string{strings.TrimSuffix(filepath.Base(f.model.path), ".gguf")}
 }
 
 // greet says what is served, and where.

@@ -36,6 +36,12 @@ type group struct {
 
 // run answers with what becomes of some requests, and tells the log what they took.
 func (m *served) run(r *http.Request, model string, list []serve.Request, answer func(*group) *apiError) *apiError {
+	if x := fixedOf(r); x != nil {
+		x.limit(list)
+		if x.Plan != nil {
+			return x.plan(m, list)
+		}
+	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	g, err := m.begin(ctx, list)

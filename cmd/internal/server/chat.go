@@ -1,12 +1,10 @@
 package server
 
 import (
-	"crypto/rand"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"mptgo/mpt"
 	"mptgo/mpt/chat"
@@ -24,9 +22,10 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) *apiErr
 	if f.err != nil {
 		return f.err
 	}
-	a := &chatAnswer{m: m, wish: x, object: "chat.completion", id: "chatcmpl-" + rand.Text(), created: time.Now().Unix()}
+	a := &chatAnswer{m: m, wish: x, object: "chat.completion", fixed: fixedOf(r)}
+	a.id, a.created = a.fixed.name("chatcmpl-"), a.fixed.created()
 	return m.run(r, x.model, []serve.Request{x.Request}, func(g *group) *apiError {
-		if x.stream {
+		if x.stream && a.fixed == nil {
 			s.streamChat(w, a, g)
 			return nil
 		}
@@ -172,6 +171,7 @@ type chatAnswer struct {
 	object  string // of a whole answer
 	id      string
 	created int64
+	fixed   *Fixed // nil: nothing is
 }
 
 // head is what every part of an answer begins with.
@@ -184,6 +184,7 @@ func (a *chatAnswer) head(object string) map[string]any {
 func (a *chatAnswer) whole(choices []any, u serve.Usage) map[string]any {
 	v := a.head(a.object)
 	v["choices"], v["usage"], v["timings"], v["seed"] = choices, usage(u), timings(u), a.seed
+	a.fixed.strip(v)
 	return v
 }
 

@@ -2,10 +2,8 @@ package server
 
 import (
 	"cmp"
-	"crypto/rand"
 	"fmt"
 	"net/http"
-	"time"
 
 	"mptgo/mpt"
 	"mptgo/mpt/serve"
@@ -27,10 +25,10 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) *apiError {
 		list[i] = x.Request
 		list[i].Prompt = p
 	}
-	a := &textAnswer{chatAnswer{m: m, wish: x, object: "text_completion", id: "cmpl-" + rand.Text(), created: time.Now().Unix()},
-		len(prompts)}
+	a := &textAnswer{chatAnswer{m: m, wish: x, object: "text_completion", fixed: fixedOf(r)}, len(prompts)}
+	a.id, a.created = a.fixed.name("cmpl-"), a.fixed.created()
 	return m.run(r, x.model, list, func(g *group) *apiError {
-		if x.stream {
+		if x.stream && a.fixed == nil {
 			s.streamText(w, a, g)
 			return nil
 		}

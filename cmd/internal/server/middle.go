@@ -201,6 +201,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (*fields, *serv
 	if err != nil {
 		return nil, nil, err
 	}
+	fixedOf(r).anyModel(f)
 	m, err := s.named(f)
 	return f, m, err
 }

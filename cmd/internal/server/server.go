@@ -106,7 +106,7 @@ func (s *Server) Serve(m Model) error {
 	h := sha256.New()
 	fmt.Fprintf(h, "%x %v %v %d", print, keys, values, mpt.NumericsVersion)
 	for _, u := range model.Adapters() {
-		fmt.Fprintf(h, " %q %g", u.Adapter.Path(), u.Scale)
+		fmt.Fprintf(h, " %x %g", u.Adapter.Fingerprint(), u.Scale)
 	}
 	x.fingerprint = "fp_" + hex.EncodeToString(h.Sum(nil))[:12]
 	x.shapes = newShapes(model)

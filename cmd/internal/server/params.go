@@ -193,6 +193,9 @@ func setParam(f *fields, p *sampling.Params, o sampling.Option, name string) {
 // paramOf returns the name that an error of package sampling begins with, or "".
 func paramOf(err error) string {
 	text := strings.TrimPrefix(err.Error(), "sampling: ")
+	if strings.HasPrefix(text, "unknown sampler ") {
+		return "samplers"
+	}
 	for _, o := range sampling.Options() {
 		if rest, ok := strings.CutPrefix(text, o.Name); ok && (rest == "" || strings.ContainsAny(rest[:1], ": ")) {
 			return o.Name

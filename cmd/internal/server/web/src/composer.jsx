@@ -43,10 +43,11 @@ async function textOf(file) {
 
 export function Composer() {
   const id = chat.value.id, area = useRef();
-  const [draft, set] = useState(() => recall(id)), [over, hover] = useState(false);
+  const [slot] = useState(path(chat.value).length ? id : 'new');
+  const [draft, set] = useState(() => recall(slot)), [over, hover] = useState(false);
   const change = (more) => set((d) => {
     const next = { ...d, ...(typeof more === 'function' ? more(d) : more) };
-    keep(id, next);
+    keep(slot, next);
     return next;
   });
   const attach = (files) => change((d) => ({ files: [...d.files, ...files] }));

@@ -1,6 +1,6 @@
 // Answers: what is sent for one, and what becomes of it.
 import * as api from './api.js';
-import { changed, fresh, live, panel, props, spoken, touch, wrong } from './state.js';
+import { adapters, changed, fresh, live, panel, props, spoken, touch, wrong } from './state.js';
 import * as tree from './tree.js';
 
 const running = new Map(); // how to stop an answer, by its message
@@ -42,6 +42,11 @@ function request(c, node) {
   return body;
 }
 
+function number(text, param) {
+  if (!Number.isFinite(Number(text))) throw new api.Trouble(`“${text}” is no number.`, { param });
+  return Number(text);
+}
+
 // setField puts what stands in a field of the settings into a request.
 function setField(body, name, value) {
   const json = (what) => {
@@ -57,7 +62,7 @@ function setField(body, name, value) {
   } else if (name === 'logit_bias') {
     body.logit_bias = json('What stands here');
   } else if (name === 'lora') {
-    body.lora = Object.entries(value).map(([id, scale]) => ({ id: Number(id), scale: Number(scale) }));
+    body.lora = adapters.value.map((a) => ({ id: a.id, scale: number(value[a.id] ?? a.scale, name) })); // all: others are off
   } else if (name === 'stop') {
     body.stop = value.split('\n').filter(Boolean);
   } else if (name === 'seed') {
@@ -65,8 +70,7 @@ function setField(body, name, value) {
     body.seed = rawNumber(String(BigInt(value)));
   } else if (typeof value === 'string' && typeof props.value?.default_generation_settings.params[name] !== 'string' &&
     name !== 'samplers') {
-    if (!Number.isFinite(Number(value))) throw new api.Trouble(`“${value}” is no number.`, { param: name });
-    body[name] = Number(value);
+    body[name] = number(value, name);
   } else {
     body[name] = value;
   }
@@ -243,7 +247,7 @@ function take(node, v) {
 }
 
 const odd = (t) => t.token.includes('\ufffd') || !t.token.length && t.bytes?.length > 0;
-const rounded = (p) => Math.round(p * 1e4) / 1e4;
+const rounded = (p) => Math.round(p * 1e4) / 1e4 || 0; // not -0, which JSON does not keep
 
 function compact(t) {
   const others = t.top_logprobs?.map((x) => [x.id, x.token, rounded(x.logprob), ...(odd(x) ? [x.bytes] : [])]);

@@ -6,7 +6,7 @@ import { busy, stop } from './generate.js';
 import { List } from './list.jsx';
 import { ServerView } from './server.jsx';
 import { Settings } from './settings.jsx';
-import { ask, begin, chat, close, go, heads, models, notices, panel, spoken, start, view } from './state.js';
+import { address, ask, begin, chat, close, go, models, notices, panel, spoken, start, view } from './state.js';
 import { titleOf } from './tree.js';
 
 function Page() {
@@ -14,7 +14,7 @@ function Page() {
   document.title = at === 'server' ? 'Server · mptgo' : `${titleOf(chat.value)} · mptgo`;
   return (
     <div class={`page ${panel.value && 'with-' + panel.value}`}>
-      <a class="skip" href="#draft" onClick={skip}>To the message</a>
+      {at === 'chat' && <a class="skip" href="#draft" onClick={skip}>To the message</a>}
       <List />
       <div class="middle">
         <Top />
@@ -43,7 +43,7 @@ function Top() {
         Chats
       </button>
       <nav aria-label="Views">
-        <button type="button" aria-current={at === 'chat' ? 'page' : undefined} onClick={() => go('#/chat/' + c.id)}>Chat</button>
+        <button type="button" aria-current={at === 'chat' ? 'page' : undefined} onClick={() => go(address(c))}>Chat</button>
         <button type="button" aria-current={at === 'server' ? 'page' : undefined} onClick={() => go('#/server')}>Server</button>
       </nav>
       <span class="model">{models.value[0] ?? ''}</span>
@@ -110,6 +110,6 @@ function keys(e) {
 }
 
 addEventListener('keydown', keys);
-await start();
 render(<Page />, document.body);
-if (heads.value.length === 0 || location.hash) document.getElementById('draft')?.focus();
+await start();
+document.getElementById('draft')?.focus();

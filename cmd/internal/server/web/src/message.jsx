@@ -164,20 +164,20 @@ function Outcome({ node }) {
           {node.same ? 'The same, to the last byte.' : 'It came out differently: was another model or another version asked?'}
         </p>
       )}
-      <p class="state">
-        {[
-          t && `${t.predicted_n} tokens, ${fixed(t.predicted_per_second, 1)} a second`,
-          t && `${t.prompt_n} read${t.cache_n ? `, ${t.cache_n} known` : ''}`,
-          t && size && `room for ${Math.max(0, size - used).toLocaleString()} more`,
-          node.finish === 'length' && (size && used >= size ? 'the context is full' : 'cut at the limit'),
-          node.finish === 'stopped' && 'stopped',
-          node.finish === 'edited' && 'edited by you',
-          node.seed && `seed ${node.seed}`,
-        ].filter(Boolean).join(' · ')}
-      </p>
+      <Facts list={[
+        t && `${t.predicted_n} tokens, ${fixed(t.predicted_per_second, 1)} a second`,
+        t && `${t.prompt_n} read${t.cache_n ? `, ${t.cache_n} known` : ''}`,
+        t && size && `room for ${Math.max(0, size - used).toLocaleString()} more`,
+        node.finish === 'length' && (size && used >= size ? 'the context is full' : 'cut at the limit'),
+        node.finish === 'stopped' && 'stopped',
+        node.finish === 'edited' && 'edited by you',
+        node.seed && `seed ${node.seed}`,
+      ].filter(Boolean)} />
     </>
   );
 }
+
+const Facts = ({ list }) => (list.length ? <p class="state">{list.join(' · ')}</p> : null);
 
 function Failure({ node }) {
   const cut = node.text && node.error.kind !== 'context_length_exceeded';

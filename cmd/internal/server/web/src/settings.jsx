@@ -144,16 +144,14 @@ function Text({ name, label, hint, placeholder }) {
   );
 }
 
-// Adapters have a scale each: where one is set, all are sent, for those left out are off.
+// Adapters have a scale each; those that are left empty have the server's.
 function Adapters() {
-  const list = adapters.value;
+  const list = adapters.value, own = chat.value.params.lora ?? {};
   if (!list.length) return null;
-  const own = chat.value.params.lora;
-  const change = (id, scale) => {
-    const all = Object.fromEntries(list.map((a) => [a.id, own?.[a.id] ?? String(a.scale)]));
-    const next = { ...all, [id]: scale };
-    set('lora', list.every((a) => next[a.id].trim() === '' || Number(next[a.id]) === a.scale) ? undefined :
-      Object.fromEntries(list.map((a) => [a.id, next[a.id].trim() === '' ? String(a.scale) : next[a.id]])));
+  const change = (id, text) => {
+    const next = { ...own, [id]: text.trim() };
+    if (!next[id]) delete next[id];
+    set('lora', Object.keys(next).length ? next : undefined);
   };
   return (
     <fieldset>
@@ -161,12 +159,12 @@ function Adapters() {
       {list.map((a) => (
         <div class="field" key={a.id}>
           <label for={'lora-' + a.id}>{a.name ?? a.path ?? `adapter ${a.id}`}</label>
-          <input id={'lora-' + a.id} type="number" step="any" placeholder={String(a.scale)} value={own?.[a.id] ?? ''}
-            onChange={(e) => change(a.id, e.target.value)} />
+          <input id={'lora-' + a.id} inputmode="decimal" placeholder={String(a.scale)} value={own[a.id] ?? ''}
+            onInput={(e) => change(a.id, e.target.value)} aria-describedby="f-lora-bad" />
         </div>
       ))}
       <p class="quiet">The scale of each; 0: off</p>
-      <p class="bad" role="alert">{wrong.value.lora}</p>
+      <p class="bad" role="alert" id="f-lora-bad">{wrong.value.lora}</p>
     </fieldset>
   );
 }

@@ -36,7 +36,10 @@ export function changed(c, node, soon) {
   if (node) node.rev++;
   const next = { ...c };
   open.set(c.id, next);
-  if (c.id === chat.value.id) chat.value = next;
+  if (c.id === chat.value.id) {
+    chat.value = next;
+    if (view.value === 'chat' && location.hash !== address(next)) history.replaceState(null, '', address(next));
+  }
   later(c.id, soon ? 2000 : 0);
 }
 
@@ -53,7 +56,7 @@ export const fresh = (id) => (chat.value.id === id ? chat.value : open.get(id));
 async function write(id) {
   timers.delete(id);
   const c = fresh(id);
-  if (!c || Object.keys(c.nodes).length === 0) return;
+  if (!c || isEmpty(c)) return;
   remember(c);
   try {
     await store.save(c);
@@ -84,7 +87,12 @@ if (channel) {
   };
 }
 
-// go shows a conversation; it is named in the address, so that a reload shows it again.
+const isEmpty = (c) => Object.keys(c.nodes).length === 0;
+
+// address is where a conversation is found again; one without messages is kept nowhere.
+export const address = (c) => (isEmpty(c) ? '#/' : '#/chat/' + c.id);
+
+// go shows what an address names.
 export function go(hash) {
   if (location.hash === hash) route();
   else location.hash = hash;
@@ -93,6 +101,7 @@ export function go(hash) {
 export async function route() {
   const [, where, id] = location.hash.split('/');
   view.value = where === 'server' ? 'server' : 'chat';
+  if (!where && !isEmpty(chat.value)) return show(tree.newChat(chat.value));
   if (where !== 'chat' || !id || id === chat.value.id) return;
   let c = open.get(id);
   if (!c) {
@@ -123,7 +132,7 @@ export function begin() {
   const c = tree.newChat(chat.value);
   show(c);
   view.value = 'chat';
-  history.replaceState(null, '', '#/chat/' + c.id);
+  if (location.hash !== '#/') history.pushState(null, '', '#/');
   queueMicrotask(() => document.getElementById('draft')?.focus());
 }
 
@@ -169,7 +178,7 @@ async function everything() {
     failed(e);
   }
   for (const c of [...open.values(), chat.value]) {
-    if (!Object.keys(c.nodes).length) continue;
+    if (isEmpty(c)) continue;
     list = [...list.filter((x) => x.id !== c.id), c];
   }
   return list;
@@ -250,6 +259,5 @@ export async function start() {
   } catch (e) {
     failed(e);
   }
-  if (location.hash.startsWith('#/chat/') || location.hash === '#/server') await route();
-  else history.replaceState(null, '', '#/chat/' + chat.value.id);
+  await route();
 }

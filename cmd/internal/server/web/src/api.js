@@ -81,7 +81,8 @@ export function described(e, status, retry, fallback) {
       { ...more, again: true });
   }
   const message = e.message ?? (fallback || `the status ${status}`);
-  return new Trouble(message[0].toUpperCase() + message.slice(1) + (/[.!?]$/.test(message) ? '' : '.'), more);
+  const name = e.param && message.startsWith(e.param); // which is written as it is
+  return new Trouble((name ? message[0] : message[0].toUpperCase()) + message.slice(1) + (/[.!?]$/.test(message) ? '' : '.'), more);
 }
 
 // events yields the data of a stream; it throws if the stream ends without [DONE].

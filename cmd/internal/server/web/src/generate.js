@@ -203,6 +203,7 @@ function blame(node, e) {
   if (e.param && fields().includes(field)) {
     wrong.value = { ...wrong.value, [field]: e.message };
     panel.value = 'settings';
+    setTimeout(() => document.getElementById('f-' + field)?.scrollIntoView({ block: 'center' }), 50);
   }
 }
 

@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import * as api from './api.js';
 
-const most = 120; // samples that charts show
+const most = 60; // samples that charts show
 const samples = signal([]);
 const slots = signal([]);
 const trouble = signal({});
@@ -99,7 +99,7 @@ function Chart({ title, unit, data, least = 1 }) {
   return (
     <figure class="chart">
       <figcaption>{title} <strong>{short(last)}</strong> <span class="quiet">{unit}</span></figcaption>
-      <svg viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" role="img" aria-label={`${title}: now ${short(last)}, at most ${short(Math.max(0, ...data))} ${unit} in the last two minutes`}>
+      <svg viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" role="img" aria-label={`${title}: now ${short(last)}, at most ${short(Math.max(0, ...data))} ${unit} in the last minute`}>
         <line x1="0" x2={width} y1={height - 2} y2={height - 2} class="axis" />
         {data.length > 1 && <polygon points={`${x(0).toFixed(1)},${height - 2} ${line} ${width},${height - 2}`} class="area" />}
         <polyline points={line} class="line" />

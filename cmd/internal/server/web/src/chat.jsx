@@ -3,10 +3,10 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { Composer } from './composer.jsx';
 import { Message } from './message.jsx';
 import { chat, live, props } from './state.js';
-import { children, path, titleOf } from './tree.js';
+import { families, path, titleOf } from './tree.js';
 
 export function Chat() {
-  const c = chat.value, nodes = path(c), box = useRef(), near = useRef(true);
+  const c = chat.value, byParent = families(c), nodes = path(c, byParent), box = useRef(), near = useRef(true);
   useEffect(() => {
     near.current = true;
   }, [c.id]);
@@ -22,7 +22,7 @@ export function Chat() {
       <main class="scroll" ref={box} onScroll={onScroll} aria-label="Conversation" tabIndex={-1}>
         {nodes.length === 0 ? <Empty /> : <h1 class="hidden">{titleOf(c)}</h1>}
         {nodes.map((n, i) => {
-          const sisters = children(c, n.parent);
+          const sisters = byParent.get(n.parent);
           return <Message key={n.id} chat={c} node={n} rev={n.rev} live={live.value.get(n.id)} last={i === nodes.length - 1}
             place={sisters.findIndex((x) => x.id === n.id)} sisters={sisters} title={c.id} />;
         })}

@@ -1,6 +1,6 @@
 // Answers: what is sent for one, and what becomes of it.
 import * as api from './api.js';
-import { adapters, changed, fresh, live, panel, props, spoken, touch, wrong } from './state.js';
+import { adapters, ask, changed, fresh, live, panel, props, spoken, touch, wrong } from './state.js';
 import * as tree from './tree.js';
 
 const running = new Map(); // how to stop an answer, by its message
@@ -29,7 +29,8 @@ const rawNumber = (s) => (JSON.rawJSON ? JSON.rawJSON(s) : Number(s));
 // request is the body for an answer.
 function request(c, node) {
   const { system, params, model, seed, limit } = node.recipe;
-  const messages = tree.above(c, node).map((n) => ({ role: n.role, content: n.role === 'user' ? contentOf(n) : n.text }));
+  const said = tree.above(c, node).filter((n) => n.role === 'user' || n.text); // not attempts that failed
+  const messages = said.map((n) => ({ role: n.role, content: n.role === 'user' ? contentOf(n) : n.text }));
   if (system) messages.unshift({ role: 'system', content: system });
   if (node.bare) messages.push({ role: 'assistant', content: node.text.slice(0, node.bare) });
   const body = { messages, stream: true, return_progress: true };
@@ -233,7 +234,10 @@ async function stream(now, node, signal) {
 // take takes an event of a stream.
 function take(node, v) {
   if (v.seed !== undefined) node.seed = String(v.seed);
-  if (v.system_fingerprint) node.print = v.system_fingerprint;
+  if (v.system_fingerprint) {
+    node.print = v.system_fingerprint;
+    if (props.value && props.value.system_fingerprint !== node.print) ask(); // it was restarted with another model
+  }
   if (v.prompt_progress) tell(node, { progress: v.prompt_progress });
   if (v.timings) node.timings = v.timings;
   const choice = v.choices?.[0];
@@ -259,6 +263,7 @@ function compact(t) {
 function compare(c, node) {
   const first = node.twin && c.nodes[node.twin];
   if (!first || node.error || node.finish === 'stopped') return;
+  node.elsewhere = node.print !== first.print;
   node.same = node.text === first.text || first.finish === 'stopped' && !first.tokens && node.text.startsWith(first.text);
 }
 

@@ -46,7 +46,7 @@ function Top() {
         <button type="button" aria-current={at === 'chat' ? 'page' : undefined} onClick={() => go(address(c))}>Chat</button>
         <button type="button" aria-current={at === 'server' ? 'page' : undefined} onClick={() => go('#/server')}>Server</button>
       </nav>
-      <span class="model">{models.value[0] ?? ''}</span>
+      <span class="model">{(at === 'chat' && c.model) || (models.value[0] ?? '')}</span>
       {at === 'chat' && (
         <button type="button" aria-expanded={panel.value === 'settings'} onClick={() => toggle('settings')}>Settings</button>
       )}

@@ -82,7 +82,8 @@ function dress(pre) {
 }
 
 async function colour(code, language) {
-  const { highlighted } = await (colours ??= import('./highlight.js'));
+  colours ??= import('./highlight.js').catch(() => ({ highlighted: () => '' })); // the server is gone, or is another
+  const { highlighted } = await colours;
   const html = highlighted(code.textContent, language);
   if (html) code.replaceChildren(pure(html));
 }

@@ -161,7 +161,9 @@ function Outcome({ node }) {
       {node.error && <Failure node={node} />}
       {node.same !== undefined && (
         <p class={node.same ? 'state good' : 'state bad'}>
-          {node.same ? 'The same, to the last byte.' : 'It came out differently: was another model or another version asked?'}
+          {node.same ? 'The same, to the last byte.' : node.elsewhere ?
+            'It came out differently: the server has another model or version than then.' :
+            'It came out differently, which it must not: please report it with the seed.'}
         </p>
       )}
       <Facts list={[

@@ -13,28 +13,28 @@ export function newChat(like) {
     model: like?.model ?? '', pick: {}, nodes: {} };
 }
 
-// children are the messages behind one; those of '' begin a conversation.
-export function children(chat, parent) {
-  return Object.values(chat.nodes).filter((n) => n.parent === parent).sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
+// families are the messages behind each, in order; those behind '' begin a conversation.
+export function families(chat) {
+  const map = new Map();
+  for (const n of Object.values(chat.nodes)) {
+    const sisters = map.get(n.parent);
+    if (sisters) sisters.push(n);
+    else map.set(n.parent, [n]);
+  }
+  for (const sisters of map.values()) sisters.sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
+  return map;
 }
 
 // path is what is shown: from the beginning through what is picked.
-export function path(chat) {
-  const byParent = Map.groupBy ? Map.groupBy(Object.values(chat.nodes), (n) => n.parent) : group(Object.values(chat.nodes));
+export function path(chat, byParent = families(chat)) {
   const list = [];
   for (let at = ''; ;) {
     const all = byParent.get(at);
     if (!all) return list;
-    const node = all.find((n) => n.id === chat.pick[at]) ?? all.reduce((a, b) => (b.at >= a.at ? b : a));
+    const node = all.find((n) => n.id === chat.pick[at]) ?? all.at(-1);
     list.push(node);
     at = node.id;
   }
-}
-
-function group(nodes) {
-  const map = new Map();
-  for (const n of nodes) map.set(n.parent, [...(map.get(n.parent) ?? []), n]);
-  return map;
 }
 
 // above are the messages that lead to a node, without it.
@@ -46,7 +46,7 @@ export function above(chat, node) {
 
 // add adds a message behind another and picks it.
 export function add(chat, parent, role, text, more) {
-  const last = children(chat, parent).at(-1);
+  const last = families(chat).get(parent)?.at(-1);
   const node = { id: newID(), parent, role, text, rev: 1, at: Math.max(Date.now(), (last?.at ?? 0) + 1), ...more };
   chat.nodes[node.id] = node;
   chat.pick[parent] = node.id;

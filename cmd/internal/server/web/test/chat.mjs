@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 
 const eventually = async (what, so) => {
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < 600; i++) {
     if (await so()) return;
     await new Promise((done) => setTimeout(done, 50));
   }
-  assert.fail('after ten seconds: ' + what);
+  assert.fail('after half a minute: ' + what);
 };
 export { eventually };
 

@@ -60,7 +60,7 @@ export const tests = {
     await v.page.waitForSelector('.charts svg polyline[points*=" "]', { state: 'attached' });
     assert.equal(await v.page.locator('.charts svg').count(), 6);
     assert.match(await v.page.locator('.charts svg').first().getAttribute('aria-label'), /^Written: now [\d.,]+, at most/);
-    assert.match(await v.page.locator('.server table').innerText(), /of 4 are free/);
+    assert.match(await v.page.locator('.server table').innerText(), /of 8 are free/);
     proxy.fault = (req, res) => {
       if (req.url !== '/metrics') return false;
       res.writeHead(501, { 'Content-Type': 'application/json' }).end('{"error":{"message":"off"}}');

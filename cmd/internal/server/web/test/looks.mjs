@@ -32,58 +32,60 @@ function busy(port) {
 const code = 'A short program:\n\n```go\n// greet says hello.\nfunc greet(name string) error {\n\tif name == "" {\n\t\treturn errors.New("no name")\n\t}\n' +
   '\tfmt.Println("Hello", name, 42)\n\treturn nil\n}\n```\n\n| animal | legs |\n|---|---|\n| dog | 4 |\n| bird | 2 |\n\n> It is *short*, see [the manual](https://example.org/).';
 
+// look looks at all that there is, in a browser with some colours and width.
+const look = (colorScheme, width, height) => async ({ come, proxy }) => {
+  const at = `${colorScheme}-${width}`, v = await come({ colorScheme, viewport: { width, height }, reducedMotion: 'reduce' });
+  const narrow = async () => assert.equal(await v.page.evaluate(() => document.documentElement.scrollWidth), width, at + ': it is too wide');
+  await accessible(v, at + ': empty');
+  proxy.reset();
+  await v.settings();
+  await v.page.getByLabel('seed', { exact: true }).fill('5');
+  await v.button('Close', v.page.locator('.settings')).click();
+  await v.ask('Tell me a story about a dog.');
+  await v.last('Tokens').click();
+  await v.page.locator('.token > button').nth(6).focus();
+  await v.page.waitForSelector('.others');
+  await accessible(v, at + ': tokens');
+  await shot(v, 'tokens-' + at);
+  await narrow();
+  await v.page.keyboard.press('Escape');
+  proxy.fault = says(code);
+  await v.ask('Show me a program.');
+  await v.page.waitForSelector('.hljs-keyword');
+  await accessible(v, at + ': code');
+  await shot(v, 'code-' + at);
+  await narrow();
+  proxy.fault = (req, res) => {
+    if (!req.url.endsWith('/chat/completions')) return false;
+    res.writeHead(400, { 'Content-Type': 'application/json' }).end('{"error":{"message":"top_p is too large","param":"top_p"}}');
+    return true;
+  };
+  await v.ask('Fail.');
+  await v.page.waitForSelector('.settings');
+  await accessible(v, at + ': settings');
+  await shot(v, 'settings-' + at);
+  await v.button('Close', v.page.locator('.settings')).click();
+  if (width < 800) {
+    await v.button('Chats').click();
+    await accessible(v, at + ': list');
+    await shot(v, 'list-' + at);
+    await v.button('Close', v.page.locator('.list')).click();
+  }
+  const others = busy(proxy.target);
+  await v.button('Server').click();
+  await v.page.waitForSelector('.charts polyline[points*=" "]', { state: 'attached' });
+  await v.page.waitForSelector('.server meter');
+  await accessible(v, at + ': server');
+  await shot(v, 'server-' + at);
+  await narrow();
+  others.abort();
+};
+
 export const tests = {
-  async 'axe finds nothing, in the light and in the dark, wide and narrow'({ come, proxy }) {
-    for (const colorScheme of ['light', 'dark']) {
-      for (const [width, height] of [[1100, 760], [360, 740]]) {
-        const at = `${colorScheme}-${width}`, v = await come({ colorScheme, viewport: { width, height }, reducedMotion: 'reduce' });
-        const narrow = async () => assert.equal(await v.page.evaluate(() => document.documentElement.scrollWidth), width, at + ': it is too wide');
-        await accessible(v, at + ': empty');
-        proxy.reset();
-        await v.settings();
-        await v.page.getByLabel('seed', { exact: true }).fill('5');
-        await v.button('Close', v.page.locator('.settings')).click();
-        await v.ask('Tell me a story about a dog.');
-        await v.last('Tokens').click();
-        await v.page.locator('.token > button').nth(6).focus();
-        await v.page.waitForSelector('.others');
-        await accessible(v, at + ': tokens');
-        await shot(v, 'tokens-' + at);
-        await narrow();
-        await v.page.keyboard.press('Escape');
-        proxy.fault = says(code);
-        await v.ask('Show me a program.');
-        await v.page.waitForSelector('.hljs-keyword');
-        await accessible(v, at + ': code');
-        await shot(v, 'code-' + at);
-        await narrow();
-        proxy.fault = (req, res) => {
-          if (!req.url.endsWith('/chat/completions')) return false;
-          res.writeHead(400, { 'Content-Type': 'application/json' }).end('{"error":{"message":"top_p is too large","param":"top_p"}}');
-          return true;
-        };
-        await v.ask('Fail.');
-        await v.page.waitForSelector('.settings');
-        await accessible(v, at + ': settings');
-        await shot(v, 'settings-' + at);
-        await v.button('Close', v.page.locator('.settings')).click();
-        if (width < 800) {
-          await v.button('Chats').click();
-          await accessible(v, at + ': list');
-          await shot(v, 'list-' + at);
-          await v.button('Close', v.page.locator('.list')).click();
-        }
-        const others = busy(proxy.target);
-        await v.button('Server').click();
-        await v.page.waitForSelector('.charts polyline[points*=" "]', { state: 'attached' });
-        await v.page.waitForSelector('.server meter');
-        await accessible(v, at + ': server');
-        await shot(v, 'server-' + at);
-        await narrow();
-        others.abort();
-      }
-    }
-  },
+  'axe finds nothing in the light': look('light', 1100, 760),
+  'axe finds nothing in the dark': look('dark', 1100, 760),
+  'axe finds nothing in the light, on a telephone': look('light', 360, 740),
+  'axe finds nothing in the dark, on a telephone': look('dark', 360, 740),
 
   async 'the whole way by keyboard: focus is always to be seen'({ come }) {
     const v = await come();

@@ -125,7 +125,7 @@ export class Visitor {
       v.errors.push('a dialog: ' + d.message());
       d.dismiss();
     });
-    v.page.setDefaultTimeout(15000);
+    v.page.setDefaultTimeout(30000);
     if (options.init) await v.context.addInitScript(options.init);
     await v.page.goto(url + '/');
     await v.page.waitForSelector('#draft');

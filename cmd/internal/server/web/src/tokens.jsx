@@ -28,21 +28,21 @@ export function Tokens({ node }) {
     if (to === undefined || !tokens[to]) return;
     e.preventDefault();
     move(to);
-    e.currentTarget.closest('.tokens').querySelectorAll('.token > button')[to].focus();
+    e.currentTarget.closest('.tokens').querySelectorAll('.token > .word')[to].focus();
   };
   return (
     <div>
       <p class="quiet">
-        The darker a token, the less likely it was. Point at one, or go there with the arrow keys; choose an alternative, and the answer
-        goes on from it.
+        The stronger its colour, the less likely was a token. Point at one, or go there with the arrow keys; choose an alternative,
+        and the answer goes on from it.
       </p>
       <div class="tokens" role="group" aria-label="Tokens of the answer" onMouseLeave={() => move(-1)}>
         {node.text.slice(0, node.bare ?? 0)}
         {tokens.map(({ t, i: index }, i) => (
           <span class="token" key={i} onMouseEnter={() => move(i)}>
-            <button type="button" class={'p' + grade(t[2])} tabIndex={i === Math.max(at, 0) ? 0 : -1} onFocus={() => move(i)}
+            <span role="button" class={'word p' + grade(t[2])} tabIndex={i === Math.max(at, 0) ? 0 : -1} onFocus={() => move(i)}
               onKeyDown={(e) => key(e, i)} aria-expanded={at === i}
-              aria-label={`${visible(t[1])}, ${percent(t[2])}`}>{t[1].replace(/\n/g, '↵')}</button>
+              aria-label={`${visible(t[1])}, ${percent(t[2])}`}>{t[1].replace(/\n/g, '↵')}</span>
             {t[1].includes('\n') && '\n'}
             {at === i && <Others node={node} i={index} token={t} />}
           </span>

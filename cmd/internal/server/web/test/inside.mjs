@@ -8,7 +8,7 @@ export const tests = {
     await v.ask('Tell me a story about a dog.');
     const text = await v.said(), sent = () => JSON.parse(proxy.seen.findLast((r) => r.path === '/v1/chat/completions').body);
     await v.last('Tokens').click();
-    const tokens = v.page.locator('.token > button');
+    const tokens = v.page.locator('.token > .word');
     assert.equal((await tokens.allInnerTexts()).join('').replace(/[\s↵]+/g, ' ').trim(), text.replace(/\s+/g, ' ').trim());
     assert.match(await tokens.nth(2).getAttribute('aria-label'), /, (<|\d).*%$/);
     await tokens.nth(3).hover();
@@ -32,7 +32,7 @@ export const tests = {
     const v = await come();
     await v.ask('Tell me a story about a dog.');
     await v.last('Tokens').press('Enter');
-    await v.page.locator('.token > button').first().focus();
+    await v.page.locator('.token > .word').first().focus();
     for (const k of ['ArrowRight', 'ArrowRight', 'ArrowLeft', 'ArrowRight', 'Tab']) await v.page.keyboard.press(k);
     assert.equal(await v.page.evaluate(() => !!document.activeElement.closest('.others')), true);
     await v.page.keyboard.press('Enter');

@@ -43,7 +43,7 @@ const look = (colorScheme, width, height) => async ({ come, proxy }) => {
   await v.button('Close', v.page.locator('.settings')).click();
   await v.ask('Tell me a story about a dog.');
   await v.last('Tokens').click();
-  await v.page.locator('.token > button').nth(6).focus();
+  await v.page.locator('.token > .word').nth(6).focus();
   await v.page.waitForSelector('.others');
   await accessible(v, at + ': tokens');
   await shot(v, 'tokens-' + at);

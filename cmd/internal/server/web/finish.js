@@ -5,7 +5,8 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'fflate';
 
-const root = import.meta.dirname, dist = join(root, 'dist');
+const root = import.meta.dirname,
+  dist = join(root, 'dist');
 const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json')));
 
 let texts = 'The page of mpt serve is built of these libraries besides its own code.\n';

@@ -9,7 +9,11 @@ const stores = () => [globalThis.sessionStorage, globalThis.localStorage];
 
 function read() {
   try {
-    return stores().map((s) => s.getItem(keyName)).find(Boolean) ?? '';
+    return (
+      stores()
+        .map((s) => s.getItem(keyName))
+        .find(Boolean) ?? ''
+    );
   } catch {
     return '';
   }
@@ -24,7 +28,9 @@ export function setKey(k, keep) {
   try {
     for (const s of stores()) s.removeItem(keyName);
     if (k) stores()[keep ? 1 : 0].setItem(keyName, k);
-  } catch { /* where nothing may be kept it is asked for again */ }
+  } catch {
+    /* where nothing may be kept it is asked for again */
+  }
 }
 
 // Trouble is what went wrong, in words, and where.
@@ -43,8 +49,13 @@ export async function call(path, body, signal_) {
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   let r;
   try {
-    r = await fetch(new URL(path, document.baseURI), { method: body === undefined ? 'GET' : 'POST', headers, signal: signal_,
-      body: body === undefined ? undefined : JSON.stringify(body), cache: 'no-store' });
+    r = await fetch(new URL(path, document.baseURI), {
+      method: body === undefined ? 'GET' : 'POST',
+      headers,
+      signal: signal_,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      cache: 'no-store',
+    });
   } catch (e) {
     if (e.name === 'AbortError') throw e;
     reachable.value = false;
@@ -62,7 +73,9 @@ async function troubleOf(r) {
   let e = {};
   try {
     e = JSON.parse(text).error ?? {};
-  } catch { /* not ours: a proxy's */ }
+  } catch {
+    /* not ours: a proxy's */
+  }
   if (r.status === 401) needKey.value = true;
   return described(e, r.status, Number(r.headers.get('Retry-After')) || 0, r.statusText);
 }
@@ -72,17 +85,27 @@ export function described(e, status, retry, fallback) {
   const more = { status, code: e.code, param: e.param, retry };
   if (status === 401) return new Trouble('The server wants an API key.', more);
   if (e.code === 'context_length_exceeded') {
-    return new Trouble(`The conversation has ${e.n_prompt_tokens} tokens, and the context has room for ${e.n_ctx}. ` +
-      'Shorten or edit an earlier message, or begin a new chat.', more);
+    return new Trouble(
+      `The conversation has ${e.n_prompt_tokens} tokens, and the context has room for ${e.n_ctx}. ` +
+        'Shorten or edit an earlier message, or begin a new chat.',
+      more,
+    );
   }
   if (status === 429) return new Trouble('The server is busy, and its queue is full.', { ...more, again: true });
   if (status === 503) {
-    return new Trouble(e.code === 'loading' ? 'The server is loading its model.' : `The server does not take requests: ${e.message ?? fallback}.`,
-      { ...more, again: true });
+    return new Trouble(
+      e.code === 'loading'
+        ? 'The server is loading its model.'
+        : `The server does not take requests: ${e.message ?? fallback}.`,
+      { ...more, again: true },
+    );
   }
   const message = e.message ?? (fallback || `the status ${status}`);
   const name = e.param && message.startsWith(e.param); // which is written as it is
-  return new Trouble((name ? message[0] : message[0].toUpperCase()) + message.slice(1) + (/[.!?]$/.test(message) ? '' : '.'), more);
+  return new Trouble(
+    (name ? message[0] : message[0].toUpperCase()) + message.slice(1) + (/[.!?]$/.test(message) ? '' : '.'),
+    more,
+  );
 }
 
 // events yields the data of a stream; it throws if the stream ends without [DONE].
@@ -112,5 +135,9 @@ export async function* events(response) {
   }
 }
 
-const brokenOff = () => new Trouble('The connection broke off before the answer was finished; the server may have been restarted. ' +
-  'What had come is kept.', { kind: 'cut' });
+const brokenOff = () =>
+  new Trouble(
+    'The connection broke off before the answer was finished; the server may have been restarted. ' +
+      'What had come is kept.',
+    { kind: 'cut' },
+  );

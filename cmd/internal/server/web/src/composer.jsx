@@ -24,7 +24,9 @@ function keep(id, draft) {
   try {
     if (draft.text || draft.files.length) sessionStorage.setItem(name(id), JSON.stringify(draft));
     else sessionStorage.removeItem(name(id));
-  } catch { /* too large, or forbidden */ }
+  } catch {
+    /* too large, or forbidden */
+  }
 }
 
 // textOf reads a file that has to be text.
@@ -42,14 +44,17 @@ async function textOf(file) {
 }
 
 export function Composer() {
-  const id = chat.value.id, area = useRef();
+  const id = chat.value.id,
+    area = useRef();
   const [slot] = useState(path(chat.value).length ? id : 'new');
-  const [draft, set] = useState(() => recall(slot)), [over, hover] = useState(false);
-  const change = (more) => set((d) => {
-    const next = { ...d, ...(typeof more === 'function' ? more(d) : more) };
-    keep(slot, next);
-    return next;
-  });
+  const [draft, set] = useState(() => recall(slot)),
+    [over, hover] = useState(false);
+  const change = (more) =>
+    set((d) => {
+      const next = { ...d, ...(typeof more === 'function' ? more(d) : more) };
+      keep(slot, next);
+      return next;
+    });
   const attach = (files) => change((d) => ({ files: [...d.files, ...files] }));
   const tokens = useTokens(draft);
   live.value; // what is being written decides about the button
@@ -82,7 +87,7 @@ export function Composer() {
   };
   const submit = (e) => {
     e?.preventDefault();
-    if (running || !draft.text.trim() && !draft.files.length) return;
+    if (running || (!draft.text.trim() && !draft.files.length)) return;
     send(chat.value, draft.text, draft.files);
     change({ text: '', files: [] });
   };
@@ -95,20 +100,51 @@ export function Composer() {
     take(e.dataTransfer.files);
   };
   return (
-    <form class={over ? 'composer over' : 'composer'} onSubmit={submit} onDrop={drop} aria-label="Message"
-      onDragOver={(e) => (e.preventDefault(), hover(true))} onDragLeave={() => hover(false)}>
+    <form
+      class={over ? 'composer over' : 'composer'}
+      onSubmit={submit}
+      onDrop={drop}
+      aria-label="Message"
+      onDragOver={(e) => (e.preventDefault(), hover(true))}
+      onDragLeave={() => hover(false)}
+    >
       {draft.files.map((f, i) => (
         <FileView key={i} file={f} drop={() => change((d) => ({ files: d.files.filter((_, k) => k !== i) }))} />
       ))}
-      <textarea id="draft" ref={area} rows={1} value={draft.text} aria-label="Your message" aria-describedby="draft-hint"
-        placeholder="Write a message" onInput={(e) => change({ text: e.target.value })} onKeyDown={key} onPaste={paste} />
+      <textarea
+        id="draft"
+        ref={area}
+        rows={1}
+        value={draft.text}
+        aria-label="Your message"
+        aria-describedby="draft-hint"
+        placeholder="Write a message"
+        onInput={(e) => change({ text: e.target.value })}
+        onKeyDown={key}
+        onPaste={paste}
+      />
       <div class="row">
         <label class="button">
-          Attach<input type="file" multiple class="hidden" onChange={(e) => (take([...e.target.files]), (e.target.value = ''))} />
+          Attach
+          <input
+            type="file"
+            multiple
+            class="hidden"
+            onChange={(e) => (take([...e.target.files]), (e.target.value = ''))}
+          />
         </label>
-        <span class="quiet grow" id="draft-hint">{tokens || 'Enter sends, Shift+Enter is a new line'}</span>
-        {running ? <button type="button" class="main" onClick={() => stop(running)} title="Esc">Stop</button> :
-          <button type="submit" class="main" disabled={!draft.text.trim() && !draft.files.length}>Send</button>}
+        <span class="quiet grow" id="draft-hint">
+          {tokens || 'Enter sends, Shift+Enter is a new line'}
+        </span>
+        {running ? (
+          <button type="button" class="main" onClick={() => stop(running)} title="Esc">
+            Stop
+          </button>
+        ) : (
+          <button type="submit" class="main" disabled={!draft.text.trim() && !draft.files.length}>
+            Send
+          </button>
+        )}
       </div>
     </form>
   );
@@ -134,9 +170,12 @@ function useTokens(draft) {
 }
 
 function describe(count) {
-  const size = props.value?.default_generation_settings.n_ctx, t = path(chat.value).at(-1)?.timings;
+  const size = props.value?.default_generation_settings.n_ctx,
+    t = path(chat.value).at(-1)?.timings;
   const left = size && size - (t ? t.cache_n + t.prompt_n + t.predicted_n : 0);
   const words = `${count.toLocaleString()} tokens`;
   if (!left) return words;
-  return count >= left ? `${words}: too long, there is room for ${left.toLocaleString()}` : `${words}, room for ${left.toLocaleString()}`;
+  return count >= left
+    ? `${words}: too long, there is room for ${left.toLocaleString()}`
+    : `${words}, room for ${left.toLocaleString()}`;
 }

@@ -19,7 +19,8 @@ export function contentOf(node) {
 
 // textOf is the text that tokens make: their bytes, for a character may be several tokens.
 export function textOf(tokens) {
-  const out = [], coder = new TextEncoder();
+  const out = [],
+    coder = new TextEncoder();
   for (const t of tokens) out.push(...(t[4] ?? coder.encode(t[1])));
   return new TextDecoder().decode(new Uint8Array(out));
 }
@@ -63,14 +64,18 @@ function setField(body, name, value) {
   } else if (name === 'logit_bias') {
     body.logit_bias = json('What stands here');
   } else if (name === 'lora') {
-    body.lora = adapters.value.map((a) => ({ id: a.id, scale: number(value[a.id] ?? a.scale, name) })); // all: others are off
+    // All of them are sent: those that are left out are off.
+    body.lora = adapters.value.map((a) => ({ id: a.id, scale: number(value[a.id] ?? a.scale, name) }));
   } else if (name === 'stop') {
     body.stop = value.split('\n').filter(Boolean);
   } else if (name === 'seed') {
     if (!/^-?\d{1,19}$/.test(value)) throw new api.Trouble('A seed is a whole number.', { param: 'seed' });
     body.seed = rawNumber(String(BigInt(value)));
-  } else if (typeof value === 'string' && typeof props.value?.default_generation_settings.params[name] !== 'string' &&
-    name !== 'samplers') {
+  } else if (
+    typeof value === 'string' &&
+    typeof props.value?.default_generation_settings.params[name] !== 'string' &&
+    name !== 'samplers'
+  ) {
     body[name] = number(value, name);
   } else {
     body[name] = value;
@@ -85,8 +90,16 @@ function fieldOf(e) {
   return name;
 }
 
-const fields = () => ['schema', 'system', 'stop', 'max_tokens', 'lora', 'seed', 'model',
-  ...Object.keys(props.value?.default_generation_settings.params ?? {})];
+const fields = () => [
+  'schema',
+  'system',
+  'stop',
+  'max_tokens',
+  'lora',
+  'seed',
+  'model',
+  ...Object.keys(props.value?.default_generation_settings.params ?? {}),
+];
 
 function recipe(c, more) {
   return { system: c.system, params: structuredClone(c.params), model: c.model, ...more };
@@ -94,7 +107,7 @@ function recipe(c, more) {
 
 // send sends a message and answers it.
 export function send(c, text, files, sisterOf) {
-  const parent = sisterOf ? sisterOf.parent : tree.path(c).at(-1)?.id ?? '';
+  const parent = sisterOf ? sisterOf.parent : (tree.path(c).at(-1)?.id ?? '');
   const node = tree.add(c, parent, 'user', text, files.length ? { files } : {});
   touch(c);
   return answer(c, node);
@@ -133,8 +146,12 @@ export const known = (node) => !!node.tokens?.length && textOf(node.tokens) === 
 export function again(c, node) {
   const { from = 0, at = 0 } = node.recipe;
   const limit = node.finish === 'stopped' && node.tokens ? node.tokens.length - from : node.recipe.limit;
-  const twin = tree.add(c, node.parent, 'assistant', node.text.slice(0, at), { bare: node.bare, tokens: node.tokens?.slice(0, from),
-    recipe: { ...node.recipe, seed: node.seed, limit: limit || undefined }, twin: node.id });
+  const twin = tree.add(c, node.parent, 'assistant', node.text.slice(0, at), {
+    bare: node.bare,
+    tokens: node.tokens?.slice(0, from),
+    recipe: { ...node.recipe, seed: node.seed, limit: limit || undefined },
+    twin: node.id,
+  });
   return run(c, twin);
 }
 
@@ -143,8 +160,14 @@ export function branch(c, node, i, [id, text, p, bytes]) {
   const kept = [...node.tokens.slice(0, i), [id, text, p, node.tokens[i][3], bytes]];
   const all = node.text.slice(0, node.bare ?? 0) + textOf(kept);
   const { params, system, model } = node.recipe;
-  return run(c, tree.add(c, node.parent, 'assistant', all, { bare: node.bare, tokens: kept,
-    recipe: { params, system, model, from: kept.length, at: all.length } }));
+  return run(
+    c,
+    tree.add(c, node.parent, 'assistant', all, {
+      bare: node.bare,
+      tokens: kept,
+      recipe: { params, system, model, from: kept.length, at: all.length },
+    }),
+  );
 }
 
 export const stop = (node) => running.get(node.id)?.abort();
@@ -160,7 +183,8 @@ const tell = (node, state) => {
 
 // run writes an answer until it ends, and says in the message how.
 async function run(c, node) {
-  const control = new AbortController(), now = () => fresh(c.id) ?? c;
+  const control = new AbortController(),
+    now = () => fresh(c.id) ?? c;
   running.set(node.id, control);
   delete node.error;
   delete node.finish;
@@ -175,7 +199,9 @@ async function run(c, node) {
   compare(now(), node);
   running.delete(node.id);
   tell(node, null);
-  spoken.value = node.error ? node.error.message : `${unspoken(node)} ${node.finish === 'stopped' ? 'Stopped.' : 'The answer is complete.'}`;
+  spoken.value = node.error
+    ? node.error.message
+    : `${unspoken(node)} ${node.finish === 'stopped' ? 'Stopped.' : 'The answer is complete.'}`;
   changed(now(), node);
 }
 
@@ -210,7 +236,8 @@ function blame(node, e) {
 
 async function stream(now, node, signal) {
   const body = request(now(), node);
-  const whole = node.text.endsWith('\ufffd') ? node.text.slice(0, node.bare ?? 0) : null; // a character is cut by tokens
+  // Where tokens have cut a character only their bytes together make the text.
+  const whole = node.text.endsWith('\ufffd') ? node.text.slice(0, node.bare ?? 0) : null;
   const r = await api.call('v1/chat/completions', body, signal);
   wrong.value = {};
   let timer = 0;
@@ -251,7 +278,7 @@ function take(node, v) {
   if (choice.finish_reason) node.finish = choice.finish_reason;
 }
 
-const odd = (t) => t.token.includes('\ufffd') || !t.token.length && t.bytes?.length > 0;
+const odd = (t) => t.token.includes('\ufffd') || (!t.token.length && t.bytes?.length > 0);
 const rounded = (p) => Math.round(p * 1e4) / 1e4 || 0; // not -0, which JSON does not keep
 
 function compact(t) {
@@ -264,7 +291,8 @@ function compare(c, node) {
   const first = node.twin && c.nodes[node.twin];
   if (!first || node.error || node.finish === 'stopped') return;
   node.elsewhere = node.print !== first.print;
-  node.same = node.text === first.text || first.finish === 'stopped' && !first.tokens && node.text.startsWith(first.text);
+  node.same =
+    node.text === first.text || (first.finish === 'stopped' && !first.tokens && node.text.startsWith(first.text));
 }
 
 // Screen readers hear whole sentences.
@@ -272,7 +300,10 @@ const said = new Map();
 
 function speak(node) {
   const from = said.get(node.id) ?? 0;
-  const end = Math.max(...[...node.text.slice(from).matchAll(/[.!?…:]["”')]?\s|\n/g)].map((m) => from + m.index + m[0].length), from);
+  const end = Math.max(
+    ...[...node.text.slice(from).matchAll(/[.!?…:]["”')]?\s|\n/g)].map((m) => from + m.index + m[0].length),
+    from,
+  );
   if (end > from) {
     spoken.value = node.text.slice(from, end);
     said.set(node.id, end);

@@ -21,4 +21,4 @@ for (const [name, language] of Object.entries(all)) hljs.registerLanguage(name, 
 
 // highlighted returns HTML, or '' for a language that is not known.
 export const highlighted = (code, language) =>
-  (hljs.getLanguage(language) ? hljs.highlight(code, { language, ignoreIllegals: true }).value : '');
+  hljs.getLanguage(language) ? hljs.highlight(code, { language, ignoreIllegals: true }).value : '';

@@ -1,6 +1,6 @@
 // The list of conversations: search, rename, delete, export, import.
 import { signal } from '@preact/signals';
-import { live, begin, chat, exportChats, go, heads, importChats, panel, remove, rename } from './state.js';
+import { live, begin, chat, closePanel, exportChats, go, heads, importChats, remove, rename } from './state.js';
 import { stop } from './generate.js';
 import * as store from './store.js';
 
@@ -21,17 +21,37 @@ export function List() {
   return (
     <aside id="list" class="list" aria-label="Chats">
       <div class="row">
-        <button type="button" class="main grow" onClick={begin} title="Ctrl+Shift+O">New chat</button>
-        <button type="button" class="only-small" onClick={() => (panel.value = '')}>Close</button>
+        <button type="button" class="main grow" onClick={begin} title="Ctrl+Shift+O">
+          New chat
+        </button>
+        <button type="button" class="only-small" onClick={closePanel}>
+          Close
+        </button>
       </div>
-      <input id="search" type="search" placeholder="Search (Ctrl+K)" aria-label="Search in chats" value={wanted.value} onInput={search} />
-      <p class="hidden" role="status">{found.value ? `${shown.length} found` : ''}</p>
-      <ul class="chats">{shown.map((h) => <Item key={h.id} head={h} />)}</ul>
+      <input
+        id="search"
+        type="search"
+        placeholder="Search (Ctrl+K)"
+        aria-label="Search in chats"
+        value={wanted.value}
+        onInput={search}
+      />
+      <p class="hidden" role="status">
+        {found.value ? `${shown.length} found` : ''}
+      </p>
+      <ul class="chats">
+        {shown.map((h) => (
+          <Item key={h.id} head={h} />
+        ))}
+      </ul>
       {found.value && !shown.length && <p class="quiet">No chat has that.</p>}
       <div class="row foot">
-        <button type="button" onClick={() => exportChats()} disabled={!heads.value.length}>Export all</button>
+        <button type="button" onClick={() => exportChats()} disabled={!heads.value.length}>
+          Export all
+        </button>
         <label class="button">
-          Import<input type="file" accept=".json,application/json" class="hidden" onChange={take} />
+          Import
+          <input type="file" accept=".json,application/json" class="hidden" onChange={take} />
         </label>
       </div>
     </aside>
@@ -46,14 +66,32 @@ async function take(e) {
 
 function Item({ head }) {
   const here = head.id === chat.value.id;
-  if (renaming.value === head.id) return <li><Rename head={head} /></li>;
+  if (renaming.value === head.id)
+    return (
+      <li>
+        <Rename head={head} />
+      </li>
+    );
   return (
     <li class={here ? 'here' : ''}>
-      <button type="button" class="open" aria-current={here ? 'true' : undefined} onClick={() => go('#/chat/' + head.id)}>{head.title}</button>
+      <button
+        type="button"
+        class="open"
+        aria-current={here ? 'true' : undefined}
+        onClick={() => go('#/chat/' + head.id)}
+      >
+        {head.title}
+      </button>
       <span class="tools">
-        <button type="button" aria-label={`Rename “${head.title}”`} onClick={() => (renaming.value = head.id)}>Rename</button>
-        <button type="button" aria-label={`Export “${head.title}”`} onClick={() => exportChats(head.id)}>Export</button>
-        <button type="button" aria-label={`Delete “${head.title}”`} onClick={() => drop(head.id)}>Delete</button>
+        <button type="button" aria-label={`Rename “${head.title}”`} onClick={() => (renaming.value = head.id)}>
+          Rename
+        </button>
+        <button type="button" aria-label={`Export “${head.title}”`} onClick={() => exportChats(head.id)}>
+          Export
+        </button>
+        <button type="button" aria-label={`Delete “${head.title}”`} onClick={() => drop(head.id)}>
+          Delete
+        </button>
       </span>
     </li>
   );
@@ -77,5 +115,13 @@ function Rename({ head }) {
       renaming.value = '';
     }
   };
-  return <input aria-label="New name" value={head.title} ref={(i) => i && setTimeout(() => i.focus())} onKeyDown={key} onBlur={done} />;
+  return (
+    <input
+      aria-label="New name"
+      value={head.title}
+      ref={(i) => i && setTimeout(() => i.focus())}
+      onKeyDown={key}
+      onBlur={done}
+    />
+  );
 }

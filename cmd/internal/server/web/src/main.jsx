@@ -14,19 +14,29 @@ function Page() {
   document.title = at === 'server' ? 'Server · mptgo' : `${titleOf(chat.value)} · mptgo`;
   return (
     <div class={`page ${panel.value && 'with-' + panel.value}`}>
-      {at === 'chat' && <a class="skip" href="#draft" onClick={skip}>To the message</a>}
+      {at === 'chat' && (
+        <a class="skip" href="#draft" onClick={skip}>
+          To the message
+        </a>
+      )}
       <List />
-      <div class="middle">
+      <div class="middle" inert={covered(at)}>
         <Top />
         <Notices />
         {at === 'server' ? <ServerView /> : <Chat />}
       </div>
       {at === 'chat' && panel.value === 'settings' && <Settings />}
       {needKey.value && <KeyPrompt />}
-      <div class="hidden" aria-live="polite" role="status" id="spoken">{spoken.value}</div>
+      <div class="hidden" aria-live="polite" role="status" id="spoken">
+        {spoken.value}
+      </div>
     </div>
   );
 }
+
+// covered reports whether a panel lies over all else, as it does where there is little room.
+const small = matchMedia('(max-width: 800px)');
+const covered = (at) => small.matches && (panel.value === 'list' || (panel.value === 'settings' && at === 'chat'));
 
 function skip(e) {
   e.preventDefault();
@@ -36,19 +46,32 @@ function skip(e) {
 const toggle = (name) => (panel.value = panel.value === name ? '' : name);
 
 function Top() {
-  const at = view.value, c = chat.value;
+  const at = view.value,
+    c = chat.value;
   return (
     <header class="top">
-      <button type="button" class="only-small" aria-expanded={panel.value === 'list'} aria-controls="list" onClick={() => toggle('list')}>
+      <button
+        type="button"
+        class="only-small"
+        aria-expanded={panel.value === 'list'}
+        aria-controls="list"
+        onClick={() => toggle('list')}
+      >
         Chats
       </button>
       <nav aria-label="Views">
-        <button type="button" aria-current={at === 'chat' ? 'page' : undefined} onClick={() => go(address(c))}>Chat</button>
-        <button type="button" aria-current={at === 'server' ? 'page' : undefined} onClick={() => go('#/server')}>Server</button>
+        <button type="button" aria-current={at === 'chat' ? 'page' : undefined} onClick={() => go(address(c))}>
+          Chat
+        </button>
+        <button type="button" aria-current={at === 'server' ? 'page' : undefined} onClick={() => go('#/server')}>
+          Server
+        </button>
       </nav>
       <span class="model">{(at === 'chat' && c.model) || (models.value[0] ?? '')}</span>
       {at === 'chat' && (
-        <button type="button" aria-expanded={panel.value === 'settings'} onClick={() => toggle('settings')}>Settings</button>
+        <button type="button" aria-expanded={panel.value === 'settings'} onClick={() => toggle('settings')}>
+          Settings
+        </button>
       )}
     </header>
   );
@@ -57,12 +80,22 @@ function Top() {
 function Notices() {
   return (
     <div class="notices" role="alert">
-      {!reachable.value && <p class="notice bad">The server does not answer. Is <code>mpt serve</code> running? Chats can be read meanwhile.</p>}
+      {!reachable.value && (
+        <p class="notice bad">
+          The server does not answer. Is <code>mpt serve</code> running? Chats can be read meanwhile.
+        </p>
+      )}
       {notices.value.map((n) => (
         <p key={n.id} class={n.bad ? 'notice bad' : 'notice'}>
           <span>{n.text}</span>
-          {n.action && <button type="button" onClick={() => (n.act(), close(n))}>{n.action}</button>}
-          <button type="button" aria-label="Close this notice" onClick={() => close(n)}>×</button>
+          {n.action && (
+            <button type="button" onClick={() => (n.act(), close(n))}>
+              {n.action}
+            </button>
+          )}
+          <button type="button" aria-label="Close this notice" onClick={() => close(n)}>
+            ×
+          </button>
         </p>
       ))}
     </div>
@@ -77,15 +110,30 @@ function KeyPrompt() {
     ask();
   };
   return (
-    <dialog class="key" aria-labelledby="key-title" ref={(d) => d && !d.open && d.showModal()} onCancel={() => (needKey.value = false)}>
+    <dialog
+      class="key"
+      aria-labelledby="key-title"
+      ref={(d) => d && !d.open && d.showModal()}
+      onCancel={() => (needKey.value = false)}
+    >
       <form onSubmit={take}>
         <h2 id="key-title">The server wants an API key</h2>
-        <p>It was started with <code>--api-key</code>: whoever runs it knows the key.</p>
-        <label>Key <input name="key" type="password" autocomplete="off" required /></label>
-        <label class="check"><input name="keep" type="checkbox" /> Keep it in this browser</label>
+        <p>
+          It was started with <code>--api-key</code>: whoever runs it knows the key.
+        </p>
+        <label>
+          Key <input name="key" type="password" autocomplete="off" required />
+        </label>
+        <label class="check">
+          <input name="keep" type="checkbox" /> Keep it in this browser
+        </label>
         <p class="row">
-          <button type="submit" class="main">Use the key</button>
-          <button type="button" onClick={() => (needKey.value = false)}>Not now</button>
+          <button type="submit" class="main">
+            Use the key
+          </button>
+          <button type="button" onClick={() => (needKey.value = false)}>
+            Not now
+          </button>
         </p>
       </form>
     </dialog>

@@ -23,7 +23,9 @@ let colours; // the module that highlights, once it is asked for
 
 // Markdown shows a text. Blocks that have not changed stay as they are: selections, too.
 export function Markdown({ text }) {
-  return <div class="markdown">{marked.lexer(text).map((t, i) => t.type !== 'space' && <Block key={i} token={t} />)}</div>;
+  return (
+    <div class="markdown">{marked.lexer(text).map((t, i) => t.type !== 'space' && <Block key={i} token={t} />)}</div>
+  );
 }
 
 class Block extends Component {
@@ -65,7 +67,9 @@ class Block extends Component {
 function dress(pre) {
   const code = pre.querySelector('code') ?? pre;
   const language = /language-([\w#+.-]+)/.exec(code.className)?.[1] ?? '';
-  const box = document.createElement('div'), head = document.createElement('div'), copy = document.createElement('button');
+  const box = document.createElement('div'),
+    head = document.createElement('div'),
+    copy = document.createElement('button');
   box.className = 'code';
   head.className = 'code-head';
   copy.type = 'button';

@@ -10,8 +10,11 @@ import { Tokens } from './tokens.jsx';
 export class Message extends Component {
   shouldComponentUpdate(next, state) {
     const p = this.props;
-    return state !== this.state || ['node', 'rev', 'live', 'last', 'place'].some((k) => next[k] !== p[k]) ||
-      next.sisters.length !== p.sisters.length;
+    return (
+      state !== this.state ||
+      ['node', 'rev', 'live', 'last', 'place'].some((k) => next[k] !== p[k]) ||
+      next.sisters.length !== p.sisters.length
+    );
   }
 
   render({ node, ...rest }) {
@@ -37,9 +40,20 @@ function Forks({ node, place, sisters }) {
   };
   return (
     <span class="forks" role="group" aria-label="Versions">
-      <button type="button" aria-label="The version before" disabled={place === 0} onClick={() => pick(place - 1)}>‹</button>
-      <span>{place + 1} of {sisters.length}</span>
-      <button type="button" aria-label="The next version" disabled={place === sisters.length - 1} onClick={() => pick(place + 1)}>›</button>
+      <button type="button" aria-label="The version before" disabled={place === 0} onClick={() => pick(place - 1)}>
+        ‹
+      </button>
+      <span>
+        {place + 1} of {sisters.length}
+      </span>
+      <button
+        type="button"
+        aria-label="The next version"
+        disabled={place === sisters.length - 1}
+        onClick={() => pick(place + 1)}
+      >
+        ›
+      </button>
     </span>
   );
 }
@@ -61,9 +75,23 @@ function Edit({ text, done, word, files }) {
   };
   return (
     <form class="edit" onSubmit={take}>
-      <textarea name="text" aria-label="Edit the message" rows={Math.min(12, text.split('\n').length + 1)} onKeyDown={key}
-        ref={(a) => a && document.activeElement !== a && !a.dataset.seen && (a.dataset.seen = '1', a.focus())}>{text}</textarea>
-      <p class="row"><button type="submit" class="main">{word}</button><button type="button" onClick={() => done(null)}>Cancel</button></p>
+      <textarea
+        name="text"
+        aria-label="Edit the message"
+        rows={Math.min(12, text.split('\n').length + 1)}
+        onKeyDown={key}
+        ref={(a) => a && document.activeElement !== a && !a.dataset.seen && ((a.dataset.seen = '1'), a.focus())}
+      >
+        {text}
+      </textarea>
+      <p class="row">
+        <button type="submit" class="main">
+          {word}
+        </button>
+        <button type="button" onClick={() => done(null)}>
+          Cancel
+        </button>
+      </p>
     </form>
   );
 }
@@ -79,13 +107,27 @@ function Question({ node, ...rest }) {
   };
   return (
     <article class="message user" aria-label="You">
-      {(node.files ?? []).map((f, i) => <FileView key={i} file={f} />)}
-      {editing ? <Edit text={node.text} done={done} word="Send" files={node.files} /> : <div class="said">{node.text}</div>}
+      {(node.files ?? []).map((f, i) => (
+        <FileView key={i} file={f} />
+      ))}
+      {editing ? (
+        <Edit text={node.text} done={done} word="Send" files={node.files} />
+      ) : (
+        <div class="said">{node.text}</div>
+      )}
       <div class="tools">
         <Forks node={node} {...rest} />
-        <button type="button" onClick={() => edit(true)}>Edit</button>
-        <button type="button" onClick={(e) => copy(e, node)}>Copy</button>
-        {rest.last && <button type="button" onClick={() => free() && answer(current(), node)}>Answer</button>}
+        <button type="button" onClick={() => edit(true)}>
+          Edit
+        </button>
+        <button type="button" onClick={(e) => copy(e, node)}>
+          Copy
+        </button>
+        {rest.last && (
+          <button type="button" onClick={() => free() && answer(current(), node)}>
+            Answer
+          </button>
+        )}
       </div>
     </article>
   );
@@ -96,15 +138,22 @@ export function FileView({ file, drop }) {
     <details class="file">
       <summary>
         {file.name} <span class="quiet">({file.text.length.toLocaleString()} characters)</span>
-        {drop && <button type="button" aria-label={`Remove ${file.name}`} onClick={(e) => (e.preventDefault(), drop())}>×</button>}
+        {drop && (
+          <button type="button" aria-label={`Remove ${file.name}`} onClick={(e) => (e.preventDefault(), drop())}>
+            ×
+          </button>
+        )}
       </summary>
-      <pre tabIndex={0} role="group" aria-label={file.name}>{file.text.length > 20000 ? file.text.slice(0, 20000) + '\n…' : file.text}</pre>
+      <pre tabIndex={0} role="group" aria-label={file.name}>
+        {file.text.length > 20000 ? file.text.slice(0, 20000) + '\n…' : file.text}
+      </pre>
     </details>
   );
 }
 
 function Answer({ node, live, last, ...rest }) {
-  const [editing, edit] = useState(false), [inside, look] = useState(false);
+  const [editing, edit] = useState(false),
+    [inside, look] = useState(false);
   const done = (text) => {
     if (text !== null && !free()) return;
     edit(false);
@@ -112,19 +161,41 @@ function Answer({ node, live, last, ...rest }) {
   };
   return (
     <article class="message model" aria-label="Answer" aria-busy={!!live}>
-      {editing ? <Edit text={node.text} done={done} word="Keep as another version" /> :
-        inside && !live ? <Tokens node={node} /> : <Markdown text={node.text} />}
+      {editing ? (
+        <Edit text={node.text} done={done} word="Keep as another version" />
+      ) : inside && !live ? (
+        <Tokens node={node} />
+      ) : (
+        <Markdown text={node.text} />
+      )}
       {live ? <Progress live={live} node={node} /> : <Outcome node={node} />}
       {!live && (
         <div class="tools">
           <Forks node={node} {...rest} />
-          <button type="button" onClick={(e) => copy(e, node)}>Copy</button>
-          <button type="button" onClick={() => edit(true)}>Edit</button>
-          <button type="button" onClick={() => free() && answer(current(), current().nodes[node.parent])}>Another answer</button>
-          {node.seed && !node.error && <button type="button" onClick={() => free() && again(current(), node)}>Again, the same</button>}
-          {last && node.text && node.finish !== 'stop' && !node.error &&
-            <button type="button" onClick={() => free() && goOn(current(), node)}>Continue</button>}
-          {known(node) && <button type="button" aria-pressed={inside} onClick={() => look(!inside)}>Tokens</button>}
+          <button type="button" onClick={(e) => copy(e, node)}>
+            Copy
+          </button>
+          <button type="button" onClick={() => edit(true)}>
+            Edit
+          </button>
+          <button type="button" onClick={() => free() && answer(current(), current().nodes[node.parent])}>
+            Another answer
+          </button>
+          {node.seed && !node.error && (
+            <button type="button" onClick={() => free() && again(current(), node)}>
+              Again, the same
+            </button>
+          )}
+          {last && node.text && node.finish !== 'stop' && !node.error && (
+            <button type="button" onClick={() => free() && goOn(current(), node)}>
+              Continue
+            </button>
+          )}
+          {known(node) && (
+            <button type="button" aria-pressed={inside} onClick={() => look(!inside)}>
+              Tokens
+            </button>
+          )}
         </div>
       )}
     </article>
@@ -134,17 +205,22 @@ function Answer({ node, live, last, ...rest }) {
 const fixed = (x, digits) => x.toLocaleString(undefined, { maximumFractionDigits: digits });
 
 function Progress({ live, node }) {
-  const p = live.progress, size = props.value?.default_generation_settings.n_ctx;
+  const p = live.progress,
+    size = props.value?.default_generation_settings.n_ctx;
   if (live.waiting) return <p class="state">{live.waiting}</p>;
   if (!live.first) {
-    if (!p || p.processed >= p.total) return <p class="state">{p ? 'Thinking of the first word …' : 'Waiting for the server …'}</p>;
+    if (!p || p.processed >= p.total)
+      return <p class="state">{p ? 'Thinking of the first word …' : 'Waiting for the server …'}</p>;
     return (
       <p class="state">
-        <label>Reading {p.processed} of {p.total} tokens <progress max={p.total} value={p.processed} /></label>
+        <label>
+          Reading {p.processed} of {p.total} tokens <progress max={p.total} value={p.processed} />
+        </label>
       </p>
     );
   }
-  const seconds = (live.now - live.first) / 1000, used = (p?.total ?? 0) + live.n;
+  const seconds = (live.now - live.first) / 1000,
+    used = (p?.total ?? 0) + live.n;
   return (
     <p class="state writing">
       {live.n} tokens{seconds > 0.2 && ` · ${fixed(live.n / seconds, 1)} a second`}
@@ -154,27 +230,32 @@ function Progress({ live, node }) {
 }
 
 function Outcome({ node }) {
-  const t = node.timings, size = props.value?.default_generation_settings.n_ctx;
+  const t = node.timings,
+    size = props.value?.default_generation_settings.n_ctx;
   const used = t && t.cache_n + t.prompt_n + t.predicted_n;
   return (
     <>
       {node.error && <Failure node={node} />}
       {node.same !== undefined && (
         <p class={node.same ? 'state good' : 'state bad'}>
-          {node.same ? 'The same, to the last byte.' : node.elsewhere ?
-            'It came out differently: the server has another model or version than then.' :
-            'It came out differently, which it must not: please report it with the seed.'}
+          {node.same
+            ? 'The same, to the last byte.'
+            : node.elsewhere
+              ? 'It came out differently: the server has another model or version than then.'
+              : 'It came out differently, which it must not: please report it with the seed.'}
         </p>
       )}
-      <Facts list={[
-        t && `${t.predicted_n} tokens, ${fixed(t.predicted_per_second, 1)} a second`,
-        t && `${t.prompt_n} read${t.cache_n ? `, ${t.cache_n} known` : ''}`,
-        t && size && `room for ${Math.max(0, size - used).toLocaleString()} more`,
-        node.finish === 'length' && (size && used >= size ? 'the context is full' : 'cut at the limit'),
-        node.finish === 'stopped' && 'stopped',
-        node.finish === 'edited' && 'edited by you',
-        node.seed && `seed ${node.seed}`,
-      ].filter(Boolean)} />
+      <Facts
+        list={[
+          t && `${t.predicted_n} tokens, ${fixed(t.predicted_per_second, 1)} a second`,
+          t && `${t.prompt_n} read${t.cache_n ? `, ${t.cache_n} known` : ''}`,
+          t && size && `room for ${Math.max(0, size - used).toLocaleString()} more`,
+          node.finish === 'length' && (size && used >= size ? 'the context is full' : 'cut at the limit'),
+          node.finish === 'stopped' && 'stopped',
+          node.finish === 'edited' && 'edited by you',
+          node.seed && `seed ${node.seed}`,
+        ].filter(Boolean)}
+      />
     </>
   );
 }
@@ -187,8 +268,14 @@ function Failure({ node }) {
     <div class="failure" role="group" aria-label="What went wrong">
       <p>{node.error.message}</p>
       <p class="row">
-        <button type="button" onClick={() => free() && retry(current(), node)}>{cut ? 'Continue' : 'Try again'}</button>
-        {panel.value !== 'settings' && <button type="button" onClick={() => (panel.value = 'settings')}>Settings</button>}
+        <button type="button" onClick={() => free() && retry(current(), node)}>
+          {cut ? 'Continue' : 'Try again'}
+        </button>
+        {panel.value !== 'settings' && (
+          <button type="button" onClick={() => (panel.value = 'settings')}>
+            Settings
+          </button>
+        )}
       </p>
     </div>
   );

@@ -40,12 +40,19 @@ async function look() {
 const rates = (list, name) => list.slice(1).map((s, i) => Math.max(0, s[name] - list[i][name]) / (s.at - list[i].at));
 const values = (list, name) => list.slice(1).map((s) => s[name]);
 
-const short = (x) => (x >= 1e9 ? (x / 1e9).toFixed(1) + ' G' : x >= 1e6 ? (x / 1e6).toFixed(1) + ' M' : x >= 1e4 ? (x / 1e3).toFixed(0) + ' k' :
-  x.toLocaleString(undefined, { maximumFractionDigits: x < 10 ? 1 : 0 }));
+const short = (x) =>
+  x >= 1e9
+    ? (x / 1e9).toFixed(1) + ' G'
+    : x >= 1e6
+      ? (x / 1e6).toFixed(1) + ' M'
+      : x >= 1e4
+        ? (x / 1e3).toFixed(0) + ' k'
+        : x.toLocaleString(undefined, { maximumFractionDigits: x < 10 ? 1 : 0 });
 
 export function ServerView() {
   useEffect(() => {
-    let timer, over = false;
+    let timer,
+      over = false;
     const round = async () => {
       if (!document.hidden && !api.needKey.peek()) await look();
       if (!over) timer = setTimeout(round, 1000);
@@ -56,7 +63,9 @@ export function ServerView() {
       clearTimeout(timer);
     };
   }, []);
-  const s = samples.value, now = s.at(-1), queries = now?.['vllm:prefix_cache_queries_total'];
+  const s = samples.value,
+    now = s.at(-1),
+    queries = now?.['vllm:prefix_cache_queries_total'];
   return (
     <main class="scroll server" aria-label="Server" tabIndex={-1}>
       <h1>Server</h1>
@@ -67,8 +76,12 @@ export function ServerView() {
           <Chart title="Read" unit="tokens a second" data={rates(s, 'llamacpp:prompt_tokens_total')} />
           <Chart title="Running" unit="sequences" data={values(s, 'llamacpp:requests_processing')} />
           <Chart title="Waiting" unit="requests" data={values(s, 'llamacpp:requests_deferred')} />
-          <Chart title="Keys and values" unit="% of the memory for them" least={100}
-            data={values(s, 'llamacpp:kv_cache_usage_ratio').map((x) => x * 100)} />
+          <Chart
+            title="Keys and values"
+            unit="% of the memory for them"
+            least={100}
+            data={values(s, 'llamacpp:kv_cache_usage_ratio').map((x) => x * 100)}
+          />
           <Chart title="Prefix cache" unit="bytes in memory" data={values(s, 'mpt_cache_bytes/ram')} />
         </div>
       )}
@@ -76,7 +89,11 @@ export function ServerView() {
         <dl class="numbers">
           <Figure name="Tokens written" value={now['llamacpp:tokens_predicted_total']} />
           <Figure name="Tokens read" value={now['llamacpp:prompt_tokens_total']} />
-          <Figure name="Found in the cache" value={queries ? now['vllm:prefix_cache_hits_total'] / queries * 100 : 0} unit=" %" />
+          <Figure
+            name="Found in the cache"
+            value={queries ? (now['vllm:prefix_cache_hits_total'] / queries) * 100 : 0}
+            unit=" %"
+          />
           <Figure name="Cache on disk" value={now['mpt_cache_bytes/disk']} unit="B" />
           <Figure name="Made room for others" value={now['vllm:num_preemptions_total']} />
           <Figure name="Memory of the process" value={now.process_resident_memory_bytes} unit="B" />
@@ -88,20 +105,41 @@ export function ServerView() {
   );
 }
 
-const Figure = ({ name, value, unit = '' }) => (value === undefined ? null : <div><dt>{name}</dt><dd>{short(value)}{unit}</dd></div>);
+const Figure = ({ name, value, unit = '' }) =>
+  value === undefined ? null : (
+    <div>
+      <dt>{name}</dt>
+      <dd>
+        {short(value)}
+        {unit}
+      </dd>
+    </div>
+  );
 
 // Chart is a line over the last samples, by hand: 0 is at the bottom.
 function Chart({ title, unit, data, least = 1 }) {
-  const top = Math.max(least, ...data), width = 240, height = 60;
-  const x = (i) => width - (data.length - 1 - i) * width / (most - 1), y = (v) => height - 2 - v / top * (height - 6);
+  const top = Math.max(least, ...data),
+    width = 240,
+    height = 60;
+  const x = (i) => width - ((data.length - 1 - i) * width) / (most - 1),
+    y = (v) => height - 2 - (v / top) * (height - 6);
   const line = data.map((v, i) => `${x(i).toFixed(1)},${y(v).toFixed(1)}`).join(' ');
   const last = data.at(-1) ?? 0;
   return (
     <figure class="chart">
-      <figcaption>{title} <strong>{short(last)}</strong> <span class="quiet">{unit}</span></figcaption>
-      <svg viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" role="img" aria-label={`${title}: now ${short(last)}, at most ${short(Math.max(0, ...data))} ${unit} in the last minute`}>
+      <figcaption>
+        {title} <strong>{short(last)}</strong> <span class="quiet">{unit}</span>
+      </figcaption>
+      <svg
+        viewBox={`0 0 ${width} ${height}`}
+        preserveAspectRatio="none"
+        role="img"
+        aria-label={`${title}: now ${short(last)}, at most ${short(Math.max(0, ...data))} ${unit} in the last minute`}
+      >
         <line x1="0" x2={width} y1={height - 2} y2={height - 2} class="axis" />
-        {data.length > 1 && <polygon points={`${x(0).toFixed(1)},${height - 2} ${line} ${width},${height - 2}`} class="area" />}
+        {data.length > 1 && (
+          <polygon points={`${x(0).toFixed(1)},${height - 2} ${line} ${width},${height - 2}`} class="area" />
+        )}
         <polyline points={line} class="line" />
       </svg>
       <span class="quiet scale">{short(top)}</span>
@@ -114,20 +152,42 @@ function Slots({ list }) {
   return (
     <div class="wide" tabIndex={0} role="group" aria-label="Sequences">
       <table>
-        <thead><tr><th>#</th><th>does</th><th>prompt read</th><th>written</th><th>context</th></tr></thead>
+        <thead>
+          <tr>
+            <th>#</th>
+            <th>does</th>
+            <th>prompt read</th>
+            <th>written</th>
+            <th>context</th>
+          </tr>
+        </thead>
         <tbody>
           {busy.map((s) => (
             <tr key={s.id}>
               <td>{s.id}</td>
               <td>{s.state === 'prefill' ? 'reads' : 'writes'}</td>
-              <td>{s.n_prompt_tokens_processed} of {s.n_prompt_tokens}</td>
+              <td>
+                {s.n_prompt_tokens_processed} of {s.n_prompt_tokens}
+              </td>
               <td>{s.n_decoded}</td>
-              <td><meter min={0} max={s.n_ctx} value={s.n_prompt_tokens_processed + s.n_decoded}
-                aria-label={`${s.n_prompt_tokens_processed + s.n_decoded} of ${s.n_ctx} tokens`} /></td>
+              <td>
+                <meter
+                  min={0}
+                  max={s.n_ctx}
+                  value={s.n_prompt_tokens_processed + s.n_decoded}
+                  aria-label={`${s.n_prompt_tokens_processed + s.n_decoded} of ${s.n_ctx} tokens`}
+                />
+              </td>
             </tr>
           ))}
         </tbody>
-        <tfoot><tr><td colSpan={5} class="quiet">{list.length - busy.length} of {list.length} are free.</td></tr></tfoot>
+        <tfoot>
+          <tr>
+            <td colSpan={5} class="quiet">
+              {list.length - busy.length} of {list.length} are free.
+            </td>
+          </tr>
+        </tfoot>
       </table>
     </div>
   );

@@ -47,7 +47,10 @@ const timers = new Map();
 function later(id, wait) {
   if (wait && timers.has(id)) return;
   clearTimeout(timers.get(id));
-  timers.set(id, setTimeout(() => write(id), wait));
+  timers.set(
+    id,
+    setTimeout(() => write(id), wait),
+  );
 }
 
 // fresh returns the state of a conversation that is worked with.
@@ -72,6 +75,12 @@ function remember(c) {
   heads.value = [head, ...heads.value.filter((h) => h.id !== c.id)].sort((a, b) => b.updated - a.updated);
 }
 
+// closePanel goes back to where one writes.
+export function closePanel() {
+  panel.value = '';
+  setTimeout(() => document.getElementById('draft')?.focus());
+}
+
 // touch has a conversation come first in the list.
 export const touch = (c) => (c.updated = Date.now());
 
@@ -79,11 +88,14 @@ if (channel) {
   channel.onmessage = async ({ data: id }) => {
     try {
       heads.value = await store.heads();
-      const c = fresh(id), other = c && (await store.load(id));
+      const c = fresh(id),
+        other = c && (await store.load(id));
       if (!other) return;
       tree.merge(c, other);
       if (chat.value.id === id) chat.value = { ...c };
-    } catch { /* said where it is written */ }
+    } catch {
+      /* said where it is written */
+    }
   };
 }
 
@@ -187,7 +199,12 @@ async function everything() {
 export async function exportChats(id) {
   const all = await everything();
   const list = id ? all.filter((c) => c.id === id) : all;
-  const name = id ? tree.titleOf(list[0]).replace(/[^\p{L}\p{N}]+/gu, '-').slice(0, 40) || 'chat' : 'chats';
+  const name = id
+    ? tree
+        .titleOf(list[0])
+        .replace(/[^\p{L}\p{N}]+/gu, '-')
+        .slice(0, 40) || 'chat'
+    : 'chats';
   const a = document.createElement('a');
   a.href = URL.createObjectURL(new Blob([tree.exported(list)], { type: 'application/json' }));
   a.download = `mptgo-${name}-${new Date().toISOString().slice(0, 10)}.json`;
@@ -206,7 +223,9 @@ export async function importChats(file) {
   try {
     for (const c of list) {
       const old = await store.load(c.id);
-      if (old) tree.merge(c, old);
+      if (!old) continue;
+      tree.merge(c, old);
+      if (old.updated > c.updated) Object.assign(c, old, { nodes: c.nodes }); // names and settings of the later state
     }
     await store.put(list);
   } catch (e) {
@@ -245,7 +264,9 @@ effect(() => {
       api.reachable.value = true;
       notice('The server is back.', { seconds: 8 });
       ask();
-    } catch { /* still gone */ }
+    } catch {
+      /* still gone */
+    }
   }, 2000);
   return () => clearInterval(timer);
 });

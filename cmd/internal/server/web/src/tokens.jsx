@@ -14,7 +14,8 @@ const grade = (p) => {
   return i < 0 ? 4 : i;
 };
 
-const visible = (text) => (text === '' ? 'no text' : text.replace(/\n/g, '↵').replace(/ /g, '␣').replace(/\t/g, '⇥'));
+const visible = (text) =>
+  text === '' ? 'no text' : text.replace(/\n/g, '↵').replace(/ /g, '␣').replace(/\t/g, '⇥');
 
 export function Tokens({ node }) {
   const [at, move] = useState(-1);
@@ -33,16 +34,24 @@ export function Tokens({ node }) {
   return (
     <div>
       <p class="quiet">
-        The stronger its colour, the less likely was a token. Point at one, or go there with the arrow keys; choose an alternative,
-        and the answer goes on from it.
+        The stronger its colour, the less likely was a token. Point at one, or go there with the arrow keys; choose an
+        alternative, and the answer goes on from it.
       </p>
       <div class="tokens" role="group" aria-label="Tokens of the answer" onMouseLeave={() => move(-1)}>
         {node.text.slice(0, node.bare ?? 0)}
         {tokens.map(({ t, i: index }, i) => (
           <span class="token" key={i} onMouseEnter={() => move(i)}>
-            <span role="button" class={'word p' + grade(t[2])} tabIndex={i === Math.max(at, 0) ? 0 : -1} onFocus={() => move(i)}
-              onKeyDown={(e) => key(e, i)} aria-expanded={at === i}
-              aria-label={`${visible(t[1])}, ${percent(t[2])}`}>{t[1].replace(/\n/g, '↵')}</span>
+            <span
+              role="button"
+              class={'word p' + grade(t[2])}
+              tabIndex={i === Math.max(at, 0) ? 0 : -1}
+              onFocus={() => move(i)}
+              onKeyDown={(e) => key(e, i)}
+              aria-expanded={at === i}
+              aria-label={`${visible(t[1])}, ${percent(t[2])}`}
+            >
+              {t[1].replace(/\n/g, '↵')}
+            </span>
             {t[1].includes('\n') && '\n'}
             {at === i && <Others node={node} i={index} token={t} />}
           </span>
@@ -54,15 +63,29 @@ export function Tokens({ node }) {
 
 function Others({ node, i, token }) {
   const others = token[3] ?? [];
-  const side = (box) => box?.classList.toggle('left', box.parentElement.offsetLeft > box.offsetParent?.closest('.tokens')?.clientWidth / 2);
+  const side = (box) =>
+    box?.classList.toggle('left', box.parentElement.offsetLeft > box.offsetParent?.closest('.tokens')?.clientWidth / 2);
   return (
     <span class="others" role="group" aria-label={`Instead of ${visible(token[1])}`} ref={side}>
       {others.map((o) => (
-        <button type="button" key={o[0]} disabled={o[0] === token[0] || o[1] === ''} onClick={() => !busy(chat.value) && branch(chat.value, node, i, o)}>
-          <code>{visible(o[1])}</code> <span>{percent(o[2])}{o[0] === token[0] && ' ✓'}</span>
+        <button
+          type="button"
+          key={o[0]}
+          disabled={o[0] === token[0] || o[1] === ''}
+          onClick={() => !busy(chat.value) && branch(chat.value, node, i, o)}
+        >
+          <code>{visible(o[1])}</code>{' '}
+          <span>
+            {percent(o[2])}
+            {o[0] === token[0] && ' ✓'}
+          </span>
         </button>
       ))}
-      {!others.some((o) => o[0] === token[0]) && <span class="quiet">chosen: {visible(token[1])}, {percent(token[2])}</span>}
+      {!others.some((o) => o[0] === token[0]) && (
+        <span class="quiet">
+          chosen: {visible(token[1])}, {percent(token[2])}
+        </span>
+      )}
     </span>
   );
 }

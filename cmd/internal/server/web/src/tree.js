@@ -4,13 +4,23 @@
 //   chat: { id, title, created, updated, system, params, model, pick: {parent: child}, nodes: {id: node} }
 //   node: { id, parent, role, text, rev, at, files?, tokens?, recipe?, finish?, usage?, error? }
 
-export const newID = () => crypto.randomUUID?.() ??
+export const newID = () =>
+  crypto.randomUUID?.() ??
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
 
 export function newChat(like) {
   const now = Date.now();
-  return { id: newID(), title: '', created: now, updated: now, system: like?.system ?? '', params: { ...like?.params },
-    model: like?.model ?? '', pick: {}, nodes: {} };
+  return {
+    id: newID(),
+    title: '',
+    created: now,
+    updated: now,
+    system: like?.system ?? '',
+    params: { ...like?.params },
+    model: like?.model ?? '',
+    pick: {},
+    nodes: {},
+  };
 }
 
 // families are the messages behind each, in order; those behind '' begin a conversation.
@@ -81,7 +91,8 @@ export function imported(text) {
   } catch (e) {
     throw new Error(`it is no JSON (${e.message}); it may be cut off`);
   }
-  if (v?.format !== format || !Array.isArray(v.chats)) throw new Error('it is JSON, but not a file that was exported here');
+  if (v?.format !== format || !Array.isArray(v.chats))
+    throw new Error('it is JSON, but not a file that was exported here');
   if (v.version !== 1) throw new Error(`it has the version ${v.version}, and this page reads version 1`);
   return v.chats.map((c, i) => checked(c, `chat ${i + 1}`));
 }
@@ -98,21 +109,41 @@ function checked(c, where) {
     want(isMap(n) && n.id === id, `the message ${id} has another id`);
     want(n.role === 'user' || n.role === 'assistant', `the message ${id} is of nobody`);
     want(isText(n.text) && Number.isFinite(n.at), `the message ${id} has no text or no time`);
-    want(n.parent === '' || isText(n.parent) && Object.hasOwn(c.nodes, n.parent), `what the message ${id} answers is missing`);
-    want(!n.files || Array.isArray(n.files) && n.files.every((f) => isText(f?.name) && isText(f?.text)), `a file of the message ${id}`);
-    want(!n.tokens || Array.isArray(n.tokens) && n.tokens.every(isToken), `the tokens of the message ${id}`);
+    want(
+      n.parent === '' || (isText(n.parent) && Object.hasOwn(c.nodes, n.parent)),
+      `what the message ${id} answers is missing`,
+    );
+    want(
+      !n.files || (Array.isArray(n.files) && n.files.every((f) => isText(f?.name) && isText(f?.text))),
+      `a file of the message ${id}`,
+    );
+    want(!n.tokens || (Array.isArray(n.tokens) && n.tokens.every(isToken)), `the tokens of the message ${id}`);
   }
   for (const n of Object.values(c.nodes)) {
     let steps = 0;
     for (let at = n; at; at = c.nodes[at.parent]) want(++steps <= 1e5, 'messages follow each other in a circle');
   }
   const text = (x) => (isText(x) ? x : '');
-  return { id: c.id, title: text(c.title), created: +c.created || Date.now(), updated: +c.updated || Date.now(), system: text(c.system),
-    params: isMap(c.params) ? c.params : {}, model: text(c.model), pick: isMap(c.pick) ? c.pick : {},
-    nodes: Object.fromEntries(Object.entries(c.nodes).map(([id, n]) => [id, { ...n, rev: +n.rev || 1 }])) };
+  return {
+    id: c.id,
+    title: text(c.title),
+    created: +c.created || Date.now(),
+    updated: +c.updated || Date.now(),
+    system: text(c.system),
+    params: isMap(c.params) ? c.params : {},
+    model: text(c.model),
+    pick: isMap(c.pick) ? c.pick : {},
+    nodes: Object.fromEntries(Object.entries(c.nodes).map(([id, n]) => [id, { ...n, rev: +n.rev || 1 }])),
+  };
 }
 
 // A token is [id, text, log-probability, alternatives as the same without their own, bytes if
 // they are no text].
-const isToken = (t) => Array.isArray(t) && Number.isInteger(t[0]) && isText(t[1]) && Number.isFinite(t[2]) &&
-  (t[3] === undefined || t[3] === null || Array.isArray(t[3]) && t[3].every((x) => Array.isArray(x) && Number.isInteger(x[0]) && isText(x[1])));
+const isToken = (t) =>
+  Array.isArray(t) &&
+  Number.isInteger(t[0]) &&
+  isText(t[1]) &&
+  Number.isFinite(t[2]) &&
+  (t[3] === undefined ||
+    t[3] === null ||
+    (Array.isArray(t[3]) && t[3].every((x) => Array.isArray(x) && Number.isInteger(x[0]) && isText(x[1]))));

@@ -3,12 +3,18 @@
 import assert from 'node:assert/strict';
 import { launch, Proxy, serve, Visitor } from './stage.mjs';
 
-const binary = process.argv[2], only = process.argv.slice(3);
-const suites = await Promise.all(['looks', 'chat', 'inside', 'hostile', 'trouble', 'keeping'].map((n) => import(`./${n}.mjs`)));
+const binary = process.argv[2],
+  only = process.argv.slice(3);
+const suites = await Promise.all(
+  ['looks', 'chat', 'inside', 'hostile', 'trouble', 'keeping'].map((n) => import(`./${n}.mjs`)),
+);
 
-const queue = suites.flatMap(({ tests }) => Object.entries(tests)).filter(([name]) => !only.length || only.some((x) => name.includes(x)));
+const queue = suites
+  .flatMap(({ tests }) => Object.entries(tests))
+  .filter(([name]) => !only.length || only.some((x) => name.includes(x)));
 
-const server = await serve(binary, '-np', '8'), browser = await launch();
+const server = await serve(binary, '-np', '8'),
+  browser = await launch();
 let failed = 0;
 
 // lane runs tests, one after the other, on a proxy of its own.
@@ -18,7 +24,8 @@ async function lane() {
   for (let next; (next = queue.shift());) {
     const [name, test] = next;
     proxy.reset();
-    const begun = Date.now(), here = [];
+    const begun = Date.now(),
+      here = [];
     const come = async (options, url = proxy.url) => {
       const v = await Visitor.come(browser, url, options);
       here.push(v);
@@ -34,7 +41,12 @@ async function lane() {
       console.log(`ok   ${name} (${Date.now() - begun} ms)`);
     } catch (e) {
       failed++;
-      console.log(`FAIL ${name}\n${e.stack}\n${here.flatMap((v) => v.errors).slice(0, 3).join('\n')}`);
+      console.log(
+        `FAIL ${name}\n${e.stack}\n${here
+          .flatMap((v) => v.errors)
+          .slice(0, 3)
+          .join('\n')}`,
+      );
     }
     for (const v of here) await v.leave().catch(() => {});
     if (!proxy.server.listening) await proxy.start(proxy.port);

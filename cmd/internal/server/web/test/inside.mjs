@@ -6,10 +6,17 @@ export const tests = {
   async 'tokens have probabilities; an alternative is gone on with'({ come, proxy }) {
     const v = await come();
     await v.ask('Tell me a story about a dog.');
-    const text = await v.said(), sent = () => JSON.parse(proxy.seen.findLast((r) => r.path === '/v1/chat/completions').body);
+    const text = await v.said(),
+      sent = () => JSON.parse(proxy.seen.findLast((r) => r.path === '/v1/chat/completions').body);
     await v.last('Tokens').click();
     const tokens = v.page.locator('.token > .word');
-    assert.equal((await tokens.allInnerTexts()).join('').replace(/[\s↵]+/g, ' ').trim(), text.replace(/\s+/g, ' ').trim());
+    assert.equal(
+      (await tokens.allInnerTexts())
+        .join('')
+        .replace(/[\s↵]+/g, ' ')
+        .trim(),
+      text.replace(/\s+/g, ' ').trim(),
+    );
     assert.match(await tokens.nth(2).getAttribute('aria-label'), /, (<|\d).*%$/);
     await tokens.nth(3).hover();
     await v.page.waitForSelector('.others');
@@ -26,6 +33,34 @@ export const tests = {
     await v.last('Again, the same').click(); // an answer that was branched, too
     await v.page.waitForSelector('.state.good');
     assert.equal(await v.said(), branched);
+  },
+
+  async 'an alternative that is a part of a character becomes whole'({ come, proxy }) {
+    const token = (id, text, bytes, others = []) => ({ id, token: text, bytes, logprob: -1, top_logprobs: others });
+    const part = token(3, '\ufffd', [0xc3]), coder = new TextEncoder();
+    const bytes = (s) => [...coder.encode(s)];
+    const first = [token(1, 'caf', bytes('caf')), token(2, 'e', bytes('e'), [token(2, 'e', bytes('e')), part])];
+    proxy.fault = (req, res, body) => {
+      if (!req.url.endsWith('/chat/completions')) return false;
+      res.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      const asked = JSON.parse(body).continue_tokens ?? [];
+      for (const t of asked.length ? [token(4, '\ufffd', [0xa9]), token(5, '!', bytes('!'))] : first) {
+        const choice = { index: 0, delta: { content: t.token }, finish_reason: null, logprobs: { content: [t] } };
+        res.write(`data: ${JSON.stringify({ choices: [choice], seed: 1 })}\n\n`);
+      }
+      res.end('data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n');
+      return true;
+    };
+    const v = await come();
+    await v.ask('Where?');
+    assert.equal(await v.said(), 'cafe');
+    await v.last('Tokens').click();
+    await v.page.locator('.token > .word').nth(1).hover();
+    await v.page.locator('.others button:not(:disabled)').click();
+    await v.page.waitForSelector('text=2 of 2');
+    await v.done();
+    assert.equal(await v.said(), 'café!');
+    assert.deepEqual(JSON.parse(proxy.seen.at(-1).body).continue_tokens, [1, 3]);
   },
 
   async 'tokens by keyboard alone'({ come }) {
@@ -59,7 +94,10 @@ export const tests = {
     await v.button('Server').click();
     await v.page.waitForSelector('.charts svg polyline[points*=" "]', { state: 'attached' });
     assert.equal(await v.page.locator('.charts svg').count(), 6);
-    assert.match(await v.page.locator('.charts svg').first().getAttribute('aria-label'), /^Written: now [\d.,]+, at most/);
+    assert.match(
+      await v.page.locator('.charts svg').first().getAttribute('aria-label'),
+      /^Written: now [\d.,]+, at most/,
+    );
     assert.match(await v.page.locator('.server table').innerText(), /of 8 are free/);
     proxy.fault = (req, res) => {
       if (req.url !== '/metrics') return false;

@@ -8,7 +8,9 @@ const browserPath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 // serve starts mpt serve and returns its port and how to end it.
 export function serve(binary, ...flags) {
-  const p = spawn(binary, ['serve', '--port', '0', '-c', '1024', '--drain', '0', ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const p = spawn(binary, ['serve', '--port', '0', '-c', '1024', '--drain', '0', ...flags], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   return new Promise((done, failed) => {
     let log = '';
     p.stderr.on('data', (b) => {
@@ -63,13 +65,18 @@ export class Proxy {
     for await (const part of req) body += part;
     this.seen.push({ path: req.url, headers: req.headers, body });
     if (this.fault?.(req, res, body)) return;
-    const up = http.request({ port: this.target, method: req.method, path: req.url, headers: req.headers }, async (answer) => {
-      res.writeHead(answer.statusCode, answer.headers);
-      try {
-        for await (const part of answer) await this.pass(part, res, answer.headers['content-type']);
-      } catch { /* one of the two has gone */ }
-      res.end();
-    });
+    const up = http.request(
+      { port: this.target, method: req.method, path: req.url, headers: req.headers },
+      async (answer) => {
+        res.writeHead(answer.statusCode, answer.headers);
+        try {
+          for await (const part of answer) await this.pass(part, res, answer.headers['content-type']);
+        } catch {
+          /* one of the two has gone */
+        }
+        res.end();
+      },
+    );
     up.on('error', () => res.destroy());
     res.on('close', () => up.destroy());
     up.end(body);
@@ -88,7 +95,10 @@ export class Proxy {
 export const says = (text, more) => (req, res) => {
   if (!req.url.endsWith('/v1/chat/completions')) return false;
   res.writeHead(200, { 'Content-Type': 'text/event-stream' });
-  const chunk = (delta, end, rest) => res.write(`data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: end, logprobs: null }], ...rest })}\n\n`);
+  const chunk = (delta, end, rest) =>
+    res.write(
+      `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: end, logprobs: null }], ...rest })}\n\n`,
+    );
   chunk({ role: 'assistant', content: '' }, null, { seed: 7 });
   for (let i = 0; i < text.length; i += 40) chunk({ content: text.slice(i, i + 40) }, null);
   chunk({}, 'stop', more);
@@ -97,18 +107,28 @@ export const says = (text, more) => (req, res) => {
 };
 
 // refuses returns a fault that answers a path with an error, `times` times.
-export const refuses = (path, status, error, head = {}, times = Infinity) => (req, res) => {
-  if (!req.url.includes(path) || times-- <= 0) return false;
-  res.writeHead(status, { 'Content-Type': 'application/json', ...head });
-  res.end(JSON.stringify({ error }));
-  return true;
-};
+export const refuses =
+  (path, status, error, head = {}, times = Infinity) =>
+  (req, res) => {
+    if (!req.url.includes(path) || times-- <= 0) return false;
+    res.writeHead(status, { 'Content-Type': 'application/json', ...head });
+    res.end(JSON.stringify({ error }));
+    return true;
+  };
 
-export const launch = () => chromium.launch({
-  executablePath: browserPath,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-});
+export const launch = () =>
+  chromium.launch({
+    executablePath: browserPath,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
 
 // Visitor is a person with a browser of their own.
 export class Visitor {
@@ -168,22 +188,26 @@ export class Visitor {
   }
 
   async settings() {
-    if (!(await this.page.locator('.settings').count())) await this.button('Settings', this.page.locator('header')).click();
+    if (!(await this.page.locator('.settings').count()))
+      await this.button('Settings', this.page.locator('header')).click();
   }
 
   // stored reads what the browser keeps, once it is written.
   stored() {
-    return this.page.evaluate(() => new Promise((done, failed) => {
-      const open = indexedDB.open('mptgo');
-      open.onerror = () => failed(open.error);
-      open.onsuccess = () => {
-        const get = open.result.transaction('chats').objectStore('chats').getAll();
-        get.onsuccess = () => {
-          open.result.close();
-          done(get.result);
-        };
-      };
-    }));
+    return this.page.evaluate(
+      () =>
+        new Promise((done, failed) => {
+          const open = indexedDB.open('mptgo');
+          open.onerror = () => failed(open.error);
+          open.onsuccess = () => {
+            const get = open.result.transaction('chats').objectStore('chats').getAll();
+            get.onsuccess = () => {
+              open.result.close();
+              done(get.result);
+            };
+          };
+        }),
+    );
   }
 
   leave() {

@@ -13,7 +13,9 @@ export const tests = {
     const whole = await v.said();
     proxy.pause = 60;
     await v.last('Another answer').click();
-    await v.page.waitForFunction(() => /^([4-9]|\d\d) tokens/.test(document.querySelector('.writing')?.innerText ?? ''));
+    await v.page.waitForFunction(() =>
+      /^([4-9]|\d\d) tokens/.test(document.querySelector('.writing')?.innerText ?? ''),
+    );
     await proxy.stop();
     await v.done();
     assert.match(await v.page.locator('.failure').innerText(), /broke off before the answer was finished/);
@@ -56,12 +58,16 @@ export const tests = {
   async 'a full context is told with its numbers'({ come }) {
     const v = await come();
     await v.ask('word '.repeat(1200));
-    assert.match(await v.page.locator('.failure').innerText(), /has 1[\d]{3} tokens, and the context has room for 1024/);
+    assert.match(
+      await v.page.locator('.failure').innerText(),
+      /has 1[\d]{3} tokens, and the context has room for 1024/,
+    );
     assert.equal((await v.page.locator('.said').innerText()).trim().length, 5999);
   },
 
   async 'a key is asked for, kept for the tab, and sent'({ come, binary }) {
-    const server = await serve(binary, '--api-key', 'secret', '--api-prefix', '/llm'), p = new Proxy(server.port);
+    const server = await serve(binary, '--api-key', 'secret', '--api-prefix', '/llm'),
+      p = new Proxy(server.port);
     await p.start();
     const v = await come({}, p.url + '/llm');
     const ask = async (key) => {
@@ -91,8 +97,13 @@ export const tests = {
     const v = await come();
     await v.settings();
     const field = (n) => v.page.getByLabel(n, { exact: true });
-    for (const [name, value, words] of [['top_p', '5', /top_p|range|from 0 to 1|1/], ['temp', 'hot', /no number/], ['seed', 'x', /whole number/],
-      ['logit_bias', '{', /no JSON/], ['samplers', 'dice', /dice/]]) {
+    for (const [name, value, words] of [
+      ['top_p', '5', /top_p|range|from 0 to 1|1/],
+      ['temp', 'hot', /no number/],
+      ['seed', 'x', /whole number/],
+      ['logit_bias', '{', /no JSON/],
+      ['samplers', 'dice', /dice/],
+    ]) {
       await field(name).fill(value);
       await v.ask('Hello');
       assert.match(await v.page.locator(`#f-${name}-bad`).innerText(), words, name);
@@ -116,13 +127,29 @@ export const tests = {
     await v.ask('Hello');
     assert.equal(await v.said(), 'So far');
     assert.match(await v.page.locator('.failure').innerText(), /The memory is full\./);
+    proxy.fault = (req, res) => {
+      if (req.url !== chat) return false;
+      res.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      res.end('data: {"choices":[{"index":0,"delta":{"content":"So far"},"finish_reason":null}]}\n\n'); // and no [DONE]
+      return true;
+    };
+    await v.ask('And now?');
+    assert.match(await v.page.locator('.failure').last().innerText(), /broke off/);
   },
 
   async 'storage that is forbidden or full: said, and the chat goes on'({ come, proxy }) {
     proxy.fault = says('An answer.');
     for (const init of [
-      () => Object.defineProperty(globalThis, 'indexedDB', { get() { throw new DOMException('not allowed here', 'SecurityError'); } }),
-      () => (IDBObjectStore.prototype.put = () => { throw new DOMException('full', 'QuotaExceededError'); }),
+      () =>
+        Object.defineProperty(globalThis, 'indexedDB', {
+          get() {
+            throw new DOMException('not allowed here', 'SecurityError');
+          },
+        }),
+      () =>
+        (IDBObjectStore.prototype.put = () => {
+          throw new DOMException('full', 'QuotaExceededError');
+        }),
     ]) {
       const v = await come({ init });
       await v.ask('First');

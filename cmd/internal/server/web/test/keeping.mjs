@@ -38,7 +38,9 @@ export const tests = {
     await give(other, 'chats.json', file);
     await other.page.waitForSelector('text=2 chats are imported.');
     assert.deepEqual(sorted(await other.stored()), before);
+    await other.page.getByLabel('Close this notice').click();
     await give(other, 'chats.json', file); // once more changes nothing
+    await other.page.waitForSelector('text=2 chats are imported.');
     const old = JSON.parse(one); // nor does an earlier state
     Object.assign(old.chats[0], { title: 'Old', updated: 1 });
     await give(other, 'one.json', JSON.stringify(old));

@@ -75,7 +75,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) bool {
 	}
 	wanted := strings.Contains(r.Header.Get("Accept"), "text/html")
 	if name == "" && wanted { // the page's files are named from where it lies
-		http.Redirect(w, r, s.c.Prefix+"/", http.StatusPermanentRedirect)
+		http.Redirect(w, r, s.c.Prefix+"/", http.StatusTemporaryRedirect)
 		return true
 	}
 	f := pageFiles()[name]

@@ -161,7 +161,7 @@ func TestPageWithPrefixAndKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Body.Close()
-	if a.StatusCode != 308 || a.Header.Get("Location") != "/llm/" {
+	if a.StatusCode != 307 || a.Header.Get("Location") != "/llm/" {
 		t.Errorf("the prefix without a slash: %d %v", a.StatusCode, a.Header)
 	}
 }

@@ -101,6 +101,9 @@ export function ServerView() {
       )}
       <h2>Sequences</h2>
       {trouble.value.slots ? <p class="bad">/slots: {trouble.value.slots}</p> : <Slots list={slots.value} />}
+      <p class="quiet">
+        <a href="LICENSES.txt">Licences of the libraries in this page</a>
+      </p>
     </main>
   );
 }

@@ -114,7 +114,8 @@ export async function route() {
   const [, where, id] = location.hash.split('/');
   view.value = where === 'server' ? 'server' : 'chat';
   if (!where && !isEmpty(chat.value)) return show(tree.newChat(chat.value));
-  if (where !== 'chat' || !id || id === chat.value.id) return;
+  if (where !== 'chat' || !id) return;
+  if (id === chat.value.id) return makeRoom();
   let c = open.get(id);
   if (!c) {
     try {
@@ -130,12 +131,17 @@ export async function route() {
   show(c);
 }
 
+// makeRoom closes what lies over the chat where there is little room.
+function makeRoom() {
+  if (matchMedia('(max-width: 800px)').matches) panel.value = '';
+}
+
 function show(c) {
   batch(() => {
     open.set(c.id, c);
     chat.value = c;
     wrong.value = {};
-    if (matchMedia('(max-width: 800px)').matches) panel.value = '';
+    makeRoom();
   });
 }
 

@@ -21,8 +21,8 @@ import (
 	"mptgo/mpt/serve"
 )
 
-const serveLong = `Serve a model over HTTP, in the words of OpenAI, llama.cpp's server, Ollama and Anthropic.
-Without -m it is the small story model that is built in.
+const serveLong = `Serve a model over HTTP, in the words of OpenAI, llama.cpp's server, Ollama and Anthropic, and a page
+to chat with it to browsers. Without -m it is the small story model that is built in.
 
 An answer depends on its request alone: the same request with the same seed gives the same
 text and the same log-probabilities, whoever else is served, with the cache or without.
@@ -54,6 +54,7 @@ type serveFlags struct {
 	cert, certKey    string
 	hosts, origins   []string
 	metrics, slots   bool
+	page             bool
 	ping, timeout    int
 	drain, drainWait int
 	log              string
@@ -107,6 +108,7 @@ func (f *serveFlags) addHTTP(cmd *cobra.Command) {
 	fs.StringSliceVar(&f.origins, "cors-origins", nil, "`ORIGINS` of pages that may ask, beside loopback's; *: all")
 	fs.BoolVar(&f.metrics, "metrics", true, "serve /metrics for Prometheus")
 	fs.BoolVar(&f.slots, "slots", true, "serve /slots")
+	fs.BoolVar(&f.page, "webui", true, "show the page to browsers")
 	fs.IntVar(&f.ping, "sse-ping-interval", 15, "keep silent streams alive every `N` seconds; -1: not")
 	fs.IntVar(&f.timeout, "timeout", 60, "give up on clients that neither send nor take anything for `N` seconds")
 	fs.IntVar(&f.drain, "drain", 30, "let running requests go on for `N` seconds at the end")
@@ -204,7 +206,7 @@ func (f *serveFlags) config(cmd *cobra.Command) (server.Config, error) {
 	c.Prefix = strings.TrimRight(f.prefix, "/")
 	c.BodyTimeout, c.WriteWait = time.Duration(f.timeout)*time.Second, time.Duration(f.timeout)*time.Second
 	c.Ping = time.Duration(f.ping) * time.Second
-	c.Metrics, c.Slots = f.metrics, f.slots
+	c.Metrics, c.Slots, c.Page = f.metrics, f.slots, f.page
 	if len(keys) == 0 && !c.Loopback && !f.socket() {
 		note(cmd.ErrOrStderr(), "everybody who reaches %s may use this server: --api-key asks for a key", f.host)
 	}

@@ -144,6 +144,7 @@ func TestBadInput(t *testing.T) {
 		{"chat/completions", chat(`"logit_bias":{"999999":1}`), 400, "", "logit_bias"},
 		{"chat/completions", chat(`"logit_bias":{"1":1e6}`), 400, "", "logit_bias"},
 		{"chat/completions", chat(`"logit_bias":{` + manyBiases(1025) + `}`), 400, "", "logit_bias"},
+		{"chat/completions", chat(`"samplers":"dice"`), 400, "", "samplers"},
 		{"chat/completions", chat(`"tools":5`), 400, "", "tools"},
 		{"chat/completions", chat(`"tools":[{"type":"function"}]`), 400, "tools_not_supported", "tools"},
 		{"chat/completions", chat(`"tool_choice":{"type":"function","function":{"name":"x"}}`), 400, "tools_not_supported", "tool_choice"},

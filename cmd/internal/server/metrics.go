@@ -60,13 +60,17 @@ func (m *metrics) histogram(name, help string, buckets []float64) prometheus.Obs
 // serve begins to tell of a model.
 func (m *metrics) serve(x *served) { m.model.Store(x) }
 
-// request counts an HTTP request, by its path if it is one of ours.
+// request counts an HTTP request, by its path if it is one of ours; all files of the page count
+// as one.
 func (m *metrics) request(path string, status int) {
 	known := "other"
 	for i := range routes {
 		if _, ok := routes[i].matches(path); ok {
 			known = routes[i].path
 		}
+	}
+	if known == "other" && pageFiles()[path] != nil {
+		known = "page"
 	}
 	m.requests.WithLabelValues(known, strconv.Itoa(status)).Inc()
 }

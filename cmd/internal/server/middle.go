@@ -108,6 +108,9 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) *apiError {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
+	if s.servePage(w, r) {
+		return nil
+	}
 	route, rest, err := s.find(r.Method, path)
 	if route == nil || !route.open {
 		if err := s.checkKey(r); err != nil {

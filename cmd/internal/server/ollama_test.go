@@ -121,7 +121,7 @@ func TestOllamaModels(t *testing.T) {
 
 // The root says what Ollama's clients look for, and something else to browsers; it needs no key.
 func TestRoot(t *testing.T) {
-	_, h := start(t, serve.Options{}, func(c *Config) { c.Keys = []string{"k"}; c.Prefix = "/llm" })
+	_, h := start(t, serve.Options{}, func(c *Config) { c.Keys = []string{"k"}; c.Prefix = "/llm"; c.Page = false })
 	for _, x := range []struct {
 		method, path, accept, want string
 		status                     int

@@ -162,8 +162,12 @@ func (s *Server) readParams(f *fields, m *served) sampling.Params {
 	}
 	p.LogitBias = readBiases(f, m.Engine.Model().Tokenizer())
 	if err := p.Validate(); err != nil && f.err == nil {
-		f.err = invalid(400, "", "%s", strings.TrimPrefix(err.Error(), "sampling: "))
-		f.err.Param = paramOf(err)
+		text, param := strings.TrimPrefix(err.Error(), "sampling: "), paramOf(err)
+		if !strings.HasPrefix(text, param) {
+			text = param + ": " + text
+		}
+		f.err = invalid(400, "", "%s", text)
+		f.err.Param = param
 	}
 	return p
 }
@@ -214,6 +218,9 @@ func setParam(f *fields, p *sampling.Params, o sampling.Option, name string) {
 // paramOf returns the name that an error of package sampling begins with, or "".
 func paramOf(err error) string {
 	text := strings.TrimPrefix(err.Error(), "sampling: ")
+	if strings.HasPrefix(text, "unknown sampler ") {
+		return "samplers"
+	}
 	for _, o := range sampling.Options() {
 		if rest, ok := strings.CutPrefix(text, o.Name); ok && (rest == "" || strings.ContainsAny(rest[:1], ": ")) {
 			return o.Name

@@ -16,7 +16,7 @@ const page = `<!DOCTYPE html>
 <meta name="viewport" content="width=device-width">
 <title>mpt serve</title>
 <h1>mpt serve</h1>
-<p>This server answers programs; there is no page to chat with yet. It speaks the API of
+<p>This server answers programs; its page to chat with is switched off. It speaks the API of
 <ul>
 <li>OpenAI: <code>v1/chat/completions</code>, <code>v1/responses</code>, <code>v1/completions</code>,
 <code>v1/models</code></li>

@@ -45,6 +45,7 @@ type Config struct {
 	Ping        time.Duration // silence in a stream; negative: no pings
 	Metrics     bool
 	Slots       bool
+	Page        bool // show the page to browsers
 
 	Log *slog.Logger
 }
@@ -53,7 +54,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Defaults: sampling.DefaultParams(), MaxBody: 32 << 20, BodyTimeout: 60 * time.Second, WriteWait: 60 * time.Second,
-		Ping: 15 * time.Second, Metrics: true, Slots: true, Log: slog.New(slog.DiscardHandler),
+		Ping: 15 * time.Second, Metrics: true, Slots: true, Page: true, Log: slog.New(slog.DiscardHandler),
 	}
 }
 

@@ -1,0 +1,317 @@
+// Answers: what is sent for one, and what becomes of it.
+import * as api from './api.js';
+import { adapters, ask, changed, fresh, live, panel, props, spoken, touch, wrong } from './state.js';
+import * as tree from './tree.js';
+
+const running = new Map(); // how to stop an answer, by its message
+
+// The default number of alternatives of every token.
+const alternatives = 5;
+
+// contentOf is what the model reads of a message: attached files, then the text.
+export function contentOf(node) {
+  const files = (node.files ?? []).map(({ name, text }) => {
+    const fence = '`'.repeat(Math.max(3, ...[...text.matchAll(/`+/g)].map((m) => m[0].length + 1)));
+    return `${name}:\n${fence}\n${text.replace(/\n?$/, '\n')}${fence}\n\n`;
+  });
+  return files.join('') + node.text;
+}
+
+// textOf is the text that tokens make: their bytes, for a character may be several tokens.
+export function textOf(tokens) {
+  const out = [],
+    coder = new TextEncoder();
+  for (const t of tokens) out.push(...(t[4] ?? coder.encode(t[1])));
+  return new TextDecoder().decode(new Uint8Array(out));
+}
+
+const rawNumber = (s) => (JSON.rawJSON ? JSON.rawJSON(s) : Number(s));
+
+// request is the body for an answer.
+function request(c, node) {
+  const { system, params, model, seed, limit } = node.recipe;
+  const said = tree.above(c, node).filter((n) => n.role === 'user' || n.text); // not attempts that failed
+  const messages = said.map((n) => ({ role: n.role, content: n.role === 'user' ? contentOf(n) : n.text }));
+  if (system) messages.unshift({ role: 'system', content: system });
+  if (node.bare) messages.push({ role: 'assistant', content: node.text.slice(0, node.bare) });
+  const body = { messages, stream: true, return_progress: true };
+  if (model) body.model = model;
+  for (const [name, value] of Object.entries(params)) setField(body, name, value);
+  if (body.logprobs !== false) Object.assign(body, { logprobs: true, top_logprobs: alternatives });
+  if (node.tokens?.length) body.continue_tokens = node.tokens.map((t) => t[0]);
+  if (seed) body.seed = rawNumber(seed);
+  if (limit) body.max_tokens = limit;
+  return body;
+}
+
+function number(text, param) {
+  if (!Number.isFinite(Number(text))) throw new api.Trouble(`“${text}” is no number.`, { param });
+  return Number(text);
+}
+
+// setField puts what stands in a field of the settings into a request.
+function setField(body, name, value) {
+  const json = (what) => {
+    try {
+      return JSON.parse(value);
+    } catch (e) {
+      throw new api.Trouble(`${what} is no JSON: ${e.message}.`, { param: name });
+    }
+  };
+  if (value === '' || value === undefined) return;
+  if (name === 'schema') {
+    body.response_format = { type: 'json_schema', json_schema: { name: 'answer', schema: json('The schema') } };
+  } else if (name === 'logit_bias') {
+    body.logit_bias = json('What stands here');
+  } else if (name === 'lora') {
+    // All of them are sent: those that are left out are off.
+    body.lora = adapters.value.map((a) => ({ id: a.id, scale: number(value[a.id] ?? a.scale, name) }));
+  } else if (name === 'stop') {
+    body.stop = value.split('\n').filter(Boolean);
+  } else if (name === 'seed') {
+    if (!/^-?\d{1,19}$/.test(value)) throw new api.Trouble('A seed is a whole number.', { param: 'seed' });
+    body.seed = rawNumber(String(BigInt(value)));
+  } else if (
+    typeof value === 'string' &&
+    typeof props.value?.default_generation_settings.params[name] !== 'string' &&
+    name !== 'samplers'
+  ) {
+    body[name] = number(value, name);
+  } else {
+    body[name] = value;
+  }
+}
+
+// fieldOf is the field of the settings that an error of the server is about.
+function fieldOf(e) {
+  const schema = e.code === 'invalid_schema' || /^(response_format|json_schema|schema)/.test(e.param ?? '');
+  const name = schema ? 'schema' : (e.param ?? '').split(/[.[]/)[0];
+  if (name === 'messages' && /system/.test(e.message)) return 'system';
+  return name;
+}
+
+const fields = () => [
+  'schema',
+  'system',
+  'stop',
+  'max_tokens',
+  'lora',
+  'seed',
+  'model',
+  ...Object.keys(props.value?.default_generation_settings.params ?? {}),
+];
+
+function recipe(c, more) {
+  return { system: c.system, params: structuredClone(c.params), model: c.model, ...more };
+}
+
+// send sends a message and answers it.
+export function send(c, text, files, sisterOf) {
+  const parent = sisterOf ? sisterOf.parent : (tree.path(c).at(-1)?.id ?? '');
+  const node = tree.add(c, parent, 'user', text, files.length ? { files } : {});
+  touch(c);
+  return answer(c, node);
+}
+
+// answer answers a message, beside answers that it has.
+export const answer = (c, question) => run(c, tree.add(c, question.id, 'assistant', '', { recipe: recipe(c) }));
+
+// revise puts another text beside an answer; it can be gone on with.
+export function revise(c, node, text) {
+  tree.add(c, node.parent, 'assistant', text, { bare: text.length, finish: 'edited', recipe: recipe(c) });
+  changed(c);
+}
+
+// retry makes an attempt that failed again.
+export function retry(c, node) {
+  node.recipe = recipe(c, { from: node.recipe?.from, at: node.recipe?.at });
+  return node.text || node.tokens?.length ? goOn(c, node) : run(c, node);
+}
+
+// goOn continues an answer, by its tokens if they are known.
+export function goOn(c, node) {
+  if (!known(node)) {
+    node.tokens = [];
+    node.bare = node.text.length;
+  }
+  node.tokens = node.tokens.filter((t) => t[1] !== '' || t[4]?.length);
+  node.recipe = recipe(c, { from: node.tokens.length, at: node.text.length });
+  return run(c, node);
+}
+
+// known reports whether tokens make the whole text of an answer.
+export const known = (node) => !!node.tokens?.length && textOf(node.tokens) === node.text.slice(node.bare ?? 0);
+
+// again makes an answer once more, by the same request: the same text has to come.
+export function again(c, node) {
+  const { from = 0, at = 0 } = node.recipe;
+  const limit = node.finish === 'stopped' && node.tokens ? node.tokens.length - from : node.recipe.limit;
+  const twin = tree.add(c, node.parent, 'assistant', node.text.slice(0, at), {
+    bare: node.bare,
+    tokens: node.tokens?.slice(0, from),
+    recipe: { ...node.recipe, seed: node.seed, limit: limit || undefined },
+    twin: node.id,
+  });
+  return run(c, twin);
+}
+
+// branch goes on from an alternative of a token.
+export function branch(c, node, i, [id, text, p, bytes]) {
+  const kept = [...node.tokens.slice(0, i), [id, text, p, node.tokens[i][3], bytes]];
+  const all = node.text.slice(0, node.bare ?? 0) + textOf(kept);
+  const { params, system, model } = node.recipe;
+  return run(
+    c,
+    tree.add(c, node.parent, 'assistant', all, {
+      bare: node.bare,
+      tokens: kept,
+      recipe: { params, system, model, from: kept.length, at: all.length },
+    }),
+  );
+}
+
+export const stop = (node) => running.get(node.id)?.abort();
+
+export const busy = (c) => tree.path(c).find((n) => live.value.has(n.id));
+
+const tell = (node, state) => {
+  const map = new Map(live.value);
+  if (state) map.set(node.id, { ...map.get(node.id), ...state });
+  else map.delete(node.id);
+  live.value = map;
+};
+
+// run writes an answer until it ends, and says in the message how.
+async function run(c, node) {
+  const control = new AbortController(),
+    now = () => fresh(c.id) ?? c;
+  running.set(node.id, control);
+  delete node.error;
+  delete node.finish;
+  tell(node, { begun: performance.now(), n: 0 });
+  changed(c);
+  try {
+    await attempts(now, node, control.signal);
+  } catch (e) {
+    if (control.signal.aborted) node.finish = 'stopped';
+    else blame(node, e);
+  }
+  compare(now(), node);
+  running.delete(node.id);
+  tell(node, null);
+  spoken.value = node.error
+    ? node.error.message
+    : `${unspoken(node)} ${node.finish === 'stopped' ? 'Stopped.' : 'The answer is complete.'}`;
+  changed(now(), node);
+}
+
+// attempts tries until the server has room.
+async function attempts(now, node, signal) {
+  for (;;) {
+    try {
+      return await stream(now, node, signal);
+    } catch (e) {
+      if (!e.again || signal.aborted) throw e;
+      const seconds = Math.max(1, e.retry);
+      for (let left = seconds; left > 0 && !signal.aborted; left--) {
+        tell(node, { waiting: `${e.message} Trying again in ${left} s.` });
+        await new Promise((done) => setTimeout(done, 1000));
+      }
+      tell(node, { waiting: '', begun: performance.now() });
+    }
+  }
+}
+
+// blame says what went wrong at the message and, if it is about a field, there.
+function blame(node, e) {
+  node.error = { message: e.message, kind: e.kind ?? e.code ?? '' };
+  if (e.status === 401) node.error.kind = 'key';
+  const field = fieldOf(e);
+  if (e.param && fields().includes(field)) {
+    wrong.value = { ...wrong.value, [field]: e.message };
+    panel.value = 'settings';
+    setTimeout(() => document.getElementById('f-' + field)?.scrollIntoView({ block: 'center' }), 50);
+  }
+}
+
+async function stream(now, node, signal) {
+  const body = request(now(), node);
+  // Where tokens have cut a character only their bytes together make the text.
+  const whole = node.text.endsWith('\ufffd') ? node.text.slice(0, node.bare ?? 0) : null;
+  const r = await api.call('v1/chat/completions', body, signal);
+  wrong.value = {};
+  let timer = 0;
+  const show = () => {
+    timer = 0;
+    speak(node);
+    tell(node, { now: performance.now() });
+    changed(now(), node, true);
+  };
+  try {
+    for await (const v of api.events(r)) {
+      take(node, v);
+      if (whole !== null && node.tokens) node.text = whole + textOf(node.tokens);
+      timer ||= setTimeout(show, 50);
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+// take takes an event of a stream.
+function take(node, v) {
+  if (v.seed !== undefined) node.seed = String(v.seed);
+  if (v.system_fingerprint) {
+    node.print = v.system_fingerprint;
+    if (props.value && props.value.system_fingerprint !== node.print) ask(); // it was restarted with another model
+  }
+  if (v.prompt_progress) tell(node, { progress: v.prompt_progress });
+  if (v.timings) node.timings = v.timings;
+  const choice = v.choices?.[0];
+  if (!choice) return;
+  if (choice.delta.content) {
+    node.text += choice.delta.content;
+    const state = live.value.get(node.id);
+    tell(node, { n: state.n + (choice.logprobs?.content?.length ?? 1), first: state.first ?? performance.now() });
+  }
+  for (const t of choice.logprobs?.content ?? []) (node.tokens ??= []).push(compact(t));
+  if (choice.finish_reason) node.finish = choice.finish_reason;
+}
+
+const odd = (t) => t.token.includes('\ufffd') || (!t.token.length && t.bytes?.length > 0);
+const rounded = (p) => Math.round(p * 1e4) / 1e4 || 0; // not -0, which JSON does not keep
+
+function compact(t) {
+  const others = t.top_logprobs?.map((x) => [x.id, x.token, rounded(x.logprob), ...(odd(x) ? [x.bytes] : [])]);
+  return [t.id, t.token, rounded(t.logprob), others, ...(odd(t) ? [t.bytes] : [])];
+}
+
+// compare says whether an answer that was made again came out the same.
+function compare(c, node) {
+  const first = node.twin && c.nodes[node.twin];
+  if (!first || node.error || node.finish === 'stopped') return;
+  node.elsewhere = node.print !== first.print;
+  node.same =
+    node.text === first.text || (first.finish === 'stopped' && !first.tokens && node.text.startsWith(first.text));
+}
+
+// Screen readers hear whole sentences.
+const said = new Map();
+
+function speak(node) {
+  const from = said.get(node.id) ?? 0;
+  const end = Math.max(
+    ...[...node.text.slice(from).matchAll(/[.!?…:]["”')]?\s|\n/g)].map((m) => from + m.index + m[0].length),
+    from,
+  );
+  if (end > from) {
+    spoken.value = node.text.slice(from, end);
+    said.set(node.id, end);
+  }
+}
+
+function unspoken(node) {
+  const from = said.get(node.id) ?? 0;
+  said.delete(node.id);
+  return node.text.slice(from);
+}

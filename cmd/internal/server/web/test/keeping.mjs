@@ -1,0 +1,159 @@
+// Conversations are kept: names, search, export, import.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { eventually } from './chat.mjs';
+
+const titles = (v) => v.page.locator('.chats .open').allInnerTexts();
+const sorted = (chats) => chats.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+
+async function exported(v, name) {
+  const [download] = await Promise.all([v.page.waitForEvent('download'), v.button(name).click()]);
+  return readFileSync(await download.path());
+}
+
+const give = (v, name, buffer) =>
+  v.page.setInputFiles('.list input[type=file]', { name, mimeType: 'application/json', buffer: Buffer.from(buffer) });
+
+const settled = (v, n) =>
+  eventually('it is written', async () => {
+    const all = (await v.stored()).flatMap((c) => Object.values(c.nodes));
+    return all.filter((x) => x.finish || x.error).length === n;
+  });
+
+export const tests = {
+  async 'export and import come round, all and one'({ come }) {
+    const v = await come();
+    await v.ask('Tell me a story about a dog.');
+    await v.last('Another answer').click();
+    await v.page.waitForSelector('text=2 of 2');
+    await v.done();
+    await v.page.keyboard.press('Control+Shift+O');
+    await v.ask('And a cat?');
+    await settled(v, 3);
+    const before = sorted(await v.stored()),
+      file = await exported(v, 'Export all'),
+      one = await exported(v, 'Export “And a cat?”');
+    assert.equal(JSON.parse(one).chats.length, 1);
+    const other = await come(); // another browser
+    await give(other, 'chats.json', file);
+    await other.page.waitForSelector('text=2 chats are imported.');
+    assert.deepEqual(sorted(await other.stored()), before);
+    await other.page.getByLabel('Close this notice').click();
+    await give(other, 'chats.json', file); // once more changes nothing
+    await other.page.waitForSelector('text=2 chats are imported.');
+    const old = JSON.parse(one); // nor does an earlier state
+    Object.assign(old.chats[0], { title: 'Old', updated: 1 });
+    await give(other, 'one.json', JSON.stringify(old));
+    await other.page.waitForSelector('text=One chat is imported.');
+    assert.deepEqual(sorted(await other.stored()), before);
+    await other.page.locator('.chats .open', { hasText: 'dog' }).click();
+    await other.page.waitForSelector('text=2 of 2');
+    await other.ask('Go on.');
+  },
+
+  async 'broken files are refused in words, and change nothing'({ come }) {
+    const v = await come();
+    await v.ask('Tell me a story.');
+    await settled(v, 1);
+    const good = (await exported(v, 'Export all')).toString(),
+      before = await v.stored();
+    const edit = (f) => {
+      const x = JSON.parse(good);
+      f(x.chats[0], x);
+      return JSON.stringify(x);
+    };
+    for (const [text, words] of [
+      [good.slice(0, good.length / 2), /no JSON/],
+      ['', /no JSON/],
+      ['[]', /not a file that was exported here/],
+      [edit((_, x) => (x.version = 9)), /version 9/],
+      [edit((c) => delete c.nodes), /chat 1 is damaged: it has no id or no messages/],
+      [edit((c) => (Object.values(c.nodes)[0].parent = 'nobody')), /is missing/],
+      [edit((c) => (Object.values(c.nodes)[0].role = 'system')), /is of nobody/],
+      [edit((c) => (Object.values(c.nodes)[1].tokens = [['x']])), /the tokens/],
+      [edit((c) => Object.values(c.nodes).forEach((n, i, all) => (n.parent = all[(i + 1) % all.length].id))), /circle/],
+    ]) {
+      await give(v, 'broken.json', text);
+      await v.page.waitForFunction(
+        (w) => new RegExp(w).test(document.querySelector('.notices').innerText),
+        words.source,
+      );
+      assert.match(await v.page.locator('.notices').innerText(), /Nothing was changed/);
+      await v.page.getByLabel('Close this notice').last().click();
+    }
+    assert.deepEqual(await v.stored(), before);
+  },
+
+  async 'renames, deletes, takes it back, searches in texts'({ come }) {
+    const v = await come();
+    await v.ask('Tell me about a zebra.');
+    await v.page.keyboard.press('Control+Shift+O');
+    await v.ask('Tell me about a lion.');
+    await v.page.getByLabel('Rename “Tell me about a lion.”').click();
+    await v.page.getByLabel('New name').fill('King');
+    await v.page.keyboard.press('Enter');
+    await v.page.waitForSelector('.chats .open:text-is("King")');
+    await v.page.getByLabel('Search in chats').fill('lion');
+    await v.page.waitForFunction(() => document.querySelectorAll('.chats li').length === 1);
+    assert.deepEqual(await titles(v), ['King']);
+    await v.page.getByLabel('Search in chats').fill('');
+    await v.page.getByLabel('Delete “King”').click();
+    await v.page.waitForFunction(() => document.querySelectorAll('.chats li').length === 1);
+    await eventually('it is gone', async () => (await v.stored()).length === 1);
+    await v.button('Undo').click();
+    await v.page.waitForSelector('.chats .open:text-is("King")');
+    await v.page.waitForSelector('.said:text-is("Tell me about a lion.")');
+    await v.page.reload();
+    await v.page.waitForSelector('.chats .open:text-is("King")');
+  },
+
+  async 'two tabs add to the same chat'({ come }) {
+    const v = await come();
+    await v.ask('Tell me a story.');
+    await settled(v, 1);
+    const second = await v.context.newPage();
+    await second.goto(v.page.url());
+    await second.waitForSelector('.message.model');
+    await v.ask('From the first.');
+    await second.waitForSelector('.said:text-is("From the first.")');
+    await second.locator('#draft').fill('From the second.');
+    await second.keyboard.press('Enter');
+    await v.page.waitForSelector('.said:text-is("From the second.")');
+    await settled(v, 3);
+    assert.equal(await v.page.locator('.said').count(), 3);
+    await second.getByRole('button', { name: 'Another answer' }).first().click();
+    await v.page.waitForSelector('text=1 of 2');
+  },
+
+  async 'two tabs that know nothing of each other lose nothing'({ come }) {
+    const v = await come({ init: () => delete globalThis.BroadcastChannel });
+    await v.ask('Tell me a story.');
+    await settled(v, 1);
+    const second = await v.context.newPage();
+    await second.goto(v.page.url());
+    await second.waitForSelector('.message.model');
+    await v.ask('From the first.');
+    await settled(v, 2);
+    await second.locator('#draft').fill('From the second.');
+    await second.keyboard.press('Enter');
+    await settled(v, 3);
+    const texts = Object.values((await v.stored())[0].nodes).map((n) => n.text);
+    for (const want of ['From the first.', 'From the second.']) assert.ok(texts.includes(want), want);
+  },
+
+  async 'an answer that was being written is kept when the tab is closed'({ come, proxy }) {
+    const v = await come();
+    proxy.pause = 150;
+    await v.draft.fill('Tell me a story.');
+    await v.draft.press('Enter');
+    await eventually('a part is written', async () =>
+      Object.values((await v.stored())[0]?.nodes ?? {}).some((n) => n.role === 'assistant' && n.text),
+    );
+    await v.page.reload();
+    await v.page.waitForSelector('.message.model .markdown');
+    assert.ok((await v.said()).length > 0);
+    proxy.pause = 0;
+    await v.last('Continue').click();
+    await v.done();
+  },
+};

@@ -182,7 +182,7 @@ func (j *journal) close() error {
 		return nil
 	}
 	if j.size == 0 {
-		return errors.Join(err, j.discard())
+		return errors.Join(err, j.discardLocked())
 	}
 	err = errors.Join(err, j.f.Close())
 	j.f = nil
@@ -192,6 +192,16 @@ func (j *journal) close() error {
 // discard removes the journal, as long as it is locked where that is possible: afterwards the
 // name may be that of another process's.
 func (j *journal) discard() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.discardLocked()
+}
+
+func (j *journal) discardLocked() error {
+	if j.timer != nil { // it may be on its way: then it finds no file
+		j.timer.Stop()
+		j.timer = nil
+	}
 	removed := os.Remove(j.path)
 	err := j.f.Close()
 	j.f = nil

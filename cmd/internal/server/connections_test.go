@@ -141,7 +141,7 @@ func TestQueueFull(t *testing.T) {
 }
 
 func TestStreamThenRequest(t *testing.T) {
-	_, h := start(t, serve.Options{}, func(c *Config) { c.WriteWait = 30 * time.Millisecond; c.BodyTimeout = 30 * time.Millisecond })
+	_, h := start(t, serve.Options{}, func(c *Config) { c.WriteWait = 300 * time.Millisecond; c.BodyTimeout = 300 * time.Millisecond })
 	c, err := net.Dial("tcp", h.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func TestStreamThenRequest(t *testing.T) {
 	r := bufio.NewReader(c)
 	for _, body := range []string{
 		`{"prompt":"Once","max_tokens":3,"stream":true}`, `{"messages":[{"role":"user","content":"a"}],"max_tokens":3,"stream":true}`,
-		`{"prompt":"Once","n_predict":3,"stream":true}`, `{"prompt":"Once","ignore_eos":true,"max_tokens":200}`, // longer than BodyTimeout
+		`{"prompt":"Once","n_predict":3,"stream":true}`, `{"prompt":"Once","ignore_eos":true,"max_tokens":800}`, // longer than BodyTimeout
 	} {
 		path := "/v1/completions"
 		if strings.Contains(body, "messages") {
@@ -167,7 +167,7 @@ func TestStreamThenRequest(t *testing.T) {
 		if _, err := io.Copy(io.Discard, a.Body); err != nil || a.StatusCode != 200 {
 			t.Errorf("%s: %s, %v", body, a.Status, err)
 		}
-		time.Sleep(60 * time.Millisecond)
+		time.Sleep(400 * time.Millisecond)
 	}
 }
 

@@ -19,10 +19,11 @@ export function contentOf(node) {
 
 // textOf is the text that tokens make: their bytes, for a character may be several tokens.
 export function textOf(tokens) {
-  const out = [],
-    coder = new TextEncoder();
-  for (const t of tokens) out.push(...(t[4] ?? coder.encode(t[1])));
-  return new TextDecoder().decode(new Uint8Array(out));
+  const coder = new TextEncoder(),
+    decoder = new TextDecoder();
+  let text = '';
+  for (const t of tokens) text += decoder.decode(t[4] ? new Uint8Array(t[4]) : coder.encode(t[1]), { stream: true });
+  return text + decoder.decode();
 }
 
 const rawNumber = (s) => (JSON.rawJSON ? JSON.rawJSON(s) : Number(s));
@@ -240,18 +241,22 @@ async function stream(now, node, signal) {
   const whole = node.text.endsWith('\ufffd') ? node.text.slice(0, node.bare ?? 0) : null;
   const r = await api.call('v1/chat/completions', body, signal);
   wrong.value = {};
-  let timer = 0;
+  let timer = 0,
+    wait = 50;
   const show = () => {
+    const begun = performance.now();
     timer = 0;
     speak(node);
-    tell(node, { now: performance.now() });
+    tell(node, { now: begun });
     changed(now(), node, true);
+    // What is drawn is drawn before the next timer: a tenth of the time is for drawing.
+    setTimeout(() => (wait = Math.max(50, 10 * (performance.now() - begun))));
   };
   try {
     for await (const v of api.events(r)) {
       take(node, v);
       if (whole !== null && node.tokens) node.text = whole + textOf(node.tokens);
-      timer ||= setTimeout(show, 50);
+      timer ||= setTimeout(show, wait);
     }
   } finally {
     clearTimeout(timer);
@@ -265,14 +270,15 @@ function take(node, v) {
     node.print = v.system_fingerprint;
     if (props.value && props.value.system_fingerprint !== node.print) ask(); // it was restarted with another model
   }
-  if (v.prompt_progress) tell(node, { progress: v.prompt_progress });
+  const state = live.value.get(node.id); // which is drawn with the rest
+  if (v.prompt_progress) state.progress = v.prompt_progress;
   if (v.timings) node.timings = v.timings;
   const choice = v.choices?.[0];
   if (!choice) return;
   if (choice.delta.content) {
     node.text += choice.delta.content;
-    const state = live.value.get(node.id);
-    tell(node, { n: state.n + (choice.logprobs?.content?.length ?? 1), first: state.first ?? performance.now() });
+    state.n += choice.logprobs?.content?.length ?? 1;
+    state.first ??= performance.now();
   }
   for (const t of choice.logprobs?.content ?? []) (node.tokens ??= []).push(compact(t));
   if (choice.finish_reason) node.finish = choice.finish_reason;
@@ -300,10 +306,8 @@ const said = new Map();
 
 function speak(node) {
   const from = said.get(node.id) ?? 0;
-  const end = Math.max(
-    ...[...node.text.slice(from).matchAll(/[.!?…:]["”')]?\s|\n/g)].map((m) => from + m.index + m[0].length),
-    from,
-  );
+  let end = from;
+  for (const m of node.text.slice(from).matchAll(/[.!?…:]["”')]?\s|\n/g)) end = from + m.index + m[0].length;
   if (end > from) {
     spoken.value = node.text.slice(from, end);
     said.set(node.id, end);

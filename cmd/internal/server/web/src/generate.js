@@ -11,7 +11,9 @@ const alternatives = 5;
 // contentOf is what the model reads of a message: attached files, then the text.
 export function contentOf(node) {
   const files = (node.files ?? []).map(({ name, text }) => {
-    const fence = '`'.repeat(Math.max(3, ...[...text.matchAll(/`+/g)].map((m) => m[0].length + 1)));
+    let most = 2; // a loop, for a call takes only so many arguments
+    for (const [run] of text.matchAll(/`+/g)) most = Math.max(most, run.length);
+    const fence = '`'.repeat(most + 1);
     return `${name}:\n${fence}\n${text.replace(/\n?$/, '\n')}${fence}\n\n`;
   });
   return files.join('') + node.text;
@@ -249,8 +251,8 @@ async function stream(now, node, signal) {
     speak(node);
     tell(node, { now: begun });
     changed(now(), node, true);
-    // What is drawn is drawn before the next timer: a tenth of the time is for drawing.
-    setTimeout(() => (wait = Math.max(50, 10 * (performance.now() - begun))));
+    // The page is drawn in a microtask, which comes before this one: a tenth of the time is for it.
+    queueMicrotask(() => (wait = Math.min(2000, Math.max(50, 10 * (performance.now() - begun)))));
   };
   try {
     for await (const v of api.events(r)) {

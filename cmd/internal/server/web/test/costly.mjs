@@ -91,4 +91,18 @@ export const tests = {
     await v.button('Throw it away').click();
     await v.ask('Hello');
   },
+
+  async 'a file with very many backticks goes along'({ come, proxy }) {
+    proxy.fault = says('Read.');
+    const v = await come();
+    await v.page.setInputFiles('.composer input[type=file]', {
+      name: 'ticks.txt',
+      mimeType: 'text/plain',
+      buffer: Buffer.from('` '.repeat(300_000) + '````'),
+    });
+    await v.page.waitForSelector('.composer .file');
+    await v.ask('What is in it?');
+    const { content } = JSON.parse(proxy.seen.findLast((r) => r.path === '/v1/chat/completions').body).messages[0];
+    assert.match(content.slice(0, 30), /^ticks.txt:\n`````\n` /);
+  },
 };

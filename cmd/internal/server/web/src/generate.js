@@ -162,7 +162,7 @@ export function again(c, node) {
 export function branch(c, node, i, [id, text, p, bytes]) {
   const kept = [...node.tokens.slice(0, i), [id, text, p, node.tokens[i][3], bytes]];
   const all = node.text.slice(0, node.bare ?? 0) + textOf(kept);
-  const { params, system, model } = node.recipe;
+  const { params, system, model } = node.recipe ?? recipe(c);
   return run(
     c,
     tree.add(c, node.parent, 'assistant', all, {

@@ -197,7 +197,7 @@ function Answer({ node, live, last, ...rest }) {
           <button type="button" onClick={() => free() && answer(current(), current().nodes[node.parent])}>
             Another answer
           </button>
-          {node.seed && !node.error && (
+          {node.seed && node.recipe && !node.error && (
             <button type="button" onClick={() => free() && again(current(), node)}>
               Again, the same
             </button>

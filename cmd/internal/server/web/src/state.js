@@ -1,6 +1,7 @@
 // What the page shows: signals, and what changes them.
 import { batch, effect, signal } from '@preact/signals';
 import * as api from './api.js';
+import { imported } from './imported.js';
 import * as store from './store.js';
 import * as tree from './tree.js';
 
@@ -222,7 +223,7 @@ export async function exportChats(id) {
 export async function importChats(file) {
   let list;
   try {
-    list = tree.imported(await file.text());
+    list = imported(await file.text());
   } catch (e) {
     return notice(`“${file.name}” cannot be imported: ${e.message}. Nothing was changed.`, { bad: true });
   }

@@ -20,6 +20,15 @@ const settled = (v, n) =>
     return all.filter((x) => x.finish || x.error).length === n;
   });
 
+const answer = (c) => Object.values(c.nodes).find((n) => n.role === 'assistant');
+
+// chain makes a conversation of so many messages, one behind the other.
+function chain(c, n) {
+  c.nodes = {};
+  for (let i = 0; i < n; i++)
+    c.nodes['n' + i] = { id: 'n' + i, parent: i ? 'n' + (i - 1) : '', role: 'user', text: 'x', rev: 1, at: i };
+}
+
 export const tests = {
   async 'export and import come round, all and one'({ come }) {
     const v = await come();
@@ -72,6 +81,23 @@ export const tests = {
       [edit((c) => (Object.values(c.nodes)[0].role = 'system')), /is of nobody/],
       [edit((c) => (Object.values(c.nodes)[1].tokens = [['x']])), /the tokens/],
       [edit((c) => Object.values(c.nodes).forEach((n, i, all) => (n.parent = all[(i + 1) % all.length].id))), /circle/],
+      ...[
+        [(c) => (c.id = 'a/b'), /its id has other characters/],
+        [(c, x) => x.chats.push(c), /chat 2 is damaged: an earlier one has its id/],
+        [(c) => (c.params = []), /“params”/],
+        [(c) => (c.params = { stop: 5 }), /“params”/],
+        [(c) => (c.pick = { '': {} }), /“pick”/],
+        [(c) => (answer(c).timings = {}), /the timings/],
+        [(c) => (answer(c).recipe = 'x'), /the recipe/],
+        [(c) => (answer(c).recipe.params = null), /the recipe/],
+        [(c) => (answer(c).error = 'x'), /the error/],
+        [(c) => (answer(c).seed = {}), /the seed/],
+        [(c) => (answer(c).tokens[0][4] = 5), /the tokens/],
+        [(c) => (answer(c).tokens[0][4] = Array(3e5).fill(65)), /the tokens/],
+        [(c) => (answer(c).tokens[0][3] = [[1, 'x', 'y']]), /the tokens/],
+        [(c) => chain(c, 2001), /more than 2000 messages follow each other/],
+      ].map(([f, words]) => [edit(f), words]),
+      [edit((c) => (c.updated = 12345)).replace('12345', '1e999'), /“updated”/],
     ]) {
       await give(v, 'broken.json', text);
       await v.page.waitForFunction(
@@ -82,6 +108,19 @@ export const tests = {
       await v.page.getByLabel('Close this notice').last().click();
     }
     assert.deepEqual(await v.stored(), before);
+  },
+
+  async 'an answer without its request cannot be made again'({ come }) {
+    const v = await come();
+    await v.ask('Tell me a story.');
+    await settled(v, 1);
+    const file = JSON.parse(await exported(v, 'Export all'));
+    delete answer(file.chats[0]).recipe;
+    const other = await come();
+    await give(other, 'chats.json', JSON.stringify(file));
+    await other.page.locator('.chats .open').click();
+    await other.last('Another answer').waitFor();
+    assert.equal(await other.last('Again, the same').count(), 0);
   },
 
   async 'renames, deletes, takes it back, searches in texts'({ come }) {

@@ -258,7 +258,9 @@ export async function ask() {
     if (e.again) setTimeout(ask, 1000 * Math.max(1, e.retry));
     return;
   }
-  const known = await api.json('lora-adapters').catch(() => []);
+  // Only a server whose settings name adapters has a list of them.
+  const some = props.value.default_generation_settings.params.lora?.length > 0;
+  const known = some ? await api.json('lora-adapters').catch(() => []) : [];
   adapters.value = Array.isArray(known) ? known : [];
 }
 

@@ -27,6 +27,11 @@ export const tests = {
     );
     const sent = JSON.parse(proxy.seen.find((r) => r.path === '/v1/chat/completions').body);
     assert.deepEqual(sent.messages, [{ role: 'user', content: 'Tell me a story about a dog.' }]);
+    assert.deepEqual(
+      proxy.seen.filter((r) => r.path === '/lora-adapters'),
+      [],
+      'a list that is not there is asked for',
+    );
     assert.ok(
       sent.stream && sent.return_progress && sent.logprobs && sent.temperature === undefined && sent.seed === undefined,
     );
@@ -158,9 +163,16 @@ export const tests = {
   },
 
   async 'models, adapters and their scales'({ come, proxy }) {
+    const props = await (await fetch(proxy.url + '/props')).json();
+    props.default_generation_settings.params.lora = [
+      { id: 0, scale: 1 },
+      { id: 1, scale: 0 },
+    ];
     proxy.fault = (req, res) => {
       const body =
-        req.url === '/lora-adapters'
+        req.url === '/props'
+          ? props
+          : req.url === '/lora-adapters'
           ? [
               { id: 0, path: 'tales.gguf', scale: 1 },
               { id: 1, path: 'jokes.gguf', scale: 0 },

@@ -127,7 +127,7 @@ export function revise(c, node, text) {
 
 // retry makes an attempt that failed again.
 export function retry(c, node) {
-  node.recipe = recipe(c, { from: node.recipe?.from, at: node.recipe?.at });
+  if (!node.twin) node.recipe = recipe(c, { from: node.recipe?.from, at: node.recipe?.at });
   return node.text || node.tokens?.length ? goOn(c, node) : run(c, node);
 }
 
@@ -191,6 +191,7 @@ async function run(c, node) {
   running.set(node.id, control);
   delete node.error;
   delete node.finish;
+  delete node.same;
   tell(node, { begun: performance.now(), n: 0 });
   changed(c);
   try {
@@ -239,6 +240,7 @@ function blame(node, e) {
 
 async function stream(now, node, signal) {
   const body = request(now(), node);
+  node.asked = printOf(body);
   // Where tokens have cut a character only their bytes together make the text.
   const whole = node.text.endsWith('\ufffd') ? node.text.slice(0, node.bare ?? 0) : null;
   const r = await api.call('v1/chat/completions', body, signal);
@@ -294,13 +296,31 @@ function compact(t) {
   return [t.id, t.token, rounded(t.logprob), others, ...(odd(t) ? [t.bytes] : [])];
 }
 
-// compare says whether an answer that was made again came out the same.
+// printOf is a short word for what an answer depends on, besides its seed and where it is cut.
+function printOf({ seed, max_tokens, ...body }) {
+  let a = 0x811c9dc5,
+    b = 0x9e3779b9;
+  for (const c of JSON.stringify(body)) {
+    a = Math.imul(a ^ c.codePointAt(0), 0x01000193);
+    b = Math.imul(b ^ c.codePointAt(0), 0x85ebca6b) ^ (b >>> 13);
+  }
+  return [a, b].map((x) => (x >>> 0).toString(16).padStart(8, '0')).join('');
+}
+
+// compare says whether an answer that was made again came out the same, if nothing that it
+// depends on has changed, and both came to an end.
 function compare(c, node) {
   const first = node.twin && c.nodes[node.twin];
-  if (!first || node.error || node.finish === 'stopped') return;
-  node.elsewhere = node.print !== first.print;
-  node.same =
+  if (!first || node.error || first.error || node.asked !== first.asked || node.recipe.seed !== first.seed)
+    return;
+  if (!['stop', 'length'].includes(node.finish) || !['stop', 'length', 'stopped'].includes(first.finish)) return;
+  const same =
     node.text === first.text || (first.finish === 'stopped' && !first.tokens && node.text.startsWith(first.text));
+  // One of them may have had more room.
+  const cut = node.finish === 'length' || first.finish !== 'stop';
+  if (!same && cut && (node.text.startsWith(first.text) || first.text.startsWith(node.text))) return;
+  node.elsewhere = node.print !== first.print;
+  node.same = same;
 }
 
 // Screen readers hear whole sentences.

@@ -68,6 +68,7 @@ const parts = {
   error: isOf({ message: isText }, true),
   seed: isSeed,
   print: isText,
+  asked: isText,
   bare: isCount,
   twin: isText,
   same: isBool,

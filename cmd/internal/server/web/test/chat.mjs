@@ -131,6 +131,28 @@ export const tests = {
     await v.page.waitForSelector('.state.bad');
   },
 
+  async 'an answer is not compared if the conversation above it has changed'({ come, proxy }) {
+    const v = await come();
+    proxy.fault = (req, res) => {
+      if (req.url !== '/v1/chat/completions') return false;
+      res.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      res.end('data: {"choices":[{"index":0,"delta":{"content":"So far"},"finish_reason":null}]}\n\n'); // and no end
+      return true;
+    };
+    await v.ask('Tell me a story about a dog.');
+    proxy.fault = null;
+    await v.ask('And then?');
+    await v.last('Again, the same').click();
+    await v.page.waitForSelector('.state.good');
+    await v.button('Continue', v.page.locator('.failure')).click();
+    await v.page.waitForFunction(() => !document.querySelector('.failure'));
+    await v.done();
+    await v.last('Again, the same').click();
+    await v.page.waitForSelector('text=3 of 3');
+    await v.done();
+    assert.equal(await v.answers().last().locator('.state.bad, .state.good').count(), 0);
+  },
+
   async 'settings are sent, shown with the defaults, and reset'({ come, proxy }) {
     const v = await come();
     await v.settings();

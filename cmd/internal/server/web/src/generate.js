@@ -173,7 +173,14 @@ export function branch(c, node, i, [id, text, p, bytes]) {
   );
 }
 
-export const stop = (node) => running.get(node.id)?.abort();
+export const stop = (node) => running.get(node.id)?.control.abort();
+
+// halt stops what is being written in a conversation, shown or not, and returns when it is kept.
+export async function halt(chatID) {
+  const own = [...running.values()].filter((r) => r.chatID === chatID);
+  for (const r of own) r.control.abort();
+  await Promise.all(own.map((r) => r.ended));
+}
 
 export const busy = (c) => tree.path(c).find((n) => live.value.has(n.id));
 
@@ -188,7 +195,8 @@ const tell = (node, state) => {
 async function run(c, node) {
   const control = new AbortController(),
     now = () => fresh(c.id) ?? c;
-  running.set(node.id, control);
+  let end;
+  running.set(node.id, { control, chatID: c.id, ended: new Promise((done) => (end = done)) });
   delete node.error;
   delete node.finish;
   delete node.same;
@@ -207,6 +215,7 @@ async function run(c, node) {
     ? node.error.message
     : `${unspoken(node)} ${node.finish === 'stopped' ? 'Stopped.' : 'The answer is complete.'}`;
   changed(now(), node);
+  end();
 }
 
 // attempts tries until the server has room.

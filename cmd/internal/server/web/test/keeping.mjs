@@ -146,6 +146,46 @@ export const tests = {
     await v.page.waitForSelector('.chats .open:text-is("King")');
   },
 
+  async 'what is being written is stopped and kept before its chat is deleted or imported'({ come, proxy }) {
+    const v = await come();
+    const write = async () => {
+      proxy.pause = 100;
+      await v.draft.fill('Tell me about a fox.');
+      await v.draft.press('Enter');
+      await v.page.waitForFunction(() => /^[3-9] tokens/.test(document.querySelector('.writing')?.innerText ?? ''));
+    };
+    for (const where of ['shown', 'behind']) {
+      await write();
+      const early = await v.said();
+      if (where === 'behind') {
+        await v.page.keyboard.press('Control+Shift+O');
+        await v.page.waitForSelector('.empty');
+      }
+      await v.page.getByLabel('Delete “Tell me about a fox.”').click();
+      await v.button('Undo').waitFor();
+      await eventually('it is gone', async () => (await v.stored()).length === 0);
+      await v.page.waitForTimeout(300); // nothing writes it again
+      assert.equal((await v.stored()).length, 0);
+      await v.button('Undo').click();
+      await v.page.waitForSelector('.message.model');
+      assert.ok((await v.said()).startsWith(early), where);
+      assert.match(await v.answers().last().innerText(), /stopped/, where);
+      await settled(v, 1);
+      if (where === 'behind') break;
+      await v.page.getByLabel('Delete “Tell me about a fox.”').click();
+      await eventually('it is gone', async () => (await v.stored()).length === 0);
+    }
+    proxy.pause = 0;
+    const file = await exported(v, 'Export all');
+    await write();
+    const early = await v.said();
+    await give(v, 'chats.json', file);
+    await v.page.waitForSelector('text=One chat is imported.');
+    assert.ok((await v.said()).startsWith(early));
+    assert.match(await v.answers().last().innerText(), /stopped/);
+    await settled(v, 2);
+  },
+
   async 'two tabs add to the same chat'({ come }) {
     const v = await come();
     await v.ask('Tell me a story.');

@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 
 export const needKey = signal(false); // whether the server asks for a key
+export const wrongKey = signal(false); // whether it refused the one that it got
 export const reachable = signal(true);
 
 const keyName = 'mptgo.key';
@@ -19,12 +20,18 @@ function read() {
   }
 }
 
-let key = read();
+// sendable reports whether a key can stand in a header: browsers take Latin-1 there, and nothing else.
+export const sendable = (k) => /^[\x20-\x7e\xa0-\xff]*$/.test(k);
 
-// setKey takes a key, for this tab or for this browser.
+let key = '';
+export const hasKey = signal(false);
+
+// setKey takes a key, for this tab or for this browser; '' forgets the one that is kept.
 export function setKey(k, keep) {
   key = k;
+  hasKey.value = !!k;
   needKey.value = false;
+  wrongKey.value = false;
   try {
     for (const s of stores()) s.removeItem(keyName);
     if (k) stores()[keep ? 1 : 0].setItem(keyName, k);
@@ -32,6 +39,10 @@ export function setKey(k, keep) {
     /* where nothing may be kept it is asked for again */
   }
 }
+
+const kept = read();
+if (!sendable(kept)) setKey('');
+else [key, hasKey.value] = [kept, !!kept];
 
 // Trouble is what went wrong, in words, and where.
 export class Trouble extends Error {
@@ -62,13 +73,13 @@ export async function call(path, body, signal_) {
     throw new Trouble(gone, { kind: 'gone' });
   }
   reachable.value = true;
-  if (!r.ok) throw await troubleOf(r);
+  if (!r.ok) throw await troubleOf(r, headers.Authorization);
   return r;
 }
 
 export const json = async (path, body) => (await call(path, body)).json();
 
-async function troubleOf(r) {
+async function troubleOf(r, sent) {
   const text = await r.text().catch(() => '');
   let e = {};
   try {
@@ -76,7 +87,10 @@ async function troubleOf(r) {
   } catch {
     /* not ours: a proxy's */
   }
-  if (r.status === 401) needKey.value = true;
+  if (r.status === 401) {
+    wrongKey.value = sent === `Bearer ${key}`;
+    needKey.value = true;
+  }
   return described(e, r.status, Number(r.headers.get('Retry-After')) || 0, r.statusText);
 }
 

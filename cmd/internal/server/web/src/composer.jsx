@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from './api.js';
 import { busy, contentOf, send, stop } from './generate.js';
 import { chat, live, notice, props } from './state.js';
+import { Guard } from './guard.jsx';
 import { FileView } from './message.jsx';
 import { path } from './tree.js';
 
@@ -43,10 +44,35 @@ async function textOf(file) {
   return text;
 }
 
+const slotOf = (c) => (path(c).length ? c.id : 'new');
+
 export function Composer() {
-  const id = chat.value.id,
-    area = useRef();
-  const [slot] = useState(path(chat.value).length ? id : 'new');
+  const [slot] = useState(slotOf(chat.value)),
+    [round, again] = useState(0);
+  const drop = () => {
+    keep(slot, { text: '', files: [] });
+    again(round + 1);
+  };
+  return (
+    <Guard key={round} instead={(e) => <Broken text={recall(slot).text} error={e} drop={drop} />}>
+      <Form slot={slot} />
+    </Guard>
+  );
+}
+
+// Broken is there in place of a draft that cannot be shown.
+const Broken = ({ text, error, drop }) => (
+  <div class="composer">
+    <pre>{text.slice(0, 20000)}</pre>
+    <p class="bad">This draft cannot be shown ({error.message}).</p>
+    <button type="button" onClick={drop}>
+      Throw it away
+    </button>
+  </div>
+);
+
+function Form({ slot }) {
+  const area = useRef();
   const [draft, set] = useState(() => recall(slot)),
     [over, hover] = useState(false);
   const change = (more) =>

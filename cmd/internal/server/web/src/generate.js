@@ -11,7 +11,9 @@ const alternatives = 5;
 // contentOf is what the model reads of a message: attached files, then the text.
 export function contentOf(node) {
   const files = (node.files ?? []).map(({ name, text }) => {
-    const fence = '`'.repeat(Math.max(3, ...[...text.matchAll(/`+/g)].map((m) => m[0].length + 1)));
+    let most = 2; // a loop, for a call takes only so many arguments
+    for (const [run] of text.matchAll(/`+/g)) most = Math.max(most, run.length);
+    const fence = '`'.repeat(most + 1);
     return `${name}:\n${fence}\n${text.replace(/\n?$/, '\n')}${fence}\n\n`;
   });
   return files.join('') + node.text;
@@ -19,10 +21,11 @@ export function contentOf(node) {
 
 // textOf is the text that tokens make: their bytes, for a character may be several tokens.
 export function textOf(tokens) {
-  const out = [],
-    coder = new TextEncoder();
-  for (const t of tokens) out.push(...(t[4] ?? coder.encode(t[1])));
-  return new TextDecoder().decode(new Uint8Array(out));
+  const coder = new TextEncoder(),
+    decoder = new TextDecoder();
+  let text = '';
+  for (const t of tokens) text += decoder.decode(t[4] ? new Uint8Array(t[4]) : coder.encode(t[1]), { stream: true });
+  return text + decoder.decode();
 }
 
 const rawNumber = (s) => (JSON.rawJSON ? JSON.rawJSON(s) : Number(s));
@@ -124,7 +127,7 @@ export function revise(c, node, text) {
 
 // retry makes an attempt that failed again.
 export function retry(c, node) {
-  node.recipe = recipe(c, { from: node.recipe?.from, at: node.recipe?.at });
+  if (!node.twin) node.recipe = recipe(c, { from: node.recipe?.from, at: node.recipe?.at });
   return node.text || node.tokens?.length ? goOn(c, node) : run(c, node);
 }
 
@@ -159,7 +162,7 @@ export function again(c, node) {
 export function branch(c, node, i, [id, text, p, bytes]) {
   const kept = [...node.tokens.slice(0, i), [id, text, p, node.tokens[i][3], bytes]];
   const all = node.text.slice(0, node.bare ?? 0) + textOf(kept);
-  const { params, system, model } = node.recipe;
+  const { params, system, model } = node.recipe ?? recipe(c);
   return run(
     c,
     tree.add(c, node.parent, 'assistant', all, {
@@ -170,7 +173,14 @@ export function branch(c, node, i, [id, text, p, bytes]) {
   );
 }
 
-export const stop = (node) => running.get(node.id)?.abort();
+export const stop = (node) => running.get(node.id)?.control.abort();
+
+// halt stops what is being written in a conversation, shown or not, and returns when it is kept.
+export async function halt(chatID) {
+  const own = [...running.values()].filter((r) => r.chatID === chatID);
+  for (const r of own) r.control.abort();
+  await Promise.all(own.map((r) => r.ended));
+}
 
 export const busy = (c) => tree.path(c).find((n) => live.value.has(n.id));
 
@@ -185,9 +195,11 @@ const tell = (node, state) => {
 async function run(c, node) {
   const control = new AbortController(),
     now = () => fresh(c.id) ?? c;
-  running.set(node.id, control);
+  let end;
+  running.set(node.id, { control, chatID: c.id, ended: new Promise((done) => (end = done)) });
   delete node.error;
   delete node.finish;
+  delete node.same;
   tell(node, { begun: performance.now(), n: 0 });
   changed(c);
   try {
@@ -203,6 +215,7 @@ async function run(c, node) {
     ? node.error.message
     : `${unspoken(node)} ${node.finish === 'stopped' ? 'Stopped.' : 'The answer is complete.'}`;
   changed(now(), node);
+  end();
 }
 
 // attempts tries until the server has room.
@@ -236,22 +249,27 @@ function blame(node, e) {
 
 async function stream(now, node, signal) {
   const body = request(now(), node);
+  node.asked = printOf(body);
   // Where tokens have cut a character only their bytes together make the text.
   const whole = node.text.endsWith('\ufffd') ? node.text.slice(0, node.bare ?? 0) : null;
   const r = await api.call('v1/chat/completions', body, signal);
   wrong.value = {};
-  let timer = 0;
+  let timer = 0,
+    wait = 50;
   const show = () => {
+    const begun = performance.now();
     timer = 0;
     speak(node);
-    tell(node, { now: performance.now() });
+    tell(node, { now: begun });
     changed(now(), node, true);
+    // The page is drawn in a microtask, which comes before this one: a tenth of the time is for it.
+    queueMicrotask(() => (wait = Math.min(2000, Math.max(50, 10 * (performance.now() - begun)))));
   };
   try {
     for await (const v of api.events(r)) {
       take(node, v);
       if (whole !== null && node.tokens) node.text = whole + textOf(node.tokens);
-      timer ||= setTimeout(show, 50);
+      timer ||= setTimeout(show, wait);
     }
   } finally {
     clearTimeout(timer);
@@ -265,14 +283,15 @@ function take(node, v) {
     node.print = v.system_fingerprint;
     if (props.value && props.value.system_fingerprint !== node.print) ask(); // it was restarted with another model
   }
-  if (v.prompt_progress) tell(node, { progress: v.prompt_progress });
+  const state = live.value.get(node.id); // which is drawn with the rest
+  if (v.prompt_progress) state.progress = v.prompt_progress;
   if (v.timings) node.timings = v.timings;
   const choice = v.choices?.[0];
   if (!choice) return;
   if (choice.delta.content) {
     node.text += choice.delta.content;
-    const state = live.value.get(node.id);
-    tell(node, { n: state.n + (choice.logprobs?.content?.length ?? 1), first: state.first ?? performance.now() });
+    state.n += choice.logprobs?.content?.length ?? 1;
+    state.first ??= performance.now();
   }
   for (const t of choice.logprobs?.content ?? []) (node.tokens ??= []).push(compact(t));
   if (choice.finish_reason) node.finish = choice.finish_reason;
@@ -286,13 +305,31 @@ function compact(t) {
   return [t.id, t.token, rounded(t.logprob), others, ...(odd(t) ? [t.bytes] : [])];
 }
 
-// compare says whether an answer that was made again came out the same.
+// printOf is a short word for what an answer depends on, besides its seed and where it is cut.
+function printOf({ seed, max_tokens, ...body }) {
+  let a = 0x811c9dc5,
+    b = 0x9e3779b9;
+  for (const c of JSON.stringify(body)) {
+    a = Math.imul(a ^ c.codePointAt(0), 0x01000193);
+    b = Math.imul(b ^ c.codePointAt(0), 0x85ebca6b) ^ (b >>> 13);
+  }
+  return [a, b].map((x) => (x >>> 0).toString(16).padStart(8, '0')).join('');
+}
+
+// compare says whether an answer that was made again came out the same, if nothing that it
+// depends on has changed, and both came to an end.
 function compare(c, node) {
   const first = node.twin && c.nodes[node.twin];
-  if (!first || node.error || node.finish === 'stopped') return;
-  node.elsewhere = node.print !== first.print;
-  node.same =
+  if (!first || node.error || first.error || node.asked !== first.asked || node.recipe.seed !== first.seed)
+    return;
+  if (!['stop', 'length'].includes(node.finish) || !['stop', 'length', 'stopped'].includes(first.finish)) return;
+  const same =
     node.text === first.text || (first.finish === 'stopped' && !first.tokens && node.text.startsWith(first.text));
+  // One of them may have had more room.
+  const cut = node.finish === 'length' || first.finish !== 'stop';
+  if (!same && cut && (node.text.startsWith(first.text) || first.text.startsWith(node.text))) return;
+  node.elsewhere = node.print !== first.print;
+  node.same = same;
 }
 
 // Screen readers hear whole sentences.
@@ -300,10 +337,8 @@ const said = new Map();
 
 function speak(node) {
   const from = said.get(node.id) ?? 0;
-  const end = Math.max(
-    ...[...node.text.slice(from).matchAll(/[.!?…:]["”')]?\s|\n/g)].map((m) => from + m.index + m[0].length),
-    from,
-  );
+  let end = from;
+  for (const m of node.text.slice(from).matchAll(/[.!?…:]["”')]?\s|\n/g)) end = from + m.index + m[0].length;
   if (end > from) {
     spoken.value = node.text.slice(from, end);
     said.set(node.id, end);

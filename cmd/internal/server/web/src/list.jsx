@@ -1,7 +1,7 @@
 // The list of conversations: search, rename, delete, export, import.
 import { signal } from '@preact/signals';
-import { live, begin, chat, closePanel, exportChats, go, heads, importChats, remove, rename } from './state.js';
-import { stop } from './generate.js';
+import { begin, chat, closePanel, exportChats, go, heads, importChats, remove, rename } from './state.js';
+import { halt } from './generate.js';
 import * as store from './store.js';
 
 const wanted = signal('');
@@ -60,7 +60,7 @@ export function List() {
 
 async function take(e) {
   const [file] = e.target.files;
-  if (file) await importChats(file);
+  if (file) await importChats(file, halt);
   e.target.value = '';
 }
 
@@ -97,9 +97,9 @@ function Item({ head }) {
   );
 }
 
-function drop(id) {
-  for (const nodeID of live.value.keys()) if (chat.value.id === id && chat.value.nodes[nodeID]) stop({ id: nodeID });
-  remove(id);
+async function drop(id) {
+  await halt(id);
+  await remove(id);
 }
 
 function Rename({ head }) {

@@ -1,6 +1,7 @@
 // The page: its frame, and the keys that work everywhere.
 import { render } from 'preact';
-import { needKey, reachable, setKey } from './api.js';
+import { useState } from 'preact/hooks';
+import { needKey, reachable, sendable, setKey, wrongKey } from './api.js';
 import { Chat } from './chat.jsx';
 import { busy, stop } from './generate.js';
 import { List } from './list.jsx';
@@ -102,11 +103,16 @@ function Notices() {
   );
 }
 
+const unsendable = 'This key has characters that no browser can send. Keys are made of Latin letters, digits and signs.';
+
 function KeyPrompt() {
+  const [bad, say] = useState(wrongKey.value ? 'The server refused this key.' : '');
   const take = (e) => {
     e.preventDefault();
-    const f = e.target.elements;
-    setKey(f.key.value.trim(), f.keep.checked);
+    const f = e.target.elements,
+      key = f.key.value.trim();
+    if (!sendable(key)) return say(unsendable);
+    setKey(key, f.keep.checked);
     ask();
   };
   return (
@@ -122,8 +128,19 @@ function KeyPrompt() {
           It was started with <code>--api-key</code>: whoever runs it knows the key.
         </p>
         <label>
-          Key <input name="key" type="password" autocomplete="off" required />
+          Key{' '}
+          <input
+            name="key"
+            type="password"
+            autocomplete="off"
+            required
+            aria-describedby="key-bad"
+            aria-invalid={bad ? 'true' : undefined}
+          />
         </label>
+        <p class="bad" id="key-bad" role="alert">
+          {bad}
+        </p>
         <label class="check">
           <input name="keep" type="checkbox" /> Keep it in this browser
         </label>

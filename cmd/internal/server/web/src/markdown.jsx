@@ -1,6 +1,7 @@
 // Markdown: marked, then DOMPurify, then the page.
 import { Component, createRef } from 'preact';
 import { Marked } from 'marked';
+import { bulky, colourful, lexed, mostText, wide } from './bounded.js';
 import { pure } from './purify.js';
 
 const escaped = (s) => s.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]);
@@ -17,16 +18,52 @@ const marked = new Marked({
     image: ({ href, text }) => `<a href="${escaped(href)}">${escaped(text || href)} (picture)</a>`,
     checkbox: ({ checked }) => (checked ? '☑ ' : '☐ '),
   },
+  tokenizer: { table: (text) => (wide(text) ? undefined : false) }, // false: as marked has it
 });
 
 let colours; // the module that highlights, once it is asked for
 
+const tooSlow = 1000, // milliseconds after which a text is not drawn again
+  slow = 200; // and after which it is not drawn while it is being written
+
 // Markdown shows a text. Blocks that have not changed stay as they are: selections, too.
-export function Markdown({ text }) {
-  return (
-    <div class="markdown">{marked.lexer(text).map((t, i) => t.type !== 'space' && <Block key={i} token={t} />)}</div>
-  );
+export class Markdown extends Component {
+  cost = 0; // of the last time that it was drawn
+  worst = 0;
+
+  shouldComponentUpdate(next) {
+    return next.text !== this.props.text || next.live !== this.props.live;
+  }
+
+  // spend is told what parts of drawing have cost.
+  spend = (ms) => {
+    this.cost += ms;
+    this.worst = Math.max(this.worst, this.cost);
+  };
+
+  render({ text, live }) {
+    if (text.length > mostText) return <AsWritten text={text} why="it is very long" />;
+    if (this.worst > tooSlow) return <AsWritten text={text} why="drawing it takes too long" />;
+    if (live && this.worst > slow) return <AsWritten text={text} why="drawing it takes long; it follows at the end" />;
+    this.cost = 0;
+    const begun = performance.now(),
+      tokens = lexed(text, marked.defaults);
+    this.spend(performance.now() - begun);
+    return (
+      <div class="markdown">
+        {tokens.map((t, i) => t.type !== 'space' && <Block key={i} token={t} spend={this.spend} />)}
+      </div>
+    );
+  }
 }
+
+// AsWritten shows a text that is not drawn as Markdown.
+export const AsWritten = ({ text, why }) => (
+  <>
+    <div class="markdown written">{text}</div>
+    <p class="quiet">This is shown as it was written: {why}.</p>
+  </>
+);
 
 class Block extends Component {
   box = createRef();
@@ -44,8 +81,12 @@ class Block extends Component {
   }
 
   fill() {
-    const fragment = pure(marked.parser([this.props.token]));
-    for (const pre of fragment.querySelectorAll('pre')) dress(pre);
+    const begun = performance.now(),
+      { token, spend } = this.props,
+      html = marked.parser([token]);
+    if (bulky(html)) return (this.box.current.textContent = token.raw);
+    const fragment = pure(html);
+    for (const pre of fragment.querySelectorAll('pre')) dress(pre, spend);
     for (const table of fragment.querySelectorAll('table')) {
       const box = document.createElement('div');
       box.className = 'wide';
@@ -56,6 +97,7 @@ class Block extends Component {
       box.append(table);
     }
     this.box.current.replaceChildren(fragment);
+    spend(performance.now() - begun);
   }
 
   render() {
@@ -64,7 +106,7 @@ class Block extends Component {
 }
 
 // dress gives a block of code a head with its language and a button, and colours.
-function dress(pre) {
+function dress(pre, spend) {
   const code = pre.querySelector('code') ?? pre;
   const language = /language-([\w#+.-]+)/.exec(code.className)?.[1] ?? '';
   const box = document.createElement('div'),
@@ -82,14 +124,16 @@ function dress(pre) {
   pre.setAttribute('role', 'group');
   pre.setAttribute('aria-label', 'Code');
   box.append(head, pre);
-  if (language) colour(code, language);
+  if (language && colourful(code.textContent)) colour(code, language, spend);
 }
 
-async function colour(code, language) {
+async function colour(code, language, spend) {
   colours ??= import('./highlight.js').catch(() => ({ highlighted: () => '' })); // the server is gone, or is another
   const { highlighted } = await colours;
+  const begun = performance.now();
   const html = highlighted(code.textContent, language);
   if (html) code.replaceChildren(pure(html));
+  spend(performance.now() - begun);
 }
 
 // copyText copies, and says so on the button.

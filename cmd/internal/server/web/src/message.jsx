@@ -2,7 +2,8 @@
 import { Component } from 'preact';
 import { useState } from 'preact/hooks';
 import { again, answer, busy, goOn, known, retry, revise, send } from './generate.js';
-import { copyText, Markdown } from './markdown.jsx';
+import { Guard } from './guard.jsx';
+import { AsWritten, copyText, Markdown } from './markdown.jsx';
 import { changed, chat, notice, panel, props } from './state.js';
 import { Tokens } from './tokens.jsx';
 
@@ -18,9 +19,22 @@ export class Message extends Component {
   }
 
   render({ node, ...rest }) {
-    return node.role === 'user' ? <Question node={node} {...rest} /> : <Answer node={node} {...rest} />;
+    const Kind = node.role === 'user' ? Question : Answer;
+    return (
+      <Guard instead={(e) => <Broken node={node} error={e} />}>
+        <Kind node={node} {...rest} />
+      </Guard>
+    );
   }
 }
+
+const written = (node) => (error) => <AsWritten text={node.text} why={`drawing it failed (${error.message})`} />;
+
+const Broken = ({ node, error }) => (
+  <article class={node.role === 'user' ? 'message user' : 'message model'} aria-busy={false}>
+    {written(node)(error)}
+  </article>
+);
 
 // current is the conversation now: what a message was drawn with may be older.
 const current = () => chat.value;
@@ -166,7 +180,9 @@ function Answer({ node, live, last, ...rest }) {
       ) : inside && !live ? (
         <Tokens node={node} />
       ) : (
-        <Markdown text={node.text} />
+        <Guard instead={written(node)}>
+          <Markdown text={node.text} live={!!live} />
+        </Guard>
       )}
       {live ? <Progress live={live} node={node} /> : <Outcome node={node} />}
       {!live && (
@@ -181,7 +197,7 @@ function Answer({ node, live, last, ...rest }) {
           <button type="button" onClick={() => free() && answer(current(), current().nodes[node.parent])}>
             Another answer
           </button>
-          {node.seed && !node.error && (
+          {node.seed && node.recipe && !node.error && (
             <button type="button" onClick={() => free() && again(current(), node)}>
               Again, the same
             </button>

@@ -101,6 +101,13 @@ export function ServerView() {
       )}
       <h2>Sequences</h2>
       {trouble.value.slots ? <p class="bad">/slots: {trouble.value.slots}</p> : <Slots list={slots.value} />}
+      {api.hasKey.value && (
+        <p>
+          <button type="button" onClick={() => api.setKey('')}>
+            Forget the API key
+          </button>
+        </p>
+      )}
       <p class="quiet">
         <a href="LICENSES.txt">Licences of the libraries in this page</a>
       </p>

@@ -136,7 +136,7 @@ export function Settings() {
 
 function Samplers() {
   const known = props.value?.default_generation_settings.params ?? {};
-  const listed = new Set(['seed', ...groups.flatMap(([, fields]) => Object.keys(fields))]);
+  const listed = new Set(['seed', 'lora', ...groups.flatMap(([, fields]) => Object.keys(fields))]);
   const more = Object.fromEntries(
     Object.keys(known)
       .filter((n) => !listed.has(n))

@@ -1,6 +1,7 @@
 // What the page shows: signals, and what changes them.
 import { batch, effect, signal } from '@preact/signals';
 import * as api from './api.js';
+import { imported } from './imported.js';
 import * as store from './store.js';
 import * as tree from './tree.js';
 
@@ -59,7 +60,7 @@ export const fresh = (id) => (chat.value.id === id ? chat.value : open.get(id));
 async function write(id) {
   timers.delete(id);
   const c = fresh(id);
-  if (!c || isEmpty(c)) return;
+  if (!c || isEmpty(c) || deleted.has(id)) return;
   remember(c);
   try {
     await store.save(c);
@@ -154,17 +155,20 @@ export function begin() {
   queueMicrotask(() => document.getElementById('draft')?.focus());
 }
 
+// remove deletes a conversation, of which nothing is being written.
 export async function remove(id) {
   let c = fresh(id);
+  deleted.add(id);
   try {
-    c = (await store.load(id)) ?? c;
+    const old = await store.load(id);
+    if (c && old) tree.merge(c, old);
+    c ??= old;
     await store.remove(id);
   } catch (e) {
     failed(e);
   }
   heads.value = heads.value.filter((h) => h.id !== id);
   open.delete(id);
-  deleted.add(id);
   if (chat.value.id === id) begin();
   const undo = async () => {
     deleted.delete(id);
@@ -218,20 +222,23 @@ export async function exportChats(id) {
   setTimeout(() => URL.revokeObjectURL(a.href), 60000);
 }
 
-// importChats adds what a file holds. Chats that are there already get what they lack.
-export async function importChats(file) {
+// importChats adds what a file holds. Chats that are there already get what they lack; what is
+// being written in them is stopped by `halt` before.
+export async function importChats(file, halt) {
   let list;
   try {
-    list = tree.imported(await file.text());
+    list = imported(await file.text());
   } catch (e) {
     return notice(`“${file.name}” cannot be imported: ${e.message}. Nothing was changed.`, { bad: true });
   }
   try {
     for (const c of list) {
-      const old = await store.load(c.id);
-      if (!old) continue;
-      tree.merge(c, old);
-      if (old.updated > c.updated) Object.assign(c, old, { nodes: c.nodes }); // names and settings of the later state
+      await halt(c.id);
+      for (const old of [fresh(c.id), await store.load(c.id)]) {
+        if (!old) continue;
+        tree.merge(c, old);
+        if (old.updated > c.updated) Object.assign(c, old, { nodes: c.nodes }); // names and settings of the later state
+      }
     }
     await store.put(list);
   } catch (e) {
@@ -257,7 +264,9 @@ export async function ask() {
     if (e.again) setTimeout(ask, 1000 * Math.max(1, e.retry));
     return;
   }
-  const known = await api.json('lora-adapters').catch(() => []);
+  // Only a server whose settings name adapters has a list of them.
+  const some = props.value.default_generation_settings.params.lora?.length > 0;
+  const known = some ? await api.json('lora-adapters').catch(() => []) : [];
   adapters.value = Array.isArray(known) ? known : [];
 }
 

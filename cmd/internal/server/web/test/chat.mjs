@@ -27,6 +27,11 @@ export const tests = {
     );
     const sent = JSON.parse(proxy.seen.find((r) => r.path === '/v1/chat/completions').body);
     assert.deepEqual(sent.messages, [{ role: 'user', content: 'Tell me a story about a dog.' }]);
+    assert.deepEqual(
+      proxy.seen.filter((r) => r.path === '/lora-adapters'),
+      [],
+      'a list that is not there is asked for',
+    );
     assert.ok(
       sent.stream && sent.return_progress && sent.logprobs && sent.temperature === undefined && sent.seed === undefined,
     );
@@ -126,6 +131,28 @@ export const tests = {
     await v.page.waitForSelector('.state.bad');
   },
 
+  async 'an answer is not compared if the conversation above it has changed'({ come, proxy }) {
+    const v = await come();
+    proxy.fault = (req, res) => {
+      if (req.url !== '/v1/chat/completions') return false;
+      res.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      res.end('data: {"choices":[{"index":0,"delta":{"content":"So far"},"finish_reason":null}]}\n\n'); // and no end
+      return true;
+    };
+    await v.ask('Tell me a story about a dog.');
+    proxy.fault = null;
+    await v.ask('And then?');
+    await v.last('Again, the same').click();
+    await v.page.waitForSelector('.state.good');
+    await v.button('Continue', v.page.locator('.failure')).click();
+    await v.page.waitForFunction(() => !document.querySelector('.failure'));
+    await v.done();
+    await v.last('Again, the same').click();
+    await v.page.waitForSelector('text=3 of 3');
+    await v.done();
+    assert.equal(await v.answers().last().locator('.state.bad, .state.good').count(), 0);
+  },
+
   async 'settings are sent, shown with the defaults, and reset'({ come, proxy }) {
     const v = await come();
     await v.settings();
@@ -158,9 +185,16 @@ export const tests = {
   },
 
   async 'models, adapters and their scales'({ come, proxy }) {
+    const props = await (await fetch(proxy.url + '/props')).json();
+    props.default_generation_settings.params.lora = [
+      { id: 0, scale: 1 },
+      { id: 1, scale: 0 },
+    ];
     proxy.fault = (req, res) => {
       const body =
-        req.url === '/lora-adapters'
+        req.url === '/props'
+          ? props
+          : req.url === '/lora-adapters'
           ? [
               { id: 0, path: 'tales.gguf', scale: 1 },
               { id: 1, path: 'jokes.gguf', scale: 0 },

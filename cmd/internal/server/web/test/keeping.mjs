@@ -20,6 +20,15 @@ const settled = (v, n) =>
     return all.filter((x) => x.finish || x.error).length === n;
   });
 
+const answer = (c) => Object.values(c.nodes).find((n) => n.role === 'assistant');
+
+// chain makes a conversation of so many messages, one behind the other.
+function chain(c, n) {
+  c.nodes = {};
+  for (let i = 0; i < n; i++)
+    c.nodes['n' + i] = { id: 'n' + i, parent: i ? 'n' + (i - 1) : '', role: 'user', text: 'x', rev: 1, at: i };
+}
+
 export const tests = {
   async 'export and import come round, all and one'({ come }) {
     const v = await come();
@@ -72,6 +81,23 @@ export const tests = {
       [edit((c) => (Object.values(c.nodes)[0].role = 'system')), /is of nobody/],
       [edit((c) => (Object.values(c.nodes)[1].tokens = [['x']])), /the tokens/],
       [edit((c) => Object.values(c.nodes).forEach((n, i, all) => (n.parent = all[(i + 1) % all.length].id))), /circle/],
+      ...[
+        [(c) => (c.id = 'a/b'), /its id has other characters/],
+        [(c, x) => x.chats.push(c), /chat 2 is damaged: an earlier one has its id/],
+        [(c) => (c.params = []), /“params”/],
+        [(c) => (c.params = { stop: 5 }), /“params”/],
+        [(c) => (c.pick = { '': {} }), /“pick”/],
+        [(c) => (answer(c).timings = {}), /the timings/],
+        [(c) => (answer(c).recipe = 'x'), /the recipe/],
+        [(c) => (answer(c).recipe.params = null), /the recipe/],
+        [(c) => (answer(c).error = 'x'), /the error/],
+        [(c) => (answer(c).seed = {}), /the seed/],
+        [(c) => (answer(c).tokens[0][4] = 5), /the tokens/],
+        [(c) => (answer(c).tokens[0][4] = Array(3e5).fill(65)), /the tokens/],
+        [(c) => (answer(c).tokens[0][3] = [[1, 'x', 'y']]), /the tokens/],
+        [(c) => chain(c, 2001), /more than 2000 messages follow each other/],
+      ].map(([f, words]) => [edit(f), words]),
+      [edit((c) => (c.updated = 12345)).replace('12345', '1e999'), /“updated”/],
     ]) {
       await give(v, 'broken.json', text);
       await v.page.waitForFunction(
@@ -82,6 +108,19 @@ export const tests = {
       await v.page.getByLabel('Close this notice').last().click();
     }
     assert.deepEqual(await v.stored(), before);
+  },
+
+  async 'an answer without its request cannot be made again'({ come }) {
+    const v = await come();
+    await v.ask('Tell me a story.');
+    await settled(v, 1);
+    const file = JSON.parse(await exported(v, 'Export all'));
+    delete answer(file.chats[0]).recipe;
+    const other = await come();
+    await give(other, 'chats.json', JSON.stringify(file));
+    await other.page.locator('.chats .open').click();
+    await other.last('Another answer').waitFor();
+    assert.equal(await other.last('Again, the same').count(), 0);
   },
 
   async 'renames, deletes, takes it back, searches in texts'({ come }) {
@@ -105,6 +144,46 @@ export const tests = {
     await v.page.waitForSelector('.said:text-is("Tell me about a lion.")');
     await v.page.reload();
     await v.page.waitForSelector('.chats .open:text-is("King")');
+  },
+
+  async 'what is being written is stopped and kept before its chat is deleted or imported'({ come, proxy }) {
+    const v = await come();
+    const write = async () => {
+      proxy.pause = 100;
+      await v.draft.fill('Tell me about a fox.');
+      await v.draft.press('Enter');
+      await v.page.waitForFunction(() => /^[3-9] tokens/.test(document.querySelector('.writing')?.innerText ?? ''));
+    };
+    for (const where of ['shown', 'behind']) {
+      await write();
+      const early = await v.said();
+      if (where === 'behind') {
+        await v.page.keyboard.press('Control+Shift+O');
+        await v.page.waitForSelector('.empty');
+      }
+      await v.page.getByLabel('Delete “Tell me about a fox.”').click();
+      await v.button('Undo').waitFor();
+      await eventually('it is gone', async () => (await v.stored()).length === 0);
+      await v.page.waitForTimeout(300); // nothing writes it again
+      assert.equal((await v.stored()).length, 0);
+      await v.button('Undo').click();
+      await v.page.waitForSelector('.message.model');
+      assert.ok((await v.said()).startsWith(early), where);
+      assert.match(await v.answers().last().innerText(), /stopped/, where);
+      await settled(v, 1);
+      if (where === 'behind') break;
+      await v.page.getByLabel('Delete “Tell me about a fox.”').click();
+      await eventually('it is gone', async () => (await v.stored()).length === 0);
+    }
+    proxy.pause = 0;
+    const file = await exported(v, 'Export all');
+    await write();
+    const early = await v.said();
+    await give(v, 'chats.json', file);
+    await v.page.waitForSelector('text=One chat is imported.');
+    assert.ok((await v.said()).startsWith(early));
+    assert.match(await v.answers().last().innerText(), /stopped/);
+    await settled(v, 2);
   },
 
   async 'two tabs add to the same chat'({ come }) {

@@ -91,8 +91,8 @@ export class Proxy {
   }
 }
 
-// says returns a fault that answers every chat with a text.
-export const says = (text, more) => (req, res) => {
+// says returns a fault that answers every chat with a text, so many characters at a time.
+export const says = (text, more, size = 40) => (req, res) => {
   if (!req.url.endsWith('/v1/chat/completions')) return false;
   res.writeHead(200, { 'Content-Type': 'text/event-stream' });
   const chunk = (delta, end, rest) =>
@@ -100,7 +100,7 @@ export const says = (text, more) => (req, res) => {
       `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: end, logprobs: null }], ...rest })}\n\n`,
     );
   chunk({ role: 'assistant', content: '' }, null, { seed: 7 });
-  for (let i = 0; i < text.length; i += 40) chunk({ content: text.slice(i, i + 40) }, null);
+  for (let i = 0; i < text.length; i += size) chunk({ content: text.slice(i, i + size) }, null);
   chunk({}, 'stop', more);
   res.end('data: [DONE]\n\n');
   return true;

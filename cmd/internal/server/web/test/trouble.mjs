@@ -93,6 +93,43 @@ export const tests = {
     server.end();
   },
 
+  async 'a key that is wrong, or cannot be sent, is said to be and can be forgotten'({ come, binary }) {
+    const server = await serve(binary, '--api-key', 'secret'),
+      p = new Proxy(server.port);
+    await p.start();
+    const v = await come({}, p.url);
+    const dialog = v.page.locator('dialog');
+    const ask = async (key, keep) => {
+      await v.page.getByLabel('Key', { exact: true }).fill(key);
+      if (keep) await v.page.getByLabel('Keep it').check();
+      await v.button('Use the key').click();
+    };
+    const kept = () => v.page.evaluate(() => localStorage.getItem('mptgo.key'));
+    assert.equal(await v.page.locator('#key-bad').innerText(), '');
+    await ask('пароль', true);
+    await dialog.locator('text=characters that no browser can send').waitFor();
+    assert.equal(await kept(), null);
+    await ask('wrong', true);
+    await dialog.locator('text=The server refused this key.').waitFor();
+    await ask('secret', true);
+    await v.page.waitForSelector('text=mpt-stories');
+    assert.equal(await kept(), 'secret');
+    await v.button('Server').click();
+    await v.button('Forget the API key').click();
+    await dialog.waitFor(); // for this view asks all the time
+    assert.equal(await kept(), null);
+    assert.equal(await v.page.locator('#key-bad').innerText(), '');
+    await v.page.evaluate(() => localStorage.setItem('mptgo.key', 'пароль')); // an earlier page took it
+    await v.page.goto(p.url + '/');
+    await v.page.reload();
+    await dialog.waitFor();
+    assert.equal(await kept(), null);
+    assert.equal(await v.page.locator('.notice').count(), 0);
+    await v.leave();
+    await p.stop();
+    server.end();
+  },
+
   async 'a field that the server refuses is named'({ come }) {
     const v = await come();
     await v.settings();

@@ -51,7 +51,7 @@ func (c *compiler) sequence(seq []symbol, e *expr) ([]symbol, error) {
 	}
 	switch {
 	case e.chars != nil:
-		return c.character(seq, e), nil
+		return c.plainText(seq, e.chars), nil
 	case e.name != "":
 		r, ok := c.byRef[e.name]
 		if !ok {
@@ -75,13 +75,6 @@ func (c *compiler) sequence(seq []symbol, e *expr) ([]symbol, error) {
 		}
 	}
 	return seq, nil
-}
-
-// character appends a character of some spans.
-func (c *compiler) character(seq []symbol, e *expr) []symbol {
-	var list [][]byteSpan
-	sequences(e.chars, func(bytes []byteSpan) { list = append(list, bytes) })
-	return c.either(seq, list)
 }
 
 func (c *compiler) repetition(seq []symbol, e *expr) ([]symbol, error) {

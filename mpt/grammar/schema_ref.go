@@ -40,7 +40,7 @@ func (s *schema) at(fragment string) (*value, error) {
 		return nil, err
 	}
 	if fragment != "" && fragment[0] != '/' {
-		if v := s.anchor(fragment); v != nil {
+		if v := s.anchors[fragment]; v != nil {
 			return v, nil
 		}
 		return nil, errors.New("there is no such anchor")
@@ -62,9 +62,6 @@ func (s *schema) at(fragment string) (*value, error) {
 	}
 	return v, nil
 }
-
-// anchor returns the schema that has a name.
-func (s *schema) anchor(name string) *value { return s.anchors[name] }
 
 // findAnchors finds the schemas that have names, and refuses those of which it would not be
 // certain what they name.

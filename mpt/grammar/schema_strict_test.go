@@ -58,7 +58,7 @@ func TestNoDeadEnds(t *testing.T) {
 
 // Multiples of common numbers need no bounds.
 func TestMultiples(t *testing.T) {
-	for _, n := range []string{"250", "1000", "1e3", "5000"} {
+	for _, n := range []string{"7", "60", "250", "1000", "1e3", "5000", "0.01"} {
 		if _, err := ParseSchema(`{"type":"integer","multipleOf":` + n + `}`); err != nil {
 			t.Errorf("%s: %v", n, err)
 		}

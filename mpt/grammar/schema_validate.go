@@ -90,12 +90,13 @@ func (s *schema) document(v *value) any {
 	if v.kind != isObject {
 		return v.decoded()
 	}
-	all := v.decoded().(map[string]any)
-	delete(all, "$schema")
+	all := map[string]any{}
 	for _, name := range v.names {
 		x := v.fields[name]
 		switch sub := subschemas(&value{names: []string{name}, fields: v.fields}); {
+		case name == "$schema":
 		case len(sub) == 0:
+			all[name] = x.decoded()
 		case len(sub) == 1 && sub[0] == x:
 			all[name] = s.document(x)
 		case x.kind == isArray:

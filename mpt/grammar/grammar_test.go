@@ -336,6 +336,9 @@ func TestFullGrammar(t *testing.T) {
 	if !g.Full() {
 		t.Fatalf("the grammar is not full: %d states, %v", len(g.states), err)
 	}
+	if n := g.Bytes(); n < 100*int64(len(g.states)) {
+		t.Errorf("%d states are said to take %d bytes", len(g.states), n)
+	}
 	for _, id := range []int32{1, 2, 5, 1, 2, 3, 3, 4} {
 		allowed := []uint64{^uint64(0)}
 		if err := slow.Allow(allowed); err != nil || allowed[0]>>id&1 == 0 {

@@ -57,6 +57,7 @@ func TestSchemaRefused(t *testing.T) {
 		{`{"properties":{"a":{"type":"string","minLength":2,"maxLength":1},"b":{"$ref":"#"}},"required":["b"]}`, "it needs itself"},
 		{`{"properties":{"z":{"oneOf":[{"type":"string","minLength":2},{"type":"string","maxLength":1}]},"b":{"minimum":2,"maximum":1}},"required":["b"]}`, "no number is between"},
 		{`{"const":3,"enum":[1,2]}`, "none of the values"},
+		{`{"oneOf":[{"const":"x","type":"integer"},{"type":"integer","minimum":3,"maximum":2}]}`, "no number is between its bounds"},
 		// What is not enforced.
 		{`{"not":{"type":"string"}}`, "schema /not: is not supported"},
 		{`{"if":{"type":"string"},"then":{"minLength":1}}`, "schema /if: is not supported"},

@@ -172,11 +172,7 @@ func (s *schema) conj(list []*value, chosen []choice) int32 {
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	for _, c := range chosen {
-		n := ^(2 * c.of.id)
-		if c.keyword == "oneOf" {
-			n--
-		}
-		ids = append(ids, n)
+		ids = append(ids, ^c.of.id) // once for anyOf, and again for oneOf, which comes behind it
 	}
 	key := fmt.Sprint(ids)
 	r, ok := s.byConj[key]

@@ -59,8 +59,14 @@ func TestNoDeadEnds(t *testing.T) {
 // Multiples of common numbers need no bounds.
 func TestMultiples(t *testing.T) {
 	for _, n := range []string{"7", "60", "250", "1000", "1e3", "5000", "0.01"} {
-		if _, err := ParseSchema(`{"type":"integer","multipleOf":` + n + `}`); err != nil {
+		g, err := ParseSchema(`{"type":"integer","multipleOf":` + n + `}`)
+		if err != nil {
 			t.Errorf("%s: %v", n, err)
+			continue
+		}
+		// Of few remainders, however large the number, multiples have all of their digits.
+		if ok, err := g.Matches("630000000000000"); !ok || err != nil {
+			t.Errorf("%s: 15 digits are not taken (%v)", n, err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"runtime"
 	"strconv"
 	"strings"
@@ -236,6 +237,8 @@ func TestPartOfAnotherBoot(t *testing.T) {
 		t.Fatal("no error")
 	}
 	parts, _ := filepath.Glob(filepath.Join(c.Cache, "models--*", "blobs", "*.mptgo.json"))
+	// Small files beside the weights may have been under way, too: their names are shorter.
+	parts = slices.DeleteFunc(parts, func(p string) bool { return len(filepath.Base(p)) < 64 })
 	if len(parts) != 1 {
 		t.Fatalf("parts: %v", parts)
 	}

@@ -12,6 +12,9 @@ type Batch struct {
 	// graph: row i of a kept tensor is then that of Outputs[first+i]. An error ends the run.
 	Outputs []int
 	Each    func(first, n int) error
+	// Until, if set, is asked of each such part for the last kept tensor that is wanted of
+	// it: what follows is not computed. Nil means all.
+	Until func(first, n int) *Tensor
 }
 
 // Span is N consecutive rows of a batch that are consecutive tokens of one sequence.

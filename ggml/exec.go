@@ -60,7 +60,7 @@ func (e *Exec) Run(ctx context.Context, b *Batch) error {
 	}
 	for first := 0; first < len(b.Outputs) && e.head < len(e.nodes); first += e.some.n {
 		e.some.take(&e.all, b, first)
-		if err := e.runNodes(ctx, e.nodes[e.head:], &e.some); err != nil {
+		if err := e.runNodes(ctx, e.wanted(b, first), &e.some); err != nil {
 			return err
 		}
 		if b.Each == nil {
@@ -71,6 +71,21 @@ func (e *Exec) Run(ctx context.Context, b *Batch) error {
 		}
 	}
 	return nil
+}
+
+// wanted returns the nodes that the part of the outputs from number first on goes through.
+func (e *Exec) wanted(b *Batch, first int) []node {
+	nodes := e.nodes[e.head:]
+	if b.Until == nil {
+		return nodes
+	}
+	last := b.Until(first, e.some.n)
+	for i := range nodes {
+		if nodes[i].op.out() == last {
+			return nodes[:i+1]
+		}
+	}
+	return nodes
 }
 
 func (e *Exec) runNodes(ctx context.Context, nodes []node, rows *rowSet) error {

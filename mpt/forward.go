@@ -113,10 +113,9 @@ func (b *block) feedForward(h *ggml.Tensor) *ggml.Tensor {
 	return b.linear("ffn_down", b.w.down, u) // [n, D]
 }
 
-// head builds the end of the model: from rows x of the residual stream, [n, D], to
+// head builds the end of the model: from the normalised residual stream h, [n, D], to
 // logits, [n, V].
-func (m *Model) head(g *ggml.Graph, x *ggml.Tensor, adapters []*Adapter) *ggml.Tensor {
-	h := g.Norm("result_norm", x, m.w.normF)
+func (m *Model) head(g *ggml.Graph, h *ggml.Tensor, adapters []*Adapter) *ggml.Tensor {
 	logits := product(g, "result_output", m.w.output, "output.weight", h, adapters) // of tied embeddings, too
 	if m.config.LogitScale != 1 {
 		logits = g.Scale("result_scaled", logits, m.config.LogitScale)

@@ -13,6 +13,7 @@ const (
 	LastLogits Wanted = iota // those after the last token: [Session.Logits]
 	NoLogits                 // none: the step is a part of a prompt that goes on
 	AllLogits                // those after every token from First on: Score, Visit
+	AllStates                // no logits, but the states that they come from: Visit
 )
 
 // ScoreBlock is how many tokens of a step are scored, at the most, before they are visited.
@@ -23,11 +24,12 @@ type Step struct {
 	Session *Session
 	IDs     []int32
 	Logits  Wanted
-	// First is the first of IDs whose logits AllLogits means.
+	// First is the first of IDs whose logits, or states, AllLogits and AllStates mean.
 	First int
 	// Visit is handed, with AllLogits, the logits after every token, in order: i counts
 	// the tokens of IDs, the logits are valid during the call, which must not use the
-	// model itself. An error ends the step.
+	// model itself. An error ends the step. With AllStates it is handed, in their place,
+	// the token's vector in the last layer, normalised: [Config].Embedding values.
 	Visit func(i int, logits []float32) error
 	// Score is like Visit for what takes long: it is called before Visit, by the model's
 	// threads, for several tokens at the same time and in no order. Tokens are scored and

@@ -16,6 +16,7 @@ const headBatch = 64
 type runner struct {
 	exec     *ggml.Exec
 	logits   *ggml.Tensor
+	states   *ggml.Tensor // that logits come from
 	adapters []*Adapter // that the graph can apply, in this order; each session uses some
 
 	// What is filled anew for every batch.
@@ -39,22 +40,25 @@ type wantedRow struct{ step, i int }
 func (m *Model) newRunner(adapters []*Adapter) (*runner, error) {
 	r := &runner{adapters: adapters}
 	g := ggml.NewGraph()
-	r.logits = m.graph(g, adapters)
+	r.states, r.logits = m.graph(g, adapters)
 	var err error
 	if r.exec, err = ggml.Compile(g, m.pool, m.opt.batch, m.compileOptions()); err != nil {
 		return nil, err
 	}
+	r.batch.Until = r.until
 	r.batch.Each, r.score = func(first, n int) error { return r.each(m.pool, first, n) }, r.scoreRow
 	r.exec.Profile(m.profiling)
 	return r, nil
 }
 
-// graph builds the whole model, and returns its logits.
-func (m *Model) graph(g *ggml.Graph, adapters []*Adapter) *ggml.Tensor {
+// graph builds the whole model, and returns its logits and the states that they come from.
+func (m *Model) graph(g *ggml.Graph, adapters []*Adapter) (states, logits *ggml.Tensor) {
 	x := g.Select("result_embd", m.body(g, adapters))
-	logits := m.head(g, x, adapters)
+	states = g.Norm("result_norm", x, m.w.normF)
+	logits = m.head(g, states, adapters)
+	g.Keep(states)
 	g.Keep(logits)
-	return logits
+	return states, logits
 }
 
 func (m *Model) compileOptions() ggml.Options {
@@ -152,7 +156,7 @@ func (r *runner) run(ctx context.Context, steps []Step) error {
 		s := &steps[p.step]
 		s.Session.tokens = append(s.Session.tokens, s.IDs[s.Done:s.Done+p.n]...)
 		s.Done += p.n
-		s.Session.valid = s.Err == nil && s.Done == len(s.IDs) && s.wants(s.Done-1)
+		s.Session.valid = s.Err == nil && s.Done == len(s.IDs) && s.Logits != AllStates && s.wants(s.Done-1)
 	}
 	return nil
 }
@@ -197,7 +201,7 @@ func (r *runner) add(step, n int) {
 // wants reports whether the logits after token i are wanted.
 func (s *Step) wants(i int) bool {
 	switch s.Logits {
-	case AllLogits:
+	case AllLogits, AllStates:
 		return i >= s.First
 	case LastLogits:
 		return i+1 == len(s.IDs)
@@ -205,7 +209,16 @@ func (s *Step) wants(i int) bool {
 	return false
 }
 
-// each hands out the logits of n wanted rows from number first on.
+// until spares rows of which only the states are wanted the product with the output matrix,
+// unless others are in the same part.
+func (r *runner) until(first, n int) *ggml.Tensor {
+	if slices.ContainsFunc(r.output[first:first+n], func(w wantedRow) bool { return r.steps[w.step].Logits != AllStates }) {
+		return nil
+	}
+	return r.states
+}
+
+// each hands out the logits, or states, of n wanted rows from number first on.
 func (r *runner) each(pool *ggml.Pool, first, n int) error {
 	if slices.ContainsFunc(r.output[first:first+n], func(w wantedRow) bool { return r.steps[w.step].Score != nil }) {
 		r.first = first
@@ -215,7 +228,14 @@ func (r *runner) each(pool *ggml.Pool, first, n int) error {
 	}
 	for k := range n {
 		w := r.output[first+k]
-		s, logits := &r.steps[w.step], r.exec.Row(r.logits, k)
+		s := &r.steps[w.step]
+		if s.Logits == AllStates {
+			if s.Visit != nil && s.Err == nil {
+				s.Err = s.Visit(w.i, r.exec.Row(r.states, k))
+			}
+			continue
+		}
+		logits := r.exec.Row(r.logits, k)
 		if s.Logits == AllLogits && s.Visit != nil && s.Err == nil {
 			s.Err = s.Visit(w.i, logits)
 		}

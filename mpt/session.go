@@ -160,7 +160,8 @@ type EvalOptions struct {
 	Visit func(i int, logits []float32) error
 	// Score is the same for several tokens at the same time, see [Step].
 	Score func(i int, logits []float32) error
-	// Logits says which are computed: all from token First on if Visit or Score is set.
+	// Logits says which are computed: all from token First on if Visit or Score is set,
+	// or with AllStates the states that they come from, for Visit.
 	Logits Wanted
 	First  int
 	// Progress is told after every batch how many of the tokens are evaluated.
@@ -180,7 +181,7 @@ func (s *Session) EvalWith(ctx context.Context, ids []int32, opt EvalOptions) er
 		Session: s, IDs: ids, Logits: opt.Logits, First: opt.First,
 		Visit: opt.Visit, Score: opt.Score, Progress: opt.Progress,
 	}
-	if opt.Visit != nil || opt.Score != nil {
+	if (opt.Visit != nil || opt.Score != nil) && opt.Logits != AllStates {
 		s.step[0].Logits = AllLogits
 	}
 	if s.batcher != nil {

@@ -63,6 +63,7 @@ type Engine struct {
 
 	mu      sync.Mutex
 	inbox   []*request // submitted, not yet seen by the scheduler
+	calls   []func()   // that the scheduler is to make, see do
 	refuses error      // why no request is taken any more
 	queued  int        // requests that wait, those of the inbox too
 	seats   int        // sequences that run
@@ -162,6 +163,11 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
+	return e.enqueue(q)
+}
+
+// enqueue puts a request into the queue.
+func (e *Engine) enqueue(q *request) (*Stream, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.refuses != nil {
@@ -173,7 +179,7 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 	e.queued++
 	e.load.tokens += q.work()
 	e.inbox = append(e.inbox, q)
-	q.stop = context.AfterFunc(ctx, func() { e.cancel(q) })
+	q.stop = context.AfterFunc(q.ctx, func() { e.cancel(q) })
 	e.rouse()
 	return q.stream, nil
 }

@@ -87,6 +87,9 @@ func answer(s *Stream) string {
 				fmt.Fprintf(b, " %d:%x", x.ID, math.Float64bits(x.P))
 			}
 		}
+		for _, x := range ev.Embedding {
+			fmt.Fprintf(b, " %x", math.Float32bits(x))
+		}
 		fmt.Fprintf(b, " %s %v\n", ev.Why, ev.Err)
 	}
 	var all strings.Builder
@@ -144,6 +147,9 @@ func randomRequest(r *rand.Rand) Request {
 	q.Params.RepeatPenalty = 1 + float32(r.IntN(2))/4
 	if r.IntN(4) == 0 {
 		q.Params.Mirostat = 2
+	}
+	if r.IntN(6) == 0 {
+		q.Pooling = MeanPooling + Pooling(r.IntN(2))
 	}
 	return q
 }

@@ -19,6 +19,7 @@ type request struct {
 	ctx    context.Context
 	stop   func() bool // the watch over ctx
 	stream *Stream
+	lent   chan *mpt.Session // gets a copy of the evaluated prompt; nil: nobody wants it
 
 	cancelled atomic.Bool // by its context or its reader
 
@@ -27,6 +28,7 @@ type request struct {
 	done    int          // tokens of the prompt that are evaluated
 	choices []*choice    // from then on
 	echoed  []*Logprob   // of the prompt's tokens
+	pool    pool         // of their vectors
 	trail   trail        // of the entry of the cache that it began with
 	usage   Usage
 	arrived time.Time
@@ -62,6 +64,9 @@ func (e *Engine) check(r *Request) error {
 	if r.Adapters == nil {
 		r.Adapters = e.m.Adapters()
 	}
+	if r.Pooling != NoPooling {
+		r.N, r.MaxTokens, r.Echo, r.NoCache = 1, 0, false, true
+	}
 	vocab := e.m.Config().Vocab
 	switch {
 	case len(r.Prompt) == 0:
@@ -70,6 +75,8 @@ func (e *Engine) check(r *Request) error {
 		return bad("N", "%d choices: want 1 to %d", r.N, e.opt.Parallel)
 	case r.Logprobs < -1 || r.Logprobs > vocab:
 		return bad("Logprobs", "%d: want -1 to %d", r.Logprobs, vocab)
+	case r.Pooling < NoPooling || r.Pooling > LastPooling:
+		return bad("Pooling", "%d is not known", r.Pooling)
 	case r.Priority < -1 || r.Priority > 1:
 		return bad("Priority", "%d: want -1 to 1", r.Priority)
 	case len(r.Prompt) >= e.opt.ContextSize && (r.MaxTokens != 0 || len(r.Prompt) > e.opt.ContextSize):

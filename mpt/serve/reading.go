@@ -84,7 +84,10 @@ func (t *reading) step(n int) mpt.Step {
 	if n == t.left() {
 		st.Logits = mpt.LastLogits
 	}
-	if t.c == nil && t.q.Echo && t.q.Logprobs >= 0 {
+	switch {
+	case t.c == nil && t.q.Pooling != NoPooling:
+		t.embed(&st)
+	case t.c == nil && t.q.Echo && t.q.Logprobs >= 0:
 		done := t.done
 		st.Logits = mpt.AllLogits
 		st.Score = func(i int, logits []float32) error {
@@ -149,9 +152,18 @@ func (s *scheduler) answer(q *request) error {
 	if q.Echo {
 		q.tellPrompt()
 	}
+	if q.lent != nil {
+		if err := s.lend(q); err != nil {
+			return err
+		}
+	}
 	if q.MaxTokens == 0 {
 		for k := range q.N {
-			q.stream.put(Event{Choice: k, Token: mpt.Token{ID: -1}, Why: mpt.EndedLimit})
+			ev := Event{Choice: k, Token: mpt.Token{ID: -1}, Why: mpt.EndedLimit}
+			if q.Pooling != NoPooling {
+				ev.Embedding = q.pool.vector()
+			}
+			q.stream.put(ev)
 		}
 		s.end(q, nil)
 		return nil

@@ -37,6 +37,10 @@ type Request struct {
 	// events with Choice -1, before all others.
 	Echo bool
 
+	// Pooling, if set, has the prompt made into a vector, which comes in an event, and nothing
+	// else done: N, MaxTokens and Echo do not count, nor does the cache.
+	Pooling Pooling
+
 	// Adapters are the LoRA adapters to use; nil means those of the model.
 	Adapters []mpt.AdapterUse
 	// NewConstraint, if set, is asked once for every choice for what says which tokens may
@@ -70,6 +74,10 @@ type Event struct {
 
 	// Progress, if set, tells of the prompt.
 	Progress *Progress
+
+	// Embedding is what was asked for with Pooling, [mpt.Config].Embedding values. They are as
+	// the model has them: the vector has any length.
+	Embedding []float32
 
 	// Why is set in the last event of a choice. Err is set beside it if it is mpt.EndedError.
 	Why mpt.Reason

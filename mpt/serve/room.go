@@ -40,8 +40,10 @@ func (s *scheduler) makeRoom(steps int) {
 	if s.used() < had {
 		return
 	}
-	if s.disk != nil && s.disk.moving() {
-		s.disk.interrupt()
+	if moving := s.disk != nil && s.disk.moving(); moving || s.lent.Load() > 0 {
+		if moving {
+			s.disk.interrupt()
+		}
 		s.blocked = true // until these give their pages back
 		return
 	}

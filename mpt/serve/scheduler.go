@@ -28,7 +28,8 @@ type scheduler struct {
 	running []*choice  // those that a token is chosen for in every step
 	order   int        // of the last request that began
 
-	blocked bool // steps found no memory, which others will give back
+	lent    atomic.Int32 // sessions that others use, see lend
+	blocked bool         // steps found no memory, which others will give back
 	steps   []mpt.Step
 	parts   []part // what the steps are of
 	ready   []*choice
@@ -99,26 +100,34 @@ func (s *scheduler) run() {
 }
 
 // moving looks after the cache on disk. It reports whether anything is on its way from or to
-// it.
+// it, or others use sessions.
 func (s *scheduler) moving() bool {
+	lent := s.lent.Load() > 0
 	if s.disk == nil {
-		return false
+		return lent
 	}
 	if s.abort.Load() {
 		s.disk.stop.Store(true)
 	}
 	s.disk.save(&s.cache)
 	s.cache.saving = s.disk.saving
-	return s.disk.moving()
+	return s.disk.moving() || lent
 }
 
-// collect takes in what was submitted and what was fetched. It returns why nothing more will
-// come.
+// collect takes in what was submitted and what was fetched, and makes the calls that others
+// wait for. It returns why nothing more will come.
 func (s *scheduler) collect() error {
 	if s.disk != nil {
 		s.collectFetched()
 	}
 	e := s.e
+	e.mu.Lock()
+	calls := e.calls
+	e.calls = nil
+	e.mu.Unlock()
+	for _, call := range calls {
+		call()
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.live, s.waiting = append(s.live, e.inbox...), append(s.waiting, e.inbox...)

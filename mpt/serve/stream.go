@@ -95,7 +95,7 @@ func (s *Stream) take() (ev Event, ok, ended bool) {
 
 // size is about how much memory an event takes.
 func (ev *Event) size() int {
-	n := eventBytes + len(ev.Token.Text)
+	n := eventBytes + len(ev.Token.Text) + 4*len(ev.Embedding)
 	if ev.Logprob != nil {
 		n += 64 + 16*len(ev.Logprob.Top)
 	}

@@ -71,7 +71,7 @@ var may = map[string]string{
 	"scripts/templates":        "internal/check mpt/chat/jinja",
 	"cmd/mpt":                  "cmd/internal/cli",
 	"cmd/mpt-quantize":         "cmd/internal/cli",
-	"cmd/internal/server":      "mpt mpt/chat mpt/grammar mpt/serve mpt/talk mpt/tokenizer sampling",
+	"cmd/internal/server":      "internal/newfile mpt mpt/chat mpt/grammar mpt/serve mpt/talk mpt/tokenizer sampling",
 	"cmd/internal/batch":       "cmd/internal/server internal/newfile mpt/serve",
 	"cmd/internal/line":        "",
 	"cmd/internal/cli":         "bench cmd/internal/batch cmd/internal/line cmd/internal/server ggml gguf internal/newfile mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/eval mpt/grammar mpt/hub mpt/lora mpt/measure mpt/serve mpt/talk mpt/tokenizer quantize quantize/imatrix sampling",

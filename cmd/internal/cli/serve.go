@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mptgo/cmd/internal/server"
+	"mptgo/internal/newfile"
 	"mptgo/mpt"
 	"mptgo/mpt/serve"
 )
@@ -58,6 +59,7 @@ type serveFlags struct {
 	ping, timeout    int
 	drain, drainWait int
 	log              string
+	logText          bool
 	check            string
 
 	parallel, queue int
@@ -66,6 +68,9 @@ type serveFlags struct {
 	cacheOn         bool
 	cacheDir        string
 	cacheDisk       int
+
+	pooling, rate string
+	slotDir       string
 }
 
 func newServe() *cobra.Command {
@@ -88,6 +93,8 @@ func newServe() *cobra.Command {
 	fs.BoolVar(&f.cacheOn, "cache-prompt", true, "keep prefixes of prompts for later requests")
 	fs.StringVar(&f.cacheDir, "cache-dir", "", "keep prefixes in the `FOLDER`, too, for the next start")
 	fs.IntVar(&f.cacheDisk, "cache-disk", 4096, "`N` MiB of disk for them")
+	fs.StringVar(&f.slotDir, "slot-save-path", "", "have clients save and restore slots in the `FOLDER`")
+	fs.StringVar(&f.pooling, "pooling", "none", "`none|mean|last`: how the vectors of a text's tokens become its embedding")
 	f.format.add(cmd)
 	f.addHTTP(cmd)
 	f.sampling.add(fs)
@@ -102,6 +109,7 @@ func (f *serveFlags) addHTTP(cmd *cobra.Command) {
 	fs.StringVar(&f.prefix, "api-prefix", "", "`PATH` that all paths begin with")
 	fs.StringArrayVar(&f.keys, "api-key", nil, "`KEY` that clients have to give; may be given more than once")
 	fs.StringVar(&f.keyFile, "api-key-file", "", "`FILE` of keys, one a line")
+	fs.StringVar(&f.rate, "rate-limit", "", "`N` requests a minute for each key, or address; also N/s, N/h, N/d")
 	fs.StringVar(&f.cert, "ssl-cert-file", "", "`FILE` of a certificate, in PEM: serve https")
 	fs.StringVar(&f.certKey, "ssl-key-file", "", "`FILE` of its private key, in PEM")
 	fs.StringSliceVar(&f.hosts, "allowed-hosts", nil, "`NAMES` of this server, beside those of loopback, if it listens there")
@@ -114,6 +122,7 @@ func (f *serveFlags) addHTTP(cmd *cobra.Command) {
 	fs.IntVar(&f.drain, "drain", 30, "let running requests go on for `N` seconds at the end")
 	fs.IntVar(&f.drainWait, "drain-delay", 0, "go on serving for `N` seconds at the end, while /health says that it ends")
 	fs.StringVar(&f.log, "log-format", "text", "`text|json`")
+	fs.BoolVar(&f.logText, "log-text", false, "log prompts and answers, too")
 	fs.StringVar(&f.check, "check", "", "ask the server at `URL` whether it is ready, and end")
 }
 
@@ -169,6 +178,8 @@ func (f *serveFlags) checkNumbers() error {
 	switch {
 	case f.cacheDir != "" && (!f.cacheOn || f.cacheRAM == 0):
 		return errors.New("--cache-dir: what is kept there comes from the cache in memory, which is switched off")
+	case f.slotDir != "" && (!f.cacheOn || f.cacheRAM == 0):
+		return errors.New("--slot-save-path: what is restored goes to the cache in memory, which is switched off")
 	case f.cacheRAM > mostMiB:
 		return fmt.Errorf("--cache-ram %d: want at most %d", f.cacheRAM, mostMiB)
 	case f.cacheDisk > mostMiB:
@@ -206,11 +217,43 @@ func (f *serveFlags) config(cmd *cobra.Command) (server.Config, error) {
 	c.Prefix = strings.TrimRight(f.prefix, "/")
 	c.BodyTimeout, c.WriteWait = time.Duration(f.timeout)*time.Second, time.Duration(f.timeout)*time.Second
 	c.Ping = time.Duration(f.ping) * time.Second
+	c.LogText = f.logText
 	c.Metrics, c.Slots, c.Page = f.metrics, f.slots, f.page
+	if err := f.features(&c); err != nil {
+		return c, err
+	}
 	if len(keys) == 0 && !c.Loopback && !f.socket() {
 		note(cmd.ErrOrStderr(), "everybody who reaches %s may use this server: --api-key asks for a key", f.host)
 	}
 	return c, nil
+}
+
+// features sets what the server does only if it is asked to.
+func (f *serveFlags) features(c *server.Config) (err error) {
+	switch f.pooling {
+	case "none":
+	case "mean":
+		c.Pooling = serve.MeanPooling
+	case "last":
+		c.Pooling = serve.LastPooling
+	default:
+		return fmt.Errorf("--pooling %q: want none, mean or last", f.pooling)
+	}
+	if f.rate != "" {
+		if c.Rate, err = server.ParseRate(f.rate); err != nil {
+			return fmt.Errorf("--rate-limit: %w", err)
+		}
+	}
+	if f.slotDir != "" {
+		if err := os.MkdirAll(f.slotDir, 0o700); err != nil {
+			return fmt.Errorf("--slot-save-path: %w", err)
+		}
+		if err := newfile.Writable(filepath.Join(f.slotDir, "slot")); err != nil {
+			return fmt.Errorf("--slot-save-path: %w", err)
+		}
+	}
+	c.SlotDir = f.slotDir
+	return nil
 }
 
 // readKeys returns the keys of flags and of a file, in which # begins a comment.
@@ -245,11 +288,12 @@ func (f *serveFlags) serve(cmd *cobra.Command, s *server.Server, l net.Listener)
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
 	if f.cert != "" {
-		pair, err := tls.LoadX509KeyPair(f.cert, f.certKey)
+		c, err := server.LoadCertificate(f.cert, f.certKey, s.Log())
 		if err != nil {
-			return fmt.Errorf("--ssl-cert-file, --ssl-key-file: %w", err)
+			return err
 		}
-		h.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}}
+		h.TLSConfig = c.Config()
+		c.Watch(cmd.Context())
 	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
+
 	"time"
 	"unicode/utf8"
 
@@ -27,15 +27,8 @@ type happening struct {
 	err error
 }
 
-// group is what becomes of the prompts of a request.
-type group struct {
-	events chan happening
-	mu     sync.Mutex
-	usage  serve.Usage // of all that have ended
-}
-
 // run answers with what becomes of some requests, and tells the log what they took.
-func (m *served) run(r *http.Request, model string, list []serve.Request, answer func(*group) *apiError) *apiError {
+func (m *served) run(r *http.Request, w *wish, list []serve.Request, answer func(*group) *apiError) *apiError {
 	if x := fixedOf(r); x != nil {
 		x.limit(list)
 		if x.Plan != nil {
@@ -44,113 +37,13 @@ func (m *served) run(r *http.Request, model string, list []serve.Request, answer
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	g, err := m.begin(ctx, list)
+	g, err := m.begin(ctx, w.slot, list)
 	if err != nil {
 		return err
 	}
 	err = answer(g)
-	u := g.total()
-	note(r, "model", model, "queue_ms", u.Queue.Milliseconds(), "prompt_tokens", u.PromptTokens,
-		"cached_tokens", u.CachedTokens, "completion_tokens", u.CompletionTokens)
+	g.note(r, w.model, list)
 	return err
-}
-
-// begin submits requests. Their errors come before anything is answered: all of them are
-// checked, the first one as it is put into the queue.
-func (m *served) begin(ctx context.Context, list []serve.Request) (*group, *apiError) {
-	for _, r := range list[1:] {
-		if err := m.Engine.Check(r); err != nil {
-			return nil, errorOf(err)
-		}
-	}
-	first, err := m.Engine.Submit(ctx, list[0])
-	if err != nil {
-		return nil, errorOf(err)
-	}
-	g := &group{events: make(chan happening, 64)}
-	go g.run(ctx, m.Engine, list, first)
-	return g, nil
-}
-
-// run submits the other requests and hands on what happens to all.
-func (g *group) run(ctx context.Context, e *serve.Engine, list []serve.Request, first *serve.Stream) {
-	var wg sync.WaitGroup
-	turns := make(chan bool, atOnce)
-	for i, r := range list {
-		turns <- true
-		wg.Go(func() {
-			defer func() { <-turns }()
-			s, err := first, error(nil)
-			if i > 0 {
-				s, err = submitLater(ctx, e, r)
-			}
-			if err != nil {
-				g.send(ctx, happening{prompt: i, end: true, err: err})
-				return
-			}
-			g.follow(ctx, i, s)
-		})
-	}
-	wg.Wait()
-	close(g.events)
-}
-
-// submitLater waits for room in the queue: the request has been taken already.
-func submitLater(ctx context.Context, e *serve.Engine, r serve.Request) (*serve.Stream, error) {
-	for {
-		s, err := e.Submit(ctx, r)
-		var full *serve.QueueFullError
-		if !errors.As(err, &full) {
-			return s, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-// follow hands on the events of a stream.
-func (g *group) follow(ctx context.Context, i int, s *serve.Stream) {
-	defer s.Close()
-	for {
-		ev, ok := s.Next()
-		if !ok {
-			break
-		}
-		if !g.send(ctx, happening{prompt: i, Event: ev}) {
-			return
-		}
-	}
-	g.mu.Lock()
-	g.usage = add(g.usage, s.Usage())
-	g.mu.Unlock()
-	g.send(ctx, happening{prompt: i, end: true, err: s.Err()})
-}
-
-func (g *group) send(ctx context.Context, h happening) bool {
-	select {
-	case g.events <- h:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// total returns what all prompts took.
-func (g *group) total() serve.Usage {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.usage
-}
-
-func add(a, b serve.Usage) serve.Usage {
-	return serve.Usage{
-		PromptTokens: a.PromptTokens + b.PromptTokens, CachedTokens: a.CachedTokens + b.CachedTokens,
-		CompletionTokens: a.CompletionTokens + b.CompletionTokens,
-		Queue:            a.Queue + b.Queue, Prefill: a.Prefill + b.Prefill, Decode: a.Decode + b.Decode,
-	}
 }
 
 // scored is a token of an answer.
@@ -165,6 +58,7 @@ type scored struct {
 type answered struct {
 	text   strings.Builder
 	echo   int // bytes of the prompt's text
+	echoed int // of tokens, those of the prompt
 	tokens []scored
 	ids    []int32
 	why    mpt.Reason
@@ -209,7 +103,7 @@ func (a *answered) add(m *served, ev serve.Event) {
 		a.tokens = append(a.tokens, m.scored(ev, a.echo))
 	}
 	if ev.Choice < 0 {
-		a.echo = a.text.Len()
+		a.echo, a.echoed = a.text.Len(), len(a.tokens)
 	}
 	if ev.Why != mpt.NotEnded {
 		a.why, a.stop = ev.Why, ev.Stop

@@ -41,7 +41,7 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) *apiError {
 		return f.err
 	}
 	w.Header().Set("Request-Id", aboutOf(r).id)
-	return m.run(r, a.model, []serve.Request{a.Request}, func(g *group) *apiError {
+	return m.run(r, &a.wish, []serve.Request{a.Request}, func(g *group) *apiError {
 		if a.stream {
 			a.send(s, w, g)
 			return nil

@@ -24,7 +24,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) *apiErr
 	}
 	a := &chatAnswer{m: m, wish: x, object: "chat.completion", fixed: fixedOf(r)}
 	a.id, a.created = a.fixed.name("chatcmpl-"), a.fixed.created()
-	return m.run(r, x.model, []serve.Request{x.Request}, func(g *group) *apiError {
+	return m.run(r, &x, []serve.Request{x.Request}, func(g *group) *apiError {
 		if x.stream && a.fixed == nil {
 			s.streamChat(w, a, g)
 			return nil

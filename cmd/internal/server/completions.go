@@ -23,11 +23,14 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) *apiError {
 	list := make([]serve.Request, len(prompts))
 	for i, p := range prompts {
 		list[i] = x.Request
-		list[i].Prompt = p
+		list[i].Prompt, list[i].N = p, x.best
+		if x.best > x.N {
+			list[i].Logprobs = max(x.Logprobs, 0)
+		}
 	}
 	a := &textAnswer{chatAnswer{m: m, wish: x, object: "text_completion", fixed: fixedOf(r)}, len(prompts)}
 	a.id, a.created = a.fixed.name("cmpl-"), a.fixed.created()
-	return m.run(r, x.model, list, func(g *group) *apiError {
+	return m.run(r, &x, list, func(g *group) *apiError {
 		if x.stream && a.fixed == nil {
 			s.streamText(w, a, g)
 			return nil
@@ -49,9 +52,7 @@ func (s *Server) readCompletion(f *fields, m *served, r *http.Request) (wish, []
 	if f.text("suffix") != "" {
 		f.fail("suffix", "texts between two others are not supported")
 	}
-	if best := f.whole("best_of", int64(x.N), 1, mostChoices); best != int64(x.N) {
-		f.fail("best_of", "%d of %d choices: a choice of the best is not supported", x.N, best)
-	}
+	x.best = readBest(f, m, x.N, x.stream && fixedOf(r) == nil)
 	more := readTokens(f, "continue_tokens", m)
 	x.constrain(f, m, more)
 	prompts := readPrompts(f, m)
@@ -62,38 +63,43 @@ func (s *Server) readCompletion(f *fields, m *served, r *http.Request) (wish, []
 }
 
 // readPrompts reads a string, strings, tokens, or lists of tokens.
-func readPrompts(f *fields, m *served) (prompts [][]int32) {
-	switch v := f.all["prompt"].(type) {
+func readPrompts(f *fields, m *served) [][]int32 { return readTokenLists(f, m, "prompt", m.encode) }
+
+// readTokenLists does it for a field of some name, whose strings become tokens by encode.
+func readTokenLists(
+	f *fields, m *served, name string, encode func(f *fields, path, text string) []int32,
+) (texts [][]int32) {
+	switch v := f.all[name].(type) {
 	case nil:
-		f.fail("prompt", "it is missing")
+		f.fail(name, "it is missing")
 	case string:
-		prompts = append(prompts, m.encode(f, "prompt", v))
+		texts = append(texts, encode(f, name, v))
 	case []any:
 		if len(v) == 0 {
-			f.fail("prompt", "the list is empty")
+			f.fail(name, "the list is empty")
 			return nil
 		}
 		if _, tokens := wholeNumber(v[0]); tokens {
-			return [][]int32{tokensOf(f, "prompt", v, m)}
+			return [][]int32{tokensOf(f, name, v, m)}
 		}
-		for i, p := range v {
-			path := fmt.Sprintf("prompt[%d]", i)
-			switch p := p.(type) {
+		for i, x := range v {
+			path := fmt.Sprintf("%s[%d]", name, i)
+			switch x := x.(type) {
 			case string:
-				prompts = append(prompts, m.encode(f, path, p))
+				texts = append(texts, encode(f, path, x))
 			case []any:
-				if len(p) == 0 {
+				if len(x) == 0 {
 					f.fail(path, "the list is empty")
 				}
-				prompts = append(prompts, tokensOf(f, path, p, m))
+				texts = append(texts, tokensOf(f, path, x, m))
 			default:
-				f.fail(path, "want a string or a list of tokens, not %s", kind(p))
+				f.fail(path, "want a string or a list of tokens, not %s", kind(x))
 			}
 		}
 	default:
-		f.fail("prompt", "want a string, strings, or tokens, not %s", kind(v))
+		f.fail(name, "want a string, strings, or tokens, not %s", kind(v))
 	}
-	return prompts
+	return texts
 }
 
 // encode returns the tokens of a prompt. An empty one is the token that a text begins after.
@@ -119,15 +125,18 @@ type textAnswer struct {
 }
 
 func (s *Server) wholeText(w http.ResponseWriter, a *textAnswer, g *group) *apiError {
-	all, err := g.collect(a.m, a.prompts, a.N)
+	all, err := g.collect(a.m, a.prompts, a.best)
 	if err != nil {
 		return err
 	}
 	choices := []any{}
-	for i := range all {
-		c := &all[i]
-		choices = append(choices, map[string]any{"index": i, "text": readable(c.text.String()),
-			"logprobs": a.oldLogprobs(c.tokens, place{}, c.text.String()), "finish_reason": finish(c.why)})
+	for i, c := range best(all, a.best, a.N) {
+		v := map[string]any{"index": i, "text": readable(c.text.String()),
+			"logprobs": a.oldLogprobs(c.tokens, place{}, c.text.String()), "finish_reason": finish(c.why)}
+		if a.best > a.N {
+			v["seed"] = a.seed + uint64(c.made) // with which the choice comes alone
+		}
+		choices = append(choices, v)
 	}
 	writeJSON(w, http.StatusOK, a.whole(choices, g.total()))
 	return nil

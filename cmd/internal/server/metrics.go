@@ -18,6 +18,7 @@ import (
 var (
 	firstBuckets = []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}
 	tokenBuckets = []float64{0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5}
+	maskBuckets  = []float64{0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1}
 	countBuckets = []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000}
 )
 
@@ -28,8 +29,8 @@ type metrics struct {
 	model    atomic.Pointer[served]
 	requests *prometheus.CounterVec
 
-	first, between, whole, queue, prefill, decode, step prometheus.Observer
-	prompt, generated                                   prometheus.Observer
+	first, between, whole, queue, prefill, decode, step, mask prometheus.Observer
+	prompt, generated                                         prometheus.Observer
 }
 
 func newMetrics() *metrics {
@@ -39,6 +40,7 @@ func newMetrics() *metrics {
 	m.requests = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "mpt_http_requests_total", Help: "HTTP requests by path and status."}, []string{"path", "status"})
 	m.registry.MustRegister(m.requests)
+	m.mask = m.histogram("mpt_grammar_mask_seconds", "Finding the tokens that a grammar allows, for one token.", maskBuckets)
 	m.step = m.histogram("mpt_step_seconds", "Time of a step.", tokenBuckets)
 	m.first = m.histogram("vllm:time_to_first_token_seconds", "From arrival to the first token.", firstBuckets)
 	m.between = m.histogram("vllm:inter_token_latency_seconds", "Between two tokens of an answer.", tokenBuckets)
@@ -67,6 +69,7 @@ func (m *metrics) request(path string, status int) {
 	for i := range routes {
 		if _, ok := routes[i].matches(path); ok {
 			known = routes[i].path
+			break
 		}
 	}
 	if known == "other" && pageFiles()[path] != nil {

@@ -120,6 +120,9 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) *apiError {
 	if err != nil {
 		return err
 	}
+	if err := s.throttle.check(w, r, route); err != nil {
+		return err
+	}
 	r.SetPathValue("id", rest)
 	return route.answer(s, w, r)
 }
@@ -152,7 +155,8 @@ func (s *Server) checkOrigin(w http.ResponseWriter, r *http.Request) *apiError {
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Add("Vary", "Origin")
 	h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
-	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Request-Id, Retry-After")
+	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Request-Id, Retry-After, "+
+		"X-Ratelimit-Limit-Requests, X-Ratelimit-Remaining-Requests, X-Ratelimit-Reset-Requests")
 	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
 		h.Set("Access-Control-Allow-Headers", asked)
 	}

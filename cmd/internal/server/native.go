@@ -40,14 +40,14 @@ func (s *Server) completion(w http.ResponseWriter, r *http.Request) *apiError {
 	}
 	x.Prompt = prompt
 	a := &nativeAnswer{m: m, wish: x}
-	return m.run(r, x.model, []serve.Request{x.Request}, func(g *group) *apiError {
+	return m.run(r, &x, []serve.Request{x.Request}, func(g *group) *apiError {
 		if x.stream {
 			a.stream(s, w, g)
 			return nil
 		}
 		all, err := g.collect(m, 1, 1)
 		if err == nil {
-			writeJSON(w, http.StatusOK, a.whole(&all[0], g.total()))
+			writeJSON(w, http.StatusOK, a.whole(&all[0], g))
 		}
 		return err
 	})
@@ -78,13 +78,14 @@ type nativeAnswer struct {
 	wish
 }
 
-func (a *nativeAnswer) whole(c *answered, u serve.Usage) map[string]any {
+func (a *nativeAnswer) whole(c *answered, g *group) map[string]any {
+	u := g.total()
 	v := map[string]any{
 		"content": readable(c.text.String()), "tokens": c.ids, "stop": true, "stop_type": stopType(c.why),
 		"stopping_word":    c.stop,
 		"tokens_predicted": u.CompletionTokens, "tokens_evaluated": u.PromptTokens, "tokens_cached": u.CachedTokens,
 		"truncated": false,
-		"timings":   timings(u), "generation_settings": a.settings(), "model": a.model, "index": 0, "id_slot": -1,
+		"timings":   timings(u), "generation_settings": a.settings(), "model": a.model, "index": 0, "id_slot": g.slotID(),
 		"prompt": a.m.Engine.Model().Tokenizer().Decode(a.Prompt), "system_fingerprint": a.m.fingerprint,
 	}
 	if c.ids == nil {
@@ -130,7 +131,7 @@ func (a *nativeAnswer) stream(s *Server, w http.ResponseWriter, g *group) {
 			return
 		case h.end:
 			c.trim()
-			last := a.whole(&c, g.total())
+			last := a.whole(&c, g)
 			last["content"], last["tokens"] = "", []int32{}
 			e.data(last)
 			return

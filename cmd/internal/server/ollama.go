@@ -158,11 +158,16 @@ func (a *ollamaAnswer) readOptions(s *Server, f *fields) {
 		o.fail("num_predict", "0: want at least 1, or -1 for no limit")
 	}
 	a.Stop = readStops(o, "stop")
-	most := a.m.Engine.Options().ContextSize
+	checkContext(o, a.m)
+	f.take(o)
+}
+
+// checkContext refuses options that want a longer context than there is.
+func checkContext(o *fields, m *served) {
+	most := m.Engine.Options().ContextSize
 	if n := o.whole("num_ctx", 0, 0, 1<<31-1); n > int64(most) {
 		o.fail("num_ctx", "%d: the context is %d tokens: ask for less, or start the server with -c %d", n, most, n)
 	}
-	f.take(o)
 }
 
 // ollamaAnswer is an answer in Ollama's form.
@@ -186,7 +191,7 @@ func (a *ollamaAnswer) answer(s *Server, w http.ResponseWriter, r *http.Request,
 		writeJSON(w, http.StatusOK, v)
 		return nil
 	}
-	return a.m.run(r, a.model, []serve.Request{a.Request}, func(g *group) *apiError {
+	return a.m.run(r, &a.wish, []serve.Request{a.Request}, func(g *group) *apiError {
 		if a.stream {
 			a.send(s, w, g)
 			return nil

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"mptgo/mpt/serve"
 )
 
 // ollamaAPI is the version of Ollama whose API this is: clients compare it with what they need.
@@ -23,7 +25,7 @@ func (s *Server) ollamaVersion(w http.ResponseWriter, r *http.Request) *apiError
 // ollamaTags lists the models that there are.
 func (s *Server) ollamaTags(w http.ResponseWriter, r *http.Request) *apiError {
 	return s.ollamaList(w, func(m *served, v map[string]any) {
-		v["modified_at"], v["capabilities"] = m.created.UTC().Format(time.RFC3339Nano), capabilities
+		v["modified_at"], v["capabilities"] = m.created.UTC().Format(time.RFC3339Nano), s.capabilities()
 	})
 }
 
@@ -55,7 +57,13 @@ func (s *Server) ollamaList(w http.ResponseWriter, more func(*served, map[string
 	return nil
 }
 
-var capabilities = []string{"completion"}
+// capabilities are what Ollama's clients want to know of a model.
+func (s *Server) capabilities() []string {
+	if s.c.Pooling == serve.NoPooling {
+		return []string{"completion"}
+	}
+	return []string{"completion", "embedding"}
+}
 
 // details are what Ollama tells of a model.
 func (m *served) details() map[string]any {
@@ -100,7 +108,7 @@ func (s *Server) ollamaShow(w http.ResponseWriter, r *http.Request) *apiError {
 	parameters := s.ollamaParameters(m)
 	writeJSON(w, http.StatusOK, map[string]any{
 		"details": m.details(), "model_info": m.info(verbose), "template": m.Engine.Model().Tokenizer().ChatTemplate(),
-		"parameters": strings.Join(parameters, "\n"), "capabilities": capabilities,
+		"parameters": strings.Join(parameters, "\n"), "capabilities": s.capabilities(),
 		"modelfile":   "FROM " + m.Names[0] + "\nPARAMETER " + strings.Join(parameters, "\nPARAMETER ") + "\n",
 		"modified_at": m.created.UTC().Format(time.RFC3339Nano),
 	})

@@ -33,9 +33,11 @@ type wish struct {
 	stream bool
 	usage  bool // a chunk with the usage at the end of a stream
 	model  string
+	best   int              // choices that are made, of which N are the answer, see readBest
 	shape  *grammar.Grammar // of answers; nil: any
 
 	shapeField string // that has told the shape
+	slot       int    // that the sequence is to be kept in, or noSlot
 
 	ctx context.Context // of the HTTP request
 }
@@ -55,8 +57,17 @@ func (s *Server) readOwn(f *fields, m *served, r *http.Request) wish {
 	w.Key = aboutOf(r).key
 	w.Logprobs = -1
 	w.Adapters = readAdapters(f, m)
+	w.slot = readSlot(f, m)
 	refuseTools(f)
 	return w
+}
+
+// readSlot reads id_slot, which says something only where slots are saved.
+func readSlot(f *fields, m *served) int {
+	if m.slots == nil {
+		return noSlot
+	}
+	return int(f.whole("id_slot", noSlot, noSlot, int64(len(m.slots.last)-1)))
 }
 
 // readWish reads the fields that OpenAI's and llama.cpp's requests share.

@@ -31,13 +31,27 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request) *apiError {
 	if f.err != nil {
 		return f.err
 	}
-	return m.run(r, a.model, []serve.Request{a.Request}, func(g *group) *apiError {
+	return m.run(r, &a.wish, []serve.Request{a.Request}, func(g *group) *apiError {
 		if a.stream {
 			a.send(s, w, g)
 			return nil
 		}
 		return m.whole(w, g, func(c *answered) any { return a.ended(c, g.total()) })
 	})
+}
+
+// responseTokens is OpenAI's /v1/responses/input_tokens: how many tokens a request would read.
+func (s *Server) responseTokens(w http.ResponseWriter, r *http.Request) *apiError {
+	f, m, err := s.receive(w, r)
+	if err != nil {
+		return err
+	}
+	a := s.readResponses(f, m, r)
+	if f.err != nil {
+		return f.err
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"object": "response.input_tokens", "input_tokens": len(a.Prompt)})
+	return nil
 }
 
 // readResponses reads a request.

@@ -167,3 +167,27 @@ func TestResponsesError(t *testing.T) {
 		t.Errorf("the end of the server is %v", code)
 	}
 }
+
+// How many tokens a request has is what its answer says, and nothing is evaluated for it.
+func TestResponseTokens(t *testing.T) {
+	s, h := start(t, serve.Options{})
+	for _, body := range []string{
+		`{"input":"Hello"}`, `{"input":[{"role":"user","content":[{"type":"input_text","text":"Hello"}]}],"instructions":"Be kind.","model":"alias"}`,
+	} {
+		before := s.model.Load().Engine.Stats().PromptTokens
+		status, b, _ := post(t, h.URL+"/v1/responses/input_tokens", body)
+		v := object(t, b)
+		if status != 200 || v["object"] != "response.input_tokens" || s.model.Load().Engine.Stats().PromptTokens != before {
+			t.Errorf("%s: %d %s", body, status, b)
+		}
+		_, b, _ = post(t, h.URL+"/v1/responses", strings.TrimSuffix(body, "}")+`,"max_output_tokens":1}`)
+		if n := at(object(t, b), "usage.input_tokens"); n != v["input_tokens"] || n == 0.0 {
+			t.Errorf("%s: %v tokens, the answer says %v", body, v["input_tokens"], n)
+		}
+	}
+	for body, param := range map[string]string{`{}`: "input", `{"input":[]}`: "input", `{"input":"a","tools":[{}]}`: "tools", `{"input":"a","conversation":"c"}`: "conversation"} {
+		status, b, head := post(t, h.URL+"/v1/responses/input_tokens", body)
+		code := map[string]string{"tools": "tools_not_supported"}[param]
+		checkError(t, body, "/v1/responses/input_tokens", status, 400, code, param, b, head)
+	}
+}

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"mptgo/mpt"
 	"mptgo/mpt/chat"
 	"mptgo/mpt/serve"
@@ -33,7 +35,10 @@ type Config struct {
 	Defaults sampling.Params // of requests that say nothing else
 	Fixed    bool            // whether the seed of Defaults is meant, not one drawn for each request
 
+	Pooling serve.Pooling // how texts become vectors; none: requests for them are refused
+
 	Keys         []string // API keys; none: everybody may ask
+	Rate         Rate     // of each key, or address where there are no keys
 	AllowedHosts []string // beside those of loopback
 	Loopback     bool     // listens on loopback alone: other hosts are refused
 	Origins      []string // that pages may ask from, beside loopback; "*": any
@@ -45,9 +50,11 @@ type Config struct {
 	Ping        time.Duration // silence in a stream; negative: no pings
 	Metrics     bool
 	Slots       bool
-	Page        bool // show the page to browsers
+	SlotDir     string // a folder that slots are saved in; "": they are not
+	Page        bool   // show the page to browsers
 
-	Log *slog.Logger
+	Log     *slog.Logger
+	LogText bool // prompts and answers, too
 }
 
 // DefaultConfig returns the defaults.
@@ -60,12 +67,13 @@ func DefaultConfig() Config {
 
 // Server answers requests. It is an [http.Handler].
 type Server struct {
-	c       Config
-	model   atomic.Pointer[served]
-	state   atomic.Pointer[string] // why not: "loading", "draining"; nil: ready
-	leaving atomic.Bool            // health says so, but requests are served
-	metrics *metrics
-	handler http.Handler
+	c        Config
+	model    atomic.Pointer[served]
+	state    atomic.Pointer[string] // why not: "loading", "draining"; nil: ready
+	leaving  atomic.Bool            // health says so, but requests are served
+	metrics  *metrics
+	throttle throttle
+	handler  http.Handler
 }
 
 // served is a model with what is derived from it.
@@ -75,13 +83,16 @@ type served struct {
 	fingerprint string
 	digest      string // of the model file, 64 digits
 	shapes      *shapes
+	slots       *slots // nil: they are not saved
 	stopIDs     []int32
 	stops       []string
+	logText     bool
+	maskTime    prometheus.Observer // of grammars, for a token
 }
 
 // New returns a server that answers that it is loading until [Server.Serve].
 func New(c Config) *Server {
-	s := &Server{c: c, metrics: newMetrics()}
+	s := &Server{c: c, metrics: newMetrics(), throttle: throttle{rate: c.Rate}}
 	loading := "loading"
 	s.state.Store(&loading)
 	s.handler = s.build()
@@ -96,7 +107,7 @@ func (s *Server) Log() *slog.Logger { return s.c.Log }
 
 // Serve begins to answer with a model.
 func (s *Server) Serve(m Model) error {
-	x := &served{Model: m, created: time.Now()}
+	x := &served{Model: m, created: time.Now(), logText: s.c.LogText, maskTime: s.metrics.mask}
 	model := m.Engine.Model()
 	print, err := model.Fingerprint()
 	if err != nil {
@@ -111,6 +122,9 @@ func (s *Server) Serve(m Model) error {
 	}
 	x.fingerprint = "fp_" + hex.EncodeToString(h.Sum(nil))[:12]
 	x.shapes = newShapes(model)
+	if s.c.SlotDir != "" {
+		x.slots = newSlots(m.Engine.Options().Parallel)
+	}
 	x.stopIDs, x.stops = talk.Stops(m.Format, model.Tokenizer())
 	s.model.Store(x)
 	s.metrics.serve(x)

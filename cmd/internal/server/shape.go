@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"mptgo/mpt"
 	"mptgo/mpt/grammar"
@@ -275,5 +278,18 @@ func (w *wish) constrain(f *fields, m *served, begun []int32) {
 			return
 		}
 	}
-	w.NewConstraint = func() mpt.Constraint { return first.Clone() }
+	w.NewConstraint = func() mpt.Constraint { return &timed{first.Clone(), m.maskTime} }
+}
+
+// timed tells how long it takes to find out which tokens may follow.
+type timed struct {
+	*grammar.Matcher
+	took prometheus.Observer
+}
+
+func (t *timed) Allow(allowed []uint64) error {
+	begun := time.Now()
+	err := t.Matcher.Allow(allowed)
+	t.took.Observe(time.Since(begun).Seconds())
+	return err
 }

@@ -1,0 +1,93 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"mptgo/mpt/serve"
+)
+
+// Each key has so many requests, which come back as time goes by. What has the model do nothing
+// is not counted.
+func TestRateLimit(t *testing.T) {
+	_, h := start(t, serve.Options{}, func(c *Config) { c.Keys, c.Rate = []string{"one", "two"}, Rate{3, time.Hour} })
+	ask := func(path, key string) (int, []byte, http.Header) {
+		return post(t, h.URL+path, `{"prompt":"Once","max_tokens":1}`, "Authorization", "Bearer "+key)
+	}
+	for i := range 3 {
+		if status, b, _ := ask("/tokenize", "one"); status != 200 {
+			t.Fatalf("%s", b)
+		}
+		status, b, head := ask("/v1/completions", "one")
+		if status != 200 || head.Get("x-ratelimit-limit-requests") != "3" || head.Get("x-ratelimit-remaining-requests") != fmt.Sprint(2-i) {
+			t.Errorf("request %d: %d %s %v", i, status, b, head)
+		}
+		reset, err := time.ParseDuration(head.Get("x-ratelimit-reset-requests"))
+		if most := time.Duration(i+1) * 20 * time.Minute; err != nil || reset > most || reset < most-time.Minute {
+			t.Errorf("request %d: all are back in %v, %v", i, reset, err)
+		}
+	}
+	status, b, head := ask("/v1/completions", "one")
+	checkError(t, "too many", "/v1/completions", status, 429, "rate_limit_exceeded", "", b, head)
+	if after, err := strconv.Atoi(head.Get("Retry-After")); err != nil || after < 19*60 || after > 20*60 || !strings.Contains(string(b), "3 requests an hour") {
+		t.Errorf("again after %d, %v: %s", after, err, b)
+	}
+	if ms, err := strconv.Atoi(head.Get("Retry-After-Ms")); err != nil || ms < 19*60_000 || ms > 20*60_000 {
+		t.Errorf("again after %d ms, %v", ms, err)
+	}
+	for path, form := range map[string]string{"/api/chat": `{"error":"more than`, "/v1/messages": `"type":"rate_limit_error"`} {
+		if status, b, _ := ask(path, "one"); status != 429 || !strings.Contains(string(b), form) {
+			t.Errorf("%s: %d %s", path, status, b)
+		}
+	}
+	if status, b, _ := ask("/v1/completions", "two"); status != 200 {
+		t.Errorf("another key: %d %s", status, b)
+	}
+	if status, _, head := send(t, "GET", h.URL+"/v1/models", nil, "Authorization", "Bearer one"); status != 200 || head.Get("x-ratelimit-limit-requests") != "" {
+		t.Errorf("models: %d %v", status, head)
+	}
+}
+
+func TestRateComesBack(t *testing.T) {
+	l := &throttle{rate: Rate{2, time.Second}}
+	now := time.Now()
+	b := l.bucket("k", now)
+	for i, want := range []bool{true, true, false} {
+		if got := b.AllowN(now, 1); got != want {
+			t.Errorf("request %d: %v", i, got)
+		}
+	}
+	if b = l.bucket("k", now); b.AllowN(now.Add(490*time.Millisecond), 1) || !b.AllowN(now.Add(510*time.Millisecond), 1) {
+		t.Error("one comes back in half a second")
+	}
+	if x, y := subscriber("2001:db8::1"), subscriber("2001:db8::ffff:2"); x != y || x == subscriber("2001:db8:0:1::1") {
+		t.Errorf("%s and %s", x, y)
+	}
+	if subscriber("10.0.0.1") == subscriber("10.0.0.2") || subscriber("key 1") != "key 1" {
+		t.Error("addresses of version 4, and keys, stand for themselves")
+	}
+	for i := range 2 * mostBuckets {
+		l.bucket(fmt.Sprint("key ", i), now)
+	}
+	if len(l.by) > mostBuckets {
+		t.Errorf("%d keys are remembered", len(l.by))
+	}
+}
+
+func TestParseRate(t *testing.T) {
+	for text, want := range map[string]Rate{"60": {60, time.Minute}, "5/s": {5, time.Second}, "60/m": {60, time.Minute}, "1000/h": {1000, time.Hour},
+		"1/d": {1, 24 * time.Hour}} {
+		if got, err := ParseRate(text); err != nil || got != want {
+			t.Errorf("%s is %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "0", "-1", "x", "5/", "5/w", "/s", "5/s/s", "1.5", "9999999999999", "5 /s"} {
+		if got, err := ParseRate(text); err == nil || !strings.Contains(err.Error(), "requests a minute") {
+			t.Errorf("%q is %v, %v", text, got, err)
+		}
+	}
+}

@@ -37,6 +37,36 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// What is off unless it is asked for.
+func TestServeFeatures(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "slots")
+	url, end := startServe(t, "--port", "0", "-c", "256", "--pooling", "mean", "--rate-limit", "3/h", "--slot-save-path", dir)
+	for _, x := range []struct {
+		path, body string
+		status     int
+	}{
+		{"/v1/embeddings", `{"input":"a"}`, 200},
+		{"/completion", `{"prompt":"Once upon a time","n_predict":1,"id_slot":0}`, 200},
+		{"/slots/0?action=save", `{"filename":"a"}`, 200},
+		{"/v1/embeddings", `{"input":"a"}`, 429},
+	} {
+		a, err := http.Post(url+x.path, "", strings.NewReader(x.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, _ := io.ReadAll(a.Body); a.StatusCode != x.status {
+			t.Errorf("%s: %s %s", x.path, a.Status, b)
+		}
+		a.Body.Close()
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 || files[0].Name() != "a" {
+		t.Errorf("%v, %v", files, err)
+	}
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+}
+
 // startServe runs mpt serve until end is called, which returns its error.
 func startServe(t *testing.T, args ...string) (url string, end func() error) {
 	t.Helper()
@@ -147,6 +177,10 @@ func TestServeRefuses(t *testing.T) {
 		{[]string{"--cache-ram", "-2"}, "--cache-ram"},
 		{[]string{"--sse-ping-interval", "0"}, "--sse-ping-interval"},
 		{[]string{"--drain", "-1"}, "--drain"},
+		{[]string{"--pooling", "max"}, "--pooling"},
+		{[]string{"--rate-limit", "often"}, "--rate-limit"},
+		{[]string{"--slot-save-path", empty}, "--slot-save-path"},
+		{[]string{"--slot-save-path", "slots", "--cache-ram", "0"}, "--slot-save-path"},
 		{[]string{"--api-prefix", "llm"}, "--api-prefix"},
 		{[]string{"--port", "0", "-np", "100000"}, "parallel"},
 		{[]string{"--port", "0", "-m", "none.gguf"}, "none.gguf"},

@@ -12,7 +12,7 @@ export default async function ollama(url, key, messages) {
   assert.match((await c.version()).version, /^\d+\.\d+\.\d+$/);
   const shown = await c.show({ model });
   assert.equal(shown.details.family, 'mpt');
-  assert.deepEqual(shown.capabilities, ['completion']);
+  assert.deepEqual(shown.capabilities, ['completion', 'embedding']);
 
   const ask = { model, messages, options: { num_predict: 24, seed: 7 } };
   const whole = await c.chat(ask);
@@ -40,13 +40,22 @@ export default async function ollama(url, key, messages) {
   const json = await c.chat({ ...ask, format: 'json', options: { num_predict: 200, seed: 1, temperature: 0 } });
   assert.ok(json.message.content.startsWith('{'));
 
+  const { embeddings, prompt_eval_count } = await c.embed({ model, input: ['A dog.', 'A cat.'], truncate: true });
+  const base = await fetch(url + '/v1/embeddings', {
+    method: 'POST', headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' }, body: JSON.stringify({ input: 'A cat.' }),
+  });
+  assert.deepEqual(embeddings[1], (await base.json()).data[0].embedding);
+  assert.ok(embeddings.length === 2 && prompt_eval_count > 3);
+  assert.deepEqual((await c.embed({ model, input: '' })).embeddings, []);
+  assert.equal((await c.embeddings({ model, prompt: 'A dog.' })).embedding.length, embeddings[0].length);
+
   const refused = (status, what) => (e) => e.name === 'ResponseError' && e.status_code === status && e.error.includes(what);
   await assert.rejects(c.chat({ ...ask, model: 'llama3' }), refused(404, 'llama3'));
   await assert.rejects(c.chat({ ...ask, stream: true, options: { temperature: -1 } }), refused(400, 'options.temperature'));
   await assert.rejects(c.chat({ ...ask, tools: [{ type: 'function', function: { name: 'f' } }] }), refused(400, 'tools'));
   await assert.rejects(c.pull({ model: 'llama3' }), refused(501, 'mpt pull'));
   await assert.rejects(c.delete({ model }), refused(501, 'mpt serve'));
-  await assert.rejects(c.embed({ model, input: 'a' }), refused(501, 'embeddings'));
+  await assert.rejects(c.embed({ model, input: 'word '.repeat(3000) }), refused(400, 'context size'));
   await assert.rejects(new Ollama({ host: url }).list(), refused(401, 'API key'));
 
   const stream = await c.chat({ ...ask, stream: true, ignore_eos: true, options: { num_predict: 900, temperature: 0 } });

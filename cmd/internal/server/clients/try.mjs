@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import OpenAI4 from 'openai4';
 import OpenAI6 from 'openai6';
-import { ChatOpenAI } from '@langchain/openai';
+import { ChatOpenAI, OpenAIEmbeddings } from '@langchain/openai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { generateText, streamText } from 'ai';
+import { embedMany, generateText, streamText } from 'ai';
 import anthropic from './anthropic.mjs';
 import ollama from './ollama.mjs';
 import responses from './responses.mjs';
@@ -45,6 +45,16 @@ async function openai(OpenAI) {
   }
   assert.ok(typed.length > 3);
 
+  const best = await c.completions.create({ model: '', prompt: 'Once', max_tokens: 5, n: 1, best_of: 4, temperature: 1 });
+  assert.equal(best.choices.length, 1);
+  assert.equal(best.usage.completion_tokens, 20);
+
+  const vectors = await c.embeddings.create({ model: 'mpt-stories', input: ['A dog.', 'A cat.'] }); // as base64, where the client does so
+  const floats = await c.embeddings.create({ model: 'mpt-stories', input: 'A cat.', encoding_format: 'float' });
+  assert.deepEqual(Array.from(vectors.data[1].embedding, Math.fround), floats.data[0].embedding.map(Math.fround));
+  assert.equal(vectors.usage.prompt_tokens, vectors.usage.total_tokens);
+  await assert.rejects(c.embeddings.create({ model: 'mpt-stories', input: ['a', ''] }), (e) => e instanceof OpenAI.BadRequestError && e.param === 'input[1]');
+
   assert.ok((await c.models.list()).data.some((m) => m.id === 'mpt-stories'));
   assert.equal((await c.models.retrieve('mpt-stories')).id, 'mpt-stories');
 
@@ -68,6 +78,11 @@ async function langchain(useResponsesApi) {
   let text = '';
   for await (const chunk of await m.stream('Tell me a story about a dog.')) text += chunk.text;
   assert.equal(text, whole.text);
+  if (useResponsesApi) return;
+  const e = new OpenAIEmbeddings({ model: 'mpt-stories', apiKey: key, configuration: { baseURL: base } });
+  const [first, second] = await e.embedDocuments(['A dog.', 'A cat.']);
+  assert.deepEqual(await e.embedQuery('A cat.'), second);
+  assert.ok(Math.abs(first.reduce((sum, x) => sum + x * x, 0) - 1) < 1e-5);
 }
 
 async function vercel() {
@@ -82,6 +97,8 @@ async function vercel() {
   for await (const piece of s.textStream) text += piece;
   assert.equal(text, whole.text);
   assert.equal((await s.usage).outputTokens, 16);
+  const { embeddings, usage } = await embedMany({ model: provider.textEmbeddingModel('mpt-stories'), values: ['A dog.', 'A cat.'] });
+  assert.ok(embeddings.length === 2 && usage.tokens > 3);
 }
 
 for (const [name, run] of [

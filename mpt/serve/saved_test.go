@@ -3,7 +3,10 @@ package serve
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -118,6 +121,9 @@ func TestRestoreRefuses(t *testing.T) {
 		refused("a bit", e, bad)
 		refused("the beginning", e, good[:at])
 	}
+	refused("other numerics", e, withHead(t, good, func(h *savedHead) { h.Numerics++ }))
+	refused("other tokens", e, withHead(t, good, func(h *savedHead) { h.Tokens++ }))
+	refused("an adapter that is not there", e, withHead(t, good, func(h *savedHead) { h.Adapters = []savedAdapter{{"00", 1}} }))
 	refused("more behind it", e, append(slices.Clone(good), 0))
 	refused("too long", start(t, m, Options{ContextSize: 69}), good)
 	refused("another type", start(t, open(t, mpt.CacheKeyType(8)), Options{}), good)
@@ -131,6 +137,25 @@ func TestRestoreRefuses(t *testing.T) {
 	if _, err := e.Restore(context.Background(), bytes.NewReader(good)); err != nil {
 		t.Errorf("the good one: %v", err)
 	}
+}
+
+// withHead changes the head of a saved sequence, and its checksum.
+func withHead(t *testing.T, b []byte, change func(*savedHead)) []byte {
+	t.Helper()
+	head, err := readHead(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := len(savedMagic)
+	rest := b[at+4+int(binary.LittleEndian.Uint32(b[at:]))+4:]
+	change(&head)
+	text, err := json.Marshal(head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := binary.LittleEndian.AppendUint32([]byte(savedMagic), uint32(len(text)))
+	out = binary.LittleEndian.AppendUint32(append(out, text...), crc32.Checksum(text, castagnoli))
+	return append(out, rest...)
 }
 
 // slowly writes and reads after a pause, until it is told to end.

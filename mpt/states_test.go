@@ -57,6 +57,9 @@ func TestStatesAreWhatLogitsComeFrom(t *testing.T) {
 	}
 	logits := rowsOf(t, newSessionOf(t, m, 200), ids, EvalOptions{})
 	s := newSessionOf(t, m, 200)
+	if err := s.Eval(context.Background(), ids[:5]); err != nil || s.Logits() == nil || s.Reset() != nil {
+		t.Fatal("no logits", err)
+	}
 	states := rowsOf(t, s, ids, EvalOptions{Logits: AllStates})
 	for i := range ids {
 		if len(states[i]) != 32 || !slices.Equal(states[i], logits[i][:32]) {

@@ -19,8 +19,8 @@ type pool struct {
 	next int // the first token that has not been added
 }
 
-// add adds the vector of a token. One that is there already, because a step was tried again,
-// is not added twice.
+// add adds the vector of a token. One that is there already, because it was evaluated again, is
+// not added twice.
 func (p *pool) add(token int, state []float32) {
 	if token < p.next {
 		return
@@ -42,18 +42,16 @@ func (p *pool) vector() []float32 {
 }
 
 // embed has a step that reads a part of a prompt hand over the vectors that are wanted of it. A
-// prompt that made room for others begins anew.
+// prompt that made room for others is read again, and what has been added stays: the vectors are
+// the same.
 func (t *reading) embed(st *mpt.Step) {
 	q, done := t.q, t.done
-	if done == 0 {
-		q.pool = pool{sum: make([]float64, q.e.m.Config().Embedding)}
+	if q.pool.sum == nil {
+		q.pool.sum = make([]float64, q.e.m.Config().Embedding)
 	}
 	st.Logits = mpt.AllStates
 	if q.Pooling == LastPooling {
-		if st.First = len(q.Prompt) - 1 - done; st.First >= len(st.IDs) {
-			st.Logits = mpt.NoLogits
-			return
-		}
+		st.First = len(q.Prompt) - 1 - done // perhaps beyond this part
 	}
 	st.Visit = func(i int, state []float32) error {
 		q.pool.add(done+i, state)

@@ -176,8 +176,14 @@ func (s *slowly) Write(b []byte) (int, error) { s.pause(); return len(b), nil }
 
 func (s *slowly) Read(b []byte) (int, error) { s.pause(); return s.r.Read(b[:min(len(b), 64)]) }
 
-// Who saves and restores is not waited for when the engine is closed, or when they leave.
+// Who saves and restores is told to end when the engine is closed, or when they leave.
 func TestSaveIsCancelled(t *testing.T) {
+	for name, opt := range map[string]Options{"in memory": {}, "on disk": {CacheDir: t.TempDir()}} {
+		t.Run(name, func(t *testing.T) { testSaveIsCancelled(t, opt) })
+	}
+}
+
+func testSaveIsCancelled(t *testing.T, opt Options) {
 	m := open(t)
 	file := savedOf(t, start(t, m, Options{}), Sequence{Tokens: tokens(1, 250)})
 	for what, use := range map[string]func(context.Context, *Engine, *slowly) error{
@@ -191,7 +197,7 @@ func TestSaveIsCancelled(t *testing.T) {
 		},
 	} {
 		for _, closed := range []bool{false, true} {
-			e := start(t, m, Options{})
+			e := start(t, m, opt)
 			ctx, cancel := context.WithCancel(context.Background())
 			s := &slowly{began: make(chan struct{}, 1)}
 			done := make(chan error, 1)
@@ -201,6 +207,9 @@ func TestSaveIsCancelled(t *testing.T) {
 			if closed {
 				want = ErrClosed
 				e.Close()
+				if mem, err := m.Memory(); err != nil || mem.Cache != 0 {
+					t.Errorf("%s: the engine is closed, %d bytes are in use, %v", what, mem.Cache, err)
+				}
 			}
 			cancel()
 			if err := <-done; !errors.Is(err, want) && !errors.Is(err, ErrClosed) {

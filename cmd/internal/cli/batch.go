@@ -221,7 +221,7 @@ func (f *batchFlags) run(cmd *cobra.Command, args []string) (err error) {
 // orInterrupted is the error of a command that a signal has ended, or err.
 func orInterrupted(cmd *cobra.Command, err error) error {
 	if err != nil && cmd.Context().Err() != nil {
-		return interrupted{cmd.Context().Err()}
+		return interrupted{Err: cmd.Context().Err()}
 	}
 	return err
 }

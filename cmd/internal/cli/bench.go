@@ -102,7 +102,7 @@ func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
 	case "csv":
 		return report.csv(cmd.OutOrStdout())
 	}
-	return report.markdown(visibleWriter{cmd.OutOrStdout()})
+	return report.markdown(visibleWriter{W: cmd.OutOrStdout()})
 }
 
 // measure measures the models and, before and after them, the machine.
@@ -181,29 +181,29 @@ func (b *benchFlags) subjects() []bench.Subject {
 		isas = []string{""}
 	}
 	for _, path := range paths {
-		flags := b.engine
-		flags.path = path
-		name := flags.name()
+		engine := b.engine
+		engine.path = path
+		name := engine.name()
 		if seen[name] > 1 {
 			name = path
 		}
-		for _, adapter := range flags.lora.given {
+		for _, adapter := range engine.lora.given {
 			name += " + " + filepath.Base(adapter)
 		}
 		for _, isa := range isas {
-			flags.isa = isaFlag{isa, b.isa}
-			subjects = append(subjects, subject(name, flags))
+			engine.isa = isaFlag{name: isa, flag: b.isa}
+			subjects = append(subjects, subject(name, engine))
 		}
 	}
 	return subjects
 }
 
 // subject returns the model that the flags name.
-func subject(name string, flags modelFlags) bench.Subject {
+func subject(name string, engine modelFlags) bench.Subject {
 	return bench.Subject{Name: name, Open: func(threads int) (*mpt.Model, error) {
-		flags := flags
-		flags.threads = threads
-		return flags.open()
+		engine := engine
+		engine.threads = threads
+		return engine.open()
 	}}
 }
 

@@ -85,7 +85,7 @@ func (f *chatFlags) onTerminal(cmd *cobra.Command) error {
 		defer t.Close()
 		signals.attach(t)
 		r.in, r.interrupt = signals, signals.answering
-		r.out = visibleWriter{r.out}
+		r.out = visibleWriter{W: r.out}
 		f.greet(r, m)
 		return r.run(ctx)
 	})

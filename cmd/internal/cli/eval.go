@@ -204,7 +204,7 @@ func (f *evalFlags) measure(cmd *cobra.Command, m *mpt.Model, tasks []*eval.Task
 		if f.opt.Journal != "" {
 			note(cmd.ErrOrStderr(), "eval: what is done is kept in %s: the same command goes on with it", f.opt.Journal)
 		}
-		return interrupted{err}
+		return interrupted{Err: err}
 	}
 	if f.opt.Journal != "" && f.resume == "" {
 		return os.Remove(f.opt.Journal)
@@ -213,10 +213,13 @@ func (f *evalFlags) measure(cmd *cobra.Command, m *mpt.Model, tasks []*eval.Task
 }
 
 // interrupted is the error of a command that was ended and has printed what it had.
-type interrupted struct{ error }
+type interrupted struct{ Err error }
+
+// Error implements error.
+func (e interrupted) Error() string { return e.Err.Error() }
 
 // Unwrap returns the reason.
-func (e interrupted) Unwrap() error { return e.error }
+func (e interrupted) Unwrap() error { return e.Err }
 
 // openJournal chooses where to keep what is done.
 func (f *evalFlags) openJournal(cmd *cobra.Command, m *mpt.Model, tasks []*eval.Task) error {

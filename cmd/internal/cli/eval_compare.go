@@ -46,7 +46,7 @@ func (f *evalFlags) printComparison(cmd *cobra.Command, a, b *eval.Report) error
 	case "csv":
 		return fmt.Errorf("eval: a comparison is printed as table, md or json")
 	}
-	return writeComparison(visibleWriter{cmd.OutOrStdout()}, c, f.form == "md")
+	return writeComparison(visibleWriter{W: cmd.OutOrStdout()}, c, f.form == "md")
 }
 
 // comparisonHead names the columns.

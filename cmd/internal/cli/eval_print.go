@@ -22,10 +22,10 @@ func (f *evalFlags) print(cmd *cobra.Command, res *eval.Results, rep *eval.Repor
 	case "csv":
 		return printRows(cmd.OutOrStdout(), res)
 	case "md":
-		_, err := io.WriteString(visibleWriter{cmd.OutOrStdout()}, markdown(res, f.model.name()))
+		_, err := io.WriteString(visibleWriter{W: cmd.OutOrStdout()}, markdown(res, f.model.name()))
 		return err
 	}
-	return printTable(visibleWriter{cmd.OutOrStdout()}, res)
+	return printTable(visibleWriter{W: cmd.OutOrStdout()}, res)
 }
 
 // fixed returns a figure with four digits, or "" if there is none.
@@ -149,7 +149,7 @@ func arrow(metric string) string {
 
 // printTasks lists tasks.
 func (f *evalFlags) printTasks(cmd *cobra.Command, tasks []*eval.Task) error {
-	w := tabwriter.NewWriter(visibleWriter{cmd.OutOrStdout()}, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(visibleWriter{W: cmd.OutOrStdout()}, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "task\trules\ttype\trows\tshots\tfile")
 	for _, t := range tasks {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%v\t%s\n", t.Label, t.Rules, t.Type(), t.Rows(), t.Shots, t.Path)
@@ -163,7 +163,7 @@ func (f *evalFlags) printPlan(cmd *cobra.Command, m *mpt.Model, tasks []*eval.Ta
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(visibleWriter{cmd.OutOrStdout()}, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(visibleWriter{W: cmd.OutOrStdout()}, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "run\trows\ttokens\twithout sharing\tlongest")
 	var rows, tokens, all int
 	for _, o := range res.Runs {

@@ -135,7 +135,7 @@ func TestVisible(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	var out bytes.Buffer
-	if n, err := (visibleWriter{&out}).Write([]byte("a\x1b\r\n")); n != 4 || err != nil || out.String() != "a\\x1b\r\n" {
+	if n, err := (visibleWriter{W: &out}).Write([]byte("a\x1b\r\n")); n != 4 || err != nil || out.String() != "a\\x1b\r\n" {
 		t.Errorf("%d, %v, %q", n, err, out.String())
 	}
 	if got, want := string(escapeJSON([]byte("{\"a\u009b\": \"\x7f\"}\n"))), `{"a\u009b": "\u007f"}`+"\n"; got != want {

@@ -25,7 +25,7 @@ one row for each token and one column for each entry of the vocabulary.`
 
 func newLogits() *cobra.Command {
 	var (
-		flags    modelFlags
+		model    modelFlags
 		ids, out string
 	)
 	cmd := &cobra.Command{
@@ -41,13 +41,13 @@ func newLogits() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if newfile.Same(out, ids) || newfile.Same(out, flags.path) {
+			if newfile.Same(out, ids) || newfile.Same(out, model.path) {
 				return fmt.Errorf("logits: %s: the output would replace the input: give it another name", out)
 			}
 			if err := writable(out); err != nil {
 				return fmt.Errorf("logits: %w", err)
 			}
-			m, err := flags.open()
+			m, err := model.open()
 			if err != nil {
 				return err
 			}
@@ -64,7 +64,7 @@ func newLogits() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&ids, "tokens-file", "", "read the lists of ids from `FILE`, or from standard input if it is -")
 	cmd.Flags().StringVarP(&out, "output", "o", "", "write the logits to `FILE`")
-	flags.add(cmd)
+	model.add(cmd)
 	return cmd
 }
 

@@ -255,7 +255,7 @@ func readPrompt(cmd *cobra.Command, s *mpt.Session, ids []int32) error {
 func (f *runFlags) print(ctx context.Context, w io.Writer, s *mpt.Session, chain *sampling.Chain) (int, mpt.Reason, error) {
 	if isTerminal(w) {
 		defer fmt.Fprintln(w)
-		w = visibleWriter{w}
+		w = visibleWriter{W: w}
 	}
 	if f.predict == 0 {
 		return 0, mpt.EndedLimit, nil

@@ -294,7 +294,7 @@ func (f *serveFlags) loadUnless(
 	case <-loaded:
 		return e, err
 	case <-signals:
-		return nil, interrupted{context.Canceled} // the process ends, and with it what loads
+		return nil, interrupted{Err: context.Canceled} // the process ends, and with it what loads
 	}
 }
 
@@ -408,7 +408,7 @@ func (f *serveFlags) end(s *server.Server, h *http.Server, signals <-chan os.Sig
 	h.Shutdown(limited)
 	select {
 	case <-second:
-		return interrupted{context.Canceled}
+		return interrupted{Err: context.Canceled}
 	default:
 		return nil
 	}

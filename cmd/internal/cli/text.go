@@ -195,11 +195,11 @@ func hidden(r rune) bool {
 
 // visibleWriter shows texts on a terminal as visible returns them, but for the ends of lines.
 // Every write must be whole characters.
-type visibleWriter struct{ w io.Writer }
+type visibleWriter struct{ W io.Writer }
 
 // Write implements io.Writer.
 func (v visibleWriter) Write(b []byte) (int, error) {
-	if _, err := io.WriteString(v.w, strings.ReplaceAll(visible(string(b)), `\x0d`, "\r")); err != nil {
+	if _, err := io.WriteString(v.W, strings.ReplaceAll(visible(string(b)), `\x0d`, "\r")); err != nil {
 		return 0, err
 	}
 	return len(b), nil

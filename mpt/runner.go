@@ -17,7 +17,7 @@ type runner struct {
 	exec     *ggml.Exec
 	logits   *ggml.Tensor
 	states   *ggml.Tensor // that logits come from
-	adapters []*Adapter // that the graph can apply, in this order; each session uses some
+	adapters []*Adapter   // that the graph can apply, in this order; each session uses some
 
 	// What is filled anew for every batch.
 	batch  ggml.Batch

@@ -185,7 +185,9 @@ func TestSaveIsCancelled(t *testing.T) {
 
 func testSaveIsCancelled(t *testing.T, opt Options) {
 	m := open(t)
-	file := savedOf(t, start(t, m, Options{}), Sequence{Tokens: tokens(1, 250)})
+	first := start(t, m, Options{})
+	file := savedOf(t, first, Sequence{Tokens: tokens(1, 250)})
+	first.Close()
 	for what, use := range map[string]func(context.Context, *Engine, *slowly) error{
 		"save": func(ctx context.Context, e *Engine, s *slowly) error {
 			return e.Save(ctx, Sequence{Tokens: tokens(2, 290)}, s)

@@ -26,15 +26,17 @@ func readBest(f *fields, m *served, n int, streamed bool) int {
 // mean is the mean log-probability of an answer's tokens, those of the prompt and of a stop
 // string aside. An answer without tokens is the worst.
 func (a *answered) mean() float64 {
-	tokens := a.tokens[min(a.echoed, len(a.tokens)):]
-	sum := 0.0
-	for _, t := range tokens {
-		sum += t.P
+	sum, n := 0.0, 0
+	for _, t := range a.tokens[min(a.echoed, len(a.tokens)):] {
+		if t.Logprob != nil {
+			sum += t.P
+			n++
+		}
 	}
-	if len(tokens) == 0 {
+	if n == 0 {
 		return math.Inf(-1)
 	}
-	return sum / float64(len(tokens))
+	return sum / float64(n)
 }
 
 // ranked is a choice with its number among those that were made of its prompt.

@@ -147,6 +147,12 @@ func TestCertificateIsReadAgain(t *testing.T) {
 			t.Errorf("%s: afterwards it is %s", what, n)
 		}
 	}
+	x.mu.Lock()
+	x.why = "too many open files" // which no change of the files mends
+	x.mu.Unlock()
+	if x.name(); x.why != "" {
+		t.Errorf("files that could not be read are not read again: %s", x.why)
+	}
 	if _, err := LoadCertificate(x.cert+".none", x.key, slog.Default()); err == nil || !strings.Contains(err.Error(), "--ssl-cert-file") {
 		t.Errorf("no file: %v", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"mptgo/mpt/measure"
 	"mptgo/quantize"
 	"mptgo/quantize/imatrix"
+	"mptgo/quantize/recipes"
 )
 
 const quantizeLong = `Make the GGUF file OUT from SRC: a HuggingFace checkpoint folder (safetensors or
@@ -69,7 +70,7 @@ func newQuantize() *cobra.Command { return quantizeCommand("quantize", "mpt quan
 // quantizeCommand returns the command called name, which people start as path.
 func quantizeCommand(name, path string) *cobra.Command {
 	var f quantizeFlags
-	names, shapes := cmdline.RecipeNames(), shapeNames()
+	names, shapes := recipes.Names(), shapeNames()
 	cmd := &cobra.Command{
 		Use:   name + " SRC OUT.gguf --type TYPE",
 		Short: "Make a model file from a checkpoint, or from another model file",
@@ -135,7 +136,7 @@ func (f *quantizeFlags) checkArgs(cmd *cobra.Command, args []string) error {
 func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case f.Type == "" && !cmd.Flags().Changed("target-bpw") && !(len(args) == 2 && lora.IsFolder(args[0])):
-		return fmt.Errorf("quantize: no type: add --type with one of %s", strings.Join(cmdline.RecipeNames(), ", "))
+		return fmt.Errorf("quantize: no type: add --type with one of %s", strings.Join(recipes.Names(), ", "))
 	case f.Threads < 0:
 		return fmt.Errorf("quantize: --threads %d: cannot be negative", f.Threads)
 	}
@@ -192,7 +193,7 @@ func (f *quantizeFlags) readImatrix() (err error) {
 // setChoices sets the types of matrices that flags name.
 func (f *quantizeFlags) setChoices(cmd *cobra.Command) error {
 	for _, text := range f.tensors {
-		c, err := quantize.ParseChoice(text)
+		c, err := recipes.ParseChoice(text)
 		if err != nil {
 			return fmt.Errorf("--tensor-type: %w", err)
 		}

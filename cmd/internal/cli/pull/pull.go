@@ -19,7 +19,7 @@ import (
 	"mptgo/cmd/internal/cli/interrupt"
 	"mptgo/mpt/convert"
 	"mptgo/mpt/hub"
-	"mptgo/quantize"
+	"mptgo/quantize/recipes"
 )
 
 const pullLong = `Download a model from HuggingFace's hub into the cache that Python's huggingface_hub and
@@ -74,7 +74,7 @@ func NewCommand() *cobra.Command {
 	fs.IntVarP(&f.threads, "threads", "t", 0, "with --type, work with `N` threads; 0: one per core")
 	f.hubAccess.add(fs)
 	cmd.ValidArgsFunction = completeRepo
-	cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(cmdline.RecipeNames(), cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(recipes.Names(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -89,7 +89,7 @@ func (f *pullFlags) run(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("pull: --threads %d: cannot be negative", f.threads)
 	}
 	if f.typ != "" {
-		if _, err := quantize.ParseRecipe(f.typ); err != nil {
+		if _, err := recipes.Parse(f.typ); err != nil {
 			return fmt.Errorf("pull: --type: %w", err)
 		}
 	}

@@ -120,7 +120,7 @@ export const tests = {
     await give(other, 'chats.json', JSON.stringify(file));
     await other.page.locator('.chats .open').click();
     await other.last('Another answer').waitFor();
-    assert.equal(await other.last('Again, the same').count(), 0);
+    assert.equal(await other.last('Repeat exactly').count(), 0);
   },
 
   async 'renames, deletes, takes it back, searches in texts'({ come }) {

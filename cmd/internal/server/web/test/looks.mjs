@@ -140,7 +140,7 @@ export const tests = {
       'Edit',
       'Copy',
       'Another answer',
-      'Again, the same',
+      'Repeat exactly',
       'Tokens',
       'Your message',
     ]) {

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from './api.js';
 import { draftOf, dropDraft, redraft } from './drafts.js';
-import { busy, foreign, messagesOf, send, stopByClick } from './generate.js';
+import { busy, foreign, messagesOf, send, stopByClick, tokensIn } from './generate.js';
 import { chat, focusDraft, live, notice, props } from './state.js';
 import { Guard } from './guard.jsx';
 import { FileView } from './message.jsx';
@@ -170,7 +170,7 @@ function useSize(draft) {
     if (!matters) return set('');
     let over = false;
     const timer = setTimeout(async () => {
-      const said = await measured(c, draft).then(
+      const said = await tokensIn(messagesOf([...path(c), { role: 'user', ...draft }], c.system), c.model).then(
         (n) => describe(n, most),
         () => '',
       );
@@ -182,13 +182,6 @@ function useSize(draft) {
     };
   }, [draft, matters, path(c).length, !!busy(c)]);
   return state;
-}
-
-// measured counts the tokens of a chat with a draft behind it.
-async function measured(c, draft) {
-  const messages = messagesOf([...path(c), { role: 'user', ...draft }], c.system);
-  const { prompt } = await api.json('apply-template', { messages });
-  return (await api.json('tokenize', { content: prompt })).count;
 }
 
 const usedOf = (t) => t.cache_n + t.prompt_n + t.predicted_n;

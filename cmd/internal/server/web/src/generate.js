@@ -277,24 +277,41 @@ async function write(c, node, signal) {
     else blame(node, e);
   }
   endPart(node);
-  count(node);
+  const state = { ...live.value.get(node.id), ended: performance.now() };
+  count(node, state);
   compare(now(), node);
   tell(node, null);
   spoken.value = node.error
     ? node.error.message
     : `${unspoken(node)} ${node.finish === 'stopped' ? 'Stopped.' : 'The answer is complete.'}`;
   advanced(now(), node);
+  if (node.finish !== 'stopped' || !state.n || node.timings) return;
+  state.progress = await prompted(state.sent).catch(() => null);
+  count(node, state);
+  advanced(now(), node);
 }
 
 // count writes down how many tokens an answer has and what it took, which the server says only at the end.
-function count(node) {
-  const { n, from, first, progress: p, timings } = live.value.get(node.id);
+function count(node, { n, from, first, progress: p, timings, ended = performance.now() }) {
   if (timings) node.timings = timings;
   else if (n && p) {
-    const seconds = Math.max(0.001, (performance.now() - first) / 1000);
-    node.timings = { cache_n: p.cache, prompt_n: p.total - p.cache, predicted_n: n, predicted_per_second: n / seconds };
+    const predicted_per_second = n / Math.max(0.001, (ended - first) / 1000);
+    node.timings = { cache_n: p.cache, prompt_n: p.total - p.cache, predicted_n: n, predicted_per_second };
   } else if (n) delete node.timings;
   if (n || timings) node.written = from + (timings?.predicted_n ?? n);
+}
+
+// prompted counts the tokens of a prompt of which the server did not say so: it knew all of them.
+async function prompted({ messages, model, continue_tokens = [] }) {
+  const total = (await tokensIn(messages, model)) + continue_tokens.length;
+  return { total, cache: total };
+}
+
+// tokensIn asks how many tokens a model reads of messages.
+export async function tokensIn(messages, model) {
+  const system = messages.filter((m) => m.role === 'system').map((m) => m.content)[0];
+  const body = { messages: messages.filter((m) => m.role !== 'system'), ...(system && { system }), ...(model && { model }) };
+  return (await api.json('v1/messages/count_tokens', body)).input_tokens;
 }
 
 // attempts tries until the server has room.
@@ -329,6 +346,7 @@ function blame(node, e) {
 async function stream(now, node, signal) {
   const body = request(now(), node);
   node.asked = printOf(body);
+  tell(node, { sent: body });
   // Where tokens have cut a character only their bytes together make the text.
   const whole = node.text.endsWith('\ufffd') ? node.text.slice(0, node.bare ?? 0) : null;
   const r = await api.call('v1/chat/completions', body, signal);

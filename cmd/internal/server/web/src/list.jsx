@@ -128,7 +128,10 @@ async function drop(id) {
 function Rename({ head }) {
   const end = () => {
     renaming.value = '';
-    setTimeout(() => document.querySelector(`[data-rename="${head.id}"]`)?.focus());
+    setTimeout(() => {
+      document.querySelector(`[data-chat="${head.id}"]`)?.focus(); // which shows the buttons
+      document.querySelector(`[data-rename="${head.id}"]`)?.focus();
+    });
   };
   const done = (e) => {
     if (renaming.value !== head.id) return;

@@ -84,11 +84,14 @@ export const tests = {
 
   async 'a draft that cannot be shown can be thrown away'({ come }) {
     const v = await come();
-    await v.page.evaluate(() => sessionStorage.setItem('mptgo.draft.new', '{"text":"lost","files":[{}]}'));
+    await v.page.evaluate(() => {
+      const { id } = JSON.parse(sessionStorage.getItem('mptgo.new'));
+      sessionStorage.setItem('mptgo.draft.' + id, '{"text":"lost","files":[{}]}');
+    });
     await v.page.reload();
     await v.page.waitForSelector('text=/This draft cannot be shown/');
     assert.match(await v.page.locator('.composer').innerText(), /lost/);
-    await v.button('Throw it away').click();
+    await v.button('Discard it').click();
     await v.ask('Hello');
   },
 

@@ -150,9 +150,7 @@ export const tests = {
     const v = await come();
     const write = async () => {
       proxy.pause = 100;
-      await v.draft.fill('Tell me about a fox.');
-      await v.draft.press('Enter');
-      await v.page.waitForFunction(() => /^[3-9] tokens/.test(document.querySelector('.writing')?.innerText ?? ''));
+      await v.start('Tell me about a fox.');
     };
     for (const where of ['shown', 'behind']) {
       await write();

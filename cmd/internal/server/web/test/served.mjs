@@ -15,7 +15,10 @@ const lists =
     return true;
   };
 
-const facts = (v) => v.answers().last().locator('.state').last().innerText();
+const facts = async (v) => {
+  await v.page.waitForFunction(() => /tokens left/.test([...document.querySelectorAll('.state')].at(-1)?.innerText));
+  return v.answers().last().locator('.state').last().innerText();
+};
 const left = async (v) => Number(/([\d,]+) of 1,024 tokens left/.exec(await facts(v))[1].replace(',', ''));
 const tokens = async (v) => Number(/^(\d+) tokens/.exec(await facts(v))[1]);
 

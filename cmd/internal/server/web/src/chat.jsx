@@ -73,12 +73,10 @@ function Empty() {
   return (
     <div class="empty">
       <h1>{p ? p.model_alias : 'mptgo'}</h1>
+      <p>Write a message below. Chats are stored in this browser and nowhere else.</p>
       <p>
-        Write a message below. Chats are stored in this browser and nowhere else.
-      </p>
-      <p>
-        Every answer shows the number it was drawn with, its seed. <em>Repeat exactly</em> writes it again with this seed and
-        checks that it is the same.
+        Every answer shows the number it was drawn with, its seed. <em>Repeat exactly</em> writes it again with this
+        seed and checks that it is the same.
       </p>
     </div>
   );

@@ -88,12 +88,15 @@ function Form({ id }) {
   const submit = (e) => {
     e?.preventDefault();
     if (running || empty) return;
-    if (other) return notice('Another tab is writing an answer in this chat. Wait for its end, or stop it there.', { seconds: 8 });
+    if (other)
+      return notice('Another tab is writing an answer in this chat. Wait for its end, or stop it there.', {
+        seconds: 8,
+      });
     send(chat.value, draft.text, draft.files);
     dropDraft(id);
   };
-  const halt = () => {
-    stopByClick(running);
+  const halt = (e) => {
+    stopByClick(running, e.timeStamp);
     focusDraft();
   };
   const key = (e) => {

@@ -198,9 +198,9 @@ export function branch(c, node, i, [id, text, p, bytes]) {
 
 export const stop = (node) => running.get(node.id)?.control.abort();
 
-// stopByClick stops an answer, if the click is not the second one on Send.
-export function stopByClick(node) {
-  if (performance.now() - running.get(node.id)?.begun > calm) stop(node);
+// stopByClick stops an answer, if the click, at a time, is not the second one on Send.
+export function stopByClick(node, at) {
+  if (at - running.get(node.id)?.begun > calm) stop(node);
 }
 
 // halt stops what is being written in a conversation, shown or not, and returns when it is kept.
@@ -285,9 +285,14 @@ async function write(c, node, signal) {
     ? node.error.message
     : `${unspoken(node)} ${node.finish === 'stopped' ? 'Stopped.' : 'The answer is complete.'}`;
   advanced(now(), node);
-  if (node.finish !== 'stopped' || !state.n || node.timings) return;
-  state.progress = await prompted(state.sent).catch(() => null);
-  count(node, state);
+  if (node.finish === 'stopped' && state.n && !node.timings) countLate(now, node, state);
+}
+
+// countLate counts once the size of the prompt is asked for, if nobody has gone on with the answer.
+async function countLate(now, node, state) {
+  const progress = await prompted(state.sent).catch(() => null);
+  if (!progress || running.has(node.id) || node.timings) return;
+  count(node, { ...state, progress });
   advanced(now(), node);
 }
 
@@ -310,7 +315,11 @@ async function prompted({ messages, model, continue_tokens = [] }) {
 // tokensIn asks how many tokens a model reads of messages.
 export async function tokensIn(messages, model) {
   const system = messages.filter((m) => m.role === 'system').map((m) => m.content)[0];
-  const body = { messages: messages.filter((m) => m.role !== 'system'), ...(system && { system }), ...(model && { model }) };
+  const body = {
+    messages: messages.filter((m) => m.role !== 'system'),
+    ...(system && { system }),
+    ...(model && { model }),
+  };
   return (await api.json('v1/messages/count_tokens', body)).input_tokens;
 }
 
@@ -420,8 +429,7 @@ function printOf({ seed, max_tokens, ...body }) {
 // depends on has changed, and both came to an end.
 function compare(c, node) {
   const first = node.twin && c.nodes[node.twin];
-  if (!first || node.error || first.error || node.asked !== first.asked || node.recipe.seed !== first.seed)
-    return;
+  if (!first || node.error || first.error || node.asked !== first.asked || node.recipe.seed !== first.seed) return;
   if (!['stop', 'length'].includes(node.finish) || !['stop', 'length', 'stopped'].includes(first.finish)) return;
   const same =
     node.text === first.text || (first.finish === 'stopped' && !first.tokens && node.text.startsWith(first.text));

@@ -29,10 +29,11 @@ async function write(id) {
   timers.delete(id);
   const c = fresh(id);
   if (!c || tree.isEmpty(c) || deleted.has(id)) return;
-  remember(c);
+  remember(c); // whether it can be written or not
   try {
     if (!(await store.save(c, mine, back.has(id)))) return goneElsewhere(id);
     back.delete(id);
+    if (!deleted.has(id)) takeOver(fresh(id) ?? c, c);
     stored(id);
     tabs.tell({ chat: id });
   } catch (e) {
@@ -82,20 +83,23 @@ function refused(id, e) {
     notice(store.inWords(e), { bad: true, about: 'storage' });
   }
   again ??= setTimeout(retry, wait);
-  wait = Math.min(60000, 2 * wait);
 }
 
 // retry writes what the storage has not taken.
 export async function retry() {
   clearTimeout(again);
   again = undefined;
+  wait = Math.min(60000, 2 * wait);
   await Promise.all([...unkept.value].map(write));
 }
 
 function stored(id) {
   if (!unkept.value.has(id)) return;
   forget(id);
-  if (!unkept.value.size) notice('All chats are stored again.', { seconds: 8 });
+  if (unkept.value.size) return;
+  notice('All chats are stored again.', { seconds: 8 });
+  const listed = (list) => (heads.value = list); // which may not have been possible before
+  store.heads().then(listed, () => {});
 }
 
 // forget gives up to write a chat: it is stored, or deleted.
@@ -148,9 +152,10 @@ async function hear(what, halt) {
   if (other) takeOver(fresh(id) ?? c, other);
 }
 
+// takeOver adds what is known of a chat from elsewhere to its state here.
 function takeOver(c, other) {
-  tree.merge(c, other, mine);
-  put(c);
+  if (c !== other) tree.merge(c, other, mine);
+  remember(put(c));
 }
 
 // latest takes over what is stored of a chat.

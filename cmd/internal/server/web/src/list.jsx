@@ -98,7 +98,12 @@ function Item({ head }) {
         {head.title}
       </button>
       <span class="tools">
-        <button type="button" aria-label={`Rename “${head.title}”`} data-rename={head.id} onClick={() => (renaming.value = head.id)}>
+        <button
+          type="button"
+          aria-label={`Rename “${head.title}”`}
+          data-rename={head.id}
+          onClick={() => (renaming.value = head.id)}
+        >
           Rename
         </button>
         <button type="button" aria-label={`Export “${head.title}”`} onClick={() => exportChats(head.id)}>
@@ -119,7 +124,8 @@ async function drop(id) {
   await halt(id);
   await remove(id);
   setTimeout(() => {
-    const to = document.querySelector(`[data-chat="${shown[at + 1] ?? shown[at - 1]}"]`) ?? document.getElementById('new-chat');
+    const to =
+      document.querySelector(`[data-chat="${shown[at + 1] ?? shown[at - 1]}"]`) ?? document.getElementById('new-chat');
     if (to.checkVisibility?.() === false) focusDraft();
     else to.focus();
   });
@@ -148,15 +154,7 @@ function Rename({ head }) {
       end();
     }
   };
-  return (
-    <input
-      aria-label="New name"
-      defaultValue={head.title}
-      ref={focusOnce}
-      onKeyDown={key}
-      onBlur={done}
-    />
-  );
+  return <input aria-label="New name" defaultValue={head.title} ref={focusOnce} onKeyDown={key} onBlur={done} />;
 }
 
 // focusOnce: what is typed and marked stays when the list is drawn again.

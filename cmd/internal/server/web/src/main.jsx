@@ -7,7 +7,22 @@ import { busy, halt, stop } from './generate.js';
 import { List } from './list.jsx';
 import { ServerView } from './server.jsx';
 import { Settings } from './settings.jsx';
-import { address, ask, begin, chat, close, closePanel, focusDraft, go, models, notices, panel, spoken, start, view } from './state.js';
+import {
+  address,
+  ask,
+  begin,
+  chat,
+  close,
+  closePanel,
+  focusDraft,
+  go,
+  models,
+  notices,
+  panel,
+  spoken,
+  start,
+  view,
+} from './state.js';
 import { titleOf } from './tree.js';
 
 function Page() {

@@ -221,7 +221,7 @@ function Answer({ node, live, last, ...rest }) {
           <Markdown text={node.text} live={!!live} />
         </Guard>
       )}
-      {live ? <Progress live={live} /> : foreign ? <Foreign /> : <Outcome node={node} />}
+      {live ? <Progress live={live} /> : foreign ? <Foreign /> : <Outcome node={node} rev={rest.rev} />}
       {!live && !foreign && (
         <div class="tools">
           <Forks node={node} {...rest} />
@@ -298,7 +298,8 @@ function Progress({ live }) {
   );
 }
 
-function Outcome({ node }) {
+// Outcome says how an answer ended, and is drawn again when its message has another rev.
+function Outcome({ node, rev }) {
   const t = node.timings,
     used = t && t.cache_n + t.prompt_n + t.predicted_n;
   const facts = [
@@ -310,7 +311,7 @@ function Outcome({ node }) {
   ];
   return (
     <>
-      {node.error && <Failure node={node} />}
+      {node.error && <Failure node={node} rev={rev} />}
       {node.same !== undefined && (
         <p class={node.same ? 'state good' : 'state bad'}>
           {node.same
@@ -329,8 +330,11 @@ function Outcome({ node }) {
 function ended(node, used) {
   if (node.error) return '';
   const size = contextSize();
-  if (node.finish === 'length') return size && used >= size ? 'ended: the context is full' : 'ended at the limit of max_tokens';
-  return { stop: '', stopped: 'you stopped it', edited: 'edited by you' }[node.finish] ?? 'not finished: the page was closed';
+  if (node.finish === 'length')
+    return size && used >= size ? 'ended: the context is full' : 'ended at the limit of max_tokens';
+  return (
+    { stop: '', stopped: 'you stopped it', edited: 'edited by you' }[node.finish] ?? 'not finished: the page was closed'
+  );
 }
 
 const Facts = ({ list }) => (list.length ? <p class="state">{list.join(' · ')}</p> : null);

@@ -107,7 +107,12 @@ export function Settings() {
       <Field name="stop" label="stop" hint="Texts at which the answer ends, one on each line">
         {(p) => <Area name="stop" rows={2} {...p} />}
       </Field>
-      <Text name="seed" label="seed" hint="The same question with the same seed gets the same answer" placeholder="a new one each time" />
+      <Text
+        name="seed"
+        label="seed"
+        hint="The same question with the same seed gets the same answer"
+        placeholder="a new one each time"
+      />
       <Adapters />
       <label class="check">
         <input

@@ -70,7 +70,7 @@ const isNew = (hash) => ['', '#', '#/'].includes(hash);
 // fresh returns the state of a conversation that is worked with.
 export const fresh = (id) => (chat.value.id === id ? chat.value : open.get(id));
 
-// remember has a conversation in the list, whether it could be written or not.
+// remember has a conversation in the list.
 export function remember(c) {
   const head = { id: c.id, title: tree.titleOf(c), updated: c.updated };
   heads.value = [head, ...heads.value.filter((h) => h.id !== c.id)].sort((a, b) => b.updated - a.updated);
@@ -212,7 +212,10 @@ async function everything() {
   }
   for (const c of [...open.values(), chat.value]) {
     if (isEmpty(c)) continue;
-    list = [...list.filter((x) => x.id !== c.id), c];
+    const all = { ...c, nodes: { ...c.nodes } },
+      old = list.find((x) => x.id === c.id);
+    if (old) tree.merge(all, old);
+    list = [...list.filter((x) => x !== old), all];
   }
   return list;
 }

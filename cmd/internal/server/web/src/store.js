@@ -78,7 +78,12 @@ export const all = () =>
   transaction('readonly', async (_, c, p) => {
     const chats = await result(c.getAll()),
       parts = await result(p.getAll());
-    return chats.map((x) => withParts(x, parts.filter((y) => y.chat === x.id)));
+    return chats.map((x) =>
+      withParts(
+        x,
+        parts.filter((y) => y.chat === x.id),
+      ),
+    );
   });
 
 // save writes a conversation, and returns true. What another tab has added meanwhile is merged into

@@ -14,8 +14,7 @@ const grade = (p) => {
   return i < 0 ? 4 : i;
 };
 
-const visible = (text) =>
-  text === '' ? 'no text' : text.replace(/\n/g, '↵').replace(/ /g, '␣').replace(/\t/g, '⇥');
+const visible = (text) => (text === '' ? 'no text' : text.replace(/\n/g, '↵').replace(/ /g, '␣').replace(/\t/g, '⇥'));
 
 export function Tokens({ node }) {
   const [at, move] = useState(-1);
@@ -47,7 +46,13 @@ export function Tokens({ node }) {
         it was. Point at a token, or press the arrow keys and Enter, to see what else might have come; choose one of
         these, and the answer is written anew from there.
       </p>
-      <div class="tokens" role="group" aria-label="Tokens of the answer" onMouseLeave={() => move(-1)} onKeyDown={leave}>
+      <div
+        class="tokens"
+        role="group"
+        aria-label="Tokens of the answer"
+        onMouseLeave={() => move(-1)}
+        onKeyDown={leave}
+      >
         {node.text.slice(0, node.bare ?? 0)}
         {tokens.map(({ t, i: index }, i) => (
           <span class="token" key={i} onMouseEnter={() => move(i)}>

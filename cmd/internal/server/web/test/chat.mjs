@@ -199,7 +199,10 @@ export const tests = {
     const sends = async (want) => {
       await v.ask('Hello');
       const { lora } = JSON.parse(proxy.seen.findLast((r) => r.path === '/v1/chat/completions').body);
-      assert.deepEqual(lora?.map((a) => a.scale), want);
+      assert.deepEqual(
+        lora?.map((a) => a.scale),
+        want,
+      );
     };
     assert.equal(await on('tales.gguf').isChecked(), true);
     assert.equal(await on('jokes.gguf').isChecked(), false);
@@ -228,9 +231,7 @@ export const tests = {
     const v = await come();
     await v.settings();
     const schema = v.page.getByLabel('JSON schema');
-    await schema.fill(
-      '{"type":"object","properties":{"animal":{"enum":["cat","dog"]}},"required":["animal"]}',
-    );
+    await schema.fill('{"type":"object","properties":{"animal":{"enum":["cat","dog"]}},"required":["animal"]}');
     await v.ask('Which animal?');
     assert.ok(['cat', 'dog'].includes(JSON.parse(await v.said()).animal));
     await schema.fill('{"not":{"type":"string"}}');
@@ -288,7 +289,9 @@ export const tests = {
     await v.draft.fill('word '.repeat(100));
     await v.page.waitForSelector('text=/^\\d+ of 1,024 tokens with this message, [\\d]+ left for the answer/');
     await v.draft.fill('word '.repeat(1500));
-    await v.page.waitForSelector('text=/Too long: with this message the chat has [\\d,]+ tokens, and the model can read 1,024/');
+    await v.page.waitForSelector(
+      'text=/Too long: with this message the chat has [\\d,]+ tokens, and the model can read 1,024/',
+    );
   },
 
   async 'keys: Ctrl+K, Ctrl+Shift+O, Shift+Enter; a draft outlives a reload'({ come }) {

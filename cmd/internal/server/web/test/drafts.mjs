@@ -42,7 +42,11 @@ export const tests = {
         return read.call(this);
       };
     });
-    await v.page.setInputFiles('.composer input[type=file]', { name: 'a.txt', mimeType: 'text/plain', buffer: Buffer.from('a') });
+    await v.page.setInputFiles('.composer input[type=file]', {
+      name: 'a.txt',
+      mimeType: 'text/plain',
+      buffer: Buffer.from('a'),
+    });
     await v.button('New chat').click();
     await v.page.waitForSelector('.empty');
     await v.page.evaluate(() => globalThis.go());

@@ -80,10 +80,10 @@ export const tests = {
 
   async 'a double click on Send sends once and stops nothing'({ come, proxy }) {
     const v = await come();
-    proxy.pause = 30;
+    proxy.pause = 200;
     await v.draft.fill('Tell me a story.');
     await v.button('Send').dblclick();
-    await v.writing(6);
+    await v.writing(4);
     assert.equal(proxy.seen.filter((r) => r.path === '/v1/chat/completions').length, 1);
     await v.page.waitForTimeout(500);
     await v.button('Stop').click();

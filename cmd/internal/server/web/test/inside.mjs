@@ -37,7 +37,8 @@ export const tests = {
 
   async 'an alternative that is a part of a character becomes whole'({ come, proxy }) {
     const token = (id, text, bytes, others = []) => ({ id, token: text, bytes, logprob: -1, top_logprobs: others });
-    const part = token(3, '\ufffd', [0xc3]), coder = new TextEncoder();
+    const part = token(3, '\ufffd', [0xc3]),
+      coder = new TextEncoder();
     const bytes = (s) => [...coder.encode(s)];
     const first = [token(1, 'caf', bytes('caf')), token(2, 'e', bytes('e'), [token(2, 'e', bytes('e')), part])];
     proxy.fault = (req, res, body) => {

@@ -72,10 +72,7 @@ export const tests = {
     await v.page.waitForSelector('.notice >> text=All chats are stored again.');
     assert.equal(await v.page.locator('.notice >> text=/storage is full/').count(), 0);
     assert.equal(Object.keys((await v.stored())[0].nodes).length, 2);
-    assert.equal(
-      await v.page.evaluate(() => !dispatchEvent(new Event('beforeunload', { cancelable: true }))),
-      false,
-    );
+    assert.equal(await v.page.evaluate(() => !dispatchEvent(new Event('beforeunload', { cancelable: true }))), false);
   },
 
   async 'a storage that was forbidden for a while is opened again'({ come, proxy }) {

@@ -92,19 +92,21 @@ export class Proxy {
 }
 
 // says returns a fault that answers every chat with a text, so many characters at a time.
-export const says = (text, more, size = 40) => (req, res) => {
-  if (!req.url.endsWith('/v1/chat/completions')) return false;
-  res.writeHead(200, { 'Content-Type': 'text/event-stream' });
-  const chunk = (delta, end, rest) =>
-    res.write(
-      `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: end, logprobs: null }], ...rest })}\n\n`,
-    );
-  chunk({ role: 'assistant', content: '' }, null, { seed: 7 });
-  for (let i = 0; i < text.length; i += size) chunk({ content: text.slice(i, i + size) }, null);
-  chunk({}, 'stop', more);
-  res.end('data: [DONE]\n\n');
-  return true;
-};
+export const says =
+  (text, more, size = 40) =>
+  (req, res) => {
+    if (!req.url.endsWith('/v1/chat/completions')) return false;
+    res.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    const chunk = (delta, end, rest) =>
+      res.write(
+        `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: end, logprobs: null }], ...rest })}\n\n`,
+      );
+    chunk({ role: 'assistant', content: '' }, null, { seed: 7 });
+    for (let i = 0; i < text.length; i += size) chunk({ content: text.slice(i, i + size) }, null);
+    chunk({}, 'stop', more);
+    res.end('data: [DONE]\n\n');
+    return true;
+  };
 
 // refuses returns a fault that answers a path with an error, `times` times.
 export const refuses =
@@ -238,10 +240,7 @@ export class Visitor {
 
   // writing waits until so many tokens of an answer have come.
   async writing(n) {
-    await this.page.waitForFunction(
-      (n) => parseInt(document.querySelector('.writing')?.innerText) >= n,
-      n,
-    );
+    await this.page.waitForFunction((n) => parseInt(document.querySelector('.writing')?.innerText) >= n, n);
   }
 
   // focus is what the element with the focus is called.

@@ -103,10 +103,7 @@ export const tests = {
       await other.ask('And then?');
       await eventually('it is written', async () => nodes(await v.stored()).filter((n) => n.finish).length === 2);
       const [c] = await v.stored();
-      assert.deepEqual(
-        [c.title, c.system, c.params],
-        ['Tales', 'You tell stories.', { temp: '0.3', top_k: '7' }],
-      );
+      assert.deepEqual([c.title, c.system, c.params], ['Tales', 'You tell stories.', { temp: '0.3', top_k: '7' }]);
     }
   },
 

@@ -115,7 +115,7 @@ function checked(c, where) {
     system: c.system ?? '',
     params: c.params ?? {},
     model: c.model ?? '',
-    stamps: c.stamps ?? {},
+    stamps: Object.fromEntries(Object.entries(c.stamps ?? {}).map(([name, at]) => [name, Math.min(at, now)])),
     pick: c.pick ?? {},
     nodes: Object.fromEntries(Object.entries(c.nodes).map(([id, n]) => [id, { ...n, rev: n.rev || 1 }])),
   };

@@ -4,7 +4,7 @@ import { useRef, useState } from 'preact/hooks';
 import { again, answer, busy, foreign, goOn, known, retry, revise, send } from './generate.js';
 import { Guard } from './guard.jsx';
 import { AsWritten, copyText, Markdown } from './markdown.jsx';
-import { changed, chat, focusDraft, isServed, models, notice, panel, props } from './state.js';
+import { advanced, chat, focusDraft, isServed, models, notice, panel, props } from './state.js';
 import { elsewhere } from './tabs.js';
 import { Tokens } from './tokens.jsx';
 import { stamped } from './tree.js';
@@ -76,7 +76,7 @@ function Forks({ node, place, sisters }) {
   const pick = (i) => {
     const c = current();
     c.pick[node.parent] = sisters[i].id;
-    changed(c);
+    advanced(c); // to look is not to want a chat back that another tab has deleted
   };
   return (
     <span class="forks" role="group" aria-label="Versions">

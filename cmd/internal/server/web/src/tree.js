@@ -94,7 +94,7 @@ function mergeMessage(chat, theirs, mine) {
   chat.nodes[kept.id] = kept;
   if (goesOn(kept, other) || goesOn(other, kept)) return;
   // Two tabs have gone on with the same answer, each in its own way: both are kept.
-  const id = `${other.id}.${other.by ?? 'other'}`,
+  const id = `${other.id.slice(0, 80)}.${(other.by ?? 'other').slice(0, 12)}`, // which an import takes
     there = chat.nodes[id];
   if (!there || (there !== other && there.rev < other.rev)) chat.nodes[id] = { ...other, id };
 }
@@ -106,7 +106,7 @@ function copySetting(chat, other, name) {
   const [, param] = /^params\.(.*)$/.exec(name) ?? [];
   if (!param) return (chat[name] = other[name]);
   const { [param]: _, ...rest } = chat.params;
-  chat.params = param in other.params ? { ...rest, [param]: other.params[param] } : rest;
+  chat.params = Object.hasOwn(other.params, param) ? { ...rest, [param]: other.params[param] } : rest;
 }
 
 export function titleOf(chat) {

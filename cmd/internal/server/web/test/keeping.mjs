@@ -85,6 +85,8 @@ export const tests = {
         [(c) => (c.id = 'a/b'), /its id has other characters/],
         [(c, x) => x.chats.push(c), /chat 2 is damaged: an earlier one has its id/],
         [(c) => (c.params = []), /“params”/],
+        [(c) => (c.stamps = { nodes: 1 }), /“stamps”/],
+        [(c) => (c.stamps = { title: 'now' }), /“stamps”/],
         [(c) => (c.params = { stop: 5 }), /“params”/],
         [(c) => (c.pick = { '': {} }), /“pick”/],
         [(c) => (answer(c).timings = {}), /the timings/],

@@ -93,7 +93,7 @@ func TestParquetDamaged(t *testing.T) {
 	fails(t, options(t), write(t, "a.parquet", file[:len(file)/2]), "a.parquet")
 	fails(t, options(t), write(t, "a.parquet", nil), "a.parquet")
 	opt := options(t)
-	for i := range file {
+	for i := 0; i < len(file); i += 5 {
 		damaged := bytes.Clone(file)
 		damaged[i] ^= 0x55
 		if set, err := Open([]string{write(t, "a.parquet", damaged)}, opt); err == nil {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // The size of charts, in pixels, and of what stands around the plot.
@@ -84,14 +85,14 @@ func newChart(entries []entry, title string) *chart {
 	for i := range entries {
 		e := &entries[i]
 		x := float64(*e.Step)
-		if e.Loss != nil {
-			c.loss = append(c.loss, point{x, *e.Loss})
+		if e.Loss != nil && e.Loss.finite() {
+			c.loss = append(c.loss, point{x, float64(*e.Loss)})
 		}
-		if e.LearningRate != nil {
-			c.rates = append(c.rates, point{x, *e.LearningRate})
+		if e.LearningRate != nil && e.LearningRate.finite() {
+			c.rates = append(c.rates, point{x, float64(*e.LearningRate)})
 		}
-		if e.EvalLoss != nil {
-			p := point{x, *e.EvalLoss}
+		if e.EvalLoss != nil && e.EvalLoss.finite() {
+			p := point{x, float64(*e.EvalLoss)}
 			c.evals = append(c.evals, p)
 			if c.best == nil || p.y < c.best.y {
 				c.best = &p
@@ -179,7 +180,7 @@ func (a axis) label(v float64) string {
 		return "0"
 	}
 	if a.high < 1e-2 || a.high >= 1e7 {
-		return strconv.FormatFloat(v, 'e', -1, 32)
+		return strings.Replace(strconv.FormatFloat(v, 'e', -1, 32), "e-0", "e-", 1)
 	}
 	digits := max(0, int(math.Ceil(-math.Log10(a.step)-1e-9)))
 	return strconv.FormatFloat(v, 'f', digits, 64)

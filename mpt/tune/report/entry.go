@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/json"
 	"math"
 	"strconv"
 	"strings"
@@ -9,27 +10,37 @@ import (
 // entry is a line of metrics.jsonl, with the keys of HuggingFace's log_history. A number that JSON cannot
 // write, such as NaN, is null.
 type entry struct {
-	Step            *int     `json:"step"`
-	Epoch           *float64 `json:"epoch,omitempty"`
-	Loss            *float64 `json:"loss,omitempty"`
-	GradNorm        *float64 `json:"grad_norm,omitempty"`
-	LearningRate    *float64 `json:"learning_rate,omitempty"`
-	Tokens          int      `json:"tokens,omitempty"`
-	Targets         int      `json:"targets,omitempty"`
-	TokensPerSecond float64  `json:"tokens_per_second,omitempty"`
-	EvalLoss        *float64 `json:"eval_loss,omitempty"`
-	EvalPerplexity  *float64 `json:"eval_perplexity,omitempty"`
-	Best            bool     `json:"best,omitempty"`
-	Prompt          *string  `json:"prompt,omitempty"`
-	Text            *string  `json:"text,omitempty"`
+	Step            *int    `json:"step"`
+	Epoch           *number `json:"epoch,omitempty"`
+	Loss            *number `json:"loss,omitempty"`
+	GradNorm        *number `json:"grad_norm,omitempty"`
+	LearningRate    *number `json:"learning_rate,omitempty"`
+	Tokens          int     `json:"tokens,omitempty"`
+	Targets         int     `json:"targets,omitempty"`
+	TokensPerSecond float64 `json:"tokens_per_second,omitempty"`
+	EvalLoss        *number `json:"eval_loss,omitempty"`
+	EvalPerplexity  *number `json:"eval_perplexity,omitempty"`
+	Best            bool    `json:"best,omitempty"`
+	Prompt          *string `json:"prompt,omitempty"`
+	Text            *string `json:"text,omitempty"`
 }
 
-// finite returns a number, or nil if it is none.
-func finite(x float64) *float64 {
-	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return nil
+// number is a float64, and null in JSON if it is none.
+type number float64
+
+func (x number) finite() bool { return !math.IsNaN(float64(x)) && !math.IsInf(float64(x), 0) }
+
+// MarshalJSON writes it.
+func (x number) MarshalJSON() ([]byte, error) {
+	if !x.finite() {
+		return []byte("null"), nil
 	}
-	return &x
+	return json.Marshal(float64(x))
+}
+
+func figure(x float64) *number {
+	n := number(x)
+	return &n
 }
 
 // columns are those of metrics.csv.
@@ -43,16 +54,16 @@ func (e *entry) row() string {
 	fields := []string{strconv.Itoa(*e.Step), decimal(e.Epoch), decimal(e.Loss), decimal(e.GradNorm), decimal(e.LearningRate),
 		whole(e.Tokens), whole(e.Targets), "", decimal(e.EvalLoss), decimal(e.EvalPerplexity)}
 	if e.TokensPerSecond > 0 {
-		fields[7] = decimal(&e.TokensPerSecond)
+		fields[7] = decimal(figure(e.TokensPerSecond))
 	}
 	return strings.Join(fields, ",") + "\n"
 }
 
-func decimal(x *float64) string {
-	if x == nil {
+func decimal(x *number) string {
+	if x == nil || !x.finite() {
 		return ""
 	}
-	return strconv.FormatFloat(*x, 'g', -1, 64)
+	return strconv.FormatFloat(float64(*x), 'g', -1, 64)
 }
 
 func whole(n int) string {

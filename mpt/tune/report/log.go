@@ -116,7 +116,7 @@ func (l *Log) readLines(step int) (kept []byte, err error) {
 // Train logs a step.
 func (l *Log) Train(t Train) error {
 	return l.add(entry{
-		Step: &t.Step, Epoch: finite(t.Epoch), Loss: finite(t.Loss), GradNorm: finite(t.GradNorm), LearningRate: finite(t.LearningRate),
+		Step: &t.Step, Epoch: figure(t.Epoch), Loss: figure(t.Loss), GradNorm: figure(t.GradNorm), LearningRate: figure(t.LearningRate),
 		Tokens: t.Tokens, Targets: t.Targets, TokensPerSecond: t.TokensPerSecond,
 	})
 }
@@ -124,7 +124,7 @@ func (l *Log) Train(t Train) error {
 // Eval logs an evaluation.
 func (l *Log) Eval(e Eval) error {
 	return l.add(entry{
-		Step: &e.Step, Epoch: finite(e.Epoch), EvalLoss: finite(e.Loss), EvalPerplexity: finite(math.Exp(e.Loss)), Best: e.Best,
+		Step: &e.Step, Epoch: figure(e.Epoch), EvalLoss: figure(e.Loss), EvalPerplexity: figure(math.Exp(e.Loss)), Best: e.Best,
 	})
 }
 

@@ -27,7 +27,7 @@ func newRaster(scale int) *raster {
 
 func (r *raster) png() ([]byte, error) {
 	var b bytes.Buffer
-	err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, r.img)
+	err := png.Encode(&b, r.img)
 	return b.Bytes(), err
 }
 

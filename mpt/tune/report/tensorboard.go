@@ -100,12 +100,12 @@ func (e *entry) events(now float64) []byte {
 	var values []byte
 	for _, v := range []struct {
 		tag string
-		x   *float64
+		x   *number
 	}{
 		{"train/loss", e.Loss}, {"train/grad_norm", e.GradNorm}, {"train/learning_rate", e.LearningRate},
-		{"train/tokens_per_second", finite(e.TokensPerSecond)}, {"eval/loss", e.EvalLoss}, {"eval/perplexity", e.EvalPerplexity},
+		{"train/tokens_per_second", figure(e.TokensPerSecond)}, {"eval/loss", e.EvalLoss}, {"eval/perplexity", e.EvalPerplexity},
 	} {
-		if v.x == nil || v.tag == "train/tokens_per_second" && *v.x == 0 {
+		if v.x == nil || !v.x.finite() || v.tag == "train/tokens_per_second" && *v.x == 0 {
 			continue
 		}
 		value := protoBytes(nil, 1, []byte(v.tag))

@@ -48,9 +48,13 @@ func (f *batchFlags) identity(ctx context.Context, m *mpt.Model) (batch.Identity
 		return batch.Identity{}, err
 	}
 	opt["--chat-template"] = strings.TrimSpace(format.Name + " " + f.format.digest(ctx))
+	adapters, err := f.model.lora.served()
+	if err != nil {
+		return batch.Identity{}, err
+	}
 	for i, u := range m.Adapters() {
 		print := u.Adapter.Fingerprint()
-		opt[fmt.Sprintf("--lora %d", i+1)] = fmt.Sprintf("%s:%g", hex.EncodeToString(print[:6]), u.Scale)
+		opt[fmt.Sprintf("--lora %d", i+1)] = fmt.Sprintf("%s=%s:%g", adapters[i].Name, hex.EncodeToString(print[:6]), u.Scale)
 	}
 	for _, o := range sampling.Options() {
 		opt["--"+flagName(o)] = o.Get(&f.sampling.p)
@@ -100,12 +104,16 @@ func (f *batchFlags) worker(cmd *cobra.Command, m *mpt.Model) (*batch.Local, *se
 	s := server.New(c)
 	e, err := serve.New(m, serve.Options{
 		ContextSize: f.contextSize(m), Parallel: f.sequences(), MaxQueue: 1 << 20, CacheBytes: f.cacheBytes(), Ordered: true,
-		Observer: s.Observer(),
+		Observer: s.Observer(modelNames(f.alias, f.model.path, m)[0]),
 	})
 	if err != nil {
 		return nil, nil, memoryFlags(err)
 	}
-	if err := s.Serve(server.Model{Engine: e, Names: modelNames(f.alias, f.model.path, m), Format: format}); err != nil {
+	adapters, err := f.model.lora.served()
+	if err == nil {
+		err = s.Serve(server.Model{Engine: e, Names: modelNames(f.alias, f.model.path, m), Format: format, Adapters: adapters})
+	}
+	if err != nil {
 		e.Close()
 		return nil, nil, err
 	}
@@ -138,15 +146,19 @@ func (f *batchFlags) serveAlone(cmd *cobra.Command) error {
 	return batch.ServeAlone(cmd.Context(), w, cmd.InOrStdin(), cmd.OutOrStdout())
 }
 
+// names returns what lines may call the model, and its adapters.
+func (f *batchFlags) names(m *mpt.Model) ([]string, error) {
+	adapters, err := f.model.lora.served()
+	names := modelNames(f.alias, f.model.path, m)
+	for _, a := range adapters {
+		names = append(names, a.Name)
+	}
+	return names, err
+}
+
 // modelNames returns what clients may call a model: never a path.
 func modelNames(alias, path string, m *mpt.Model) []string {
-	var names []string
-	for n := range strings.SplitSeq(alias, ",") {
-		if n = strings.TrimSpace(n); n != "" {
-			names = append(names, n)
-		}
-	}
-	if len(names) > 0 {
+	if names := aliases(alias); len(names) > 0 {
 		return names
 	}
 	if path == "" {
@@ -156,6 +168,16 @@ func modelNames(alias, path string, m *mpt.Model) []string {
 		return []string{name}
 	}
 	return []string{strings.TrimSuffix(filepath.Base(path), ".gguf")}
+}
+
+// aliases reads names that are separated by commas.
+func aliases(text string) (names []string) {
+	for n := range strings.SplitSeq(text, ",") {
+		if n = strings.TrimSpace(n); n != "" {
+			names = append(names, n)
+		}
+	}
+	return names
 }
 
 // batchStatus shows how far the work is.

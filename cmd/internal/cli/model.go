@@ -27,6 +27,8 @@ type modelFlags struct {
 	lora    loraFlag
 	hub     hubFlags
 	memory  bool // ignore how much there is
+
+	host *mpt.Host // for several models; nil: there is one
 }
 
 func (m *modelFlags) add(cmd *cobra.Command) {
@@ -126,6 +128,9 @@ func (m *modelFlags) options() ([]mpt.Option, error) {
 	}
 	if m.memory {
 		opts = append(opts, mpt.IgnoreMemory())
+	}
+	if m.host != nil {
+		opts = append(opts, mpt.OnHost(m.host))
 	}
 	opts = append(opts, m.cache.options()...)
 	return append(opts, adapters...), nil

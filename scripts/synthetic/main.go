@@ -4,7 +4,8 @@
 //
 //	go run ./scripts/synthetic -shape mpt-7b -o /tmp/mpt-7b
 //
-// With -lora it writes a LoRA adapter for such a model, as PEFT would: of that rank, for all matrices of the blocks.
+// With -lora it writes a LoRA adapter for such a model, as PEFT would: of that rank, for all
+// matrices of the blocks.
 //
 //	go run ./scripts/synthetic -shape mpt-7b -lora 16 -seed 1 -o /tmp/adapter-1
 package main
@@ -76,12 +77,15 @@ func run(name, out string, shardBytes int64, rank int, seed uint64) error {
 func writeAdapter(dir string, s convert.Shape, rank int, seed uint64) error {
 	var pairs []tensor
 	for _, t := range tensors(s) {
-		if module, ok := strings.CutSuffix(t.name, ".weight"); ok && len(t.shape) == 2 && strings.Contains(module, ".blocks.") {
-			p := "base_model.model." + module
-			pairs = append(pairs, tensor{p + ".lora_A.weight", []int{rank, t.shape[1]}}, tensor{p + ".lora_B.weight", []int{t.shape[0], rank}})
+		if len(t.shape) != 2 || !strings.Contains(t.name, ".blocks.") {
+			continue
 		}
+		p := "base_model.model." + strings.TrimSuffix(t.name, ".weight")
+		pairs = append(pairs,
+			tensor{p + ".lora_A.weight", []int{rank, t.shape[1]}}, tensor{p + ".lora_B.weight", []int{t.shape[0], rank}})
 	}
-	config := map[string]any{"peft_type": "LORA", "r": rank, "lora_alpha": rank, "target_modules": []string{"Wqkv", "out_proj", "up_proj", "down_proj"}}
+	config := map[string]any{"peft_type": "LORA", "r": rank, "lora_alpha": rank,
+		"target_modules": []string{"Wqkv", "out_proj", "up_proj", "down_proj"}}
 	if err := writeJSON(filepath.Join(dir, "adapter_config.json"), config); err != nil {
 		return err
 	}

@@ -36,6 +36,7 @@ type servedModels struct {
 type servedModel struct {
 	name, path string
 	adapters   []string
+	id         string
 	engine     *serve.Engine // while it is loaded first
 }
 
@@ -43,7 +44,8 @@ func (x *servedModels) add(fs *pflag.FlagSet) {
 	m, l := fs.Lookup("model"), fs.Lookup("lora")
 	m.Value, l.Value = (*modelList)(x), (*adapterList)(x)
 	m.Usage = "a model, a GGUF file `[NAME=]FILE`; may be given more than once (default: the small model that is built in)"
-	l.Usage = "a LoRA adapter `[NAME=]FILE[:SCALE]` of the -m before it, a GGUF file or a folder of PEFT; may be given more than once"
+	l.Usage = "a LoRA adapter `[NAME=]FILE[:SCALE]` of the -m before it, a GGUF file or a folder of PEFT; " +
+		"may be given more than once"
 	fs.BoolVar(&x.bare, "lora-init-without-apply", false,
 		"have adapters change nothing until a request names one, gives scales or POST /lora-adapters does")
 	fs.StringVarP(&x.alias, "alias", "a", "", "`NAMES` of the first model for clients, separated by commas")
@@ -153,6 +155,7 @@ func (f *serveFlags) source(cmd *cobra.Command, s *server.Server, i int) (source
 	if i == 0 && f.models.alias != "" {
 		source.Names = append(aliases(f.models.alias), aliases(x.name)...)
 	}
+	x.id = source.Names[0]
 	source.Load = func() (server.Model, error) {
 		m, err := flags.open()
 		if err != nil {
@@ -246,11 +249,15 @@ func (f *serveFlags) greet(cmd *cobra.Command, l net.Listener) {
 	for i, x := range f.models.given {
 		flags := f.model
 		flags.path = x.path
+		name := flags.name()
+		if len(f.models.given) > 1 {
+			name = fmt.Sprintf("%s (%s)", x.id, name)
+		}
 		if x.engine == nil {
-			note(cmd.ErrOrStderr(), "%s: not loaded yet", visible(flags.name()))
+			note(cmd.ErrOrStderr(), "%s: not loaded yet", visible(name))
 			continue
 		}
-		note(cmd.ErrOrStderr(), "%s: %s", visible(flags.name()), described(x.engine, i == 0))
+		note(cmd.ErrOrStderr(), "%s: %s", visible(name), described(x.engine, i == 0))
 	}
 	note(cmd.ErrOrStderr(), "listening at %s", visible(where))
 }

@@ -117,7 +117,8 @@ func readAdapters(f *fields, m *served, model string) []mpt.AdapterUse {
 		return m.lora.of(model)
 	}
 	if m.lora.find(model) >= 0 {
-		f.fail("lora", "the model %q is an adapter with a scale of its own: name the model %q to choose others", model, m.lora.base)
+		f.fail("lora", "the model %q is an adapter with a scale of its own: name the model %q to choose others",
+			model, m.lora.base)
 		return nil
 	}
 	return m.lora.scaled(f, "lora", f.list("lora"))

@@ -302,7 +302,7 @@ func (c *catalogue) dropOldest() bool {
 		if e.m == nil || e.Load == nil {
 			continue
 		}
-		if old == nil || (e.users > 0) == (old.users > 0) && e.used < old.used || e.users == 0 && old.users > 0 {
+		if old == nil || e.before(old) {
 			old = e
 		}
 	}
@@ -315,6 +315,15 @@ func (c *catalogue) dropOldest() bool {
 	}
 	c.await(old, func() bool { return old.m == nil })
 	return true
+}
+
+// before reports whether e is to be unloaded rather than f: nobody uses it, or it was asked for
+// longer ago. The caller has the lock.
+func (e *entry) before(f *entry) bool {
+	if (e.users == 0) != (f.users == 0) {
+		return e.users == 0
+	}
+	return e.used < f.used
 }
 
 // await waits until something is so of a model.
@@ -349,7 +358,11 @@ func (c *catalogue) unload(e *entry) {
 		}
 		e.m = nil
 		e.set(unloaded)
-		c.log.Info("the model is unloaded", "model", e.Names[0], "error", err)
+		if err != nil {
+			c.log.Error("the model could not be closed", "model", e.Names[0], "error", err)
+			return
+		}
+		c.log.Info("the model is unloaded", "model", e.Names[0])
 	}()
 }
 

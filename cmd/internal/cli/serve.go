@@ -16,6 +16,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/fileio"
+	"mptgo/cmd/internal/cli/flags"
+	"mptgo/cmd/internal/cli/interrupt"
 	"mptgo/cmd/internal/server"
 )
 
@@ -44,10 +49,10 @@ Examples:
 
 // serveFlags are the flags of mpt serve.
 type serveFlags struct {
-	model    modelFlags // what all models have in common
+	model    flags.Model // what all models have in common
 	models   servedModels
-	sampling samplingFlags
-	format   formatFlags
+	sampling flags.Sampling
+	format   flags.ChatFormat
 	context  int
 
 	host, prefix     string
@@ -77,11 +82,11 @@ func newServe() *cobra.Command {
 		Use:   "serve [-m FILE] [--host ADDRESS] [--port N]",
 		Short: "Serve a model over HTTP",
 		Long:  serveLong,
-		Args:  noArgs,
+		Args:  cmdline.NoArgs,
 		RunE:  f.run,
 	}
 	fs := cmd.Flags()
-	f.model.add(cmd)
+	f.model.Add(cmd)
 	f.models.add(fs)
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "room for `N` tokens in each sequence; 0: what the model was trained for")
 	fs.IntVar(&f.parallel, "parallel", 0, "answer `N` requests at the same time (-np); 0: twice the CPUs, at least 4")
@@ -91,9 +96,9 @@ func newServe() *cobra.Command {
 	fs.BoolVar(&f.cacheOn, "cache-prompt", true, "keep prefixes of prompts for later requests")
 	fs.StringVar(&f.cacheDir, "cache-dir", "", "keep prefixes in the `FOLDER`, too, for the next start")
 	fs.IntVar(&f.cacheDisk, "cache-disk", 4096, "`N` MiB of disk for them")
-	f.format.add(cmd)
+	f.format.Add(cmd)
 	f.addHTTP(cmd)
-	f.sampling.add(fs)
+	f.sampling.Add(fs)
 	return cmd
 }
 
@@ -125,7 +130,7 @@ func (f *serveFlags) run(cmd *cobra.Command, _ []string) error {
 		return checkServer(cmd.Context(), f.check)
 	}
 	asked := cmd.Flags().Changed("cache-dir")
-	if err := fromEnvironment(cmd.Flags(), os.Getenv); err != nil {
+	if err := cmdline.FromEnvironment(cmd.Flags(), os.Getenv); err != nil {
 		return err
 	}
 	if !asked && (!f.cacheOn || f.cacheRAM == 0) {
@@ -134,7 +139,7 @@ func (f *serveFlags) run(cmd *cobra.Command, _ []string) error {
 	if err := f.checkNumbers(); err != nil {
 		return err
 	}
-	params, err := f.sampling.params(cmd.Flags())
+	params, err := f.sampling.Params(cmd.Flags())
 	if err != nil {
 		return err
 	}
@@ -142,7 +147,7 @@ func (f *serveFlags) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	c.Defaults, c.Fixed = params, f.sampling.fixedSeed(cmd.Flags())
+	c.Defaults, c.Fixed = params, f.sampling.FixedSeed(cmd.Flags())
 	l, err := f.listen()
 	if err != nil {
 		return err
@@ -211,7 +216,7 @@ func (f *serveFlags) config(cmd *cobra.Command) (server.Config, error) {
 	c.Ping = time.Duration(f.ping) * time.Second
 	c.Metrics, c.Slots, c.Page = f.metrics, f.slots, f.page
 	if len(keys) == 0 && !c.Loopback && !f.socket() {
-		note(cmd.ErrOrStderr(), "everybody who reaches %s may use this server: --api-key asks for a key", f.host)
+		console.Note(cmd.ErrOrStderr(), "everybody who reaches %s may use this server: --api-key asks for a key", f.host)
 	}
 	return c, nil
 }
@@ -219,7 +224,7 @@ func (f *serveFlags) config(cmd *cobra.Command) (server.Config, error) {
 // readKeys returns the keys of flags and of a file, in which # begins a comment.
 func readKeys(ctx context.Context, keys []string, file string) ([]string, error) {
 	if file != "" {
-		text, err := readFile(ctx, file)
+		text, err := fileio.ReadFile(ctx, file)
 		if err != nil {
 			return nil, fmt.Errorf("--api-key-file: %w", err)
 		}
@@ -230,7 +235,7 @@ func readKeys(ctx context.Context, keys []string, file string) ([]string, error)
 			}
 		}
 		if len(keys) == had {
-			return nil, fmt.Errorf("--api-key-file %s: there is no key in it", visible(file))
+			return nil, fmt.Errorf("--api-key-file %s: there is no key in it", console.Visible(file))
 		}
 	}
 	for _, k := range keys {
@@ -290,7 +295,7 @@ func (f *serveFlags) loadUnless(cmd *cobra.Command, s *server.Server, signals <-
 	case err := <-loaded:
 		return err
 	case <-signals:
-		return interrupted{context.Canceled} // the process ends, and with it what loads
+		return interrupt.Error{Err: context.Canceled} // the process ends, and with it what loads
 	}
 }
 
@@ -319,7 +324,7 @@ func (f *serveFlags) end(s *server.Server, h *http.Server, signals <-chan os.Sig
 	h.Shutdown(limited)
 	select {
 	case <-second:
-		return interrupted{context.Canceled}
+		return interrupt.Error{Err: context.Canceled}
 	default:
 		return nil
 	}

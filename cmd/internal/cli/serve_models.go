@@ -12,6 +12,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/fileio"
+	"mptgo/cmd/internal/cli/flags"
 	"mptgo/cmd/internal/server"
 	"mptgo/gguf"
 	"mptgo/mpt"
@@ -66,7 +69,7 @@ func (x *modelList) Type() string   { return "FILE" }
 func (x *modelList) Set(text string) error {
 	name, path, ok := strings.Cut(text, "=")
 	switch {
-	case !ok || strings.ContainsAny(name, `/\`) || exists(text):
+	case !ok || strings.ContainsAny(name, `/\`) || fileio.Exists(text):
 		name, path = "", text
 	case name == "":
 		return errors.New("the name before the = is empty")
@@ -94,13 +97,13 @@ func (x *adapterList) Set(text string) error {
 func (f *serveFlags) settle() error {
 	x := &f.models
 	if len(x.given) > 0 {
-		f.model.path = x.given[0].path
+		f.model.Path = x.given[0].path
 	}
-	if err := f.model.hub.locate(&f.model.path); err != nil {
+	if err := f.model.Locate(); err != nil {
 		return err
 	}
 	if len(x.given) == 0 {
-		x.given = []*servedModel{{path: f.model.path}}
+		x.given = []*servedModel{{path: f.model.Path}}
 	}
 	x.given[0].adapters = append(x.early, x.given[0].adapters...)
 	return nil
@@ -112,9 +115,9 @@ func (f *serveFlags) load(cmd *cobra.Command, s *server.Server) error {
 		return err
 	}
 	x := &f.models
-	x.host = mpt.NewHost(f.model.threads)
+	x.host = mpt.NewHost(f.model.Threads)
 	x.caches = serve.NewCaches(f.cacheBytes(), f.cacheDir, int64(f.cacheDisk)<<20)
-	f.model.host, f.model.lora.unapplied = x.host, x.bare
+	f.model.Host, f.model.LoRA.Unapplied = x.host, x.bare
 	var list []server.Source
 	for i := range x.given {
 		source, err := f.source(cmd, s, i)
@@ -140,16 +143,16 @@ func (x *servedModels) close(s *server.Server) {
 // source describes a model and says how it is loaded.
 func (f *serveFlags) source(cmd *cobra.Command, s *server.Server, i int) (source server.Source, err error) {
 	x := f.models.given[i]
-	flags := f.model
-	flags.path, flags.lora.given = x.path, x.adapters
-	adapters, err := flags.lora.served()
+	model := f.model
+	model.Path, model.LoRA.Given = x.path, x.adapters
+	adapters, err := servedAdapters(&model.LoRA)
 	if err != nil {
 		return source, err
 	}
 	for _, a := range adapters {
 		source.Adapters = append(source.Adapters, a.Name)
 	}
-	if err := x.describe(&source); err != nil {
+	if err := x.describe(&source, &model); err != nil {
 		return source, err
 	}
 	if i == 0 && f.models.alias != "" {
@@ -157,7 +160,7 @@ func (f *serveFlags) source(cmd *cobra.Command, s *server.Server, i int) (source
 	}
 	x.id = source.Names[0]
 	source.Load = func() (server.Model, error) {
-		m, err := flags.open()
+		m, err := model.Open()
 		if err != nil {
 			return server.Model{}, err
 		}
@@ -174,17 +177,14 @@ func (f *serveFlags) source(cmd *cobra.Command, s *server.Server, i int) (source
 }
 
 // describe says what is known of a model's file before it is loaded.
-func (x *servedModel) describe(source *server.Source) error {
+func (x *servedModel) describe(source *server.Source, model *flags.Model) error {
 	if x.path == "" {
 		source.Names = []string{builtin.Name}
 		return nil
 	}
-	if err := notModel(x.path); err != nil {
-		return err
-	}
-	file, err := gguf.Open(x.path)
+	file, err := model.OpenFile()
 	if err != nil {
-		return explain(x.path, err)
+		return err
 	}
 	defer file.Close()
 	name, _ := gguf.Get[string](file, "general.name")
@@ -196,16 +196,16 @@ func (x *servedModel) describe(source *server.Source) error {
 // start starts the engine of a model.
 func (f *serveFlags) start(cmd *cobra.Command, s *server.Server, m *mpt.Model, name string) (server.Model, error) {
 	var none server.Model
-	format, err := f.format.choose(cmd.Context(), m)
+	format, err := f.format.Choose(cmd.Context(), m)
 	if err != nil {
 		return none, err
 	}
 	if format.Name == "raw" {
-		note(cmd.ErrOrStderr(), "the model has no chat format: messages go to it as they are (raw)")
+		console.Note(cmd.ErrOrStderr(), "the model has no chat format: messages go to it as they are (raw)")
 	}
-	probe, err := newSession(cmd, m, f.context) // chooses a context that fits, or says why not
+	probe, err := flags.NewSession(cmd, m, f.context) // chooses a context that fits, or says why not
 	if err != nil {
-		return none, memoryFlags(err)
+		return none, flags.ExplainMemory(err)
 	}
 	size := probe.ContextSize()
 	probe.Close()
@@ -247,43 +247,43 @@ func (f *serveFlags) greet(cmd *cobra.Command, l net.Listener) {
 		where = "https" + strings.TrimPrefix(where, "http")
 	}
 	for i, x := range f.models.given {
-		flags := f.model
-		flags.path = x.path
-		name := flags.name()
+		model := f.model
+		model.Path = x.path
+		name := model.Name()
 		if len(f.models.given) > 1 {
 			name = fmt.Sprintf("%s (%s)", x.id, name)
 		}
 		if x.engine == nil {
-			note(cmd.ErrOrStderr(), "%s: not loaded yet", visible(name))
+			console.Note(cmd.ErrOrStderr(), "%s: not loaded yet", console.Visible(name))
 			continue
 		}
-		note(cmd.ErrOrStderr(), "%s: %s", visible(name), described(x.engine, i == 0))
+		console.Note(cmd.ErrOrStderr(), "%s: %s", console.Visible(name), described(x.engine, i == 0))
 	}
-	note(cmd.ErrOrStderr(), "listening at %s", visible(where))
+	console.Note(cmd.ErrOrStderr(), "listening at %s", console.Visible(where))
 }
 
 // described says what an engine is, and what all have in common.
 func described(e *serve.Engine, common bool) string {
 	m, o := e.Model(), e.Options()
-	text := fmt.Sprintf("%s parameters", count(m.File().Parameters()))
+	text := fmt.Sprintf("%s parameters", console.Count(m.File().Parameters()))
 	if common {
-		text += fmt.Sprintf(", %s kernels, %s", m.Tier(), plural(m.Threads(), "thread", "threads"))
+		text += fmt.Sprintf(", %s kernels, %s", m.Tier(), console.Plural(m.Threads(), "thread", "threads"))
 	}
 	text += fmt.Sprintf(", context %d, %d at the same time", o.ContextSize, o.Parallel)
 	if n := len(m.Adapters()); n > 0 {
-		text += ", " + plural(n, "adapter", "adapters")
+		text += ", " + console.Plural(n, "adapter", "adapters")
 	}
 	if !common {
 		return text
 	}
 	if o.CacheBytes > 0 {
-		text += ", prefix cache " + byteSize(o.CacheBytes)
+		text += ", prefix cache " + console.ByteSize(o.CacheBytes)
 	} else {
 		text += ", no prefix cache"
 	}
 	if o.CacheDir != "" {
 		d := e.Stats().Disk
-		text += fmt.Sprintf(" and %s of %s in %s", byteSize(d.Bytes), byteSize(d.Limit), visible(o.CacheDir))
+		text += fmt.Sprintf(" and %s of %s in %s", console.ByteSize(d.Bytes), console.ByteSize(d.Limit), console.Visible(o.CacheDir))
 	}
 	return text
 }

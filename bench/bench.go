@@ -5,6 +5,7 @@
 //	tg64               64 tokens one after the other
 //	pp512+tg64         both
 //	tg64 x4            64 tokens in each of four sequences, which share their batches
+//	tg64 x4 own lora   the same, but sequence i uses adapter i alone, by turns
 //	tg64 @ d4096       64 tokens after 4096, which are not measured
 //	load               a model opened, and a prompt of 5 tokens
 //
@@ -30,6 +31,7 @@ type Options struct {
 	Depths      []int    // tokens that are there already; none means 0
 	Sequences   []int    // sequences generated in one batch; none means 1
 	Threads     []int    // numbers of threads; none means 0: one for each core
+	OwnAdapters bool     // generate with an adapter for each sequence, too; all other tests are without
 	Load        bool     // measure opening, too
 	Profile     bool     // add the times of the operations to the results of tests of one kind
 	Repetitions int      // of every test; 0 means 5
@@ -97,6 +99,9 @@ type cell struct {
 // all prepares the candidates and measures all cells in turns.
 func (r *run) all(ctx context.Context, candidates []*candidate) ([]Result, error) {
 	for _, c := range candidates {
+		if err := r.checkAdapters(c); err != nil {
+			return nil, fmt.Errorf("bench: %s: %w", c.Name, err)
+		}
 		if err := r.prefill(ctx, c); err != nil {
 			return nil, fmt.Errorf("bench: %s: %w", c.Name, err)
 		}
@@ -119,6 +124,14 @@ func (r *run) all(ctx context.Context, candidates []*candidate) ([]Result, error
 		}
 	}
 	return r.results(ctx)
+}
+
+// checkAdapters wants adapters where sequences are to have one each.
+func (r *run) checkAdapters(c *candidate) error {
+	if r.opt.OwnAdapters && len(c.m.Adapters()) == 0 {
+		return errors.New("there are no adapters for the sequences")
+	}
+	return nil
 }
 
 // repeat measures a cell once; a negative repetition does not count.

@@ -78,6 +78,10 @@ func TestRunErrors(t *testing.T) {
 	if !errors.Is(err, failed) {
 		t.Errorf("%v, want %v", err, failed)
 	}
+	own := Options{Generations: []int{1}, OwnAdapters: true}
+	if _, err := Run(context.Background(), []Subject{story(&opened)}, own); err == nil || !strings.Contains(err.Error(), "no adapters") {
+		t.Errorf("%v", err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	for _, depth := range []int{0, 3} {
@@ -98,6 +102,8 @@ func TestPlan(t *testing.T) {
 		{Options{Generations: []int{8}, Sequences: []int{1, 4}, Depths: []int{7}}, "tg8 @ d7, tg8 x4 @ d7"},
 		{Options{Prompts: []int{9}, Sequences: []int{4}}, "pp9"},
 		{Options{Pairs: [][2]int{{512, 64}}}, "pp512+tg64"},
+		{Options{Prompts: []int{9}, Generations: []int{8}, Sequences: []int{1, 4}, OwnAdapters: true},
+			"pp9, tg8, tg8 own lora, tg8 x4, tg8 x4 own lora"},
 		{Options{Load: true, Depths: []int{1, 2}}, "load"},
 	} {
 		tests, err := plan(c.opt)
@@ -127,6 +133,7 @@ func TestPlanRefuses(t *testing.T) {
 		{Options{Prompts: []int{1}, Sequences: []int{0}}, "0 sequences"},
 		{Options{Prompts: []int{1}, Threads: []int{-2}}, "-2 threads"},
 		{Options{Prompts: []int{1}, Repetitions: -1}, "-1 repetitions"},
+		{Options{Generations: []int{1}, Depths: []int{0, 1}, OwnAdapters: true}, "a depth with adapters"},
 		{Options{Prompts: []int{1 << 30}}, "want 1 to 4194304"},
 	} {
 		if _, err := plan(c.opt); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -58,12 +58,22 @@ func (c *cell) measure(ctx context.Context, profile bool) (sample, error) {
 // steps returns steps with the sessions in which the test runs, also those opened before
 // an error.
 func (c *cell) steps(ctx context.Context) (steps []mpt.Step, err error) {
-	for range c.sequences {
+	for i := range c.sequences {
 		s, err := c.session(ctx, c.depth)
 		if err != nil {
 			return steps, err
 		}
 		steps = append(steps, mpt.Step{Session: s})
+		if c.lora == modelAdapters {
+			continue
+		}
+		var own []mpt.AdapterUse
+		if all := c.m.Adapters(); c.lora == ownAdapters {
+			own = all[i%len(all):][:1]
+		}
+		if err := s.SetAdapters(own...); err != nil {
+			return steps, err
+		}
 	}
 	return steps, nil
 }

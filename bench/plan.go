@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +13,17 @@ type test struct {
 	depth            int // tokens before them
 	sequences        int // in one batch
 	load             bool
+	lora             lora
 }
+
+// lora says which adapters the sequences of a test use.
+type lora int
+
+const (
+	modelAdapters lora = iota // those of the model
+	noAdapters
+	ownAdapters // each one of them, by turns
+)
 
 // loadPrompt is the length of the prompt of the test of opening.
 const loadPrompt = 5
@@ -32,6 +43,9 @@ func (t test) String() string {
 	name := strings.Join(parts, "+")
 	if t.sequences > 1 {
 		name += fmt.Sprintf(" x%d", t.sequences)
+	}
+	if t.lora == ownAdapters {
+		name += " own lora"
 	}
 	if t.depth > 0 {
 		name += fmt.Sprintf(" @ d%d", t.depth)
@@ -57,7 +71,12 @@ func plan(opt Options) ([]test, error) {
 		}
 		for _, sequences := range orDefault(opt.Sequences, 1) {
 			for _, n := range opt.Generations {
-				tests = append(tests, test{generate: n, depth: depth, sequences: sequences})
+				x := test{generate: n, depth: depth, sequences: sequences}
+				tests = append(tests, x)
+				if opt.OwnAdapters {
+					x.lora = ownAdapters
+					tests = append(tests, x)
+				}
 			}
 		}
 		for _, n := range opt.Pairs {
@@ -66,6 +85,11 @@ func plan(opt Options) ([]test, error) {
 	}
 	if opt.Load {
 		tests = append(tests, test{prompt: loadPrompt, sequences: 1, load: true})
+	}
+	for i := range tests {
+		if opt.OwnAdapters && tests[i].lora == modelAdapters {
+			tests[i].lora = noAdapters
+		}
 	}
 	if len(tests) == 0 {
 		return nil, fmt.Errorf("bench: nothing to measure: give a prompt length or a number of tokens to generate")
@@ -85,6 +109,9 @@ const maxTokens = 1 << 22
 
 // check refuses numbers that make no sense.
 func check(opt Options) error {
+	if opt.OwnAdapters && slices.Max(orDefault(opt.Depths, 0)) > 0 {
+		return errors.New("bench: a depth with adapters for each sequence: what was read without them does not fit")
+	}
 	var pairs []int
 	for _, p := range opt.Pairs {
 		pairs = append(pairs, p[:]...)

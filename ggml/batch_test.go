@@ -15,11 +15,11 @@ import (
 func (c *lowRankCase) spanGraph(positions *Matrix) (*Graph, *Tensor) {
 	g := NewGraph()
 	x := g.AddPositions("positioned", g.Embed("x", c.wte), positions)
-	x = g.AddLowRank("changed", x, g.LookUp("z", c.table, 0), c.table)
+	x = g.AddLowRank("changed", x, g.LookUp("z", c.table, 0), 0)
 	x = g.Select("wanted", x)
-	one, two := g.Reduce("one", x, c.one, 1), g.Reduce("two", x, c.two, 2)
-	y := g.AddLowRank("y1", g.MatMul("y", c.w, x), one, c.one)
-	y = g.AddLowRank("y2", g.Bias("biased", y, c.bias), two, c.two)
+	z := g.Reduce("z2", x, Change{c.one, 1}, Change{c.two, 2})
+	y := g.AddLowRank("y1", g.MatMul("y", c.w, x), z, 0)
+	y = g.AddLowRank("y2", g.Bias("biased", y, c.bias), z, 1)
 	g.Keep(y)
 	return g, y
 }

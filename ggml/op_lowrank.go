@@ -79,23 +79,41 @@ const lowRankPart = 512
 // lowRankRows is how many rows of a batch one task takes.
 const lowRankRows = 96
 
-// reduce is z = s·x·Aᵀ: the result lies in the first columns of a row, behind it the
-// parts of the sums.
-type reduce struct {
-	l      *LowRank
-	factor int
-	x, z   *Tensor
+// parts returns how many parts a sum of A has, width how many columns each part takes, and tasks
+// how many make a part each of a strip.
+func (l *LowRank) parts() int { return (l.in + lowRankPart - 1) / lowRankPart }
+func (l *LowRank) width() int { return l.a.Strips() * mat.StripRows }
+func (l *LowRank) tasks() int { return l.parts() * l.a.Strips() }
+
+// Change is a LowRank with the number of its factor in the spans of a batch.
+type Change struct {
+	L      *LowRank
+	Factor int
 }
 
-// Reduce returns the product of every row of x with A, multiplied with the scale of l
-// and Factors[factor] of the row's span; rows for which that is 0 are left out. Only
+// reduce is z = s·x·Aᵀ for some changes. Each has columns of its own: the result lies in the
+// first, behind it the parts of the sums. All are made in one go, so that many of few rows each
+// keep all threads busy.
+type reduce struct {
+	changes []Change
+	at      []int // the first columns
+	x, z    *Tensor
+}
+
+// Reduce returns the products of every row of x with A of some changes, multiplied with their
+// scales and the Factors of the row's span; rows for which that is 0 are left out. Only
 // [Graph.AddLowRank] reads it. Each result is the sum of chains of 512 columns, from +0,
 // in order.
-func (g *Graph) Reduce(name string, x *Tensor, l *LowRank, factor int) *Tensor {
-	must(l.a != nil && x.Cols == l.in, "%s: %d columns for a low rank of %d", name, x.Cols, l.in)
-	o := &reduce{l: l, factor: factor, x: x}
-	g.factors = max(g.factors, factor+1)
-	o.z = g.newTensor(name, o.parts()*o.width())
+func (g *Graph) Reduce(name string, x *Tensor, changes ...Change) *Tensor {
+	o := &reduce{changes: changes, x: x}
+	cols := 0
+	for _, c := range changes {
+		must(c.L.a != nil && x.Cols == c.L.in, "%s: %d columns for a low rank of %d", name, x.Cols, c.L.in)
+		g.factors = max(g.factors, c.Factor+1)
+		o.at = append(o.at, cols)
+		cols += c.L.parts() * c.L.width()
+	}
+	o.z = g.newTensor(name, cols)
 	return g.add(o)
 }
 
@@ -103,40 +121,65 @@ func (o *reduce) kind() string      { return "reduce" }
 func (o *reduce) inputs() []*Tensor { return []*Tensor{o.x} }
 func (o *reduce) out() *Tensor      { return o.z }
 
-// parts returns how many parts a sum has, width how many columns each part takes.
-func (o *reduce) parts() int { return (o.l.in + lowRankPart - 1) / lowRankPart }
-func (o *reduce) width() int { return o.l.a.Strips() * mat.StripRows }
+// change returns change k and where its columns begin.
+func (o *reduce) change(k int) (Change, int) { return o.changes[k], o.at[k] }
 
 func (o *reduce) steps(e *Exec) []step {
-	tasks := o.parts() * o.l.a.Strips()
-	changed := func() []rowRange { return e.rows(o.z).changed[o.factor] }
+	parts := func(k int) int { return pieces(o.rows(e, k), lowRankRows) * o.changes[k].L.tasks() }
+	sums := func(k int) int { return pieces(o.rows(e, k), 1) }
 	return []step{
-		{
-			func(int) int { return pieces(changed(), lowRankRows) * tasks },
-			func(task, _ int) { o.multiply(e, cut(changed(), lowRankRows, task/tasks), task%tasks) },
-		},
-		{func(int) int { return pieces(changed(), 1) }, func(task, _ int) { o.sum(e, cut(changed(), 1, task).from) }},
+		{o.total(parts), func(task, _ int) { k, i := o.find(parts, task); o.multiply(e, k, i) }},
+		{o.total(sums), func(task, _ int) { k, i := o.find(sums, task); o.sum(e, k, cut(o.rows(e, k), 1, i).from) }},
+	}
+}
+
+// rows returns the rows that change k is for.
+func (o *reduce) rows(e *Exec, k int) []rowRange { return e.rows(o.z).changed[o.changes[k].Factor] }
+
+// total adds up the tasks of all changes; find returns of which change a task is, and which of
+// its tasks.
+func (o *reduce) total(tasks func(k int) int) func(int) int {
+	return func(int) (n int) {
+		for k := range o.changes {
+			n += tasks(k)
+		}
+		return n
+	}
+}
+
+func (o *reduce) find(tasks func(k int) int, task int) (k, i int) {
+	for {
+		n := tasks(k)
+		if task < n {
+			return k, task
+		}
+		task -= n
+		k++
 	}
 }
 
 // multiply computes one part of one strip for some rows.
-func (o *reduce) multiply(e *Exec, rows rowRange, task int) {
-	part, strip := task/o.l.a.Strips(), task%o.l.a.Strips()
+func (o *reduce) multiply(e *Exec, k, task int) {
+	l, at := o.changes[k].L, o.at[k]
+	rows := cut(o.rows(e, k), lowRankRows, task/l.tasks())
+	task %= l.tasks()
+	part, strip := task/l.a.Strips(), task%l.a.Strips()
 	c0 := part * lowRankPart
-	c1 := min(c0+lowRankPart, o.l.in)
+	c1 := min(c0+lowRankPart, l.in)
 	i := rows.from
-	z := o.z.x[i*o.z.Cols+part*o.width()+strip*mat.StripRows:]
-	e.tier.Mat.SetChains(z, o.z.Cols, o.l.a, strip, c0, c1, o.x.x[i*o.x.Cols:], o.x.Cols, rows.n)
+	z := o.z.x[i*o.z.Cols+at+part*l.width()+strip*mat.StripRows:]
+	e.tier.Mat.SetChains(z, o.z.Cols, l.a, strip, c0, c1, o.x.x[i*o.x.Cols:], o.x.Cols, rows.n)
 }
 
 // sum adds the parts of row i.
-func (o *reduce) sum(e *Exec, i int) {
-	z, width := o.z.row(i), o.width()
+func (o *reduce) sum(e *Exec, k, i int) {
+	c, width := o.changes[k], o.changes[k].L.width()
+	z := o.z.row(i)[o.at[k]:]
 	sum := z[:width]
-	for p := 1; p < o.parts(); p++ {
+	for p := 1; p < c.L.parts(); p++ {
 		e.tier.Vec.Add(sum, z[p*width:(p+1)*width])
 	}
-	e.tier.Vec.Scale(sum, o.l.scaleOf(e, o.z, i, o.factor))
+	e.tier.Vec.Scale(sum, c.L.scaleOf(e, o.z, i, c.Factor))
 }
 
 // scaleOf returns the scale of row i of t.
@@ -145,8 +188,12 @@ func (l *LowRank) scaleOf(e *Exec, t *Tensor, i, factor int) float32 {
 }
 
 func (o *reduce) work(e *Exec) (bytes, macs int64) {
-	n := int64(pieces(e.rows(o.z).changed[o.factor], 1))
-	return min(n, 1) * int64(o.l.bytesA()), int64(o.l.rank) * int64(o.l.in) * n
+	for k, c := range o.changes {
+		n := int64(pieces(o.rows(e, k), 1))
+		bytes += min(n, 1) * int64(c.L.bytesA())
+		macs += int64(c.L.rank) * int64(c.L.in) * n
+	}
+	return bytes, macs
 }
 
 // lookUp is reduce for tokens.
@@ -176,26 +223,22 @@ func (o *lookUp) steps(e *Exec) []step {
 	}}}
 }
 
+// change is that of the table, the only one.
+func (o *lookUp) change(int) (Change, int) { return Change{o.l, o.factor}, 0 }
+
 // addLowRank is y = x + z·Bᵀ.
 type addLowRank struct {
-	l       *LowRank
-	factor  int
+	Change
+	at      int // the first column of z
 	x, z, y *Tensor
 }
 
 // AddLowRank returns x, a product with W, plus the product of z, which [Graph.Reduce]
-// or [Graph.LookUp] has made, with B.
-func (g *Graph) AddLowRank(name string, x, z *Tensor, l *LowRank) *Tensor {
-	must(l.from+l.out <= x.Cols, "%s: %d columns from %d of %d", name, l.out, l.from, x.Cols)
-	return g.add(&addLowRank{l, factorOf(z.op), x, z, g.newTensor(name, x.Cols)})
-}
-
-// factorOf returns the number of the factor of a z.
-func factorOf(o op) int {
-	if r, ok := o.(*reduce); ok {
-		return r.factor
-	}
-	return o.(*lookUp).factor
+// or [Graph.LookUp] has made, with B: that of change k of z.
+func (g *Graph) AddLowRank(name string, x, z *Tensor, k int) *Tensor {
+	c, at := z.op.(interface{ change(k int) (Change, int) }).change(k)
+	must(c.L.from+c.L.out <= x.Cols, "%s: %d columns from %d of %d", name, c.L.out, c.L.from, x.Cols)
+	return g.add(&addLowRank{c, at, x, z, g.newTensor(name, x.Cols)})
 }
 
 func (o *addLowRank) kind() string      { return "low rank" }
@@ -207,7 +250,7 @@ func (o *addLowRank) steps(e *Exec) []step {
 	return []step{{perRow, func(i, worker int) {
 		copy(o.y.row(i), o.x.row(i))
 		set := e.rows(o.y)
-		if e.batch.Spans[set.rows[i].span].factor(o.factor) != 0 {
+		if e.batch.Spans[set.rows[i].span].factor(o.Factor) != 0 {
 			o.add(e, o.y, i, 1, 0, o.y.Cols, worker)
 		}
 	}}}
@@ -218,24 +261,24 @@ func (o *addLowRank) apply(*Exec, []float32, int, int) { panic("ggml: low rank o
 
 // applyAll adds to columns [c0, c1) of the rows of y, of which c0 begins a strip.
 func (o *addLowRank) applyAll(e *Exec, y *Tensor, c0, c1, worker int) {
-	for _, r := range e.rows(y).changed[o.factor] {
+	for _, r := range e.rows(y).changed[o.Factor] {
 		o.add(e, y, r.from, r.n, c0, c1, worker)
 	}
 }
 
 // add adds to columns [c0, c1) of n rows of y from row i on.
 func (o *addLowRank) add(e *Exec, y *Tensor, i, n, c0, c1, worker int) {
-	base := o.l.base()
-	r0, r1 := max(c0-base, 0), min(c1-base, o.l.b.Rows)
+	base := o.L.base()
+	r0, r1 := max(c0-base, 0), min(c1-base, o.L.b.Rows)
 	if r0 >= r1 {
 		return
 	}
-	e.tier.Mat.AddChains(y.x[i*y.Cols+base:], y.Cols, o.l.b, r0, r1, o.z.x[i*o.z.Cols:], o.z.Cols, n, &e.scratch[worker].mat)
+	e.tier.Mat.AddChains(y.x[i*y.Cols+base:], y.Cols, o.L.b, r0, r1, o.z.x[i*o.z.Cols+o.at:], o.z.Cols, n, &e.scratch[worker].mat)
 }
 
 func (o *addLowRank) work(e *Exec) (bytes, macs int64) {
-	n := int64(pieces(e.rows(o.y).changed[o.factor], 1))
-	return min(n, 1) * int64(o.l.Bytes()-o.l.bytesA()), int64(o.l.rank) * int64(o.l.out) * n
+	n := int64(pieces(e.rows(o.y).changed[o.Factor], 1))
+	return min(n, 1) * int64(o.L.Bytes()-o.L.bytesA()), int64(o.L.rank) * int64(o.L.out) * n
 }
 
 // Sample returns some of the values of A and B, to tell changes apart.

@@ -250,6 +250,16 @@ func (m *Model) checkUses(uses []AdapterUse) error {
 // Adapters returns the adapters that new sessions use.
 func (m *Model) Adapters() []AdapterUse { return slices.Clone(m.adapters) }
 
+// ownAdapters returns the adapters that came with the model, also those that are off. The graph
+// always has them: one that is not used takes next to no time, and nobody waits for a new graph
+// when it is.
+func (m *Model) ownAdapters() (list []*Adapter) {
+	for _, u := range m.adapters {
+		list = append(list, u.Adapter)
+	}
+	return list
+}
+
 // loadAdapters loads the adapters of the options.
 func (m *Model) loadAdapters() error {
 	for _, f := range m.opt.adapters {

@@ -44,17 +44,19 @@ func (b *block) linear(name string, w linear, x *ggml.Tensor) *ggml.Tensor {
 
 // product builds x·Wᵀ with the changes that adapters have for the matrix of that name.
 func product(g *ggml.Graph, name string, w *ggml.Matrix, matrix string, x *ggml.Tensor, adapters []*Adapter) *ggml.Tensor {
-	var thin []*ggml.Tensor // [n, rank], before the large product, which they become a part of
-	var changes []*ggml.LowRank
+	var changes []ggml.Change
 	for i, a := range adapters {
 		for _, l := range a.changes[matrix] {
-			changes = append(changes, l)
-			thin = append(thin, g.Reduce(fmt.Sprintf("%s_lora_a_%d", name, len(thin)), x, l, i))
+			changes = append(changes, ggml.Change{L: l, Factor: i})
 		}
 	}
+	if changes == nil {
+		return g.MatMul(name, w, x)
+	}
+	thin := g.Reduce(name+"_lora_a", x, changes...) // before the large product, which the rest becomes a part of
 	y := g.MatMul(name, w, x)
-	for i, l := range changes {
-		y = g.AddLowRank(fmt.Sprintf("%s_lora_%d", name, i), y, thin[i], l)
+	for k := range changes {
+		y = g.AddLowRank(fmt.Sprintf("%s_lora_%d", name, k), y, thin, k)
 	}
 	return y
 }
@@ -64,7 +66,7 @@ func lookUp(g *ggml.Graph, name string, w *ggml.Matrix, adapters []*Adapter) *gg
 	x := g.Embed(name, w)
 	for i, a := range adapters {
 		for _, l := range a.changes["token_embd.weight"] {
-			x = g.AddLowRank(fmt.Sprintf("%s_lora_%d", name, i), x, g.LookUp(fmt.Sprintf("%s_lora_a_%d", name, i), l, i), l)
+			x = g.AddLowRank(fmt.Sprintf("%s_lora_%d", name, i), x, g.LookUp(fmt.Sprintf("%s_lora_a_%d", name, i), l, i), 0)
 		}
 	}
 	return x

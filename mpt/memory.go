@@ -12,7 +12,7 @@ type MemoryError struct {
 
 	// What is needed, in bytes: for the file, which is mapped and must stay in memory
 	// to be fast; for the keys and values of Context tokens; for activations; and what the
-	// keys and values of other sessions take.
+	// other sessions and models take.
 	Weights, Cache, Activations, Others int64
 
 	Limit MemoryLimit // what there is
@@ -33,7 +33,7 @@ func (e *MemoryError) Error() string {
 	}
 	others := ""
 	if e.Others > 0 {
-		others = fmt.Sprintf(", of other sessions %s", gigabytes(e.Others))
+		others = fmt.Sprintf(", others %s", gigabytes(e.Others))
 	}
 	return fmt.Sprintf("mpt: a context of %d tokens needs %s of memory (weights %s, keys and values %s%s, activations %s), and %s are %s: %s",
 		e.Context, gigabytes(e.Weights+e.Cache+e.Others+e.Activations), gigabytes(e.Weights), gigabytes(e.Cache), others, gigabytes(e.Activations),
@@ -48,7 +48,7 @@ type Memory struct {
 	Weights     int64 // of the file, in bytes; it is mapped, and other processes share it
 	Activations int64 // of one batch
 	Cache       int64 // keys and values that sessions hold now
-	CacheLimit  int64 // and the most that they may hold; negative: not limited
+	CacheLimit  int64 // and the most that they may hold, of a host's memory now; negative: not limited
 }
 
 // Memory returns the account.
@@ -59,7 +59,11 @@ func (m *Model) Memory() (Memory, error) {
 	arena, err := m.activations()
 	m.pages.mu.Lock()
 	defer m.pages.mu.Unlock()
-	return Memory{m.file.Size(), arena, int64(m.pages.used) * m.pages.pageBytes(), m.pages.most}, err
+	most := m.pages.most
+	if m.tenant != nil {
+		most = m.tenant.most()
+	}
+	return Memory{m.file.Size(), arena, int64(m.pages.used) * m.pages.pageBytes(), most}, err
 }
 
 // MemoryLeft returns how much memory the process may still take; ok is false if that is
@@ -75,7 +79,7 @@ func (m *Model) MemoryLeft() (limit MemoryLimit, ok bool) {
 // setBudget limits what the pages of all sessions may take to what the system has left
 // now, beside the weights and the activations.
 func (m *Model) setBudget() error {
-	limit, ok := m.MemoryLeft()
+	limit, ok := m.tenant.open(m.MemoryLeft)
 	if !ok {
 		return nil
 	}
@@ -90,7 +94,9 @@ func (m *Model) setBudget() error {
 // limitPages limits the pages to what the budget leaves, if there is one.
 func (m *Model) limitPages() {
 	arena, err := m.activations()
-	if err == nil && m.limit != (MemoryLimit{}) {
+	if err == nil && m.tenant != nil {
+		m.tenant.setArena(arena)
+	} else if err == nil && m.limit != (MemoryLimit{}) {
 		m.pages.limit(max(m.limit.Bytes-m.file.Size()-arena, 0))
 	}
 }
@@ -116,10 +122,11 @@ func (m *Model) checkMemory(context int) error {
 	if err != nil {
 		return err
 	}
-	used := m.pages.inUse()
+	others, unseen := m.tenant.others()
+	used := m.pages.inUse() + others
 	// Other programs may have taken memory since the account was opened. What is left now
 	// is less the activations, if there are some already.
-	left := limit.Bytes
+	left := limit.Bytes - unseen
 	left += m.compiled.Load()
 	room := min(m.limit.Bytes-used, left) - m.file.Size() - arena
 	if m.CacheBytes(context) <= room {
@@ -128,7 +135,7 @@ func (m *Model) checkMemory(context int) error {
 	if left > m.limit.Bytes-used {
 		limit = m.limit
 	} else {
-		used = 0 // what is left does not hold it any more
+		used = unseen // what is left does not hold the rest any more
 	}
 	return m.newMemoryError(context, used, room, limit)
 }
@@ -140,6 +147,8 @@ func (m *Model) memoryError(n int, others int64) error {
 	if err != nil {
 		return err
 	}
+	elsewhere, _ := m.tenant.others()
+	others += elsewhere
 	return m.newMemoryError(n, others, m.limit.Bytes-m.file.Size()-arena-others, m.limit)
 }
 
@@ -154,10 +163,10 @@ func (m *Model) newMemoryError(context int, others, room int64, limit MemoryLimi
 	}
 }
 
-// measureArena returns the memory that a runner takes.
+// measureArena returns the memory that a runner takes with the adapters of the model.
 func (m *Model) measureArena() (int64, error) {
 	g := ggml.NewGraph()
-	m.graph(g, newAdapterSet(m.adapters).active)
+	m.graph(g, m.ownAdapters())
 	n, err := ggml.Measure(g, m.opt.batch, m.compileOptions())
 	return int64(n), err
 }

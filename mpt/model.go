@@ -22,6 +22,7 @@ type Model struct {
 	tok    *tokenizer.Tokenizer
 	opt    options
 	pool   *ggml.Pool
+	tenant *tenant // nil: threads and memory are the model's own
 
 	turn   chan struct{} // held while a batch is evaluated; guards runner and profiling
 	runner *runner       // nil until the first batch
@@ -67,12 +68,25 @@ func Load(f *gguf.File, opts ...Option) (*Model, error) {
 	}
 	m.print = sync.OnceValues(m.computeFingerprint)
 	m.arena = sync.OnceValues(m.measureArena)
-	m.turn, m.sessions = make(chan struct{}, 1), map[*Session][]*Adapter{}
-	m.pool = ggml.NewPool(m.opt.threads)
-	m.pages = &pagePool{kv: *m.layerCache(), layers: m.config.caches(), work: m.pool, most: -1}
+	m.sessions = map[*Session][]*Adapter{}
+	m.settle()
+	m.pages = &pagePool{kv: *m.layerCache(), layers: m.config.caches(), work: m.pool, most: -1, tenant: m.tenant}
 	m.budget = sync.OnceValue(m.setBudget)
 	m.prefetch()
 	return m, nil
+}
+
+// settle gives the model threads and memory: its own, or a host's.
+func (m *Model) settle() {
+	if h := m.opt.host; h != nil {
+		var adapters int64
+		for _, u := range m.adapters {
+			adapters += u.Adapter.Bytes()
+		}
+		m.turn, m.pool, m.tenant = h.turn, h.pool, h.enter(m.file.Size(), adapters)
+		return
+	}
+	m.turn, m.pool = make(chan struct{}, 1), ggml.NewPool(m.opt.threads)
 }
 
 // prefetch starts to read the file in the background.
@@ -147,7 +161,10 @@ func (m *Model) Close() error {
 	case closed:
 		return nil
 	}
-	m.pool.Close()
+	if m.tenant == nil {
+		m.pool.Close()
+	}
+	m.tenant.leave()
 	if m.runner != nil {
 		m.runner.exec.Close()
 	}

@@ -21,6 +21,7 @@ type options struct {
 	memory  func() (sysmem.Limit, bool) // what the system has left; nil: not asked
 
 	adapters []adapterFile
+	host     *Host // nil: the model is alone
 }
 
 // DefaultBatch is the largest number of tokens that are evaluated together.

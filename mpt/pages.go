@@ -46,6 +46,7 @@ type pagePool struct {
 	kv     ggml.KV // how a layer's keys and values are kept
 	layers int
 	work   *ggml.Pool // copies pages
+	tenant *tenant    // counts them for a host; nil: there is none
 
 	mu     sync.Mutex
 	most   int64   // bytes that all pages may take; negative: not limited
@@ -68,8 +69,12 @@ func (p *pagePool) take() (*page, error) {
 	if p.most >= 0 && int64(p.used+1)*p.pageBytes() > p.most {
 		return nil, errNoPage
 	}
+	if !p.tenant.take(p.pageBytes()) {
+		return nil, errNoPage
+	}
 	if len(p.free) == 0 {
 		if err := p.grow(); err != nil {
+			p.tenant.give(p.pageBytes())
 			return nil, err
 		}
 	}
@@ -124,6 +129,7 @@ func (p *pagePool) release(x *page) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.used--
+	p.tenant.give(p.pageBytes())
 	x.slab.used--
 	p.free = append(p.free, x)
 	if x.slab.used > 0 {

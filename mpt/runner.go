@@ -75,7 +75,7 @@ func (m *Model) runnerFor(steps []Step) (*runner, error) {
 	if fits {
 		return m.runner, nil
 	}
-	var adapters []*Adapter
+	adapters := m.ownAdapters()
 	for i := range steps {
 		if steps[i].Err == nil {
 			adapters = withAll(adapters, steps[i].Session.adapters.active)

@@ -61,7 +61,7 @@ func (e *Engine) openDisk() (*disk, error) {
 	if o.CacheBytes < 0 {
 		return nil, errors.New("serve: a cache on disk without one in memory: what is written comes from there")
 	}
-	b, err := openBlocks(o.CacheDir, o.DiskBytes)
+	b, err := o.Caches.open(o.CacheDir, o.DiskBytes)
 	if err != nil {
 		return nil, fmt.Errorf("serve: the cache on disk: %w", err)
 	}

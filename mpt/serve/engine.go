@@ -40,6 +40,10 @@ type Options struct {
 	CacheDir  string
 	DiskBytes int64 // budget of CacheDir; 0 means 4 GiB
 
+	// Caches, if set, are shared with other engines. They stand for CacheBytes, CacheDir and
+	// DiskBytes.
+	Caches *Caches
+
 	Observer Observer     // may be nil
 	Log      *slog.Logger // what somebody should see; nil: nobody does
 }
@@ -137,6 +141,9 @@ func New(m *mpt.Model, opt Options) (*Engine, error) {
 	}
 	opt.ContextSize = probe.ContextSize()
 	probe.Close()
+	if err := m.Reserve(opt.ContextSize); err != nil {
+		return nil, err
+	}
 	e := &Engine{m: m, opt: opt, wake: make(chan struct{}, 1), idle: make(chan struct{}), done: make(chan struct{})}
 	if err := e.sched.init(e); err != nil {
 		return nil, err

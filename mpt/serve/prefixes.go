@@ -22,7 +22,8 @@ import (
 // It belongs to the scheduler.
 type prefixes struct {
 	m      *mpt.Model
-	budget int64 // bytes of pages
+	budget int64  // bytes of pages
+	share  *share // of what several engines may hold together; nil: there is only one
 	groups map[string][]*prefix
 	pages  int64   // that all entries hold
 	tokens int64   // the same
@@ -170,7 +171,18 @@ func (p *prefixes) add(group string, s *mpt.Session, t trail) error {
 	p.dropCovered(x)
 	p.forgetLogits()
 	p.shrink(p.budget)
+	for !p.share.claim(p.bytes()) && p.pages > 0 {
+		p.evict()
+	}
 	return nil
+}
+
+// yield gives up what is above the engine's part of the budget if others want theirs.
+func (p *prefixes) yield() {
+	if part, asked := p.share.wanted(); asked {
+		p.shrink(part)
+		p.share.claim(p.bytes())
+	}
 }
 
 // fit leaves as many tokens of a session as the whole budget holds.

@@ -55,9 +55,9 @@ func TestSameAnswers(t *testing.T) {
 }
 
 // limit leaves so many pages to all sequences.
-func limit(t *testing.T, pages int64) mpt.Option {
+func limit(t *testing.T, pages int64, opts ...mpt.Option) mpt.Option {
 	t.Helper()
-	m := open(t, mpt.MemoryBudget(1<<40))
+	m := open(t, append(opts, mpt.MemoryBudget(1<<40))...)
 	mem, err := m.Memory()
 	if err != nil {
 		t.Fatal(err)

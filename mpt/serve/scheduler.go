@@ -50,13 +50,19 @@ type part struct {
 func (s *scheduler) init(e *Engine) (err error) {
 	s.e = e
 	s.turns.begun = map[string]int{}
+	common := e.opt.Caches
+	if common != nil {
+		e.opt.CacheBytes, e.opt.CacheDir, e.opt.DiskBytes = common.bytes, common.dir, common.diskBytes
+	}
 	if e.opt.CacheBytes == 0 {
 		if e.opt.CacheBytes, err = e.cacheBudget(); err != nil {
 			return err
 		}
 	}
 	s.cache = prefixes{m: e.m, groups: map[string][]*prefix{}, budget: e.opt.CacheBytes, ordered: e.opt.Ordered}
-	s.disk, err = e.openDisk()
+	if s.disk, err = e.openDisk(); err == nil && common != nil {
+		s.cache.share = common.join(e.opt.CacheBytes, e.rouse)
+	}
 	return err
 }
 
@@ -79,6 +85,7 @@ func (s *scheduler) run() {
 	for {
 		refuses := s.collect()
 		s.sweep()
+		s.cache.yield()
 		s.admit()
 		worked := s.step()
 		moving := s.moving()
@@ -93,6 +100,7 @@ func (s *scheduler) run() {
 		}
 		if empty && !moving && refuses == ErrClosed {
 			s.cache.clear()
+			s.cache.share.leave()
 			return
 		}
 		<-s.e.wake

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"slices"
 	"time"
 
 	"mptgo/mpt"
@@ -10,6 +11,9 @@ import (
 type Stats struct {
 	Waiting int    // requests in the queue
 	Slots   []Slot // sequences
+
+	// The adapters that running and waiting requests use, each once.
+	RunningAdapters, WaitingAdapters []*mpt.Adapter
 
 	Requests map[mpt.Reason]int64 // ended ones, by the reason
 	Steps    int64
@@ -80,10 +84,28 @@ func (s *scheduler) show() {
 	for _, c := range s.running {
 		x.Slots = append(x.Slots, Slot{len(c.q.Prompt), len(c.q.Prompt), c.gen.Tokens(), false, s.e.opt.ContextSize})
 	}
+	s.showAdapters(x)
 	x.CacheQueries, x.CacheHits, x.CachedTokens = s.cache.queries, s.cache.hits, s.cache.tokens
-	x.CacheBytes, x.CacheLimit = s.cache.bytes(), s.cache.budget
+	s.cache.share.claim(s.cache.bytes()) // less than before, if steps needed room
+	x.CacheBytes, x.CacheLimit = s.cache.bytes(), s.cache.share.limit(s.cache.budget)
 	x.PageBytes, x.PageLimit = mem.Cache, mem.CacheLimit
 	x.Disk = disk
+}
+
+// showAdapters tells which adapters are in use.
+func (s *scheduler) showAdapters(x *stats) {
+	x.RunningAdapters, x.WaitingAdapters = x.RunningAdapters[:0], x.WaitingAdapters[:0]
+	for _, q := range s.live {
+		list := &x.RunningAdapters
+		if q.started.IsZero() {
+			list = &x.WaitingAdapters
+		}
+		for _, u := range q.Adapters {
+			if u.Scale != 0 && !slices.Contains(*list, u.Adapter) {
+				*list = append(*list, u.Adapter)
+			}
+		}
+	}
 }
 
 func (t *reading) generated() int {
@@ -99,7 +121,8 @@ func (e *Engine) Stats() Stats {
 	defer e.mu.Unlock()
 	s := e.shown.Stats
 	s.Waiting = e.queued
-	s.Slots = append([]Slot(nil), s.Slots...)
+	s.Slots = slices.Clone(s.Slots)
+	s.RunningAdapters, s.WaitingAdapters = slices.Clone(s.RunningAdapters), slices.Clone(s.WaitingAdapters)
 	s.Requests = make(map[mpt.Reason]int64, len(e.shown.Requests))
 	for why, n := range e.shown.Requests {
 		s.Requests[why] = n

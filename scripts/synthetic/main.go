@@ -3,6 +3,11 @@
 // model. For a GGUF file to measure inference with, see mpt-quantize --synthetic.
 //
 //	go run ./scripts/synthetic -shape mpt-7b -o /tmp/mpt-7b
+//
+// With -lora it writes a LoRA adapter for such a model, as PEFT would: of that rank, for all
+// matrices of the blocks.
+//
+//	go run ./scripts/synthetic -shape mpt-7b -lora 16 -seed 1 -o /tmp/adapter-1
 package main
 
 import (
@@ -15,6 +20,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"mptgo/mpt/convert"
 )
@@ -32,14 +38,17 @@ func main() {
 	name := flag.String("shape", "mpt-1b", "mpt-1b, mpt-7b, mpt-30b, or D,H,L")
 	out := flag.String("o", "", "folder to write")
 	shardBytes := flag.Int64("shard", 10_000_000_000, "largest size of a shard in bytes")
+	rank := flag.Int("lora", 0, "write an adapter of this rank")
+	seed := flag.Uint64("seed", 0, "of an adapter")
 	flag.Parse()
-	if err := run(*name, *out, *shardBytes); err != nil {
+	err := run(*name, *out, *shardBytes, *rank, *seed)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "synthetic:", err)
 		os.Exit(1)
 	}
 }
 
-func run(name, out string, shardBytes int64) error {
+func run(name, out string, shardBytes int64, rank int, seed uint64) error {
 	s, err := convert.ParseShape(name)
 	if err != nil {
 		return err
@@ -50,6 +59,9 @@ func run(name, out string, shardBytes int64) error {
 	if err := os.MkdirAll(out, 0o777); err != nil {
 		return err
 	}
+	if rank > 0 {
+		return writeAdapter(out, s, rank, seed)
+	}
 	for file, v := range map[string]any{
 		"config.json": config(s), "tokenizer.json": byteTokenizer(),
 		"generation_config.json": map[string]any{"eos_token_id": 0},
@@ -59,6 +71,25 @@ func run(name, out string, shardBytes int64) error {
 		}
 	}
 	return writeShards(out, tensors(s), shardBytes)
+}
+
+// writeAdapter writes A and B for every matrix of the blocks.
+func writeAdapter(dir string, s convert.Shape, rank int, seed uint64) error {
+	var pairs []tensor
+	for _, t := range tensors(s) {
+		if len(t.shape) != 2 || !strings.Contains(t.name, ".blocks.") {
+			continue
+		}
+		p := "base_model.model." + strings.TrimSuffix(t.name, ".weight")
+		pairs = append(pairs,
+			tensor{p + ".lora_A.weight", []int{rank, t.shape[1]}}, tensor{p + ".lora_B.weight", []int{t.shape[0], rank}})
+	}
+	config := map[string]any{"peft_type": "LORA", "r": rank, "lora_alpha": rank,
+		"target_modules": []string{"Wqkv", "out_proj", "up_proj", "down_proj"}}
+	if err := writeJSON(filepath.Join(dir, "adapter_config.json"), config); err != nil {
+		return err
+	}
+	return writeShard(filepath.Join(dir, "adapter_model.safetensors"), pairs, seed)
 }
 
 func config(s convert.Shape) map[string]any {

@@ -35,7 +35,7 @@ func local(t testing.TB, opt serve.Options, opts ...mpt.Option) (*Local, *serve.
 	if opt.Parallel == 0 {
 		opt.Parallel = 16
 	}
-	opt.Observer, opt.Ordered = s.Observer(), true
+	opt.Observer, opt.Ordered = s.Observer("mpt-stories"), true
 	e, err := serve.New(m, opt)
 	if err != nil {
 		t.Fatal(err)

@@ -202,7 +202,11 @@ func (f *batchFlags) run(cmd *cobra.Command, args []string) (err error) {
 		return err
 	}
 	defer m.Close()
-	opt, err := f.options(cmd, args[0], modelNames(f.alias, f.model.Path, m))
+	names, err := f.names(m)
+	if err != nil {
+		return err
+	}
+	opt, err := f.options(cmd, args[0], names)
 	if err != nil {
 		return fmt.Errorf("batch: %w", err)
 	}

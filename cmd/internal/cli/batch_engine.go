@@ -50,9 +50,13 @@ func (f *batchFlags) identity(ctx context.Context, m *mpt.Model) (batch.Identity
 		return batch.Identity{}, err
 	}
 	opt["--chat-template"] = strings.TrimSpace(format.Name + " " + f.format.Digest(ctx))
+	adapters, err := f.model.LoRA.Adapters()
+	if err != nil {
+		return batch.Identity{}, err
+	}
 	for i, u := range m.Adapters() {
 		print := u.Adapter.Fingerprint()
-		opt[fmt.Sprintf("--lora %d", i+1)] = fmt.Sprintf("%s:%g", hex.EncodeToString(print[:6]), u.Scale)
+		opt[fmt.Sprintf("--lora %d", i+1)] = fmt.Sprintf("%s=%s:%g", adapters[i].Name, hex.EncodeToString(print[:6]), u.Scale)
 	}
 	for _, o := range sampling.Options() {
 		opt["--"+flags.SamplingName(o)] = o.Get(&f.sampling.Values)
@@ -102,12 +106,16 @@ func (f *batchFlags) worker(cmd *cobra.Command, m *mpt.Model) (*batch.Local, *se
 	s := server.New(c)
 	e, err := serve.New(m, serve.Options{
 		ContextSize: f.contextSize(m), Parallel: f.sequences(), MaxQueue: 1 << 20, CacheBytes: f.cacheBytes(), Ordered: true,
-		Observer: s.Observer(),
+		Observer: s.Observer(modelNames(f.alias, f.model.Path, m)[0]),
 	})
 	if err != nil {
 		return nil, nil, flags.ExplainMemory(err)
 	}
-	if err := s.Serve(server.Model{Engine: e, Names: modelNames(f.alias, f.model.Path, m), Format: format}); err != nil {
+	adapters, err := servedAdapters(&f.model.LoRA)
+	if err == nil {
+		err = s.Serve(server.Model{Engine: e, Names: modelNames(f.alias, f.model.Path, m), Format: format, Adapters: adapters})
+	}
+	if err != nil {
 		e.Close()
 		return nil, nil, err
 	}
@@ -140,15 +148,28 @@ func (f *batchFlags) serveAlone(cmd *cobra.Command) error {
 	return batch.ServeAlone(cmd.Context(), w, cmd.InOrStdin(), cmd.OutOrStdout())
 }
 
+// names returns what lines may call the model, and its adapters.
+func (f *batchFlags) names(m *mpt.Model) ([]string, error) {
+	adapters, err := f.model.LoRA.Adapters()
+	names := modelNames(f.alias, f.model.Path, m)
+	for _, a := range adapters {
+		names = append(names, a.Name)
+	}
+	return names, err
+}
+
+// servedAdapters returns adapters as requests may name them.
+func servedAdapters(f *flags.LoRA) (list []server.Adapter, err error) {
+	given, err := f.Adapters()
+	for _, a := range given {
+		list = append(list, server.Adapter{Name: a.Name, Scale: a.Scale})
+	}
+	return list, err
+}
+
 // modelNames returns what clients may call a model: never a path.
 func modelNames(alias, path string, m *mpt.Model) []string {
-	var names []string
-	for n := range strings.SplitSeq(alias, ",") {
-		if n = strings.TrimSpace(n); n != "" {
-			names = append(names, n)
-		}
-	}
-	if len(names) > 0 {
+	if names := aliases(alias); len(names) > 0 {
 		return names
 	}
 	if path == "" {
@@ -158,6 +179,16 @@ func modelNames(alias, path string, m *mpt.Model) []string {
 		return []string{name}
 	}
 	return []string{strings.TrimSuffix(filepath.Base(path), ".gguf")}
+}
+
+// aliases reads names that are separated by commas.
+func aliases(text string) (names []string) {
+	for n := range strings.SplitSeq(text, ",") {
+		if n = strings.TrimSpace(n); n != "" {
+			names = append(names, n)
+		}
+	}
+	return names
 }
 
 // batchStatus shows how far the work is.

@@ -37,7 +37,8 @@ Examples:
   mpt bench -m 7b-q4.gguf,7b-q8.gguf -t 1,2,4 -r 3 -o csv
   mpt bench -m 7b.gguf --isa generic,avx2
   mpt bench -m 7b.gguf -p 512,4096 -n 64 -d 0,4096 --roofline
-  mpt bench -m 7b.gguf -p 0 -n 32 -np 1,2,4,8 --profile`
+  mpt bench -m 7b.gguf -p 0 -n 32 -np 1,2,4,8 --profile
+  mpt bench -m 7b.gguf -p 0 -np 8 --lora a.gguf --lora b.gguf --own-lora`
 
 // benchFlags are the flags of mpt bench.
 type benchFlags struct {
@@ -80,6 +81,8 @@ func (b *benchFlags) add(cmd *cobra.Command) {
 	})
 	fs.IntSliceVarP(&b.opt.Threads, "threads", "t", []int{0}, "work with `N` threads; a list, 0: one per core")
 	fs.IntVarP(&b.opt.Repetitions, "repetitions", "r", 5, "measure everything `N` times, after a first time that does not count")
+	fs.BoolVar(&b.opt.OwnAdapters, "own-lora", false,
+		"write with an adapter of --lora for each sequence, by turns, beside the same without adapters")
 	fs.BoolVar(&b.opt.Load, "load", false, "measure the time from opening the file to the first token, too")
 	fs.BoolVar(&b.roofline, "roofline", false, "compare with this machine's limits")
 	fs.BoolVar(&b.opt.Profile, "profile", false, "print what each kind of operation took, in a run of its own")

@@ -23,12 +23,14 @@ import (
 	"mptgo/cmd/internal/cli/interrupt"
 	"mptgo/cmd/internal/server"
 	"mptgo/internal/newfile"
-	"mptgo/mpt"
 	"mptgo/mpt/serve"
 )
 
 const serveLong = `Serve a model over HTTP, in the words of OpenAI, llama.cpp's server, Ollama and Anthropic, and a page
 to chat with it to browsers. Without -m it is the small story model that is built in.
+
+Several models share threads and memory; a request names the one that it wants. A --lora belongs
+to the -m before it, and its NAME is a model, too: the base model with this adapter alone.
 
 An answer depends on its request alone: the same request with the same seed gives the same
 text and the same log-probabilities, whoever else is served, with the cache or without.
@@ -42,15 +44,17 @@ The first Ctrl-C ends it when what runs is finished, the second at once.
 Examples:
   mpt serve
   mpt serve -m 7b-chat.gguf -c 4096 -np 8 --host 0.0.0.0 --api-key-file keys.txt
+  mpt serve -m 7b.gguf --lora sql=sql-adapter.gguf --lora poet=poems/ --lora-init-without-apply
+  mpt serve -m chat=7b-chat.gguf -m story=storywriter.gguf
   curl http://127.0.0.1:8080/v1/chat/completions -d '{"messages":[{"role":"user","content":"Hello"}]}'
   mpt serve --check http://127.0.0.1:8080`
 
 // serveFlags are the flags of mpt serve.
 type serveFlags struct {
-	model    flags.Model
+	model    flags.Model // what all models have in common
+	models   servedModels
 	sampling flags.Sampling
 	format   flags.ChatFormat
-	alias    string
 	context  int
 
 	host, prefix     string
@@ -89,7 +93,7 @@ func newServe() *cobra.Command {
 	}
 	fs := cmd.Flags()
 	f.model.Add(cmd)
-	fs.StringVarP(&f.alias, "alias", "a", "", "`NAMES` of the model for clients, separated by commas")
+	f.models.add(fs)
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "room for `N` tokens in each sequence; 0: what the model was trained for")
 	fs.IntVar(&f.parallel, "parallel", 0, "answer `N` requests at the same time (-np); 0: twice the CPUs, at least 4")
 	fs.IntVar(&f.queue, "max-queue", 64, "`N` requests may wait, others get the status 429")
@@ -172,7 +176,7 @@ func (f *serveFlags) checkNumbers() error {
 		value, least int
 	}{
 		{"parallel", f.parallel, 0}, {"max-queue", f.queue, 0}, {"step-ms", f.step, 1},
-		{"cache-ram", f.cacheRAM, -1}, {"cache-disk", f.cacheDisk, 1},
+		{"models-max", f.models.most, 0}, {"cache-ram", f.cacheRAM, -1}, {"cache-disk", f.cacheDisk, 1},
 		{"port", f.port, 0},
 		{"timeout", f.timeout, 1}, {"drain", f.drain, 0}, {"drain-delay", f.drainWait, 0}, {"sse-ping-interval", f.ping, -1},
 	} {
@@ -312,13 +316,11 @@ func (f *serveFlags) serve(cmd *cobra.Command, s *server.Server, l net.Listener)
 		}
 	}()
 	defer h.Close()
-	e, err := f.loadUnless(cmd, s, signals)
-	if err != nil {
+	if err := f.loadUnless(cmd, s, signals); err != nil {
 		return err
 	}
-	defer e.Model().Close()
-	defer e.Close()
-	f.greet(cmd, e, l)
+	defer f.models.close(s)
+	f.greet(cmd, l)
 	notifySystem("READY=1")
 	select {
 	case err := <-failed:
@@ -331,105 +333,15 @@ func (f *serveFlags) serve(cmd *cobra.Command, s *server.Server, l net.Listener)
 }
 
 // loadUnless is load that a signal ends: a model may have to come from the hub first.
-func (f *serveFlags) loadUnless(
-	cmd *cobra.Command, s *server.Server, signals <-chan os.Signal,
-) (e *serve.Engine, err error) {
-	loaded := make(chan struct{})
-	go func() {
-		defer close(loaded)
-		e, err = f.load(cmd, s)
-	}()
+func (f *serveFlags) loadUnless(cmd *cobra.Command, s *server.Server, signals <-chan os.Signal) error {
+	loaded := make(chan error, 1)
+	go func() { loaded <- f.load(cmd, s) }()
 	select {
-	case <-loaded:
-		return e, err
+	case err := <-loaded:
+		return err
 	case <-signals:
-		return nil, interrupt.Error{Err: context.Canceled} // the process ends, and with it what loads
+		return interrupt.Error{Err: context.Canceled} // the process ends, and with it what loads
 	}
-}
-
-// load opens the model and starts the engine.
-func (f *serveFlags) load(cmd *cobra.Command, s *server.Server) (*serve.Engine, error) {
-	m, err := f.model.Open()
-	if err != nil {
-		return nil, err
-	}
-	e, err := f.start(cmd, s, m)
-	if err != nil {
-		m.Close()
-		return nil, err
-	}
-	return e, nil
-}
-
-func (f *serveFlags) start(cmd *cobra.Command, s *server.Server, m *mpt.Model) (*serve.Engine, error) {
-	format, err := f.format.Choose(cmd.Context(), m)
-	if err != nil {
-		return nil, err
-	}
-	if format.Name == "raw" {
-		console.Note(cmd.ErrOrStderr(), "the model has no chat format: messages go to it as they are (raw)")
-	}
-	probe, err := flags.NewSession(cmd, m, f.context) // chooses a context that fits, or says why not
-	if err != nil {
-		return nil, flags.ExplainMemory(err)
-	}
-	size := probe.ContextSize()
-	probe.Close()
-	opt := serve.Options{
-		ContextSize: size, Parallel: f.parallel, MaxQueue: f.maxQueue(), StepTime: time.Duration(f.step) * time.Millisecond,
-		CacheBytes: f.cacheBytes(), CacheDir: f.cacheDir, DiskBytes: int64(f.cacheDisk) << 20,
-		Observer: s.Observer(), Log: s.Log(),
-	}
-	e, err := serve.New(m, opt)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Serve(server.Model{Engine: e, Names: modelNames(f.alias, f.model.Path, m), Format: format}); err != nil {
-		e.Close()
-		return nil, err
-	}
-	return e, nil
-}
-
-// maxQueue is 0 for the engine's default, negative for none.
-func (f *serveFlags) maxQueue() int {
-	if f.queue == 0 {
-		return -1
-	}
-	return f.queue
-}
-
-func (f *serveFlags) cacheBytes() int64 {
-	switch {
-	case !f.cacheOn || f.cacheRAM == 0:
-		return -1
-	case f.cacheRAM < 0:
-		return 0 // the engine chooses
-	}
-	return int64(f.cacheRAM) << 20
-}
-
-// greet says what is served, and where.
-func (f *serveFlags) greet(cmd *cobra.Command, e *serve.Engine, l net.Listener) {
-	m, o := e.Model(), e.Options()
-	where := "http://" + l.Addr().String() + strings.TrimRight(f.prefix, "/")
-	if f.socket() {
-		where = f.host
-	} else if f.cert != "" {
-		where = "https" + strings.TrimPrefix(where, "http")
-	}
-	cache := "no prefix cache"
-	if o.CacheBytes > 0 {
-		cache = "prefix cache " + console.ByteSize(o.CacheBytes)
-	}
-	if o.CacheDir != "" {
-		d := e.Stats().Disk
-		cache += fmt.Sprintf(" and %s of %s in %s", console.ByteSize(d.Bytes), console.ByteSize(d.Limit), console.Visible(o.CacheDir))
-	}
-	console.Note(cmd.ErrOrStderr(), "%s: %s parameters, %s kernels, %s, context %d, %d at the same time, %s",
-		console.Visible(f.model.Name()),
-		console.Count(m.File().Parameters()), m.Tier(), console.Plural(m.Threads(), "thread", "threads"), o.ContextSize, o.Parallel, cache)
-	console.Note(cmd.ErrOrStderr(), "listening at %s", console.Visible(where))
 }
 
 // end lets what runs come to its end. A second signal ends it at once.

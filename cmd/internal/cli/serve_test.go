@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/internal/forge"
 )
 
 // TestServe starts the command, asks it, and ends it.
@@ -163,6 +164,12 @@ func TestServeRefuses(t *testing.T) {
 	if err := os.WriteFile(empty, []byte("# none\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	mini, tune := filepath.Join(t.TempDir(), "mini.gguf"), filepath.Join(t.TempDir(), "tune.gguf")
+	for path, file := range map[string]*forge.Mini{mini: forge.NewMini(), tune: forge.NewMiniAdapter()} {
+		if err := os.WriteFile(path, file.File(t), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, x := range []struct {
 		args []string
 		want string
@@ -186,6 +193,16 @@ func TestServeRefuses(t *testing.T) {
 		{[]string{"--api-prefix", "llm"}, "--api-prefix"},
 		{[]string{"--port", "0", "-np", "100000"}, "parallel"},
 		{[]string{"--port", "0", "-m", "none.gguf"}, "none.gguf"},
+		{[]string{"--port", "0", "-m", "a=none.gguf", "-m", "b=none.gguf"}, "none.gguf"},
+		{[]string{"--port", "0", "-m", "=none.gguf"}, "before the ="},
+		{[]string{"--port", "0", "-m", "a="}, "name of the file is empty"},
+		{[]string{"--port", "0", "-m", mini, "-m", mini}, "are called"},
+		{[]string{"--port", "0", "-m", "a=" + mini, "--lora", "a=" + tune}, "are called"},
+		{[]string{"--port", "0", "-m", "a=" + mini, "--lora", tune, "--lora", tune}, "are called"},
+		{[]string{"--port", "0", "-m", "a=" + mini, "-m", "b=" + tune}, "adapter"},
+		{[]string{"--port", "0", "--lora", tune}, "tune.gguf"},
+		{[]string{"--port", "0", "-m", mini, "-hf", "a/b"}, "--hf-repo"},
+		{[]string{"--models-max", "-1"}, "--models-max"},
 		{[]string{"--port", "0", "--chat-template", "none"}, "--chat-template"},
 		{[]string{"--check", "http://127.0.0.1:1"}, "--check"},
 	} {
@@ -198,5 +215,55 @@ func TestServeRefuses(t *testing.T) {
 			t.Errorf("%v: %v, want something about %s", x.args, err, x.want)
 		}
 		cancel()
+	}
+}
+
+// TestServeSeveral: a request names a model or an adapter of those that the flags name.
+func TestServeSeveral(t *testing.T) {
+	dir := t.TempDir()
+	plain, named := filepath.Join(dir, "plain.gguf"), filepath.Join(dir, "b=c.gguf")
+	for _, path := range []string{plain, named} {
+		if err := os.WriteFile(path, forge.NewMini().File(t), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	adapter := filepath.Join(dir, "tune.gguf")
+	tune := forge.NewMiniAdapter()
+	for _, data := range tune.Data {
+		for i := 3; i < len(data); i += 12 { // the sign of every third number: else a norm's rows sum up to 0
+			data[i] ^= 0x80
+		}
+	}
+	if err := os.WriteFile(adapter, tune.File(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	url, end := startServe(t, "--port", "0", "-c", "60", "-a", "first,1st", "-m", plain, "-m", named, "-m", "other="+plain,
+		"--lora", adapter+":-1", "--lora", "same="+adapter, "--models-max", "2", "--lora-init-without-apply")
+	ask := func(model string) (int, string) {
+		t.Helper()
+		a, err := http.Post(url+"/v1/completions", "", strings.NewReader(`{"prompt":"Once","max_tokens":8,"temperature":0,"model":"`+model+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Body.Close()
+		b, _ := io.ReadAll(a.Body)
+		text := regexp.MustCompile(`"text":".*?"}`).FindString(string(b))
+		return a.StatusCode, text
+	}
+	texts := map[string]string{}
+	for _, name := range []string{"first", "1st", "b=c", "other", "tune", "same"} {
+		status, text := ask(name)
+		if texts[name] = text; status != 200 || text == "" {
+			t.Errorf("%s: %d %q", name, status, text)
+		}
+	}
+	if texts["first"] != texts["other"] || texts["1st"] != texts["b=c"] || texts["tune"] == texts["other"] || texts["tune"] == texts["same"] {
+		t.Errorf("%q", texts)
+	}
+	if status, _ := ask("plain"); status != 404 {
+		t.Errorf("a file's name: %d", status)
+	}
+	if err := end(); err != nil {
+		t.Error(err)
 	}
 }

@@ -37,6 +37,9 @@ func TestBadJSON(t *testing.T) {
 			continue
 		}
 		for _, body := range badJSON {
+			if body == "[]" && r.path == "/lora-adapters" {
+				continue // which takes a list
+			}
 			status, b, head := post(t, h.URL+r.path, body)
 			checkError(t, r.path+" "+body, r.path, status, 400, "invalid_json", "", b, head)
 		}

@@ -177,7 +177,7 @@ type chatAnswer struct {
 // head is what every part of an answer begins with.
 func (a *chatAnswer) head(object string) map[string]any {
 	return map[string]any{"id": a.id, "object": object, "created": a.created, "model": a.model,
-		"system_fingerprint": a.m.fingerprint}
+		"system_fingerprint": a.fingerprint}
 }
 
 // whole is an answer in one piece.

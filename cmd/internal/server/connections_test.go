@@ -17,7 +17,7 @@ import (
 
 func TestDisconnect(t *testing.T) {
 	s, h := start(t, serve.Options{Parallel: 2, ContextSize: 2000})
-	slots := func() int { return len(s.model.Load().Engine.Stats().Slots) }
+	slots := func() int { return len(s.first().Engine.Stats().Slots) }
 	n := int64(0)
 	for path, body := range map[string]string{
 		"/v1/completions": `{"prompt":"Once"`, "/completion": `{"prompt":"Once"`, "/v1/chat/completions": `{` + question,
@@ -35,7 +35,7 @@ func TestDisconnect(t *testing.T) {
 			n++
 		}
 	}
-	waitFor(t, "they are not counted", func() bool { return s.model.Load().Engine.Stats().Requests[mpt.EndedCancelled] == n })
+	waitFor(t, "they are not counted", func() bool { return s.first().Engine.Stats().Requests[mpt.EndedCancelled] == n })
 }
 
 func TestRawConnections(t *testing.T) {
@@ -128,9 +128,9 @@ func TestQueueFull(t *testing.T) {
 	for range 2 {
 		r, _ := http.NewRequestWithContext(ctx, "POST", h.URL+"/v1/completions", strings.NewReader(`{"prompt":"Once","ignore_eos":true,"max_tokens":1900}`))
 		go http.DefaultClient.Do(r)
-		waitFor(t, "nothing runs", func() bool { return len(s.model.Load().Engine.Stats().Slots) == 1 })
+		waitFor(t, "nothing runs", func() bool { return len(s.first().Engine.Stats().Slots) == 1 })
 	}
-	waitFor(t, "nothing waits", func() bool { return s.model.Load().Engine.Stats().Waiting == 1 })
+	waitFor(t, "nothing waits", func() bool { return s.first().Engine.Stats().Waiting == 1 })
 	status, b, head := post(t, h.URL+"/v1/completions", `{"prompt":"Once","max_tokens":1,"stream":true}`)
 	if status != 429 || head.Get("Retry-After") == "" || at(object(t, b), "error.code") != "queue_full" {
 		t.Errorf("%d %v %s", status, head, b)
@@ -177,7 +177,7 @@ func TestPing(t *testing.T) {
 	defer cancel()
 	r, _ := http.NewRequestWithContext(ctx, "POST", h.URL+"/v1/completions", strings.NewReader(`{"prompt":"Once","ignore_eos":true,"max_tokens":1900}`))
 	go http.DefaultClient.Do(r)
-	waitFor(t, "nothing runs", func() bool { return len(s.model.Load().Engine.Stats().Slots) == 1 })
+	waitFor(t, "nothing runs", func() bool { return len(s.first().Engine.Stats().Slots) == 1 })
 	r, _ = http.NewRequestWithContext(ctx, "POST", h.URL+"/v1/completions", strings.NewReader(`{"prompt":"Once","max_tokens":1,"stream":true}`))
 	a, err := http.DefaultClient.Do(r)
 	if err != nil {

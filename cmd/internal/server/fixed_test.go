@@ -66,7 +66,7 @@ func TestPlan(t *testing.T) {
 	if at(object(t, w.Body.Bytes()), "error.code") != "context_length_exceeded" || len(all) != 2 {
 		t.Errorf("%d %q, %d requests", w.Code, w.Body, len(all))
 	}
-	if n := s.model.Load().Engine.Stats().Steps; n != 0 {
+	if n := s.first().Engine.Stats().Steps; n != 0 {
 		t.Errorf("%d steps", n)
 	}
 }

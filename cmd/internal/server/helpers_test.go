@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"mptgo/mpt"
 	"mptgo/mpt/builtin"
 	"mptgo/mpt/serve"
 	"mptgo/mpt/talk"
@@ -21,7 +22,19 @@ import (
 // start serves the built-in model until the end of the test.
 func start(t testing.TB, opt serve.Options, change ...func(*Config)) (*Server, *httptest.Server) {
 	t.Helper()
-	m, err := builtin.Open()
+	return startWith(t, opt, nil, change...)
+}
+
+// startWith serves it with adapters.
+func startWith(t testing.TB, opt serve.Options, with []adapterFile, change ...func(*Config)) (*Server, *httptest.Server) {
+	t.Helper()
+	var load []mpt.Option
+	var adapters []Adapter
+	for _, a := range with {
+		load = append(load, mpt.LoRA(a.path, a.now))
+		adapters = append(adapters, a.Adapter)
+	}
+	m, err := builtin.Open(load...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +45,7 @@ func start(t testing.TB, opt serve.Options, change ...func(*Config)) (*Server, *
 		f(&c)
 	}
 	s := New(c)
-	opt.Observer = s.Observer()
+	opt.Observer = s.Observer("mpt-stories")
 	if opt.ContextSize == 0 {
 		opt.ContextSize = 512
 	}
@@ -45,7 +58,7 @@ func start(t testing.TB, opt serve.Options, change ...func(*Config)) (*Server, *
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Serve(Model{Engine: e, Names: []string{"mpt-stories", "alias"}, Format: format}); err != nil {
+	if err := s.Serve(Model{Engine: e, Names: []string{"mpt-stories", "alias"}, Format: format, Adapters: adapters}); err != nil {
 		t.Fatal(err)
 	}
 	h := httptest.NewServer(s)
@@ -153,4 +166,14 @@ func waitFor(t testing.TB, what string, so func() bool) {
 
 func logprob(logits []float32, id int32) float64 {
 	return float64(logits[id]) - sampling.LogSum(logits)
+}
+
+// first returns the first model, if it is loaded.
+func (s *Server) first() *served {
+	e := s.models.list()[0]
+	_, m := s.models.now(e)
+	if m != nil {
+		s.models.release(e)
+	}
+	return m
 }

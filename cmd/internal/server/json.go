@@ -25,7 +25,20 @@ type fields struct {
 
 // readFields reads a body that is one JSON object and nothing else.
 func readFields(body []byte) (*fields, *apiError) {
-	bad := func(format string, args ...any) (*fields, *apiError) {
+	v, err := readJSON(body)
+	if err != nil {
+		return nil, err
+	}
+	all, ok := v.(map[string]any)
+	if !ok {
+		return nil, invalid(400, "invalid_json", "the body is not JSON: it has to be an object, with the fields of the request")
+	}
+	return &fields{all: all, body: func() []byte { return body }}, nil
+}
+
+// readJSON reads a body that is one JSON value and nothing else.
+func readJSON(body []byte) (any, *apiError) {
+	bad := func(format string, args ...any) (any, *apiError) {
 		return nil, invalid(400, "invalid_json", "the body is not JSON: "+format, args...)
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
@@ -46,14 +59,10 @@ func readFields(body []byte) (*fields, *apiError) {
 	if _, err := d.Token(); err != io.EOF {
 		return bad("something follows the first value")
 	}
-	all, ok := v.(map[string]any)
-	if !ok {
-		return bad("it has to be an object, with the fields of the request")
-	}
 	if n := tooLarge(v); n != "" {
 		return bad("the number %s is too large", n)
 	}
-	return &fields{all: all, body: func() []byte { return body }}, nil
+	return v, nil
 }
 
 // tooDeep reports whether brackets outside of strings are nested too deeply.

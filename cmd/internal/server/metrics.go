@@ -3,7 +3,6 @@ package server
 import (
 	"net/http"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,15 +25,15 @@ var (
 // of vLLM, which dashboards and routers know.
 type metrics struct {
 	registry *prometheus.Registry
-	model    atomic.Pointer[served]
+	models   *catalogue
 	requests *prometheus.CounterVec
 
-	first, between, whole, queue, prefill, decode, step, mask prometheus.Observer
-	prompt, generated                                         prometheus.Observer
+	first, between, whole, queue, prefill, decode, step, mask *prometheus.HistogramVec
+	prompt, generated                                         *prometheus.HistogramVec
 }
 
-func newMetrics() *metrics {
-	m := &metrics{registry: prometheus.NewRegistry()}
+func newMetrics(models *catalogue) *metrics {
+	m := &metrics{registry: prometheus.NewRegistry(), models: models}
 	process := collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})
 	m.registry.MustRegister(collectors.NewGoCollector(), process, m)
 	m.requests = prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -53,14 +52,11 @@ func newMetrics() *metrics {
 	return m
 }
 
-func (m *metrics) histogram(name, help string, buckets []float64) prometheus.Observer {
-	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
+func (m *metrics) histogram(name, help string, buckets []float64) *prometheus.HistogramVec {
+	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, []string{"model_name"})
 	m.registry.MustRegister(h)
 	return h
 }
-
-// serve begins to tell of a model.
-func (m *metrics) serve(x *served) { m.model.Store(x) }
 
 // request counts an HTTP request, by its path if it is one of ours; all files of the page count
 // as one.
@@ -78,14 +74,27 @@ func (m *metrics) request(path string, status int) {
 	m.requests.WithLabelValues(known, strconv.Itoa(status)).Inc()
 }
 
-// The methods of [serve.Observer].
+// modelMetrics are told what the engine of a model does: a [serve.Observer].
+type modelMetrics struct {
+	first, between, whole, queue, prefill, decode, step prometheus.Observer
+	prompt, generated                                   prometheus.Observer
+}
 
-func (m *metrics) FirstToken(d time.Duration) { m.first.Observe(d.Seconds()) }
-func (m *metrics) NextToken(d time.Duration)  { m.between.Observe(d.Seconds()) }
+// of returns the metrics of a model.
+func (m *metrics) of(model string) *modelMetrics {
+	x := func(v *prometheus.HistogramVec) prometheus.Observer { return v.WithLabelValues(model) }
+	return &modelMetrics{
+		first: x(m.first), between: x(m.between), whole: x(m.whole), queue: x(m.queue), prefill: x(m.prefill),
+		decode: x(m.decode), step: x(m.step), prompt: x(m.prompt), generated: x(m.generated),
+	}
+}
 
-func (m *metrics) Step(took time.Duration, _, _ int) { m.step.Observe(took.Seconds()) }
+func (m *modelMetrics) FirstToken(d time.Duration) { m.first.Observe(d.Seconds()) }
+func (m *modelMetrics) NextToken(d time.Duration)  { m.between.Observe(d.Seconds()) }
 
-func (m *metrics) Done(_ mpt.Reason, u serve.Usage, whole time.Duration) {
+func (m *modelMetrics) Step(took time.Duration, _, _ int) { m.step.Observe(took.Seconds()) }
+
+func (m *modelMetrics) Done(_ mpt.Reason, u serve.Usage, whole time.Duration) {
 	m.whole.Observe(whole.Seconds())
 	m.queue.Observe(u.Queue.Seconds())
 	m.prefill.Observe(u.Prefill.Seconds())
@@ -94,27 +103,51 @@ func (m *metrics) Done(_ mpt.Reason, u serve.Usage, whole time.Duration) {
 	m.generated.Observe(float64(u.CompletionTokens))
 }
 
-// Describe is empty: what is collected depends on the engine.
+// Describe is empty: what is collected depends on the engines.
 func (m *metrics) Describe(chan<- *prometheus.Desc) {}
 
-// Collect tells the engine's numbers.
+// teller tells a number.
+type teller func(kind prometheus.ValueType, name, help string, v float64, labels prometheus.Labels)
+
+// Collect tells the numbers of all models that are loaded.
 func (m *metrics) Collect(out chan<- prometheus.Metric) {
-	x := m.model.Load()
-	if x == nil {
-		return
-	}
-	s := x.Engine.Stats()
-	label := prometheus.Labels{"model_name": x.Names[0]}
-	tell := func(kind prometheus.ValueType, name, help string, v float64, labels prometheus.Labels) {
+	tell := teller(func(kind prometheus.ValueType, name, help string, v float64, labels prometheus.Labels) {
 		if metric, err := prometheus.NewConstMetric(prometheus.NewDesc(name, help, nil, labels), kind, v); err == nil {
 			out <- metric
 		}
+	})
+	list := m.models.list()
+	var ram, disk int64
+	for _, e := range list {
+		state, x := m.models.now(e)
+		on := 0.0
+		if state == loaded {
+			on = 1
+		}
+		tell(prometheus.GaugeValue, "mpt_model_loaded", "Whether a model is loaded.", on, prometheus.Labels{"model_name": e.Names[0]})
+		if x == nil {
+			continue
+		}
+		s := x.Engine.Stats()
+		x.tell(tell, s, len(list) > 1)
+		m.models.release(e)
+		ram, disk = ram+s.CacheBytes, max(disk, s.Disk.Bytes) // they have one folder
 	}
+	if len(list) > 0 {
+		for tier, n := range map[string]int64{"ram": ram, "disk": disk} {
+			tell(prometheus.GaugeValue, "mpt_cache_bytes", "Bytes of the prefix cache.", float64(n), prometheus.Labels{"tier": tier})
+		}
+	}
+}
+
+// tell tells the numbers of a model. Where there are several all of them have its name.
+func (x *served) tell(tell teller, s serve.Stats, several bool) {
+	label := prometheus.Labels{"model_name": x.Names[0]}
 	for _, c := range counters(s) {
-		tell(prometheus.CounterValue, c.name, c.help, c.value, c.labels(label))
+		tell(prometheus.CounterValue, c.name, c.help, c.value, c.labels(label, several))
 	}
 	for _, g := range gauges(s) {
-		tell(prometheus.GaugeValue, g.name, g.help, g.value, g.labels(label))
+		tell(prometheus.GaugeValue, g.name, g.help, g.value, g.labels(label, several))
 	}
 	ended := map[string]int64{} // an end token and a stop string have the same name
 	for why, n := range s.Requests {
@@ -124,8 +157,10 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 		tell(prometheus.CounterValue, "vllm:request_success_total", "Requests that ended, by the reason.", float64(n),
 			prometheus.Labels{"model_name": x.Names[0], "finished_reason": why})
 	}
-	for tier, n := range map[string]int64{"ram": s.CacheBytes, "disk": s.Disk.Bytes} {
-		tell(prometheus.GaugeValue, "mpt_cache_bytes", "Bytes of the prefix cache.", float64(n), prometheus.Labels{"tier": tier})
+	if len(x.lora.names) > 0 {
+		tell(prometheus.GaugeValue, "vllm:lora_requests_info", "The adapters of requests.", 1, prometheus.Labels{
+			"model_name": x.Names[0], "max_lora": strconv.Itoa(len(x.lora.names)),
+			"running_lora_adapters": x.lora.joined(s.RunningAdapters), "waiting_lora_adapters": x.lora.joined(s.WaitingAdapters)})
 	}
 	pages := float64(s.PageLimit) / float64(max(x.Engine.Model().CacheBytes(1), 1))
 	tell(prometheus.GaugeValue, "vllm:cache_config_info", "The cache of keys and values.", 1, prometheus.Labels{
@@ -138,9 +173,9 @@ type number struct {
 	value      float64
 }
 
-// labels are those of vLLM's metrics: llama.cpp's have none.
-func (n number) labels(l prometheus.Labels) prometheus.Labels {
-	if n.name[0] == 'v' {
+// labels are those of vLLM's metrics: llama.cpp's have none, as long as there is one model.
+func (n number) labels(l prometheus.Labels, several bool) prometheus.Labels {
+	if n.name[0] == 'v' || several {
 		return l
 	}
 	return nil

@@ -26,6 +26,7 @@ type about struct {
 	key    string // who asks: which key, or the remote address
 	status int
 	attrs  []any
+	ended  []func() // what is to be done at the end
 }
 
 type aboutKey struct{}
@@ -81,6 +82,9 @@ func (s *Server) build() http.Handler {
 					e := &apiError{Status: 500, Type: serverError, Message: "a fault of the server: its log has more under " + a.id}
 					e.write(rec, path)
 				}
+			}
+			for _, f := range a.ended {
+				f()
 			}
 			s.metrics.request(path, a.status)
 			s.c.Log.Info("request", append([]any{"request_id", a.id, "method", r.Method, "path", r.URL.Path, "status", a.status,
@@ -209,12 +213,21 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (*fields, *serv
 		return nil, nil, err
 	}
 	fixedOf(r).anyModel(f)
-	m, err := s.named(f)
+	m, err := s.named(r, f)
 	return f, m, err
 }
 
 // readBody reads the JSON object of a request.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) (*fields, *apiError) {
+	b, err := s.readBytes(w, r)
+	if err != nil {
+		return nil, err
+	}
+	return readFields(b)
+}
+
+// readBytes reads the body of a request.
+func (s *Server) readBytes(w http.ResponseWriter, r *http.Request) ([]byte, *apiError) {
 	if err := checkType(r); err != nil {
 		return nil, err
 	}
@@ -239,7 +252,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) (*fields, *api
 	case err != nil:
 		return nil, invalid(400, "invalid_json", "the body could not be read")
 	}
-	return readFields(b)
+	return b, nil
 }
 
 // patient reads a body whose sender may take its time, but not for ever. At the end of the

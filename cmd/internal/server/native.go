@@ -86,7 +86,7 @@ func (a *nativeAnswer) whole(c *answered, g *group) map[string]any {
 		"tokens_predicted": u.CompletionTokens, "tokens_evaluated": u.PromptTokens, "tokens_cached": u.CachedTokens,
 		"truncated": false,
 		"timings":   timings(u), "generation_settings": a.settings(), "model": a.model, "index": 0, "id_slot": g.slotID(),
-		"prompt": a.m.Engine.Model().Tokenizer().Decode(a.Prompt), "system_fingerprint": a.m.fingerprint,
+		"prompt": a.m.Engine.Model().Tokenizer().Decode(a.Prompt), "system_fingerprint": a.fingerprint,
 	}
 	if c.ids == nil {
 		v["tokens"] = []int32{}
@@ -247,7 +247,7 @@ func (s *Server) applyTemplate(w http.ResponseWriter, r *http.Request) *apiError
 
 // tokenizerInfo is what lm-eval asks of a remote tokenizer.
 func (s *Server) tokenizerInfo(w http.ResponseWriter, r *http.Request) *apiError {
-	m, err := s.current()
+	m, err := s.asked(r)
 	if err != nil {
 		return err
 	}

@@ -188,6 +188,9 @@ func (a *ollamaAnswer) answer(s *Server, w http.ResponseWriter, r *http.Request,
 	if a.load {
 		v := a.part("")
 		v["done"], v["done_reason"] = true, "load"
+		if s.models.unloadFor(f) {
+			v["done_reason"] = "unload"
+		}
 		writeJSON(w, http.StatusOK, v)
 		return nil
 	}
@@ -202,6 +205,24 @@ func (a *ollamaAnswer) answer(s *Server, w http.ResponseWriter, r *http.Request,
 			return v
 		})
 	})
+}
+
+// unloadFor unloads the model of a request that asks nothing, but that it be kept for no time,
+// if there are others beside it. It reports whether it did.
+func (c *catalogue) unloadFor(f *fields) bool {
+	n, ok := wholeNumber(f.all["keep_alive"])
+	if text, _ := f.all["keep_alive"].(string); text != "" {
+		d, err := time.ParseDuration(text)
+		n, ok = int64(d), err == nil
+	}
+	e, err := c.find(f.text("model"))
+	if !ok || n != 0 || err != nil || e.Load == nil || len(c.list()) == 1 {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unload(e)
+	return true
 }
 
 // send answers in lines, the last of which says done: true, with an error, too: without it

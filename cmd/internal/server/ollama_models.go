@@ -24,34 +24,51 @@ func (s *Server) ollamaVersion(w http.ResponseWriter, r *http.Request) *apiError
 
 // ollamaTags lists the models that there are.
 func (s *Server) ollamaTags(w http.ResponseWriter, r *http.Request) *apiError {
-	return s.ollamaList(w, func(m *served, v map[string]any) {
-		v["modified_at"], v["capabilities"] = m.created.UTC().Format(time.RFC3339Nano), s.capabilities()
+	return s.ollamaList(w, r, func(e *entry, m *served, v map[string]any) bool {
+		created := e.offered
+		if m != nil {
+			created = m.created
+		}
+		v["modified_at"], v["capabilities"] = created.UTC().Format(time.RFC3339Nano), s.capabilities()
+		return true
 	})
 }
 
-// ollamaRunning lists those that are in memory: all, for ever.
+// ollamaRunning lists those that are in memory, as long as nobody unloads them.
 func (s *Server) ollamaRunning(w http.ResponseWriter, r *http.Request) *apiError {
-	return s.ollamaList(w, func(m *served, v map[string]any) {
+	return s.ollamaList(w, r, func(_ *entry, m *served, v map[string]any) bool {
+		if m == nil {
+			return false
+		}
 		v["expires_at"] = m.created.AddDate(100, 0, 0).UTC().Format(time.RFC3339Nano)
 		v["size_vram"], v["context_length"] = 0, m.Engine.Options().ContextSize
+		return true
 	})
 }
 
-// ollamaList lists the model under each of its names.
-func (s *Server) ollamaList(w http.ResponseWriter, more func(*served, map[string]any)) *apiError {
-	m, err := s.current()
-	if err != nil {
+// ollamaList lists models under each of their names, and their adapters, unless more says no.
+func (s *Server) ollamaList(
+	w http.ResponseWriter, r *http.Request, more func(*entry, *served, map[string]any) bool,
+) *apiError {
+	if err := s.ready(); err != nil {
 		return err
 	}
 	list := []any{}
-	for _, name := range m.Names {
-		if !strings.Contains(name, ":") {
-			name += latest
+	for _, e := range s.models.list() {
+		_, m := s.look(r, e)
+		for _, name := range e.known() {
+			v := map[string]any{"size": e.Size, "digest": s.models.digest(e), "details": e.details(name, m)}
+			if m != nil {
+				v["size"] = m.Engine.Model().File().Size()
+			}
+			if !strings.Contains(name, ":") {
+				name += latest
+			}
+			v["name"], v["model"] = name, name
+			if more(e, m, v) {
+				list = append(list, v)
+			}
 		}
-		v := map[string]any{"name": name, "model": name, "size": m.Engine.Model().File().Size(), "digest": m.digest,
-			"details": m.details()}
-		more(m, v)
-		list = append(list, v)
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"models": list})
 	return nil
@@ -65,14 +82,29 @@ func (s *Server) capabilities() []string {
 	return []string{"completion", "embedding"}
 }
 
-// details are what Ollama tells of a model.
-func (m *served) details() map[string]any {
-	f, c := m.Engine.Model().File(), m.Engine.Model().Config()
-	return map[string]any{
-		"parent_model": "", "format": "gguf", "family": "mpt", "families": []string{"mpt"},
-		"parameter_size": humanCount(f.Parameters()), "quantization_level": f.MainType().String(),
-		"context_length": m.Engine.Options().ContextSize, "embedding_length": c.Embedding,
+// digest returns what identifies a model's file; "" before it was loaded for the first time.
+func (c *catalogue) digest(e *entry) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return e.digest
+}
+
+// details are what Ollama tells of a model under one of its names.
+func (e *entry) details(name string, m *served) map[string]any {
+	parent := ""
+	if e.adapter(name) {
+		parent = e.Names[0]
 	}
+	v := map[string]any{
+		"parent_model": parent, "format": "gguf", "family": "mpt", "families": []string{"mpt"},
+		"parameter_size": humanCount(e.Parameters), "quantization_level": e.Type,
+	}
+	if m != nil {
+		f, c := m.Engine.Model().File(), m.Engine.Model().Config()
+		v["parameter_size"], v["quantization_level"] = humanCount(f.Parameters()), f.MainType().String()
+		v["context_length"], v["embedding_length"] = m.Engine.Options().ContextSize, c.Embedding
+	}
+	return v
 }
 
 // humanCount writes a number of parameters as Ollama does: 7.0B, 124.44M.
@@ -97,7 +129,7 @@ func (s *Server) ollamaShow(w http.ResponseWriter, r *http.Request) *apiError {
 	if !f.has("model") {
 		f.all["model"] = f.all["name"] // as it was called once
 	}
-	m, err := s.named(f)
+	m, err := s.named(r, f)
 	if err != nil {
 		return err
 	}
@@ -105,9 +137,10 @@ func (s *Server) ollamaShow(w http.ResponseWriter, r *http.Request) *apiError {
 	if f.err != nil {
 		return f.err
 	}
+	e, _ := s.models.find(f.text("model"))
 	parameters := s.ollamaParameters(m)
 	writeJSON(w, http.StatusOK, map[string]any{
-		"details": m.details(), "model_info": m.info(verbose), "template": m.Engine.Model().Tokenizer().ChatTemplate(),
+		"details": e.details(f.text("model"), m), "model_info": m.info(verbose), "template": m.Engine.Model().Tokenizer().ChatTemplate(),
 		"parameters": strings.Join(parameters, "\n"), "capabilities": s.capabilities(),
 		"modelfile":   "FROM " + m.Names[0] + "\nPARAMETER " + strings.Join(parameters, "\nPARAMETER ") + "\n",
 		"modified_at": m.created.UTC().Format(time.RFC3339Nano),

@@ -155,7 +155,7 @@ func TestOllamaLoads(t *testing.T) {
 			t.Errorf("%s: %d %s", x, status, b)
 		}
 	}
-	if n := s.model.Load().Engine.Stats().Steps; n != 0 {
+	if n := s.first().Engine.Stats().Steps; n != 0 {
 		t.Errorf("%d steps were made", n)
 	}
 }
@@ -202,7 +202,7 @@ func TestOllamaGenerate(t *testing.T) {
 // What ends an answer does so behind a context, too.
 func TestOllamaContextEnds(t *testing.T) {
 	s, _ := start(t, serve.Options{})
-	m := s.model.Load()
+	m := s.first()
 	for _, body := range []string{`{"prompt":"a"}`, `{"prompt":"a","context":[1,2]}`} {
 		f, _ := readFields([]byte(body))
 		a := &ollamaAnswer{m: m}
@@ -282,7 +282,7 @@ func TestOllamaStreams(t *testing.T) {
 	r, _ := http.NewRequestWithContext(ctx, "POST", h.URL+"/v1/completions",
 		strings.NewReader(`{"prompt":"Once","ignore_eos":true,"max_tokens":1900}`))
 	go http.DefaultClient.Do(r)
-	waitFor(t, "nothing runs", func() bool { return len(s.model.Load().Engine.Stats().Slots) == 1 })
+	waitFor(t, "nothing runs", func() bool { return len(s.first().Engine.Stats().Slots) == 1 })
 	a, err := http.Post(h.URL+"/api/chat", "", strings.NewReader(`{`+question+`,"options":{"num_predict":3}}`))
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"mptgo/mpt"
 	"mptgo/mpt/grammar"
 	"mptgo/mpt/serve"
 	"mptgo/mpt/tokenizer"
@@ -29,12 +28,13 @@ const (
 // is to be told. Each reads it under its own names, with the functions here.
 type wish struct {
 	serve.Request
-	seed   uint64
-	stream bool
-	usage  bool // a chunk with the usage at the end of a stream
-	model  string
-	best   int              // choices that are made, of which N are the answer, see readBest
-	shape  *grammar.Grammar // of answers; nil: any
+	seed        uint64
+	stream      bool
+	usage       bool // a chunk with the usage at the end of a stream
+	model       string
+	fingerprint string           // of what answers
+	best        int              // choices that are made, of which N are the answer, see readBest
+	shape       *grammar.Grammar // of answers; nil: any
 
 	shapeField string // that has told the shape
 	slot       int    // that the sequence is to be kept in, or noSlot
@@ -56,7 +56,8 @@ func (s *Server) readOwn(f *fields, m *served, r *http.Request) wish {
 	w.Priority = int(f.whole("priority", 0, -1, 1))
 	w.Key = aboutOf(r).key
 	w.Logprobs = -1
-	w.Adapters = readAdapters(f, m)
+	w.Adapters = readAdapters(f, m, w.model)
+	w.fingerprint = m.fingerprint(w.Adapters)
 	w.slot = readSlot(f, m)
 	refuseTools(f)
 	return w
@@ -317,34 +318,6 @@ func biasOf(f *fields, v any) (float32, bool) {
 		x = math.Inf(-1)
 	}
 	return float32(x), true
-}
-
-// readAdapters reads lora: a list of {"id", "scale"}; adapters that it leaves out are off.
-func readAdapters(f *fields, m *served) []mpt.AdapterUse {
-	if !f.has("lora") {
-		return nil
-	}
-	uses := append([]mpt.AdapterUse{}, m.Engine.Model().Adapters()...)
-	for i := range uses {
-		uses[i].Scale = 0
-	}
-	for i, x := range f.list("lora") {
-		o, ok := x.(map[string]any)
-		g := &fields{all: o, path: "lora[" + strconv.Itoa(i) + "]."}
-		if !ok {
-			g.fail("id", "want an object with id and scale, not %s", kind(x))
-		}
-		id := g.whole("id", -1, -1, 1<<31)
-		scale := g.number("scale", 1, -1e6, 1e6)
-		if g.err == nil && (id < 0 || int(id) >= len(uses)) {
-			g.fail("id", "there is no adapter %d: the server has %d", id, len(uses))
-		}
-		if f.take(g); f.err != nil {
-			return nil
-		}
-		uses[id].Scale = float32(scale)
-	}
-	return uses
 }
 
 // refuseTools refuses tools; an empty list and "none" are nothing.

@@ -186,7 +186,7 @@ func (a *responseAnswer) response(status string, output []any) map[string]any {
 		"text": map[string]any{"format": a.form}, "tools": []any{}, "tool_choice": "auto", "parallel_tool_calls": false,
 		"truncation": "disabled", "reasoning": map[string]any{"effort": nil, "summary": nil}, "metadata": map[string]any{},
 		"instructions": a.asked["instructions"], "user": a.asked["user"], "seed": a.seed,
-		"system_fingerprint": a.m.fingerprint,
+		"system_fingerprint": a.fingerprint,
 	}
 	if a.MaxTokens > 0 {
 		v["max_output_tokens"] = a.MaxTokens

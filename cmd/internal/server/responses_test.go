@@ -174,10 +174,10 @@ func TestResponseTokens(t *testing.T) {
 	for _, body := range []string{
 		`{"input":"Hello"}`, `{"input":[{"role":"user","content":[{"type":"input_text","text":"Hello"}]}],"instructions":"Be kind.","model":"alias"}`,
 	} {
-		before := s.model.Load().Engine.Stats().PromptTokens
+		before := s.models.all[0].m.Engine.Stats().PromptTokens
 		status, b, _ := post(t, h.URL+"/v1/responses/input_tokens", body)
 		v := object(t, b)
-		if status != 200 || v["object"] != "response.input_tokens" || s.model.Load().Engine.Stats().PromptTokens != before {
+		if status != 200 || v["object"] != "response.input_tokens" || s.models.all[0].m.Engine.Stats().PromptTokens != before {
 			t.Errorf("%s: %d %s", body, status, b)
 		}
 		_, b, _ = post(t, h.URL+"/v1/responses", strings.TrimSuffix(body, "}")+`,"max_output_tokens":1}`)

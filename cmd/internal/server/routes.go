@@ -23,6 +23,8 @@ var routes = []route{
 	{"GET", "/metrics", (*Server).showMetrics, false},
 	{"GET", "/models", (*Server).listModels, false},
 	{"GET", "/models/{id...}", (*Server).showModel, false},
+	{"POST", "/models/load", (*Server).loadModel, false},
+	{"POST", "/models/unload", (*Server).unloadModel, false},
 	{"POST", "/chat/completions", (*Server).chatCompletions, false},
 	{"POST", "/completions", (*Server).completions, false},
 	{"POST", "/completion", (*Server).completion, false},
@@ -35,6 +37,8 @@ var routes = []route{
 	{"POST", "/slots/{id...}", (*Server).slotAction, false},
 	{"POST", "/embeddings", (*Server).embeddings, false},
 	{"POST", "/embedding", (*Server).embedding, false},
+	{"GET", "/lora-adapters", (*Server).listAdapters, false},
+	{"POST", "/lora-adapters", (*Server).scaleAdapters, false},
 	{"POST", "/infill", notBuilt("texts between two others"), false},
 
 	{"POST", "/messages", (*Server).messages, false},
@@ -72,7 +76,7 @@ func notBuilt(what string) handler {
 // notHere refuses to change which models there are.
 func notHere(done string) handler {
 	return func(*Server, http.ResponseWriter, *http.Request) *apiError {
-		return unsupported("models are not " + done + " through this server: it has the one that it was started with; " +
+		return unsupported("models are not " + done + " through this server: it has those that it was started with; " +
 			"see mpt pull, mpt quantize and mpt serve -m")
 	}
 }

@@ -6,11 +6,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -25,9 +24,12 @@ import (
 
 // Model is what is served.
 type Model struct {
-	Engine *serve.Engine
-	Names  []string // what clients may call it; the first is its id
-	Format *chat.Format
+	Engine   *serve.Engine
+	Names    []string // what clients may call it; the first is its id
+	Format   *chat.Format
+	Adapters []Adapter // names for those of the engine's model, in their order
+
+	Close func() error // ends the engine and the model; nil: whoever made them does
 }
 
 // Config says how.
@@ -68,7 +70,7 @@ func DefaultConfig() Config {
 // Server answers requests. It is an [http.Handler].
 type Server struct {
 	c        Config
-	model    atomic.Pointer[served]
+	models   catalogue
 	state    atomic.Pointer[string] // why not: "loading", "draining"; nil: ready
 	leaving  atomic.Bool            // health says so, but requests are served
 	metrics  *metrics
@@ -79,57 +81,126 @@ type Server struct {
 // served is a model with what is derived from it.
 type served struct {
 	Model
-	created     time.Time
-	fingerprint string
-	digest      string // of the model file, 64 digits
-	shapes      *shapes
-	slots       *slots // nil: they are not saved
-	stopIDs     []int32
-	stops       []string
-	logText     bool
-	maskTime    prometheus.Observer // of grammars, for a token
+	created  time.Time
+	digest   string // of the model file, 64 digits
+	lora     *adapters
+	shapes   *shapes
+	stopIDs  []int32
+	stops    []string
+	slots    *slots // nil: they are not saved
+	logText  bool
+	maskTime prometheus.Observer // of grammars, for a token
 }
 
 // New returns a server that answers that it is loading until [Server.Serve].
 func New(c Config) *Server {
-	s := &Server{c: c, metrics: newMetrics(), throttle: throttle{rate: c.Rate}}
-	loading := "loading"
-	s.state.Store(&loading)
+	s := &Server{c: c, throttle: throttle{rate: c.Rate}, models: catalogue{log: c.Log, turn: make(chan struct{}, 1), auto: true}}
+	s.metrics = newMetrics(&s.models)
+	s.models.equip = s.equip
+	why := "loading"
+	s.state.Store(&why)
 	s.handler = s.build()
 	return s
 }
 
-// Observer is what the engine has to tell, for metrics.
-func (s *Server) Observer() serve.Observer { return s.metrics }
+// Observer is what the engine of a model has to tell, for metrics.
+func (s *Server) Observer(model string) serve.Observer { return s.metrics.of(model) }
 
 // Log is where the server logs to.
 func (s *Server) Log() *slog.Logger { return s.c.Log }
 
-// Serve begins to answer with a model.
+// Serve begins to answer with a model that is there as long as the server.
 func (s *Server) Serve(m Model) error {
-	x := &served{Model: m, created: time.Now(), logText: s.c.LogText, maskTime: s.metrics.mask}
-	model := m.Engine.Model()
-	print, err := model.Fingerprint()
+	x, err := newServed(m)
 	if err != nil {
 		return err
 	}
-	keys, values := model.CacheType()
-	x.digest = hex.EncodeToString(print[:])
-	h := sha256.New()
-	fmt.Fprintf(h, "%x %v %v %d", print, keys, values, mpt.NumericsVersion)
-	for _, u := range model.Adapters() {
-		fmt.Fprintf(h, " %x %g", u.Adapter.Fingerprint(), u.Scale)
+	s.equip(x)
+	if err := s.models.offer([]Source{{Names: m.Names, Adapters: x.lora.names}}); err != nil {
+		return err
 	}
-	x.fingerprint = "fp_" + hex.EncodeToString(h.Sum(nil))[:12]
-	x.shapes = newShapes(model)
-	if s.c.SlotDir != "" {
-		x.slots = newSlots(m.Engine.Options().Parallel)
-	}
-	x.stopIDs, x.stops = talk.Stops(m.Format, model.Tokenizer())
-	s.model.Store(x)
-	s.metrics.serve(x)
+	e := s.models.all[0]
+	e.m, e.digest, e.state = x, x.digest, loaded
 	s.state.Store(nil)
 	return nil
+}
+
+// Offer begins to answer with several models, of which at most so many are loaded at the same
+// time; 0: any number. As many as that are loaded now, the first ones, or as many as there is
+// memory for, but at least one. With auto a request loads its model if need be.
+func (s *Server) Offer(list []Source, most int, auto bool) error {
+	c := &s.models
+	if err := c.offer(list); err != nil {
+		return err
+	}
+	c.most, c.auto = most, auto
+	c.turn <- struct{}{}
+	defer func() { <-c.turn }()
+	for i, e := range c.all {
+		if most > 0 && i == most {
+			break
+		}
+		c.mu.Lock()
+		e.set(loading)
+		c.mu.Unlock()
+		err := c.load(e, false)
+		if full := (*mpt.MemoryError)(nil); i > 0 && errors.As(err, &full) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	s.state.Store(nil)
+	return nil
+}
+
+// Close unloads all models. Nothing may be asked any more.
+func (s *Server) Close() error {
+	var all []error
+	for _, e := range s.models.list() {
+		if _, m := s.models.now(e); m != nil && m.Close != nil {
+			all = append(all, m.Close())
+		}
+	}
+	return errors.Join(all...)
+}
+
+// newServed derives what requests need of a model.
+func newServed(m Model) (*served, error) {
+	model := m.Engine.Model()
+	print, err := model.Fingerprint()
+	if err != nil {
+		return nil, err
+	}
+	x := &served{Model: m, created: time.Now(), digest: hex.EncodeToString(print[:]), shapes: newShapes(model)}
+	if x.lora, err = newAdapters(&m); err != nil {
+		return nil, err
+	}
+	x.stopIDs, x.stops = talk.Stops(m.Format, model.Tokenizer())
+	return x, nil
+}
+
+// equip gives a model what the configuration asks for.
+func (s *Server) equip(x *served) {
+	x.logText, x.maskTime = s.c.LogText, s.metrics.mask.WithLabelValues(x.Names[0])
+	if s.c.SlotDir != "" {
+		x.slots = newSlots(x.Engine.Options().Parallel)
+	}
+}
+
+// fingerprint names all that the answers of a model with some adapters depend on beside their
+// requests. An adapter with the scale 0 does nothing.
+func (m *served) fingerprint(uses []mpt.AdapterUse) string {
+	h := sha256.New()
+	keys, values := m.Engine.Model().CacheType()
+	fmt.Fprintf(h, "%s %v %v %d", m.digest, keys, values, mpt.NumericsVersion)
+	for _, u := range uses {
+		if u.Scale != 0 {
+			fmt.Fprintf(h, " %x %g", u.Adapter.Fingerprint(), u.Scale)
+		}
+	}
+	return "fp_" + hex.EncodeToString(h.Sum(nil))[:12]
 }
 
 // Leave has health say that the server is about to end; requests are still served.
@@ -142,48 +213,30 @@ func (s *Server) Leave() {
 func (s *Server) Drain(ctx context.Context) error {
 	draining := "draining"
 	s.state.Store(&draining)
-	if m := s.model.Load(); m != nil {
-		return m.Engine.Drain(ctx)
-	}
-	return nil
+	return s.models.drain(ctx)
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// current returns the model, or why there is none.
-func (s *Server) current() (*served, *apiError) {
-	if why := s.state.Load(); why != nil {
-		if *why == "loading" {
-			return nil, unavailable("loading", "Loading model")
-		}
-		return nil, unavailable("draining", "the server is about to end")
+// ready returns why nothing can be asked, if so.
+func (s *Server) ready() *apiError {
+	switch why := s.state.Load(); {
+	case why == nil:
+		return nil
+	case *why == "loading":
+		return unavailable("loading", "Loading model")
 	}
-	return s.model.Load(), nil
+	return unavailable("draining", "the server is about to end")
 }
 
 // named returns the model that a request names, by any of its names.
-func (s *Server) named(f *fields) (*served, *apiError) {
-	m, err := s.current()
-	if err != nil {
+func (s *Server) named(r *http.Request, f *fields) (*served, *apiError) {
+	name := f.text("model")
+	if err := s.ready(); err != nil {
 		return nil, err
 	}
-	name := f.text("model")
 	if f.err != nil {
 		return nil, f.err
 	}
-	if name != "" && !m.is(name) {
-		return nil, m.unknown(name)
-	}
-	return m, nil
-}
-
-// unknown says that there is no model of a name.
-func (m *served) unknown(name string) *apiError {
-	return &apiError{Status: 404, Type: "not_found_error", Code: "model_not_found", Param: "model",
-		Message: fmt.Sprintf("there is no model %q here: known are %s", name, strings.Join(m.Names, ", "))}
-}
-
-// is reports whether a name is the model's. Ollama's clients add a tag to names without one.
-func (m *served) is(name string) bool {
-	return slices.Contains(m.Names, name) || slices.Contains(m.Names, strings.TrimSuffix(name, latest))
+	return s.use(r, name)
 }

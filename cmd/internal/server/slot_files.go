@@ -23,7 +23,11 @@ func (s *Server) slotAction(w http.ResponseWriter, r *http.Request) *apiError {
 	if s.c.SlotDir == "" {
 		return unsupported("slots are not saved by this server as it was started: --slot-save-path FOLDER switches that on")
 	}
-	m, err := s.current()
+	action := r.URL.Query().Get("action")
+	if action != "save" && action != "restore" && action != "erase" {
+		return badField("action", "%q is not known: save, restore and erase are", action)
+	}
+	m, name, err := s.slotRequest(w, r, action)
 	if err != nil {
 		return err
 	}
@@ -31,30 +35,41 @@ func (s *Server) slotAction(w http.ResponseWriter, r *http.Request) *apiError {
 	if most := len(m.slots.last); bad != nil || n < 0 || n >= most {
 		return badField("id_slot", "there is no slot %s: the server has 0 to %d", r.PathValue("id"), most-1)
 	}
-	switch action := r.URL.Query().Get("action"); action {
-	case "erase":
+	if action == "erase" {
 		return m.eraseSlot(w, n)
-	case "save", "restore":
-		f, m, err := s.receive(w, r)
-		if err != nil {
-			return err
-		}
-		name := slotFile(f)
-		if f.err != nil {
-			return f.err
-		}
-		root, failed := os.OpenRoot(s.c.SlotDir) // nothing leads out of it, no link either
-		if failed != nil {
-			return errorOf(fmt.Errorf("the folder of slots: %w", failed))
-		}
-		defer root.Close()
-		if action == "save" {
-			return m.saveSlot(w, r, n, root, name)
-		}
-		return m.restoreSlot(w, r, n, root, name)
-	default:
-		return badField("action", "%q is not known: save, restore and erase are", action)
 	}
+	root, failed := os.OpenRoot(s.c.SlotDir) // nothing leads out of it, no link either
+	if failed != nil {
+		return errorOf(fmt.Errorf("the folder of slots: %w", failed))
+	}
+	defer root.Close()
+	if action == "save" {
+		return m.saveSlot(w, r, n, root, name)
+	}
+	return m.restoreSlot(w, r, n, root, name)
+}
+
+// slotRequest returns the model of a request about a slot, which its body or its query names, and
+// the name of the file.
+func (s *Server) slotRequest(w http.ResponseWriter, r *http.Request, action string) (*served, string, *apiError) {
+	if action == "erase" {
+		m, err := s.asked(r)
+		return m, "", err
+	}
+	f, err := s.readBody(w, r)
+	if err != nil {
+		return nil, "", err
+	}
+	name := slotFile(f)
+	if f.err != nil {
+		return nil, "", f.err
+	}
+	if f.has("model") {
+		m, err := s.named(r, f)
+		return m, name, err
+	}
+	m, err := s.asked(r)
+	return m, name, err
 }
 
 // badField says what is wrong with what is no field of the body.

@@ -224,7 +224,7 @@ func TestEvalHarness(t *testing.T) {
 // scores are the log-probabilities of tokens after the first, of the model itself.
 func scores(t *testing.T, ids []int32) (ps []float64) {
 	s, _ := start(t, serve.Options{})
-	x, err := s.model.Load().Engine.Model().NewSession()
+	x, err := s.first().Engine.Model().NewSession()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +267,7 @@ func TestLife(t *testing.T) {
 		_, b, _ := post(t, h.URL+"/v1/completions", `{"prompt":"Once","ignore_eos":true,"max_tokens":100,"seed":1}`)
 		answer <- b
 	}()
-	waitFor(t, "nothing runs", func() bool { return len(s.model.Load().Engine.Stats().Slots) == 1 })
+	waitFor(t, "nothing runs", func() bool { return len(s.first().Engine.Stats().Slots) == 1 })
 	s.Leave()
 	if status, _, _ := send(t, "GET", h.URL+"/health", nil); status != 503 {
 		t.Errorf("leaving: health is %d", status)
@@ -358,7 +358,7 @@ func TestBanned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := fmt.Sprint(readBiases(f, s.model.Load().Engine.Model().Tokenizer()), f.err)
+	got := fmt.Sprint(readBiases(f, s.first().Engine.Model().Tokenizer()), f.err)
 	if want := "[{3 -99.5} {5 100} {7 -Inf}] <nil>"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

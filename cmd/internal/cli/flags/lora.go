@@ -3,6 +3,7 @@ package flags
 import (
 	"fmt"
 	"math"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -15,25 +16,63 @@ import (
 
 // LoRA is the flag --lora: adapters with their scales.
 type LoRA struct {
-	Given []string
-	cmd   *cobra.Command // where notes go
+	Given     []string
+	Unapplied bool           // they are off until somebody asks for them
+	cmd       *cobra.Command // where notes go
+}
+
+// Adapter is what the flag says of one.
+type Adapter struct {
+	Name, Path string
+	Scale      float32
 }
 
 func (f *LoRA) add(cmd *cobra.Command) {
 	f.cmd = cmd
-	cmd.Flags().StringArrayVar(&f.Given, "lora", nil, "use the LoRA adapter `FILE[:SCALE]`, a GGUF file or a folder of PEFT; may be given more than once")
+	cmd.Flags().StringArrayVar(&f.Given, "lora", nil, "use the LoRA adapter `[NAME=]FILE[:SCALE]`, a GGUF file or a folder of PEFT; "+
+		"may be given more than once")
 }
 
 // options returns the adapters as options of the engine.
 func (f *LoRA) options() (opts []mpt.Option, err error) {
+	list, err := f.Adapters()
+	for _, a := range list {
+		if f.Unapplied {
+			a.Scale = 0
+		}
+		opts = append(opts, mpt.LoRA(a.Path, a.Scale))
+	}
+	return opts, err
+}
+
+// Adapters reads all that was given.
+func (f *LoRA) Adapters() (list []Adapter, err error) {
 	for _, text := range f.Given {
-		path, scale, err := ParseAdapter(text)
+		a, err := parseNamed(text)
 		if err != nil {
 			return nil, fmt.Errorf("--lora %s: %w", text, err)
 		}
-		opts = append(opts, mpt.LoRA(path, scale))
+		list = append(list, a)
 	}
-	return opts, nil
+	return list, nil
+}
+
+// parseNamed reads [NAME=]FILE[:SCALE]. Without a name the adapter has that of its file, without
+// the folder. A file that has the sign in its own name goes first.
+func parseNamed(text string) (a Adapter, err error) {
+	name, rest, ok := strings.Cut(text, "=")
+	if path, _, err := splitAdapter(text); !ok || strings.ContainsAny(name, `/\`) || err == nil && fileio.Exists(path) {
+		name, rest = "", text
+	} else if name == "" {
+		return a, fmt.Errorf("the name before the = is empty")
+	}
+	if a.Path, a.Scale, err = ParseAdapter(rest); err != nil {
+		return a, err
+	}
+	if a.Name = name; name == "" {
+		a.Name = strings.TrimSuffix(filepath.Base(filepath.Clean(a.Path)), ".gguf")
+	}
+	return a, nil
 }
 
 // note says what a user should know of the adapters of a model.

@@ -33,6 +33,8 @@ type Model struct {
 	LoRA    LoRA
 	hub     pull.Flags
 	memory  bool // ignore how much there is
+
+	Host *mpt.Host // for several models; nil: there is one
 }
 
 // Add adds all of the flags.
@@ -76,6 +78,21 @@ func (m *Model) Open() (*mpt.Model, error) {
 // ErrNoModel is what a slim build says where no model is named.
 var ErrNoModel = errors.New("no model: this build has none in it; name a file with -m FILE, or one of HuggingFace's hub with -hf USER/MODEL")
 
+// Locate gets the file, if it is to come from the hub.
+func (m *Model) Locate() error { return m.hub.Locate(&m.Path) }
+
+// OpenFile opens the file of a model, without the model. There has to be one.
+func (m *Model) OpenFile() (*gguf.File, error) {
+	if err := notModel(m.Path); err != nil {
+		return nil, err
+	}
+	f, err := gguf.Open(m.Path)
+	if err != nil {
+		return nil, Explain(m.Path, err)
+	}
+	return f, nil
+}
+
 func (m *Model) openWith(opts []mpt.Option) (*mpt.Model, error) {
 	if m.Path == "" {
 		if !builtin.Included {
@@ -118,6 +135,9 @@ func (m *Model) options() ([]mpt.Option, error) {
 	}
 	if m.memory {
 		opts = append(opts, mpt.IgnoreMemory())
+	}
+	if m.Host != nil {
+		opts = append(opts, mpt.OnHost(m.Host))
 	}
 	opts = append(opts, m.Cache.options()...)
 	return append(opts, adapters...), nil

@@ -1,0 +1,456 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"mptgo/mpt"
+	"mptgo/mpt/builtin"
+	"mptgo/mpt/serve"
+	"mptgo/mpt/talk"
+)
+
+// several is a server of models that differ: number i has the adapter i of a list inside.
+type several struct {
+	*Server
+	url    string
+	loads  [3]atomic.Int32
+	broken atomic.Bool // nothing can be loaded
+}
+
+// startSeveral serves three models, a to c, until the end of the test. Model c has an adapter
+// that may be named.
+func startSeveral(t testing.TB, most int, auto bool, opt serve.Options, budget ...mpt.Option) *several {
+	t.Helper()
+	files := forgeAdapters(t, 4)
+	x := &several{Server: New(DefaultConfig())}
+	host := mpt.NewHost(2)
+	opt.Caches = serve.NewCaches(opt.CacheBytes, "", 0)
+	if opt.ContextSize == 0 {
+		opt.ContextSize = 512
+	}
+	var list []Source
+	for i, name := range []string{"a", "b", "c"} {
+		with := append([]mpt.Option{mpt.OnHost(host), mpt.LoRA(files[i].path, 0.5)}, budget...)
+		adapters := []Adapter{{"inner-" + name, 0.5}}
+		if name == "c" {
+			with = append(with, mpt.LoRA(files[3].path, 0))
+			adapters = append(adapters, Adapter{"other", 0.25})
+		}
+		source := Source{Names: []string{name, "org/" + name}, Size: int64(i + 1)}
+		for _, a := range adapters {
+			source.Adapters = append(source.Adapters, a.Name)
+		}
+		source.Load = func() (Model, error) {
+			if x.broken.Load() {
+				return Model{}, errors.New("/home/secret/model.gguf: it is not there")
+			}
+			x.loads[i].Add(1)
+			return loadOne(source.Names, adapters, opt, x.Observer(name), with...)
+		}
+		list = append(list, source)
+	}
+	if err := x.Offer(list, most, auto); err != nil {
+		t.Fatal(err)
+	}
+	h := httptest.NewServer(x)
+	x.url = h.URL
+	t.Cleanup(func() {
+		h.Close()
+		for _, e := range x.models.list() {
+			x.models.await(e, func() bool { return e.state == loaded || e.state == unloaded })
+		}
+		if err := x.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := host.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return x
+}
+
+func loadOne(names []string, adapters []Adapter, opt serve.Options, o serve.Observer, with ...mpt.Option) (none Model, err error) {
+	m, err := builtin.Open(with...)
+	if err != nil {
+		return none, err
+	}
+	opt.Observer = o
+	e, err := serve.New(m, opt)
+	if err != nil {
+		m.Close()
+		return none, err
+	}
+	format, err := talk.Model(m).Detect()
+	if err != nil {
+		return none, errors.Join(err, e.Close(), m.Close())
+	}
+	return Model{Engine: e, Names: names, Format: format, Adapters: adapters,
+		Close: func() error { return errors.Join(e.Close(), m.Close()) }}, nil
+}
+
+// states are what GET /models says of the models.
+func (x *several) states(t testing.TB) string {
+	t.Helper()
+	status, b, _ := send(t, "GET", x.url+"/models", nil)
+	if status != 200 {
+		t.Fatalf("%d %s", status, b)
+	}
+	var all []string
+	for _, v := range object(t, b)["data"].([]any) {
+		if id := fmt.Sprint(at(v, "id")); len(id) == 1 {
+			all = append(all, id+" "+fmt.Sprint(at(v, "status.value")))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// change loads or unloads a model and waits until it is so.
+func (x *several) change(t testing.TB, what, name, want string) {
+	t.Helper()
+	status, b, _ := post(t, x.url+"/models/"+what, fmt.Sprintf(`{"model":%q}`, name))
+	if status != 200 || strings.TrimSpace(string(b)) != `{"success":true}` {
+		t.Errorf("%s %s: %d %s", what, name, status, b)
+	}
+	waitFor(t, name+" is not "+want, func() bool { return strings.Contains(x.states(t), name+" "+want) })
+}
+
+// wantTexts are the answers of each model alone, by all names.
+func wantTexts(t testing.TB) map[string]string {
+	t.Helper()
+	files := forgeAdapters(t, 4)
+	want := map[string]string{}
+	for i, name := range []string{"a", "b", "c"} {
+		a := files[i]
+		a.now = 0.5
+		_, h := startWith(t, serve.Options{}, []adapterFile{a})
+		want[name] = answerOf(t, h.URL, 0, "", "")
+		want["org/"+name], want["inner-"+name], want[name+latest] = want[name], want[name], want[name]
+	}
+	other := files[3]
+	other.now = 0.25
+	_, h := startWith(t, serve.Options{}, []adapterFile{other})
+	want["other"] = answerOf(t, h.URL, 0, "", "")
+	want[""] = want["a"]
+	return want
+}
+
+// TestSeveralModels: in every dialect the model that is named answers as it does alone, loaded
+// or not, whoever else asks at the same time, and with as little room as for one.
+func TestSeveralModels(t *testing.T) {
+	want := wantTexts(t)
+	if want["a"] == want["b"] || want["a"] == want["c"] || want["b"] == want["c"] || want["other"] == want["c"] {
+		t.Fatal("the models have the same answers")
+	}
+	for _, most := range []int{0, 2, 1} {
+		t.Run(fmt.Sprint(most), func(t *testing.T) {
+			x := startSeveral(t, most, true, serve.Options{})
+			var wg sync.WaitGroup
+			for name, text := range want {
+				for d := range dialects {
+					wg.Go(func() {
+						if got := answerOf(t, x.url, d, name, ""); got != text {
+							t.Errorf("%s of %s: %q, want %q", dialects[d].path, name, got, text)
+						}
+					})
+				}
+			}
+			wg.Wait()
+			waitFor(t, "too many are loaded", func() bool {
+				n := strings.Count(x.states(t), " loaded")
+				return n == most || most == 0 && n == 3
+			})
+			if loads := x.loads[0].Load() + x.loads[1].Load() + x.loads[2].Load(); most == 0 && loads != 3 {
+				t.Errorf("%d loads", loads)
+			}
+		})
+	}
+}
+
+// TestUnknownModels: what nobody is called is an error in the form of every dialect.
+func TestUnknownModels(t *testing.T) {
+	x := startSeveral(t, 0, true, serve.Options{})
+	for d := range dialects {
+		path, body := asking(d, "d", "")
+		status, b, head := post(t, x.url+path, body)
+		checkError(t, path, path, status, 404, "model_not_found", "model", b, head)
+		if text := string(b); !strings.Contains(text, "org/a") || !strings.Contains(text, "other") {
+			t.Errorf("%s: it does not list what there is: %s", path, b)
+		}
+	}
+	for _, url := range []string{"/props?model=d", "/slots?model=d", "/lora-adapters?model=d", "/models/d"} {
+		status, b, head := send(t, "GET", x.url+url, nil)
+		checkError(t, url, url, status, 404, "model_not_found", "model", b, head)
+	}
+	for body, want := range map[string]int{`{}`: 400, `{"model":5}`: 400, `{"model":"d"}`: 404, `{"model":""}`: 400} {
+		for _, path := range []string{"/models/load", "/models/unload"} {
+			if status, b, _ := post(t, x.url+path, body); status != want {
+				t.Errorf("%s %s: %d %s", path, body, status, b)
+			}
+		}
+	}
+	if status, b, _ := send(t, "GET", x.url+"/health?model=d", nil); status != 404 || strings.Contains(string(b), "org/a") {
+		t.Errorf("%d %s", status, b)
+	}
+}
+
+// TestUnload: what runs comes to its end, what comes later waits for the model to be loaded
+// again, and the scales of adapters are as they were.
+func TestUnload(t *testing.T) {
+	x := startSeveral(t, 0, true, serve.Options{ContextSize: 2000, Parallel: 1})
+	if got := x.states(t); got != "a loaded, b loaded, c loaded" {
+		t.Fatal(got)
+	}
+	post(t, x.url+"/lora-adapters?model=c", `[{"id":1,"scale":0.25}]`)
+	scaled := answerOf(t, x.url, 0, "c", "")
+	if scaled != answerOf(t, x.url, 0, "other", "") {
+		t.Error("the scale has no effect")
+	}
+	answered := make(chan string)
+	go func() {
+		_, b, _ := post(t, x.url+"/v1/completions", `{"model":"b","prompt":"Once","ignore_eos":true,"max_tokens":600,"seed":3,"return_progress":false}`)
+		answered <- string(b)
+	}()
+	engine := x.models.list()[1].m.Engine
+	waitFor(t, "nothing runs", func() bool { return len(engine.Stats().Slots) == 1 })
+	status, b, _ := post(t, x.url+"/models/unload", `{"model":"b"}`)
+	if status != 200 {
+		t.Errorf("%s", b)
+	}
+	if got := answerOf(t, x.url, 0, "b", ""); got == "" { // it is loaded again
+		t.Error("no answer")
+	}
+	if b := <-answered; !strings.Contains(b, `"finish_reason":"length"`) || !strings.Contains(b, `"completion_tokens":600`) {
+		t.Errorf("what ran did not come to its end: %s", b)
+	}
+	if n := x.loads[1].Load(); n != 2 {
+		t.Errorf("b was loaded %d times", n)
+	}
+	x.change(t, "unload", "c", "unloaded")
+	x.change(t, "unload", "c", "unloaded")
+	if status, b, _ := send(t, "GET", x.url+"/health?model=c", nil); status != 503 || at(object(t, b), "error.code") != "unloaded" {
+		t.Errorf("%d %s", status, b)
+	}
+	if status, b, head := send(t, "GET", x.url+"/props?model=c", nil); true {
+		checkError(t, "props", "/props", status, 400, "model_not_loaded", "model", b, head)
+	}
+	x.change(t, "load", "c", "loaded")
+	x.change(t, "load", "c", "loaded")
+	if got := answerOf(t, x.url, 0, "c", ""); got != scaled {
+		t.Errorf("the scales are lost: %q, want %q", got, scaled)
+	}
+	if x.loads[2].Load() != 2 {
+		t.Error("what is loaded was loaded again")
+	}
+}
+
+// TestNoAutoload: without it only POST /models/load loads.
+func TestNoAutoload(t *testing.T) {
+	x := startSeveral(t, 1, false, serve.Options{})
+	if got := x.states(t); got != "a loaded, b unloaded, c unloaded" {
+		t.Fatal(got)
+	}
+	for d := range dialects {
+		path, body := asking(d, "b", "")
+		status, b, head := post(t, x.url+path, body)
+		checkError(t, path, path, status, 400, "model_not_loaded", "model", b, head)
+	}
+	x.change(t, "load", "b", "loaded")
+	if got := x.states(t); got != "a unloaded, b loaded, c unloaded" { // there is room for one
+		t.Error(got)
+	}
+	answerOf(t, x.url, 0, "b", "")
+	if status, b, _ := send(t, "GET", x.url+"/props", nil); status != 200 || object(t, b)["model_alias"] != "b" {
+		t.Errorf("%d %s", status, b)
+	}
+}
+
+// TestLoadFails: who waits learns it, but not where files lie, and the next one tries again.
+func TestLoadFails(t *testing.T) {
+	x := startSeveral(t, 1, true, serve.Options{})
+	x.broken.Store(true)
+	var wg sync.WaitGroup
+	for d := range dialects {
+		wg.Go(func() {
+			path, body := asking(d, "b", "")
+			if status, b, _ := post(t, x.url+path, body); status != 500 || strings.Contains(string(b), "secret") {
+				t.Errorf("%s: %d %s", path, status, b)
+			}
+		})
+	}
+	wg.Wait()
+	_, b, _ := send(t, "GET", x.url+"/models/b", nil)
+	if at(object(t, b), "status.failed") != true || at(object(t, b), "status.value") != unloaded {
+		t.Errorf("%s", b)
+	}
+	x.broken.Store(false)
+	answerOf(t, x.url, 0, "b", "")
+	_, b, _ = send(t, "GET", x.url+"/models/b", nil)
+	if at(object(t, b), "status.failed") != nil {
+		t.Errorf("%s", b)
+	}
+}
+
+// TestLoadLeft: whoever waits for a model and leaves holds nothing.
+func TestLoadLeft(t *testing.T) {
+	x := startSeveral(t, 1, true, serve.Options{ContextSize: 2000})
+	leave := hold(t, x.Server, x.url) // so that a cannot be unloaded
+	ctx, cancel := context.WithCancel(t.Context())
+	r, _ := http.NewRequestWithContext(ctx, "POST", x.url+"/v1/completions", strings.NewReader(`{"model":"b","prompt":"Once"}`))
+	done := make(chan error)
+	go func() { _, err := http.DefaultClient.Do(r); done <- err }()
+	waitFor(t, "nobody waits", func() bool { return strings.Contains(x.states(t), "b loading") })
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	leave()
+	waitFor(t, "b is not loaded", func() bool { return x.states(t) == "a unloaded, b loaded, c unloaded" })
+	x.change(t, "load", "c", "loaded")
+}
+
+// TestModelsMemory: a model for which there is no memory beside the others takes their place.
+func TestModelsMemory(t *testing.T) {
+	one, err := builtin.Open(mpt.LoRA(forgeAdapters(t, 1)[0].path, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem, err := one.Memory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := mpt.MemoryBudget((mem.Weights+mem.Activations)*5/2 + 2*one.CacheBytes(512))
+	one.Close()
+	x := startSeveral(t, 0, true, serve.Options{CacheBytes: -1}, both)
+	if got := x.states(t); got != "a loaded, b loaded, c unloaded" {
+		t.Fatal(got)
+	}
+	answerOf(t, x.url, 0, "a", "")
+	answerOf(t, x.url, 0, "c", "")
+	if got := x.states(t); got != "a loaded, b unloaded, c loaded" {
+		t.Error(got)
+	}
+	answerOf(t, x.url, 0, "b", "")
+	if got := x.states(t); got != "a unloaded, b loaded, c loaded" {
+		t.Error(got)
+	}
+}
+
+// TestListsOfModels: every list has all models, and the metrics have a label for each.
+func TestListsOfModels(t *testing.T) {
+	x := startSeveral(t, 2, true, serve.Options{})
+	answerOf(t, x.url, 0, "b", "")
+	names := func(path, list, name string) string {
+		t.Helper()
+		_, b, _ := send(t, "GET", x.url+path, nil)
+		var all []string
+		for _, v := range object(t, b)[list].([]any) {
+			all = append(all, fmt.Sprint(at(v, name)))
+		}
+		return strings.Join(all, " ")
+	}
+	if got := names("/v1/models", "data", "id"); got != "a org/a inner-a b org/b inner-b c org/c inner-c other" {
+		t.Error(got)
+	}
+	if got := names("/v1/models", "data", "parent"); got != "<nil> <nil> a <nil> <nil> b <nil> <nil> c c" {
+		t.Error(got)
+	}
+	if got := names("/api/tags", "models", "name"); got != strings.ReplaceAll("a org/a inner-a b org/b inner-b c org/c inner-c other", " ", latest+" ")+latest {
+		t.Error(got)
+	}
+	if got := names("/api/ps", "models", "model"); got != strings.ReplaceAll("a org/a inner-a b org/b inner-b", " ", latest+" ")+latest {
+		t.Error(got)
+	}
+	if _, b, _ := send(t, "GET", x.url+"/v1/models/org/c", nil); object(t, b)["id"] != "org/c" || at(object(t, b), "meta.size") != 3.0 {
+		t.Errorf("%s", b)
+	}
+	_, b, _ := send(t, "GET", x.url+"/metrics", nil)
+	p := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := p.TextToMetricFamilies(strings.NewReader(string(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"llamacpp:prompt_tokens_total": "a b", "vllm:num_requests_running": "a b", "mpt_model_loaded": "a b c",
+		"vllm:time_to_first_token_seconds": "a b", "mpt_step_seconds": "a b", "vllm:lora_requests_info": "a b",
+	} {
+		var got []string
+		for _, m := range families[name].GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetName() == "model_name" {
+					got = append(got, l.GetValue())
+				}
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s is of %v, want %s", name, got, want)
+		}
+	}
+	if n := len(families["mpt_cache_bytes"].GetMetric()); n != 2 {
+		t.Errorf("%d metrics of caches, want one for each tier", n)
+	}
+	if status, b, _ := send(t, "GET", x.url+"/slots?model=b", nil); status != 200 || b[0] != '[' {
+		t.Errorf("%d %s", status, b)
+	}
+	if _, b, _ := send(t, "GET", x.url+"/props?model=b", nil); object(t, b)["model_alias"] != "b" {
+		t.Errorf("%s", b)
+	}
+}
+
+// TestOllamaUnload: Ollama's clients unload a model by keeping it for no time.
+func TestOllamaUnload(t *testing.T) {
+	x := startSeveral(t, 0, true, serve.Options{})
+	for body, want := range map[string]string{
+		`{"model":"b","keep_alive":0}`: "unload", `{"model":"b","keep_alive":"0s"}`: "unload", `{"model":"b","keep_alive":"5m"}`: "load",
+		`{"model":"b","keep_alive":-1}`: "load", `{"model":"b"}`: "load",
+	} {
+		_, b, _ := post(t, x.url+"/api/generate", body)
+		if got := object(t, b)["done_reason"]; got != want {
+			t.Errorf("%s: %s", body, b)
+		}
+		if want == "unload" {
+			waitFor(t, "b is not unloaded", func() bool { return strings.Contains(x.states(t), "b unloaded") })
+		} else if !strings.Contains(x.states(t), "b loaded") {
+			t.Errorf("%s: %s", body, x.states(t))
+		}
+	}
+	_, h := start(t, serve.Options{}) // the only model stays
+	_, b, _ := post(t, h.URL+"/api/generate", `{"keep_alive":0}`)
+	if object(t, b)["done_reason"] != "load" {
+		t.Errorf("%s", b)
+	}
+	if status, b, _ := post(t, h.URL+"/models/unload", `{"model":"alias"}`); status != 501 {
+		t.Errorf("%d %s", status, b)
+	}
+}
+
+// TestDrainModels: at the end all models finish what they have, and none is loaded.
+func TestDrainModels(t *testing.T) {
+	x := startSeveral(t, 1, true, serve.Options{ContextSize: 2000})
+	leave := hold(t, x.Server, x.url)
+	waits := make(chan int)
+	go func() {
+		status, _, _ := post(t, x.url+"/v1/completions", `{"model":"b","prompt":"Once"}`)
+		waits <- status
+	}()
+	waitFor(t, "nobody waits", func() bool { return strings.Contains(x.states(t), "b loading") })
+	ended := make(chan error)
+	go func() { ended <- x.Drain(t.Context()) }()
+	if status := <-waits; status != 503 {
+		t.Errorf("who waits for a model gets %d", status)
+	}
+	leave()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

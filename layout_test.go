@@ -68,6 +68,7 @@ var may = map[string]string{
 	"scripts/kld":              "gguf",
 	"scripts/memory":           "mpt",
 	"scripts/synthetic":        "mpt/convert",
+	"scripts/speculation":      "mpt mpt/builtin mpt/tokenizer sampling",
 	"scripts/templates":        "internal/check mpt/chat/jinja",
 	"cmd/mpt":                  "cmd/internal/cli",
 	"cmd/mpt-quantize":         "cmd/internal/cli",
@@ -207,7 +208,7 @@ func TestSizes(t *testing.T) {
 }
 
 // largeFolders are older than the limit. They may not grow by other than subcommands.
-var largeFolders = map[string]int{"cmd/internal/cli": 69, "quantize": 50}
+var largeFolders = map[string]int{"cmd/internal/cli": 70, "quantize": 50}
 
 // TestFolders: who opens a folder sees what is in it. Tests and generated files do not count.
 func TestFolders(t *testing.T) {

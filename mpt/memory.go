@@ -45,7 +45,7 @@ func gigabytes(n int64) string { return fmt.Sprintf("%.2f GB", float64(n)/1e9) }
 // Memory is the model's account: what its sessions take and may take. It leaves out what is
 // small beside that: adapters, and a row of logits for every session.
 type Memory struct {
-	Weights     int64 // of the file, in bytes; it is mapped, and other processes share it
+	Weights     int64 // of the file, in bytes; it is mapped, and other processes share it; and of a draft model
 	Activations int64 // of one batch
 	Cache       int64 // keys and values that sessions hold now
 	CacheLimit  int64 // and the most that they may hold; negative: not limited
@@ -59,8 +59,11 @@ func (m *Model) Memory() (Memory, error) {
 	arena, err := m.activations()
 	m.pages.mu.Lock()
 	defer m.pages.mu.Unlock()
-	return Memory{m.file.Size(), arena, int64(m.pages.used) * m.pages.pageBytes(), m.pages.most}, err
+	return Memory{m.weightBytes(), arena, int64(m.pages.used)*m.pages.pageBytes() + m.pages.lent, m.pages.most}, err
 }
+
+// weightBytes returns the size of the file, and what a draft model takes beside keys and values.
+func (m *Model) weightBytes() int64 { return m.file.Size() + m.drafts }
 
 // MemoryLeft returns how much memory the process may still take; ok is false if that is
 // not known or, with [IgnoreMemory], not asked.
@@ -91,7 +94,7 @@ func (m *Model) setBudget() error {
 func (m *Model) limitPages() {
 	arena, err := m.activations()
 	if err == nil && m.limit != (MemoryLimit{}) {
-		m.pages.limit(max(m.limit.Bytes-m.file.Size()-arena, 0))
+		m.pages.limit(max(m.limit.Bytes-m.weightBytes()-arena, 0))
 	}
 }
 
@@ -121,7 +124,7 @@ func (m *Model) checkMemory(context int) error {
 	// is less the activations, if there are some already.
 	left := limit.Bytes
 	left += m.compiled.Load()
-	room := min(m.limit.Bytes-used, left) - m.file.Size() - arena
+	room := min(m.limit.Bytes-used, left) - m.weightBytes() - arena
 	if m.CacheBytes(context) <= room {
 		return nil
 	}
@@ -140,7 +143,7 @@ func (m *Model) memoryError(n int, others int64) error {
 	if err != nil {
 		return err
 	}
-	return m.newMemoryError(n, others, m.limit.Bytes-m.file.Size()-arena-others, m.limit)
+	return m.newMemoryError(n, others, m.limit.Bytes-m.weightBytes()-arena-others, m.limit)
 }
 
 func (m *Model) newMemoryError(context int, others, room int64, limit MemoryLimit) error {
@@ -149,7 +152,7 @@ func (m *Model) newMemoryError(context int, others, room int64, limit MemoryLimi
 		return err
 	}
 	return &MemoryError{
-		Context: context, Weights: m.file.Size(), Activations: arena, Cache: m.CacheBytes(context), Others: others,
+		Context: context, Weights: m.weightBytes(), Activations: arena, Cache: m.CacheBytes(context), Others: others,
 		Limit: limit, Fits: int(max(room, 0)/m.pages.pageBytes()) * ggml.PageSize,
 	}
 }

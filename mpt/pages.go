@@ -48,10 +48,12 @@ type pagePool struct {
 	work   *ggml.Pool // copies pages
 
 	mu     sync.Mutex
-	most   int64   // bytes that all pages may take; negative: not limited
-	used   int     // pages that are held
-	free   []*page // unused ones of slabs
-	spare  int     // slabs without used pages
+	lender *pagePool // whose account the pages are in, too: that of the model drafted for; nil: none
+	lent   int64     // bytes in this account that pages of a draft model take
+	most   int64     // bytes that all pages may take; negative: not limited
+	used   int       // pages that are held
+	free   []*page   // unused ones of slabs
+	spare  int       // slabs without used pages
 	shifts int
 }
 
@@ -65,11 +67,19 @@ var errNoPage = errors.New("no memory is left for keys and values")
 func (p *pagePool) take() (*page, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.most >= 0 && int64(p.used+1)*p.pageBytes() > p.most {
+	if p.most >= 0 && int64(p.used+1)*p.pageBytes()+p.lent > p.most {
 		return nil, errNoPage
+	}
+	if p.lender != nil {
+		if err := p.lender.borrow(p.pageBytes()); err != nil {
+			return nil, err
+		}
 	}
 	if len(p.free) == 0 {
 		if err := p.grow(); err != nil {
+			if p.lender != nil {
+				p.lender.giveBack(p.pageBytes())
+			}
 			return nil, err
 		}
 	}
@@ -124,6 +134,9 @@ func (p *pagePool) release(x *page) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.used--
+	if p.lender != nil {
+		p.lender.giveBack(p.pageBytes())
+	}
 	x.slab.used--
 	p.free = append(p.free, x)
 	if x.slab.used > 0 {
@@ -152,11 +165,11 @@ func (p *pagePool) drop(keep int) {
 	p.free = slices.DeleteFunc(p.free, func(x *page) bool { return x.slab.mem == nil })
 }
 
-// inUse returns how many bytes of pages are held.
+// inUse returns how many bytes of pages are held, those of a draft model too.
 func (p *pagePool) inUse() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return int64(p.used) * p.pageBytes()
+	return int64(p.used)*p.pageBytes() + p.lent
 }
 
 // limit sets how many bytes all pages may take.

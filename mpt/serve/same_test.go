@@ -30,7 +30,7 @@ func TestSameAnswers(t *testing.T) {
 		want[i] = ask(t, e, requests[i])
 		e.Close()
 	}
-	page := m.CacheBytes(1)
+	page, always := m.CacheBytes(1), &mpt.Speculation{Always: true}
 	for name, x := range map[string]struct {
 		opt    Options
 		budget int64 // pages of all sequences
@@ -40,6 +40,11 @@ func TestSameAnswers(t *testing.T) {
 		"small cache":  {Options{Parallel: 16, CacheBytes: 12 * page}, 0},
 		"short steps":  {Options{Parallel: 8, StepTime: time.Nanosecond}, 0},
 		"one by one":   {Options{Parallel: 2}, 0},
+		"guesses":      {Options{Parallel: 16, Speculate: always}, 0},
+		"few guesses":  {Options{Parallel: 3, Speculate: &mpt.Speculation{Always: true, Max: 3, Min: 2}, CacheBytes: -1}, 0},
+		"measured":     {Options{Parallel: 4, Speculate: &mpt.Speculation{}}, 0},
+		"guess little": {Options{Parallel: 16, CacheBytes: -1, Speculate: always}, 14},
+		"guess, cache": {Options{Parallel: 16, CacheBytes: 6 * page, Speculate: always}, 16},
 		"little":       {Options{Parallel: 16, CacheBytes: -1}, 14},
 		"little, both": {Options{Parallel: 16, CacheBytes: 6 * page}, 16},
 	} {
@@ -90,7 +95,11 @@ func testSame(t *testing.T, e *Engine, requests []Request, want []string) {
 	waitFor(t, "sequences are left", func() bool { return len(e.Stats().Slots) == 0 })
 	waitFor(t, "other bytes are held than are counted", func() bool { s := e.Stats(); return s.PageBytes == s.CacheBytes })
 	s := e.Stats()
-	t.Logf("%d steps, %d of %d tokens cached, %d preemptions, %d bytes", s.Steps, s.CacheHits, s.CacheQueries, s.Preemptions, s.CacheBytes)
+	t.Logf("%d steps, %d of %d tokens cached, %d preemptions, %d bytes, %d of %d guesses",
+		s.Steps, s.CacheHits, s.CacheQueries, s.Preemptions, s.CacheBytes, s.Accepted, s.Drafted)
+	if x := e.Options().Speculate; x != nil && x.Always && (s.Accepted == 0 || s.Accepted >= s.Drafted) {
+		t.Errorf("%d of %d guesses came true: that proves little", s.Accepted, s.Drafted)
+	}
 	if s.CacheLimit > 0 && s.CacheBytes > s.CacheLimit {
 		t.Errorf("the cache holds %d bytes of %d", s.CacheBytes, s.CacheLimit)
 	}

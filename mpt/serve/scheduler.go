@@ -31,6 +31,8 @@ type scheduler struct {
 	blocked bool // steps found no memory, which others will give back
 	steps   []mpt.Step
 	parts   []part // what the steps are of
+	drafts  drafts
+	rest    int // steps for which the draft model is left alone
 	ready   []*choice
 
 	abort  atomic.Bool // all that is left ends
@@ -195,6 +197,7 @@ func (s *scheduler) plan() {
 		}
 	}
 	s.planTexts()
+	s.planDrafts()
 }
 
 // evaluate runs the batch and looks at what became of its parts.
@@ -250,10 +253,11 @@ func (s *scheduler) interrupt() {
 
 // observe learns from a step.
 func (s *scheduler) observe(took time.Duration) {
-	prompt, decode := 0, 0
+	prompt, decode, drafted := 0, 0, 0
 	for i, p := range s.parts {
 		if p.c != nil {
 			decode += s.steps[i].Done
+			drafted += s.steps[i].Drafted
 		} else {
 			prompt += s.steps[i].Done
 		}
@@ -261,10 +265,11 @@ func (s *scheduler) observe(took time.Duration) {
 	if prompt+decode == 0 {
 		return
 	}
-	s.pace.observe(prompt, decode, took)
+	s.pace.observe(prompt, decode+drafted, took)
 	s.e.mu.Lock()
 	s.e.load.observe(prompt+decode, took)
 	s.e.shown.step(took, prompt, decode)
+	s.e.shown.drafts(drafted)
 	s.e.mu.Unlock()
 	if o := s.e.opt.Observer; o != nil {
 		o.Step(took, prompt, decode)
@@ -325,6 +330,13 @@ func (s *scheduler) choose() bool {
 		}
 		return true
 	}
+	accepted := 0
+	for _, c := range s.ready {
+		accepted += c.advanced
+	}
+	s.e.mu.Lock()
+	s.e.shown.accept(accepted)
+	s.e.mu.Unlock()
 	for _, c := range s.ready {
 		s.tell(c)
 	}

@@ -29,6 +29,7 @@ type chatFlags struct {
 	sampling samplingFlags
 	format   formatFlags
 	grammar  grammarFlags
+	spec     specFlags
 	system   string
 	predict  int
 	context  int
@@ -60,6 +61,7 @@ func newChat() *cobra.Command {
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "show the seed and the speed of every answer")
 	f.model.add(cmd)
 	f.sampling.add(fs)
+	f.spec.add(fs)
 	return cmd
 }
 
@@ -103,6 +105,9 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 	if err := f.grammar.read(cmd.Context()); err != nil {
 		return err
 	}
+	if err := f.spec.check(); err != nil {
+		return err
+	}
 	m, err := f.model.open()
 	if err != nil {
 		return err
@@ -118,6 +123,11 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 	if f.format.template == "" && f.format.file == "" {
 		noteUnknownFormat(cmd.ErrOrStderr(), m, format)
 	}
+	spec, release, err := f.spec.open(m, &f.model, 1)
+	if err != nil {
+		return err
+	}
+	defer release()
 	s, err := newSession(cmd, m, f.context)
 	if err != nil {
 		return err
@@ -142,6 +152,7 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 		predict:    f.predict,
 		stop:       f.stop,
 		grammar:    &f.grammar,
+		speculate:  spec,
 		verbose:    f.verbose,
 	}, m)
 }

@@ -81,6 +81,17 @@ func (m *modelFlags) open() (*mpt.Model, error) {
 	return model, nil
 }
 
+// openDraft opens a draft model as the flags open the model, but for adapters.
+func (m *modelFlags) openDraft(path string) (*mpt.Model, error) {
+	d := *m
+	d.path, d.lora = path, loraFlag{}
+	opts, err := d.options()
+	if err != nil {
+		return nil, err
+	}
+	return d.openWith(opts)
+}
+
 // errNoModel is what a slim build says where no model is named.
 var errNoModel = errors.New("no model: this build has none in it; name a file with -m FILE, or one of HuggingFace's hub with -hf USER/MODEL")
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -44,6 +45,8 @@ type serveFlags struct {
 	model    modelFlags
 	sampling samplingFlags
 	format   formatFlags
+	spec     specFlags
+	release  func() // what guesses have taken
 	alias    string
 	context  int
 
@@ -91,6 +94,7 @@ func newServe() *cobra.Command {
 	f.format.add(cmd)
 	f.addHTTP(cmd)
 	f.sampling.add(fs)
+	f.spec.add(fs)
 	return cmd
 }
 
@@ -129,6 +133,9 @@ func (f *serveFlags) run(cmd *cobra.Command, _ []string) error {
 		f.cacheDir = "" // a variable's: what was asked for goes first
 	}
 	if err := f.checkNumbers(); err != nil {
+		return err
+	}
+	if err := f.spec.check(); err != nil {
 		return err
 	}
 	params, err := f.sampling.params(cmd.Flags())
@@ -268,6 +275,7 @@ func (f *serveFlags) serve(cmd *cobra.Command, s *server.Server, l net.Listener)
 		return err
 	}
 	defer e.Model().Close()
+	defer f.release()
 	defer e.Close()
 	f.greet(cmd, e, l)
 	notifySystem("READY=1")
@@ -304,8 +312,10 @@ func (f *serveFlags) load(cmd *cobra.Command, s *server.Server) (*serve.Engine, 
 	if err != nil {
 		return nil, err
 	}
+	f.release = func() {}
 	e, err := f.start(cmd, s, m)
 	if err != nil {
+		f.release()
 		m.Close()
 		return nil, err
 	}
@@ -320,6 +330,11 @@ func (f *serveFlags) start(cmd *cobra.Command, s *server.Server, m *mpt.Model) (
 	if format.Name == "raw" {
 		note(cmd.ErrOrStderr(), "the model has no chat format: messages go to it as they are (raw)")
 	}
+	spec, release, err := f.spec.open(m, &f.model, cmp.Or(f.parallel, serve.DefaultParallel()))
+	if err != nil {
+		return nil, err
+	}
+	f.release = release
 	probe, err := newSession(cmd, m, f.context) // chooses a context that fits, or says why not
 	if err != nil {
 		return nil, memoryFlags(err)
@@ -327,7 +342,7 @@ func (f *serveFlags) start(cmd *cobra.Command, s *server.Server, m *mpt.Model) (
 	size := probe.ContextSize()
 	probe.Close()
 	opt := serve.Options{
-		ContextSize: size, Parallel: f.parallel, MaxQueue: f.maxQueue(), StepTime: time.Duration(f.step) * time.Millisecond,
+		Speculate: spec, ContextSize: size, Parallel: f.parallel, MaxQueue: f.maxQueue(), StepTime: time.Duration(f.step) * time.Millisecond,
 		CacheBytes: f.cacheBytes(), CacheDir: f.cacheDir, DiskBytes: int64(f.cacheDisk) << 20,
 		Observer: s.Observer(), Log: s.Log(),
 	}

@@ -11,10 +11,16 @@ type timing struct {
 	read, wrote int // tokens
 	reading     time.Duration
 	writing     time.Duration
+
+	drafted, accepted int // guesses of tokens, those that came true
 }
 
 func (t timing) String() string {
-	return fmt.Sprintf("seed %d; read %s; wrote %s", t.seed, speed(t.read, t.reading), speed(t.wrote, t.writing))
+	text := fmt.Sprintf("seed %d; read %s; wrote %s", t.seed, speed(t.read, t.reading), speed(t.wrote, t.writing))
+	if t.drafted > 0 {
+		text += fmt.Sprintf("; %d of %s came true", t.accepted, plural(t.drafted, "guess", "guesses"))
+	}
+	return text
 }
 
 // speed says how fast n tokens were in a time d.

@@ -35,6 +35,13 @@ func (p *pagePool) borrow(n int64) error {
 	return nil
 }
 
+// reclaimBy sets what is asked for memory before a page is refused.
+func (p *pagePool) reclaimBy(f func() bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reclaim = f
+}
+
 func (p *pagePool) giveBack(n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -21,6 +21,7 @@ type Drafter struct {
 	mu      sync.Mutex // of one Draft
 	slots   []*draftSlot
 	uses    int
+	rest    int                         // calls in which nothing is guessed
 	agree   matchRate                   // of any guess, if all before it came true
 	rates   [draftClasses + 1]matchRate // of those with some probability
 	working []*drafting
@@ -86,6 +87,9 @@ const (
 	// catchUp is how many tokens of texts the draft model reads, at the most, in a call for
 	// several sequences: they wait for it.
 	catchUp = 64
+	// restCalls is for how many calls nothing is guessed after the draft model had to give its
+	// memory back.
+	restCalls = 64
 )
 
 // NewDrafter returns a drafter of draft for sequences of target. The models must have the same
@@ -107,6 +111,7 @@ func NewDrafter(target, draft *Model, opt DrafterOptions) (*Drafter, error) {
 	if err := draft.joinAccount(target); err != nil {
 		return nil, err
 	}
+	target.pages.reclaimBy(d.Shrink)
 	return d, nil
 }
 
@@ -139,11 +144,15 @@ func (d *Drafter) Shrink() bool {
 	for _, x := range d.slots {
 		x.s.Reset()
 	}
+	if had {
+		d.rest = restCalls
+	}
 	return had
 }
 
 // Close releases the drafter's memory.
 func (d *Drafter) Close() {
+	d.target.pages.reclaimBy(nil)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, x := range d.slots {
@@ -158,7 +167,13 @@ func (d *Drafter) Close() {
 func (d *Drafter) Draft(ctx context.Context, gs []*Generation) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.working = d.working[:0]
+	if d.working = d.working[:0]; d.rest > 0 {
+		d.rest--
+		return
+	}
+	if len(gs) == 0 {
+		return
+	}
 	worth := d.worth(len(gs))
 	for _, g := range gs {
 		if x := d.begin(g, worth); x != nil {

@@ -1,5 +1,7 @@
 package mpt
 
+import "sync"
+
 // lookup guesses what comes by what followed before: it looks for the longest end of a text that
 // has occurred in it already ("prompt lookup"; Saxena 2023). For every length of such an end it
 // learns how often the next token was the same again, and that of every token that comes, whether
@@ -8,7 +10,17 @@ type lookup struct {
 	text   []int32
 	at     int // the token of text that is expected to come again; 0: none
 	length int // of the end that stands before it, too
-	rates  [matchClasses]matchRate
+	rates  matchRates
+	shared *sharedRates // of all texts of the model; nil: none
+}
+
+// matchRates are how often ends of every class of lengths went on alike.
+type matchRates [matchClasses]matchRate
+
+// sharedRates are those of all texts of a model, which a new one begins with.
+type sharedRates struct {
+	mu    sync.Mutex
+	rates matchRates
 }
 
 // matchRate is how often ends of some length went on alike.
@@ -30,8 +42,8 @@ const (
 	leastMatch = 2
 	// longMatch is a length that is long enough.
 	longMatch = 32
-	// matchMemory is of about how many tokens a rate is.
-	matchMemory = 32
+	// matchMemory and sharedMemory are of about how many tokens a rate is.
+	matchMemory, sharedMemory = 32, 256
 )
 
 // matchClasses are lengths of 2, 3, 4, 5 to 7, 8 to 11, 12 and more.
@@ -49,13 +61,38 @@ func matchClass(length int) int {
 	return 5
 }
 
-// newLookup returns one that expects what is common in texts. A rate counts as four tokens.
-func newLookup() *lookup {
-	l := &lookup{}
+// firstTries is how many guesses count as much as what is expected of a new text.
+const firstTries = 4
+
+// newLookup returns one that expects what other texts of the model did, or else what is common.
+func newLookup(shared *sharedRates) *lookup {
+	l := &lookup{shared: shared}
 	for i, p := range [matchClasses]float64{0.25, 0.4, 0.5, 0.6, 0.7, 0.8} {
-		l.rates[i] = matchRate{4 * p, 4}
+		l.rates[i] = matchRate{firstTries * p, firstTries}
+	}
+	if shared == nil {
+		return l
+	}
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.rates[0].tries == 0 {
+		shared.rates = l.rates
+	}
+	for i, r := range shared.rates {
+		l.rates[i] = matchRate{firstTries * r.hits / r.tries, firstTries}
 	}
 	return l
+}
+
+// learn counts a guess behind a match of the present length.
+func (l *lookup) learn(hit bool) {
+	class := matchClass(l.length)
+	l.rates[class].learn(hit, matchMemory)
+	if l.shared != nil {
+		l.shared.mu.Lock()
+		defer l.shared.mu.Unlock()
+		l.shared.rates[class].learn(hit, sharedMemory)
+	}
 }
 
 // follow tells of the text: the tokens of a session and one more, which has been chosen.
@@ -73,7 +110,7 @@ func (l *lookup) follow(tokens []int32, id int32) {
 		return
 	}
 	hit := l.text[l.at] == id
-	l.rates[matchClass(l.length)].learn(hit, matchMemory)
+	l.learn(hit)
 	if !hit {
 		l.search()
 		return

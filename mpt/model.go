@@ -28,6 +28,7 @@ type Model struct {
 	pages  *pagePool
 
 	costs     stepCosts
+	matches   sharedRates
 	profiling bool
 	compiled  atomic.Int64 // bytes of the runner's activations; 0: there is none yet
 

@@ -47,14 +47,15 @@ type pagePool struct {
 	layers int
 	work   *ggml.Pool // copies pages
 
-	mu     sync.Mutex
-	lender *pagePool // whose account the pages are in, too: that of the model drafted for; nil: none
-	lent   int64     // bytes in this account that pages of a draft model take
-	most   int64     // bytes that all pages may take; negative: not limited
-	used   int       // pages that are held
-	free   []*page   // unused ones of slabs
-	spare  int       // slabs without used pages
-	shifts int
+	mu      sync.Mutex
+	reclaim func() bool // has a draft model give its pages back; nil: there is none
+	lender  *pagePool   // whose account the pages are in, too: that of the model drafted for; nil: none
+	lent    int64       // bytes in this account that pages of a draft model take
+	most    int64       // bytes that all pages may take; negative: not limited
+	used    int         // pages that are held
+	free    []*page     // unused ones of slabs
+	spare   int         // slabs without used pages
+	shifts  int
 }
 
 // pageBytes returns the size of a page.
@@ -63,10 +64,23 @@ func (p *pagePool) pageBytes() int64 { return int64(p.layers) * int64(p.kv.PageB
 // errNoPage says that all the memory for pages is taken.
 var errNoPage = errors.New("no memory is left for keys and values")
 
-// take returns a page that nobody else holds. What it contains is of no meaning.
+// take returns a page that nobody else holds. What it contains is of no meaning. If there is none
+// left a draft model gives way.
 func (p *pagePool) take() (*page, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	x, err := p.takeOne()
+	reclaim := p.reclaim
+	p.mu.Unlock()
+	if err == errNoPage && reclaim != nil && reclaim() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.takeOne()
+	}
+	return x, err
+}
+
+// takeOne is take for who holds mu.
+func (p *pagePool) takeOne() (*page, error) {
 	if p.most >= 0 && int64(p.used+1)*p.pageBytes()+p.lent > p.most {
 		return nil, errNoPage
 	}

@@ -53,7 +53,7 @@ func newSpeculator(opt *Speculation, s *Session) *speculator {
 	if opt == nil {
 		return nil
 	}
-	x := &speculator{opt: *opt, source: newLookup(), drafted: s.ahead.drafted, accepted: s.ahead.accepted}
+	x := &speculator{opt: *opt, source: newLookup(&s.m.matches), drafted: s.ahead.drafted, accepted: s.ahead.accepted}
 	if x.opt.Max <= 0 {
 		x.opt.Max = DefaultDraftMax
 	}

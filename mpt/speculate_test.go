@@ -124,7 +124,7 @@ func specParams() map[string]sampling.Params {
 	change("top_n_sigma", func(p *sampling.Params) { p.TopNSigma = 1 })
 	change("penalties", func(p *sampling.Params) { p.RepeatPenalty, p.FrequencyPenalty, p.PresencePenalty = 1.3, 0.2, 0.1 })
 	change("hot", func(p *sampling.Params) { p.Temp, p.TopK, p.TopP, p.MinP = 3, 0, 1, 0 })
-	change("bias", func(p *sampling.Params) { p.LogitBias = []sampling.Bias{{65, 3}, {66, -3}} })
+	change("bias", func(p *sampling.Params) { p.LogitBias = []sampling.Bias{{ID: 65, Value: 3}, {ID: 66, Value: -3}} })
 	return all
 }
 
@@ -286,14 +286,14 @@ func TestStepCosts(t *testing.T) {
 
 // A text that repeats itself is guessed, over its end too; one that does not is not.
 func TestLookup(t *testing.T) {
-	l := newLookup()
+	l := newLookup(nil)
 	text := []int32{1, 2, 3, 4, 5, 9, 8, 1, 2, 3}
 	l.follow(text[:9], text[9])
 	ids, odds := l.guess(nil, nil, 4)
 	if !slices.Equal(ids, []int32{4, 5, 9, 8}) || len(odds) != 4 || !slices.IsSortedFunc(odds, func(a, b float64) int { return int(1e6 * (b - a)) }) {
 		t.Error(ids, odds)
 	}
-	l = newLookup()
+	l = newLookup(nil)
 	text = []int32{7, 1, 2, 1, 2, 1, 2}
 	for i, id := range text {
 		l.follow(text[:i], id)
@@ -301,7 +301,7 @@ func TestLookup(t *testing.T) {
 	if ids, _ := l.guess(nil, nil, 5); !slices.Equal(ids, []int32{1, 2, 1, 2, 1}) {
 		t.Error(ids)
 	}
-	l = newLookup()
+	l = newLookup(nil)
 	r := rand.New(rand.NewPCG(1, 2))
 	text = nil
 	for range 2000 { // pairs come again, what follows them does not

@@ -67,6 +67,9 @@ func (c *stepCosts) fresh(rows int) bool {
 // expect returns how long a step is expected to take, in seconds: as was observed, else on the
 // line between the neighbours that were. It returns 0 if nothing is known of fewer rows.
 func (c *stepCosts) expect(rows int) float64 {
+	if rows > costRows {
+		return 0
+	}
 	below, above := rows, rows
 	for below > 0 && !c.fresh(below) {
 		below--
@@ -74,7 +77,7 @@ func (c *stepCosts) expect(rows int) float64 {
 	for above <= costRows && !c.fresh(above) {
 		above++
 	}
-	if below == 0 || rows > costRows {
+	if below == 0 {
 		return 0
 	}
 	low := c.known[below].seconds

@@ -56,13 +56,10 @@ func (s *scheduler) planDrafts() {
 	}
 }
 
-// restSteps is for how many steps the draft model is left alone after its memory was needed.
-const restSteps = 64
-
 // draft asks the draft model, if there is one, how the choices go on.
 func (s *scheduler) draft() {
 	d := s.e.opt.Speculate.Drafter
-	if s.rest--; d == nil || s.rest > 0 || len(s.parts) == 0 {
+	if d == nil || len(s.parts) == 0 {
 		return
 	}
 	gs := make([]*mpt.Generation, len(s.parts))
@@ -78,8 +75,6 @@ func (s *scheduler) shrinkDrafts() bool {
 	for _, c := range s.running {
 		had = c.session.ForgetDraft() || had
 	}
-	if x := s.e.opt.Speculate; x != nil && x.Drafter != nil && x.Drafter.Shrink() {
-		s.rest, had = restSteps, true
-	}
-	return had
+	x := s.e.opt.Speculate
+	return x != nil && x.Drafter != nil && x.Drafter.Shrink() || had
 }

@@ -32,7 +32,6 @@ type scheduler struct {
 	steps   []mpt.Step
 	parts   []part // what the steps are of
 	drafts  drafts
-	rest    int // steps for which the draft model is left alone
 	ready   []*choice
 
 	abort  atomic.Bool // all that is left ends

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -102,10 +103,7 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 	if err != nil {
 		return err
 	}
-	if err := f.grammar.read(cmd.Context()); err != nil {
-		return err
-	}
-	if err := f.spec.check(); err != nil {
+	if err := errors.Join(f.grammar.read(cmd.Context()), f.spec.check()); err != nil {
 		return err
 	}
 	m, err := f.model.open()

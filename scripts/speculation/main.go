@@ -1,7 +1,7 @@
 // Command speculation measures what guesses of tokens bring: the same text with and without them,
 // by turns, on the same model.
 //
-//	go run ./scripts/speculation -m FILE [-f TEXT] [-t 2] [-n 128] [-pairs 5]
+//	go run ./scripts/speculation -f TEXT [-m FILE] [-md FILE] [-t 2] [-n 128] [-pairs 5]
 //
 // The tasks are: copy, in which a constraint has the model write its prompt again; again, in which
 // the prompt is a text and its first half once more; and free, in which the model goes on as it
@@ -28,13 +28,15 @@ import (
 func main() {
 	log.SetFlags(0)
 	model := flag.String("m", "", "the model; none: the one that is built in")
+	draft := flag.String("md", "", "a draft model; none: guesses by what the text says")
 	file := flag.String("f", "", "a text to start from")
 	threads := flag.Int("t", 2, "threads")
 	n := flag.Int("n", 128, "tokens of an answer")
 	pairs := flag.Int("pairs", 5, "pairs of runs")
 	always := flag.Int("always", 0, "always try so many guesses")
 	flag.Parse()
-	if err := measure(*model, *file, *threads, *n, *pairs, *always); err != nil {
+	spec := &mpt.Speculation{Max: *always, Always: *always > 0}
+	if err := measure(*model, *draft, *file, *threads, *n, *pairs, spec); err != nil {
 		log.Fatal("speculation: ", err)
 	}
 }
@@ -47,12 +49,25 @@ type task struct {
 	params sampling.Params
 }
 
-func measure(model, file string, threads, n, pairs, always int) error {
+func measure(model, draft, file string, threads, n, pairs int, spec *mpt.Speculation) error {
 	m, err := open(model, threads)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
+	if draft != "" {
+		small, err := open(draft, threads)
+		if err != nil {
+			return err
+		}
+		defer small.Close()
+		spec.NoLookup = true
+		if spec.Drafter, err = mpt.NewDrafter(m, small, mpt.DrafterOptions{}); err != nil {
+			return err
+		}
+		defer spec.Drafter.Close()
+		fmt.Printf("the draft model has %.2f of the bytes\n", float64(small.File().Size())/float64(m.File().Size()))
+	}
 	ids, err := text(m, file)
 	if err != nil {
 		return err
@@ -62,7 +77,6 @@ func measure(model, file string, threads, n, pairs, always int) error {
 	}
 	drawn := sampling.DefaultParams()
 	half := append(slices.Clone(ids[:2*n]), ids[:n]...)
-	spec := &mpt.Speculation{Max: always, Always: always > 0}
 	for _, t := range []task{
 		{"copy", ids[:n], ids[:n], sampling.Params{}},
 		{"again", half, nil, sampling.Params{}},

@@ -74,6 +74,7 @@ var may = map[string]string{
 	"scripts/mutants":          "",
 	"scripts/kld":              "gguf",
 	"scripts/memory":           "mpt",
+	"scripts/speculation":      "mpt mpt/builtin mpt/tokenizer sampling",
 	"scripts/synthetic":        "mpt/convert",
 	"scripts/templates":        "internal/check mpt/chat/jinja",
 	"cmd/mpt":                  "cmd/internal/cli",

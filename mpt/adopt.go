@@ -29,6 +29,7 @@ func (s *Session) CopyFrom(o *Session, n int) error {
 	case !s.adapters.same(&o.adapters):
 		return errors.New("mpt: CopyFrom: the other session has other adapters")
 	}
+	s.ahead.forget()
 	s.cache.truncate(0)
 	s.cache = o.cache.fork(s.cache, n)
 	s.tokens = append(s.tokens[:0], o.tokens[:n]...)
@@ -71,7 +72,8 @@ func (s *Session) ForgetLogits() error {
 		return err
 	}
 	defer s.leave()
-	s.logits, s.valid = nil, false
+	s.logits, s.valid, s.ahead.rows = nil, false, nil
+	s.forgetAhead()
 	return nil
 }
 

@@ -40,6 +40,8 @@ type GenerateOptions struct {
 	// the context is full, instead of ending. Only ALiBi models can do it.
 	Shift bool
 	Keep  int
+	// Speculate, if set, has tokens guessed, which changes nothing but the time.
+	Speculate *Speculation
 }
 
 // Reason says why a generation ended.
@@ -72,6 +74,7 @@ type Generation struct {
 	allowed []uint64  // by the constraint
 	masked  []float32 // logits as it leaves them
 	over    bool      // what was held back has been handed out
+	spec    *speculator
 }
 
 // NewGeneration returns a generation that goes on behind the session's tokens, which must
@@ -91,7 +94,7 @@ func (s *Session) NewGeneration(opt GenerateOptions) (*Generation, error) {
 			return nil, err
 		}
 	}
-	return &Generation{s: s, opt: opt, out: newStopper(s.m.tok, opt)}, nil
+	return &Generation{s: s, opt: opt, out: newStopper(s.m.tok, opt), spec: newSpeculator(opt.Speculate, s)}, nil
 }
 
 // Next evaluates the token that it returned before, if there is one, and returns the next.
@@ -100,7 +103,7 @@ func (s *Session) NewGeneration(opt GenerateOptions) (*Generation, error) {
 // session, for example to make room; it must have logits when nothing is pending.
 func (g *Generation) Next(ctx context.Context) (Token, bool) {
 	if g.pending && g.makeRoom() {
-		g.Evaluated(g.s.Eval(ctx, g.next[:]))
+		g.Evaluated(g.s.EvalWith(ctx, g.next[:], EvalOptions{Draft: g.draft(ctx)}))
 	}
 	if err := ctx.Err(); err != nil && g.why == NotEnded {
 		g.end(EndedCancelled, ctxError(ctx))
@@ -177,6 +180,9 @@ func (g *Generation) choose() (Token, bool) {
 		text, stopped := g.out.next(id)
 		g.n++
 		g.next[0], g.pending = id, true
+		if g.spec != nil {
+			g.spec.follow(g.s.tokens, id)
+		}
 		if stopped {
 			g.end(EndedStop, nil)
 		} else if g.n == g.opt.MaxTokens {

@@ -45,7 +45,7 @@ func gigabytes(n int64) string { return fmt.Sprintf("%.2f GB", float64(n)/1e9) }
 // Memory is the model's account: what its sessions take and may take. It leaves out what is
 // small beside that: adapters, and a row of logits for every session.
 type Memory struct {
-	Weights     int64 // of the file, in bytes; it is mapped, and other processes share it
+	Weights     int64 // of the file, in bytes; it is mapped, and other processes share it; and of a draft model
 	Activations int64 // of one batch
 	Cache       int64 // keys and values that sessions hold now
 	CacheLimit  int64 // and the most that they may hold, of a host's memory now; negative: not limited
@@ -63,8 +63,11 @@ func (m *Model) Memory() (Memory, error) {
 	if m.tenant != nil {
 		most = m.tenant.most()
 	}
-	return Memory{m.file.Size(), arena, int64(m.pages.used) * m.pages.pageBytes(), most}, err
+	return Memory{m.weightBytes(), arena, int64(m.pages.used)*m.pages.pageBytes() + m.pages.lent, most}, err
 }
+
+// weightBytes returns the size of the file, and what a draft model takes beside keys and values.
+func (m *Model) weightBytes() int64 { return m.file.Size() + m.drafts }
 
 // MemoryLeft returns how much memory the process may still take; ok is false if that is
 // not known or, with [IgnoreMemory], not asked.
@@ -97,7 +100,7 @@ func (m *Model) limitPages() {
 	if err == nil && m.tenant != nil {
 		m.tenant.setArena(arena)
 	} else if err == nil && m.limit != (MemoryLimit{}) {
-		m.pages.limit(max(m.limit.Bytes-m.file.Size()-arena, 0))
+		m.pages.limit(max(m.limit.Bytes-m.weightBytes()-arena, 0))
 	}
 }
 
@@ -128,7 +131,7 @@ func (m *Model) checkMemory(context int) error {
 	// is less the activations, if there are some already.
 	left := limit.Bytes - unseen
 	left += m.compiled.Load()
-	room := min(m.limit.Bytes-used, left) - m.file.Size() - arena
+	room := min(m.limit.Bytes-used, left) - m.weightBytes() - arena
 	if m.CacheBytes(context) <= room {
 		return nil
 	}
@@ -149,7 +152,7 @@ func (m *Model) memoryError(n int, others int64) error {
 	}
 	elsewhere, _ := m.tenant.others()
 	others += elsewhere
-	return m.newMemoryError(n, others, m.limit.Bytes-m.file.Size()-arena-others, m.limit)
+	return m.newMemoryError(n, others, m.limit.Bytes-m.weightBytes()-arena-others, m.limit)
 }
 
 func (m *Model) newMemoryError(context int, others, room int64, limit MemoryLimit) error {
@@ -158,7 +161,7 @@ func (m *Model) newMemoryError(context int, others, room int64, limit MemoryLimi
 		return err
 	}
 	return &MemoryError{
-		Context: context, Weights: m.file.Size(), Activations: arena, Cache: m.CacheBytes(context), Others: others,
+		Context: context, Weights: m.weightBytes(), Activations: arena, Cache: m.CacheBytes(context), Others: others,
 		Limit: limit, Fits: int(max(room, 0)/m.pages.pageBytes()) * ggml.PageSize,
 	}
 }

@@ -28,12 +28,15 @@ type Model struct {
 	runner *runner       // nil until the first batch
 	pages  *pagePool
 
+	costs     stepCosts
+	matches   sharedRates
 	profiling bool
 	compiled  atomic.Int64 // bytes of the runner's activations; 0: there is none yet
 
 	mu       sync.Mutex
 	sessions map[*Session][]*Adapter // open ones, with the adapters that they use
 	closed   atomic.Bool
+	drafts   int64                    // bytes of weights and activations of the draft model
 	print    func() ([32]byte, error) // identity of the weights, computed once
 	adapters []AdapterUse             // of new sessions
 

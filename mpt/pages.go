@@ -48,12 +48,15 @@ type pagePool struct {
 	work   *ggml.Pool // copies pages
 	tenant *tenant    // counts them for a host; nil: there is none
 
-	mu     sync.Mutex
-	most   int64   // bytes that all pages may take; negative: not limited
-	used   int     // pages that are held
-	free   []*page // unused ones of slabs
-	spare  int     // slabs without used pages
-	shifts int
+	mu      sync.Mutex
+	reclaim func() bool // has a draft model give its pages back; nil: there is none
+	lender  *pagePool   // whose account the pages are in, too: that of the model drafted for; nil: none
+	lent    int64       // bytes in this account that pages of a draft model take
+	most    int64       // bytes that all pages may take; negative: not limited
+	used    int         // pages that are held
+	free    []*page     // unused ones of slabs
+	spare   int         // slabs without used pages
+	shifts  int
 }
 
 // pageBytes returns the size of a page.
@@ -62,19 +65,38 @@ func (p *pagePool) pageBytes() int64 { return int64(p.layers) * int64(p.kv.PageB
 // errNoPage says that all the memory for pages is taken.
 var errNoPage = errors.New("no memory is left for keys and values")
 
-// take returns a page that nobody else holds. What it contains is of no meaning.
+// take returns a page that nobody else holds. What it contains is of no meaning. If there is none
+// left a draft model gives way.
 func (p *pagePool) take() (*page, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.most >= 0 && int64(p.used+1)*p.pageBytes() > p.most {
+	x, err := p.takeOne()
+	reclaim := p.reclaim
+	p.mu.Unlock()
+	if err == errNoPage && reclaim != nil && reclaim() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.takeOne()
+	}
+	return x, err
+}
+
+// takeOne is take for who holds mu.
+func (p *pagePool) takeOne() (*page, error) {
+	if p.most >= 0 && int64(p.used+1)*p.pageBytes()+p.lent > p.most {
 		return nil, errNoPage
 	}
 	if !p.tenant.take(p.pageBytes()) {
 		return nil, errNoPage
 	}
+	if p.lender != nil {
+		if err := p.lender.borrow(p.pageBytes()); err != nil {
+			p.tenant.give(p.pageBytes())
+			return nil, err
+		}
+	}
 	if len(p.free) == 0 {
 		if err := p.grow(); err != nil {
-			p.tenant.give(p.pageBytes())
+			p.giveUp()
 			return nil, err
 		}
 	}
@@ -88,6 +110,14 @@ func (p *pagePool) take() (*page, error) {
 	p.used++
 	taken.refs.Store(1)
 	return taken, nil
+}
+
+// giveUp takes a page out of the accounts that it is in.
+func (p *pagePool) giveUp() {
+	p.tenant.give(p.pageBytes())
+	if p.lender != nil {
+		p.lender.giveBack(p.pageBytes())
+	}
 }
 
 // grow adds a slab of pages to the free ones.
@@ -129,7 +159,7 @@ func (p *pagePool) release(x *page) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.used--
-	p.tenant.give(p.pageBytes())
+	p.giveUp()
 	x.slab.used--
 	p.free = append(p.free, x)
 	if x.slab.used > 0 {
@@ -158,11 +188,11 @@ func (p *pagePool) drop(keep int) {
 	p.free = slices.DeleteFunc(p.free, func(x *page) bool { return x.slab.mem == nil })
 }
 
-// inUse returns how many bytes of pages are held.
+// inUse returns how many bytes of pages are held, those of a draft model too.
 func (p *pagePool) inUse() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return int64(p.used) * p.pageBytes()
+	return int64(p.used)*p.pageBytes() + p.lent
 }
 
 // limit sets how many bytes all pages may take.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Wanted says which logits of a [Step] are computed.
@@ -35,6 +36,11 @@ type Step struct {
 	// threads, for several tokens at the same time and in no order. Tokens are scored and
 	// visited by turns, at most ScoreBlock neighbours at a time.
 	Score func(i int, logits []float32) error
+	// Draft are guesses of the tokens that follow IDs. With LastLogits, and as far as batch,
+	// context and memory allow, they are evaluated along. They are not a part of the session, but
+	// a step that goes on with them finds them evaluated: it takes no time, and it has the same
+	// bits. Guesses that are wrong cost the time of their rows and nothing else.
+	Draft []int32
 	// Progress, if set, is told after every batch how many tokens are evaluated. Unlike
 	// Visit, it may have others evaluate something.
 	Progress func(done int)
@@ -43,6 +49,8 @@ type Step struct {
 	// that concerns this step alone. Other steps go on.
 	Done int
 	Err  error
+	// Drafted is set to how many guesses were evaluated.
+	Drafted int
 
 	told   int  // what Progress was told last
 	locked bool // the session's busy is held
@@ -61,10 +69,14 @@ type Step struct {
 func (m *Model) Run(ctx context.Context, steps []Step) error {
 	for i := range steps {
 		s := &steps[i]
-		s.Done, s.Err, s.told, s.locked = 0, nil, 0, false
+		s.Done, s.Err, s.Drafted, s.told, s.locked = 0, nil, 0, 0, false
 		s.Err = m.lock(s)
+		if s.Err == nil && ctx.Err() == nil {
+			s.advance()
+		}
 	}
 	defer unlock(steps)
+	tell(steps)
 	for {
 		more, err := m.runBatch(ctx, steps)
 		if err != nil {
@@ -135,7 +147,12 @@ func (m *Model) runBatch(ctx context.Context, steps []Step) (more bool, err erro
 	if err != nil {
 		return false, err
 	}
-	return true, r.run(ctx, steps)
+	begun := time.Now()
+	err = r.run(ctx, steps)
+	if rows := len(r.batch.Tokens); err == nil && rows == len(r.batch.Outputs) {
+		m.costs.observe(rows, time.Since(begun).Seconds())
+	}
+	return true, err
 }
 
 // pending reports whether there is something left to evaluate.

@@ -30,10 +30,11 @@ type runner struct {
 	scoreErr [headBatch]error // by row
 }
 
-// part is what a batch holds of a step: n tokens.
-type part struct{ step, n int }
+// part is what a batch holds of a step: n tokens, and guesses of those that follow.
+type part struct{ step, n, draft int }
 
-// wantedRow is a row of a batch whose logits are wanted: those after token i of a step.
+// wantedRow is a row of a batch whose logits are wanted: those after token i of a step, of which
+// guesses are the ones behind its last.
 type wantedRow struct{ step, i int }
 
 // newRunner compiles the model's graph with what adapters change.
@@ -147,7 +148,7 @@ func (r *runner) run(ctx context.Context, steps []Step) error {
 	if err := r.exec.Run(ctx, &r.batch); err != nil {
 		for _, p := range r.parts {
 			s := steps[p.step].Session
-			s.cache.truncate(len(s.tokens)) // pages for tokens that it does not hold
+			s.forgetAhead() // with pages for tokens that it does not hold
 			s.valid = s.valid && ctx.Err() != nil
 		}
 		return fmt.Errorf("mpt: %w", err)
@@ -157,6 +158,8 @@ func (r *runner) run(ctx context.Context, steps []Step) error {
 		s.Session.tokens = append(s.Session.tokens, s.IDs[s.Done:s.Done+p.n]...)
 		s.Done += p.n
 		s.Session.valid = s.Err == nil && s.Done == len(s.IDs) && s.Logits != AllStates && s.wants(s.Done-1)
+		s.Session.ahead.set(s.Draft[:p.draft])
+		s.Drafted += p.draft
 	}
 	return nil
 }
@@ -167,35 +170,56 @@ func (r *runner) fill() (sums func(*ggml.Matrix, int) ggml.Sums) {
 	b := &r.batch
 	b.Tokens, b.Spans, b.Outputs = b.Tokens[:0], b.Spans[:0], b.Outputs[:0]
 	r.parts, r.output = r.parts[:0], r.output[:0]
+	room := r.exec.Capacity()
 	for i := range r.steps {
 		s := &r.steps[i]
-		n := min(len(s.IDs)-s.Done, r.exec.Capacity()-len(b.Tokens))
+		n := min(len(s.IDs)-s.Done, room)
 		if s.Err != nil || n == 0 || s.Session.sums != nil && len(r.parts) > 0 {
 			continue
 		}
+		s.Session.ahead.forget()
 		if s.Err = s.Session.prepare(n); s.Err != nil {
 			continue
 		}
-		r.add(i, n)
-		if s.Session.sums != nil {
-			return s.Session.sums
+		r.parts = append(r.parts, part{step: i, n: n})
+		room -= n
+		if sums = s.Session.sums; sums != nil {
+			break
 		}
 	}
-	return nil
+	r.fillDrafts(room)
+	for _, p := range r.parts {
+		r.add(p)
+	}
+	return sums
 }
 
-// add adds n tokens of a step.
-func (r *runner) add(step, n int) {
-	s, b := &r.steps[step], &r.batch
-	for i := range n {
-		if s.wants(s.Done + i) {
-			b.Outputs = append(b.Outputs, len(b.Tokens)+i)
-			r.output = append(r.output, wantedRow{step, s.Done + i})
+// fillDrafts gives guesses what is left of the batch, and of the memory.
+func (r *runner) fillDrafts(room int) {
+	for i := range r.parts {
+		p := &r.parts[i]
+		s := &r.steps[p.step]
+		if n := s.draft(p.n, room); n > 0 && s.Session.prepare(p.n+n) == nil {
+			p.draft = n
+			room -= n
 		}
 	}
-	b.Tokens = append(b.Tokens, s.IDs[s.Done:s.Done+n]...)
-	b.Spans = append(b.Spans, ggml.Span{N: n, Pos: len(s.Session.tokens), KV: s.Session.cache.layers, Factors: s.Session.adapters.slots})
-	r.parts = append(r.parts, part{step, n})
+}
+
+// add adds a part to the batch.
+func (r *runner) add(p part) {
+	s, b := &r.steps[p.step], &r.batch
+	for i := range p.n + p.draft {
+		if at := s.Done + i; i >= p.n || s.wants(at) {
+			b.Outputs = append(b.Outputs, len(b.Tokens)+i)
+			r.output = append(r.output, wantedRow{p.step, at})
+		}
+	}
+	b.Tokens = append(b.Tokens, s.IDs[s.Done:s.Done+p.n]...)
+	b.Tokens = append(b.Tokens, s.Draft[:p.draft]...)
+	b.Spans = append(b.Spans, ggml.Span{
+		N: p.n + p.draft, Pos: len(s.Session.tokens), KV: s.Session.cache.layers, Factors: s.Session.adapters.slots,
+	})
 }
 
 // wants reports whether the logits after token i are wanted.
@@ -242,6 +266,8 @@ func (r *runner) each(pool *ggml.Pool, first, n int) error {
 		if w.i+1 == len(s.IDs) {
 			s.Session.valid = false // until the tokens are part of the session
 			s.Session.logits = append(s.Session.logits[:0], logits...)
+		} else if w.i >= len(s.IDs) {
+			s.Session.ahead.keep(w.i-len(s.IDs), logits)
 		}
 	}
 	return nil

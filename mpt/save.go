@@ -161,6 +161,7 @@ func (s *Session) read(r io.Reader) error {
 		c.truncate(0)
 		return s.short(err, len(tokens))
 	}
+	s.ahead.forget()
 	s.cache.truncate(0)
 	s.cache, s.tokens, s.logits, s.valid = c, tokens, logits, valid
 	return nil

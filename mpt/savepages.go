@@ -103,6 +103,7 @@ func (s *Session) RestorePages(r io.Reader, tokens []int32) error {
 		return err
 	}
 	defer s.leave()
+	s.forgetAhead()
 	had := len(s.cache.pages)
 	if err := s.readPages(r, tokens); err != nil {
 		s.cache.truncate(had * ggml.PageSize)

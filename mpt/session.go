@@ -20,6 +20,7 @@ type Session struct {
 	tokens   []int32
 	logits   []float32 // of the last token; nil as long as there were none
 	valid    bool      // logits belong to the last token
+	ahead    ahead     // what is evaluated beyond the tokens
 	closed   bool
 	sums     func(w *ggml.Matrix, rows int) ggml.Sums // see SumInputs
 
@@ -87,6 +88,8 @@ func (s *Session) Close() {
 	s.closed = true
 	s.cache.truncate(0)
 	s.tokens, s.logits, s.valid = nil, nil, false
+	s.ahead.forget()
+	s.ahead.rows = nil
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
 	delete(s.m.sessions, s)
@@ -164,6 +167,8 @@ type EvalOptions struct {
 	// or with AllStates the states that they come from, for Visit.
 	Logits Wanted
 	First  int
+	// Draft are guesses of the tokens that follow, see [Step]. A [Batcher] leaves them out.
+	Draft []int32
 	// Progress is told after every batch how many of the tokens are evaluated.
 	Progress func(done int)
 }
@@ -179,7 +184,7 @@ func (s *Session) EvalWith(ctx context.Context, ids []int32, opt EvalOptions) er
 	}
 	s.step[0] = Step{
 		Session: s, IDs: ids, Logits: opt.Logits, First: opt.First,
-		Visit: opt.Visit, Score: opt.Score, Progress: opt.Progress,
+		Visit: opt.Visit, Score: opt.Score, Draft: opt.Draft, Progress: opt.Progress,
 	}
 	if (opt.Visit != nil || opt.Score != nil) && opt.Logits != AllStates {
 		s.step[0].Logits = AllLogits
@@ -261,7 +266,7 @@ func (s *Session) truncate(n int) error {
 		return nil
 	}
 	s.tokens = s.tokens[:n]
-	s.cache.truncate(n)
+	s.forgetAhead()
 	s.valid = false
 	return nil
 }
@@ -293,6 +298,7 @@ func (s *Session) Drop(from, to int) error {
 	if to == len(s.tokens) {
 		return s.truncate(from)
 	}
+	s.forgetAhead()
 	if err := s.cache.drop(s.m.pool, from, to, len(s.tokens)); err != nil {
 		return s.wrap(err, len(s.tokens))
 	}

@@ -41,3 +41,20 @@ func Best(dst []Candidate, logits []float32, n int) []Candidate {
 	}
 	return dst
 }
+
+// Share returns the probability of a token by its logits, about: what is less than e^-16 of the
+// best counts as nothing, so that it takes little time. It is for decisions that no result depends
+// on.
+func Share(logits []float32, id int32) float64 {
+	top := float32(math.Inf(-1))
+	for _, v := range logits {
+		top = max(top, v)
+	}
+	sum := 0.0
+	for _, v := range logits {
+		if v > top-16 {
+			sum += math.Exp(float64(v - top))
+		}
+	}
+	return math.Exp(float64(logits[id]-top)) / sum
+}

@@ -145,7 +145,7 @@ func TestAdaptersAmongOthers(t *testing.T) {
 			}
 			m := open(t, with...)
 			if x.budget > 0 {
-				m = open(t, append(with, limit(t, x.budget, with...))...)
+				m = open(t, append(with, limit(t, 1, x.budget, with...))...)
 			}
 			loaded, mixed := map[int]*mpt.Adapter{}, make([]Request, n)
 			for i, u := range m.Adapters() {

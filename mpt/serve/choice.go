@@ -15,11 +15,12 @@ type choice struct {
 	session *mpt.Session
 	gen     *mpt.Generation
 
-	lost  []int32   // its tokens, after its session was emptied to make room; else nil
-	last  time.Time // of the token before
-	out   []Event   // what advance has made
-	ended bool
-	told  bool // that it has ended
+	lost     []int32   // its tokens, after its session was emptied to make room; else nil
+	last     time.Time // of the token before
+	out      []Event   // what advance has made
+	advanced int       // tokens in it that were evaluated as guesses
+	ended    bool
+	told     bool // that it has ended
 }
 
 // newChoice returns choice k of a request, which goes on with a session's tokens.
@@ -33,7 +34,7 @@ func (q *request) newChoice(k int, s *mpt.Session) (*choice, error) {
 	}
 	opt := mpt.GenerateOptions{
 		Sampler: chain, MaxTokens: max(q.MaxTokens, 0), Stop: q.Stop, StopTokens: q.StopTokens,
-		Special: q.Special, IgnoreEOS: q.IgnoreEOS,
+		Special: q.Special, IgnoreEOS: q.IgnoreEOS, Speculate: q.e.opt.Speculate,
 	}
 	if q.NewConstraint != nil {
 		opt.Constraint = q.NewConstraint()
@@ -47,28 +48,39 @@ func (c *choice) close() { c.session.Close() }
 // next returns the chosen token that has to be evaluated, if there is one.
 func (c *choice) next() []int32 { return c.gen.Prepare() }
 
-// advance chooses the next token from the session's logits and sets out to what there is to
-// tell. It runs beside those of other choices.
+// advance chooses the next token from the session's logits, and those after it that were guessed,
+// and sets out to what there is to tell. It runs beside those of other choices.
 func (c *choice) advance() {
-	c.out = c.out[:0]
+	c.out, c.advanced = c.out[:0], 0
 	defer func() {
 		if x := recover(); x != nil {
 			c.fail(fmt.Errorf("serve: a panic: %v", x))
 		}
 	}()
-	tok, ok := c.gen.Choose()
-	if ok {
-		c.out = append(c.out, Event{Choice: c.index, Token: tok, Logprob: c.logprob(tok.ID)})
+	ok := c.one()
+	for c.gen.Why() == mpt.NotEnded && c.gen.Advance() {
+		c.advanced++
+		ok = c.one()
 	}
 	if c.gen.Why() == mpt.NotEnded {
 		return
 	}
 	for ok {
+		var tok mpt.Token
 		if tok, ok = c.gen.Choose(); ok {
 			c.out = append(c.out, Event{Choice: c.index, Token: tok})
 		}
 	}
 	c.end(c.gen.Why(), c.gen.Err())
+}
+
+// one chooses a token. There is none if that ends the choice.
+func (c *choice) one() bool {
+	tok, ok := c.gen.Choose()
+	if ok {
+		c.out = append(c.out, Event{Choice: c.index, Token: tok, Logprob: c.logprob(tok.ID)})
+	}
+	return ok
 }
 
 func (c *choice) fail(err error) {

@@ -259,7 +259,7 @@ func TestSameFromDisk(t *testing.T) {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			m := m
 			if x.budget > 0 {
-				m = open(t, limit(t, x.budget))
+				m = open(t, limit(t, 1, x.budget))
 			}
 			x.opt.CacheDir, x.opt.MaxQueue = dir, 100
 			e := start(t, m, x.opt)
@@ -312,7 +312,7 @@ func slowDisk(t *testing.T, d time.Duration) {
 
 // What is being written holds memory for a moment: who needs it waits, and gets no error.
 func TestWriterHoldsMemory(t *testing.T) {
-	m := open(t, limit(t, 20))
+	m := open(t, limit(t, 1, 20))
 	slowDisk(t, 20*time.Millisecond)
 	e := start(t, m, Options{Parallel: 1, CacheBytes: 20 * m.CacheBytes(1), CacheDir: t.TempDir(), ContextSize: 640})
 	for i := range 3 {
@@ -328,7 +328,7 @@ func TestWriterHoldsMemory(t *testing.T) {
 
 // So does a session that is being filled for somebody who has left.
 func TestLeaverHoldsMemory(t *testing.T) {
-	m := open(t, limit(t, 20))
+	m := open(t, limit(t, 1, 20))
 	opt := Options{Parallel: 1, CacheBytes: 20 * m.CacheBytes(1), CacheDir: t.TempDir(), ContextSize: 640}
 	prompt := tokens(1, 500)
 	e := start(t, m, opt)

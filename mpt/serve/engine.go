@@ -44,6 +44,9 @@ type Options struct {
 	// DiskBytes.
 	Caches *Caches
 
+	// Speculate, if set, has tokens of answers guessed. It changes nothing but the time.
+	Speculate *mpt.Speculation
+
 	Observer Observer     // may be nil
 	Log      *slog.Logger // what somebody should see; nil: nobody does
 }
@@ -117,11 +120,14 @@ func (e *RequestError) Error() string { return fmt.Sprintf("%s: %v", e.Field, e.
 
 func (e *RequestError) Unwrap() error { return e.Err }
 
+// DefaultParallel returns how many sequences run at the same time if nothing else is said.
+func DefaultParallel() int { return min(max(4, 2*runtime.GOMAXPROCS(0)), 64) }
+
 // New starts an engine for m, which it does not close. A context that does not fit into memory
 // is refused with a [*mpt.MemoryError].
 func New(m *mpt.Model, opt Options) (*Engine, error) {
 	if opt.Parallel == 0 {
-		opt.Parallel = min(max(4, 2*runtime.GOMAXPROCS(0)), 64)
+		opt.Parallel = DefaultParallel()
 	}
 	if opt.MaxQueue == 0 {
 		opt.MaxQueue = 64

@@ -114,6 +114,9 @@ func (q *request) close(err error) (mpt.Reason, error) {
 	}
 	for _, c := range q.choices {
 		c.close()
+		drafted, accepted := c.gen.Drafted()
+		q.usage.Drafted += drafted
+		q.usage.Accepted += accepted
 	}
 	if err == nil && q.ctx.Err() != nil {
 		err = context.Cause(q.ctx)

@@ -115,4 +115,7 @@ type Usage struct {
 	Queue   time.Duration // waiting for its turn
 	Prefill time.Duration // from then until the prompt was evaluated
 	Decode  time.Duration // from then until the last choice ended
+
+	Drafted  int // guesses of tokens that were evaluated
+	Accepted int // of them, those that came true: tokens that took no step
 }

@@ -22,10 +22,12 @@ func (s *scheduler) fits(tokens int) bool {
 		if err != nil || mem.CacheLimit < 0 || mem.CacheLimit-mem.Cache >= need {
 			return true
 		}
-		if s.cache.pages == 0 {
+		switch {
+		case s.cache.pages > 0:
+			s.cache.evict()
+		case !s.shrinkDrafts():
 			return false
 		}
-		s.cache.evict()
 	}
 }
 
@@ -34,6 +36,7 @@ func (s *scheduler) fits(tokens int) bool {
 // priority.
 func (s *scheduler) makeRoom(steps int) {
 	had := s.used()
+	s.shrinkDrafts()
 	for s.cache.pages > 0 && s.used() > had-int64(steps)*s.cache.pageBytes() {
 		s.cache.evict()
 	}

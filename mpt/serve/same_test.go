@@ -30,7 +30,7 @@ func TestSameAnswers(t *testing.T) {
 		want[i] = ask(t, e, requests[i])
 		e.Close()
 	}
-	page := m.CacheBytes(1)
+	page, always := m.CacheBytes(1), &mpt.Speculation{Always: true}
 	for name, x := range map[string]struct {
 		opt    Options
 		budget int64 // pages of all sequences
@@ -40,13 +40,30 @@ func TestSameAnswers(t *testing.T) {
 		"small cache":  {Options{Parallel: 16, CacheBytes: 12 * page}, 0},
 		"short steps":  {Options{Parallel: 8, StepTime: time.Nanosecond}, 0},
 		"one by one":   {Options{Parallel: 2}, 0},
+		"guesses":      {Options{Parallel: 16, Speculate: always}, 0},
+		"few guesses":  {Options{Parallel: 3, Speculate: &mpt.Speculation{Always: true, Max: 3, Min: 2}, CacheBytes: -1}, 0},
+		"measured":     {Options{Parallel: 4, Speculate: &mpt.Speculation{}}, 0},
+		"guess little": {Options{Parallel: 16, CacheBytes: -1, Speculate: always}, 14},
+		"guess, cache": {Options{Parallel: 16, CacheBytes: 6 * page, Speculate: always}, 16},
+		"draft model":  {Options{Parallel: 8, Speculate: &mpt.Speculation{Always: true, NoLookup: true, Max: 6}}, 0},
+		"draft, tight": {Options{Parallel: 16, CacheBytes: 6 * page, Speculate: &mpt.Speculation{Always: true}}, 20},
+		"draft, free":  {Options{Parallel: 3, Speculate: &mpt.Speculation{}}, 0},
 		"little":       {Options{Parallel: 16, CacheBytes: -1}, 14},
 		"little, both": {Options{Parallel: 16, CacheBytes: 6 * page}, 16},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := m
 			if x.budget > 0 {
-				m = open(t, limit(t, x.budget))
+				models := int64(1)
+				if strings.Contains(name, "draft") {
+					models = 2
+				}
+				m = open(t, limit(t, models, x.budget))
+			}
+			if x.opt.Speculate != nil && strings.Contains(name, "draft") {
+				d := drafter(t, m, x.opt.Parallel)
+				x.opt.Speculate.Drafter = d
+				defer d.Close()
 			}
 			x.opt.MaxQueue = 2 * n
 			testSame(t, start(t, m, x.opt), requests, want)
@@ -54,15 +71,25 @@ func TestSameAnswers(t *testing.T) {
 	}
 }
 
-// limit leaves so many pages to all sequences.
-func limit(t *testing.T, pages int64, opts ...mpt.Option) mpt.Option {
+// limit leaves so many pages to all sequences of one model or two.
+func limit(t *testing.T, models, pages int64, opts ...mpt.Option) mpt.Option {
 	t.Helper()
 	m := open(t, append(opts, mpt.MemoryBudget(1<<40))...)
 	mem, err := m.Memory()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return mpt.MemoryBudget(mem.Weights + mem.Activations + pages*m.CacheBytes(1))
+	return mpt.MemoryBudget(models*(mem.Weights+mem.Activations) + pages*m.CacheBytes(1))
+}
+
+// drafter is a draft model that is the model itself, opened again.
+func drafter(t *testing.T, m *mpt.Model, sequences int) *mpt.Drafter {
+	t.Helper()
+	d, err := mpt.NewDrafter(m, open(t), mpt.DrafterOptions{Sequences: sequences})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 func testSame(t *testing.T, e *Engine, requests []Request, want []string) {
@@ -88,9 +115,18 @@ func testSame(t *testing.T, e *Engine, requests []Request, want []string) {
 	}
 	wg.Wait()
 	waitFor(t, "sequences are left", func() bool { return len(e.Stats().Slots) == 0 })
+	if x := e.Options().Speculate; x != nil && x.Drafter != nil {
+		x.Drafter.Shrink()
+		ask(t, e, greedy(tokens(1, 3), 1)) // has the engine count again
+		x.Drafter.Shrink()
+	}
 	waitFor(t, "other bytes are held than are counted", func() bool { s := e.Stats(); return s.PageBytes == s.CacheBytes })
 	s := e.Stats()
-	t.Logf("%d steps, %d of %d tokens cached, %d preemptions, %d bytes", s.Steps, s.CacheHits, s.CacheQueries, s.Preemptions, s.CacheBytes)
+	t.Logf("%d steps, %d of %d tokens cached, %d preemptions, %d bytes, %d of %d guesses",
+		s.Steps, s.CacheHits, s.CacheQueries, s.Preemptions, s.CacheBytes, s.Accepted, s.Drafted)
+	if x := e.Options().Speculate; x != nil && x.Always && (s.Accepted == 0 || s.Accepted >= s.Drafted) {
+		t.Errorf("%d of %d guesses came true: that proves little", s.Accepted, s.Drafted)
+	}
 	if s.CacheLimit > 0 && s.CacheBytes > s.CacheLimit {
 		t.Errorf("the cache holds %d bytes of %d", s.CacheBytes, s.CacheLimit)
 	}

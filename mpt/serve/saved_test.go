@@ -225,7 +225,7 @@ func testSaveIsCancelled(t *testing.T, opt Options) {
 
 // Pages of a sequence that is being saved are waited for by who needs them.
 func TestSaverHoldsMemory(t *testing.T) {
-	m := open(t, limit(t, 20))
+	m := open(t, limit(t, 1, 20))
 	e := start(t, m, Options{Parallel: 1, CacheBytes: 20 * m.CacheBytes(1), ContextSize: 640})
 	s := &slowly{began: make(chan struct{}, 1)}
 	done := make(chan error, 1)

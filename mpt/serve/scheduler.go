@@ -32,6 +32,7 @@ type scheduler struct {
 	blocked bool         // steps found no memory, which others will give back
 	steps   []mpt.Step
 	parts   []part // what the steps are of
+	drafts  drafts
 	ready   []*choice
 
 	abort  atomic.Bool // all that is left ends
@@ -212,6 +213,7 @@ func (s *scheduler) plan() {
 		}
 	}
 	s.planTexts()
+	s.planDrafts()
 }
 
 // evaluate runs the batch and looks at what became of its parts.
@@ -267,10 +269,11 @@ func (s *scheduler) interrupt() {
 
 // observe learns from a step.
 func (s *scheduler) observe(took time.Duration) {
-	prompt, decode := 0, 0
+	prompt, decode, drafted := 0, 0, 0
 	for i, p := range s.parts {
 		if p.c != nil {
 			decode += s.steps[i].Done
+			drafted += s.steps[i].Drafted
 		} else {
 			prompt += s.steps[i].Done
 		}
@@ -278,10 +281,11 @@ func (s *scheduler) observe(took time.Duration) {
 	if prompt+decode == 0 {
 		return
 	}
-	s.pace.observe(prompt, decode, took)
+	s.pace.observe(prompt, decode+drafted, took)
 	s.e.mu.Lock()
 	s.e.load.observe(prompt+decode, took)
 	s.e.shown.step(took, prompt, decode)
+	s.e.shown.drafts(drafted)
 	s.e.mu.Unlock()
 	if o := s.e.opt.Observer; o != nil {
 		o.Step(took, prompt, decode)
@@ -342,6 +346,13 @@ func (s *scheduler) choose() bool {
 		}
 		return true
 	}
+	accepted := 0
+	for _, c := range s.ready {
+		accepted += c.advanced
+	}
+	s.e.mu.Lock()
+	s.e.shown.accept(accepted)
+	s.e.mu.Unlock()
 	for _, c := range s.ready {
 		s.tell(c)
 	}

@@ -25,6 +25,8 @@ type Stats struct {
 	PromptTime   time.Duration
 	DecodeTime   time.Duration // steps are shared out by rows
 	Preemptions  int64
+	Drafted      int64 // guesses of tokens that were evaluated
+	Accepted     int64 // of them, those that came true
 
 	CacheQueries, CacheHits int64 // tokens of prompts, and those of them that were found
 	CacheBytes, CacheLimit  int64 // of the prefix cache
@@ -56,6 +58,14 @@ func (s *stats) step(took time.Duration, prompt, decode int) {
 	part := took * time.Duration(prompt) / time.Duration(rows)
 	s.PromptTime += part
 	s.DecodeTime += took - part
+}
+
+// drafts counts guesses that were evaluated, accept those that came true: they are tokens of answers.
+func (s *stats) drafts(n int) { s.Drafted += int64(n) }
+
+func (s *stats) accept(n int) {
+	s.Accepted += int64(n)
+	s.DecodeTokens += int64(n)
 }
 
 // count counts a request that has ended.

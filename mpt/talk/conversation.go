@@ -318,6 +318,8 @@ func commonPrefix(a, b []int32) int {
 type Result struct {
 	Tokens int
 	Why    mpt.Reason
+
+	Drafted, Accepted int // guesses of tokens, and those of them that came true
 }
 
 // Answer generates the answer of the last turn and hands its text, as it comes, to show,
@@ -344,7 +346,8 @@ func (c *Conversation) Answer(ctx context.Context, opt mpt.GenerateOptions, show
 		// They say more: a stop string, or a part of a character.
 		last.Reply = c.tokenizer().Encode(text, tokenizer.EncodeOptions{Continue: true})
 	}
-	return Result{g.Tokens(), g.Why()}, err
+	drafted, accepted := g.Drafted()
+	return Result{g.Tokens(), g.Why(), drafted, accepted}, err
 }
 
 // generate adds the tokens of a generation to the last turn, and returns its text.

@@ -39,6 +39,7 @@ type runFlags struct {
 	sampling flags.Sampling
 	grammar  flags.Grammar
 	cache    promptCache
+	spec     flags.Speculation
 	predict  int
 	context  int
 	stop     []string
@@ -46,6 +47,8 @@ type runFlags struct {
 	keep     int
 	keepOn   bool
 	verbose  bool
+
+	speculate *mpt.Speculation
 }
 
 func newRun() *cobra.Command {
@@ -72,6 +75,7 @@ func newRun() *cobra.Command {
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "show the seed and the speed")
 	f.model.Add(cmd)
 	f.sampling.Add(fs)
+	f.spec.Add(fs)
 	return cmd
 }
 
@@ -100,6 +104,12 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	spec, release, err := f.spec.Open(m, &f.model, 1)
+	if err != nil {
+		return err
+	}
+	defer release()
+	f.speculate = spec
 	s, err := flags.NewSession(cmd, m, f.context)
 	if err != nil {
 		return err
@@ -131,7 +141,7 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	if f.grammar.Grammar != nil && f.keepOn {
 		return errors.New("--ignore-eos: with a grammar or a schema the text ends where that does")
 	}
-	return errors.Join(flags.CheckPredict("run", f.predict), f.cache.check(cmd))
+	return errors.Join(flags.CheckPredict("run", f.predict), f.cache.check(cmd), f.spec.Check())
 }
 
 // checkShift refuses to shift a context that cannot be shifted, before it is full.
@@ -196,7 +206,7 @@ func (f *runFlags) complete(cmd *cobra.Command, s *mpt.Session, ids []int32, p s
 		f.keep = len(ids)
 	}
 	var why mpt.Reason
-	took.Wrote, why, err = f.print(cmd.Context(), cmd.OutOrStdout(), s, chain)
+	why, err = f.print(cmd.Context(), cmd.OutOrStdout(), s, chain, &took)
 	took.Writing = time.Since(start)
 	if why == mpt.EndedFull {
 		f.noteFull(cmd, s)
@@ -241,29 +251,35 @@ func readPrompt(cmd *cobra.Command, s *mpt.Session, ids []int32) error {
 	return s.EvalWith(cmd.Context(), ids, mpt.EvalOptions{Progress: func(done int) { progress(done, len(ids)) }})
 }
 
-// print generates to w and returns the number of tokens, and why they ended.
-func (f *runFlags) print(ctx context.Context, w io.Writer, s *mpt.Session, chain *sampling.Chain) (int, mpt.Reason, error) {
+// print generates to w, counts the tokens and returns why they ended.
+func (f *runFlags) print(
+	ctx context.Context, w io.Writer, s *mpt.Session, chain *sampling.Chain, took *console.Timing,
+) (mpt.Reason, error) {
 	if console.IsTerminal(w) {
 		defer fmt.Fprintln(w)
 		w = console.VisibleWriter{W: w}
 	}
 	if f.predict == 0 {
-		return 0, mpt.EndedLimit, nil
+		return mpt.EndedLimit, nil
 	}
 	g, err := s.NewGeneration(mpt.GenerateOptions{
-		Sampler: chain, MaxTokens: f.predict, Stop: f.stop, Shift: f.shift, Keep: f.keep, IgnoreEOS: f.keepOn, Special: f.prompt.Special,
+		Sampler: chain, Speculate: f.speculate, MaxTokens: f.predict, Stop: f.stop, Shift: f.shift, Keep: f.keep, IgnoreEOS: f.keepOn, Special: f.prompt.Special,
 		Constraint: f.grammar.Constraint(s.Model().Tokenizer(), nil),
 	})
 	if err != nil {
-		return 0, mpt.EndedError, err
+		return mpt.EndedError, err
 	}
+	defer func() {
+		took.Wrote = g.Tokens()
+		took.Drafted, took.Accepted = g.Drafted()
+	}()
 	for t, err := range g.All(ctx) {
 		if err != nil {
-			return g.Tokens(), g.Why(), err
+			return g.Why(), err
 		}
 		if _, err := io.WriteString(w, t.Text); err != nil {
-			return g.Tokens(), g.Why(), fmt.Errorf("run: %w", err)
+			return g.Why(), fmt.Errorf("run: %w", err)
 		}
 	}
-	return g.Tokens(), g.Why(), nil
+	return g.Why(), nil
 }

@@ -55,6 +55,7 @@ type serveFlags struct {
 	models   servedModels
 	sampling flags.Sampling
 	format   flags.ChatFormat
+	spec     flags.Speculation
 	context  int
 
 	host, prefix     string
@@ -107,6 +108,7 @@ func newServe() *cobra.Command {
 	f.format.Add(cmd)
 	f.addHTTP(cmd)
 	f.sampling.Add(fs)
+	f.spec.Add(fs)
 	return cmd
 }
 
@@ -146,7 +148,7 @@ func (f *serveFlags) run(cmd *cobra.Command, _ []string) error {
 	if !asked && (!f.cacheOn || f.cacheRAM == 0) {
 		f.cacheDir = "" // a variable's: what was asked for goes first
 	}
-	if err := f.checkNumbers(); err != nil {
+	if err := errors.Join(f.checkNumbers(), f.spec.Check()); err != nil {
 		return err
 	}
 	params, err := f.sampling.Params(cmd.Flags())

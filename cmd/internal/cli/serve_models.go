@@ -203,6 +203,28 @@ func (f *serveFlags) start(cmd *cobra.Command, s *server.Server, m *mpt.Model, n
 	if format.Name == "raw" {
 		console.Note(cmd.ErrOrStderr(), "the model has no chat format: messages go to it as they are (raw)")
 	}
+	spec, release, err := f.spec.Open(m, &f.model, cmp.Or(f.parallel, serve.DefaultParallel()))
+	if err != nil {
+		return none, err
+	}
+	served, err := f.startWith(cmd, s, m, name, spec)
+	if err != nil {
+		release()
+		return none, err
+	}
+	e := served.Engine
+	served.Format, served.Close = format, func() error {
+		err := e.Close()
+		release()
+		return errors.Join(err, m.Close())
+	}
+	return served, nil
+}
+
+// startWith starts the engine of a model for which tokens are guessed.
+func (f *serveFlags) startWith(cmd *cobra.Command, s *server.Server, m *mpt.Model, name string,
+	spec *mpt.Speculation) (server.Model, error) {
+	var none server.Model
 	probe, err := flags.NewSession(cmd, m, f.context) // chooses a context that fits, or says why not
 	if err != nil {
 		return none, flags.ExplainMemory(err)
@@ -211,13 +233,9 @@ func (f *serveFlags) start(cmd *cobra.Command, s *server.Server, m *mpt.Model, n
 	probe.Close()
 	e, err := serve.New(m, serve.Options{
 		ContextSize: size, Parallel: f.parallel, MaxQueue: f.maxQueue(), StepTime: time.Duration(f.step) * time.Millisecond,
-		Caches: f.models.caches, Observer: s.Observer(name), Log: s.Log(),
+		Speculate: spec, Caches: f.models.caches, Observer: s.Observer(name), Log: s.Log(),
 	})
-	if err != nil {
-		return none, err
-	}
-	end := func() error { return errors.Join(e.Close(), m.Close()) }
-	return server.Model{Engine: e, Format: format, Close: end}, nil
+	return server.Model{Engine: e}, err
 }
 
 // maxQueue is 0 for the engine's default, negative for none.

@@ -225,7 +225,7 @@ func readable(b string) string { return strings.ToValidUTF8(b, string(utf8.RuneE
 func timings(u serve.Usage) map[string]any {
 	prompt, predicted := u.PromptTokens-u.CachedTokens, u.CompletionTokens
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	return map[string]any{
+	t := map[string]any{
 		"cache_n": u.CachedTokens, "prompt_n": prompt, "prompt_ms": ms(u.Prefill),
 		"prompt_per_token_ms": over(ms(u.Prefill), float64(prompt)),
 		"prompt_per_second":   over(float64(prompt), u.Prefill.Seconds()),
@@ -233,6 +233,10 @@ func timings(u serve.Usage) map[string]any {
 		"predicted_per_token_ms": over(ms(u.Decode), float64(predicted)),
 		"predicted_per_second":   over(float64(predicted), u.Decode.Seconds()),
 	}
+	if u.Drafted > 0 {
+		t["draft_n"], t["draft_n_accepted"] = u.Drafted, u.Accepted
+	}
+	return t
 }
 
 func over(a, b float64) float64 {

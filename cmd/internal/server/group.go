@@ -170,5 +170,6 @@ func add(a, b serve.Usage) serve.Usage {
 		PromptTokens: a.PromptTokens + b.PromptTokens, CachedTokens: a.CachedTokens + b.CachedTokens,
 		CompletionTokens: a.CompletionTokens + b.CompletionTokens,
 		Queue:            a.Queue + b.Queue, Prefill: a.Prefill + b.Prefill, Decode: a.Decode + b.Decode,
+		Drafted: a.Drafted + b.Drafted, Accepted: a.Accepted + b.Accepted,
 	}
 }

@@ -194,6 +194,8 @@ func counters(s serve.Stats) []number {
 		{"vllm:prefix_cache_queries_total", "Tokens of prompts that were looked up.", float64(s.CacheQueries)},
 		{"vllm:prefix_cache_hits_total", "Those of them that were found.", float64(s.CacheHits)},
 		{"mpt_cache_disk_tokens_total", "Tokens that were read from the prefix cache on disk.", float64(s.Disk.Tokens)},
+		{"vllm:spec_decode_num_draft_tokens_total", "Guesses of tokens that were evaluated.", float64(s.Drafted)},
+		{"vllm:spec_decode_num_accepted_tokens_total", "Those of them that came true.", float64(s.Accepted)},
 		{"vllm:num_preemptions_total", "Sequences that made room for others.", float64(s.Preemptions)},
 	}
 }

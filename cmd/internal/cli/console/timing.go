@@ -11,10 +11,16 @@ type Timing struct {
 	Read, Wrote int // tokens
 	Reading     time.Duration
 	Writing     time.Duration
+
+	Drafted, Accepted int // guesses of tokens, those that came true
 }
 
 func (t Timing) String() string {
-	return fmt.Sprintf("seed %d; read %s; wrote %s", t.Seed, speed(t.Read, t.Reading), speed(t.Wrote, t.Writing))
+	text := fmt.Sprintf("seed %d; read %s; wrote %s", t.Seed, speed(t.Read, t.Reading), speed(t.Wrote, t.Writing))
+	if t.Drafted > 0 {
+		text += fmt.Sprintf("; %d of %s came true", t.Accepted, Plural(t.Drafted, "guess", "guesses"))
+	}
+	return text
 }
 
 // speed says how fast n tokens were in a time d.

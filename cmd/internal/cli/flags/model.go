@@ -75,6 +75,17 @@ func (m *Model) Open() (*mpt.Model, error) {
 	return model, nil
 }
 
+// openDraft opens a draft model as the flags open the model, but for adapters.
+func (m *Model) openDraft(path string) (*mpt.Model, error) {
+	d := *m
+	d.Path, d.LoRA = path, LoRA{}
+	opts, err := d.options()
+	if err != nil {
+		return nil, err
+	}
+	return d.openWith(opts)
+}
+
 // ErrNoModel is what a slim build says where no model is named.
 var ErrNoModel = errors.New("no model: this build has none in it; name a file with -m FILE, or one of HuggingFace's hub with -hf USER/MODEL")
 

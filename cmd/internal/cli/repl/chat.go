@@ -5,6 +5,7 @@ package repl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -36,6 +37,7 @@ type chatFlags struct {
 	sampling flags.Sampling
 	format   flags.ChatFormat
 	grammar  flags.Grammar
+	spec     flags.Speculation
 	system   string
 	predict  int
 	context  int
@@ -68,6 +70,7 @@ func NewCommand() *cobra.Command {
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "show the seed and the speed of every answer")
 	f.model.Add(cmd)
 	f.sampling.Add(fs)
+	f.spec.Add(fs)
 	return cmd
 }
 
@@ -108,7 +111,7 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 	if err != nil {
 		return err
 	}
-	if err := f.grammar.Read(cmd.Context()); err != nil {
+	if err := errors.Join(f.grammar.Read(cmd.Context()), f.spec.Check()); err != nil {
 		return err
 	}
 	m, err := f.model.Open()
@@ -126,6 +129,11 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 	if f.format.Template == "" && f.format.File == "" {
 		flags.NoteUnknownFormat(cmd.ErrOrStderr(), m, format)
 	}
+	spec, release, err := f.spec.Open(m, &f.model, 1)
+	if err != nil {
+		return err
+	}
+	defer release()
 	s, err := flags.NewSession(cmd, m, f.context)
 	if err != nil {
 		return err
@@ -150,6 +158,7 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 		predict:    f.predict,
 		stop:       f.stop,
 		grammar:    &f.grammar,
+		speculate:  spec,
 		verbose:    f.verbose,
 	}, m)
 }

@@ -29,8 +29,9 @@ type repl struct {
 	predict    int  // most tokens of an answer; negative: no limit
 	stop       []string
 	grammar    *flags.Grammar // nil: answers have any form
-	verbose    bool           // show the speed after every answer
-	strict     bool           // an input that fails makes the whole chat fail
+	speculate  *mpt.Speculation
+	verbose    bool // show the speed after every answer
+	strict     bool // an input that fails makes the whole chat fail
 
 	// interrupt returns a context that ends when the user stops an answer.
 	interrupt func(context.Context) (context.Context, context.CancelFunc)
@@ -117,13 +118,13 @@ func (r *repl) answer(ctx context.Context, prepare func(context.Context) error) 
 	show := &answerWriter{w: r.out}
 	ends, _ := talk.Stops(r.talk.Format(), r.tokenizer())
 	opt := mpt.GenerateOptions{
-		Sampler: chain, MaxTokens: r.predict, Stop: r.stop, Constraint: r.grammar.Constraint(r.tokenizer(), ends),
+		Sampler: chain, Speculate: r.speculate, MaxTokens: r.predict, Stop: r.stop, Constraint: r.grammar.Constraint(r.tokenizer(), ends),
 	}
 	var result talk.Result
 	if r.predict != 0 {
 		result, err = r.talk.Answer(part, opt, show.write)
 	}
-	r.timing.Wrote = result.Tokens
+	r.timing.Wrote, r.timing.Drafted, r.timing.Accepted = result.Tokens, result.Drafted, result.Accepted
 	r.timing.Writing = time.Since(start)
 	if err := show.end(); err != nil {
 		return err

@@ -52,7 +52,7 @@ export class Trouble extends Error {
   }
 }
 
-export const gone = 'The server does not answer. Nothing is lost: go on when it runs again.';
+export const gone = 'The server does not answer. Nothing is lost: try again when it runs.';
 
 // call sends a request and returns its answer, or throws a Trouble.
 export async function call(path, body, signal_) {
@@ -100,8 +100,8 @@ export function described(e, status, retry, fallback) {
   if (status === 401) return new Trouble('The server wants an API key.', more);
   if (e.code === 'context_length_exceeded') {
     return new Trouble(
-      `The conversation has ${e.n_prompt_tokens} tokens, and the context has room for ${e.n_ctx}. ` +
-        'Shorten or edit an earlier message, or begin a new chat.',
+      `This chat has ${e.n_prompt_tokens} tokens, and the context has room for ${e.n_ctx}. ` +
+        'Edit an earlier message to be shorter, or begin a new chat.',
       more,
     );
   }
@@ -152,6 +152,6 @@ export async function* events(response) {
 const brokenOff = () =>
   new Trouble(
     'The connection broke off before the answer was finished; the server may have been restarted. ' +
-      'What had come is kept.',
+      'What has come so far is kept.',
     { kind: 'cut' },
   );

@@ -2,8 +2,8 @@
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { Composer } from './composer.jsx';
 import { Message } from './message.jsx';
-import { chat, live, props } from './state.js';
-import { families, path, titleOf } from './tree.js';
+import { changed, chat, isServed, live, models, props } from './state.js';
+import { families, path, stamped, titleOf } from './tree.js';
 
 export function Chat() {
   const c = chat.value,
@@ -42,8 +42,29 @@ export function Chat() {
           );
         })}
       </main>
-      <Composer key={c.id} />
+      <Missing chat={c} />
+      <Composer key={c.id} id={c.id} />
     </>
+  );
+}
+
+// Missing says that the server does not have the model of a chat, and offers what it has.
+function Missing({ chat: c }) {
+  if (isServed(c.model)) return null;
+  const take = () => {
+    c.model = '';
+    stamped(c, 'model');
+    changed(c);
+  };
+  return (
+    <p class="missing" role="status">
+      <span>
+        This chat was set to the model “{c.model}”, which this server does not have: it has {models.value.join(', ')}.
+      </span>
+      <button type="button" onClick={take}>
+        Use {models.value[0]}
+      </button>
+    </p>
   );
 }
 
@@ -52,9 +73,10 @@ function Empty() {
   return (
     <div class="empty">
       <h1>{p ? p.model_alias : 'mptgo'}</h1>
+      <p>Write a message below. Chats are stored in this browser and nowhere else.</p>
       <p>
-        Chats stay in this browser. The same question with the same seed gets the same answer, always:{' '}
-        <em>Again, the same</em> shows it.
+        Every answer shows the number it was drawn with, its seed. <em>Repeat exactly</em> writes it again with this
+        seed and checks that it is the same.
       </p>
     </div>
   );

@@ -1,8 +1,9 @@
 // Where messages are written: text, dropped files, long pastes.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from './api.js';
-import { busy, contentOf, send, stop } from './generate.js';
-import { chat, live, notice, props } from './state.js';
+import { draftOf, dropDraft, redraft } from './drafts.js';
+import { busy, foreign, messagesOf, send, stopByClick, tokensIn } from './generate.js';
+import { chat, focusDraft, live, notice, props } from './state.js';
 import { Guard } from './guard.jsx';
 import { FileView } from './message.jsx';
 import { path } from './tree.js';
@@ -10,52 +11,29 @@ import { path } from './tree.js';
 const long = 2000; // characters of a paste that becomes a file
 const mostBytes = 4 << 20; // of a file
 
-// Drafts outlive a reload, where the browser allows it.
-const name = (id) => 'mptgo.draft.' + id;
-
-function recall(id) {
-  try {
-    return JSON.parse(sessionStorage.getItem(name(id))) ?? { text: '', files: [] };
-  } catch {
-    return { text: '', files: [] };
-  }
-}
-
-function keep(id, draft) {
-  try {
-    if (draft.text || draft.files.length) sessionStorage.setItem(name(id), JSON.stringify(draft));
-    else sessionStorage.removeItem(name(id));
-  } catch {
-    /* too large, or forbidden */
-  }
-}
-
 // textOf reads a file that has to be text.
 async function textOf(file) {
-  if (file.size > mostBytes) throw new Error(`it has ${Math.round(file.size / 1e6)} MB, and at most 4 are possible`);
+  if (file.size > mostBytes) throw new Error(`it has ${Math.round(file.size / 1e6)} MB, and 4 MB is the most`);
   const bytes = await file.arrayBuffer();
   let text;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new Error('it is not text in UTF-8');
+    throw new Error('it is not a text file (in UTF-8)');
   }
-  if (text.includes('\0')) throw new Error('it is not text');
+  if (text.includes('\0')) throw new Error('it is not a text file');
   return text;
 }
 
-const slotOf = (c) => (path(c).length ? c.id : 'new');
-
-export function Composer() {
-  const [slot] = useState(slotOf(chat.value)),
-    [round, again] = useState(0);
+export function Composer({ id }) {
+  const [round, again] = useState(0);
   const drop = () => {
-    keep(slot, { text: '', files: [] });
+    dropDraft(id);
     again(round + 1);
   };
   return (
-    <Guard key={round} instead={(e) => <Broken text={recall(slot).text} error={e} drop={drop} />}>
-      <Form slot={slot} />
+    <Guard key={round} instead={(e) => <Broken text={draftOf(id).value.text} error={e} drop={drop} />}>
+      <Form id={id} />
     </Guard>
   );
 }
@@ -66,25 +44,21 @@ const Broken = ({ text, error, drop }) => (
     <pre>{text.slice(0, 20000)}</pre>
     <p class="bad">This draft cannot be shown ({error.message}).</p>
     <button type="button" onClick={drop}>
-      Throw it away
+      Discard it
     </button>
   </div>
 );
 
-function Form({ slot }) {
+function Form({ id }) {
   const area = useRef();
-  const [draft, set] = useState(() => recall(slot)),
+  const draft = draftOf(id).value,
     [over, hover] = useState(false);
-  const change = (more) =>
-    set((d) => {
-      const next = { ...d, ...(typeof more === 'function' ? more(d) : more) };
-      keep(slot, next);
-      return next;
-    });
-  const attach = (files) => change((d) => ({ files: [...d.files, ...files] }));
-  const tokens = useTokens(draft);
+  const attach = (files) => redraft(id, { files: [...draftOf(id).value.files, ...files] });
+  const size = useSize(draft);
   live.value; // what is being written decides about the button
-  const running = busy(chat.value);
+  const running = busy(chat.value),
+    other = foreign(chat.value),
+    empty = !draft.text.trim() && !draft.files.length;
 
   useEffect(() => {
     const a = area.current;
@@ -113,9 +87,17 @@ function Form({ slot }) {
   };
   const submit = (e) => {
     e?.preventDefault();
-    if (running || (!draft.text.trim() && !draft.files.length)) return;
+    if (running || empty) return;
+    if (other)
+      return notice('Another tab is writing an answer in this chat. Wait for its end, or stop it there.', {
+        seconds: 8,
+      });
     send(chat.value, draft.text, draft.files);
-    change({ text: '', files: [] });
+    dropDraft(id);
+  };
+  const halt = (e) => {
+    stopByClick(running, e.timeStamp);
+    focusDraft();
   };
   const key = (e) => {
     if (e.key === 'Enter' && !e.shiftKey && !e.isComposing) submit(e);
@@ -135,7 +117,7 @@ function Form({ slot }) {
       onDragLeave={() => hover(false)}
     >
       {draft.files.map((f, i) => (
-        <FileView key={i} file={f} drop={() => change((d) => ({ files: d.files.filter((_, k) => k !== i) }))} />
+        <FileView key={i} file={f} drop={() => redraft(id, { files: draft.files.filter((_, k) => k !== i) })} />
       ))}
       <textarea
         id="draft"
@@ -145,7 +127,7 @@ function Form({ slot }) {
         aria-label="Your message"
         aria-describedby="draft-hint"
         placeholder="Write a message"
-        onInput={(e) => change({ text: e.target.value })}
+        onInput={(e) => redraft(id, { text: e.target.value })}
         onKeyDown={key}
         onPaste={paste}
       />
@@ -160,14 +142,14 @@ function Form({ slot }) {
           />
         </label>
         <span class="quiet grow" id="draft-hint">
-          {tokens || 'Enter sends, Shift+Enter is a new line'}
+          {size || 'Enter sends, Shift+Enter begins a new line'}
         </span>
         {running ? (
-          <button type="button" class="main" onClick={() => stop(running)} title="Esc">
+          <button type="button" class="main" onClick={halt} title="Stop writing (Esc)">
             Stop
           </button>
         ) : (
-          <button type="submit" class="main" disabled={!draft.text.trim() && !draft.files.length}>
+          <button type="submit" class="main" disabled={empty}>
             Send
           </button>
         )}
@@ -176,32 +158,40 @@ function Form({ slot }) {
   );
 }
 
-// useTokens says how long a draft is, and whether the context has room for it.
-function useTokens(draft) {
+// useSize says how much of the context the chat takes with a draft, once that may matter.
+function useSize(draft) {
   const [state, set] = useState('');
-  const text = contentOf({ text: draft.text, files: draft.files });
+  const c = chat.value,
+    most = props.value?.default_generation_settings.n_ctx,
+    t = path(c).findLast((n) => n.timings)?.timings;
+  const matters =
+    most &&
+    (draft.text.length >= 200 || draft.files.length > 0 || (draft.text && t && 4 * usedOf(t) > 3 * most)) &&
+    api.reachable.peek() &&
+    !api.needKey.peek();
   useEffect(() => {
-    if (text.length < 200 || !api.reachable.peek() || api.needKey.peek()) return set('');
+    if (!matters) return set('');
+    let over = false;
     const timer = setTimeout(async () => {
-      try {
-        const { count } = await api.json('tokenize', { content: text, parse_special: false });
-        set(describe(count));
-      } catch {
-        set('');
-      }
+      const said = await tokensIn(messagesOf([...path(c), { role: 'user', ...draft }], c.system), c.model).then(
+        (n) => describe(n, most),
+        () => '',
+      );
+      if (!over) set(said);
     }, 500);
-    return () => clearTimeout(timer);
-  }, [text]);
+    return () => {
+      over = true;
+      clearTimeout(timer);
+    };
+  }, [draft, matters, path(c).length, !!busy(c)]);
   return state;
 }
 
-function describe(count) {
-  const size = props.value?.default_generation_settings.n_ctx,
-    t = path(chat.value).at(-1)?.timings;
-  const left = size && size - (t ? t.cache_n + t.prompt_n + t.predicted_n : 0);
-  const words = `${count.toLocaleString()} tokens`;
-  if (!left) return words;
-  return count >= left
-    ? `${words}: too long, there is room for ${left.toLocaleString()}`
-    : `${words}, room for ${left.toLocaleString()}`;
+const usedOf = (t) => t.cache_n + t.prompt_n + t.predicted_n;
+
+function describe(count, most) {
+  const [n, all] = [count, most].map((x) => x.toLocaleString());
+  return count >= most
+    ? `Too long: with this message the chat has ${n} tokens, and the model can read ${all}`
+    : `${n} of ${all} tokens with this message, ${(most - count).toLocaleString()} left for the answer`;
 }

@@ -1,9 +1,13 @@
 // Answers: what is sent for one, and what becomes of it.
 import * as api from './api.js';
-import { adapters, ask, changed, fresh, live, panel, props, spoken, touch, wrong } from './state.js';
+import { endPart, latest, writePart } from './keep.js';
+import { adapters, advanced, ask, changed, drawn, fresh, isServed, live, notice, panel } from './state.js';
+import { props, spoken, touch, wrong } from './state.js';
+import * as tabs from './tabs.js';
 import * as tree from './tree.js';
 
 const running = new Map(); // how to stop an answer, by its message
+const calm = 500; // milliseconds after which Stop stops: it comes where Send was, and people click twice
 
 // The default number of alternatives of every token.
 const alternatives = 5;
@@ -30,12 +34,17 @@ export function textOf(tokens) {
 
 const rawNumber = (s) => (JSON.rawJSON ? JSON.rawJSON(s) : Number(s));
 
+// messagesOf returns messages as they are sent, without attempts that failed.
+export function messagesOf(nodes, system) {
+  const said = nodes.filter((n) => n.role === 'user' || n.text);
+  const messages = said.map((n) => ({ role: n.role, content: n.role === 'user' ? contentOf(n) : n.text }));
+  return system ? [{ role: 'system', content: system }, ...messages] : messages;
+}
+
 // request is the body for an answer.
 function request(c, node) {
   const { system, params, model, seed, limit } = node.recipe;
-  const said = tree.above(c, node).filter((n) => n.role === 'user' || n.text); // not attempts that failed
-  const messages = said.map((n) => ({ role: n.role, content: n.role === 'user' ? contentOf(n) : n.text }));
-  if (system) messages.unshift({ role: 'system', content: system });
+  const messages = messagesOf(tree.above(c, node), system);
   if (node.bare) messages.push({ role: 'assistant', content: node.text.slice(0, node.bare) });
   const body = { messages, stream: true, return_progress: true };
   if (model) body.model = model;
@@ -48,7 +57,7 @@ function request(c, node) {
 }
 
 function number(text, param) {
-  if (!Number.isFinite(Number(text))) throw new api.Trouble(`“${text}” is no number.`, { param });
+  if (!Number.isFinite(Number(text))) throw new api.Trouble(`“${text}” is not a number.`, { param });
   return Number(text);
 }
 
@@ -58,21 +67,21 @@ function setField(body, name, value) {
     try {
       return JSON.parse(value);
     } catch (e) {
-      throw new api.Trouble(`${what} is no JSON: ${e.message}.`, { param: name });
+      throw new api.Trouble(`${what} is not valid JSON: ${e.message}.`, { param: name });
     }
   };
   if (value === '' || value === undefined) return;
   if (name === 'schema') {
     body.response_format = { type: 'json_schema', json_schema: { name: 'answer', schema: json('The schema') } };
   } else if (name === 'logit_bias') {
-    body.logit_bias = json('What stands here');
+    body.logit_bias = json('This list');
   } else if (name === 'lora') {
     // All of them are sent: those that are left out are off.
-    body.lora = adapters.value.map((a) => ({ id: a.id, scale: number(value[a.id] ?? a.scale, name) }));
+    body.lora = adapters.value.map((a) => ({ id: a.id, scale: number(value[a.path] ?? a.scale, name) }));
   } else if (name === 'stop') {
     body.stop = value.split('\n').filter(Boolean);
   } else if (name === 'seed') {
-    if (!/^-?\d{1,19}$/.test(value)) throw new api.Trouble('A seed is a whole number.', { param: 'seed' });
+    if (!/^-?\d{1,19}$/.test(value)) throw new api.Trouble('A seed is a whole number, such as 42.', { param: 'seed' });
     body.seed = rawNumber(String(BigInt(value)));
   } else if (
     typeof value === 'string' &&
@@ -126,20 +135,33 @@ export function revise(c, node, text) {
 }
 
 // retry makes an attempt that failed again.
-export function retry(c, node) {
-  if (!node.twin) node.recipe = recipe(c, { from: node.recipe?.from, at: node.recipe?.at });
-  return node.text || node.tokens?.length ? goOn(c, node) : run(c, node);
-}
+export const retry = (c, node) =>
+  run(c, node, async (c, n) => {
+    if (!n.twin) n.recipe = recipe(c, { from: n.recipe?.from, at: n.recipe?.at });
+    if (n.text || n.tokens?.length) await resume(c, n);
+  });
 
 // goOn continues an answer, by its tokens if they are known.
-export function goOn(c, node) {
-  if (!known(node)) {
+export const goOn = (c, node) => run(c, node, resume);
+
+async function resume(c, node) {
+  if (!known(node) || !(await isReadAlike(node))) {
     node.tokens = [];
     node.bare = node.text.length;
   }
   node.tokens = node.tokens.filter((t) => t[1] !== '' || t[4]?.length);
   node.recipe = recipe(c, { from: node.tokens.length, at: node.text.length });
-  return run(c, node);
+}
+
+// isReadAlike reports whether the server's model has the tokens of an answer that another may have written.
+async function isReadAlike(node) {
+  if (!node.print || node.print === props.value?.system_fingerprint) return true;
+  try {
+    const { content } = await api.json('detokenize', { tokens: node.tokens.map((t) => t[0]) });
+    return content === textOf(node.tokens);
+  } catch {
+    return false;
+  }
 }
 
 // known reports whether tokens make the whole text of an answer.
@@ -163,17 +185,23 @@ export function branch(c, node, i, [id, text, p, bytes]) {
   const kept = [...node.tokens.slice(0, i), [id, text, p, node.tokens[i][3], bytes]];
   const all = node.text.slice(0, node.bare ?? 0) + textOf(kept);
   const { params, system, model } = node.recipe ?? recipe(c);
+  const from = kept.length;
   return run(
     c,
     tree.add(c, node.parent, 'assistant', all, {
       bare: node.bare,
       tokens: kept,
-      recipe: { params, system, model, from: kept.length, at: all.length },
+      recipe: { params, system, model: isServed(model) ? model : c.model, from, at: all.length },
     }),
   );
 }
 
 export const stop = (node) => running.get(node.id)?.control.abort();
+
+// stopByClick stops an answer, if the click, at a time, is not the second one on Send.
+export function stopByClick(node, at) {
+  if (at - running.get(node.id)?.begun > calm) stop(node);
+}
 
 // halt stops what is being written in a conversation, shown or not, and returns when it is kept.
 export async function halt(chatID) {
@@ -184,6 +212,11 @@ export async function halt(chatID) {
 
 export const busy = (c) => tree.path(c).find((n) => live.value.has(n.id));
 
+// foreign is the message of a chat that another tab is writing.
+export const foreign = (c) => tree.path(c).find((n) => tabs.elsewhere.value.has(n.id));
+
+const inAnotherTab = 'Another tab is writing this answer. Wait for its end, or stop it there.';
+
 const tell = (node, state) => {
   const map = new Map(live.value);
   if (state) map.set(node.id, { ...map.get(node.id), ...state });
@@ -191,31 +224,103 @@ const tell = (node, state) => {
   live.value = map;
 };
 
-// run writes an answer until it ends, and says in the message how.
-async function run(c, node) {
-  const control = new AbortController(),
-    now = () => fresh(c.id) ?? c;
-  let end;
-  running.set(node.id, { control, chatID: c.id, ended: new Promise((done) => (end = done)) });
+// run writes an answer. One that is there already is made ready by `prepare` before, once no other
+// tab is writing it and what others have written is known.
+async function run(c, node, prepare) {
+  if (running.has(node.id)) return;
+  const own = { control: new AbortController(), chatID: c.id, begun: performance.now() };
+  own.ended = new Promise((done) => (own.end = done));
+  running.set(node.id, own);
+  if (!prepare) open(c, node, node.recipe.from ?? 0);
+  const release = await tabs.hold(node.id);
+  try {
+    if (!release) return notice(inAnotherTab, { seconds: 8 });
+    const ready = prepare ? await reopened(c, node, prepare) : node;
+    if (ready) await write(c, ready, own.control.signal);
+  } finally {
+    await release?.();
+    running.delete(node.id);
+    own.end();
+    tabs.look();
+  }
+}
+
+// open has an answer be one that is being written, behind so many tokens.
+function open(c, node, from) {
   delete node.error;
   delete node.finish;
   delete node.same;
-  tell(node, { begun: performance.now(), n: 0 });
+  tell(node, { begun: performance.now(), n: 0, from });
   changed(c);
+}
+
+// reopened opens an answer that is there already, in the state in which tabs have left it.
+async function reopened(c, { id }, prepare) {
+  await latest(c.id);
+  const now = fresh(c.id) ?? c,
+    node = now.nodes[id];
+  if (node.finish === 'stop' && !node.error) return null; // another tab has finished it
+  await prepare(now, node);
+  open(now, node, node.text ? node.tokens?.length || (node.written ?? 0) : 0);
+  return node;
+}
+
+// write writes an answer until it ends, and says in the message how.
+async function write(c, node, signal) {
+  const now = () => fresh(c.id) ?? c;
+  node.by = tabs.self;
+  writePart(c.id, node);
   try {
-    await attempts(now, node, control.signal);
+    await attempts(now, node, signal);
   } catch (e) {
-    if (control.signal.aborted) node.finish = 'stopped';
+    if (signal.aborted) node.finish = 'stopped';
     else blame(node, e);
   }
+  endPart(node);
+  const state = { ...live.value.get(node.id), ended: performance.now() };
+  count(node, state);
   compare(now(), node);
-  running.delete(node.id);
   tell(node, null);
   spoken.value = node.error
     ? node.error.message
     : `${unspoken(node)} ${node.finish === 'stopped' ? 'Stopped.' : 'The answer is complete.'}`;
-  changed(now(), node);
-  end();
+  advanced(now(), node);
+  if (node.finish === 'stopped' && state.n && !node.timings) countLate(now, node, state);
+}
+
+// countLate counts once the size of the prompt is asked for, if nobody has gone on with the answer.
+async function countLate(now, node, state) {
+  const progress = await prompted(state.sent).catch(() => null);
+  if (!progress || running.has(node.id) || node.timings) return;
+  count(node, { ...state, progress });
+  advanced(now(), node);
+}
+
+// count writes down how many tokens an answer has and what it took, which the server says only at the end.
+function count(node, { n, from, first, progress: p, timings, ended = performance.now() }) {
+  if (timings) node.timings = timings;
+  else if (n && p) {
+    const predicted_per_second = n / Math.max(0.001, (ended - first) / 1000);
+    node.timings = { cache_n: p.cache, prompt_n: p.total - p.cache, predicted_n: n, predicted_per_second };
+  } else if (n) delete node.timings;
+  if (n || timings) node.written = from + (timings?.predicted_n ?? n);
+}
+
+// prompted counts the tokens of a prompt of which the server did not say so: it knew all of them.
+async function prompted({ messages, model, continue_tokens = [] }) {
+  const total = (await tokensIn(messages, model)) + continue_tokens.length;
+  return { total, cache: total };
+}
+
+// tokensIn asks how many tokens a model reads of messages.
+export async function tokensIn(messages, model) {
+  const system = messages.filter((m) => m.role === 'system').map((m) => m.content)[0];
+  const body = {
+    messages: messages.filter((m) => m.role !== 'system'),
+    ...(system && { system }),
+    ...(model && { model }),
+  };
+  return (await api.json('v1/messages/count_tokens', body)).input_tokens;
 }
 
 // attempts tries until the server has room.
@@ -250,6 +355,7 @@ function blame(node, e) {
 async function stream(now, node, signal) {
   const body = request(now(), node);
   node.asked = printOf(body);
+  tell(node, { sent: body });
   // Where tokens have cut a character only their bytes together make the text.
   const whole = node.text.endsWith('\ufffd') ? node.text.slice(0, node.bare ?? 0) : null;
   const r = await api.call('v1/chat/completions', body, signal);
@@ -261,7 +367,7 @@ async function stream(now, node, signal) {
     timer = 0;
     speak(node);
     tell(node, { now: begun });
-    changed(now(), node, true);
+    drawn(now(), node);
     // The page is drawn in a microtask, which comes before this one: a tenth of the time is for it.
     queueMicrotask(() => (wait = Math.min(2000, Math.max(50, 10 * (performance.now() - begun)))));
   };
@@ -281,11 +387,14 @@ function take(node, v) {
   if (v.seed !== undefined) node.seed = String(v.seed);
   if (v.system_fingerprint) {
     node.print = v.system_fingerprint;
-    if (props.value && props.value.system_fingerprint !== node.print) ask(); // it was restarted with another model
   }
   const state = live.value.get(node.id); // which is drawn with the rest
+  if (node.print && props.value && props.value.system_fingerprint !== node.print && !state.asked) {
+    state.asked = true;
+    ask(); // the server was restarted with another model
+  }
   if (v.prompt_progress) state.progress = v.prompt_progress;
-  if (v.timings) node.timings = v.timings;
+  if (v.timings) state.timings = v.timings;
   const choice = v.choices?.[0];
   if (!choice) return;
   if (choice.delta.content) {
@@ -320,8 +429,7 @@ function printOf({ seed, max_tokens, ...body }) {
 // depends on has changed, and both came to an end.
 function compare(c, node) {
   const first = node.twin && c.nodes[node.twin];
-  if (!first || node.error || first.error || node.asked !== first.asked || node.recipe.seed !== first.seed)
-    return;
+  if (!first || node.error || first.error || node.asked !== first.asked || node.recipe.seed !== first.seed) return;
   if (!['stop', 'length'].includes(node.finish) || !['stop', 'length', 'stopped'].includes(first.finish)) return;
   const same =
     node.text === first.text || (first.finish === 'stopped' && !first.tokens && node.text.startsWith(first.text));

@@ -71,9 +71,14 @@ const parts = {
   asked: isText,
   bare: isCount,
   twin: isText,
+  by: isID,
+  written: isCount,
   same: isBool,
   elsewhere: isBool,
 };
+
+// isStamped reports whether something may have a time when it was changed.
+const isStamped = (name) => /^(?:title|system|model|params\..+)$/.test(name);
 
 // What a conversation may have.
 const features = {
@@ -83,6 +88,7 @@ const features = {
   system: isText,
   params: isParams,
   model: isText,
+  stamps: (x) => isMap(x) && Object.entries(x).every(([name, at]) => isStamped(name) && isTime(at)),
   pick: (x) => isMap(x) && Object.values(x).every(isText),
 };
 
@@ -109,6 +115,7 @@ function checked(c, where) {
     system: c.system ?? '',
     params: c.params ?? {},
     model: c.model ?? '',
+    stamps: Object.fromEntries(Object.entries(c.stamps ?? {}).map(([name, at]) => [name, Math.min(at, now)])),
     pick: c.pick ?? {},
     nodes: Object.fromEntries(Object.entries(c.nodes).map(([id, n]) => [id, { ...n, rev: n.rev || 1 }])),
   };

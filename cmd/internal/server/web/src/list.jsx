@@ -1,6 +1,7 @@
 // The list of conversations: search, rename, delete, export, import.
 import { signal } from '@preact/signals';
-import { begin, chat, closePanel, exportChats, go, heads, importChats, remove, rename } from './state.js';
+import { begin, chat, closePanel, exportChats, focusDraft, go, heads, importChats, open } from './state.js';
+import { remove, rename } from './state.js';
 import { halt } from './generate.js';
 import * as store from './store.js';
 
@@ -12,8 +13,20 @@ async function search(e) {
   const text = (wanted.value = e.target.value);
   if (!text.trim()) return (found.value = null);
   const titles = heads.value.filter((h) => h.title.toLowerCase().includes(text.trim().toLowerCase())).map((h) => h.id);
-  const inside = await store.find(text.trim()).catch(() => new Set());
-  if (wanted.value === text) found.value = new Set([...titles, ...inside]);
+  const want = text.trim().toLowerCase();
+  const here = [...open.values()].filter((c) => store.holds(c, want)).map((c) => c.id); // it may be stored nowhere
+  const inside = await store.find(want).catch(() => []);
+  if (wanted.value === text) found.value = new Set([...titles, ...here, ...inside]);
+}
+
+// leave has Escape clear the search; it stops no answer.
+function leave(e) {
+  if (e.key !== 'Escape') return;
+  e.preventDefault();
+  if (wanted.value) wanted.value = '';
+  else if (getComputedStyle(document.getElementById('list')).position === 'fixed') closePanel();
+  else focusDraft();
+  found.value = null;
 }
 
 export function List() {
@@ -21,7 +34,7 @@ export function List() {
   return (
     <aside id="list" class="list" aria-label="Chats">
       <div class="row">
-        <button type="button" class="main grow" onClick={begin} title="Ctrl+Shift+O">
+        <button type="button" class="main grow" onClick={begin} title="Ctrl+Shift+O" id="new-chat">
           New chat
         </button>
         <button type="button" class="only-small" onClick={closePanel}>
@@ -35,6 +48,7 @@ export function List() {
         aria-label="Search in chats"
         value={wanted.value}
         onInput={search}
+        onKeyDown={leave}
       />
       <p class="hidden" role="status">
         {found.value ? `${shown.length} found` : ''}
@@ -44,7 +58,7 @@ export function List() {
           <Item key={h.id} head={h} />
         ))}
       </ul>
-      {found.value && !shown.length && <p class="quiet">No chat has that.</p>}
+      {found.value && !shown.length && <p class="quiet">No chat has this text.</p>}
       <div class="row foot">
         <button type="button" onClick={() => exportChats()} disabled={!heads.value.length}>
           Export all
@@ -77,13 +91,19 @@ function Item({ head }) {
       <button
         type="button"
         class="open"
+        data-chat={head.id}
         aria-current={here ? 'true' : undefined}
         onClick={() => go('#/chat/' + head.id)}
       >
         {head.title}
       </button>
       <span class="tools">
-        <button type="button" aria-label={`Rename “${head.title}”`} onClick={() => (renaming.value = head.id)}>
+        <button
+          type="button"
+          aria-label={`Rename “${head.title}”`}
+          data-rename={head.id}
+          onClick={() => (renaming.value = head.id)}
+        >
           Rename
         </button>
         <button type="button" aria-label={`Export “${head.title}”`} onClick={() => exportChats(head.id)}>
@@ -97,31 +117,49 @@ function Item({ head }) {
   );
 }
 
+// drop deletes a chat. The focus goes to its neighbour, for the button that had it is gone.
 async function drop(id) {
+  const shown = [...document.querySelectorAll('[data-chat]')].map((b) => b.dataset.chat),
+    at = shown.indexOf(id);
   await halt(id);
   await remove(id);
+  setTimeout(() => {
+    const to =
+      document.querySelector(`[data-chat="${shown[at + 1] ?? shown[at - 1]}"]`) ?? document.getElementById('new-chat');
+    if (to.checkVisibility?.() === false) focusDraft();
+    else to.focus();
+  });
 }
 
 function Rename({ head }) {
+  const end = () => {
+    renaming.value = '';
+    setTimeout(() => {
+      document.querySelector(`[data-chat="${head.id}"]`)?.focus(); // which shows the buttons
+      document.querySelector(`[data-rename="${head.id}"]`)?.focus();
+    });
+  };
   const done = (e) => {
     if (renaming.value !== head.id) return;
     renaming.value = '';
     rename(head.id, e.target.value);
   };
   const key = (e) => {
-    if (e.key === 'Enter') done(e);
+    if (e.key === 'Enter' && !e.isComposing) {
+      done(e);
+      end();
+    }
     if (e.key === 'Escape') {
       e.preventDefault();
-      renaming.value = '';
+      end();
     }
   };
-  return (
-    <input
-      aria-label="New name"
-      value={head.title}
-      ref={(i) => i && setTimeout(() => i.focus())}
-      onKeyDown={key}
-      onBlur={done}
-    />
-  );
+  return <input aria-label="New name" defaultValue={head.title} ref={focusOnce} onKeyDown={key} onBlur={done} />;
+}
+
+// focusOnce: what is typed and marked stays when the list is drawn again.
+function focusOnce(input) {
+  if (!input || input.dataset.seen) return;
+  input.dataset.seen = '1';
+  setTimeout(() => (input.focus(), input.select()));
 }

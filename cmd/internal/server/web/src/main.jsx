@@ -3,11 +3,26 @@ import { render } from 'preact';
 import { useState } from 'preact/hooks';
 import { needKey, reachable, sendable, setKey, wrongKey } from './api.js';
 import { Chat } from './chat.jsx';
-import { busy, stop } from './generate.js';
+import { busy, halt, stop } from './generate.js';
 import { List } from './list.jsx';
 import { ServerView } from './server.jsx';
 import { Settings } from './settings.jsx';
-import { address, ask, begin, chat, close, go, models, notices, panel, spoken, start, view } from './state.js';
+import {
+  address,
+  ask,
+  begin,
+  chat,
+  close,
+  closePanel,
+  focusDraft,
+  go,
+  models,
+  notices,
+  panel,
+  spoken,
+  start,
+  view,
+} from './state.js';
 import { titleOf } from './tree.js';
 
 function Page() {
@@ -17,7 +32,7 @@ function Page() {
     <div class={`page ${panel.value && 'with-' + panel.value}`}>
       {at === 'chat' && (
         <a class="skip" href="#draft" onClick={skip}>
-          To the message
+          Skip to the message field
         </a>
       )}
       <List />
@@ -83,7 +98,7 @@ function Notices() {
     <div class="notices" role="alert">
       {!reachable.value && (
         <p class="notice bad">
-          The server does not answer. Is <code>mpt serve</code> running? Chats can be read meanwhile.
+          The server does not answer. Is <code>mpt serve</code> running? You can read your chats meanwhile.
         </p>
       )}
       {notices.value.map((n) => (
@@ -94,7 +109,7 @@ function Notices() {
               {n.action}
             </button>
           )}
-          <button type="button" aria-label="Close this notice" onClick={() => close(n)}>
+          <button type="button" aria-label="Close this notice" title="Close" onClick={() => close(n)}>
             ×
           </button>
         </p>
@@ -103,7 +118,7 @@ function Notices() {
   );
 }
 
-const unsendable = 'This key has characters that no browser can send. Keys are made of Latin letters, digits and signs.';
+const unsendable = 'This key has characters that no browser can send: keys consist of Latin letters, digits and signs.';
 
 function KeyPrompt() {
   const [bad, say] = useState(wrongKey.value ? 'The server refused this key.' : '');
@@ -125,7 +140,7 @@ function KeyPrompt() {
       <form onSubmit={take}>
         <h2 id="key-title">The server wants an API key</h2>
         <p>
-          It was started with <code>--api-key</code>: whoever runs it knows the key.
+          It was started with <code>--api-key</code>. Ask whoever runs the server for the key.
         </p>
         <label>
           Key{' '}
@@ -142,7 +157,7 @@ function KeyPrompt() {
           {bad}
         </p>
         <label class="check">
-          <input name="keep" type="checkbox" /> Keep it in this browser
+          <input name="keep" type="checkbox" /> Remember it in this browser
         </label>
         <p class="row">
           <button type="submit" class="main">
@@ -163,18 +178,18 @@ function keys(e) {
   if (command && !e.shiftKey && e.key.toLowerCase() === 'k') {
     e.preventDefault();
     panel.value = matchMedia('(max-width: 800px)').matches ? 'list' : panel.value;
-    setTimeout(() => document.getElementById('search').focus());
+    setTimeout(() => document.getElementById('search')?.focus());
   } else if (command && e.shiftKey && e.key.toLowerCase() === 'o') {
     e.preventDefault();
     begin();
   } else if (e.key === 'Escape' && !e.defaultPrevented && !document.querySelector('dialog[open]')) {
     const node = busy(chat.value);
     if (node) stop(node);
-    else panel.value = '';
+    else if (panel.value) closePanel();
   }
 }
 
 addEventListener('keydown', keys);
 render(<Page />, document.body);
-await start();
-document.getElementById('draft')?.focus();
+await start(halt);
+focusDraft();

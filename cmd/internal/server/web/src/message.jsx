@@ -1,11 +1,13 @@
 // A message of a conversation, with what can be done about it.
 import { Component } from 'preact';
-import { useState } from 'preact/hooks';
-import { again, answer, busy, goOn, known, retry, revise, send } from './generate.js';
+import { useRef, useState } from 'preact/hooks';
+import { again, answer, busy, foreign, goOn, known, retry, revise, send } from './generate.js';
 import { Guard } from './guard.jsx';
 import { AsWritten, copyText, Markdown } from './markdown.jsx';
-import { changed, chat, notice, panel, props } from './state.js';
+import { advanced, chat, focusDraft, isServed, models, notice, panel, props } from './state.js';
+import { elsewhere } from './tabs.js';
 import { Tokens } from './tokens.jsx';
+import { stamped } from './tree.js';
 
 // Message is drawn again only if something about it has changed.
 export class Message extends Component {
@@ -40,9 +42,33 @@ const Broken = ({ node, error }) => (
 const current = () => chat.value;
 
 function free() {
-  if (!busy(current())) return true;
-  notice('An answer is being written: stop it first.', { seconds: 6 });
+  const own = busy(current());
+  if (!own && !foreign(current())) return true;
+  notice(
+    own
+      ? 'An answer is being written. Stop it first, or wait for its end.'
+      : 'Another tab is writing an answer in this chat. Wait for its end, or stop it there.',
+    { seconds: 8 },
+  );
   return false;
+}
+
+// begin starts something by a button that goes away then: whoever came to it by keyboard goes on writing.
+function begin(start) {
+  if (!free()) return;
+  start();
+  setTimeout(() => document.activeElement === document.body && matchMedia('(hover: hover)').matches && focusDraft());
+}
+
+// useEdit is the state of a message that may be edited. The focus goes back to the button when it is not.
+function useEdit() {
+  const [editing, set] = useState(false),
+    box = useRef();
+  const end = () => {
+    set(false);
+    setTimeout(() => box.current?.querySelector('[data-edit]')?.focus());
+  };
+  return { editing, box, begin: () => set(true), end };
 }
 
 function Forks({ node, place, sisters }) {
@@ -50,11 +76,17 @@ function Forks({ node, place, sisters }) {
   const pick = (i) => {
     const c = current();
     c.pick[node.parent] = sisters[i].id;
-    changed(c);
+    advanced(c); // to look is not to want a chat back that another tab has deleted
   };
   return (
     <span class="forks" role="group" aria-label="Versions">
-      <button type="button" aria-label="The version before" disabled={place === 0} onClick={() => pick(place - 1)}>
+      <button
+        type="button"
+        aria-label="Previous version"
+        title="Previous version"
+        disabled={place === 0}
+        onClick={() => pick(place - 1)}
+      >
         ‹
       </button>
       <span>
@@ -62,7 +94,8 @@ function Forks({ node, place, sisters }) {
       </span>
       <button
         type="button"
-        aria-label="The next version"
+        aria-label="Next version"
+        title="Next version"
         disabled={place === sisters.length - 1}
         onClick={() => pick(place + 1)}
       >
@@ -113,14 +146,17 @@ function Edit({ text, done, word, files }) {
 const copy = (e, node) => copyText(node.text, e.currentTarget);
 
 function Question({ node, ...rest }) {
-  const [editing, edit] = useState(false);
+  const { editing, box, ...edit } = useEdit();
   const done = (text) => {
     if (text !== null && !free()) return;
-    edit(false);
-    if (text !== null) send(current(), text, node.files ?? [], node);
+    edit.end();
+    if (text !== null) {
+      send(current(), text, node.files ?? [], node);
+      focusDraft();
+    }
   };
   return (
-    <article class="message user" aria-label="You">
+    <article class="message user" aria-label="You" ref={box}>
       {(node.files ?? []).map((f, i) => (
         <FileView key={i} file={f} />
       ))}
@@ -131,15 +167,15 @@ function Question({ node, ...rest }) {
       )}
       <div class="tools">
         <Forks node={node} {...rest} />
-        <button type="button" onClick={() => edit(true)}>
+        <button type="button" data-edit onClick={edit.begin}>
           Edit
         </button>
         <button type="button" onClick={(e) => copy(e, node)}>
           Copy
         </button>
         {rest.last && (
-          <button type="button" onClick={() => free() && answer(current(), node)}>
-            Answer
+          <button type="button" onClick={() => begin(() => answer(current(), node))}>
+            Get an answer
           </button>
         )}
       </div>
@@ -166,15 +202,16 @@ export function FileView({ file, drop }) {
 }
 
 function Answer({ node, live, last, ...rest }) {
-  const [editing, edit] = useState(false),
-    [inside, look] = useState(false);
+  const { editing, box, ...edit } = useEdit(),
+    [inside, look] = useState(false),
+    foreign = elsewhere.value.has(node.id);
   const done = (text) => {
     if (text !== null && !free()) return;
-    edit(false);
+    edit.end();
     if (text !== null && text !== node.text) revise(current(), node, text);
   };
   return (
-    <article class="message model" aria-label="Answer" aria-busy={!!live}>
+    <article class="message model" aria-label="Answer" aria-busy={!!live} ref={box}>
       {editing ? (
         <Edit text={node.text} done={done} word="Keep as another version" />
       ) : inside && !live ? (
@@ -184,31 +221,40 @@ function Answer({ node, live, last, ...rest }) {
           <Markdown text={node.text} live={!!live} />
         </Guard>
       )}
-      {live ? <Progress live={live} node={node} /> : <Outcome node={node} />}
-      {!live && (
+      {live ? <Progress live={live} /> : foreign ? <Foreign /> : <Outcome node={node} rev={rest.rev} />}
+      {!live && !foreign && (
         <div class="tools">
           <Forks node={node} {...rest} />
           <button type="button" onClick={(e) => copy(e, node)}>
             Copy
           </button>
-          <button type="button" onClick={() => edit(true)}>
+          <button type="button" data-edit onClick={edit.begin}>
             Edit
           </button>
-          <button type="button" onClick={() => free() && answer(current(), current().nodes[node.parent])}>
+          <button type="button" onClick={() => begin(() => answer(current(), current().nodes[node.parent]))}>
             Another answer
           </button>
-          {node.seed && node.recipe && !node.error && (
-            <button type="button" onClick={() => free() && again(current(), node)}>
-              Again, the same
+          {node.seed && node.recipe && !node.error && isServed(node.recipe.model) && (
+            <button
+              type="button"
+              title="Write this answer again with its seed, and check that it is the same"
+              onClick={() => begin(() => again(current(), node))}
+            >
+              Repeat exactly
             </button>
           )}
-          {last && node.text && node.finish !== 'stop' && !node.error && (
-            <button type="button" onClick={() => free() && goOn(current(), node)}>
-              Continue
+          {last && node.finish !== 'stop' && !node.error && (
+            <button type="button" onClick={() => begin(() => (node.text ? goOn : retry)(current(), node))}>
+              {node.text ? 'Continue' : 'Try again'}
             </button>
           )}
           {known(node) && (
-            <button type="button" aria-pressed={inside} onClick={() => look(!inside)}>
+            <button
+              type="button"
+              aria-pressed={inside}
+              title="Show each token, how likely it was, and what else might have come"
+              onClick={() => look(!inside)}
+            >
               Tokens
             </button>
           )}
@@ -220,71 +266,99 @@ function Answer({ node, live, last, ...rest }) {
 
 const fixed = (x, digits) => x.toLocaleString(undefined, { maximumFractionDigits: digits });
 
-function Progress({ live, node }) {
-  const p = live.progress,
-    size = props.value?.default_generation_settings.n_ctx;
+const contextSize = () => props.value?.default_generation_settings.n_ctx;
+
+const roomFor = (used) => {
+  const size = contextSize();
+  return size && `${Math.max(0, size - used).toLocaleString()} of ${size.toLocaleString()} tokens left in this chat`;
+};
+
+const Foreign = () => <p class="state writing">Another tab is writing this answer.</p>;
+
+function Progress({ live }) {
+  const p = live.progress;
   if (live.waiting) return <p class="state">{live.waiting}</p>;
   if (!live.first) {
     if (!p || p.processed >= p.total)
-      return <p class="state">{p ? 'Thinking of the first word …' : 'Waiting for the server …'}</p>;
+      return <p class="state">{p ? 'Writing the first word …' : 'Waiting for the server …'}</p>;
     return (
       <p class="state">
         <label>
-          Reading {p.processed} of {p.total} tokens <progress max={p.total} value={p.processed} />
+          Reading the chat: {p.processed} of {p.total} tokens <progress max={p.total} value={p.processed} />
         </label>
       </p>
     );
   }
-  const seconds = (live.now - live.first) / 1000,
-    used = (p?.total ?? 0) + live.n;
+  const seconds = (live.now - live.first) / 1000;
   return (
     <p class="state writing">
-      {live.n} tokens{seconds > 0.2 && ` · ${fixed(live.n / seconds, 1)} a second`}
-      {p && size && ` · room for ${Math.max(0, size - used).toLocaleString()} more`}
+      {live.from + live.n} tokens{seconds > 0.2 && `, ${fixed(live.n / seconds, 1)} a second`}
+      {p && contextSize() && ` · ${roomFor(p.total + live.n)}`}
     </p>
   );
 }
 
-function Outcome({ node }) {
+// Outcome says how an answer ended, and is drawn again when its message has another rev.
+function Outcome({ node, rev }) {
   const t = node.timings,
-    size = props.value?.default_generation_settings.n_ctx;
-  const used = t && t.cache_n + t.prompt_n + t.predicted_n;
+    used = t && t.cache_n + t.prompt_n + t.predicted_n;
+  const facts = [
+    t && `${node.written ?? t.predicted_n} tokens, ${fixed(t.predicted_per_second, 1)} a second`,
+    t && `read ${t.prompt_n} tokens${t.cache_n ? `, knew ${t.cache_n} from before` : ''}`,
+    t && roomFor(used),
+    ended(node, used),
+    node.seed && `seed ${node.seed}`,
+  ];
   return (
     <>
-      {node.error && <Failure node={node} />}
+      {node.error && <Failure node={node} rev={rev} />}
       {node.same !== undefined && (
         <p class={node.same ? 'state good' : 'state bad'}>
           {node.same
-            ? 'The same, to the last byte.'
+            ? 'The same answer, to the last byte.'
             : node.elsewhere
-              ? 'It came out differently: the server has another model or version than then.'
-              : 'It came out differently, which it must not: please report it with the seed.'}
+              ? 'A different answer: the server now has another model or version.'
+              : 'A different answer, which must not happen. Please report it with the seed.'}
         </p>
       )}
-      <Facts
-        list={[
-          t && `${t.predicted_n} tokens, ${fixed(t.predicted_per_second, 1)} a second`,
-          t && `${t.prompt_n} read${t.cache_n ? `, ${t.cache_n} known` : ''}`,
-          t && size && `room for ${Math.max(0, size - used).toLocaleString()} more`,
-          node.finish === 'length' && (size && used >= size ? 'the context is full' : 'cut at the limit'),
-          node.finish === 'stopped' && 'stopped',
-          node.finish === 'edited' && 'edited by you',
-          node.seed && `seed ${node.seed}`,
-        ].filter(Boolean)}
-      />
+      <Facts list={facts.filter(Boolean)} />
     </>
+  );
+}
+
+// ended says why an answer ended, if it was not by itself.
+function ended(node, used) {
+  if (node.error) return '';
+  const size = contextSize();
+  if (node.finish === 'length')
+    return size && used >= size ? 'ended: the context is full' : 'ended at the limit of max_tokens';
+  return (
+    { stop: '', stopped: 'you stopped it', edited: 'edited by you' }[node.finish] ?? 'not finished: the page was closed'
   );
 }
 
 const Facts = ({ list }) => (list.length ? <p class="state">{list.join(' · ')}</p> : null);
 
 function Failure({ node }) {
-  const cut = node.text && node.error.kind !== 'context_length_exceeded';
+  const cut = node.text && node.error.kind !== 'context_length_exceeded',
+    noModel = node.error.kind === 'model_not_found' && !node.twin && models.value.length > 0;
+  const again = () => retry(current(), node);
+  const other = () => {
+    const c = current();
+    c.model = '';
+    stamped(c, 'model');
+    again();
+  };
   return (
     <div class="failure" role="group" aria-label="What went wrong">
       <p>{node.error.message}</p>
       <p class="row">
-        <button type="button" onClick={() => free() && retry(current(), node)}>
+        {noModel && (
+          <button type="button" onClick={() => begin(other)}>
+            Use {models.value[0]}
+          </button>
+        )}
+        <button type="button" onClick={() => begin(again)}>
           {cut ? 'Continue' : 'Try again'}
         </button>
         {panel.value !== 'settings' && (

@@ -26,7 +26,7 @@ async function look() {
     try {
       await use(await api.call(path));
     } catch (e) {
-      said[path] = e.status === 501 ? 'It is switched off where the server is started.' : e.message;
+      said[path] = e.status === 501 ? 'The server was started without it.' : e.message;
     }
   };
   await get('metrics', async (r) => {
@@ -72,17 +72,17 @@ export function ServerView() {
       {trouble.value.metrics && <p class="bad">/metrics: {trouble.value.metrics}</p>}
       {now && (
         <div class="charts">
-          <Chart title="Written" unit="tokens a second" data={rates(s, 'llamacpp:tokens_predicted_total')} />
-          <Chart title="Read" unit="tokens a second" data={rates(s, 'llamacpp:prompt_tokens_total')} />
-          <Chart title="Running" unit="sequences" data={values(s, 'llamacpp:requests_processing')} />
-          <Chart title="Waiting" unit="requests" data={values(s, 'llamacpp:requests_deferred')} />
+          <Chart title="Writing" unit="tokens a second" data={rates(s, 'llamacpp:tokens_predicted_total')} />
+          <Chart title="Reading" unit="tokens a second" data={rates(s, 'llamacpp:prompt_tokens_total')} />
+          <Chart title="Answers in progress" unit="at once" data={values(s, 'llamacpp:requests_processing')} />
+          <Chart title="Waiting in the queue" unit="requests" data={values(s, 'llamacpp:requests_deferred')} />
           <Chart
-            title="Keys and values"
-            unit="% of the memory for them"
+            title="Context memory"
+            unit="% in use"
             least={100}
             data={values(s, 'llamacpp:kv_cache_usage_ratio').map((x) => x * 100)}
           />
-          <Chart title="Prefix cache" unit="bytes in memory" data={values(s, 'mpt_cache_bytes/ram')} />
+          <Chart title="Cache of earlier chats" unit="bytes in memory" data={values(s, 'mpt_cache_bytes/ram')} />
         </div>
       )}
       {now && (
@@ -90,16 +90,16 @@ export function ServerView() {
           <Figure name="Tokens written" value={now['llamacpp:tokens_predicted_total']} />
           <Figure name="Tokens read" value={now['llamacpp:prompt_tokens_total']} />
           <Figure
-            name="Found in the cache"
+            name="Read from the cache"
             value={queries ? (now['vllm:prefix_cache_hits_total'] / queries) * 100 : 0}
             unit=" %"
           />
-          <Figure name="Cache on disk" value={now['mpt_cache_bytes/disk']} unit="B" />
-          <Figure name="Made room for others" value={now['vllm:num_preemptions_total']} />
-          <Figure name="Memory of the process" value={now.process_resident_memory_bytes} unit="B" />
+          <Figure name="Cache of earlier chats, on disk" value={now['mpt_cache_bytes/disk']} unit="B" />
+          <Figure name="Answers interrupted to make room" value={now['vllm:num_preemptions_total']} />
+          <Figure name="Memory of the server" value={now.process_resident_memory_bytes} unit="B" />
         </dl>
       )}
-      <h2>Sequences</h2>
+      <h2>Answers in progress</h2>
       {trouble.value.slots ? <p class="bad">/slots: {trouble.value.slots}</p> : <Slots list={slots.value} />}
       {api.hasKey.value && (
         <p>
@@ -160,22 +160,22 @@ function Chart({ title, unit, data, least = 1 }) {
 function Slots({ list }) {
   const busy = list.filter((s) => s.is_processing);
   return (
-    <div class="wide" tabIndex={0} role="group" aria-label="Sequences">
+    <div class="wide" tabIndex={0} role="group" aria-label="Answers in progress">
       <table>
         <thead>
           <tr>
             <th>#</th>
-            <th>does</th>
-            <th>prompt read</th>
-            <th>written</th>
-            <th>context</th>
+            <th>state</th>
+            <th>tokens read</th>
+            <th>tokens written</th>
+            <th>context used</th>
           </tr>
         </thead>
         <tbody>
           {busy.map((s) => (
             <tr key={s.id}>
               <td>{s.id}</td>
-              <td>{s.state === 'prefill' ? 'reads' : 'writes'}</td>
+              <td>{s.state === 'prefill' ? 'reading' : 'writing'}</td>
               <td>
                 {s.n_prompt_tokens_processed} of {s.n_prompt_tokens}
               </td>
@@ -194,7 +194,7 @@ function Slots({ list }) {
         <tfoot>
           <tr>
             <td colSpan={5} class="quiet">
-              {list.length - busy.length} of {list.length} are free.
+              {list.length - busy.length} of {list.length} places are free.
             </td>
           </tr>
         </tfoot>

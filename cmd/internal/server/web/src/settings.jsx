@@ -1,44 +1,45 @@
 // What a conversation is answered with: system prompt, form, samplers, adapters. What is
 // empty is as the server has it.
-import { adapters, changed, chat, closePanel, models, props, wrong } from './state.js';
+import { adapters, changed, chat, closePanel, isServed, models, props, wrong } from './state.js';
+import { stamped } from './tree.js';
 
 // The fields in groups, with a word about each. Fields of the server that are not listed come last.
 const groups = [
   [
     'How words are chosen',
     {
-      temp: 'Temperature: 0 takes the likeliest word, more is more adventurous',
-      top_k: 'Only the K likeliest; 0: all',
-      top_p: 'Only the likeliest that make up this part',
-      min_p: 'Only those with this part of the best one’s probability',
-      typical: 'Typical sampling; 1: off',
-      top_nsigma: 'Only within N standard deviations of the best; -1: off',
+      temp: 'Temperature: 0 always takes the likeliest word; higher is more varied',
+      top_k: 'Choose among the K likeliest words only; 0: among all',
+      top_p: 'Choose among the likeliest words that together have this probability; 1: among all',
+      min_p: 'Leave out words less likely than this part of the likeliest one; 0: off',
+      typical: 'Locally typical sampling: leave out words of unusual probability; 1: off',
+      top_nsigma: 'Leave out words more than N standard deviations below the best; -1: off',
     },
   ],
   [
-    'Repetition',
+    'Against repetition',
     {
-      repeat_penalty: 'Divides what was there already; 1: off',
-      repeat_last_n: 'Over so many tokens',
-      presence_penalty: 'Taken from what was there, -2 to 2',
-      frequency_penalty: 'Taken for each time it was there, -2 to 2',
-      dry_multiplier: 'DRY, against repeated passages; 0: off',
-      dry_base: 'DRY: how it grows with the length',
-      dry_allowed_length: 'DRY: length that costs nothing',
-      dry_penalty_last_n: 'DRY: tokens that are looked at',
-      dry_sequence_breaker: 'DRY: what ends a passage, as a list in JSON',
+      repeat_penalty: 'Makes words less likely that were there already; 1: off',
+      repeat_last_n: 'How many of the last tokens count as “there already”; 0: none, -1: all',
+      presence_penalty: 'Makes words less likely that were there at all, -2 to 2; 0: off',
+      frequency_penalty: 'The same, for each time that they were there, -2 to 2; 0: off',
+      dry_multiplier: 'DRY, against repeated passages: its strength; 0: off',
+      dry_base: 'DRY: how fast it grows with the length of a passage',
+      dry_allowed_length: 'DRY: the longest repetition that is allowed',
+      dry_penalty_last_n: 'DRY: how many tokens it looks back; -1: all, 0: off',
+      dry_sequence_breaker: 'DRY: texts that end a passage, as a list in JSON',
     },
   ],
   [
-    'Others',
+    'For experts',
     {
-      xtc_probability: 'XTC: how often the best are left out',
-      xtc_threshold: 'XTC: from which probability on',
-      mirostat: 'Mirostat 1 or 2; 0: off',
-      mirostat_ent: 'Mirostat: surprise that is aimed at',
+      xtc_probability: 'XTC: how often the likeliest words are left out, 0 to 1; 0: off',
+      xtc_threshold: 'XTC: from which probability on a word may be left out',
+      mirostat: 'Mirostat, which aims at a constant surprise: version 1 or 2; 0: off',
+      mirostat_ent: 'Mirostat: the surprise to aim at',
       mirostat_lr: 'Mirostat: how fast it adapts',
-      samplers: 'In which order, separated by ;',
-      logit_bias: 'Bias of tokens, as {"id": -100 to 100}',
+      samplers: 'The order of the steps above, separated by ;',
+      logit_bias: 'Makes single tokens more or less likely: {"token id": -100 to 100}',
     },
   ],
 ];
@@ -47,6 +48,7 @@ function set(name, value) {
   const c = chat.value;
   if (value === '' || value === undefined) delete c.params[name];
   else c.params[name] = value;
+  stamped(c, 'params.' + name);
   right(name);
   changed(c);
 }
@@ -60,10 +62,12 @@ export function Settings() {
   const c = chat.value;
   const change = (name) => (e) => {
     c[name] = e.target.value;
+    stamped(c, name);
     right(name);
     changed(c);
   };
   const reset = () => {
+    for (const name of Object.keys(c.params)) stamped(c, 'params.' + name);
     c.params = {};
     wrong.value = {};
     changed(c);
@@ -77,30 +81,19 @@ export function Settings() {
           Close
         </button>
       </div>
-      <Field name="system" label="System prompt" hint="What the model should know and be, for all of the chat">
+      <Field name="system" label="System prompt" hint="What the model should know or how it should behave in this chat">
         {(p) => (
           <textarea
             rows={3}
             value={c.system}
             onInput={change('system')}
-            placeholder="the model’s own, if it has one"
+            placeholder="the one of the model, if it has one"
             {...p}
           />
         )}
       </Field>
-      {models.value.length > 1 && (
-        <Field name="model" label="Model">
-          {(p) => (
-            <select value={c.model} onChange={change('model')} {...p}>
-              <option value="">{models.value[0]} (default)</option>
-              {models.value.slice(1).map((m) => (
-                <option key={m}>{m}</option>
-              ))}
-            </select>
-          )}
-        </Field>
-      )}
-      <Field name="schema" label="JSON schema" hint="The answer becomes JSON that obeys it">
+      <Models value={c.model} change={change('model')} />
+      <Field name="schema" label="JSON schema" hint="The answer will be JSON of this form">
         {(p) => (
           <Area name="schema" rows={4} placeholder='{"type":"object","properties":{"name":{"type":"string"}}}' {...p} />
         )}
@@ -108,13 +101,18 @@ export function Settings() {
       <Text
         name="max_tokens"
         label="max_tokens"
-        hint="Longest answer, in tokens"
+        hint="The longest answer, in tokens (a token is a word or a part of one)"
         placeholder="as long as there is room"
       />
-      <Field name="stop" label="stop" hint="Texts that end the answer, one a line">
+      <Field name="stop" label="stop" hint="Texts at which the answer ends, one on each line">
         {(p) => <Area name="stop" rows={2} {...p} />}
       </Field>
-      <Text name="seed" label="seed" hint="The same seed gives the same answer" placeholder="another each time" />
+      <Text
+        name="seed"
+        label="seed"
+        hint="The same question with the same seed gets the same answer"
+        placeholder="a new one each time"
+      />
       <Adapters />
       <label class="check">
         <input
@@ -122,7 +120,7 @@ export function Settings() {
           checked={c.params.logprobs !== false}
           onChange={(e) => set('logprobs', e.target.checked ? undefined : false)}
         />{' '}
-        Keep the probabilities of tokens
+        Store how likely each token was
       </label>
       <Samplers />
       <p class="row sticky">
@@ -134,6 +132,29 @@ export function Settings() {
   );
 }
 
+// Models is a choice if the server has several, or not the one that a chat is set to.
+function Models({ value, change }) {
+  if (models.value.length < 2 && isServed(value)) return null;
+  const [first, ...others] = models.value;
+  return (
+    <Field name="model" label="Model" hint="Which of the server’s models answers in this chat">
+      {(p) => (
+        <select value={value === first ? '' : value} onChange={change} {...p}>
+          <option value="">{first} (default)</option>
+          {others.map((m) => (
+            <option key={m}>{m}</option>
+          ))}
+          {!isServed(value) && (
+            <option key="gone" value={value} disabled>
+              {value} (not on this server)
+            </option>
+          )}
+        </select>
+      )}
+    </Field>
+  );
+}
+
 function Samplers() {
   const known = props.value?.default_generation_settings.params ?? {};
   const listed = new Set(['seed', 'lora', ...groups.flatMap(([, fields]) => Object.keys(fields))]);
@@ -142,7 +163,7 @@ function Samplers() {
       .filter((n) => !listed.has(n))
       .map((n) => [n, '']),
   );
-  return [...groups, ['More', more]].map(([title, fields]) => {
+  return [...groups, ['Others', more]].map(([title, fields]) => {
     const names = Object.keys(fields).filter((n) => n in known);
     if (!names.length) return null;
     return (
@@ -204,36 +225,58 @@ function Text({ name, label, hint, placeholder }) {
   );
 }
 
-// Adapters have a scale each; those that are left empty have the server's.
+// Adapters are switched on and off, and have a scale each. The server's own is what nobody has changed.
 function Adapters() {
   const list = adapters.value,
     own = chat.value.params.lora ?? {};
   if (!list.length) return null;
-  const change = (id, text) => {
-    const next = { ...own, [id]: text.trim() };
-    if (!next[id]) delete next[id];
-    set('lora', Object.keys(next).length ? next : undefined);
+  const change = (path, text) => {
+    const { [path]: _, ...rest } = own;
+    if (text !== '') rest[path] = text;
+    set('lora', Object.keys(rest).length ? rest : undefined);
   };
+  const gone = Object.keys(own).filter((path) => !list.some((a) => a.path === path));
   return (
     <fieldset>
-      <legend>Adapters</legend>
+      <legend>LoRA adapters</legend>
       {list.map((a) => (
-        <div class="field" key={a.id}>
-          <label for={'lora-' + a.id}>{a.name ?? a.path ?? `adapter ${a.id}`}</label>
-          <input
-            id={'lora-' + a.id}
-            inputmode="decimal"
-            placeholder={String(a.scale)}
-            value={own[a.id] ?? ''}
-            onInput={(e) => change(a.id, e.target.value)}
-            aria-describedby="f-lora-bad"
-          />
-        </div>
+        <Adapter key={a.id} adapter={a} own={own[a.path]} change={(text) => change(a.path, text)} />
       ))}
-      <p class="quiet">The scale of each; 0: off</p>
+      <p class="quiet" id="f-lora-hint">
+        How strongly each changes the model; 0: not at all
+      </p>
+      {gone.length > 0 && <p class="quiet">Not on this server, and left out: {gone.map(baseName).join(', ')}</p>}
       <p class="bad" role="alert" id="f-lora-bad">
         {wrong.value.lora}
       </p>
     </fieldset>
+  );
+}
+
+const baseName = (path) => path.split(/[\\/]/).at(-1);
+
+function Adapter({ adapter, own, change }) {
+  const { id, path, scale } = adapter,
+    on = own === undefined ? scale !== 0 : Number(own) !== 0;
+  const flip = () => {
+    if (on) change(scale === 0 ? '' : '0');
+    else change(scale === 0 ? '1' : '');
+  };
+  const name = baseName(path);
+  return (
+    <div class={own === undefined ? 'field adapter' : 'field adapter changed'}>
+      <label class="check">
+        <input type="checkbox" checked={on} onChange={flip} /> {name}
+      </label>
+      <input
+        id={'lora-' + id}
+        aria-label={`Scale of ${name}`}
+        inputmode="decimal"
+        placeholder={String(scale)}
+        value={own ?? ''}
+        onInput={(e) => change(e.target.value.trim())}
+        aria-describedby="f-lora-hint f-lora-bad"
+      />
+    </div>
   );
 }

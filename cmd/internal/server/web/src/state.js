@@ -1,12 +1,17 @@
 // What the page shows: signals, and what changes them.
 import { batch, effect, signal } from '@preact/signals';
 import * as api from './api.js';
+import { blankOf, hasDraft, keepBlank } from './drafts.js';
 import { imported } from './imported.js';
+import * as keep from './keep.js';
 import * as store from './store.js';
+import * as tabs from './tabs.js';
 import * as tree from './tree.js';
+import { isEmpty } from './tree.js';
 
 export const heads = signal([]);
-export const chat = signal(tree.newChat());
+let blank = blankOf(tree.newID) ?? tree.newChat(); // the conversation that has no message yet, if there is one
+export const chat = signal(blank);
 export const view = signal('chat');
 export const live = signal(new Map()); // what answers that are being written have come to, by message
 export const notices = signal([]);
@@ -17,9 +22,8 @@ export const wrong = signal({}); // what the server says of fields, by name
 export const panel = signal(''); // what is open beside the chat: '', 'list' or 'settings'
 export const spoken = signal(''); // for screen readers
 
-const channel = globalThis.BroadcastChannel ? new BroadcastChannel('mptgo') : null;
-const open = new Map(); // conversations that were shown since the page was loaded, by id
-const deleted = new Set();
+export const open = new Map(); // conversations that were shown since the page was loaded, by id
+keepBlank(blank);
 
 // notice shows a sentence until it is closed, or for a while.
 export function notice(text, more) {
@@ -29,49 +33,45 @@ export function notice(text, more) {
 }
 export const close = (n) => (notices.value = notices.value.filter((x) => x.id !== n.id));
 
-const failed = (e) => notice(store.inWords(e), { bad: true });
+const failed = (e) => notice(store.inWords(e), { bad: true, about: 'storage' });
 
-// changed tells that a conversation, or a message of it, has changed, and writes it down.
-export function changed(c, node, soon) {
-  if (deleted.has(c.id)) return;
-  if (node) node.rev++;
+// put has a conversation be in this state.
+export function put(c) {
   const next = { ...c };
   open.set(c.id, next);
-  if (c.id === chat.value.id) {
-    chat.value = next;
-    if (view.value === 'chat' && location.hash !== address(next)) history.replaceState(null, '', address(next));
-  }
-  later(c.id, soon ? 2000 : 0);
+  if (c.id === chat.value.id) chat.value = next;
+  return next;
 }
 
-const timers = new Map();
-function later(id, wait) {
-  if (wait && timers.has(id)) return;
-  clearTimeout(timers.get(id));
-  timers.set(
-    id,
-    setTimeout(() => write(id), wait),
-  );
+// changed tells that somebody has changed a conversation, or a message of it, and writes it down.
+export function changed(c, node) {
+  if (keep.deleted.has(c.id)) keep.restore(c.id); // whoever goes on with it wants it
+  advanced(c, node);
 }
+
+// advanced tells that an answer has come to an end, or that a conversation has changed.
+export function advanced(c, node) {
+  drawn(c, node);
+  keep.later(c.id);
+}
+
+// drawn has the page show what has changed.
+export function drawn(c, node) {
+  if (node) node.rev++;
+  const next = put(c);
+  if (isEmpty(next)) return keepBlank((blank = next));
+  if (blank?.id === c.id) keepBlank((blank = null));
+  if (c.id === chat.value.id && view.value === 'chat' && isNew(location.hash))
+    history.replaceState(null, '', address(next));
+}
+
+const isNew = (hash) => ['', '#', '#/'].includes(hash);
 
 // fresh returns the state of a conversation that is worked with.
 export const fresh = (id) => (chat.value.id === id ? chat.value : open.get(id));
 
-async function write(id) {
-  timers.delete(id);
-  const c = fresh(id);
-  if (!c || isEmpty(c) || deleted.has(id)) return;
-  remember(c);
-  try {
-    await store.save(c);
-    channel?.postMessage(id);
-  } catch (e) {
-    failed(e);
-  }
-}
-
-// remember has a conversation in the list, whether it could be written or not.
-function remember(c) {
+// remember has a conversation in the list.
+export function remember(c) {
   const head = { id: c.id, title: tree.titleOf(c), updated: c.updated };
   heads.value = [head, ...heads.value.filter((h) => h.id !== c.id)].sort((a, b) => b.updated - a.updated);
 }
@@ -85,23 +85,6 @@ export function closePanel() {
 // touch has a conversation come first in the list.
 export const touch = (c) => (c.updated = Date.now());
 
-if (channel) {
-  channel.onmessage = async ({ data: id }) => {
-    try {
-      heads.value = await store.heads();
-      const c = fresh(id),
-        other = c && (await store.load(id));
-      if (!other) return;
-      tree.merge(c, other);
-      if (chat.value.id === id) chat.value = { ...c };
-    } catch {
-      /* said where it is written */
-    }
-  };
-}
-
-const isEmpty = (c) => Object.keys(c.nodes).length === 0;
-
 // address is where a conversation is found again; one without messages is kept nowhere.
 export const address = (c) => (isEmpty(c) ? '#/' : '#/chat/' + c.id);
 
@@ -111,10 +94,13 @@ export function go(hash) {
   else location.hash = hash;
 }
 
+let turn = 0; // of going somewhere: who goes twice arrives at the second place
+
 export async function route() {
-  const [, where, id] = location.hash.split('/');
+  const [, where, id] = location.hash.split('/'),
+    own = ++turn;
   view.value = where === 'server' ? 'server' : 'chat';
-  if (!where && !isEmpty(chat.value)) return show(tree.newChat(chat.value));
+  if (!where && !isEmpty(chat.value)) return show(next());
   if (where !== 'chat' || !id) return;
   if (id === chat.value.id) return makeRoom();
   let c = open.get(id);
@@ -124,9 +110,11 @@ export async function route() {
     } catch (e) {
       failed(e);
     }
+    if (own !== turn) return;
+    c = open.get(id) ?? c;
   }
   if (!c) {
-    notice('This chat is not in this browser: it was deleted, or belongs to another.', { bad: true });
+    notice('This chat is not in this browser: it was deleted, or was written in another browser.', { bad: true });
     return begin();
   }
   show(c);
@@ -138,53 +126,76 @@ function makeRoom() {
 }
 
 function show(c) {
+  turn++;
   batch(() => {
     open.set(c.id, c);
     chat.value = c;
     wrong.value = {};
     makeRoom();
   });
+  tabs.look();
 }
 
-// begin begins a conversation with the settings of the current one.
-export function begin() {
-  const c = tree.newChat(chat.value);
-  show(c);
+// next returns the conversation that is not sent yet if somebody has begun it, or a new one with
+// the settings of the current one.
+function next() {
+  if (isEmpty(chat.value)) return chat.value;
+  if (blank && (hasDraft(blank.id) || Object.keys(blank.stamps).length)) return blank;
+  keepBlank((blank = served(tree.newChat(chat.value))));
+  return blank;
+}
+
+// isServed reports whether the server has a model, or may have it as far as is known.
+export const isServed = (model) => !model || !models.value.length || models.value.includes(model);
+
+function served(c) {
+  return isServed(c.model) ? c : { ...c, model: '' };
+}
+
+// begin begins a conversation. The focus goes to where its message is written, or stays.
+export function begin(stay) {
+  show(next());
   view.value = 'chat';
   if (location.hash !== '#/') history.pushState(null, '', '#/');
-  queueMicrotask(() => document.getElementById('draft')?.focus());
+  if (stay !== true) focusDraft();
 }
 
-// remove deletes a conversation, of which nothing is being written.
+export const focusDraft = () => setTimeout(() => document.getElementById('draft')?.focus());
+
+// remove deletes a conversation, of which nothing is being written. What could not be stored of
+// it is kept until it can no longer be taken back.
 export async function remove(id) {
   let c = fresh(id);
-  deleted.add(id);
+  keep.deleted.add(id);
   try {
     const old = await store.load(id);
     if (c && old) tree.merge(c, old);
     c ??= old;
     await store.remove(id);
+    tabs.tell({ gone: id });
   } catch (e) {
     failed(e);
   }
+  keep.forget(id);
   heads.value = heads.value.filter((h) => h.id !== id);
   open.delete(id);
-  if (chat.value.id === id) begin();
+  if (chat.value.id === id) begin(true);
+  keep.retry(); // there may be room now
   const undo = async () => {
-    deleted.delete(id);
     open.set(id, c);
-    remember(c);
-    await store.put([c]).catch(failed);
+    await keep.restore(id);
     go('#/chat/' + id);
   };
-  if (c) notice(`“${tree.titleOf(c)}” is deleted.`, { seconds: 15, action: 'Undo', act: undo });
+  if (c) notice(`“${tree.titleOf(c)}” is deleted.`, { seconds: 15, about: id, action: 'Undo', act: undo });
 }
 
 export async function rename(id, title) {
   try {
     const c = fresh(id) ?? (await store.load(id));
     if (!c) return;
+    if (c.title === title.trim()) return;
     c.title = title.trim();
+    tree.stamped(c, 'title');
     changed(c);
   } catch (e) {
     failed(e);
@@ -201,7 +212,10 @@ async function everything() {
   }
   for (const c of [...open.values(), chat.value]) {
     if (isEmpty(c)) continue;
-    list = [...list.filter((x) => x.id !== c.id), c];
+    const all = { ...c, nodes: { ...c.nodes } },
+      old = list.find((x) => x.id === c.id);
+    if (old) tree.merge(all, old);
+    list = [...list.filter((x) => x !== old), all];
   }
   return list;
 }
@@ -234,40 +248,61 @@ export async function importChats(file, halt) {
   try {
     for (const c of list) {
       await halt(c.id);
-      for (const old of [fresh(c.id), await store.load(c.id)]) {
-        if (!old) continue;
-        tree.merge(c, old);
-        if (old.updated > c.updated) Object.assign(c, old, { nodes: c.nodes }); // names and settings of the later state
-      }
+      for (const old of [fresh(c.id), await store.load(c.id)]) if (old) takeIn(c, old);
     }
     await store.put(list);
   } catch (e) {
     return failed(e);
   }
   for (const c of list) {
-    deleted.delete(c.id);
+    keep.deleted.delete(c.id);
     open.delete(c.id);
     remember(c);
+    tabs.tell({ chat: c.id });
   }
   const shown = list.find((c) => c.id === chat.value.id);
   if (shown) show(shown);
   notice(list.length === 1 ? 'One chat is imported.' : `${list.length} chats are imported.`, { seconds: 10 });
 }
 
-// ask learns about the server: what is not there is not shown.
+// takeIn adds what is there to an imported chat. Names and settings are those of the later state.
+function takeIn(c, old) {
+  const [later, earlier] = old.updated > c.updated ? [old, c] : [c, old];
+  const both = { ...later, nodes: { ...later.nodes } };
+  tree.merge(both, earlier);
+  Object.assign(c, both);
+}
+
+let asking = null; // the time at which the server is asked again
+let asked = 0; // when it answered last
+let denied = false; // whether it wants another key
+let pause = 1000; // milliseconds until it is asked again
+
+// ask learns about the server: what is not there is not shown. It asks until the server answers.
 export async function ask() {
+  clearTimeout(asking);
+  denied = false;
   try {
     const [p, m] = await Promise.all([api.json('props'), api.json('v1/models')]);
     props.value = p;
     models.value = m.data.map((x) => x.id);
+    asked = performance.now();
+    pause = 1000;
   } catch (e) {
-    if (e.again) setTimeout(ask, 1000 * Math.max(1, e.retry));
+    denied = e.status === 401;
+    if (denied) return; // the key prompt asks again
+    asking = setTimeout(ask, Math.max(pause, 1000 * (e.retry || 0)));
+    pause = Math.min(30000, 2 * pause);
     return;
   }
-  // Only a server whose settings name adapters has a list of them.
-  const some = props.value.default_generation_settings.params.lora?.length > 0;
-  const known = some ? await api.json('lora-adapters').catch(() => []) : [];
-  adapters.value = Array.isArray(known) ? known : [];
+  if (isEmpty(chat.value) && !isServed(chat.value.model)) put(served(chat.value));
+  const known = await api.json('lora-adapters').catch(() => []); // servers may have no such list
+  adapters.value = Array.isArray(known) ? known.filter((a) => typeof a?.path === 'string') : [];
+}
+
+// askAgain asks who comes back to the page: the server may be another by now.
+function askAgain() {
+  if (!document.hidden && !denied && (!asked || performance.now() - asked > 5000)) ask();
 }
 
 // While the server is gone it is asked every two seconds whether it is back.
@@ -286,9 +321,12 @@ effect(() => {
   return () => clearInterval(timer);
 });
 
-export async function start() {
+// start shows what the address names. What is being written in a chat is stopped by `halt`.
+export async function start(halt) {
+  keep.begin(halt);
   addEventListener('hashchange', route);
-  addEventListener('pagehide', () => [...timers.keys()].forEach(write));
+  addEventListener('focus', askAgain);
+  document.addEventListener('visibilitychange', askAgain);
   ask();
   try {
     heads.value = await store.heads();

@@ -14,30 +14,45 @@ const grade = (p) => {
   return i < 0 ? 4 : i;
 };
 
-const visible = (text) =>
-  text === '' ? 'no text' : text.replace(/\n/g, '↵').replace(/ /g, '␣').replace(/\t/g, '⇥');
+const visible = (text) => (text === '' ? 'no text' : text.replace(/\n/g, '↵').replace(/ /g, '␣').replace(/\t/g, '⇥'));
 
 export function Tokens({ node }) {
   const [at, move] = useState(-1);
   const tokens = node.tokens.map((t, i) => ({ t, i })).filter(({ t }) => t[1] !== '' || t[4]?.length);
   const key = (e, i) => {
     const to = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: tokens.length - 1 }[e.key];
-    if (e.key === 'Escape' && at >= 0) {
+    const box = e.currentTarget.closest('.tokens');
+    if (e.key === 'Enter' || e.key === ' ') {
       e.preventDefault();
-      move(-1);
+      move(i);
+      setTimeout(() => box.querySelector('.others button:not(:disabled)')?.focus());
     }
     if (to === undefined || !tokens[to]) return;
     e.preventDefault();
     move(to);
-    e.currentTarget.closest('.tokens').querySelectorAll('.token > .word')[to].focus();
+    box.querySelectorAll('.token > .word')[to].focus();
+  };
+  const leave = (e) => {
+    if (e.key !== 'Escape' || at < 0 || e.defaultPrevented) return; // from an alternative back to its token
+    e.preventDefault();
+    const word = e.currentTarget.querySelectorAll('.token > .word')[at];
+    word.focus();
+    move(-1);
   };
   return (
     <div>
       <p class="quiet">
-        The stronger its colour, the less likely was a token. Point at one, or go there with the arrow keys; choose an
-        alternative, and the answer goes on from it.
+        A token is what the model writes in one step: a word, or a part of one. The stronger its colour, the less likely
+        it was. Point at a token, or press the arrow keys and Enter, to see what else might have come; choose one of
+        these, and the answer is written anew from there.
       </p>
-      <div class="tokens" role="group" aria-label="Tokens of the answer" onMouseLeave={() => move(-1)}>
+      <div
+        class="tokens"
+        role="group"
+        aria-label="Tokens of the answer"
+        onMouseLeave={() => move(-1)}
+        onKeyDown={leave}
+      >
         {node.text.slice(0, node.bare ?? 0)}
         {tokens.map(({ t, i: index }, i) => (
           <span class="token" key={i} onMouseEnter={() => move(i)}>
@@ -46,6 +61,7 @@ export function Tokens({ node }) {
               class={'word p' + grade(t[2])}
               tabIndex={i === Math.max(at, 0) ? 0 : -1}
               onFocus={() => move(i)}
+              onClick={() => move(i)}
               onKeyDown={(e) => key(e, i)}
               aria-expanded={at === i}
               aria-label={`${visible(t[1])}, ${percent(t[2])}`}
@@ -61,12 +77,19 @@ export function Tokens({ node }) {
   );
 }
 
+// inside moves a list to where all of it is seen.
+function inside(box) {
+  if (!box) return;
+  box.style.translate = '0';
+  const room = box.closest('.tokens').getBoundingClientRect(),
+    at = box.getBoundingClientRect();
+  box.style.translate = `${Math.max(room.left - at.left, Math.min(0, room.right - at.right))}px`;
+}
+
 function Others({ node, i, token }) {
   const others = token[3] ?? [];
-  const side = (box) =>
-    box?.classList.toggle('left', box.parentElement.offsetLeft > box.offsetParent?.closest('.tokens')?.clientWidth / 2);
   return (
-    <span class="others" role="group" aria-label={`Instead of ${visible(token[1])}`} ref={side}>
+    <span class="others" role="group" aria-label={`Instead of ${visible(token[1])}`} ref={inside}>
       {others.map((o) => (
         <button
           type="button"

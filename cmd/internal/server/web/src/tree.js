@@ -1,8 +1,10 @@
 // A conversation is a tree of messages: an edited question and an answer made again are
 // sisters of what was there. What is picked at each fork makes the path that is shown.
 //
-//   chat: { id, title, created, updated, system, params, model, pick: {parent: child}, nodes: {id: node} }
-//   node: { id, parent, role, text, rev, at, files?, tokens?, recipe?, finish?, usage?, error? }
+//   chat: { id, title, created, updated, system, params, model, stamps, pick: {parent: child}, nodes: {id: node} }
+//   node: { id, parent, role, text, rev, at, by?, files?, tokens?, recipe?, finish?, timings?, written?, error? }
+//
+// stamps says when a name or a setting was given last: {title, system, model, 'params.temp', ...}, in milliseconds.
 
 export const newID = () =>
   crypto.randomUUID?.() ??
@@ -18,10 +20,13 @@ export function newChat(like) {
     system: like?.system ?? '',
     params: { ...like?.params },
     model: like?.model ?? '',
+    stamps: {},
     pick: {},
     nodes: {},
   };
 }
+
+export const isEmpty = (c) => Object.keys(c.nodes).length === 0;
 
 // families are the messages behind each, in order; those behind '' begin a conversation.
 export function families(chat) {
@@ -63,13 +68,45 @@ export function add(chat, parent, role, text, more) {
   return node;
 }
 
-// merge takes over what another tab has written: messages are never changed into others, so
-// the later state of each is right.
-export function merge(chat, other) {
-  for (const [id, theirs] of Object.entries(other.nodes)) {
-    const ours = chat.nodes[id];
-    if (!ours || theirs.rev > ours.rev) chat.nodes[id] = theirs;
+// stamped notes that a name or a setting of a chat is changed now: title, system, model or params.NAME.
+export function stamped(chat, name) {
+  chat.stamps = { ...chat.stamps, [name]: Math.max(Date.now(), (chat.stamps?.[name] ?? 0) + 1) };
+}
+
+// merge takes over what another tab has written: of each message, name and setting the later state.
+// Messages that `mine` names are being written in this tab and stay as they are here.
+export function merge(chat, other, mine = () => false) {
+  for (const theirs of Object.values(other.nodes)) mergeMessage(chat, theirs, mine);
+  for (const [name, at] of Object.entries(other.stamps ?? {})) {
+    if (!(at > (chat.stamps?.[name] ?? 0))) continue;
+    chat.stamps = { ...chat.stamps, [name]: at };
+    copySetting(chat, other, name);
   }
+  chat.pick = { ...other.pick, ...chat.pick };
+  chat.updated = Math.max(chat.updated, other.updated);
+}
+
+function mergeMessage(chat, theirs, mine) {
+  const ours = chat.nodes[theirs.id];
+  if (!ours) return (chat.nodes[theirs.id] = theirs);
+  const later = theirs.rev > ours.rev || (theirs.rev === ours.rev && theirs.text > ours.text);
+  const [kept, other] = later && !mine(ours.id) ? [theirs, ours] : [ours, theirs];
+  chat.nodes[kept.id] = kept;
+  if (goesOn(kept, other) || goesOn(other, kept)) return;
+  // Two tabs have gone on with the same answer, each in its own way: both are kept.
+  const id = `${other.id.slice(0, 80)}.${(other.by ?? 'other').slice(0, 12)}`, // which an import takes
+    there = chat.nodes[id];
+  if (!there || (there !== other && there.rev < other.rev)) chat.nodes[id] = { ...other, id };
+}
+
+// goesOn reports whether a text begins with another. A character that was cut there may be whole now.
+const goesOn = (a, b) => a.text.startsWith(b.text.replace(/\ufffd+$/, ''));
+
+function copySetting(chat, other, name) {
+  const [, param] = /^params\.(.*)$/.exec(name) ?? [];
+  if (!param) return (chat[name] = other[name]);
+  const { [param]: _, ...rest } = chat.params;
+  chat.params = Object.hasOwn(other.params, param) ? { ...rest, [param]: other.params[param] } : rest;
 }
 
 export function titleOf(chat) {

@@ -6,7 +6,20 @@ import { launch, Proxy, serve, Visitor } from './stage.mjs';
 const binary = process.argv[2],
   only = process.argv.slice(3);
 const suites = await Promise.all(
-  ['looks', 'chat', 'inside', 'hostile', 'costly', 'trouble', 'keeping'].map((n) => import(`./${n}.mjs`)),
+  [
+    'looks',
+    'chat',
+    'inside',
+    'hostile',
+    'costly',
+    'trouble',
+    'keeping',
+    'tabs',
+    'losing',
+    'drafts',
+    'focus',
+    'served',
+  ].map((n) => import(`./${n}.mjs`)),
 );
 
 const queue = suites

@@ -23,15 +23,10 @@ export const tests = {
     assert.ok(text.length > 20 && text.length >= early.length);
     assert.match(
       await v.answers().last().locator('.state').last().innerText(),
-      /\d+ tokens, [\d.,]+ a second · .*room for \d+ more .*· seed \d+/s,
+      /\d+ tokens, [\d.,]+ a second · .*[\d,]+ of 1,024 tokens left in this chat .*· seed \d+/s,
     );
     const sent = JSON.parse(proxy.seen.find((r) => r.path === '/v1/chat/completions').body);
     assert.deepEqual(sent.messages, [{ role: 'user', content: 'Tell me a story about a dog.' }]);
-    assert.deepEqual(
-      proxy.seen.filter((r) => r.path === '/lora-adapters'),
-      [],
-      'a list that is not there is asked for',
-    );
     assert.ok(
       sent.stream && sent.return_progress && sent.logprobs && sent.temperature === undefined && sent.seed === undefined,
     );
@@ -82,7 +77,7 @@ export const tests = {
     await v.last('Another answer').click();
     await v.page.waitForSelector('text=2 of 2');
     await v.done();
-    await v.page.getByLabel('The version before').click();
+    await v.page.getByLabel('Previous version').click();
     assert.equal(await v.said(), first);
     await v.ask('Go on.');
     await v.page.locator('.message.user').first().getByRole('button', { name: 'Edit' }).click();
@@ -91,7 +86,7 @@ export const tests = {
     await v.page.waitForFunction(() => document.querySelectorAll('.message').length === 2);
     await v.done();
     assert.equal(await v.page.locator('.said').innerText(), 'Tell me a story about a cat.');
-    await v.page.locator('.message.user').getByLabel('The version before').click();
+    await v.page.locator('.message.user').getByLabel('Previous version').click();
     await v.page.waitForFunction(() => document.querySelectorAll('.message').length === 4);
     assert.equal(await v.page.locator('.markdown').first().innerText(), first);
   },
@@ -113,7 +108,7 @@ export const tests = {
     const v = await come();
     await v.ask('Tell me a story about a bird.');
     const first = await v.said();
-    await v.last('Again, the same').click();
+    await v.last('Repeat exactly').click();
     await v.page.waitForSelector('.state.good');
     assert.equal(await v.said(), first);
     proxy.pause = 40;
@@ -124,10 +119,10 @@ export const tests = {
     await v.page.keyboard.press('Escape');
     await v.done();
     proxy.pause = 0;
-    await v.last('Again, the same').click();
+    await v.last('Repeat exactly').click();
     await v.page.waitForSelector('.state.good');
     proxy.fault = (await import('./stage.mjs')).says('Something else.');
-    await v.last('Again, the same').click();
+    await v.last('Repeat exactly').click();
     await v.page.waitForSelector('.state.bad');
   },
 
@@ -142,12 +137,12 @@ export const tests = {
     await v.ask('Tell me a story about a dog.');
     proxy.fault = null;
     await v.ask('And then?');
-    await v.last('Again, the same').click();
+    await v.last('Repeat exactly').click();
     await v.page.waitForSelector('.state.good');
     await v.button('Continue', v.page.locator('.failure')).click();
     await v.page.waitForFunction(() => !document.querySelector('.failure'));
     await v.done();
-    await v.last('Again, the same').click();
+    await v.last('Repeat exactly').click();
     await v.page.waitForSelector('text=3 of 3');
     await v.done();
     assert.equal(await v.answers().last().locator('.state.bad, .state.good').count(), 0);
@@ -176,7 +171,7 @@ export const tests = {
       { temp: 0, max_tokens: 6, samplers: 'top_k;temperature', logit_bias: { 5: -1 }, stop: ['one', 'two'] },
     );
     assert.equal(messages[0].content, 'You tell stories.');
-    assert.match(await v.answers().last().innerText(), /cut at the limit/);
+    assert.match(await v.answers().last().innerText(), /ended at the limit/);
     await v.page.getByRole('button', { name: /Reset to the server/ }).click();
     await v.ask('Hello again');
     assert.equal(sent().temp, undefined);
@@ -185,19 +180,12 @@ export const tests = {
   },
 
   async 'models, adapters and their scales'({ come, proxy }) {
-    const props = await (await fetch(proxy.url + '/props')).json();
-    props.default_generation_settings.params.lora = [
-      { id: 0, scale: 1 },
-      { id: 1, scale: 0 },
-    ];
     proxy.fault = (req, res) => {
       const body =
-        req.url === '/props'
-          ? props
-          : req.url === '/lora-adapters'
+        req.url === '/lora-adapters'
           ? [
-              { id: 0, path: 'tales.gguf', scale: 1 },
-              { id: 1, path: 'jokes.gguf', scale: 0 },
+              { id: 0, path: '/models/tales.gguf', scale: 1 },
+              { id: 1, path: '/models/jokes.gguf', scale: 0 },
             ]
           : req.url === '/v1/models'
             ? { data: [{ id: 'mpt-stories' }, { id: 'other' }] }
@@ -207,7 +195,26 @@ export const tests = {
     };
     const v = await come();
     await v.settings();
-    await v.page.getByLabel('jokes.gguf').fill('0.5');
+    const on = (name) => v.page.getByRole('checkbox', { name });
+    const sends = async (want) => {
+      await v.ask('Hello');
+      const { lora } = JSON.parse(proxy.seen.findLast((r) => r.path === '/v1/chat/completions').body);
+      assert.deepEqual(
+        lora?.map((a) => a.scale),
+        want,
+      );
+    };
+    assert.equal(await on('tales.gguf').isChecked(), true);
+    assert.equal(await on('jokes.gguf').isChecked(), false);
+    await sends(undefined); // as the server has it
+    await on('tales.gguf').uncheck();
+    await on('jokes.gguf').check();
+    await sends([0, 1]);
+    await on('tales.gguf').check();
+    await v.page.getByLabel('Scale of jokes.gguf').fill('much');
+    await v.ask('Hello');
+    assert.match(await v.page.locator('#f-lora-bad').innerText(), /“much” is not a number/);
+    await v.page.getByLabel('Scale of jokes.gguf').fill('0.5');
     await v.page.getByLabel('Model', { exact: true }).selectOption('other');
     await v.ask('Hello');
     const sent = JSON.parse(proxy.seen.findLast((r) => r.path === '/v1/chat/completions').body);
@@ -224,9 +231,7 @@ export const tests = {
     const v = await come();
     await v.settings();
     const schema = v.page.getByLabel('JSON schema');
-    await schema.fill(
-      '{"type":"object","properties":{"animal":{"enum":["cat","dog"]}},"required":["animal"]}',
-    );
+    await schema.fill('{"type":"object","properties":{"animal":{"enum":["cat","dog"]}},"required":["animal"]}');
     await v.ask('Which animal?');
     assert.ok(['cat', 'dog'].includes(JSON.parse(await v.said()).animal));
     await schema.fill('{"not":{"type":"string"}}');
@@ -236,7 +241,7 @@ export const tests = {
     await schema.fill('{"type":');
     await v.last('Try again').click();
     await v.done();
-    assert.match(await v.page.locator('#f-schema-bad').innerText(), /no JSON/);
+    assert.match(await v.page.locator('#f-schema-bad').innerText(), /not valid JSON/);
     await schema.fill('');
     assert.equal(await v.page.locator('#f-schema-bad').innerText(), '');
     await v.last('Try again').click();
@@ -282,10 +287,11 @@ export const tests = {
   async 'a long draft is measured'({ come, proxy }) {
     const v = await come();
     await v.draft.fill('word '.repeat(100));
-    await v.page.waitForSelector('text=/^\\d+ tokens, room for 1,024/');
+    await v.page.waitForSelector('text=/^\\d+ of 1,024 tokens with this message, [\\d]+ left for the answer/');
     await v.draft.fill('word '.repeat(1500));
-    await v.page.waitForSelector('text=/too long, there is room for 1,024/');
-    assert.equal(JSON.parse(proxy.seen.findLast((r) => r.path === '/tokenize').body).parse_special, false);
+    await v.page.waitForSelector(
+      'text=/Too long: with this message the chat has [\\d,]+ tokens, and the model can read 1,024/',
+    );
   },
 
   async 'keys: Ctrl+K, Ctrl+Shift+O, Shift+Enter; a draft outlives a reload'({ come }) {
@@ -305,7 +311,7 @@ export const tests = {
     await v.page.keyboard.type('whale');
     await v.page.waitForSelector('text=1 found', { state: 'attached' });
     await v.page.keyboard.type('zzz');
-    await v.page.waitForSelector('text=No chat has that.');
+    await v.page.waitForSelector('text=No chat has this text.');
   },
 
   async 'screen readers hear sentences, and the end'({ come, proxy }) {

@@ -30,10 +30,13 @@ export const tests = {
       proxy.fault = says(text, {}, 4000);
       const name = text.slice(0, 30);
       await v.ask('x');
-      await v.page.waitForFunction((w) => [...document.querySelectorAll('.markdown')].at(-1)?.textContent.includes(w), words);
+      await v.page.waitForFunction(
+        (w) => [...document.querySelectorAll('.markdown')].at(-1)?.textContent.includes(w),
+        words,
+      );
       const n = await v.answers().last().locator('.markdown').locator(parts).count();
       assert.ok(n <= most, `${name}: ${n} of ${parts}`);
-      assert.equal(await v.last('Copy').count() > 0, true, name);
+      assert.equal((await v.last('Copy').count()) > 0, true, name);
       await v.page.keyboard.press('Control+Shift+O');
     }
     for (const [text, , , words] of costly.slice(0, 3)) {
@@ -84,11 +87,14 @@ export const tests = {
 
   async 'a draft that cannot be shown can be thrown away'({ come }) {
     const v = await come();
-    await v.page.evaluate(() => sessionStorage.setItem('mptgo.draft.new', '{"text":"lost","files":[{}]}'));
+    await v.page.evaluate(() => {
+      const { id } = JSON.parse(sessionStorage.getItem('mptgo.new'));
+      sessionStorage.setItem('mptgo.draft.' + id, '{"text":"lost","files":[{}]}');
+    });
     await v.page.reload();
     await v.page.waitForSelector('text=/This draft cannot be shown/');
     assert.match(await v.page.locator('.composer').innerText(), /lost/);
-    await v.button('Throw it away').click();
+    await v.button('Discard it').click();
     await v.ask('Hello');
   },
 

@@ -30,14 +30,15 @@ export const tests = {
     assert.equal(sent().continue_tokens.length, 4);
     assert.equal(sent().messages.length, 1);
     const branched = await v.said();
-    await v.last('Again, the same').click(); // an answer that was branched, too
+    await v.last('Repeat exactly').click(); // an answer that was branched, too
     await v.page.waitForSelector('.state.good');
     assert.equal(await v.said(), branched);
   },
 
   async 'an alternative that is a part of a character becomes whole'({ come, proxy }) {
     const token = (id, text, bytes, others = []) => ({ id, token: text, bytes, logprob: -1, top_logprobs: others });
-    const part = token(3, '\ufffd', [0xc3]), coder = new TextEncoder();
+    const part = token(3, '\ufffd', [0xc3]),
+      coder = new TextEncoder();
     const bytes = (s) => [...coder.encode(s)];
     const first = [token(1, 'caf', bytes('caf')), token(2, 'e', bytes('e'), [token(2, 'e', bytes('e')), part])];
     proxy.fault = (req, res, body) => {
@@ -78,7 +79,7 @@ export const tests = {
   async 'without probabilities nothing is asked for and nothing shown'({ come, proxy }) {
     const v = await come();
     await v.settings();
-    await v.page.getByLabel('Keep the probabilities of tokens').uncheck();
+    await v.page.getByLabel('Store how likely each token was').uncheck();
     await v.ask('Hello');
     const sent = JSON.parse(proxy.seen.findLast((r) => r.path === '/v1/chat/completions').body);
     assert.ok(!sent.logprobs && sent.top_logprobs === undefined);
@@ -96,15 +97,15 @@ export const tests = {
     assert.equal(await v.page.locator('.charts svg').count(), 6);
     assert.match(
       await v.page.locator('.charts svg').first().getAttribute('aria-label'),
-      /^Written: now [\d.,]+, at most/,
+      /^Writing: now [\d.,]+, at most/,
     );
-    assert.match(await v.page.locator('.server table').innerText(), /of 8 are free/);
+    assert.match(await v.page.locator('.server table').innerText(), /of 8 places are free/);
     proxy.fault = (req, res) => {
       if (req.url !== '/metrics') return false;
       res.writeHead(501, { 'Content-Type': 'application/json' }).end('{"error":{"message":"off"}}');
       return true;
     };
-    await v.page.waitForSelector('text=/metrics: It is switched off');
+    await v.page.waitForSelector('text=/metrics: The server was started without it');
     await v.button('Chat').click();
     await eventually('the answer is there', async () => (await v.answers().count()) === 2);
   },

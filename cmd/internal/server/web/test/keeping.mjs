@@ -85,6 +85,8 @@ export const tests = {
         [(c) => (c.id = 'a/b'), /its id has other characters/],
         [(c, x) => x.chats.push(c), /chat 2 is damaged: an earlier one has its id/],
         [(c) => (c.params = []), /“params”/],
+        [(c) => (c.stamps = { nodes: 1 }), /“stamps”/],
+        [(c) => (c.stamps = { title: 'now' }), /“stamps”/],
         [(c) => (c.params = { stop: 5 }), /“params”/],
         [(c) => (c.pick = { '': {} }), /“pick”/],
         [(c) => (answer(c).timings = {}), /the timings/],
@@ -120,7 +122,7 @@ export const tests = {
     await give(other, 'chats.json', JSON.stringify(file));
     await other.page.locator('.chats .open').click();
     await other.last('Another answer').waitFor();
-    assert.equal(await other.last('Again, the same').count(), 0);
+    assert.equal(await other.last('Repeat exactly').count(), 0);
   },
 
   async 'renames, deletes, takes it back, searches in texts'({ come }) {
@@ -150,9 +152,7 @@ export const tests = {
     const v = await come();
     const write = async () => {
       proxy.pause = 100;
-      await v.draft.fill('Tell me about a fox.');
-      await v.draft.press('Enter');
-      await v.page.waitForFunction(() => /^[3-9] tokens/.test(document.querySelector('.writing')?.innerText ?? ''));
+      await v.start('Tell me about a fox.');
     };
     for (const where of ['shown', 'behind']) {
       await write();

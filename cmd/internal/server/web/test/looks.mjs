@@ -96,7 +96,7 @@ const look =
       await accessible(v, at + ': list');
       await shot(v, 'list-' + at);
       await v.page.locator('.chats .open').click(); // the chat that is shown anyway
-    await v.page.waitForSelector('.list', { state: 'hidden' });
+      await v.page.waitForSelector('.list', { state: 'hidden' });
     }
     const others = busy(proxy.target);
     await v.button('Server').click();
@@ -140,7 +140,7 @@ export const tests = {
       'Edit',
       'Copy',
       'Another answer',
-      'Again, the same',
+      'Repeat exactly',
       'Tokens',
       'Your message',
     ]) {

@@ -92,19 +92,21 @@ export class Proxy {
 }
 
 // says returns a fault that answers every chat with a text, so many characters at a time.
-export const says = (text, more, size = 40) => (req, res) => {
-  if (!req.url.endsWith('/v1/chat/completions')) return false;
-  res.writeHead(200, { 'Content-Type': 'text/event-stream' });
-  const chunk = (delta, end, rest) =>
-    res.write(
-      `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: end, logprobs: null }], ...rest })}\n\n`,
-    );
-  chunk({ role: 'assistant', content: '' }, null, { seed: 7 });
-  for (let i = 0; i < text.length; i += size) chunk({ content: text.slice(i, i + size) }, null);
-  chunk({}, 'stop', more);
-  res.end('data: [DONE]\n\n');
-  return true;
-};
+export const says =
+  (text, more, size = 40) =>
+  (req, res) => {
+    if (!req.url.endsWith('/v1/chat/completions')) return false;
+    res.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    const chunk = (delta, end, rest) =>
+      res.write(
+        `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: end, logprobs: null }], ...rest })}\n\n`,
+      );
+    chunk({ role: 'assistant', content: '' }, null, { seed: 7 });
+    for (let i = 0; i < text.length; i += size) chunk({ content: text.slice(i, i + size) }, null);
+    chunk({}, 'stop', more);
+    res.end('data: [DONE]\n\n');
+    return true;
+  };
 
 // refuses returns a fault that answers a path with an error, `times` times.
 export const refuses =
@@ -140,12 +142,7 @@ export class Visitor {
     v.errors = [];
     v.context.on('request', (r) => v.requests.push(r.url()));
     v.page = await v.context.newPage();
-    v.page.on('pageerror', (e) => v.errors.push(e.stack));
-    v.page.on('dialog', (d) => {
-      v.errors.push('a dialog: ' + d.message());
-      d.dismiss();
-    });
-    v.page.setDefaultTimeout(30000);
+    v.watch();
     if (options.init) await v.context.addInitScript(options.init);
     await v.page.goto(url + '/');
     await v.page.waitForSelector('#draft');
@@ -192,7 +189,7 @@ export class Visitor {
       await this.button('Settings', this.page.locator('header')).click();
   }
 
-  // stored reads what the browser keeps, once it is written.
+  // stored reads what the browser keeps, with what is being written.
   stored() {
     return this.page.evaluate(
       () =>
@@ -200,14 +197,58 @@ export class Visitor {
           const open = indexedDB.open('mptgo');
           open.onerror = () => failed(open.error);
           open.onsuccess = () => {
-            const get = open.result.transaction('chats').objectStore('chats').getAll();
-            get.onsuccess = () => {
+            const t = open.result.transaction(['chats', 'parts']),
+              chats = t.objectStore('chats').getAll(),
+              parts = t.objectStore('parts').getAll();
+            t.oncomplete = () => {
               open.result.close();
-              done(get.result);
+              for (const { chat, id, node } of parts.result) {
+                const nodes = chats.result.find((c) => c.id === chat)?.nodes;
+                if (nodes && !(nodes[id]?.rev > node.rev)) nodes[id] = node;
+              }
+              done(chats.result);
             };
           };
         }),
     );
+  }
+
+  // another opens a second tab of the same browser at an address.
+  async another(url = this.page.url()) {
+    const other = Object.assign(Object.create(Visitor.prototype), { ...this, page: await this.context.newPage() });
+    other.watch();
+    await other.page.goto(url);
+    await other.page.waitForSelector('#draft');
+    return other;
+  }
+
+  watch() {
+    this.page.on('pageerror', (e) => this.errors.push(e.stack));
+    this.page.on('dialog', (d) => {
+      this.errors.push('a dialog: ' + d.message());
+      d.dismiss();
+    });
+    this.page.setDefaultTimeout(30000);
+  }
+
+  // start asks, and returns while the answer is being written.
+  async start(text, words = 3) {
+    await this.draft.fill(text);
+    await this.draft.press('Enter');
+    await this.writing(words);
+  }
+
+  // writing waits until so many tokens of an answer have come.
+  async writing(n) {
+    await this.page.waitForFunction((n) => parseInt(document.querySelector('.writing')?.innerText) >= n, n);
+  }
+
+  // focus is what the element with the focus is called.
+  focus() {
+    return this.page.evaluate(() => {
+      const e = document.activeElement;
+      return e === document.body ? 'nothing' : e.getAttribute('aria-label') || e.innerText || e.id;
+    });
   }
 
   leave() {

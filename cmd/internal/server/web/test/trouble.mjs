@@ -51,6 +51,7 @@ export const tests = {
     await v.draft.fill('Again');
     await v.draft.press('Enter');
     await v.page.waitForSelector('text=/loading its model. Trying again/');
+    await v.page.waitForTimeout(600); // a click at once would be the second one of a double click on Send
     await v.button('Stop').click();
     await v.done();
   },
@@ -101,7 +102,7 @@ export const tests = {
     const dialog = v.page.locator('dialog');
     const ask = async (key, keep) => {
       await v.page.getByLabel('Key', { exact: true }).fill(key);
-      if (keep) await v.page.getByLabel('Keep it').check();
+      if (keep) await v.page.getByLabel('Remember it').check();
       await v.button('Use the key').click();
     };
     const kept = () => v.page.evaluate(() => localStorage.getItem('mptgo.key'));
@@ -136,9 +137,9 @@ export const tests = {
     const field = (n) => v.page.getByLabel(n, { exact: true });
     for (const [name, value, words] of [
       ['top_p', '5', /top_p|range|from 0 to 1|1/],
-      ['temp', 'hot', /no number/],
+      ['temp', 'hot', /not a number/],
       ['seed', 'x', /whole number/],
-      ['logit_bias', '{', /no JSON/],
+      ['logit_bias', '{', /not valid JSON/],
       ['samplers', 'dice', /dice/],
     ]) {
       await field(name).fill(value);

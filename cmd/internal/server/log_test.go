@@ -56,7 +56,7 @@ func TestMaskTime(t *testing.T) {
 	_, h := start(t, serve.Options{})
 	count := func() string {
 		_, b, _ := send(t, "GET", h.URL+"/metrics", nil)
-		_, rest, _ := strings.Cut(string(b), "\nmpt_grammar_mask_seconds_count ")
+		_, rest, _ := strings.Cut(string(b), "\nmpt_grammar_mask_seconds_count{model_name=\"mpt-stories\"} ")
 		n, _, _ := strings.Cut(rest, "\n")
 		return n
 	}

@@ -159,6 +159,9 @@ func (f *serveFlags) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	if f.log == "json" {
+		cmd.SetErr(server.LogLines(c.Log))
+	}
 	c.Defaults, c.Fixed = params, f.sampling.FixedSeed(cmd.Flags())
 	l, err := f.listen()
 	if err != nil {

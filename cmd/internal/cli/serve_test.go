@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -67,6 +68,33 @@ func TestServeFeatures(t *testing.T) {
 	}
 	if err := end(); err != nil {
 		t.Error(err)
+	}
+}
+
+// With --log-format json every line is an object, also those beside the log.
+func TestServeLogLines(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var log lockedBuffer
+	root := Mpt()
+	root.SetArgs(cmdline.LongFlags(root, []string{"serve", "--port", "0", "-c", "64", "--log-format", "json", "--log-text"}))
+	root.SetErr(&log)
+	done := make(chan error, 1)
+	go func() { done <- root.ExecuteContext(ctx) }()
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(log.String(), "listening at"); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal(log.String())
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(log.String()) {
+		var v map[string]any
+		if err := json.Unmarshal([]byte(line), &v); err != nil || v["msg"] == "" {
+			t.Errorf("%v: %s", err, line)
+		}
 	}
 }
 

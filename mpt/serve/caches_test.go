@@ -74,8 +74,6 @@ func held(c *Caches) int64 {
 
 // TestSharedFolder: engines of one folder count its files once, and find their own alone.
 func TestSharedFolder(t *testing.T) {
-	alwaysFetch = true
-	t.Cleanup(func() { alwaysFetch = false })
 	paths := forgeAdapters(t)
 	dir := t.TempDir()
 	caches := NewCaches(0, dir, 1<<30)

@@ -238,6 +238,37 @@ func TestDraftsComeLast(t *testing.T) {
 	}
 }
 
+// What was evaluated ahead is gone once something else was begun, however that ends.
+func TestDraftsEndWithAPanic(t *testing.T) {
+	m := mini().open(t)
+	s, fresh := m.session(t), m.session(t)
+	ctx := context.Background()
+	if err := s.EvalWith(ctx, []int32{1}, EvalOptions{Draft: []int32{2}}); err != nil {
+		t.Fatal(err)
+	}
+	func() {
+		defer func() { recover() }()
+		s.EvalAll(ctx, []int32{9}, func(int, []float32) error { panic("visit") })
+	}()
+	if s.Len() != 1 {
+		t.Fatal(s.Tokens())
+	}
+	for _, x := range []struct {
+		s   *Session
+		ids []int32
+	}{{s, []int32{2}}, {fresh, []int32{1, 2}}} {
+		if err := x.s.Eval(ctx, x.ids); err != nil {
+			t.Fatal(err)
+		}
+		if err := x.s.Eval(ctx, []int32{3}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(s.Logits(), fresh.Logits()) {
+		t.Error("the keys of something else are there")
+	}
+}
+
 // What is chosen is learned from, guessed or not; a step that was interrupted is not believed.
 func TestStepCosts(t *testing.T) {
 	odds := []float64{0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1}

@@ -122,7 +122,9 @@ func specParams() map[string]sampling.Params {
 	change("xtc", func(p *sampling.Params) { p.XTCProbability, p.XTCThreshold = 0.5, 0.01 })
 	change("typical", func(p *sampling.Params) { p.Typical = 0.7 })
 	change("top_n_sigma", func(p *sampling.Params) { p.TopNSigma = 1 })
-	change("penalties", func(p *sampling.Params) { p.RepeatPenalty, p.FrequencyPenalty, p.PresencePenalty = 1.3, 0.2, 0.1 })
+	change("penalties", func(p *sampling.Params) {
+		p.RepeatPenalty, p.FrequencyPenalty, p.PresencePenalty = 1.3, 0.2, 0.1
+	})
 	change("hot", func(p *sampling.Params) { p.Temp, p.TopK, p.TopP, p.MinP = 3, 0, 1, 0 })
 	change("bias", func(p *sampling.Params) { p.LogitBias = []sampling.Bias{{ID: 65, Value: 3}, {ID: 66, Value: -3}} })
 	return all
@@ -321,7 +323,8 @@ func TestLookup(t *testing.T) {
 	text := []int32{1, 2, 3, 4, 5, 9, 8, 1, 2, 3}
 	l.follow(text[:9], text[9])
 	ids, odds := l.guess(nil, nil, 4)
-	if !slices.Equal(ids, []int32{4, 5, 9, 8}) || len(odds) != 4 || !slices.IsSortedFunc(odds, func(a, b float64) int { return int(1e6 * (b - a)) }) {
+	falling := slices.IsSortedFunc(odds, func(a, b float64) int { return int(1e6 * (b - a)) })
+	if !slices.Equal(ids, []int32{4, 5, 9, 8}) || len(odds) != 4 || !falling {
 		t.Error(ids, odds)
 	}
 	l = newLookup(nil)

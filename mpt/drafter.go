@@ -117,16 +117,17 @@ func NewDrafter(target, draft *Model, opt DrafterOptions) (*Drafter, error) {
 
 // sameVocabulary says which token is the first that two vocabularies differ in.
 func sameVocabulary(a, b *tokenizer.Tokenizer) error {
+	const advice = "a draft model needs the same vocabulary"
 	if a.Size() != b.Size() {
-		return fmt.Errorf("its vocabulary has %d tokens, the model's %d: a draft model needs the same vocabulary", b.Size(), a.Size())
+		return fmt.Errorf("its vocabulary has %d tokens, the model's %d: %s", b.Size(), a.Size(), advice)
 	}
 	for id := range int32(a.Size()) {
 		x, xt := a.Token(id)
 		if y, yt := b.Token(id); x != y || xt != yt {
-			return fmt.Errorf("its token %d is %q, the model's %q: a draft model needs the same vocabulary", id, y, x)
+			return fmt.Errorf("its token %d is %q, the model's %q: %s", id, y, x, advice)
 		}
 		if a.IsEOG(id) != b.IsEOG(id) {
-			return fmt.Errorf("token %d, %q, ends the text in only one of the two models: a draft model needs the same vocabulary", id, x)
+			return fmt.Errorf("token %d, %q, ends the text in only one of the two models: %s", id, x, advice)
 		}
 	}
 	return nil

@@ -31,7 +31,8 @@ func (x miniature) drafter(t *testing.T, m *Model, opt DrafterOptions, opts ...O
 // A draft model changes nothing but the time either, whether it agrees or not, and where it does
 // it guesses what is drawn, not what is likeliest.
 func TestDraftModelChangesNothing(t *testing.T) {
-	for name, draft := range map[string]miniature{"alike": mini(), "unlike": mini().set("mpt.attention.max_alibi_bias", float32(900))} {
+	unlike := mini().set("mpt.attention.max_alibi_bias", float32(900))
+	for name, draft := range map[string]miniature{"alike": mini(), "unlike": unlike} {
 		m := mini().open(t, BatchSize(32))
 		d := draft.drafter(t, m, DrafterOptions{}, CacheType(gguf.Q8_0), BatchSize(16))
 		r := rand.New(rand.NewPCG(7, 8))
@@ -49,7 +50,8 @@ func TestDraftModelChangesNothing(t *testing.T) {
 				}
 				want, _, _ := x.told(t, m, nil, nil)
 				for _, spec := range []Speculation{
-					{Always: true, NoLookup: true, Drafter: d}, {Always: true, Max: 3, Drafter: d}, {Drafter: d}, {Drafter: d, NoLookup: true},
+					{Always: true, NoLookup: true, Drafter: d}, {Always: true, Max: 3, Drafter: d},
+					{Drafter: d}, {Drafter: d, NoLookup: true},
 				} {
 					got, _, g := x.told(t, m, &spec, nil)
 					if got != want {
@@ -81,7 +83,8 @@ func TestDraftTogether(t *testing.T) {
 	got := make([]strings.Builder, 5)
 	for i := range want {
 		prompt := []int32{1, 2, 3, int32(i), 5, 6, 7, 8}
-		x := specCase{params: sampling.Params{Temp: 1, Seed: uint64(i)}, context: 90, prompt: prompt, opt: GenerateOptions{MaxTokens: 40, IgnoreEOS: true}}
+		x := specCase{params: sampling.Params{Temp: 1, Seed: uint64(i)}, context: 90, prompt: prompt}
+		x.opt = GenerateOptions{MaxTokens: 40, IgnoreEOS: true}
 		_, ids, _ := x.told(t, m, nil, nil)
 		want[i] = fmt.Sprint(ids)
 		s := m.session(t, ContextSize(90))
@@ -155,7 +158,8 @@ func TestDraftModelRefused(t *testing.T) {
 		}
 	}
 	s := m.session(t)
-	if _, err := NewDrafter(m, mini().open(t), DrafterOptions{}); err == nil || !strings.Contains(err.Error(), "before sessions") {
+	_, err := NewDrafter(m, mini().open(t), DrafterOptions{})
+	if err == nil || !strings.Contains(err.Error(), "before sessions") {
 		t.Error(err)
 	}
 	s.Close()
@@ -175,7 +179,7 @@ func TestDraftAccount(t *testing.T) {
 	if err != nil || got.CacheLimit != pages(5) || got.Weights != 2*mem.Weights+mem.Activations {
 		t.Error(got, err)
 	}
-	x := specCase{params: sampling.Params{}, context: 128, prompt: []int32{1, 2, 3}, opt: GenerateOptions{MaxTokens: 110, IgnoreEOS: true}}
+	x := specCase{context: 128, prompt: []int32{1, 2, 3}, opt: GenerateOptions{MaxTokens: 110, IgnoreEOS: true}}
 	want, _, _ := x.told(t, plain, nil, nil)
 	s, _, g := x.told(t, m, &Speculation{Drafter: d, Always: true, NoLookup: true}, nil)
 	if s != want || g.Why() != EndedLimit {

@@ -177,7 +177,7 @@ func (r *runner) fill() (sums func(*ggml.Matrix, int) ggml.Sums) {
 		if s.Err != nil || n == 0 || s.Session.sums != nil && len(r.parts) > 0 {
 			continue
 		}
-		s.Session.ahead.forget()
+		s.Session.ahead.forget() // at once: a Visit may panic, and what lies there will be overwritten
 		if s.Err = s.Session.prepare(n); s.Err != nil {
 			continue
 		}

@@ -122,7 +122,9 @@ func specParams() map[string]sampling.Params {
 	change("xtc", func(p *sampling.Params) { p.XTCProbability, p.XTCThreshold = 0.5, 0.01 })
 	change("typical", func(p *sampling.Params) { p.Typical = 0.7 })
 	change("top_n_sigma", func(p *sampling.Params) { p.TopNSigma = 1 })
-	change("penalties", func(p *sampling.Params) { p.RepeatPenalty, p.FrequencyPenalty, p.PresencePenalty = 1.3, 0.2, 0.1 })
+	change("penalties", func(p *sampling.Params) {
+		p.RepeatPenalty, p.FrequencyPenalty, p.PresencePenalty = 1.3, 0.2, 0.1
+	})
 	change("hot", func(p *sampling.Params) { p.Temp, p.TopK, p.TopP, p.MinP = 3, 0, 1, 0 })
 	change("bias", func(p *sampling.Params) { p.LogitBias = []sampling.Bias{{ID: 65, Value: 3}, {ID: 66, Value: -3}} })
 	return all
@@ -238,6 +240,37 @@ func TestDraftsComeLast(t *testing.T) {
 	}
 }
 
+// What was evaluated ahead is gone once something else was begun, however that ends.
+func TestDraftsEndWithAPanic(t *testing.T) {
+	m := mini().open(t)
+	s, fresh := m.session(t), m.session(t)
+	ctx := context.Background()
+	if err := s.EvalWith(ctx, []int32{1}, EvalOptions{Draft: []int32{2}}); err != nil {
+		t.Fatal(err)
+	}
+	func() {
+		defer func() { recover() }()
+		s.EvalAll(ctx, []int32{9}, func(int, []float32) error { panic("visit") })
+	}()
+	if s.Len() != 1 {
+		t.Fatal(s.Tokens())
+	}
+	for _, x := range []struct {
+		s   *Session
+		ids []int32
+	}{{s, []int32{2}}, {fresh, []int32{1, 2}}} {
+		if err := x.s.Eval(ctx, x.ids); err != nil {
+			t.Fatal(err)
+		}
+		if err := x.s.Eval(ctx, []int32{3}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(s.Logits(), fresh.Logits()) {
+		t.Error("the keys of something else are there")
+	}
+}
+
 // What is chosen is learned from, guessed or not; a step that was interrupted is not believed.
 func TestStepCosts(t *testing.T) {
 	odds := []float64{0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1}
@@ -290,7 +323,8 @@ func TestLookup(t *testing.T) {
 	text := []int32{1, 2, 3, 4, 5, 9, 8, 1, 2, 3}
 	l.follow(text[:9], text[9])
 	ids, odds := l.guess(nil, nil, 4)
-	if !slices.Equal(ids, []int32{4, 5, 9, 8}) || len(odds) != 4 || !slices.IsSortedFunc(odds, func(a, b float64) int { return int(1e6 * (b - a)) }) {
+	falling := slices.IsSortedFunc(odds, func(a, b float64) int { return int(1e6 * (b - a)) })
+	if !slices.Equal(ids, []int32{4, 5, 9, 8}) || len(odds) != 4 || !falling {
 		t.Error(ids, odds)
 	}
 	l = newLookup(nil)

@@ -73,8 +73,9 @@ var may = map[string]string{
 	"cmd/mpt-quantize":         "cmd/internal/cli",
 	"cmd/internal/server":      "mpt mpt/chat mpt/grammar mpt/serve mpt/talk mpt/tokenizer sampling",
 	"cmd/internal/batch":       "cmd/internal/server internal/newfile mpt/serve",
+	"cmd/internal/batch/queue": "cmd/internal/batch",
 	"cmd/internal/line":        "",
-	"cmd/internal/cli":         "bench cmd/internal/batch cmd/internal/line cmd/internal/server ggml gguf internal/newfile mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/eval mpt/grammar mpt/hub mpt/lora mpt/measure mpt/serve mpt/talk mpt/tokenizer quantize quantize/imatrix sampling",
+	"cmd/internal/cli":         "bench cmd/internal/batch cmd/internal/batch/queue cmd/internal/line cmd/internal/server ggml gguf internal/newfile mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/eval mpt/grammar mpt/hub mpt/lora mpt/measure mpt/serve mpt/talk mpt/tokenizer quantize quantize/imatrix sampling",
 }
 
 // The limits of one source file and one function, in lines, and of the sources in a folder.

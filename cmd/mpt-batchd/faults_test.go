@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -177,19 +178,30 @@ func TestServerKilled(t *testing.T) {
 			in := s.input(500)
 			q := s.connect(s.url())
 			s.mustSubmit(q, in)
-			s.three()
+			for i := range 3 {
+				s.work(s.url(), fmt.Sprint("w", i), &stub{delay: 5 * slow}, func(o *queue.WorkOptions) { o.Parallel = 2 })
+			}
 			r := rand.New(rand.NewPCG(3, 4))
+			var ended atomic.Bool
+			over := make(chan int)
 			go func() {
-				for range times(t, 5) {
+				n := 0
+				for n < times(t, 5) && !ended.Load() {
 					time.Sleep(time.Duration(100+r.IntN(400)) * time.Millisecond)
 					s.kill()
 					if loses {
 						s.cut(r)
 					}
 					s.start()
+					n++
 				}
+				over <- n
 			}()
 			s.wantSame(q, in, s.local(in))
+			ended.Store(true)
+			if n := <-over; n < times(t, 5) {
+				t.Errorf("it was killed only %d times", n)
+			}
 		})
 	}
 }
@@ -344,7 +356,7 @@ func TestDivergence(t *testing.T) {
 	verify := func(o *queue.CollectOptions, _ *batch.Options) { o.Verify = 1 }
 	err := s.collect(q, in, out, verify)
 	var diverged *queue.DivergedError
-	if !as2(err, &diverged) || !strings.Contains(err.Error(), "bad") || !strings.Contains(err.Error(), "good") {
+	if !errors.As(err, &diverged) || !strings.Contains(err.Error(), "bad") || !strings.Contains(err.Error(), "good") {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(out); err == nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"sync/atomic"
@@ -65,6 +64,3 @@ func (p *proxy) copy(to, from net.Conn) {
 		}
 	}
 }
-
-// as2 is errors.As, where as is another thing.
-func as2[T error](err error, target *T) bool { return errors.As(err, target) }

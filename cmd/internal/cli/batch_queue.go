@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,7 @@ type queueFlags struct {
 	creds, ca       fileName
 	cert, key       fileName
 	replicas, ahead int
+	ackWait, check  time.Duration
 }
 
 // defaultNATS is where a server listens if nobody has said otherwise.
@@ -46,12 +48,15 @@ func (f *queueFlags) connect(cmd *cobra.Command) (*queue.Queue, error) {
 	switch {
 	case f.ahead < 0:
 		return nil, fmt.Errorf("--ahead %d: want at least 0", f.ahead)
+	case f.ackWait < 0 || f.ackWait > 0 && f.ackWait < time.Second || f.check < 0:
+		return nil, errors.New("--ack-wait and --check: want a second at least")
 	case f.replicas < 0 || f.replicas > 5 || f.replicas > 0 && f.replicas%2 == 0:
 		return nil, fmt.Errorf("--replicas %d: want 1, 3 or 5", f.replicas)
 	}
 	return queue.Connect(queue.Options{
 		URL: cmp.Or(f.url, os.Getenv("NATS_URL"), defaultNATS), Name: "mpt " + cmd.Name(), Replicas: f.replicas,
 		Creds: string(f.creds), CA: string(f.ca), Cert: string(f.cert), Key: string(f.key),
+		AckWait: f.ackWait, Check: f.check,
 		Note: func(format string, args ...any) { note(cmd.ErrOrStderr(), "batch: "+format, args...) },
 	})
 }
@@ -168,6 +173,7 @@ func newBatchCollect() *cobra.Command {
 	fs.Var(&c.input, "input", "the input, a `FILE` (default: that on the server)")
 	fs.Var(&c.verify, "verify", "have a second worker compute a `SHARE` of the lines and compare, such as 1%")
 	fs.StringArrayVar(&c.distrust, "distrust", nil, "have others compute what `WORKER` has answered; may be repeated")
+	fs.DurationVar(&q.check, "check", 10*time.Second, "look for what is lost after this `TIME` without a new answer")
 	fs.BoolVar(&f.noSync, "no-sync", false, "do not wait for the disk: a crash of the system, not of the command, may lose what is done")
 	q.addStreams(cmd)
 	return cmd

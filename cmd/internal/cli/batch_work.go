@@ -48,6 +48,7 @@ func newBatchWork() *cobra.Command {
 	f.addAnswers(cmd)
 	f.addSpeed(fs)
 	fs.StringVar(&w.name, "name", "", "call this worker `NAME` (default: the machine's name and the number of the process)")
+	fs.DurationVar(&q.ackWait, "ack-wait", time.Minute, "a request that the server has not heard of for this `TIME` goes to another worker")
 	fs.DurationVar(&w.grace, "grace", 30*time.Second, "give what is under way at most this `TIME` when the command is to end")
 	fs.DurationVar(&w.idle, "idle", 0, "end after this `TIME` without a request; 0: never")
 	fs.StringVar(&w.metrics, "metrics", "", "serve counts for Prometheus at `ADDRESS`, such as :9464")

@@ -208,7 +208,7 @@ func TestSizes(t *testing.T) {
 }
 
 // largeFolders are older than the limit. They may not grow by other than subcommands.
-var largeFolders = map[string]int{"cmd/internal/cli": 69, "quantize": 50}
+var largeFolders = map[string]int{"cmd/internal/cli": 72, "quantize": 50}
 
 // TestFolders: who opens a folder sees what is in it. Tests and generated files do not count.
 func TestFolders(t *testing.T) {

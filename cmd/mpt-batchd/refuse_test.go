@@ -60,9 +60,11 @@ func TestNoJetStream(t *testing.T) {
 	n.Start()
 	defer n.Shutdown()
 	n.ReadyForConnections(10 * time.Second)
-	s := &site{t: t, dir: t.TempDir()}
-	q := s.connect(n.ClientURL())
-	if _, err := s.submit(t.Context(), q, s.input(5), 0); err == nil || !strings.Contains(err.Error(), "start nats-server with -js, or mpt-batchd") {
+	q, err := queue.Connect(queue.Options{URL: n.ClientURL()})
+	if err == nil {
+		q.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "start nats-server with -js, or mpt-batchd") {
 		t.Error(err)
 	}
 }
@@ -159,8 +161,13 @@ func TestCancel(t *testing.T) {
 	w.stop()
 	got, want := written(t, out), s.local(in)
 	n := strings.Count(got.errors, `"batch_cancelled"`)
-	if n == 0 || !strings.HasPrefix(want.answers, got.answers[:100]) || strings.Count(got.answers+got.errors, "\n") != 300 {
+	if n == 0 || strings.Count(got.answers+got.errors, "\n") != 300 {
 		t.Errorf("%d were cancelled", n)
+	}
+	for l := range strings.Lines(got.answers) {
+		if !strings.Contains(want.answers, l) {
+			t.Errorf("%s is no answer", l)
+		}
 	}
 	if _, err := s.submit(t.Context(), q, in, 0); err == nil || !strings.Contains(err.Error(), "batch b was cancelled") {
 		t.Error(err)

@@ -97,7 +97,25 @@ func Connect(o Options) (*Queue, error) {
 		nc.Close()
 		return nil, err
 	}
-	return &Queue{o: o, nc: nc, js: js}, nil
+	q := &Queue{o: o, nc: nc, js: js}
+	if err := q.checkJetStream(); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return q, nil
+}
+
+// checkJetStream refuses a server that has no JetStream, and knows none that has.
+func (q *Queue) checkJetStream() error {
+	if has, _ := q.nc.ConnectedServerJetStream(); has {
+		return nil
+	}
+	ctx, cancel := q.brief(context.Background())
+	defer cancel()
+	if _, err := q.js.AccountInfo(ctx); err != nil {
+		return fmt.Errorf("%s: the server has no JetStream (%w): start nats-server with -js, or mpt-batchd", q.nc.ConnectedUrlRedacted(), err)
+	}
+	return nil
 }
 
 // security adds what shows who is who.
@@ -196,12 +214,14 @@ func (q *Queue) again(ctx context.Context, what string, f func(context.Context) 
 func lasting(err error) bool {
 	var api *jetstream.APIError
 	switch {
+	case errors.Is(err, errDiffers) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return true
 	case isFull(err) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse):
 		return false
 	case errors.As(err, &api):
 		return api.Code != 503 && api.Code != 500
 	}
-	return errors.Is(err, errDiffers) || errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrPermissionViolation) ||
+	return errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrPermissionViolation) ||
 		errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBucketNotFound) ||
 		errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrObjectNotFound) || errors.Is(err, jetstream.ErrKeyExists)
 }

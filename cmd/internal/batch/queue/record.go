@@ -67,7 +67,7 @@ func (q *Queue) load(ctx context.Context, name string) (e entry, err error) {
 	err = q.again(ctx, "batch "+name, func(ctx context.Context) error {
 		kv, err := q.js.KeyValue(ctx, batchBucket)
 		if err != nil {
-			return withoutJetStream(err)
+			return err
 		}
 		v, err := kv.Get(ctx, name)
 		if err != nil {
@@ -113,7 +113,7 @@ func (q *Queue) keys(ctx context.Context, bucket, filter string) (all []string, 
 		return nil, nil
 	}
 	if err != nil {
-		return nil, withoutJetStream(err)
+		return nil, err
 	}
 	l, err := kv.ListKeysFiltered(ctx, filter)
 	if err != nil {

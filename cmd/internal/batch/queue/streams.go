@@ -82,13 +82,6 @@ func existing(err error) error {
 	if errors.Is(err, jetstream.ErrBucketExists) || errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return nil
 	}
-	return withoutJetStream(err)
-}
-
-func withoutJetStream(err error) error {
-	if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
-		return fmt.Errorf("%w: %w: start nats-server with -js, or mpt-batchd", errDiffers, err)
-	}
 	return err
 }
 
@@ -103,7 +96,7 @@ func (q *Queue) prepareStream(ctx context.Context, want jetstream.StreamConfig) 
 		}
 	}
 	if err != nil {
-		return withoutJetStream(err)
+		return err
 	}
 	return checkStream(want, s.CachedInfo().Config)
 }

@@ -130,8 +130,8 @@ func (w *worker) find(ctx context.Context) error {
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case lasting(withoutJetStream(err)) && !errors.Is(err, jetstream.ErrStreamNotFound):
-			return fmt.Errorf("the consumer %s cannot be made: %w", consumerOf(w.fingerprint), withoutJetStream(err))
+		case lasting(err) && !errors.Is(err, jetstream.ErrStreamNotFound):
+			return fmt.Errorf("the consumer %s cannot be made: %w", consumerOf(w.fingerprint), err)
 		}
 		if text := err.Error(); errors.Is(err, jetstream.ErrStreamNotFound) && told == "" {
 			w.q.o.Note("there is no batch on the server yet: waiting for one")

@@ -15,6 +15,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"mptgo/cmd/internal/batch"
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/flags"
+	"mptgo/cmd/internal/cli/interrupt"
 	"mptgo/mpt"
 )
 
@@ -42,9 +46,9 @@ Where machines come and go, NATS JetStream spreads the lines: see mpt batch subm
 
 // batchFlags are the flags of mpt batch.
 type batchFlags struct {
-	model    modelFlags
-	sampling samplingFlags
-	format   formatFlags
+	model    flags.Model
+	sampling flags.Sampling
+	format   flags.ChatFormat
 	alias    string
 	context  int
 	cacheRAM int
@@ -67,19 +71,19 @@ func newBatch() *cobra.Command {
 		Use:   "batch IN.jsonl -o OUT.jsonl [-m FILE]",
 		Short: "Answer a file of requests",
 		Long:  batchLong,
-		Args:  wantArgs(1),
-		RunE: interruptible(func(cmd *cobra.Command, args []string) error {
+		Args:  cmdline.WantArgs(1),
+		RunE: interrupt.Handled(func(cmd *cobra.Command, args []string) error {
 			return orInterrupted(cmd, f.run(cmd, args))
 		}),
 	}
 	fs := cmd.Flags()
-	fs.VarP((*fileName)(&f.output), "output", "o", "write the answers to `FILE`")
-	fs.Var((*fileName)(&f.errors), "errors", "write what was not answered to `FILE` (default: OUT.errors.jsonl)")
+	fs.VarP((*cmdline.FileName)(&f.output), "output", "o", "write the answers to `FILE`")
+	fs.Var((*cmdline.FileName)(&f.errors), "errors", "write what was not answered to `FILE` (default: OUT.errors.jsonl)")
 	f.addAnswers(cmd)
 	f.addSpeed(fs)
 	f.addLines(fs)
 	f.order = "input"
-	addChoice(cmd, &f.order, "order", "", "write the answers in this `ORDER`", "input", "done")
+	cmdline.AddChoice(cmd, &f.order, "order", "", "write the answers in this `ORDER`", "input", "done")
 	fs.StringVar(&f.shard, "shard", "", "answer the part `I/N` of the lines, I from 0: mpt batch merge puts the parts together")
 	fs.BoolVar(&f.dry, "dry-run", false, "count lines and tokens, estimate the time, answer nothing")
 	fs.BoolVar(&f.noSync, "no-sync", false, "do not wait for the disk: a crash of the system, not of the command, may lose what is done")
@@ -90,13 +94,13 @@ func newBatch() *cobra.Command {
 // addAnswers adds the flags that answers depend on.
 func (f *batchFlags) addAnswers(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	f.model.add(cmd)
+	f.model.Add(cmd)
 	fs.StringVarP(&f.alias, "alias", "a", "", "`NAMES` by which requests may call the model, separated by commas")
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "room for `N` tokens in each sequence; 0: what the model was trained for")
 	fs.BoolVar(&f.any, "any-model", false, "answer requests for any model with this one")
 	fs.Var(&f.timeout, "request-timeout", "give each request at most this `LIMIT`: a time such as 90s, or tokens of an answer such as 500tok")
-	f.format.add(cmd)
-	f.sampling.add(fs)
+	f.format.Add(cmd)
+	f.sampling.Add(fs)
 	fs.Lookup("seed").Usage = "seed of requests that have none (default 0)"
 }
 
@@ -189,8 +193,8 @@ func (f *batchFlags) checkNumbers(cmd *cobra.Command) error {
 		return fmt.Errorf("--created %d: want at least 0", f.created)
 	case f.cacheRAM > mostMiB:
 		return fmt.Errorf("--cache-ram %d: want at most %d", f.cacheRAM, mostMiB)
-	case f.model.batch < leastBatch:
-		return fmt.Errorf("--batch-size %d: want at least %d", f.model.batch, leastBatch)
+	case f.model.Batch < leastBatch:
+		return fmt.Errorf("--batch-size %d: want at least %d", f.model.Batch, leastBatch)
 	}
 	return nil
 }
@@ -201,7 +205,7 @@ func (f *batchFlags) options(cmd *cobra.Command, input string, names []string) (
 		Input: input, Stdin: cmd.InOrStdin(), Output: f.output, Errors: f.errors,
 		Models: names, Created: f.created, Strict: f.strict, Limit: f.limit, AsDone: f.order == "done",
 		NoSync: f.noSync, Dry: f.dry, Alone: f.command(),
-		Note: func(format string, args ...any) { note(cmd.ErrOrStderr(), "batch: "+format, args...) },
+		Note: func(format string, args ...any) { console.Note(cmd.ErrOrStderr(), "batch: "+format, args...) },
 	}
 	if f.any {
 		opt.Models = nil
@@ -221,12 +225,12 @@ func (f *batchFlags) run(cmd *cobra.Command, args []string) (err error) {
 	if f.alone {
 		return f.serveAlone(cmd)
 	}
-	m, err := f.model.open()
+	m, err := f.model.Open()
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	opt, err := f.options(cmd, args[0], modelNames(f.alias, f.model.path, m))
+	opt, err := f.options(cmd, args[0], modelNames(f.alias, f.model.Path, m))
 	if err != nil {
 		return fmt.Errorf("batch: %w", err)
 	}
@@ -249,7 +253,7 @@ func (f *batchFlags) run(cmd *cobra.Command, args []string) (err error) {
 // orInterrupted is the error of a command that a signal has ended, or err.
 func orInterrupted(cmd *cobra.Command, err error) error {
 	if err != nil && cmd.Context().Err() != nil {
-		return interrupted{cmd.Context().Err()}
+		return interrupt.Error{Err: cmd.Context().Err()}
 	}
 	return err
 }
@@ -258,7 +262,7 @@ func orInterrupted(cmd *cobra.Command, err error) error {
 func (f *batchFlags) failed(cmd *cobra.Command, err error) error {
 	if flaws, ok := errors.AsType[*batch.FlawsError](err); ok {
 		for _, x := range flaws.First[1:] {
-			note(cmd.ErrOrStderr(), "batch: %s", x.Message)
+			console.Note(cmd.ErrOrStderr(), "batch: %s", x.Message)
 		}
 	}
 	return fmt.Errorf("batch: %w", err)
@@ -275,7 +279,7 @@ func (f *batchFlags) tellFlaws(cmd *cobra.Command, j *batch.Job) {
 		return
 	}
 	slices.Sort(list)
-	note(cmd.ErrOrStderr(), "batch: lines that cannot be answered: %s; the first: %s", strings.Join(list, ", "), first[0].Message)
+	console.Note(cmd.ErrOrStderr(), "batch: lines that cannot be answered: %s; the first: %s", strings.Join(list, ", "), first[0].Message)
 }
 
 // answer answers what is left.
@@ -294,7 +298,7 @@ func (f *batchFlags) answer(cmd *cobra.Command, m *mpt.Model, j *batch.Job, show
 	c, err := j.Run(cmd.Context(), id, w)
 	show.end()
 	if err != nil && cmd.Context().Err() != nil {
-		note(cmd.ErrOrStderr(), "batch: %d of %s are done and kept: the same command goes on with them", c.Done, plural(c.Total, "line", "lines"))
+		console.Note(cmd.ErrOrStderr(), "batch: %d of %s are done and kept: the same command goes on with them", c.Done, console.Plural(c.Total, "line", "lines"))
 	}
 	if err != nil {
 		return fmt.Errorf("batch: %w", err)
@@ -309,11 +313,11 @@ func batchResult(cmd *cobra.Command, c batch.Counts, errs string) error {
 	if c.Kept > 0 {
 		kept = fmt.Sprintf(", %d of an earlier start", c.Kept)
 	}
-	line := fmt.Sprintf("batch: %s: %d answered, %d not%s", plural(c.Total, "line", "lines"), c.Done-c.Failed, c.Failed, kept)
+	line := fmt.Sprintf("batch: %s: %d answered, %d not%s", console.Plural(c.Total, "line", "lines"), c.Done-c.Failed, c.Failed, kept)
 	if c.Failed > 0 && errs != "" {
 		return someFailed{fmt.Errorf("%s: the reasons are in %s", line, errs)}
 	}
-	note(cmd.ErrOrStderr(), "%s", line)
+	console.Note(cmd.ErrOrStderr(), "%s", line)
 	return nil
 }
 
@@ -335,8 +339,8 @@ func newBatchMerge() *cobra.Command {
 		Long: `Put together what the processes of mpt batch --shard I/N have answered. OUT.jsonl is the output
 that they were given; beside it are their parts, OUT.jsonl.part-I-of-N. The result is what one
 process would have written. The parts stay.`,
-		Args: wantArgs(1),
-		RunE: interruptible(func(cmd *cobra.Command, args []string) error {
+		Args: cmdline.WantArgs(1),
+		RunE: interrupt.Handled(func(cmd *cobra.Command, args []string) error {
 			c, err := batch.Merge(cmd.Context(), args[0], errs, noSync)
 			if err != nil {
 				return orInterrupted(cmd, fmt.Errorf("batch: merge: %w", err))
@@ -344,7 +348,7 @@ process would have written. The parts stay.`,
 			return batchResult(cmd, c, cmp.Or(errs, batch.ErrorsOf(args[0])))
 		}),
 	}
-	cmd.Flags().Var((*fileName)(&errs), "errors", "write what was not answered to `FILE` (default: OUT.errors.jsonl)")
+	cmd.Flags().Var((*cmdline.FileName)(&errs), "errors", "write what was not answered to `FILE` (default: OUT.errors.jsonl)")
 	cmd.Flags().BoolVar(&noSync, "no-sync", false, "do not wait for the disk")
 	return cmd
 }

@@ -13,13 +13,16 @@ import (
 
 	"mptgo/cmd/internal/batch"
 	"mptgo/cmd/internal/batch/queue"
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/interrupt"
 )
 
 // queueFlags are the flags of commands that talk to NATS.
 type queueFlags struct {
 	url             string
-	creds, ca       fileName
-	cert, key       fileName
+	creds, ca       cmdline.FileName
+	cert, key       cmdline.FileName
 	replicas, ahead int
 	ackWait, check  time.Duration
 }
@@ -57,7 +60,7 @@ func (f *queueFlags) connect(cmd *cobra.Command) (*queue.Queue, error) {
 		URL: cmp.Or(f.url, os.Getenv("NATS_URL"), defaultNATS), Name: "mpt " + cmd.Name(), Replicas: f.replicas,
 		Creds: string(f.creds), CA: string(f.ca), Cert: string(f.cert), Key: string(f.key),
 		AckWait: f.ackWait, Check: f.check,
-		Note: func(format string, args ...any) { note(cmd.ErrOrStderr(), "batch: "+format, args...) },
+		Note: func(format string, args ...any) { console.Note(cmd.ErrOrStderr(), "batch: "+format, args...) },
 	})
 }
 
@@ -82,8 +85,8 @@ func newBatchSubmit() *cobra.Command {
 		Use:   "submit IN.jsonl [--nats URL] [-m FILE]",
 		Short: "Submit requests for workers on many machines",
 		Long:  submitLong,
-		Args:  wantArgs(1),
-		RunE: interruptible(func(cmd *cobra.Command, args []string) error {
+		Args:  cmdline.WantArgs(1),
+		RunE: interrupt.Handled(func(cmd *cobra.Command, args []string) error {
 			return orInterrupted(cmd, f.submit(cmd, &q, name, args[0]))
 		}),
 	}
@@ -105,13 +108,13 @@ func (f *batchFlags) submit(cmd *cobra.Command, qf *queueFlags, name, input stri
 			return fmt.Errorf("batch: --name: %w", err)
 		}
 	}
-	m, err := f.model.open()
+	m, err := f.model.Open()
 	if err != nil {
 		return err
 	}
 	defer m.Close()
 	f.dry = true // nothing is written here
-	opt, err := f.options(cmd, input, modelNames(f.alias, f.model.path, m))
+	opt, err := f.options(cmd, input, modelNames(f.alias, f.model.Path, m))
 	if err != nil {
 		return fmt.Errorf("batch: %w", err)
 	}
@@ -130,16 +133,16 @@ func (f *batchFlags) submit(cmd *cobra.Command, qf *queueFlags, name, input stri
 		return fmt.Errorf("batch: %w", err)
 	}
 	defer q.Close()
-	show := newStatus(cmd.ErrOrStderr())
+	show := console.NewStatus(cmd.ErrOrStderr())
 	name, r, err := q.Submit(cmd.Context(), j, queue.SubmitOptions{
 		Name: name, Models: opt.Models, Identity: id, Ahead: qf.ahead,
-		Progress: func(n, all int) { show.show("batch: %d of %s submitted", n, plural(all, "line", "lines")) },
+		Progress: func(n, all int) { show.Show("batch: %d of %s submitted", n, console.Plural(all, "line", "lines")) },
 	})
-	show.clear()
+	show.Clear()
 	if err != nil {
 		return fmt.Errorf("batch: %w", err)
 	}
-	note(cmd.ErrOrStderr(), "batch: %s submitted; --created %d gives the same answers without a server", plural(r.Requests, "line", "lines"), r.Header.Created)
+	console.Note(cmd.ErrOrStderr(), "batch: %s submitted; --created %d gives the same answers without a server", console.Plural(r.Requests, "line", "lines"), r.Header.Created)
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), name)
 	return err
 }
@@ -161,14 +164,14 @@ func newBatchCollect() *cobra.Command {
 		Use:   "collect NAME -o OUT.jsonl [--nats URL]",
 		Short: "Write the answers of a batch that was submitted",
 		Long:  collectLong,
-		Args:  wantArgs(1),
-		RunE: interruptible(func(cmd *cobra.Command, args []string) error {
+		Args:  cmdline.WantArgs(1),
+		RunE: interrupt.Handled(func(cmd *cobra.Command, args []string) error {
 			return orInterrupted(cmd, f.collect(cmd, &q, &c, args[0]))
 		}),
 	}
 	fs := cmd.Flags()
-	fs.VarP((*fileName)(&f.output), "output", "o", "write the answers to `FILE`")
-	fs.Var((*fileName)(&f.errors), "errors", "write what was not answered to `FILE` (default: OUT.errors.jsonl)")
+	fs.VarP((*cmdline.FileName)(&f.output), "output", "o", "write the answers to `FILE`")
+	fs.Var((*cmdline.FileName)(&f.errors), "errors", "write what was not answered to `FILE` (default: OUT.errors.jsonl)")
 	q.add(cmd)
 	fs.Var(&c.input, "input", "the input, a `FILE` (default: that on the server)")
 	fs.Var(&c.verify, "verify", "have a second worker compute a `SHARE` of the lines and compare, such as 1%")
@@ -180,7 +183,7 @@ func newBatchCollect() *cobra.Command {
 }
 
 type collectFlags struct {
-	input    fileName
+	input    cmdline.FileName
 	verify   share
 	distrust []string
 }
@@ -221,14 +224,14 @@ func (f *batchFlags) collect(cmd *cobra.Command, qf *queueFlags, c *collectFlags
 	if err != nil {
 		return fmt.Errorf("batch: %w", err)
 	}
-	show := newStatus(cmd.ErrOrStderr())
-	defer show.clear()
+	show := console.NewStatus(cmd.ErrOrStderr())
+	defer show.Clear()
 	limit, _ := strconv.Atoi(r.Header.Options["--limit"])
 	opt := batch.Options{
 		Input: string(c.input), Output: f.output, Errors: f.errors, Models: r.Models, Created: r.Header.Created, Limit: limit,
 		Parallel: 1, NoSync: f.noSync, Anew: len(c.distrust) > 0,
-		Note:     func(format string, args ...any) { note(cmd.ErrOrStderr(), "batch: "+format, args...) },
-		Progress: func(c batch.Counts) { show.show("batch: %d of %s", c.Done, plural(c.Total, "line", "lines")) },
+		Note:     func(format string, args ...any) { console.Note(cmd.ErrOrStderr(), "batch: "+format, args...) },
+		Progress: func(c batch.Counts) { show.Show("batch: %d of %s", c.Done, console.Plural(c.Total, "line", "lines")) },
 	}
 	if opt.Input == "" {
 		in, err := q.Input(cmd.Context(), &r)
@@ -244,7 +247,7 @@ func (f *batchFlags) collect(cmd *cobra.Command, qf *queueFlags, c *collectFlags
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
 	n, err := q.Collect(cmd.Context(), j, r, queue.CollectOptions{Name: name, Verify: float64(c.verify), Distrust: c.distrust, Ahead: qf.ahead})
-	show.clear()
+	show.Clear()
 	if err != nil {
 		return fmt.Errorf("batch: %w", err)
 	}
@@ -260,8 +263,8 @@ func newBatchCancel() *cobra.Command {
 		Long: `Drop what waits of a batch that was submitted. What is answered stays on the server: mpt batch
 collect writes it, and puts the other lines into the file of errors. With --remove nothing of the
 batch stays, whether it is complete or not.`,
-		Args: wantArgs(1),
-		RunE: interruptible(func(cmd *cobra.Command, args []string) error {
+		Args: cmdline.WantArgs(1),
+		RunE: interrupt.Handled(func(cmd *cobra.Command, args []string) error {
 			c, err := q.connect(cmd)
 			if err != nil {
 				return fmt.Errorf("batch: %w", err)

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"mptgo/cmd/internal/batch/queue"
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/interrupt"
 )
 
 func newQueueStatus() *cobra.Command {
@@ -21,7 +23,7 @@ func newQueueStatus() *cobra.Command {
 the workers that were seen within a minute, and whether two of them disagree. Without a name it
 lists the batches on the server.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: interruptible(func(cmd *cobra.Command, args []string) error {
+		RunE: interrupt.Handled(func(cmd *cobra.Command, args []string) error {
 			return orInterrupted(cmd, q.status(cmd, args))
 		}),
 	}
@@ -48,7 +50,7 @@ func (f *queueFlags) status(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if n := len(s.Divergences); n > 0 {
-		return fmt.Errorf("batch: divergence: two machines disagree about %s", plural(n, "line", "lines"))
+		return fmt.Errorf("batch: divergence: two machines disagree about %s", console.Plural(n, "line", "lines"))
 	}
 	return nil
 }
@@ -64,7 +66,7 @@ func (f *queueFlags) list(cmd *cobra.Command, q *queue.Queue) error {
 		if err != nil {
 			return fmt.Errorf("batch: %w", err)
 		}
-		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%-24s %-10s %s\n", name, r.State, plural(r.Header.Lines, "line", "lines")); err != nil {
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%-24s %-10s %s\n", name, r.State, console.Plural(r.Header.Lines, "line", "lines")); err != nil {
 			return err
 		}
 	}
@@ -74,7 +76,7 @@ func (f *queueFlags) list(cmd *cobra.Command, q *queue.Queue) error {
 // writeStatus prints how far a batch is.
 func writeStatus(w io.Writer, s *queue.Status) {
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "%-12s %s\n", name, visible(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(w, "%-12s %s\n", name, console.Visible(fmt.Sprintf(format, args...)))
 	}
 	row("batch", "%s", s.Name)
 	row("state", "%s", s.State)
@@ -84,7 +86,7 @@ func writeStatus(w io.Writer, s *queue.Status) {
 	row("waiting", "%d", s.Waiting)
 	row("under way", "%d, of all batches with this model and these options", s.InFlight)
 	if left := s.Requests - s.Done; s.Rate > 0 && left > 0 {
-		row("rate", "%.1f lines/s of late, about %s left", s.Rate, duration(math.Ceil(float64(left)/s.Rate)))
+		row("rate", "%.1f lines/s of late, about %s left", s.Rate, console.Duration(math.Ceil(float64(left)/s.Rate)))
 	}
 	row("model", "%.16s, numerics %d, fingerprint %s", s.Header.Model, s.Header.Numerics, s.Fingerprint)
 	for _, x := range s.Workers {

@@ -12,6 +12,10 @@ import (
 
 	"mptgo/cmd/internal/batch"
 	"mptgo/cmd/internal/batch/queue"
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/interrupt"
+	"mptgo/cmd/internal/cli/version"
 	"mptgo/mpt/serve"
 )
 
@@ -40,8 +44,8 @@ func newBatchWork() *cobra.Command {
 		Use:   "work [--nats URL] [-m FILE]",
 		Short: "Answer requests that were submitted, on this machine",
 		Long:  workLong,
-		Args:  noArgs,
-		RunE:  interruptible(func(cmd *cobra.Command, _ []string) error { return f.work(cmd, &q, &w) }),
+		Args:  cmdline.NoArgs,
+		RunE:  interrupt.Handled(func(cmd *cobra.Command, _ []string) error { return f.work(cmd, &q, &w) }),
 	}
 	fs := cmd.Flags()
 	q.add(cmd)
@@ -87,7 +91,7 @@ func (f *batchFlags) work(cmd *cobra.Command, qf *queueFlags, w *workFlags) erro
 		return fmt.Errorf("batch: %w", err)
 	}
 	defer q.Close()
-	m, err := f.model.open()
+	m, err := f.model.Open()
 	if err != nil {
 		return err
 	}
@@ -109,18 +113,18 @@ func (f *batchFlags) work(cmd *cobra.Command, qf *queueFlags, w *workFlags) erro
 	}
 	f.greet(cmd, e)
 	for _, text := range q.Strangers(cmd.Context(), id) {
-		note(cmd.ErrOrStderr(), "batch: %s", text)
+		console.Note(cmd.ErrOrStderr(), "batch: %s", text)
 	}
 	c, err := q.Work(cmd.Context(), queue.WorkOptions{
-		Identity: id, Answerer: lines, Parallel: f.lines(), Name: w.name, Version: buildVersion(), Grace: w.grace, Idle: w.idle,
+		Identity: id, Answerer: lines, Parallel: f.lines(), Name: w.name, Version: version.String(), Grace: w.grace, Idle: w.idle,
 		Metrics: metrics,
 	})
 	if err != nil {
 		return fmt.Errorf("batch: %w", err)
 	}
-	note(cmd.ErrOrStderr(), "batch: %s has answered %s, %d of them for the file of errors", w.name, plural(int(c.Answered), "line", "lines"), c.Failed)
+	console.Note(cmd.ErrOrStderr(), "batch: %s has answered %s, %d of them for the file of errors", w.name, console.Plural(int(c.Answered), "line", "lines"), c.Failed)
 	if c.Diverged > 0 {
-		return fmt.Errorf("batch: %s were answered differently by another worker: one of the two computes wrong", plural(int(c.Diverged), "line", "lines"))
+		return fmt.Errorf("batch: %s were answered differently by another worker: one of the two computes wrong", console.Plural(int(c.Diverged), "line", "lines"))
 	}
 	return nil
 }
@@ -142,6 +146,6 @@ func (w *workFlags) serveMetrics(cmd *cobra.Command, e *serve.Engine) (*queue.Me
 	mux.Handle("GET /metrics", m.Handler())
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go s.Serve(l) // until the process ends
-	note(cmd.ErrOrStderr(), "batch: counts for Prometheus at http://%s/metrics", l.Addr())
+	console.Note(cmd.ErrOrStderr(), "batch: counts for Prometheus at http://%s/metrics", l.Addr())
 	return m, nil
 }

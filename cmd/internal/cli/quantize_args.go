@@ -8,9 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/fileio"
 	"mptgo/gguf"
 	"mptgo/mpt/convert"
-	"mptgo/quantize"
+	"mptgo/quantize/recipes"
 )
 
 // checkFiles accepts SRC and OUT, and what llama-quantize takes after them: the type and the
@@ -26,11 +28,11 @@ func (f *quantizeFlags) checkFiles(cmd *cobra.Command, args []string) error {
 			return err
 		}
 	default:
-		if err := wantArgs(2)(cmd, args); err != nil {
+		if err := cmdline.WantArgs(2)(cmd, args); err != nil {
 			return err
 		}
 	}
-	return errors.Join(notEmptyArgs(cmd, args), noStdout(args[1]))
+	return errors.Join(cmdline.NotEmptyArgs(cmd, args), fileio.NoStdout(args[1]))
 }
 
 // takeType takes the arguments after SRC and OUT.
@@ -62,7 +64,7 @@ func (f *quantizeFlags) takeType(cmd *cobra.Command, rest []string) error {
 
 // isType reports whether text is what --type takes.
 func isType(text string) bool {
-	_, err := quantize.ParseRecipe(text)
+	_, err := recipes.Parse(text)
 	return err == nil || strings.EqualFold(text, convert.Copy)
 }
 

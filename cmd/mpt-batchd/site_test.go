@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	case "mpt":
 		os.Exit(cli.Main(cli.Mpt(), os.Args[1:]))
+	case "stub-worker":
+		stubWorker(os.Args[1])
+		os.Exit(0)
 	case "alone":
 		if err := batch.ServeAlone(context.Background(), &stub{alone: true}, os.Stdin, os.Stdout); err != nil {
 			os.Exit(1)
@@ -304,9 +307,17 @@ func (x *worker) crash() {
 	x.cancel()
 }
 
+// patience is how long a batch may take: with many lines it takes long.
+func patience() time.Duration {
+	if os.Getenv("MPTGO_QUEUE_LINES") != "" {
+		return time.Hour
+	}
+	return 5 * time.Minute
+}
+
 // collect writes the outputs of the batch.
 func (s *site) collect(q *queue.Queue, in, out string, change ...func(*queue.CollectOptions, *batch.Options)) error {
-	ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience())
 	defer cancel()
 	r, err := q.Load(ctx, "b")
 	if err != nil {

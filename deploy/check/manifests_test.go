@@ -23,7 +23,10 @@ import (
 var kinds = map[meta.TypeMeta]func() any{
 	{APIVersion: "v1", Kind: "PersistentVolumeClaim"}:                      func() any { return &core.PersistentVolumeClaim{} },
 	{APIVersion: "v1", Kind: "Service"}:                                    func() any { return &core.Service{} },
+	{APIVersion: "v1", Kind: "ConfigMap"}:                                  func() any { return &core.ConfigMap{} },
 	{APIVersion: "apps/v1", Kind: "Deployment"}:                            func() any { return &apps.Deployment{} },
+	{APIVersion: "apps/v1", Kind: "StatefulSet"}:                           func() any { return &apps.StatefulSet{} },
+	{APIVersion: "keda.sh/v1alpha1", Kind: "ScaledObject"}:                 func() any { return &scaledObject{} },
 	{APIVersion: "batch/v1", Kind: "Job"}:                                  func() any { return &batch.Job{} },
 	{APIVersion: "networking.k8s.io/v1", Kind: "NetworkPolicy"}:            func() any { return &networking.NetworkPolicy{} },
 	{APIVersion: "autoscaling/v2", Kind: "HorizontalPodAutoscaler"}:        func() any { return &scaling.HorizontalPodAutoscaler{} },

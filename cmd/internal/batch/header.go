@@ -17,8 +17,20 @@ type Identity struct {
 	Options map[string]string
 }
 
-// header is what a journal begins with.
-type header struct {
+// Fingerprint returns 16 hexadecimal digits that tell the machines whose answers are the same: it
+// is of the model, the numerics and the options, but for what chooses lines.
+func (id Identity) Fingerprint() string {
+	parts := []string{"identity", id.Model, fmt.Sprint(id.Numerics)}
+	for _, name := range slices.Sorted(maps.Keys(id.Options)) {
+		if name != "--limit" {
+			parts = append(parts, name, id.Options[name])
+		}
+	}
+	return digest(parts...)[:16]
+}
+
+// Header is what a journal begins with: all that results depend on.
+type Header struct {
 	Version int    `json:"mpt_batch"`
 	SHA256  string `json:"input_sha256"`
 	Size    int64  `json:"input_size"`
@@ -33,9 +45,15 @@ type header struct {
 
 const version = 1
 
-// differs says why results that were made under h are not those of want; nil: they are. A
+// Name returns a name for the batch: the same for the same input and options.
+func (h *Header) Name() string {
+	id := Identity{h.Model, h.Numerics, h.Options}
+	return digest("batch", h.SHA256, id.Fingerprint(), h.Options["--limit"], fmt.Sprint(h.Created))[:16]
+}
+
+// Differs says why results that were made under h are not those of want; nil: they are. A
 // time of creation that is negative is any.
-func (h *header) differs(want *header) error {
+func (h *Header) Differs(want *Header) error {
 	switch {
 	case h.Version != want.Version:
 		return fmt.Errorf("it was written by another version of this command (%d, not %d)", h.Version, want.Version)

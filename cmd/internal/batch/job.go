@@ -29,7 +29,8 @@ type Options struct {
 	Shard    Shard    // answer these alone, for [Merge]
 	AsDone   bool     // the outputs grow in the order in which answers come
 	NoSync   bool     // a crash of the system may lose what is done
-	Dry      bool     // the job is for [Job.Plan] alone: nothing is written
+	Anew     bool     // what an earlier start has done does not count
+	Dry      bool     // the job is for [Job.Plan] and [Job.Request] alone: nothing is written
 
 	// Alone, if set, returns a process that calls [ServeAlone] with its standard input and
 	// output. Requests that were under way twice when the process ended are answered there.
@@ -84,7 +85,10 @@ func Open(ctx context.Context, opt Options) (*Job, error) {
 	if j.journal, err = openJournal(opt.result()+".journal", opt.NoSync); err != nil {
 		return nil, err
 	}
-	if err = j.read(ctx); err != nil {
+	if err = j.read(ctx); err == nil && opt.Anew {
+		err = j.journal.forget()
+	}
+	if err != nil {
 		j.Close()
 		return nil, err
 	}
@@ -174,10 +178,7 @@ func (j *Job) Close() error {
 // Run answers what has no result yet and writes the outputs. When it is interrupted, or cannot
 // go on, the journal has what is done.
 func (j *Job) Run(ctx context.Context, id Identity, w Worker) (Counts, error) {
-	h := &header{
-		Version: version, SHA256: j.in.sha, Size: j.in.size, Lines: len(j.index.entries), Shard: j.opt.Shard,
-		Model: id.Model, Numerics: id.Numerics, Options: id.Options, Created: j.opt.Created,
-	}
+	h := j.Header(id)
 	if done, err := j.donePart(h); done || err != nil {
 		return j.counts, err
 	}
@@ -191,8 +192,16 @@ func (j *Job) Run(ctx context.Context, id Identity, w Worker) (Counts, error) {
 	return j.counts, j.finish()
 }
 
+// Header returns what the results of the job depend on.
+func (j *Job) Header(id Identity) *Header {
+	return &Header{
+		Version: version, SHA256: j.in.sha, Size: j.in.size, Lines: len(j.index.entries), Shard: j.opt.Shard,
+		Model: id.Model, Numerics: id.Numerics, Options: id.Options, Created: j.opt.Created,
+	}
+}
+
 // resume takes over what an earlier start has done. It returns the header of the journal.
-func (j *Job) resume(want *header) (*header, error) {
+func (j *Job) resume(want *Header) (*Header, error) {
 	h, cut, err := j.journal.load(want, j.take)
 	if err != nil {
 		return nil, err
@@ -233,7 +242,7 @@ func (j *Job) takeResult(e *entry, r *record) error {
 	if err != nil {
 		return err
 	}
-	if hashOf(text) != r.sum {
+	if HashOf(text) != r.sum {
 		return fmt.Errorf("it has a result of line %d that is not of this text", r.line)
 	}
 	if e.result != 0 {
@@ -261,7 +270,7 @@ func (j *Job) replay() (err error) {
 		if r.kind != isResult {
 			return nil
 		}
-		return j.live.add(result{r.failed, r.text})
+		return j.live.add(Result{r.failed, r.text})
 	})
 	return errors.Join(err, j.live.flush())
 }
@@ -293,7 +302,7 @@ func (j *Job) writeOutputs() error {
 		e := &j.index.entries[i]
 		text, err := resultAt(j.journal.f, e.result)
 		if err == nil {
-			err = o.add(result{e.failed, text})
+			err = o.add(Result{e.failed, text})
 		}
 		if err != nil {
 			o.abort()
@@ -304,7 +313,7 @@ func (j *Job) writeOutputs() error {
 }
 
 // donePart reports whether the shard was done before.
-func (j *Job) donePart(want *header) (bool, error) {
+func (j *Job) donePart(want *Header) (bool, error) {
 	if j.opt.Shard.N == 0 {
 		return false, nil
 	}
@@ -316,7 +325,7 @@ func (j *Job) donePart(want *header) (bool, error) {
 		return false, err
 	}
 	defer p.f.Close()
-	if err := p.header.differs(want); err != nil {
+	if err := p.header.Differs(want); err != nil {
 		return false, fmt.Errorf("%s: %w: remove it to begin anew", p.path, err)
 	}
 	n := len(p.places)

@@ -68,7 +68,7 @@ func (j *journal) stillNamed() error {
 
 // load reads what is there and cuts off what was not written whole. It returns the header that
 // counts: that of the file, or if there is none yet, want. Results are told to visit.
-func (j *journal) load(want *header, visit func(*record) error) (h *header, cut int64, err error) {
+func (j *journal) load(want *Header, visit func(*record) error) (h *Header, cut int64, err error) {
 	end, err := readRecords(j.f, j.size, func(r *record) error {
 		if r.kind == isHeader != (h == nil) {
 			return errNoJournal
@@ -79,7 +79,7 @@ func (j *journal) load(want *header, visit func(*record) error) (h *header, cut 
 		if h, err = readHeader(r); err != nil {
 			return err
 		}
-		return h.differs(want)
+		return h.Differs(want)
 	})
 	if err == nil && h == nil && j.size > end+frameSize+maxHeader {
 		err = errors.New("its header is damaged")
@@ -96,6 +96,12 @@ func (j *journal) load(want *header, visit func(*record) error) (h *header, cut 
 	return h, cut, j.f.Truncate(end)
 }
 
+// forget drops all that was kept.
+func (j *journal) forget() error {
+	j.size = 0
+	return j.f.Truncate(0)
+}
+
 // maxHeader is more than a header has: what is shorter, and not whole, was cut off.
 const maxHeader = 1 << 16
 
@@ -108,7 +114,7 @@ func (j *journal) advise(err error) error {
 }
 
 // begin writes the header of a new journal.
-func (j *journal) begin(h *header) error {
+func (j *journal) begin(h *Header) error {
 	b, err := json.Marshal(h)
 	if err == nil {
 		err = j.f.Truncate(0)

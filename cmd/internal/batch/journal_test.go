@@ -185,7 +185,7 @@ func FuzzJournal(f *testing.F) {
 	h := append([]byte(magic), frame([]byte(`h{"mpt_batch":1}`))...)
 	f.Add(h)
 	f.Add(append(bytes.Clone(h), frame(mark(isStart, 3))...))
-	f.Add(append(bytes.Clone(h), frame(resultRecord(3, []byte("text"), result{true, []byte("{}\n")}))...))
+	f.Add(append(bytes.Clone(h), frame(resultRecord(3, []byte("text"), Result{true, []byte("{}\n")}))...))
 	f.Add(append(bytes.Clone(h), frame([]byte{isEnd})...))
 	f.Add(append(bytes.Clone(h), make([]byte, 40)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -235,7 +235,7 @@ func TestEndsAtTheEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &header{Version: version, SHA256: j.in.sha, Size: j.in.size, Lines: 6, Model: identity.Model, Numerics: 1, Options: identity.Options, Created: opt.Created}
+	h := &Header{Version: version, SHA256: j.in.sha, Size: j.in.size, Lines: 6, Model: identity.Model, Numerics: 1, Options: identity.Options, Created: opt.Created}
 	if h, err = j.resume(h); err == nil {
 		err = j.answerAll(t.Context(), h, &stub{})
 	}

@@ -37,7 +37,7 @@ func (j *journal) become(path string) error {
 type part struct {
 	path   string
 	f      *os.File
-	header *header
+	header *Header
 	places []place
 	failed int
 }
@@ -163,7 +163,7 @@ func openParts(output string) (parts []*part, err error) {
 		parts = append(parts, p)
 		want := *parts[0].header
 		want.Shard = Shard{i, n}
-		if err := p.header.differs(&want); err != nil {
+		if err := p.header.Differs(&want); err != nil {
 			return parts, fmt.Errorf("%s: it does not belong to %s: %w", p.path, parts[0].path, err)
 		}
 	}
@@ -207,7 +207,7 @@ func writeMerged(ctx context.Context, output, errs string, noSync bool, parts []
 	for _, x := range places {
 		text, err := resultAt(parts[x.from].f, x.at)
 		if err == nil {
-			err = o.add(result{x.failed, text})
+			err = o.add(Result{x.failed, text})
 		}
 		if err == nil && ctx.Err() != nil {
 			err = context.Cause(ctx)

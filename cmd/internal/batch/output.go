@@ -53,12 +53,12 @@ func openOutputs(out, errs string, noSync bool, open func(path, target string) (
 }
 
 // add writes a result to where it belongs.
-func (o *outputs) add(r result) error {
+func (o *outputs) add(r Result) error {
 	f := o.files[0]
-	if r.failed {
+	if r.Failed {
 		f = o.files[1]
 	}
-	if _, err := f.w.Write(r.text); err != nil {
+	if _, err := f.w.Write(r.Text); err != nil {
 		return fmt.Errorf("%s: %w", f.path, err)
 	}
 	return nil

@@ -44,14 +44,14 @@ func mark(kind byte, line int32) []byte {
 }
 
 // resultRecord is the record of a result.
-func resultRecord(line int32, text []byte, r result) []byte {
+func resultRecord(line int32, text []byte, r Result) []byte {
 	sum := sha256.Sum256(text)
 	b := append(mark(isResult, line), sum[:]...)
 	failed := byte(0)
-	if r.failed {
+	if r.Failed {
 		failed = 1
 	}
-	return append(append(b, failed), r.text...)
+	return append(append(b, failed), r.Text...)
 }
 
 // record is one that was read.
@@ -158,8 +158,8 @@ func resultAt(f io.ReaderAt, at int64) ([]byte, error) {
 	return r.text, nil
 }
 
-func readHeader(r *record) (*header, error) {
-	h := &header{}
+func readHeader(r *record) (*Header, error) {
+	h := &Header{}
 	if err := json.Unmarshal(r.text, h); err != nil {
 		return nil, fmt.Errorf("its header cannot be read: %w", err)
 	}

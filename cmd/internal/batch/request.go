@@ -23,8 +23,9 @@ const (
 	InvalidURL    Code = "invalid_url"
 	ModelMismatch Code = "model_mismatch"
 
-	TimedOut Code = "request_timeout"
-	Crashed  Code = "request_crashed"
+	TimedOut  Code = "request_timeout"
+	Crashed   Code = "request_crashed"
+	Cancelled Code = "batch_cancelled"
 )
 
 // Flaw is why a line is not answered.

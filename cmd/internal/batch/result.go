@@ -26,14 +26,14 @@ type response struct {
 	Body      json.RawMessage `json:"body"`
 }
 
-// result is a line of the outputs as bytes, with its end.
-type result struct {
-	failed bool // it belongs to the errors
-	text   []byte
+// Result is a line of the outputs.
+type Result struct {
+	Failed bool   // it belongs to the errors
+	Text   []byte // with its end
 }
 
 // resultOf tells the answer of a request.
-func resultOf(r *Request, a Answer) (result, error) {
+func resultOf(r *Request, a Answer) (Result, error) {
 	return encode(a.Status != http.StatusOK, line{
 		ID: "batch_req_" + r.ID, CustomID: &r.CustomID,
 		Response: &response{a.Status, "req_" + r.ID, a.Body},
@@ -41,7 +41,7 @@ func resultOf(r *Request, a Answer) (result, error) {
 }
 
 // failure tells why a line was not answered.
-func failure(id, customID string, flaw *Flaw) (result, error) {
+func failure(id, customID string, flaw *Flaw) (Result, error) {
 	l := line{ID: "batch_req_" + id, Error: flaw}
 	if customID != "" {
 		l.CustomID = &customID
@@ -49,10 +49,10 @@ func failure(id, customID string, flaw *Flaw) (result, error) {
 	return encode(true, l)
 }
 
-func encode(failed bool, l line) (result, error) {
+func encode(failed bool, l line) (Result, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	err := e.Encode(l)
-	return result{failed, b.Bytes()}, err
+	return Result{failed, b.Bytes()}, err
 }

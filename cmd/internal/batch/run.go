@@ -12,10 +12,11 @@ import (
 // it has to show alone that it comes to an end.
 const mostStarts = 2
 
-func hashOf(text []byte) [sha256.Size]byte { return sha256.Sum256(text) }
+// HashOf returns what tells the text of a line from others.
+func HashOf(text []byte) [sha256.Size]byte { return sha256.Sum256(text) }
 
 // answerAll answers all lines that have no result.
-func (j *Job) answerAll(ctx context.Context, h *header, w Worker) error {
+func (j *Job) answerAll(ctx context.Context, h *Header, w Worker) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	next := make(chan *entry)
@@ -59,7 +60,7 @@ func (j *Job) handOut(ctx context.Context, next chan<- *entry) {
 }
 
 // answerLine answers a line and keeps the result.
-func (j *Job) answerLine(ctx context.Context, h *header, w Worker, e *entry) error {
+func (j *Job) answerLine(ctx context.Context, h *Header, w Worker, e *entry) error {
 	text, err := j.in.text(e)
 	if err != nil {
 		return err
@@ -77,7 +78,7 @@ func (j *Job) answerLine(ctx context.Context, h *header, w Worker, e *entry) err
 	if flaw == nil && e.first > 0 {
 		flaw = e.duplicate()
 	}
-	var res result
+	var res Result
 	if flaw != nil {
 		res, err = failure(r.ID, r.CustomID, flaw)
 	} else {
@@ -90,7 +91,7 @@ func (j *Job) answerLine(ctx context.Context, h *header, w Worker, e *entry) err
 }
 
 // ask has a request answered, and tells in the journal when it begins.
-func (j *Job) ask(ctx context.Context, w Worker, e *entry, r *Request) (result, error) {
+func (j *Job) ask(ctx context.Context, w Worker, e *entry, r *Request) (Result, error) {
 	var fault *FaultError // the last one
 	for {
 		worker := w
@@ -102,32 +103,47 @@ func (j *Job) ask(ctx context.Context, w Worker, e *entry, r *Request) (result, 
 			j.note("line %d came to no end %d times: it is answered in a process of its own", e.line, e.starts)
 		}
 		if _, err := j.journal.add(mark(isStart, e.line)); err != nil {
-			return result{}, err
+			return Result{}, err
 		}
 		a, err := worker.Answer(ctx, r)
-		var crash *crashError
+		res, ok, failed := conclude(r, a, err, e.starts >= mostStarts)
 		switch {
-		case err == nil:
-			return resultOf(r, a)
-		case errors.Is(err, ErrTimeout):
-			return failure(r.ID, r.CustomID, &Flaw{TimedOut, fmt.Sprintf("line %d: %v", r.Line, err)})
-		case errors.As(err, &crash):
-			j.note("line %d is given up: %v", r.Line, err)
-			return crashed(r, nil)
-		case errors.As(err, &fault) && e.starts >= mostStarts:
-			j.note("line %d is given up: %v", r.Line, err)
-			return crashed(r, fault)
+		case ok:
+			if err != nil && !errors.Is(err, ErrTimeout) {
+				j.note("line %d is given up: %v", r.Line, err)
+			}
+			return res, failed
 		case errors.As(err, &fault):
 			e.starts++
 		default:
 			_, dropped := j.journal.add(mark(isDropped, e.line))
-			return result{}, errors.Join(err, dropped)
+			return Result{}, errors.Join(err, dropped)
 		}
 	}
 }
 
+// conclude makes a result of what a worker says, that of the request's own process if alone. It
+// is not ok if that is none: the engine failed among other requests, or the work has to end.
+func conclude(r *Request, a Answer, err error, alone bool) (res Result, ok bool, failed error) {
+	var crash *crashError
+	var fault *FaultError
+	switch {
+	case err == nil:
+		res, failed = resultOf(r, a)
+	case errors.Is(err, ErrTimeout):
+		res, failed = failure(r.ID, r.CustomID, &Flaw{TimedOut, fmt.Sprintf("line %d: %v", r.Line, err)})
+	case errors.As(err, &crash):
+		res, failed = crashed(r, nil)
+	case alone && errors.As(err, &fault):
+		res, failed = crashed(r, fault)
+	default:
+		return res, false, nil
+	}
+	return res, true, failed
+}
+
 // crashed is the result of a request that nobody tries any more.
-func crashed(r *Request, fault *FaultError) (result, error) {
+func crashed(r *Request, fault *FaultError) (Result, error) {
 	why := "the process ended again and again while it was answered"
 	if fault != nil {
 		why = fault.Error()
@@ -136,14 +152,14 @@ func crashed(r *Request, fault *FaultError) (result, error) {
 }
 
 // keep puts a result into the journal.
-func (j *Job) keep(e *entry, text []byte, r result) error {
+func (j *Job) keep(e *entry, text []byte, r Result) error {
 	at, err := j.journal.add(resultRecord(e.line, text, r))
 	if err != nil {
 		return err
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.count(e, at, r.failed)
+	j.count(e, at, r.Failed)
 	if j.opt.Progress != nil {
 		j.opt.Progress(j.counts)
 	}

@@ -36,6 +36,8 @@ type Local struct {
 	MaxTokens int           // of each choice, whatever a request says; 0: no limit
 	AnyModel  bool          // whatever model a request names
 	Clock     *atomic.Int64 // set to the time in the answers, for templates that write the date
+
+	moment moment
 }
 
 // Answer answers a request.
@@ -46,6 +48,8 @@ func (l *Local) Answer(ctx context.Context, r *Request) (Answer, error) {
 		limited, cancel = context.WithTimeout(ctx, l.Timeout)
 		defer cancel()
 	}
+	l.moment.enter(r.Created)
+	defer l.moment.leave()
 	w, err := l.ask(limited, r, nil)
 	switch {
 	case err != nil:
@@ -70,7 +74,7 @@ func (l *Local) ask(ctx context.Context, r *Request, plan func(serve.Request)) (
 		return nil, err
 	}
 	if l.Clock != nil {
-		l.Clock.Store(r.Created) // the same for all requests of a job
+		l.Clock.Store(r.Created) // the same for all that are under way, see moment
 	}
 	q.Header.Set("X-Request-Id", "req_"+r.ID)
 	w := &recorder{head: http.Header{}}

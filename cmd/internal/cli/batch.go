@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mptgo/cmd/internal/batch"
 	"mptgo/cmd/internal/cli/cmdline"
@@ -39,7 +40,9 @@ Examples:
   mpt batch questions.jsonl -o answers.jsonl -m 7b-chat.gguf
   mpt batch questions.jsonl --dry-run -m 7b-chat.gguf
   mpt batch questions.jsonl -o answers.jsonl --created 0 --shard 2/8    on one of 8 machines
-  mpt batch merge answers.jsonl                                        when all are done`
+  mpt batch merge answers.jsonl                                        when all are done
+
+Where machines come and go, NATS JetStream spreads the lines: see mpt batch submit --help.`
 
 // batchFlags are the flags of mpt batch.
 type batchFlags struct {
@@ -76,29 +79,45 @@ func newBatch() *cobra.Command {
 	fs := cmd.Flags()
 	fs.VarP((*cmdline.FileName)(&f.output), "output", "o", "write the answers to `FILE`")
 	fs.Var((*cmdline.FileName)(&f.errors), "errors", "write what was not answered to `FILE` (default: OUT.errors.jsonl)")
+	f.addAnswers(cmd)
+	f.addSpeed(fs)
+	f.addLines(fs)
+	f.order = "input"
+	cmdline.AddChoice(cmd, &f.order, "order", "", "write the answers in this `ORDER`", "input", "done")
+	fs.StringVar(&f.shard, "shard", "", "answer the part `I/N` of the lines, I from 0: mpt batch merge puts the parts together")
+	fs.BoolVar(&f.dry, "dry-run", false, "count lines and tokens, estimate the time, answer nothing")
+	fs.BoolVar(&f.noSync, "no-sync", false, "do not wait for the disk: a crash of the system, not of the command, may lose what is done")
+	cmd.AddCommand(newBatchMerge(), newBatchSubmit(), newBatchWork(), newBatchCollect(), newQueueStatus(), newBatchCancel())
+	return cmd
+}
+
+// addAnswers adds the flags that answers depend on.
+func (f *batchFlags) addAnswers(cmd *cobra.Command) {
+	fs := cmd.Flags()
 	f.model.Add(cmd)
 	fs.StringVarP(&f.alias, "alias", "a", "", "`NAMES` by which requests may call the model, separated by commas")
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "room for `N` tokens in each sequence; 0: what the model was trained for")
-	fs.IntVar(&f.parallel, "parallel", 0, "answer `N` lines at the same time (-np); 0: twice the CPUs, at least 4")
-	fs.IntVar(&f.cacheRAM, "cache-ram", -1, "`N` MiB of memory for what prompts have in common; 0: none, -1: a quarter of what is left")
-	fs.BoolVar(&f.strict, "strict", false, "answer nothing if a line has a flaw")
 	fs.BoolVar(&f.any, "any-model", false, "answer requests for any model with this one")
-	f.order = "input"
-	cmdline.AddChoice(cmd, &f.order, "order", "", "write the answers in this `ORDER`", "input", "done")
-	fs.Int64Var(&f.created, "created", -1, "the time in the answers, `N` seconds since 1970 (default: that of the first start)")
-	fs.IntVar(&f.limit, "limit", 0, "read the first `N` lines that are not blank; 0: all")
-	fs.StringVar(&f.shard, "shard", "", "answer the part `I/N` of the lines, I from 0: mpt batch merge puts the parts together")
 	fs.Var(&f.timeout, "request-timeout", "give each request at most this `LIMIT`: a time such as 90s, or tokens of an answer such as 500tok")
-	fs.BoolVar(&f.dry, "dry-run", false, "count lines and tokens, estimate the time, answer nothing")
-	fs.BoolVar(&f.noSync, "no-sync", false, "do not wait for the disk: a crash of the system, not of the command, may lose what is done")
-	fs.BoolVar(&f.alone, "alone", false, "")
-	fs.MarkHidden("alone")
 	f.format.Add(cmd)
 	f.sampling.Add(fs)
 	fs.Lookup("seed").Usage = "seed of requests that have none (default 0)"
+}
+
+// addSpeed adds flags that change no answer, and the one of processes that answer alone.
+func (f *batchFlags) addSpeed(fs *pflag.FlagSet) {
+	fs.IntVar(&f.parallel, "parallel", 0, "answer `N` lines at the same time (-np); 0: twice the CPUs, at least 4")
+	fs.IntVar(&f.cacheRAM, "cache-ram", -1, "`N` MiB of memory for what prompts have in common; 0: none, -1: a quarter of what is left")
+	fs.BoolVar(&f.alone, "alone", false, "")
+	fs.MarkHidden("alone")
+}
+
+// addLines adds the flags that say which lines are answered.
+func (f *batchFlags) addLines(fs *pflag.FlagSet) {
+	fs.BoolVar(&f.strict, "strict", false, "answer nothing if a line has a flaw")
+	fs.IntVar(&f.limit, "limit", 0, "read the first `N` lines that are not blank; 0: all")
+	fs.Int64Var(&f.created, "created", -1, "the time in the answers, `N` seconds since 1970 (default: that of the first start)")
 	fs.Lookup("created").DefValue = "0" // its usage says what there is without it
-	cmd.AddCommand(newBatchMerge())
-	return cmd
 }
 
 // requestLimit is the value of --request-timeout.
@@ -146,6 +165,19 @@ const leastBatch = 16
 
 // check refuses what makes no sense, before anything is opened.
 func (f *batchFlags) check(cmd *cobra.Command) error {
+	switch {
+	case f.output == "" && !f.dry && !f.alone:
+		return errors.New("batch: no output: name a file with -o FILE")
+	case f.output == "-" || f.errors == "-":
+		return errors.New("batch: standard output cannot be the output: name a file")
+	}
+	if err := f.checkNumbers(cmd); err != nil {
+		return fmt.Errorf("batch: %w", err)
+	}
+	return nil
+}
+
+func (f *batchFlags) checkNumbers(cmd *cobra.Command) error {
 	for _, x := range []struct {
 		name         string
 		value, least int
@@ -153,20 +185,16 @@ func (f *batchFlags) check(cmd *cobra.Command) error {
 		{"parallel", f.parallel, 0}, {"limit", f.limit, 0}, {"cache-ram", f.cacheRAM, -1}, {"ctx-size", f.context, 0},
 	} {
 		if x.value < x.least {
-			return fmt.Errorf("batch: --%s %d: want at least %d", x.name, x.value, x.least)
+			return fmt.Errorf("--%s %d: want at least %d", x.name, x.value, x.least)
 		}
 	}
 	switch {
-	case f.output == "" && !f.dry && !f.alone:
-		return errors.New("batch: no output: name a file with -o FILE")
-	case f.output == "-" || f.errors == "-":
-		return errors.New("batch: standard output cannot be the output: name a file")
 	case cmd.Flags().Changed("created") && f.created < 0:
-		return fmt.Errorf("batch: --created %d: want at least 0", f.created)
+		return fmt.Errorf("--created %d: want at least 0", f.created)
 	case f.cacheRAM > mostMiB:
-		return fmt.Errorf("batch: --cache-ram %d: want at most %d", f.cacheRAM, mostMiB)
+		return fmt.Errorf("--cache-ram %d: want at most %d", f.cacheRAM, mostMiB)
 	case f.model.Batch < leastBatch:
-		return fmt.Errorf("batch: --batch-size %d: want at least %d", f.model.Batch, leastBatch)
+		return fmt.Errorf("--batch-size %d: want at least %d", f.model.Batch, leastBatch)
 	}
 	return nil
 }

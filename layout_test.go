@@ -42,6 +42,7 @@ var may = map[string]string{
 	"ggml/internal/tier":      "ggml/internal/act ggml/internal/att ggml/internal/cpu ggml/internal/mat ggml/internal/vec",
 	"ggml/internal/act/amd64": "", "ggml/internal/act/arm64": "", "ggml/internal/att/arm64": "", "ggml/internal/mat/amd64": "", "ggml/internal/mat/arm64": "", "ggml/internal/vec/arm64": "", // generated
 	"ggml":                     "gguf quantize internal/slab internal/sysmem ggml/internal/act ggml/internal/att ggml/internal/cpu ggml/internal/mat ggml/internal/scalar ggml/internal/tier ggml/internal/vec",
+	"ggml/train":               "ggml quantize ggml/internal/act ggml/internal/att ggml/internal/mat ggml/internal/scalar ggml/internal/scratch ggml/internal/tier ggml/internal/vec",
 	"sampling":                 "",
 	"mpt/tokenizer":            "gguf",
 	"mpt/checkpoint":           "gguf",
@@ -54,6 +55,8 @@ var may = map[string]string{
 	"mpt/hub":                  "",
 	"internal/forge":           "gguf",
 	"mpt":                      "gguf quantize ggml internal/slab internal/sysmem sampling mpt/lora mpt/tokenizer",
+	"mpt/tune":                 "ggml ggml/train gguf internal/slab internal/sysmem mpt mpt/checkpoint mpt/lora mpt/tune/data",
+	"mpt/tune/data":            "",
 	"mpt/measure":              "ggml gguf quantize quantize/imatrix sampling internal/newfile mpt mpt/convert mpt/lora mpt/tokenizer",
 	"mpt/talk":                 "gguf mpt mpt/chat mpt/grammar mpt/tokenizer",
 	"mpt/eval":                 "internal/pyrandom internal/pyregexp mpt mpt/chat mpt/chat/jinja mpt/talk mpt/tokenizer sampling",

@@ -1,0 +1,18 @@
+// Package data reads the examples for fine-tuning and makes tokens of them.
+//
+// [Open] reads files of many formats (JSON lines, JSON, CSV, TSV, text, Parquet, folders of them and
+// MosaicML's streaming shards, MDS), recognises what the rows are by their keys, writes the tokens to a
+// temporary file once, and tells in a [Summary] what became of every row:
+//
+//	set, err := data.Open([]string{"train.jsonl"}, data.Options{Tokenizer: tok, Context: 2048})
+//	set.Summary.Print(os.Stdout)
+//	train, held := set.Split(0.05, seed)
+//	order := data.Order(train.Len(), seed, epoch)
+//	for _, step := range data.Steps(order, 16) {
+//		for _, micro := range data.Pack(step, train.Length, 2048) { ... }
+//	}
+//
+// The rules follow MosaicML's llm-foundry: prompts and responses are encoded each by itself, an
+// end-of-text token ends the last response, prompts are no targets unless asked for, and rows are cut at
+// the context. What is dropped or cut is counted and named, never silent.
+package data

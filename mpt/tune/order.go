@@ -1,25 +1,10 @@
 package tune
 
 import (
-	"math/bits"
-	"math/rand/v2"
 	"slices"
-)
 
-// shuffled returns the numbers below n in the order of an epoch: Fisher and Yates's shuffle with numbers
-// that depend on seed and epoch alone.
-func shuffled(n int, seed, epoch uint64) []int {
-	order := make([]int, n)
-	for i := range order {
-		order[i] = i
-	}
-	r := rand.NewPCG(seed, epoch)
-	for i := n - 1; i > 0; i-- {
-		j, _ := bits.Mul64(r.Uint64(), uint64(i+1))
-		order[i], order[int(j)] = order[int(j)], order[i]
-	}
-	return order
-}
+	"mptgo/mpt/tune/data"
+)
 
 // order gives the rows of every step.
 type order struct {
@@ -50,9 +35,9 @@ func (o *order) step(k int) []int {
 	}
 	epoch, in := k/o.perEpoch(), k%o.perEpoch()
 	if o.at == nil || o.epoch != epoch {
-		o.epoch, o.at = epoch, shuffled(o.rows, o.c.Seed, uint64(epoch))
-		if o.c.NoShuffle {
-			slices.Sort(o.at)
+		o.epoch, o.at = epoch, data.InOrder(o.rows)
+		if !o.c.NoShuffle {
+			o.at = data.Order(o.rows, o.c.Seed, uint64(epoch))
 		}
 	}
 	return o.at[in*o.c.Batch : min((in+1)*o.c.Batch, o.rows)]

@@ -183,6 +183,27 @@ func (t *Trainer) Step(ctx context.Context) (Result, error) {
 	return r, t.net.e.Err()
 }
 
+// Gradients computes loss and gradients of the next step, but does not do it.
+func (t *Trainer) Gradients(ctx context.Context) (Result, error) { return t.gradients(ctx) }
+
+// IsBest takes the loss of an evaluation, and reports whether none was lower.
+func (t *Trainer) IsBest(loss float64) bool {
+	if t.best.Loss != nil && !(loss < *t.best.Loss) {
+		return false
+	}
+	t.best = best{&loss, t.step}
+	return true
+}
+
+// Epoch returns how many epochs are done, StepsPerEpoch how many steps each has.
+func (t *Trainer) Epoch() float64 { return t.order.epochs(t.step) }
+func (t *Trainer) StepsPerEpoch() int {
+	if t.c.Plan != nil {
+		return t.Steps()
+	}
+	return t.order.perEpoch()
+}
+
 // gradients computes loss and gradients of the next step.
 func (t *Trainer) gradients(ctx context.Context) (r Result, err error) {
 	examples, err := t.examples(&r)

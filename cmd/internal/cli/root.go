@@ -33,6 +33,7 @@ var commands = []struct {
 	{groupFiles, newPull},
 	{groupFiles, newCache},
 	{groupFiles, newQuantize},
+	{groupFiles, newFinetune},
 	{groupFiles, newMerge},
 	{groupFiles, newImatrix},
 	{groupFiles, newInspect},

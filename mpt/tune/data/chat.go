@@ -66,7 +66,7 @@ func messages(r *record, key, roleKey, contentKey string, roles map[string]strin
 		object, _ := v.(map[string]any)
 		role, ok1 := object[roleKey].(string)
 		content, ok2 := object[contentKey].(string)
-		if ok1 && object[contentKey] == nil { // calls of tools have none
+		if v, there := object[contentKey]; ok1 && there && v == nil { // calls of tools have none
 			return nil, drop("a message without a text", "")
 		}
 		if !ok1 || !ok2 {

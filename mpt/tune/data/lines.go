@@ -33,8 +33,6 @@ func readLine(r *bufio.Reader, long []byte) (line, buffer []byte, err error) {
 		part, err := r.ReadSlice('\n')
 		long = append(long, part...)
 		switch {
-		case len(long) > maxRow:
-			return nil, long, fmt.Errorf("a line has more than %d MB", maxRow>>20)
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue
 		case err == io.EOF && len(long) > 0:
@@ -181,7 +179,7 @@ const maxPart = 1 << 20
 // for every tokenizer.
 func readText(s *stream, each func(record) error) error {
 	r := withoutMark(s)
-	d := document{at: place{file: s.name, n: 1}, each: each}
+	d := document{at: place{file: s.name, n: 1}, each: each, most: int(s.most)}
 	var line, buffer []byte
 	var err error
 	for n := 1; ; n++ {
@@ -216,6 +214,7 @@ type document struct {
 	each func(record) error
 	text []byte
 	rest bool // a part of it was handed on
+	most int  // bytes of a part
 }
 
 func (d *document) line(line []byte) error {
@@ -224,8 +223,8 @@ func (d *document) line(line []byte) error {
 			return err
 		}
 	}
-	if len(d.text)+len(line) > maxRow {
-		return &RowError{d.at.String(), fmt.Errorf("a document has %d MB without a line to cut it at", maxRow>>20)}
+	if len(d.text)+len(line) > d.most {
+		return &RowError{d.at.String(), fmt.Errorf("a document has %d MB without a line to cut it at", d.most>>20)}
 	}
 	d.text = append(d.text, line...)
 	return nil

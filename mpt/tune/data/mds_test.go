@@ -65,7 +65,9 @@ func (d mdsData) write(t testing.TB) string {
 	t.Helper()
 	dir, raw := t.TempDir(), d.raw(t)
 	shard := d.config()
-	sum := func(b []byte) map[string]string { return map[string]string{"sha1": fmt.Sprintf("%x", sha1.Sum(b)), "xxh64": "0"} }
+	sum := func(b []byte) map[string]string {
+		return map[string]string{"sha1": fmt.Sprintf("%x", sha1.Sum(b)), "xxh64": "0"}
+	}
 	shard["samples"], shard["zip_data"] = len(d.rows), nil
 	shard["raw_data"] = map[string]any{"basename": "shard.00000.mds", "bytes": len(raw), "hashes": sum(raw)}
 	if d.change != nil {

@@ -223,8 +223,8 @@ func (b *builder) documentPart(r *record) error {
 
 // wholeDocument gathers the parts of a document that is not to be cut into rows.
 func (b *builder) wholeDocument(r *record, text string) error {
-	if b.gathered.Len()+len(text) > maxRow {
-		return r.fail("a document has more than %d MB", maxRow>>20)
+	if int64(b.gathered.Len()+len(text)) > b.opt.rowLimit() {
+		return r.fail("a document has more than %d MB", b.opt.rowLimit()>>20)
 	}
 	b.gathered.WriteString(text)
 	if r.more {

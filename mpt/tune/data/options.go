@@ -40,6 +40,8 @@ type Options struct {
 	Long   string
 	Strict bool // rows that would be dropped are errors
 
+	maxRow int64 // bytes of a row, for tests
+
 	Stdin   io.Reader // what the path "-" reads; nil: os.Stdin
 	TempDir string    // where the tokens are kept; "": the system's folder for temporary files
 }
@@ -104,6 +106,14 @@ func (o *Options) masks() (masks, error) {
 		return m, fmt.Errorf("data: target responses %q: want last or all", o.TargetResponses)
 	}
 	return m, nil
+}
+
+// rowLimit returns how many bytes a row may have.
+func (o *Options) rowLimit() int64 {
+	if o.maxRow > 0 {
+		return o.maxRow
+	}
+	return maxRow
 }
 
 // vocabulary returns the number of ids that are allowed.

@@ -59,15 +59,15 @@ type stream struct {
 // budget bounds how much a row may take from a reader: what asks for more without [budget.renew]
 // fails.
 type budget struct {
-	r    io.Reader
-	left int64
+	r          io.Reader
+	most, left int64
 }
 
-func (b *budget) renew() { b.left = maxRow + 1<<20 } // with what readers take in advance
+func (b *budget) renew() { b.left = b.most + 1<<20 } // with what readers take in advance
 
 func (b *budget) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		return 0, fmt.Errorf("a row has more than %d MB", maxRow>>20)
+		return 0, fmt.Errorf("a row has more than %d MB", b.most>>20)
 	}
 	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
@@ -127,7 +127,7 @@ func (b *builder) file(path string) error {
 
 // read reads the rows of an open file; direct is that file if it can be read at any place.
 func (b *builder) read(name string, r io.Reader, direct *os.File, read container, compression string) error {
-	s := &stream{name: name, budget: budget{r: r}, file: direct, tempDir: b.opt.TempDir}
+	s := &stream{name: name, budget: budget{r: r, most: b.opt.rowLimit()}, file: direct, tempDir: b.opt.TempDir}
 	if open := compressions[compression]; open != nil {
 		plain, end, err := open(bufio.NewReaderSize(r, 1<<16))
 		if err != nil {

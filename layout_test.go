@@ -80,7 +80,7 @@ var may = map[string]string{
 	"cmd/internal/server":       "mpt mpt/chat mpt/grammar mpt/serve mpt/talk mpt/tokenizer sampling",
 	"cmd/internal/batch":        "cmd/internal/server internal/newfile mpt/serve",
 	"cmd/internal/line":         "",
-	"cmd/internal/cli/finetune": "internal/sysmem mpt mpt/chat mpt/convert mpt/talk mpt/tune mpt/tune/data",
+	"cmd/internal/cli/finetune": "internal/sysmem mpt mpt/chat mpt/convert mpt/talk mpt/tokenizer mpt/tune mpt/tune/data mpt/tune/report",
 	"cmd/internal/cli":          "bench cmd/internal/batch cmd/internal/cli/finetune cmd/internal/line cmd/internal/server ggml gguf internal/newfile mpt mpt/builtin mpt/chat mpt/checkpoint mpt/convert mpt/eval mpt/grammar mpt/hub mpt/lora mpt/measure mpt/serve mpt/talk mpt/tokenizer quantize quantize/imatrix sampling",
 }
 

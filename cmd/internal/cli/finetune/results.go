@@ -14,6 +14,7 @@ import (
 	"mptgo/mpt/convert"
 	"mptgo/mpt/tokenizer"
 	"mptgo/mpt/tune"
+	"mptgo/mpt/tune/report"
 )
 
 // ggufName is the adapter for --lora and llama.cpp in the folder of PEFT.
@@ -156,6 +157,7 @@ func (r *run) sample() error {
 		if err != nil {
 			return fmt.Errorf("finetune: --sample: %w", err)
 		}
+		r.logged(r.log.Sample(report.Sample{Step: r.trainer.Done(), Prompt: text, Text: answer}))
 		if r.output == "json" {
 			r.line(map[string]any{"step": r.trainer.Done(), "prompt": text, "text": answer})
 		} else {
@@ -168,7 +170,7 @@ func (r *run) sample() error {
 // goOn returns what the model with an adapter adds to a text.
 func (r *run) goOn(text string, a *mpt.Adapter) (string, error) {
 	tok := r.model.Tokenizer()
-	ids := tok.Encode(text, tokenizer.EncodeOptions{BOS: true})
+	ids := tok.Encode(text, tokenizer.EncodeOptions{AddSpecial: true})
 	s, err := r.model.NewSession(mpt.ContextSize(len(ids) + sampleTokens + 1))
 	if err != nil {
 		return "", err

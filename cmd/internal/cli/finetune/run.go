@@ -14,6 +14,7 @@ import (
 	"mptgo/mpt"
 	"mptgo/mpt/tune"
 	"mptgo/mpt/tune/data"
+	"mptgo/mpt/tune/report"
 )
 
 // run is a run of the command.
@@ -28,6 +29,7 @@ type run struct {
 	held     data.Rows // to evaluate, or nil
 	trainer  *tune.Trainer
 
+	log       *report.Log
 	speed     speed
 	recent    []float64 // losses
 	saved     time.Time
@@ -49,6 +51,10 @@ func (r *run) do() error {
 	if err := os.MkdirAll(r.flags.out, 0o755); err != nil {
 		return fmt.Errorf("finetune: --lora-out: %w", err)
 	}
+	if err := r.openLog(); err != nil {
+		return err
+	}
+	defer r.log.Close()
 	r.saved, r.savedAt, r.evaluated = time.Now(), t.Done(), -1
 	if r.held != nil && r.evalFirst && t.Done() == 0 {
 		if err := r.evaluate(); err != nil {
@@ -61,6 +67,23 @@ func (r *run) do() error {
 		}
 	}
 	return r.finish()
+}
+
+// openLog opens the figures in the folder, which a run that goes on cuts back to its step.
+func (r *run) openLog() (err error) {
+	step := -1
+	if r.resume != "" {
+		step = r.trainer.Done()
+	}
+	r.log, err = report.Open(r.flags.out, step, report.Options{TensorBoard: r.tensorboard, Title: "mpt finetune: " + r.modelName()})
+	return err
+}
+
+// logged tells that figures could not be written: training is worth more than they are.
+func (r *run) logged(err error) {
+	if err != nil {
+		r.note("the figures could not be written, and training goes on: %v", err)
+	}
 }
 
 // head tells what is going to happen.
@@ -91,6 +114,8 @@ func (r *run) step() error {
 	}
 	r.speed.add(time.Since(begun), res.Tokens, res.Targets)
 	r.trainer.Log(tune.Entry{Step: res.Step, Epoch: res.Epoch, Loss: &res.Loss, GradNorm: &res.Norm, LR: &res.LR})
+	r.logged(r.log.Train(report.Train{Step: res.Step, Epoch: res.Epoch, Loss: res.Loss, GradNorm: res.Norm, LearningRate: res.LR,
+		Tokens: res.Tokens, Targets: res.Targets, TokensPerSecond: r.speed.tokens()}))
 	r.report(res)
 	if r.held != nil && r.due(res.Step, r.evalEvery) {
 		if err := r.evaluate(); err != nil {
@@ -159,6 +184,8 @@ func (r *run) evaluate() error {
 	r.evaluated = t.Done()
 	best := t.IsBest(loss)
 	t.Log(tune.Entry{Step: t.Done(), Epoch: t.Epoch(), EvalLoss: &loss})
+	r.logged(r.log.Eval(report.Eval{Step: t.Done(), Epoch: t.Epoch(), Loss: loss, Best: best}))
+	r.logged(r.log.Charts())
 	if r.output == "json" {
 		r.line(map[string]any{"step": t.Done(), "epoch": t.Epoch(), "eval_loss": loss, "eval_perplexity": math.Exp(loss), "targets": targets, "best": best})
 	} else {
@@ -225,6 +252,7 @@ func (r *run) finish() error {
 			r.note("the last checkpoint could not be written: %v", err)
 		}
 	}
+	r.logged(r.log.Charts())
 	if err := r.writeResults(); err != nil {
 		return err
 	}

@@ -56,7 +56,6 @@ var may = map[string]string{
 	"internal/forge":            "gguf",
 	"mpt":                       "gguf quantize ggml internal/slab internal/sysmem sampling mpt/lora mpt/tokenizer",
 	"mpt/tune":                  "ggml ggml/train gguf internal/slab internal/sysmem mpt mpt/checkpoint mpt/lora mpt/tune/data",
-	"mpt/tune/data":             "",
 	"mpt/measure":               "ggml gguf quantize quantize/imatrix sampling internal/newfile mpt mpt/convert mpt/lora mpt/tokenizer",
 	"mpt/talk":                  "gguf mpt mpt/chat mpt/grammar mpt/tokenizer",
 	"mpt/eval":                  "internal/pyrandom internal/pyregexp mpt mpt/chat mpt/chat/jinja mpt/talk mpt/tokenizer sampling",

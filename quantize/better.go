@@ -2,7 +2,6 @@ package quantize
 
 import (
 	"fmt"
-	"math"
 )
 
 // Search says how encoding looks for codes and scales. What it finds has the
@@ -37,34 +36,4 @@ func (s Search) encode(f *Format, dst []byte, src, weights []float32) {
 		return
 	}
 	f.Encode(dst, src, weights)
-}
-
-// weighBetter sets the weights of the values of a block for the better search.
-// Of values whose importance is not known, the larger ones weigh more; the root
-// of the mean square keeps small ones from having no weight at all.
-// Weights are finite whatever the values are: an overflow would hide values that
-// are too large for a type.
-func weighBetter(w, x, importance []float32) {
-	if importance != nil {
-		mean := meanSquare64(x)
-		for i, v := range x {
-			root := math.Sqrt(mean + float64(float64(v)*float64(v)))
-			w[i] = float32(min(float64(importance[i])*root, math.MaxFloat32))
-		}
-		return
-	}
-	for i := 0; i < len(x); i += 32 {
-		// Half of each, which cannot overflow and makes no difference.
-		spread := float32(math.Sqrt(meanSquare64(x[i:i+32])) / 2)
-		for l, v := range x[i : i+32] {
-			w[i+l] = spread + float32(abs(v)/2)
-		}
-	}
-}
-
-func meanSquare64(x []float32) (sum float64) {
-	for _, v := range x {
-		sum += float64(float64(v) * float64(v))
-	}
-	return sum / float64(len(x))
 }

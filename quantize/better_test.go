@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"math"
 	"math/rand/v2"
+	"mptgo/quantize/internal/search"
 	"testing"
 
 	"mptgo/gguf"
@@ -28,7 +29,7 @@ func weightedError(t *testing.T, f *Format, s Search, x, importance []float32) (
 		if importance != nil {
 			imp = importance[i : i+n]
 		}
-		weighBetter(w[i:i+n], x[i:i+n], imp)
+		search.WeighBetter(w[i:i+n], x[i:i+n], imp)
 	}
 	for i, v := range x {
 		d := float64(y[i]) - float64(v)
@@ -220,22 +221,5 @@ func TestSearchNames(t *testing.T) {
 	}
 	if _, err := ParseSearch("best"); err == nil {
 		t.Error("best: no error")
-	}
-}
-
-// TestRecipeSearch: the simple types have ggml's bytes unless something else is
-// asked for.
-func TestRecipeSearch(t *testing.T) {
-	for name, want := range map[string]Search{"Q4_0": Reference, "Q5_1": Reference, "Q8_0": Reference, "Q4_K_M": Better, "IQ4_XS": Better} {
-		r, err := ParseRecipe(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := r.Search(Auto); got != want {
-			t.Errorf("%s: %v, want %v", name, got, want)
-		}
-		if r.Search(Reference) != Reference || r.Search(Better) != Better {
-			t.Errorf("%s: a choice is not respected", name)
-		}
 	}
 }

@@ -2,6 +2,8 @@ package quantize
 
 import (
 	"encoding/binary"
+	"mptgo/quantize/internal/num"
+	"mptgo/quantize/internal/search"
 
 	"mptgo/gguf"
 )
@@ -22,7 +24,7 @@ func decoder(t gguf.Type, block func(x []float32, b []byte)) func(dst []float32,
 
 // encoder returns a Format.Encode that calls plain for each block of t, or fit
 // if importance weights are given and fit is not nil. The weights that fit gets
-// are those of [weigh].
+// are those of [search.Weigh].
 func encoder(t gguf.Type, plain func(b []byte, x []float32), fit func(b []byte, x, w []float32)) func(dst []byte, src, weights []float32) {
 	n, size := t.Block()
 	return func(dst []byte, src, weights []float32) {
@@ -33,10 +35,10 @@ func encoder(t gguf.Type, plain func(b []byte, x []float32), fit func(b []byte, 
 			}
 			return
 		}
-		mean := meanSquare(src)
+		mean := num.MeanSquare(src)
 		w := make([]float32, n)
 		for len(src) > 0 {
-			weigh(w, src[:n], weights[:n], mean)
+			search.Weigh(w, src[:n], weights[:n], mean)
 			fit(dst[:size], src[:n], w)
 			dst, src, weights = dst[size:], src[n:], weights[n:]
 		}
@@ -59,31 +61,6 @@ func blockEncoder(t gguf.Type, block func(b []byte, x, importance []float32)) fu
 	}
 }
 
-// weigh sets w to the importance of each value x: that of its column, times the
-// more the larger x is against the mean square of the row.
-func weigh(w, x, importance []float32, mean float32) {
-	for i, v := range x {
-		w[i] = importance[i] * sqrt(mean+float32(v*v))
-	}
-}
-
-func meanSquare(x []float32) float32 { return sumSquares(x) / float32(len(x)) }
-
-func sumSquares(x []float32) (sum float32) {
-	for _, v := range x {
-		sum += float32(v * v)
-	}
-	return sum
-}
-
-// sum returns Σ x.
-func sum(x []float32) (s float32) {
-	for _, v := range x {
-		s += v
-	}
-	return s
-}
-
 // badHalves returns a Format.bad for blocks of t that hold binary16 scales at
 // the given offsets and nothing else that can be infinite or NaN.
 func badHalves(t gguf.Type, offsets ...int) func(src []byte) int {
@@ -98,4 +75,9 @@ func badHalves(t gguf.Type, offsets ...int) func(src []byte) int {
 		}
 		return -1
 	}
+}
+
+func blockValues(t gguf.Type) int {
+	n, _ := t.Block()
+	return n
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"mptgo/internal/half"
 
 	"mptgo/gguf"
 )
@@ -147,8 +148,8 @@ type pair struct{ from, to gguf.Type }
 var shortcuts = map[pair]func(dst, src []byte){
 	{gguf.BF16, gguf.F16}: func(dst, src []byte) {
 		for i := 0; i+2 <= len(src); i += 2 {
-			x := BF16ToF32(binary.LittleEndian.Uint16(src[i:]))
-			binary.LittleEndian.PutUint16(dst[i:], F16(x))
+			x := half.BF16ToF32(binary.LittleEndian.Uint16(src[i:]))
+			binary.LittleEndian.PutUint16(dst[i:], half.F16(x))
 		}
 	},
 	{gguf.BF16, gguf.F32}: func(dst, src []byte) {
@@ -158,7 +159,7 @@ var shortcuts = map[pair]func(dst, src []byte){
 	},
 	{gguf.F16, gguf.F32}: func(dst, src []byte) {
 		for ; len(src) >= 2; dst, src = dst[4:], src[2:] {
-			binary.LittleEndian.PutUint32(dst, math.Float32bits(half(src)))
+			binary.LittleEndian.PutUint32(dst, math.Float32bits(half.Get(src)))
 		}
 	},
 }

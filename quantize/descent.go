@@ -2,6 +2,8 @@ package quantize
 
 import (
 	"mptgo/internal/codebook"
+	"mptgo/quantize/internal/num"
+	"mptgo/quantize/internal/search"
 	"mptgo/quantize/internal/vec"
 )
 
@@ -135,12 +137,12 @@ func (d *descent) round() {
 
 // code returns the code whose value a·T(code)+b is nearest to x.
 func (d *descent) code(x, a, b float32) uint8 {
-	inv := inverse(a)
+	inv := num.Inverse(a)
 	if d.grid.table {
-		return nonLinearCode(float32(inv * x))
+		return search.NonLinearCode(float32(inv * x))
 	}
 	zero := int32(d.grid.levels[0])
-	return uint8(clamp(nearest(float32((x-b)*inv)), zero, zero+int32(len(d.grid.levels))-1) - zero)
+	return uint8(num.Clamp(num.Nearest(float32((x-b)*inv)), zero, zero+int32(len(d.grid.levels))-1) - zero)
 }
 
 // value returns the value that a code in group j stands for.

@@ -2,6 +2,8 @@ package quantize
 
 import (
 	"math"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/num"
 
 	"mptgo/quantize/internal/vec"
 )
@@ -71,7 +73,7 @@ func (d *descent) refitGroup(j int) {
 	near := toInteger((scale+da)/float64(d.k.d), g.least, g.most, d.k.s[j])
 	least, bestS, bestM := 0., d.k.s[j], d.k.m[j]
 	for _, c := range [4]int32{near, near - 1, near + 1, d.k.s[j]} {
-		c, m := clamp(c, g.least, g.most), d.k.m[j]
+		c, m := num.Clamp(c, g.least, g.most), d.k.m[j]
 		da := float64(d.k.d*float32(c)) - scale
 		if g.high > g.low {
 			b := added + (s.og-float64(da*s.t1))/s.oo
@@ -114,7 +116,7 @@ func (d *descent) refitBlock() {
 		return
 	}
 	da, db := s.best(s.oo > 0)
-	scale, least := storedHalf(float64(d.k.d)+da), storedHalf(float64(d.k.dmin)-db)
+	scale, least := half.Stored(float64(d.k.d)+da), half.Stored(float64(d.k.dmin)-db)
 	if !(s.change(float64(scale)-float64(d.k.d), float64(d.k.dmin)-float64(least)) < 0) {
 		return
 	}

@@ -11,8 +11,8 @@
 // # Searches
 //
 // What codes and scales to choose for values is open. There are two ways:
-// [Reference], that of search*.go and gridfit.go, writes the bytes that ggml
-// writes; [Better], that of better*.go, looks for a smaller error, asks the reference
+// [Reference], that of scale.go, scalemin.go and lattice.go in internal/search, writes the bytes that ggml
+// writes; [Better], that of better_*.go there, looks for a smaller error, asks the reference
 // too, and keeps of every block the one with the smaller error; see opinion.go. With a
 // [Feedback] a block begins with the better one of both, see descent.go; what its
 // values should be depends on the blocks before it then.
@@ -25,9 +25,9 @@
 // up by index. (The better search sums in binary64, likewise in order.) The Go
 // compiler may fuse a product with a later addition, which rounds once instead
 // of twice: an explicit conversion, float32(x*y) + z, forbids it, and stands
-// wherever a product meets an addition, a subtraction or [nearest].
+// wherever a product meets an addition, a subtraction or the rounding of internal/num.
 //
 // Input is finite. Where the reference divides by zero or converts an infinity
 // to an integer, which happens only for values too small for their scale to be
-// stored, the scale counts as 0 ([inverse]).
+// stored, the scale counts as 0 (num.Inverse).
 package quantize

@@ -3,6 +3,7 @@ package quantize
 import (
 	"encoding/binary"
 	"math"
+	"mptgo/internal/half"
 
 	"mptgo/gguf"
 )
@@ -35,12 +36,12 @@ var f16 = Format{
 	Type: gguf.F16,
 	Encode: func(dst []byte, src, _ []float32) {
 		for i, x := range src {
-			binary.LittleEndian.PutUint16(dst[2*i:], F16(x))
+			binary.LittleEndian.PutUint16(dst[2*i:], half.F16(x))
 		}
 	},
 	Decode: func(dst []float32, src []byte) {
 		for i := range dst {
-			dst[i] = F16ToF32(binary.LittleEndian.Uint16(src[2*i:]))
+			dst[i] = half.F16ToF32(binary.LittleEndian.Uint16(src[2*i:]))
 		}
 	},
 	bad: func(src []byte) int { return infinite16(src, 0x7c00) },
@@ -50,12 +51,12 @@ var bf16 = Format{
 	Type: gguf.BF16,
 	Encode: func(dst []byte, src, _ []float32) {
 		for i, x := range src {
-			binary.LittleEndian.PutUint16(dst[2*i:], BF16(x))
+			binary.LittleEndian.PutUint16(dst[2*i:], half.BF16(x))
 		}
 	},
 	Decode: func(dst []float32, src []byte) {
 		for i := range dst {
-			dst[i] = BF16ToF32(binary.LittleEndian.Uint16(src[2*i:]))
+			dst[i] = half.BF16ToF32(binary.LittleEndian.Uint16(src[2*i:]))
 		}
 	},
 	bad: func(src []byte) int { return infinite16(src, 0x7f80) },

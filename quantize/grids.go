@@ -1,6 +1,10 @@
 package quantize
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/search"
+)
 
 // The grids of the types that have such: where their blocks hold scales and codes.
 
@@ -13,15 +17,15 @@ func single(levels []float32, added bool, store func(b []byte, codes *[32]uint8)
 		g.low, g.high, rest = 1, 1, 4
 	}
 	g.open = func(k *gridBlock, b []byte) {
-		k.d = half(b)
+		k.d = half.Get(b)
 		if added {
-			k.dmin = -half(b[2:])
+			k.dmin = -half.Get(b[2:])
 		}
 	}
 	g.close = func(b []byte, k *gridBlock) {
-		putHalf(b, k.d)
+		half.Put(b, k.d)
 		if added {
-			putHalf(b[2:], -k.dmin)
+			half.Put(b[2:], -k.dmin)
 		}
 		store(b[rest:], (*[32]uint8)(k.codes[:]))
 	}
@@ -56,13 +60,13 @@ func withScales(group int, levels []float32, least, most int32, d int,
 	read func(b []byte) [16]uint8, write func(b []byte, codes *[256]uint8, s *[16]uint8)) *grid {
 	g := &grid{group: group, levels: levels, least: least, most: most}
 	g.open = func(k *gridBlock, b []byte) {
-		k.d = half(b[d:])
+		k.d = half.Get(b[d:])
 		for j, s := range read(b) {
 			k.s[j] = int32(s) + least
 		}
 	}
 	g.close = func(b []byte, k *gridBlock) {
-		putHalf(b[d:], k.d)
+		half.Put(b[d:], k.d)
 		var s [16]uint8
 		for j := range s {
 			s[j] = uint8(k.s[j] - least)
@@ -118,21 +122,21 @@ func packIQ4_XS(b []byte, codes *[256]uint8, s *[16]uint8) {
 // withMinima returns the grid of blocks of 256 values in groups with a scale and a
 // minimum each, of which d and dmin are at byte d.
 func withMinima(group int, top int, most int32, d int,
-	read func(b []byte) (s, m [16]uint8), write func(b []byte, k *scaleMinBlock)) *grid {
+	read func(b []byte) (s, m [16]uint8), write func(b []byte, k *search.ScaleMinBlock)) *grid {
 	g := &grid{group: group, levels: integers(0, top), most: most, high: most}
 	g.open = func(k *gridBlock, b []byte) {
-		k.d, k.dmin = half(b[d:]), half(b[d+2:])
+		k.d, k.dmin = half.Get(b[d:]), half.Get(b[d+2:])
 		s, m := read(b)
 		for j := range s {
 			k.s[j], k.m[j] = int32(s[j]), int32(m[j])
 		}
 	}
 	g.close = func(b []byte, k *gridBlock) {
-		putHalf(b[d:], k.d)
-		putHalf(b[d+2:], k.dmin)
-		w := scaleMinBlock{codes: k.codes}
+		half.Put(b[d:], k.d)
+		half.Put(b[d+2:], k.dmin)
+		w := search.ScaleMinBlock{Codes: k.codes}
 		for j := range k.s {
-			w.s[j], w.m[j] = uint8(k.s[j]), uint8(k.m[j])
+			w.S[j], w.M[j] = uint8(k.s[j]), uint8(k.m[j])
 		}
 		write(b, &w)
 	}
@@ -145,9 +149,9 @@ var (
 			s[j], m[j] = b[j]&15, b[j]>>4
 		}
 		return s, m
-	}, func(b []byte, k *scaleMinBlock) { k.packTwo(b) })
-	gridQ4_K = withMinima(32, 15, 63, 0, sixBitPairs, func(b []byte, k *scaleMinBlock) { k.packFour(b) })
-	gridQ5_K = withMinima(32, 31, 63, 0, sixBitPairs, func(b []byte, k *scaleMinBlock) { k.packFive(b) })
+	}, func(b []byte, k *search.ScaleMinBlock) { storeQ2_K(b, k) })
+	gridQ4_K = withMinima(32, 15, 63, 0, sixBitPairs, func(b []byte, k *search.ScaleMinBlock) { storeQ4_K(b, k) })
+	gridQ5_K = withMinima(32, 31, 63, 0, sixBitPairs, func(b []byte, k *search.ScaleMinBlock) { storeQ5_K(b, k) })
 )
 
 func sixBitPairs(b []byte) (s, m [16]uint8) {

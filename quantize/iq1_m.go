@@ -2,6 +2,7 @@ package quantize
 
 import (
 	"encoding/binary"
+	"mptgo/internal/half"
 
 	"mptgo/gguf"
 	"mptgo/internal/codebook"
@@ -23,7 +24,7 @@ var iq1_M = Format{
 }
 
 func decodeIQ1_M(x []float32, b []byte) {
-	d, grid := F16ToF32(iq1Scale(b)), codebook.IQ1()
+	d, grid := half.F16ToF32(iq1Scale(b)), codebook.IQ1()
 	for t := range 32 {
 		high := int(b[32+t/2]>>(t%2*4)) & 15
 		u := t / 2

@@ -2,6 +2,7 @@ package quantize
 
 import (
 	"encoding/binary"
+	"mptgo/internal/half"
 
 	"mptgo/gguf"
 	"mptgo/internal/codebook"
@@ -22,7 +23,7 @@ var iq1_S = Format{
 }
 
 func decodeIQ1_S(x []float32, b []byte) {
-	d, grid := half(b[0:]), codebook.IQ1()
+	d, grid := half.Get(b[0:]), codebook.IQ1()
 	for t := range 32 {
 		word := int(binary.LittleEndian.Uint16(b[34+t/4*2:]))
 		scale := d * float32(2*(word>>12&7)+1)

@@ -3,6 +3,8 @@ package quantize
 import (
 	"mptgo/gguf"
 	"mptgo/internal/codebook"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/search"
 )
 
 // IQ2_S stores 256 values as points of a grid of 1024 with eight coordinates,
@@ -22,7 +24,7 @@ var iq2_S = Format{
 }
 
 func decodeIQ2_S(x []float32, b []byte) {
-	d, grid := half(b[0:]), codebook.IQ2_S()
+	d, grid := half.Get(b[0:]), codebook.IQ2_S()
 	for t := range 32 {
 		high := b[66+t/4] >> (t % 4 * 2) & 3
 		index := int(b[2+t]) | int(high)<<8
@@ -30,24 +32,24 @@ func decodeIQ2_S(x []float32, b []byte) {
 	}
 }
 
-var searchIQ2_S = gridSearch{book: bookIQ2_S, group: 16, steps: 9, step: 0.1, zero: 1e-8, fudge: 0.9875}
+var searchIQ2_S = search.GridSearch{Book: search.BookIQ2_S, Group: 16, Steps: 9, Step: 0.1, Zero: 1e-8, Fudge: 0.9875}
 
 func encodeIQ2_S(b []byte, x, importance []float32) {
 	var w [256]float32
-	weighGrid(w[:], x, importance, 0.25)
-	groups, d, s := searchIQ2_S.fitBlock(x, w[:])
+	search.WeighGrid(w[:], x, importance, 0.25)
+	groups, d, s := searchIQ2_S.FitBlock(x, w[:])
 	clear(b)
 	if d == 0 {
 		return
 	}
-	putHalf(b, d)
+	half.Put(b, d)
 	for j, g := range groups {
 		b[74+j/2] |= s[j] << (j % 2 * 4)
-		for k, index := range g.index[:2] {
+		for k, index := range g.Index[:2] {
 			t := 2*j + k
 			b[2+t] = byte(index)
 			b[66+t/4] |= byte(index>>8) << (t % 4 * 2)
-			b[34+t] = g.signs[k]
+			b[34+t] = g.Signs[k]
 		}
 	}
 }

@@ -2,6 +2,7 @@ package quantize
 
 import (
 	"encoding/binary"
+	"mptgo/internal/half"
 
 	"mptgo/gguf"
 	"mptgo/internal/codebook"
@@ -22,7 +23,7 @@ var iq2_XS = Format{
 }
 
 func decodeIQ2_XS(x []float32, b []byte) {
-	d, grid := half(b[0:]), codebook.IQ2_XS()
+	d, grid := half.Get(b[0:]), codebook.IQ2_XS()
 	for t := range 32 {
 		word := uint32(binary.LittleEndian.Uint16(b[2+2*t:]))
 		scale := iq2Scale(d, b[66:], t)

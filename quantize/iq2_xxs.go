@@ -2,6 +2,7 @@ package quantize
 
 import (
 	"encoding/binary"
+	"mptgo/internal/half"
 
 	"mptgo/gguf"
 	"mptgo/internal/codebook"
@@ -21,7 +22,7 @@ var iq2_XXS = Format{
 }
 
 func decodeIQ2_XXS(x []float32, b []byte) {
-	d, grid := half(b[0:]), codebook.IQ2_XXS()
+	d, grid := half.Get(b[0:]), codebook.IQ2_XXS()
 	for j := range 8 {
 		group := b[2+8*j : 10+8*j]
 		word := binary.LittleEndian.Uint32(group[4:])

@@ -3,6 +3,8 @@ package quantize
 import (
 	"mptgo/gguf"
 	"mptgo/internal/codebook"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/search"
 )
 
 // IQ3_S stores 256 values as points of a grid of 512 with four coordinates,
@@ -37,7 +39,7 @@ func noGroupOfZeros(x []float32) bool {
 }
 
 func decodeIQ3_S(x []float32, b []byte) {
-	d, grid := half(b[0:]), codebook.IQ3_S()
+	d, grid := half.Get(b[0:]), codebook.IQ3_S()
 	for t := range 64 {
 		s := b[106+t/16] >> (t / 8 % 2 * 4) & 15
 		index := int(b[2+t]) | int(b[66+t/8]>>(t%8)&1)<<8
@@ -46,7 +48,7 @@ func decodeIQ3_S(x []float32, b []byte) {
 	}
 }
 
-var searchIQ3_S = gridSearch{book: bookIQ3_S, group: 32, steps: 9, step: 0.2, again: true, fudge: 1.033}
+var searchIQ3_S = search.GridSearch{Book: search.BookIQ3_S, Group: 32, Steps: 9, Step: 0.2, Again: true, Fudge: 1.033}
 
 // encodeIQ3_S has a mistake of the reference: a group of zeros writes no
 // indices and signs and leaves no place for them, so that the groups after it
@@ -56,24 +58,24 @@ func encodeIQ3_S(b []byte, x, importance []float32) { writeIQ3_S(b, x, importanc
 // writeIQ3_S encodes a block, with or without the mistake.
 func writeIQ3_S(b []byte, x, importance []float32, mistake bool) {
 	var w [256]float32
-	weighGrid(w[:], x, importance, 0)
-	groups, d, s := searchIQ3_S.fitBlock(x, w[:])
+	search.WeighGrid(w[:], x, importance, 0)
+	groups, d, s := searchIQ3_S.FitBlock(x, w[:])
 	clear(b)
 	if d == 0 {
 		return
 	}
-	putHalf(b, d)
+	half.Put(b, d)
 	place := 0
 	for j, g := range groups[:8] {
 		b[106+j/2] |= s[j] << (j % 2 * 4)
-		if g.empty && mistake {
+		if g.Empty && mistake {
 			continue
 		}
-		for k, index := range g.index {
+		for k, index := range g.Index {
 			b[2+8*place+k] = byte(index)
 			b[66+j] |= byte(index>>8) << k
 		}
-		copy(b[74+4*place:], g.signs[:])
+		copy(b[74+4*place:], g.Signs[:])
 		place++
 	}
 }

@@ -2,6 +2,8 @@ package quantize
 
 import (
 	"encoding/binary"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/search"
 
 	"mptgo/gguf"
 	"mptgo/internal/codebook"
@@ -23,7 +25,7 @@ var iq3_XXS = Format{
 }
 
 func decodeIQ3_XXS(x []float32, b []byte) {
-	d, grid := half(b[0:]), codebook.IQ3_XXS()
+	d, grid := half.Get(b[0:]), codebook.IQ3_XXS()
 	for t := range 64 {
 		word := binary.LittleEndian.Uint32(b[66+t/8*4:])
 		scale := d * (0.5 + float32(word>>28)) * 0.5
@@ -32,22 +34,22 @@ func decodeIQ3_XXS(x []float32, b []byte) {
 	}
 }
 
-var searchIQ3_XXS = gridSearch{book: bookIQ3_XXS, group: 32, steps: 15, step: 0.2, zero: 1e-8, even: true, fudge: 1.0125}
+var searchIQ3_XXS = search.GridSearch{Book: search.BookIQ3_XXS, Group: 32, Steps: 15, Step: 0.2, Zero: 1e-8, Even: true, Fudge: 1.0125}
 
 func encodeIQ3_XXS(b []byte, x, importance []float32) {
 	var w [256]float32
-	weighGrid(w[:], x, importance, 0)
-	groups, d, s := searchIQ3_XXS.fitBlock(x, w[:])
+	search.WeighGrid(w[:], x, importance, 0)
+	groups, d, s := searchIQ3_XXS.FitBlock(x, w[:])
 	clear(b)
 	if d == 0 {
 		return
 	}
-	putHalf(b, d)
+	half.Put(b, d)
 	for j, g := range groups[:8] {
 		word := uint32(s[j]) << 28
-		for k, index := range g.index {
+		for k, index := range g.Index {
 			b[2+8*j+k] = byte(index)
-			word |= uint32(g.signs[k/2]&127) << (k / 2 * 7)
+			word |= uint32(g.Signs[k/2]&127) << (k / 2 * 7)
 		}
 		binary.LittleEndian.PutUint32(b[66+4*j:], word)
 	}

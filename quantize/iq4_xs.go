@@ -2,6 +2,9 @@ package quantize
 
 import (
 	"encoding/binary"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/num"
+	"mptgo/quantize/internal/search"
 
 	"mptgo/gguf"
 	"mptgo/internal/codebook"
@@ -25,22 +28,22 @@ var iq4_XS = Format{
 
 func betterIQ4_XS(b []byte, x, importance []float32) {
 	var w [256]float32
-	weighBetter(w[:], x, importance)
-	var k scaleBlock
-	k.fit(x, w[:], 8, 0, -32, 31, startsTable)
-	putHalf(b, k.d)
+	search.WeighBetter(w[:], x, importance)
+	var k search.ScaleBlock
+	k.Fit(x, w[:], 8, 0, -32, 31, search.StartsTable)
+	half.Put(b, k.D)
 	var ints [8]uint8
 	for j := range ints {
-		ints[j] = uint8(k.s[j] + 32)
+		ints[j] = uint8(k.S[j] + 32)
 		var codes [32]uint8
-		nearestNonLinear(codes[:], x[32*j:32*j+32], inverse(k.d*float32(k.s[j])))
+		search.NearestNonLinear(codes[:], x[32*j:32*j+32], num.Inverse(k.D*float32(k.S[j])))
 		packNibbles((*[16]byte)(b[8+16*j:]), &codes)
 	}
 	packScalesIQ4_XS(b[2:8], &ints)
 }
 
 func decodeIQ4_XS(x []float32, b []byte) {
-	d := half(b[0:])
+	d := half.Get(b[0:])
 	high := binary.LittleEndian.Uint16(b[2:])
 	for j := range 8 {
 		low := b[4+j/2] >> (j % 2 * 4) & 15
@@ -54,17 +57,17 @@ func encodeIQ4_XS(b []byte, x, importance []float32) {
 	weighIQ4(w[:], x, importance)
 	var scales [8]float32
 	for j := range scales {
-		scales[j] = fitNonLinear(x[32*j:32*j+32], w[32*j:32*j+32])
+		scales[j] = search.FitNonLinear(x[32*j:32*j+32], w[32*j:32*j+32])
 	}
-	d := -extreme(scales[:]) / 32
-	putHalf(b, d)
-	id := inverse(d)
+	d := -num.Extreme(scales[:]) / 32
+	half.Put(b, d)
+	id := num.Inverse(d)
 	var s [8]uint8
 	for j, scale := range scales {
-		n := clamp(nearest(float32(id*scale)), -32, 31)
+		n := num.Clamp(num.Nearest(float32(id*scale)), -32, 31)
 		s[j] = uint8(n + 32)
 		var codes [32]uint8
-		nearestNonLinear(codes[:], x[32*j:32*j+32], inverse(d*float32(n)))
+		search.NearestNonLinear(codes[:], x[32*j:32*j+32], num.Inverse(d*float32(n)))
 		packNibbles((*[16]byte)(b[8+16*j:]), &codes)
 	}
 	packScalesIQ4_XS(b[2:8], &s)

@@ -1,6 +1,9 @@
 package quantize
 
-import "bytes"
+import (
+	"bytes"
+	"mptgo/quantize/internal/search"
+)
 
 // The better search and the reference try different scales, so either may find the
 // better one, for values as those of models are by a little, for constant or alternating
@@ -44,7 +47,7 @@ func keepBlock(f *Format, block, reference []byte, x, importance []float32) {
 // weighted squares of what its values are off.
 func blockError(f *Format, block []byte, x, importance []float32) (sum float64) {
 	var y, w [256]float32
-	weighBetter(w[:len(x)], x, importance)
+	search.WeighBetter(w[:len(x)], x, importance)
 	f.Decode(y[:len(x)], block)
 	for i, v := range x {
 		d := float64(y[i]) - float64(v)

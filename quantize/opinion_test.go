@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"mptgo/quantize/internal/search"
 	"testing"
 )
 
@@ -137,7 +138,7 @@ func blockErrors(f *Format, row []byte, x, w []float32) []float64 {
 		if w != nil {
 			importance = w[i*n : (i+1)*n]
 		}
-		weighBetter(weights[i*n:(i+1)*n], x[i*n:(i+1)*n], importance)
+		search.WeighBetter(weights[i*n:(i+1)*n], x[i*n:(i+1)*n], importance)
 		for l := i * n; l < (i+1)*n; l++ {
 			d := float64(y[l]) - float64(x[l])
 			errors[i] += float64(float64(weights[l]) * float64(d*d))

@@ -1,6 +1,9 @@
 package quantize
 
-import "mptgo/gguf"
+import (
+	"mptgo/gguf"
+	"mptgo/internal/half"
+)
 
 // Q1_0 stores the signs of 128 values with one scale d: x ≈ d or -d.
 //
@@ -13,7 +16,7 @@ var q1_0 = Format{
 }
 
 func decodeQ1_0(x []float32, b []byte) {
-	d := half(b[0:])
+	d := half.Get(b[0:])
 	for i := range x {
 		x[i] = d
 		if b[2+i/8]>>(i%8)&1 == 0 {

@@ -1,6 +1,9 @@
 package quantize
 
-import "mptgo/gguf"
+import (
+	"mptgo/gguf"
+	"mptgo/internal/half"
+)
 
 // Q2_0 stores 64 values as 2-bit integers q with one scale d: x ≈ (q-1)·d.
 //
@@ -13,7 +16,7 @@ var q2_0 = Format{
 }
 
 func decodeQ2_0(x []float32, b []byte) {
-	d := half(b[0:])
+	d := half.Get(b[0:])
 	for i := range x {
 		q := b[2+i/4] >> (i % 4 * 2) & 3
 		x[i] = float32(int32(q)-1) * d

@@ -1,6 +1,11 @@
 package quantize
 
-import "mptgo/gguf"
+import (
+	"mptgo/gguf"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/num"
+	"mptgo/quantize/internal/search"
+)
 
 // Q2_K stores 256 values as 2-bit integers q, with a 4-bit scale s and a 4-bit
 // minimum m for each 16 and one scale of either kind for all:
@@ -20,44 +25,44 @@ var q2_K = Format{
 }
 
 // sweepQ2_K is used when the importance of the values is not known.
-var sweepQ2_K = sweep{from: -0.5, step: 0.1, steps: 15, absolute: true}
+var sweepQ2_K = search.Sweep{From: -0.5, Step: 0.1, Steps: 15, Absolute: true}
 
 func encodeQ2_K(b []byte, x, importance []float32) {
-	k := scaleMinBlock{group: 16, n: 16}
+	k := search.ScaleMinBlock{Group: 16, N: 16}
 	if importance == nil {
 		for i, v := range x {
-			k.w[i] = abs(v)
+			k.W[i] = num.Abs(v)
 		}
-		k.fit(x, 3, sweepQ2_K)
-		k.integers(15)
+		k.Fit(x, 3, sweepQ2_K)
+		k.Integers(15)
 	} else {
-		weigh(k.w[:], x, importance, meanSquare(x))
-		k.fit(x, 3, wideSweep)
-		k.fitIntegers(15)
+		search.Weigh(k.W[:], x, importance, num.MeanSquare(x))
+		k.Fit(x, 3, search.WideSweep)
+		k.FitIntegers(15)
 	}
-	k.requantize(x, 3, b[80:], b[82:])
-	k.packTwo(b)
+	k.Requantize(x, 3, b[80:], b[82:])
+	storeQ2_K(b, &k)
 }
 
-// packTwo stores codes, scales and minima in a Q2_K block.
-func (k *scaleMinBlock) packTwo(b []byte) {
+// storeQ2_K stores codes, scales and minima in a Q2_K block.
+func storeQ2_K(b []byte, k *search.ScaleMinBlock) {
 	for j := range 16 {
-		b[j] = k.s[j] | k.m[j]<<4
+		b[j] = k.S[j] | k.M[j]<<4
 	}
-	packTwoBits((*[64]byte)(b[16:]), &k.codes)
+	packTwoBits((*[64]byte)(b[16:]), &k.Codes)
 }
 
 var startsQ2_K = []float32{-0.8, -0.5, -0.2, 0, 0.3, 0.6, 1}
 
 func betterQ2_K(b []byte, x, importance []float32) {
-	k := scaleMinBlock{group: 16, n: 16}
-	weighBetter(k.w[:], x, importance)
-	k.fitBetter(x, 3, 15, startsQ2_K, b[80:], b[82:])
-	k.packTwo(b)
+	k := search.ScaleMinBlock{Group: 16, N: 16}
+	search.WeighBetter(k.W[:], x, importance)
+	k.FitBetter(x, 3, 15, startsQ2_K, b[80:], b[82:])
+	storeQ2_K(b, &k)
 }
 
 func decodeQ2_K(x []float32, b []byte) {
-	d, dmin := half(b[80:]), half(b[82:])
+	d, dmin := half.Get(b[80:]), half.Get(b[82:])
 	codes := twoBits((*[64]byte)(b[16:]))
 	for j, sm := range b[:16] {
 		scale, lo := d*float32(sm&15), dmin*float32(sm>>4)

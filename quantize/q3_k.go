@@ -1,6 +1,11 @@
 package quantize
 
-import "mptgo/gguf"
+import (
+	"mptgo/gguf"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/num"
+	"mptgo/quantize/internal/search"
+)
 
 // Q3_K stores 256 values as 3-bit integers q, with a 6-bit scale s for each 16
 // and one scale d for all: x ≈ (d·(s-32))·(q-4).
@@ -26,34 +31,34 @@ func encodeQ3_K(b []byte, x, importance []float32) {
 	var s [16]uint8
 	if importance == nil {
 		for j := range scales {
-			scales[j] = fitRefined(codes[16*j:16*j+16], x[16*j:16*j+16], 4)
+			scales[j] = search.FitRefined(codes[16*j:16*j+16], x[16*j:16*j+16], 4)
 		}
-		putHalf(b[108:], signedMultiples(&s, scales[:]))
+		half.Put(b[108:], signedMultiples(&s, scales[:]))
 	} else {
 		var w [256]float32
 		var sums [16]float32
-		weigh(w[:], x, importance, 2*sumSquares(x)/256)
+		search.Weigh(w[:], x, importance, 2*num.SumSquares(x)/256)
 		for j := range scales {
 			i, k := 16*j, 16*j+16
-			scales[j] = fitScale(codes[i:k], x[i:k], w[i:k], 4)
-			sums[j] = sum(w[i:k])
+			scales[j] = search.FitScale(codes[i:k], x[i:k], w[i:k], 4)
+			sums[j] = num.Sum(w[i:k])
 		}
-		putHalf(b[108:], fitScale(s[:], scales[:], sums[:], 32))
+		half.Put(b[108:], search.FitScale(s[:], scales[:], sums[:], 32))
 	}
-	requantizeQ3_K(&codes, x, half(b[108:]), &s)
+	requantizeQ3_K(&codes, x, half.Get(b[108:]), &s)
 	packThree(b, &codes, &s)
 }
 
 // signedMultiples sets s to integers 0..63 and returns a scale such that the
 // scales are scale·(s-32); the one of greatest magnitude gets 0.
 func signedMultiples(s *[16]uint8, scales []float32) float32 {
-	m := extreme(scales)
+	m := num.Extreme(scales)
 	if m == 0 {
 		return 0
 	}
 	inv := -32 / m
 	for j, v := range scales {
-		s[j] = uint8(clamp(nearest(float32(inv*v)), -32, 31) + 32)
+		s[j] = uint8(num.Clamp(num.Nearest(float32(inv*v)), -32, 31) + 32)
 	}
 	return 1 / inv
 }
@@ -66,7 +71,7 @@ func requantizeQ3_K(codes *[256]uint8, x []float32, d float32, s *[16]uint8) {
 			continue
 		}
 		for i := 16 * j; i < 16*j+16; i++ {
-			codes[i] = uint8(clamp(nearest(x[i]/scale), -4, 3) + 4)
+			codes[i] = uint8(num.Clamp(num.Nearest(x[i]/scale), -4, 3) + 4)
 		}
 	}
 }
@@ -85,25 +90,25 @@ func packThree(b []byte, codes *[256]uint8, s *[16]uint8) {
 	}
 }
 
-var startsQ3_K = startsInteger(4)
+var startsQ3_K = search.StartsInteger(4)
 
 func betterQ3_K(b []byte, x, importance []float32) {
 	var w [256]float32
-	weighBetter(w[:], x, importance)
-	var k scaleBlock
-	k.fit(x, w[:], 16, 4, -32, 31, startsQ3_K)
-	putHalf(b[108:], k.d)
+	search.WeighBetter(w[:], x, importance)
+	var k search.ScaleBlock
+	k.Fit(x, w[:], 16, 4, -32, 31, startsQ3_K)
+	half.Put(b[108:], k.D)
 	var codes [256]uint8
 	var ints [16]uint8
-	for j, s := range k.s {
+	for j, s := range k.S {
 		ints[j] = uint8(s + 32)
-		k.code(codes[16*j:16*j+16], x[16*j:], j, 4)
+		k.Code(codes[16*j:16*j+16], x[16*j:], j, 4)
 	}
 	packThree(b, &codes, &ints)
 }
 
 func decodeQ3_K(x []float32, b []byte) {
-	d := half(b[108:])
+	d := half.Get(b[108:])
 	codes := twoBits((*[64]byte)(b[32:]))
 	for i := range codes {
 		codes[i] |= b[i%32] >> (i / 32) & 1 << 2

@@ -1,6 +1,11 @@
 package quantize
 
-import "mptgo/gguf"
+import (
+	"mptgo/gguf"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/num"
+	"mptgo/quantize/internal/search"
+)
 
 // Q4_0 stores 32 values as 4-bit integers q with one scale d: x ≈ (q-8)·d.
 //
@@ -18,9 +23,9 @@ var q4_0 = Format{
 // encodeQ4_0 maps the value of greatest magnitude to code 0, whatever its sign:
 // the codes reach one step further down than up.
 func encodeQ4_0(b []byte, x []float32) {
-	d := extreme(x) / -8
-	id := inverse(d)
-	putHalf(b[0:2], d)
+	d := num.Extreme(x) / -8
+	id := num.Inverse(d)
+	half.Put(b[0:2], d)
 	q := (*[16]byte)(b[2:])
 	for i := range q {
 		lo := min(int32(float32(x[i]*id)+8.5), 15)
@@ -31,22 +36,22 @@ func encodeQ4_0(b []byte, x []float32) {
 
 func fitQ4_0(b []byte, x, w []float32) {
 	var codes [32]uint8
-	putHalf(b, fitScale(codes[:], x, w, 8))
+	half.Put(b, search.FitScale(codes[:], x, w, 8))
 	packNibbles((*[16]byte)(b[2:]), &codes)
 }
 
-var startsQ4_0 = startsInteger(8)
+var startsQ4_0 = search.StartsInteger(8)
 
 func betterQ4_0(b []byte, x, importance []float32) {
 	var w [32]float32
-	weighBetter(w[:], x, importance)
+	search.WeighBetter(w[:], x, importance)
 	var codes [32]uint8
-	putHalf(b, singleCodes(codes[:], x, w[:], 8, startsQ4_0))
+	half.Put(b, search.SingleCodes(codes[:], x, w[:], 8, startsQ4_0))
 	packNibbles((*[16]byte)(b[2:]), &codes)
 }
 
 func decodeQ4_0(x []float32, b []byte) {
-	d := half(b[0:2])
+	d := half.Get(b[0:2])
 	q := (*[16]byte)(b[2:])
 	for i, v := range q {
 		x[i] = float32(int32(v&15)-8) * d

@@ -1,6 +1,11 @@
 package quantize
 
-import "mptgo/gguf"
+import (
+	"mptgo/gguf"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/num"
+	"mptgo/quantize/internal/search"
+)
 
 // Q4_1 stores 32 values as 4-bit integers q with a scale d and a minimum m:
 // x ≈ q·d + m.
@@ -18,11 +23,11 @@ var q4_1 = Format{
 }
 
 func encodeQ4_1(b []byte, x []float32) {
-	lo, hi := span(x)
+	lo, hi := num.Span(x)
 	d := (hi - lo) / 15
-	id := inverse(d)
-	putHalf(b[0:2], d)
-	putHalf(b[2:4], lo)
+	id := num.Inverse(d)
+	half.Put(b[0:2], d)
+	half.Put(b[2:4], lo)
 	q := (*[16]byte)(b[4:])
 	for i := range q {
 		l := min(int32(float32((x[i]-lo)*id)+0.5), 15)
@@ -33,22 +38,22 @@ func encodeQ4_1(b []byte, x []float32) {
 
 func fitQ4_1(b []byte, x, w []float32) {
 	var codes [32]uint8
-	d, m := fitScaleMin(codes[:], x, w, 15, wideSweep)
-	putHalf(b, d)
-	putHalf(b[2:], m)
+	d, m := search.FitScaleMin(codes[:], x, w, 15, search.WideSweep)
+	half.Put(b, d)
+	half.Put(b[2:], m)
 	packNibbles((*[16]byte)(b[4:]), &codes)
 }
 
 func betterQ4_1(b []byte, x, importance []float32) {
 	var codes [32]uint8
-	d, m := betterLine(&codes, x, importance, 15)
-	putHalf(b, d)
-	putHalf(b[2:], m)
+	d, m := search.BetterLine(&codes, x, importance, 15)
+	half.Put(b, d)
+	half.Put(b[2:], m)
 	packNibbles((*[16]byte)(b[4:]), &codes)
 }
 
 func decodeQ4_1(x []float32, b []byte) {
-	d, m := half(b[0:2]), half(b[2:4])
+	d, m := half.Get(b[0:2]), half.Get(b[2:4])
 	q := (*[16]byte)(b[4:])
 	for i, v := range q {
 		x[i] = float32(float32(v&15)*d) + m

@@ -1,6 +1,11 @@
 package quantize
 
-import "mptgo/gguf"
+import (
+	"mptgo/gguf"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/num"
+	"mptgo/quantize/internal/search"
+)
 
 // Q4_K stores 256 values as 4-bit integers q, with a 6-bit scale s and a 6-bit
 // minimum m for each 32 and one scale of either kind for all:
@@ -20,37 +25,37 @@ var q4_K = Format{
 }
 
 // sweepQ4_K is used when the importance of the values is not known.
-var sweepQ4_K = sweep{from: -1, step: 0.1, steps: 20}
+var sweepQ4_K = search.Sweep{From: -1, Step: 0.1, Steps: 20}
 
 func encodeQ4_K(b []byte, x, importance []float32) {
 	k := fitSixBit(x, importance, 15, sweepQ4_K)
-	k.requantize(x, 15, b, b[2:])
-	k.packFour(b)
+	k.Requantize(x, 15, b, b[2:])
+	storeQ4_K(b, k)
 }
 
-// packFour stores codes, scales and minima in a Q4_K block.
-func (k *scaleMinBlock) packFour(b []byte) {
-	packScaleMin((*[12]byte)(b[4:]), &k.s, &k.m)
-	packPlane((*[128]byte)(b[16:]), &k.codes)
+// storeQ4_K stores codes, scales and minima in a Q4_K block.
+func storeQ4_K(b []byte, k *search.ScaleMinBlock) {
+	packScaleMin((*[12]byte)(b[4:]), &k.S, &k.M)
+	packPlane((*[128]byte)(b[16:]), &k.Codes)
 }
 
 // fitSixBit returns the fit of x to codes 0..top with scales and minima of 6
 // bits for each 32 values.
-func fitSixBit(x, importance []float32, top int32, s sweep) *scaleMinBlock {
-	k := scaleMinBlock{group: 32, n: 8}
+func fitSixBit(x, importance []float32, top int32, s search.Sweep) *search.ScaleMinBlock {
+	k := search.ScaleMinBlock{Group: 32, N: 8}
 	if importance == nil {
 		for i := 0; i < len(x); i += 32 {
-			spread := sqrt(meanSquare(x[i : i+32]))
+			spread := num.Sqrt(num.MeanSquare(x[i : i+32]))
 			for l, v := range x[i : i+32] {
-				k.w[i+l] = spread + abs(v)
+				k.W[i+l] = spread + num.Abs(v)
 			}
 		}
-		k.fit(x, top, s)
-		k.integers(63)
+		k.Fit(x, top, s)
+		k.Integers(63)
 	} else {
-		weigh(k.w[:], x, importance, 2*sumSquares(x)/256)
-		k.fit(x, top, wideSweep)
-		k.fitIntegers(63)
+		search.Weigh(k.W[:], x, importance, 2*num.SumSquares(x)/256)
+		k.Fit(x, top, search.WideSweep)
+		k.FitIntegers(63)
 	}
 	return &k
 }
@@ -59,14 +64,14 @@ func fitSixBit(x, importance []float32, top int32, s sweep) *scaleMinBlock {
 var startsSixBit = []float32{-1, -0.6, -0.3, 0, 0.3, 0.6, 1, 1.4}
 
 func betterQ4_K(b []byte, x, importance []float32) {
-	k := scaleMinBlock{group: 32, n: 8}
-	weighBetter(k.w[:], x, importance)
-	k.fitBetter(x, 15, 63, startsSixBit, b, b[2:])
-	k.packFour(b)
+	k := search.ScaleMinBlock{Group: 32, N: 8}
+	search.WeighBetter(k.W[:], x, importance)
+	k.FitBetter(x, 15, 63, startsSixBit, b, b[2:])
+	storeQ4_K(b, &k)
 }
 
 func decodeQ4_K(x []float32, b []byte) {
-	d, dmin := half(b[0:]), half(b[2:])
+	d, dmin := half.Get(b[0:]), half.Get(b[2:])
 	packed, q := (*[12]byte)(b[4:]), b[16:]
 	for j := range 8 {
 		s, m := scaleMin(packed, j)

@@ -2,6 +2,9 @@ package quantize
 
 import (
 	"encoding/binary"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/num"
+	"mptgo/quantize/internal/search"
 
 	"mptgo/gguf"
 )
@@ -21,9 +24,9 @@ var q5_0 = Format{
 }
 
 func encodeQ5_0(b []byte, x []float32) {
-	d := extreme(x) / -16
-	id := inverse(d)
-	putHalf(b[0:2], d)
+	d := num.Extreme(x) / -16
+	id := num.Inverse(d)
+	half.Put(b[0:2], d)
 	var codes [32]uint8
 	for i, v := range x {
 		codes[i] = uint8(min(int32(float32(v*id)+16.5), 31))
@@ -33,22 +36,22 @@ func encodeQ5_0(b []byte, x []float32) {
 
 func fitQ5_0(b []byte, x, w []float32) {
 	var codes [32]uint8
-	putHalf(b, fitScale(codes[:], x, w, 16))
+	half.Put(b, search.FitScale(codes[:], x, w, 16))
 	packFive((*[20]byte)(b[2:]), &codes)
 }
 
-var startsQ5_0 = startsInteger(16)
+var startsQ5_0 = search.StartsInteger(16)
 
 func betterQ5_0(b []byte, x, importance []float32) {
 	var w [32]float32
-	weighBetter(w[:], x, importance)
+	search.WeighBetter(w[:], x, importance)
 	var codes [32]uint8
-	putHalf(b, singleCodes(codes[:], x, w[:], 16, startsQ5_0))
+	half.Put(b, search.SingleCodes(codes[:], x, w[:], 16, startsQ5_0))
 	packFive((*[20]byte)(b[2:]), &codes)
 }
 
 func decodeQ5_0(x []float32, b []byte) {
-	d := half(b[0:2])
+	d := half.Get(b[0:2])
 	var codes [32]uint8
 	unpackFive(&codes, (*[20]byte)(b[2:]))
 	for i, q := range codes {

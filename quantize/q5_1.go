@@ -1,6 +1,11 @@
 package quantize
 
-import "mptgo/gguf"
+import (
+	"mptgo/gguf"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/num"
+	"mptgo/quantize/internal/search"
+)
 
 // Q5_1 stores 32 values as 5-bit integers q with a scale d and a minimum m:
 // x ≈ q·d + m.
@@ -19,11 +24,11 @@ var q5_1 = Format{
 }
 
 func encodeQ5_1(b []byte, x []float32) {
-	lo, hi := span(x)
+	lo, hi := num.Span(x)
 	d := (hi - lo) / 31
-	id := inverse(d)
-	putHalf(b[0:2], d)
-	putHalf(b[2:4], lo)
+	id := num.Inverse(d)
+	half.Put(b[0:2], d)
+	half.Put(b[2:4], lo)
 	var codes [32]uint8
 	for i, v := range x {
 		codes[i] = uint8(int32(float32((v-lo)*id) + 0.5))
@@ -33,22 +38,22 @@ func encodeQ5_1(b []byte, x []float32) {
 
 func fitQ5_1(b []byte, x, w []float32) {
 	var codes [32]uint8
-	d, m := fitScaleMin(codes[:], x, w, 31, wideSweep)
-	putHalf(b, d)
-	putHalf(b[2:], m)
+	d, m := search.FitScaleMin(codes[:], x, w, 31, search.WideSweep)
+	half.Put(b, d)
+	half.Put(b[2:], m)
 	packFive((*[20]byte)(b[4:]), &codes)
 }
 
 func betterQ5_1(b []byte, x, importance []float32) {
 	var codes [32]uint8
-	d, m := betterLine(&codes, x, importance, 31)
-	putHalf(b, d)
-	putHalf(b[2:], m)
+	d, m := search.BetterLine(&codes, x, importance, 31)
+	half.Put(b, d)
+	half.Put(b[2:], m)
 	packFive((*[20]byte)(b[4:]), &codes)
 }
 
 func decodeQ5_1(x []float32, b []byte) {
-	d, m := half(b[0:2]), half(b[2:4])
+	d, m := half.Get(b[0:2]), half.Get(b[2:4])
 	var codes [32]uint8
 	unpackFive(&codes, (*[20]byte)(b[4:]))
 	for i, q := range codes {

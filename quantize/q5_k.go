@@ -1,6 +1,10 @@
 package quantize
 
-import "mptgo/gguf"
+import (
+	"mptgo/gguf"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/search"
+)
 
 // Q5_K stores 256 values as 5-bit integers q, with a 6-bit scale s and a 6-bit
 // minimum m for each 32 and one scale of either kind for all:
@@ -22,34 +26,34 @@ var q5_K = Format{
 }
 
 // sweepQ5_K is used when the importance of the values is not known.
-var sweepQ5_K = sweep{from: -0.5, step: 0.1, steps: 15}
+var sweepQ5_K = search.Sweep{From: -0.5, Step: 0.1, Steps: 15}
 
 func encodeQ5_K(b []byte, x, importance []float32) {
 	k := fitSixBit(x, importance, 31, sweepQ5_K)
-	k.requantize(x, 31, b, b[2:])
-	k.packFive(b)
+	k.Requantize(x, 31, b, b[2:])
+	storeQ5_K(b, k)
 }
 
-// packFive stores codes, scales and minima in a Q5_K block.
-func (k *scaleMinBlock) packFive(b []byte) {
-	packScaleMin((*[12]byte)(b[4:]), &k.s, &k.m)
+// storeQ5_K stores codes, scales and minima in a Q5_K block.
+func storeQ5_K(b []byte, k *search.ScaleMinBlock) {
+	packScaleMin((*[12]byte)(b[4:]), &k.S, &k.M)
 	high := (*[32]byte)(b[16:])
 	clear(high[:])
-	for i, q := range k.codes {
+	for i, q := range k.Codes {
 		high[i%32] |= q >> 4 << (i / 32)
 	}
-	packPlane((*[128]byte)(b[48:]), &k.codes)
+	packPlane((*[128]byte)(b[48:]), &k.Codes)
 }
 
 func betterQ5_K(b []byte, x, importance []float32) {
-	k := scaleMinBlock{group: 32, n: 8}
-	weighBetter(k.w[:], x, importance)
-	k.fitBetter(x, 31, 63, startsSixBit, b, b[2:])
-	k.packFive(b)
+	k := search.ScaleMinBlock{Group: 32, N: 8}
+	search.WeighBetter(k.W[:], x, importance)
+	k.FitBetter(x, 31, 63, startsSixBit, b, b[2:])
+	storeQ5_K(b, &k)
 }
 
 func decodeQ5_K(x []float32, b []byte) {
-	d, dmin := half(b[0:]), half(b[2:])
+	d, dmin := half.Get(b[0:]), half.Get(b[2:])
 	packed, high, low := (*[12]byte)(b[4:]), b[16:48], b[48:]
 	for j := range 8 {
 		s, m := scaleMin(packed, j)

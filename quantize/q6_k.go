@@ -1,6 +1,11 @@
 package quantize
 
-import "mptgo/gguf"
+import (
+	"mptgo/gguf"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/num"
+	"mptgo/quantize/internal/search"
+)
 
 // Q6_K stores 256 values as 6-bit integers q with an 8-bit scale s for each 16
 // and one scale d for all: x ≈ (d·s)·(q-32).
@@ -44,22 +49,22 @@ func encodeQ6_K(b []byte, x, w []float32) {
 	var scales [16]float32
 	for j := range scales {
 		i, k := 16*j, 16*j+16
-		scales[j] = fitScale(codes[i:k], x[i:k], w[i:k], 32)
+		scales[j] = search.FitScale(codes[i:k], x[i:k], w[i:k], 32)
 	}
-	top := extreme(scales[:])
-	if tiny(top) {
+	top := num.Extreme(scales[:])
+	if num.Tiny(top) {
 		clear(b)
 		return
 	}
 	is := -128 / top
-	putHalf(b[208:], 1/is)
-	d := half(b[208:])
+	half.Put(b[208:], 1/is)
+	d := half.Get(b[208:])
 	for j, scale := range scales {
-		s := min(nearest(float32(is*scale)), 127)
+		s := min(num.Nearest(float32(is*scale)), 127)
 		b[192+j] = byte(s)
 		if ds := d * float32(s); ds != 0 {
 			for i := 16 * j; i < 16*j+16; i++ {
-				codes[i] = uint8(clamp(nearest(x[i]/ds), -32, 31) + 32)
+				codes[i] = uint8(num.Clamp(num.Nearest(x[i]/ds), -32, 31) + 32)
 			}
 		}
 	}
@@ -71,20 +76,20 @@ var startsQ6_K = []float32{-32, -32.6, -31.5, 31, 31.4}
 
 func betterQ6_K(b []byte, x, importance []float32) {
 	var w [256]float32
-	weighBetter(w[:], x, importance)
-	var k scaleBlock
-	k.fit(x, w[:], 16, 32, -128, 127, startsQ6_K)
-	putHalf(b[208:], k.d)
+	search.WeighBetter(w[:], x, importance)
+	var k search.ScaleBlock
+	k.Fit(x, w[:], 16, 32, -128, 127, startsQ6_K)
+	half.Put(b[208:], k.D)
 	var codes [256]uint8
-	for j, s := range k.s {
+	for j, s := range k.S {
 		b[192+j] = byte(s)
-		k.code(codes[16*j:16*j+16], x[16*j:], j, 32)
+		k.Code(codes[16*j:16*j+16], x[16*j:], j, 32)
 	}
 	packSix((*[192]byte)(b), &codes)
 }
 
 func decodeQ6_K(x []float32, b []byte) {
-	d := half(b[208:])
+	d := half.Get(b[208:])
 	var codes [256]uint8
 	unpackSix(&codes, (*[192]byte)(b))
 	for j := range 16 {

@@ -2,6 +2,9 @@ package quantize
 
 import (
 	"math"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/num"
+	"mptgo/quantize/internal/search"
 
 	"mptgo/gguf"
 )
@@ -21,28 +24,28 @@ var q8_0 = Format{
 
 func encodeQ8_0(b []byte, x []float32) {
 	d := absMax(x) / 127
-	id := inverse(d)
-	putHalf(b[0:2], d)
+	id := num.Inverse(d)
+	half.Put(b[0:2], d)
 	q := (*[32]byte)(b[2:])
 	for i, v := range x {
-		q[i] = byte(round(float32(v * id)))
+		q[i] = byte(num.Round(float32(v * id)))
 	}
 }
 
-var startsQ8_0 = startsInteger(128)
+var startsQ8_0 = search.StartsInteger(128)
 
 func betterQ8_0(b []byte, x, importance []float32) {
 	var w [32]float32
-	weighBetter(w[:], x, importance)
+	search.WeighBetter(w[:], x, importance)
 	var codes [32]uint8
-	putHalf(b, singleCodes(codes[:], x, w[:], 128, startsQ8_0))
+	half.Put(b, search.SingleCodes(codes[:], x, w[:], 128, startsQ8_0))
 	for i, q := range codes {
 		b[2+i] = q - 128
 	}
 }
 
 func decodeQ8_0(x []float32, b []byte) {
-	d := half(b[0:2])
+	d := half.Get(b[0:2])
 	q := (*[32]byte)(b[2:])
 	for i, v := range q {
 		x[i] = float32(int8(v)) * d
@@ -56,11 +59,4 @@ func absMax(x []float32) float32 {
 		m = max(m, math.Float32bits(v)&^(1<<31))
 	}
 	return math.Float32frombits(m)
-}
-
-// round returns x rounded to the nearest integer, halves away from zero, for
-// |x| < 2^31. The addition is exact enough in float64: it cannot carry a float32
-// below one half up to one.
-func round(x float32) int32 {
-	return int32(float64(x) + math.Copysign(0.5, float64(x)))
 }

@@ -196,3 +196,13 @@ func tooLarge(t gguf.Type, block int) error {
 	}
 	return fmt.Errorf("columns %d to %d: a value is too large for %v; use BF16 or F32", block*n, block*n+n-1, t)
 }
+
+// ParseWritable returns the tensor type with the given name if it can be written.
+func ParseWritable(name string) (gguf.Type, error) {
+	t, err := gguf.ParseType(name)
+	if err != nil {
+		return 0, err
+	}
+	_, err = writable(t)
+	return t, err
+}

@@ -1,6 +1,10 @@
 package quantize
 
-import "mptgo/gguf"
+import (
+	"mptgo/gguf"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/num"
+)
 
 // TQ1_0 stores 256 values as ternary digits t with one scale d: x ≈ (t-1)·d.
 //
@@ -19,7 +23,7 @@ var tq1_0 = Format{
 }
 
 func decodeTQ1_0(x []float32, b []byte) {
-	d := half(b[52:])
+	d := half.Get(b[52:])
 	for _, group := range [][]byte{b[0:32], b[32:48], b[48:52]} {
 		power := uint8(1)
 		for range min(5, len(x)/len(group)) { // what is left of x ends the last group
@@ -34,8 +38,8 @@ func decodeTQ1_0(x []float32, b []byte) {
 }
 
 func encodeTQ1_0(b []byte, x, _ []float32) {
-	putHalf(b[52:], absMax(x))
-	id := inverse(absMax(x))
+	half.Put(b[52:], absMax(x))
+	id := num.Inverse(absMax(x))
 	for _, group := range [][]byte{b[0:32], b[32:48], b[48:52]} {
 		digits := min(5, len(x)/len(group))
 		for m := range group {
@@ -53,4 +57,4 @@ func encodeTQ1_0(b []byte, x, _ []float32) {
 }
 
 // ternary returns the digit of v: 0, 1 or 2.
-func ternary(v, id float32) int { return int(round(float32(v*id))) + 1 }
+func ternary(v, id float32) int { return int(num.Round(float32(v*id))) + 1 }

@@ -1,6 +1,10 @@
 package quantize
 
-import "mptgo/gguf"
+import (
+	"mptgo/gguf"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/num"
+)
 
 // TQ2_0 stores 256 values as 2-bit integers q with one scale d: x ≈ (q-1)·d.
 // The codes of ternary weights are 0, 1 and 2.
@@ -15,7 +19,7 @@ var tq2_0 = Format{
 }
 
 func decodeTQ2_0(x []float32, b []byte) {
-	d := half(b[64:])
+	d := half.Get(b[64:])
 	for i, q := range twoBits((*[64]byte)(b)) {
 		x[i] = float32(int32(q)-1) * d
 	}
@@ -23,8 +27,8 @@ func decodeTQ2_0(x []float32, b []byte) {
 
 func encodeTQ2_0(b []byte, x, _ []float32) {
 	d := absMax(x)
-	id := inverse(d)
-	putHalf(b[64:], d)
+	id := num.Inverse(d)
+	half.Put(b[64:], d)
 	var codes [256]uint8
 	for i, v := range x {
 		codes[i] = uint8(ternary(v, id))

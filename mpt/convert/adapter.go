@@ -13,7 +13,7 @@ import (
 
 	"mptgo/gguf"
 	"mptgo/mpt/lora"
-	"mptgo/quantize"
+	"mptgo/quantize/recipes"
 )
 
 // adapterTypes are the types that the matrices of an adapter are stored as.
@@ -39,7 +39,7 @@ func convertAdapter(ctx context.Context, src, dst string, opt Options) (*Summary
 	if err := a.MergeOnly(); err != nil {
 		return nil, err
 	}
-	opt = opt.withDefaults(quantize.Recipe{})
+	opt = opt.withDefaults(recipes.Recipe{})
 	for _, note := range a.Notes {
 		opt.Logf("%s", note)
 	}

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"mptgo/gguf"
+	"mptgo/internal/half"
 	"mptgo/quantize"
 )
 
@@ -119,7 +120,7 @@ func TestAdapterTypes(t *testing.T) {
 	half := make(func(w *weight) {
 		data := []byte(nil)
 		for _, v := range w.floats() {
-			data = binary.LittleEndian.AppendUint16(data, quantize.BF16(v))
+			data = binary.LittleEndian.AppendUint16(data, half.BF16(v))
 		}
 		w.dtype, w.data = "BF16", data
 	})

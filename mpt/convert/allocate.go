@@ -12,6 +12,7 @@ import (
 
 	"mptgo/gguf"
 	"mptgo/quantize"
+	"mptgo/quantize/recipes"
 )
 
 // The types that an allocation chooses from, for rows that divide into blocks of 256
@@ -33,28 +34,28 @@ type option struct {
 
 // recipe returns the recipe of the options. With a target of bits and no type it is
 // the one that files of that size usually have the name of.
-func (opt Options) recipe() (quantize.Recipe, error) {
+func (opt Options) recipe() (recipes.Recipe, error) {
 	if strings.EqualFold(opt.Type, Copy) {
-		return quantize.Recipe{}, opt.checkCopy()
+		return recipes.Recipe{}, opt.checkCopy()
 	}
 	if opt.TargetBPW == 0 || opt.Type != "" {
-		return quantize.ParseRecipe(opt.Type)
+		return recipes.Parse(opt.Type)
 	}
 	switch {
 	case !(opt.TargetBPW > 0):
-		return quantize.Recipe{}, fmt.Errorf("a target of %v bits per weight", opt.TargetBPW)
+		return recipes.Recipe{}, fmt.Errorf("a target of %v bits per weight", opt.TargetBPW)
 	case opt.TargetBPW < 3:
-		return quantize.ParseRecipe("Q2_K")
+		return recipes.Parse("Q2_K")
 	case opt.TargetBPW < 4.25:
-		return quantize.ParseRecipe("Q3_K_M")
+		return recipes.Parse("Q3_K_M")
 	case opt.TargetBPW < 5.2:
-		return quantize.ParseRecipe("Q4_K_M")
+		return recipes.Parse("Q4_K_M")
 	case opt.TargetBPW < 6.3:
-		return quantize.ParseRecipe("Q5_K_M")
+		return recipes.Parse("Q5_K_M")
 	case opt.TargetBPW < 8:
-		return quantize.ParseRecipe("Q6_K")
+		return recipes.Parse("Q6_K")
 	}
-	return quantize.ParseRecipe("Q8_0")
+	return recipes.Parse("Q8_0")
 }
 
 // Copy is the type that keeps the types of the source, as in llama-quantize: only the file is
@@ -77,7 +78,7 @@ func (opt Options) checkCopy() error {
 // The error of a type is measured: rows are quantised and compared, columns weighing
 // what their importance is, so that it is the energy of the error in the product
 // over that of the product. Bits go, step by step, where one buys the most.
-func (p *plan) allocate(info quantize.ModelInfo, opt Options) error {
+func (p *plan) allocate(info recipes.ModelInfo, opt Options) error {
 	all, err := p.options(info, opt)
 	if err != nil {
 		return err
@@ -98,7 +99,7 @@ func (p *plan) allocate(info quantize.ModelInfo, opt Options) error {
 
 // options measures the options of every matrix that is free, each on the lower side of
 // the convex hull of bits and errors. It is nil for other tensors.
-func (p *plan) options(info quantize.ModelInfo, opt Options) ([][]option, error) {
+func (p *plan) options(info recipes.ModelInfo, opt Options) ([][]option, error) {
 	all, errs := make([][]option, len(p.tensors)), make([]error, len(p.tensors))
 	next := make(chan int)
 	var wg sync.WaitGroup

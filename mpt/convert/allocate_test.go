@@ -10,6 +10,7 @@ import (
 
 	"mptgo/gguf"
 	"mptgo/quantize"
+	"mptgo/quantize/recipes"
 )
 
 func TestHull(t *testing.T) {
@@ -44,7 +45,7 @@ func TestTargetBPW(t *testing.T) {
 	for _, target := range []float64{5.5, 6, 7, 8, 8.6} {
 		var note string
 		g := mustConvert(t, src, Options{TargetBPW: target, Logf: func(format string, args ...any) { note = fmt.Sprintf(format, args...) },
-			Choices: quantize.Choices{Tensors: []quantize.Choice{mustChoice(t, "blk.0.attn_qkv=Q8_0")}}})
+			Choices: recipes.Choices{Tensors: []recipes.Choice{mustChoice(t, "blk.0.attn_qkv=Q8_0")}}})
 		var bits, values, e float64
 		for _, x := range g.Tensors() {
 			n := float64(x.Rows() * x.Ne[0])
@@ -77,9 +78,9 @@ func TestTargetBPW(t *testing.T) {
 	}
 }
 
-func mustChoice(t *testing.T, text string) quantize.Choice {
+func mustChoice(t *testing.T, text string) recipes.Choice {
 	t.Helper()
-	c, err := quantize.ParseChoice(text)
+	c, err := recipes.ParseChoice(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,7 @@ func mustChoice(t *testing.T, text string) quantize.Choice {
 
 func TestChoicesRefused(t *testing.T) {
 	for want, opt := range map[string]Options{
-		"no tensor has a name that matches ffn_gate":             {Type: "Q4_0", Choices: quantize.Choices{Tensors: []quantize.Choice{mustChoice(t, "ffn_gate=Q8_0")}}},
+		"no tensor has a name that matches ffn_gate":             {Type: "Q4_0", Choices: recipes.Choices{Tensors: []recipes.Choice{mustChoice(t, "ffn_gate=Q8_0")}}},
 		"a target of 2 bits per weight: the smallest types take": {TargetBPW: 2},
 		"a target of -1 bits per weight":                         {TargetBPW: -1},
 	} {

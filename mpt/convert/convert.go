@@ -14,11 +14,12 @@ import (
 	"mptgo/mpt/lora"
 	"mptgo/quantize"
 	"mptgo/quantize/imatrix"
+	"mptgo/quantize/recipes"
 )
 
 // Options says how to convert.
 type Options struct {
-	Type            string          // the name of a recipe, such as "F16" or "Q4_0": see quantize.Recipes
+	Type            string          // the name of a recipe, such as "F16" or "Q4_0": see recipes.All
 	Search          quantize.Search // how to look for codes; Auto: what the recipe prefers, or Better to use the products in Imatrix
 	Force           bool            // replace an existing file
 	AllowRequantize bool            // accept a GGUF file whose weights are quantised: quality is lost twice
@@ -27,7 +28,7 @@ type Options struct {
 	Imatrix     *imatrix.Matrix // the importance of columns, or nil
 	ImatrixFile string          // where it came from, for the record
 
-	Choices quantize.Choices // other types than the recipe's for some matrices
+	Choices recipes.Choices // other types than the recipe's for some matrices
 
 	// TargetBPW, if not 0, is how many bits a weight may take on average. Every
 	// matrix then gets a type by the error that it makes there, and the recipe
@@ -47,7 +48,7 @@ type Options struct {
 }
 
 // withDefaults returns the options with those filled in that were left open.
-func (opt Options) withDefaults(recipe quantize.Recipe) Options {
+func (opt Options) withDefaults(recipe recipes.Recipe) Options {
 	if opt.Search == quantize.Auto && opt.Imatrix != nil && opt.Imatrix.HasProducts() {
 		opt.Search = quantize.Better // who measured them wants them used
 	}
@@ -128,7 +129,7 @@ func checkBeside(src os.FileInfo, dst string) error {
 }
 
 // open plans the conversion of src. The plan reads from files that done closes.
-func open(src, dst string, recipe quantize.Recipe, opt Options) (p *plan, done func() error, err error) {
+func open(src, dst string, recipe recipes.Recipe, opt Options) (p *plan, done func() error, err error) {
 	if err := checkpoint.Dangling(src); err != nil {
 		return nil, nil, err
 	}

@@ -15,9 +15,11 @@ import (
 
 	"mptgo/gguf"
 	"mptgo/internal/check"
+	"mptgo/internal/half"
 	"mptgo/mpt/checkpoint"
 	"mptgo/quantize"
 	"mptgo/quantize/imatrix"
+	"mptgo/quantize/recipes"
 )
 
 var cases = []string{
@@ -105,7 +107,7 @@ func sourceFloats(t testing.TB, ck *checkpoint.Checkpoint, name string) []float3
 		}
 	case "F16":
 		for ; len(b) > 0; b = b[2:] {
-			v = append(v, quantize.F16ToF32(binary.LittleEndian.Uint16(b)))
+			v = append(v, half.F16ToF32(binary.LittleEndian.Uint16(b)))
 		}
 	default:
 		t.Fatalf("%s is %s", name, x.DType)
@@ -163,7 +165,7 @@ func testF32(t *testing.T, dir string) {
 func TestRecipes(t *testing.T) {
 	for _, name := range []string{"hf-tiny", "hf-bf16-bin", "hf-f16-bin-sharded", "hf-clip-6heads"} {
 		ck := openCase(t, caseDir(name))
-		for _, r := range quantize.Recipes() {
+		for _, r := range recipes.All() {
 			opt := Options{Type: r.Name, Imatrix: neededImatrix(t, name, r)}
 			f := mustConvert(t, caseDir(name), opt)
 			if got := mustGet[uint32](t, f, "general.file_type"); got != r.FileType {
@@ -187,7 +189,7 @@ func TestRecipes(t *testing.T) {
 }
 
 // neededImatrix returns an importance matrix for a recipe that does not go without.
-func neededImatrix(t *testing.T, name string, r quantize.Recipe) *imatrix.Matrix {
+func neededImatrix(t *testing.T, name string, r recipes.Recipe) *imatrix.Matrix {
 	t.Helper()
 	if !r.NeedsImatrix("", r.Base) {
 		return nil

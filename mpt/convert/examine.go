@@ -3,7 +3,7 @@ package convert
 import (
 	"fmt"
 
-	"mptgo/quantize"
+	"mptgo/quantize/recipes"
 )
 
 // A Source is what is known of a model before it is converted.
@@ -49,7 +49,7 @@ func (p *plan) exact() string {
 			}
 		}
 	}
-	if _, err := quantize.ParseRecipe(name); err != nil {
+	if _, err := recipes.Parse(name); err != nil {
 		return "F32" // F64, which no recipe keeps
 	}
 	return name

@@ -9,7 +9,7 @@ import (
 
 	"mptgo/gguf"
 	"mptgo/mpt/lora"
-	"mptgo/quantize"
+	"mptgo/quantize/recipes"
 )
 
 // AdapterFile is an adapter and the factor that its change is multiplied by.
@@ -36,10 +36,10 @@ func Merge(ctx context.Context, base string, adapters []AdapterFile, dst string,
 }
 
 func merge(ctx context.Context, base string, adapters []AdapterFile, dst string, opt Options) (*Summary, error) {
-	var recipe quantize.Recipe
+	var recipe recipes.Recipe
 	if opt.Type != "" {
 		var err error
-		if recipe, err = quantize.ParseRecipe(opt.Type); err != nil {
+		if recipe, err = recipes.Parse(opt.Type); err != nil {
 			return nil, err
 		}
 	}

@@ -5,14 +5,14 @@ import (
 
 	"mptgo/gguf"
 	"mptgo/mpt/checkpoint"
-	"mptgo/quantize"
+	"mptgo/quantize/recipes"
 )
 
 // The version of the layouts of quantised blocks.
 const quantizationVersion uint32 = 2
 
 // metadata returns the keys of the model, without those of its vocabulary.
-func (m *model) metadata(t title, recipe quantize.Recipe, quantized bool) []gguf.KV {
+func (m *model) metadata(t title, recipe recipes.Recipe, quantized bool) []gguf.KV {
 	c := m.cfg
 	kv := []gguf.KV{
 		{Key: "general.architecture", Value: "mpt"},

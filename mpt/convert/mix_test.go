@@ -12,6 +12,7 @@ import (
 	"mptgo/internal/check"
 	"mptgo/quantize"
 	"mptgo/quantize/imatrix"
+	"mptgo/quantize/recipes"
 )
 
 // TestMixesOfStories converts rows of a trained model by mixes that hold all types with
@@ -61,7 +62,7 @@ const someRows = 32
 // convertOne converts the beginnings of the matrices of block 1 of a checkpoint.
 func convertOne(t *testing.T, dir, name string) *gguf.File {
 	t.Helper()
-	recipe, err := quantize.ParseRecipe(name)
+	recipe, err := recipes.Parse(name)
 	if err != nil {
 		t.Fatal(err)
 	}

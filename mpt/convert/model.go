@@ -8,7 +8,7 @@ import (
 
 	"mptgo/gguf"
 	"mptgo/mpt/checkpoint"
-	"mptgo/quantize"
+	"mptgo/quantize/recipes"
 )
 
 // maxVocab bounds the rows of the embedding, for each of which the vocabulary needs a
@@ -27,7 +27,7 @@ type model struct {
 }
 
 // openCheckpoint plans the conversion of the checkpoint in the folder dir.
-func openCheckpoint(dir string, recipe quantize.Recipe, opt Options) (*plan, func() error, error) {
+func openCheckpoint(dir string, recipe recipes.Recipe, opt Options) (*plan, func() error, error) {
 	ck, err := checkpoint.Open(dir)
 	if err != nil {
 		return nil, nil, err
@@ -41,15 +41,15 @@ func openCheckpoint(dir string, recipe quantize.Recipe, opt Options) (*plan, fun
 }
 
 // recipeOf returns the recipe that keeps the type of a checkpoint's weights.
-func recipeOf(ck *checkpoint.Checkpoint) (quantize.Recipe, error) {
+func recipeOf(ck *checkpoint.Checkpoint) (recipes.Recipe, error) {
 	name := "F32"
 	if t, ok := ck.Tensor("wte.weight"); ok && (t.DType == "F16" || t.DType == "BF16") {
 		name = t.DType
 	}
-	return quantize.ParseRecipe(name)
+	return recipes.Parse(name)
 }
 
-func planCheckpoint(ck *checkpoint.Checkpoint, recipe quantize.Recipe, opt Options) (*plan, error) {
+func planCheckpoint(ck *checkpoint.Checkpoint, recipe recipes.Recipe, opt Options) (*plan, error) {
 	if recipe.Name == "" {
 		var err error
 		if recipe, err = recipeOf(ck); err != nil {

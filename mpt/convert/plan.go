@@ -6,7 +6,7 @@ import (
 
 	"mptgo/gguf"
 	"mptgo/mpt/checkpoint"
-	"mptgo/quantize"
+	"mptgo/quantize/recipes"
 )
 
 // A plan is a GGUF file to be: its metadata and where its tensors come from.
@@ -88,7 +88,7 @@ func (p *plan) sourceBytes() (n int64) {
 }
 
 // choose gives every tensor its type and what its codes are chosen by.
-func (p *plan) choose(recipe quantize.Recipe, blocks int, opt Options) error {
+func (p *plan) choose(recipe recipes.Recipe, blocks int, opt Options) error {
 	if err := p.assign(recipe, blocks, opt); err != nil {
 		return err
 	}
@@ -97,11 +97,11 @@ func (p *plan) choose(recipe quantize.Recipe, blocks int, opt Options) error {
 
 // assign gives every tensor its type, by the rules of a recipe and by choices, or
 // by the errors that types make.
-func (p *plan) assign(recipe quantize.Recipe, blocks int, opt Options) error {
+func (p *plan) assign(recipe recipes.Recipe, blocks int, opt Options) error {
 	if c, ok := opt.Choices.Unused(p.names()); ok {
 		return fmt.Errorf("no tensor has a name that matches %s: names are like blk.0.ffn_down.weight", c.Name)
 	}
-	info := quantize.ModelInfo{Blocks: blocks, Tied: true, Imatrix: opt.Imatrix != nil}
+	info := recipes.ModelInfo{Blocks: blocks, Tied: true, Imatrix: opt.Imatrix != nil}
 	for _, t := range p.tensors {
 		info.Tied = info.Tied && t.info.Name != "output.weight"
 	}

@@ -10,11 +10,12 @@ import (
 
 	"mptgo/gguf"
 	"mptgo/quantize"
+	"mptgo/quantize/recipes"
 )
 
 // openGGUF plans the conversion of a GGUF file to other types. Its keys are kept in
 // order; tensors are sorted, as other programs do it.
-func openGGUF(path string, recipe quantize.Recipe, opt Options) (*plan, func() error, error) {
+func openGGUF(path string, recipe recipes.Recipe, opt Options) (*plan, func() error, error) {
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, nil, err
@@ -27,7 +28,7 @@ func openGGUF(path string, recipe quantize.Recipe, opt Options) (*plan, func() e
 	return p, func() error { return errors.Join(p.closeAll(), f.Close()) }, nil
 }
 
-func planGGUF(f *gguf.File, recipe quantize.Recipe, opt Options) (*plan, error) {
+func planGGUF(f *gguf.File, recipe recipes.Recipe, opt Options) (*plan, error) {
 	blocks, err := checkModel(f)
 	if err != nil {
 		return nil, err
@@ -84,7 +85,7 @@ func checkModel(f *gguf.File) (blocks int, err error) {
 
 // requantizedMeta returns the keys of a model in order and, after them, those that a
 // change of types sets.
-func requantizedMeta(meta []gguf.KV, recipe quantize.Recipe, opt Options) []gguf.KV {
+func requantizedMeta(meta []gguf.KV, recipe recipes.Recipe, opt Options) []gguf.KV {
 	set := append([]gguf.KV{
 		{Key: "general.quantization_version", Value: quantizationVersion},
 		{Key: "general.file_type", Value: recipe.FileType},

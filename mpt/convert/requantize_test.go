@@ -14,6 +14,7 @@ import (
 	"mptgo/gguf"
 	"mptgo/quantize"
 	"mptgo/quantize/imatrix"
+	"mptgo/quantize/recipes"
 )
 
 // requantized converts a checkpoint to a file and that to another type.
@@ -26,7 +27,7 @@ func requantized(t *testing.T, name, first, then string) (f, g *gguf.File) {
 // TestRequantize goes to every type by way of F32: the tensors must be those of a
 // direct conversion.
 func TestRequantize(t *testing.T) {
-	for _, r := range quantize.Recipes() {
+	for _, r := range recipes.All() {
 		opt := Options{Type: r.Name, Imatrix: neededImatrix(t, "hf-tiny", r)}
 		g := mustConvert(t, mustConvert(t, caseDir("hf-tiny"), Options{Type: "F32"}).Name(), opt)
 		want := mustConvert(t, caseDir("hf-tiny"), opt)
@@ -131,7 +132,7 @@ func TestRequantizeQuantized(t *testing.T) {
 // types are refused.
 func TestRefusedPlanClosesFiles(t *testing.T) {
 	f := mustConvert(t, caseDir("hf-tiny"), Options{Type: "Q8_0"})
-	recipe, err := quantize.ParseRecipe("Q4_0")
+	recipe, err := recipes.Parse("Q4_0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +243,7 @@ func TestCopy(t *testing.T) {
 	if f := mustConvert(t, caseDir("hf-bf16-sharded"), Options{Type: Copy}); mustTensor(t, f, "token_embd.weight").Type != gguf.BF16 {
 		t.Errorf("the type of a checkpoint changes to %v", mustTensor(t, f, "token_embd.weight").Type)
 	}
-	for _, opt := range []Options{{TargetBPW: 4}, {Choices: quantize.Choices{Pure: true}}, {Imatrix: imatrix.New(8)}} {
+	for _, opt := range []Options{{TargetBPW: 4}, {Choices: recipes.Choices{Pure: true}}, {Imatrix: imatrix.New(8)}} {
 		opt.Type = Copy
 		if _, err := Convert(context.Background(), caseDir("hf-tiny"), filepath.Join(t.TempDir(), "x.gguf"), opt); err == nil {
 			t.Errorf("%+v is accepted", opt)

@@ -7,7 +7,7 @@ import (
 	"mptgo/gguf"
 	"mptgo/mpt/checkpoint"
 	"mptgo/mpt/tokenizer"
-	"mptgo/quantize"
+	"mptgo/quantize/recipes"
 )
 
 // Synthetic makes the file dst: an MPT model of the given shape with random weights
@@ -24,7 +24,7 @@ import (
 // Options mean what they mean for [Convert], and failure leaves as little behind;
 // AllowRequantize has no effect.
 func Synthetic(ctx context.Context, shape Shape, seed uint64, dst string, opt Options) (*Summary, error) {
-	recipe, err := quantize.ParseRecipe(opt.Type)
+	recipe, err := recipes.Parse(opt.Type)
 	if err != nil {
 		return nil, fmt.Errorf("convert: %w", err)
 	}
@@ -40,7 +40,7 @@ func Synthetic(ctx context.Context, shape Shape, seed uint64, dst string, opt Op
 	return s, nil
 }
 
-func planSynthetic(shape Shape, seed uint64, recipe quantize.Recipe, opt Options) (*plan, error) {
+func planSynthetic(shape Shape, seed uint64, recipe recipes.Recipe, opt Options) (*plan, error) {
 	cfg, err := shape.config()
 	if err != nil {
 		return nil, err

@@ -14,9 +14,9 @@ import (
 	"testing"
 
 	"mptgo/gguf"
+	"mptgo/internal/half"
 	"mptgo/mpt"
 	"mptgo/mpt/tokenizer"
-	"mptgo/quantize"
 )
 
 // small is a shape whose file is made of little but its embedding.
@@ -148,7 +148,7 @@ func TestParseShape(t *testing.T) {
 // floats returns bfloat16 values.
 func floats(b []byte) (v []float64) {
 	for ; len(b) > 0; b = b[2:] {
-		v = append(v, float64(quantize.BF16ToF32(binary.LittleEndian.Uint16(b))))
+		v = append(v, float64(half.BF16ToF32(binary.LittleEndian.Uint16(b))))
 	}
 	return v
 }
@@ -196,7 +196,7 @@ func TestQuantiles(t *testing.T) {
 	q := newQuantiles(1, 0.5)
 	for i, h := range q {
 		p := (float64(i) + 0.5) / float64(len(q))
-		z := (float64(quantize.BF16ToF32(h)) - 1) / 0.5
+		z := (float64(half.BF16ToF32(h)) - 1) / 0.5
 		// A bfloat16 is within 2^-9 of its value, which here is below 4.
 		below, above := normalCDF(z-4*0x1p-9/0.5), normalCDF(z+4*0x1p-9/0.5)
 		if p < below || p > above {

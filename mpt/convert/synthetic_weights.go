@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 
 	"mptgo/gguf"
-	"mptgo/quantize"
+	"mptgo/internal/half"
 )
 
 // Noise is the source of random weights. A weight is drawn by looking up 16 random
@@ -55,7 +55,7 @@ func newQuantiles(mean, std float64) *quantiles {
 	q := new(quantiles)
 	for i := range q {
 		z := math.Sqrt2 * math.Erfinv(float64(2*i+1-len(q))/float64(len(q)))
-		q[i] = quantize.BF16(float32(mean + float64(std*z)))
+		q[i] = half.BF16(float32(mean + float64(std*z)))
 	}
 	return q
 }

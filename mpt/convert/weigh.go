@@ -10,11 +10,12 @@ import (
 	"mptgo/gguf"
 	"mptgo/quantize"
 	"mptgo/quantize/imatrix"
+	"mptgo/quantize/recipes"
 )
 
 // weigh gives every matrix that is to be quantised the importance of its columns,
 // and refuses types that are worthless without it.
-func (p *plan) weigh(recipe quantize.Recipe, opt Options) error {
+func (p *plan) weigh(recipe recipes.Recipe, opt Options) error {
 	var missing []string
 	found, products := 0, false
 	for i := range p.tensors {
@@ -136,7 +137,7 @@ func (f *feedback) used(n int) {
 
 // checkImatrix refuses an importance matrix whose values cannot be used, and
 // recipes that llama-quantize refuses without one.
-func (opt Options) checkImatrix(recipe quantize.Recipe) error {
+func (opt Options) checkImatrix(recipe recipes.Recipe) error {
 	if opt.Imatrix == nil {
 		if recipe.NeedsImatrix("", recipe.Base) && recipe.Base != gguf.IQ2_S {
 			return fmt.Errorf("%s without an importance matrix makes nonsense: measure an importance matrix of the model first", recipe.Name)

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"mptgo/gguf"
-	"mptgo/quantize"
+	"mptgo/internal/half"
 )
 
 // tensor is a tensor of a forged adapter: value i is 1 + i/8 unless it has its own.
@@ -45,9 +45,9 @@ func (x tensor) data() (b []byte) {
 		case "F64":
 			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(float64(v)))
 		case "F16":
-			b = binary.LittleEndian.AppendUint16(b, quantize.F16(v))
+			b = binary.LittleEndian.AppendUint16(b, half.F16(v))
 		case "BF16":
-			b = binary.LittleEndian.AppendUint16(b, quantize.BF16(v))
+			b = binary.LittleEndian.AppendUint16(b, half.BF16(v))
 		case "I32":
 			b = binary.LittleEndian.AppendUint32(b, uint32(v))
 		default:

@@ -14,6 +14,7 @@ import (
 	"mptgo/mpt/lora"
 	"mptgo/quantize"
 	"mptgo/quantize/imatrix"
+	"mptgo/quantize/recipes"
 )
 
 // Self says whether a model is quantised with an importance matrix that it measures itself,
@@ -113,7 +114,7 @@ func quantizes(opt *convert.Options) bool {
 	if strings.EqualFold(opt.Type, convert.Copy) {
 		return false
 	}
-	r, err := quantize.ParseRecipe(opt.Type)
+	r, err := recipes.Parse(opt.Type)
 	if err != nil {
 		return true // bits, or what converting refuses
 	}
@@ -124,7 +125,7 @@ func quantizes(opt *convert.Options) bool {
 // gains reports whether the type is one that is searched for with what is known of the
 // columns, unless other bytes are asked for.
 func gains(opt *convert.Options) bool {
-	r, err := quantize.ParseRecipe(opt.Type)
+	r, err := recipes.Parse(opt.Type)
 	if err != nil {
 		return opt.TargetBPW > 0 && opt.Type == "" && opt.Search != quantize.Reference
 	}

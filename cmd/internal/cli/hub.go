@@ -15,7 +15,7 @@ import (
 
 	"mptgo/mpt/convert"
 	"mptgo/mpt/hub"
-	"mptgo/quantize"
+	"mptgo/quantize/recipes"
 )
 
 // hubAccess are the flags that say how to get at the hub.
@@ -158,7 +158,7 @@ func (u *pull) model(ctx context.Context) (path string, err error) {
 	if u.ref.Tag != "" {
 		opt.Type = u.ref.Tag
 	}
-	if _, err := quantize.ParseRecipe(opt.Type); err != nil {
+	if _, err := recipes.Parse(opt.Type); err != nil {
 		return "", fmt.Errorf("%s holds a checkpoint, not GGUF files: %w", u.rev.Repo, err)
 	}
 	if path = u.made(opt.Type); !isFile(path) {

@@ -13,7 +13,7 @@ import (
 
 	"mptgo/mpt/convert"
 	"mptgo/mpt/hub"
-	"mptgo/quantize"
+	"mptgo/quantize/recipes"
 )
 
 const pullLong = `Download a model from HuggingFace's hub into the cache that Python's huggingface_hub and
@@ -82,7 +82,7 @@ func (f *pullFlags) run(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("pull: --threads %d: cannot be negative", f.threads)
 	}
 	if f.typ != "" {
-		if _, err := quantize.ParseRecipe(f.typ); err != nil {
+		if _, err := recipes.Parse(f.typ); err != nil {
 			return fmt.Errorf("pull: --type: %w", err)
 		}
 	}

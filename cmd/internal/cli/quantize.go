@@ -13,6 +13,7 @@ import (
 	"mptgo/mpt/measure"
 	"mptgo/quantize"
 	"mptgo/quantize/imatrix"
+	"mptgo/quantize/recipes"
 )
 
 const quantizeLong = `Make the GGUF file OUT from SRC: a HuggingFace checkpoint folder (safetensors or
@@ -99,7 +100,7 @@ func quantizeCommand(name, path string) *cobra.Command {
 
 func recipeNames() []string {
 	var names []string
-	for _, r := range quantize.Recipes() {
+	for _, r := range recipes.All() {
 		names = append(names, r.Name)
 	}
 	return names
@@ -196,7 +197,7 @@ func (f *quantizeFlags) readImatrix() (err error) {
 // setChoices sets the types of matrices that flags name.
 func (f *quantizeFlags) setChoices(cmd *cobra.Command) error {
 	for _, text := range f.tensors {
-		c, err := quantize.ParseChoice(text)
+		c, err := recipes.ParseChoice(text)
 		if err != nil {
 			return fmt.Errorf("--tensor-type: %w", err)
 		}

@@ -10,7 +10,7 @@ import (
 
 	"mptgo/gguf"
 	"mptgo/mpt/convert"
-	"mptgo/quantize"
+	"mptgo/quantize/recipes"
 )
 
 // checkFiles accepts SRC and OUT, and what llama-quantize takes after them: the type and the
@@ -62,7 +62,7 @@ func (f *quantizeFlags) takeType(cmd *cobra.Command, rest []string) error {
 
 // isType reports whether text is what --type takes.
 func isType(text string) bool {
-	_, err := quantize.ParseRecipe(text)
+	_, err := recipes.Parse(text)
 	return err == nil || strings.EqualFold(text, convert.Copy)
 }
 

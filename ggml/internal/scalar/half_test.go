@@ -5,14 +5,14 @@ import (
 	"testing"
 
 	"mptgo/ggml/internal/probe"
-	"mptgo/quantize"
+	definition "mptgo/internal/half"
 )
 
 // TestFloat16 checks all binary16 numbers.
 func TestFloat16(t *testing.T) {
 	for h := range 1 << 16 {
 		got := FromHalf([]byte{byte(h), byte(h >> 8)})
-		if want := quantize.F16ToF32(uint16(h)); !probe.SameBits(got, want) {
+		if want := definition.F16ToF32(uint16(h)); !probe.SameBits(got, want) {
 			t.Fatalf("%#04x is %v, want %v", h, got, want)
 		}
 	}

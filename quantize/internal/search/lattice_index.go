@@ -1,7 +1,8 @@
-package quantize
+package search
 
 import (
 	"cmp"
+	"mptgo/quantize/internal/num"
 	"slices"
 	"sync"
 
@@ -22,9 +23,9 @@ type gridIndex struct {
 // The indices of the types that can be written. Values off the grid are
 // compared with the points at the nearest few distances.
 var (
-	bookIQ2_S   = newGridIndex("iq2_s", 8, 3, 1)
-	bookIQ3_XXS = newGridIndex("iq3_xxs", 4, 8, 2)
-	bookIQ3_S   = newGridIndex("iq3_s", 4, 8, 3)
+	BookIQ2_S   = newGridIndex("iq2_s", 8, 3, 1)
+	BookIQ3_XXS = newGridIndex("iq3_xxs", 4, 8, 2)
+	BookIQ3_S   = newGridIndex("iq3_s", 4, 8, 3)
 )
 
 // newGridIndex returns a function that makes an index, of points with dims
@@ -102,7 +103,7 @@ func (c *gridIndex) neighbours(at []int32, distances int) []int16 {
 func (c *gridIndex) find(v, root []float32, inv, scale float32) (index int16, on bool) {
 	u := 0
 	for i, x := range v[:c.dims] {
-		l := clamp(nearest(0.5*(float32(inv*x)-1)), 0, c.top)
+		l := num.Clamp(num.Nearest(0.5*(float32(inv*x)-1)), 0, c.top)
 		u |= int(l) << (c.width * i)
 	}
 	if c.index[u] >= 0 {

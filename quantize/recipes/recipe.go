@@ -1,4 +1,4 @@
-package quantize
+package recipes
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mptgo/gguf"
+	"mptgo/quantize"
 )
 
 // Recipe says which type every tensor of a model gets. The rules are those of
@@ -20,9 +21,9 @@ type Recipe struct {
 	Embedding gguf.Type // of token_embd.weight, if another matrix makes the logits
 }
 
-// recipes is the table of all recipes, the largest files first. What else their
+// all is the table of all recipes, the largest files first. What else their
 // blocks hold is in exceptions.
-var recipes = []Recipe{
+var all = []Recipe{
 	{"F32", 0, gguf.F32, gguf.F32, gguf.F32},
 	{"F16", 1, gguf.F16, gguf.F16, gguf.F16},
 	{"BF16", 32, gguf.BF16, gguf.BF16, gguf.BF16},
@@ -52,25 +53,25 @@ var recipes = []Recipe{
 	{"TQ1_0", 36, gguf.TQ1_0, gguf.Q6_K, gguf.Q4_K},
 }
 
-// Recipes returns all recipes, those of the largest files first.
-func Recipes() []Recipe { return slices.Clone(recipes) }
+// All returns all recipes, those of the largest files first.
+func All() []Recipe { return slices.Clone(all) }
 
 // aliases are other names of recipes, as in llama-quantize.
 var aliases = map[string]string{"Q3_K": "Q3_K_M", "Q4_K": "Q4_K_M", "Q5_K": "Q5_K_M"}
 
-// ParseRecipe returns the recipe with the given name; case does not matter. As in
+// Parse returns the recipe with the given name; case does not matter. As in
 // llama-quantize the number of a file type is a name, too.
-func ParseRecipe(name string) (Recipe, error) {
+func Parse(name string) (Recipe, error) {
 	if other, ok := aliases[strings.ToUpper(name)]; ok {
 		name = other
 	}
 	if n, err := strconv.ParseUint(name, 10, 32); err == nil {
-		if i := slices.IndexFunc(recipes, func(r Recipe) bool { return r.FileType == uint32(n) }); i >= 0 {
-			return recipes[i], nil
+		if i := slices.IndexFunc(all, func(r Recipe) bool { return r.FileType == uint32(n) }); i >= 0 {
+			return all[i], nil
 		}
 	}
-	names := make([]string, len(recipes))
-	for i, r := range recipes {
+	names := make([]string, len(all))
+	for i, r := range all {
 		if strings.EqualFold(r.Name, name) {
 			return r, nil
 		}
@@ -82,15 +83,15 @@ func ParseRecipe(name string) (Recipe, error) {
 // Search returns the search that a recipe is made with if s is Auto: the better
 // one for the types with two levels of scales and for those with tables, where
 // it pays; ggml's bytes for the simple types, which other programs make alike.
-func (r Recipe) Search(s Search) Search {
-	if s != Auto {
+func (r Recipe) Search(s quantize.Search) quantize.Search {
+	if s != quantize.Auto {
 		return s
 	}
 	switch r.Base {
 	case gguf.Q4_0, gguf.Q4_1, gguf.Q5_0, gguf.Q5_1, gguf.Q8_0:
-		return Reference
+		return quantize.Reference
 	}
-	return Better
+	return quantize.Better
 }
 
 // ModelInfo is what a recipe must know of a model.
@@ -198,6 +199,7 @@ func fallback(t gguf.Type) gguf.Type {
 	return gguf.F16
 }
 
+// blockValues returns the number of values in a block of t.
 func blockValues(t gguf.Type) int {
 	n, _ := t.Block()
 	return n

@@ -1,4 +1,4 @@
-package quantize
+package recipes
 
 import "mptgo/gguf"
 

@@ -1,55 +1,58 @@
-package quantize
+package search
 
-import "math/bits"
+import (
+	"math/bits"
+	"mptgo/quantize/internal/num"
+)
 
-// A gridSearch says how the groups of a codebook format are fitted.
-type gridSearch struct {
-	book  func() *gridIndex
-	group int     // values that share a scale
-	steps int     // scales to try on either side of the obvious one,
-	step  float32 // this far apart
-	zero  float32 // groups of values below it count as zero
-	even  bool    // the number of negative values among eight is even
-	again bool    // in the end all points are looked for again, not only those off the grid
-	fudge float32 // what the scale of a block is multiplied by
+// A GridSearch says how the groups of a codebook format are fitted.
+type GridSearch struct {
+	Book  func() *gridIndex
+	Group int     // values that share a scale
+	Steps int     // scales to try on either side of the obvious one,
+	Step  float32 // this far apart
+	Zero  float32 // groups of values below it count as zero
+	Even  bool    // the number of negative values among eight is even
+	Again bool    // in the end all points are looked for again, not only those off the grid
+	Fudge float32 // what the scale of a block is multiplied by
 }
 
 // A gridGroup is a group of up to 32 values: x ≈ scale·(±point).
 type gridGroup struct {
 	scale float32
-	index [8]int16
-	signs [4]uint8 // of eight values each, the set bits are negative
-	empty bool     // all values count as zero
+	Index [8]int16
+	Signs [4]uint8 // of eight values each, the set bits are negative
+	Empty bool     // all values count as zero
 }
 
 // fit looks for the points and the scale that fit x best.
-func (s *gridSearch) fit(x, w []float32) (g gridGroup) {
-	book := s.book()
+func (s *GridSearch) fit(x, w []float32) (g gridGroup) {
+	book := s.Book()
 	f := gridValues{book: book, w: w, n: len(x) / book.dims}
-	f.split(x, s.even, &g.signs)
-	m := largest(f.v[:len(x)])
-	if m == 0 || m < s.zero {
-		g.empty = true
+	f.split(x, s.Even, &g.Signs)
+	m := num.Largest(f.v[:len(x)])
+	if m == 0 || m < s.Zero {
+		g.Empty = true
 		return g
 	}
-	g.scale = s.search(&f, &g.index, m)
+	g.scale = s.search(&f, &g.Index, m)
 	if g.scale < 0 {
 		g.scale = -g.scale
-		for i := range g.signs {
-			g.signs[i] = ^g.signs[i]
+		for i := range g.Signs {
+			g.Signs[i] = ^g.Signs[i]
 		}
 	}
 	return g
 }
 
 // search finds the points and returns the scale for values up to m.
-func (s *gridSearch) search(f *gridValues, index *[8]int16, m float32) (scale float32) {
+func (s *GridSearch) search(f *gridValues, index *[8]int16, m float32) (scale float32) {
 	top := float32(2*f.book.top + 1)
 	scale = m / top
 	var best float32
 	on := uint8(0xff) // bit k: point k was found on the grid
-	for k := -s.steps; k <= s.steps; k++ {
-		inv := (top + float32(float32(k)*s.step)) / m
+	for k := -s.Steps; k <= s.Steps; k++ {
+		inv := (top + float32(float32(k)*s.Step)) / m
 		try := *index
 		all := f.find(&try, 0, inv, 1/inv)
 		a, b := f.correlate(&try)
@@ -61,7 +64,7 @@ func (s *gridSearch) search(f *gridValues, index *[8]int16, m float32) (scale fl
 	if all := uint8(1<<f.n - 1); on&all == all || !(scale > 0) {
 		return scale
 	}
-	if s.again {
+	if s.Again {
 		on = 0
 	}
 	f.find(index, on, 1/scale, scale)
@@ -83,7 +86,7 @@ type gridValues struct {
 // values even, it gives the one that matters least the wrong sign.
 func (f *gridValues) split(x []float32, even bool, signs *[4]uint8) {
 	for i, v := range x {
-		f.root[i] = sqrt(f.w[i])
+		f.root[i] = num.Sqrt(f.w[i])
 		f.v[i] = v
 		if v < 0 {
 			f.v[i] = -v
@@ -139,14 +142,14 @@ func (f *gridValues) correlate(index *[8]int16) (a, b float32) {
 	return a, b
 }
 
-// fitBlock fits all groups of a block and returns them with the scale d of the
+// FitBlock fits all groups of a block and returns them with the scale d of the
 // block and the integer scales s of the groups, for which the scale of a group
 // is about d·(2s+1). D is 0 if all values count as zero.
-func (s *gridSearch) fitBlock(x, w []float32) (groups [16]gridGroup, d float32, ints [16]uint8) {
-	n := len(x) / s.group
+func (s *GridSearch) FitBlock(x, w []float32) (groups [16]gridGroup, d float32, ints [16]uint8) {
+	n := len(x) / s.Group
 	var most float32
 	for j := range n {
-		i, e := j*s.group, (j+1)*s.group
+		i, e := j*s.Group, (j+1)*s.Group
 		groups[j] = s.fit(x[i:e], w[i:e])
 		most = max(most, groups[j].scale)
 	}
@@ -154,23 +157,10 @@ func (s *gridSearch) fitBlock(x, w []float32) (groups [16]gridGroup, d float32, 
 		return groups, 0, ints
 	}
 	d = most / 31
-	id := inverse(d)
+	id := num.Inverse(d)
 	for j := range n {
-		l := nearest(0.5 * (float32(id*groups[j].scale) - 1))
-		ints[j] = uint8(clamp(l, 0, 15))
+		l := num.Nearest(0.5 * (float32(id*groups[j].scale) - 1))
+		ints[j] = uint8(num.Clamp(l, 0, 15))
 	}
-	return groups, d * s.fudge, ints
-}
-
-// weighGrid sets the weights of a block; floor is what values that are zero
-// weigh, in parts of the mean square, if the importance is not known.
-func weighGrid(w, x, importance []float32, floor float32) {
-	mean := 2 * sumSquares(x) / 256
-	if importance != nil {
-		weigh(w, x, importance, mean)
-		return
-	}
-	for i, v := range x {
-		w[i] = float32(floor*mean) + float32(v*v)
-	}
+	return groups, d * s.Fudge, ints
 }

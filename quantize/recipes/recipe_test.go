@@ -1,34 +1,35 @@
-package quantize
+package recipes
 
 import (
 	"strings"
 	"testing"
 
 	"mptgo/gguf"
+	"mptgo/quantize"
 )
 
-func TestParseRecipe(t *testing.T) {
-	for _, want := range Recipes() {
+func TestParse(t *testing.T) {
+	for _, want := range All() {
 		for _, name := range []string{want.Name, strings.ToLower(want.Name)} {
-			if got, err := ParseRecipe(name); err != nil || got != want {
+			if got, err := Parse(name); err != nil || got != want {
 				t.Errorf("%q: got %v, %v", name, got, err)
 			}
 		}
-		if f, ok := Lookup(want.Base); !ok || f.Encode == nil {
+		if f, ok := quantize.Lookup(want.Base); !ok || f.Encode == nil {
 			t.Errorf("%s: %v cannot be written", want.Name, want.Base)
 		}
 	}
 	for name, want := range map[string]string{"Q4_K": "Q4_K_M", "q5_k": "Q5_K_M", "Q3_K": "Q3_K_M", "7": "Q8_0", "0": "F32", "15": "Q4_K_M", "37": "TQ2_0"} {
-		if got, err := ParseRecipe(name); err != nil || got.Name != want {
+		if got, err := Parse(name); err != nil || got.Name != want {
 			t.Errorf("%q: got %v, %v, want %s", name, got, err, want)
 		}
 	}
 	for _, name := range []string{"", "-7", "7.0", "4", "99", "Q6_K_M", "Q4_K_"} {
-		if got, err := ParseRecipe(name); err == nil {
+		if got, err := Parse(name); err == nil {
 			t.Errorf("%q: got %v", name, got)
 		}
 	}
-	_, err := ParseRecipe("Q4")
+	_, err := Parse("Q4")
 	for _, part := range []string{`"Q4"`, "F16, ", "Q4_0"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("got %v, want %q in it", err, part)
@@ -78,7 +79,7 @@ func TestRecipeTensorType(t *testing.T) {
 		{"Q4_0", "blk.2.ffn_down.weight", square, gguf.BF16, untied, gguf.Q4_0},
 		{"Q8_0", "blk.2.ffn_down.weight", square, gguf.BF16, imatrix, gguf.Q8_0},
 	} {
-		r, err := ParseRecipe(c.recipe)
+		r, err := Parse(c.recipe)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +124,7 @@ func TestMixes(t *testing.T) {
 		{"TQ2_0", false, "TQ2_0 TQ2_0 TQ2_0 TQ2_0 TQ2_0 TQ2_0 TQ2_0 TQ2_0 Q6_K Q4_K"},
 		{"Q5_0", true, "Q5_0 Q5_0 Q5_0 Q5_1 Q5_1 Q5_0 Q5_0 Q5_0 Q6_K Q5_0"},
 	} {
-		r, err := ParseRecipe(c.recipe)
+		r, err := Parse(c.recipe)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,13 +179,30 @@ func TestRecipeFallback(t *testing.T) {
 		{"IQ3_XXS", "output.weight", 96, gguf.Q8_0, "Q5_K blocks of 256: Q8_0 instead"},
 		{"IQ4_NL", "blk.0.ffn_up.weight", 80, gguf.F16, "IQ4_NL blocks of 32: F16 instead"},
 	} {
-		r, err := ParseRecipe(c.recipe)
+		r, err := Parse(c.recipe)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, note := r.TensorType(c.name, []int{c.ne0, 64}, gguf.BF16, ModelInfo{Blocks: 2})
 		if got != c.want || !strings.HasSuffix(note, c.note) || (note == "") != (c.note == "") {
 			t.Errorf("%s: %s of %d: got %v %q, want %v %q", c.recipe, c.name, c.ne0, got, note, c.want, c.note)
+		}
+	}
+}
+
+// TestRecipeSearch: the simple types have ggml's bytes unless something else is
+// asked for.
+func TestRecipeSearch(t *testing.T) {
+	for name, want := range map[string]quantize.Search{"Q4_0": quantize.Reference, "Q5_1": quantize.Reference, "Q8_0": quantize.Reference, "Q4_K_M": quantize.Better, "IQ4_XS": quantize.Better} {
+		r, err := Parse(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Search(quantize.Auto); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+		if r.Search(quantize.Reference) != quantize.Reference || r.Search(quantize.Better) != quantize.Better {
+			t.Errorf("%s: a choice is not respected", name)
 		}
 	}
 }

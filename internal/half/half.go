@@ -1,4 +1,4 @@
-package quantize
+package half
 
 import (
 	"encoding/binary"
@@ -53,8 +53,11 @@ func BF16(x float32) uint16 {
 // BF16ToF32 returns the value of the bfloat16 number h.
 func BF16ToF32(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
 
-// half reads the binary16 number at b, which is how blocks hold their scales.
-func half(b []byte) float32 { return F16ToF32(binary.LittleEndian.Uint16(b)) }
+// Get reads the binary16 number at b, which is how blocks hold their scales.
+func Get(b []byte) float32 { return F16ToF32(binary.LittleEndian.Uint16(b)) }
 
-// putHalf writes x as binary16 to b.
-func putHalf(b []byte, x float32) { binary.LittleEndian.PutUint16(b, F16(x)) }
+// Put writes x as binary16 to b.
+func Put(b []byte, x float32) { binary.LittleEndian.PutUint16(b, F16(x)) }
+
+// Stored returns x as it will be read after it was stored as binary16.
+func Stored(x float64) float32 { return F16ToF32(F16(float32(x))) }

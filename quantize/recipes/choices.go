@@ -1,4 +1,4 @@
-package quantize
+package recipes
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"mptgo/gguf"
+	"mptgo/quantize"
 )
 
 // Choices change what a recipe says about some matrices. What comes first here is
@@ -33,18 +34,8 @@ func ParseChoice(text string) (Choice, error) {
 	if err != nil {
 		return Choice{}, fmt.Errorf("quantize: %q: %w", text, err)
 	}
-	t, err := ParseWritable(text[i+1:])
+	t, err := quantize.ParseWritable(text[i+1:])
 	return Choice{name, t}, err
-}
-
-// ParseWritable returns the tensor type with the given name if it can be written.
-func ParseWritable(name string) (gguf.Type, error) {
-	t, err := gguf.ParseType(name)
-	if err != nil {
-		return 0, err
-	}
-	_, err = writable(t)
-	return t, err
 }
 
 // TensorType is [Recipe.TensorType] with the changes that are chosen.

@@ -1,4 +1,9 @@
-package quantize
+package search
+
+import (
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/num"
+)
 
 // The better search for groups with a scale and a minimum: x ≈ a·q + b, where b
 // may have to be negative or 0. The error of given codes q is a quadratic
@@ -47,7 +52,7 @@ func (g *lineGroup) try(lo, inv float32, top int32) (s lineSums) {
 }
 
 func lineCode(v, lo, inv float32, top int32) int32 {
-	return clamp(nearest(float32((v-lo)*inv)), 0, top)
+	return num.Clamp(num.Nearest(float32((v-lo)*inv)), 0, top)
 }
 
 // solve returns the best a and b for codes with the sums s, and how much of
@@ -69,7 +74,7 @@ func (g *lineGroup) solve(s lineSums) (a, b, explained float64) {
 
 // fit looks for the codes 0..top, and a and b with them.
 func (g *lineGroup) fit(top int32, starts []float32) {
-	lo, hi := span(g.x)
+	lo, hi := num.Span(g.x)
 	if !g.free {
 		lo = min(lo, 0)
 	}
@@ -112,22 +117,22 @@ func (g *lineGroup) error(a, b float64) float64 {
 // startsLine are the starts for a group that is a block.
 var startsLine = startsAt(-1.2, 1.5, 1, 0, 0.15)
 
-// betterLine sets the codes of one group that is a block to 0..top and returns
+// BetterLine sets the codes of one group that is a block to 0..top and returns
 // the scale and the minimum as they will be stored.
-func betterLine(codes *[32]uint8, x, importance []float32, top int32) (d, m float32) {
+func BetterLine(codes *[32]uint8, x, importance []float32, top int32) (d, m float32) {
 	var w [32]float32
-	weighBetter(w[:], x, importance)
+	WeighBetter(w[:], x, importance)
 	g := lineGroup{free: true}
 	g.set(x, w[:])
 	g.fit(top, startsLine)
-	d, m = storedHalf(g.a), storedHalf(g.b)
+	d, m = half.Stored(g.a), half.Stored(g.b)
 	lineCodes(codes[:], x, d, m, top)
 	return d, m
 }
 
 // lineCodes sets codes to 0..top for values a·code + b.
 func lineCodes(codes []uint8, x []float32, a, b float32, top int32) {
-	inv := inverse(a)
+	inv := num.Inverse(a)
 	for i := range codes {
 		codes[i] = uint8(lineCode(x[i], b, inv, top))
 	}

@@ -1,4 +1,6 @@
-package quantize
+package search
+
+import "mptgo/quantize/internal/num"
 
 // Searches for the scale of numbers that are not weights themselves: the scales
 // and minima of the groups in a block, and the refinement of codes one by one.
@@ -6,19 +8,19 @@ package quantize
 // sweeps is how often the codes are gone over one by one.
 const sweeps = 5
 
-// fitPositive sets codes to integers 0..top and returns a scale such that
+// FitPositive sets codes to integers 0..top and returns a scale such that
 // x ≈ scale·code, for values that are not negative. It tries a few scales and
 // then changes single codes as long as that makes the error smaller.
 func fitPositive(codes []uint8, x, w []float32, top int32) float32 {
-	m := max(0, largest(x))
-	if tiny(m) {
+	m := max(0, num.Largest(x))
+	if num.Tiny(m) {
 		clear(codes)
 		return 0
 	}
 	inv := positiveScale(x, w, m, top)
 	var sx, s2 float32
 	for i, v := range x {
-		q := min(top, nearest(float32(inv*v)))
+		q := min(top, num.Nearest(float32(inv*v)))
 		codes[i] = uint8(q)
 		sx += float32(float32(w[i]*v) * float32(q))
 		s2 += float32(float32(w[i]*float32(q)) * float32(q))
@@ -31,7 +33,7 @@ func fitPositive(codes []uint8, x, w []float32, top int32) float32 {
 			if !(a > 0 && b > 0) {
 				continue
 			}
-			try := min(top, nearest(float32(v*b)/a))
+			try := min(top, num.Nearest(float32(v*b)/a))
 			if try == int32(codes[i]) {
 				continue
 			}
@@ -59,7 +61,7 @@ func positiveScale(x, w []float32, m float32, top int32) float32 {
 	inv := float32(top) / m
 	var best float32
 	for i, v := range x {
-		e := v - float32(1/inv*float32(nearest(float32(inv*v))))
+		e := v - float32(1/inv*float32(num.Nearest(float32(inv*v))))
 		best += float32(float32(w[i]*e) * e)
 	}
 	for k := -4; k <= 4; k++ {
@@ -70,7 +72,7 @@ func positiveScale(x, w []float32, m float32, top int32) float32 {
 		scale := 1 / candidate
 		var sum float32
 		for i, v := range x {
-			e := v - float32(scale*float32(min(top, nearest(float32(candidate*v)))))
+			e := v - float32(scale*float32(min(top, num.Nearest(float32(candidate*v)))))
 			sum += float32(float32(w[i]*e) * e)
 		}
 		if sum < best {
@@ -80,12 +82,12 @@ func positiveScale(x, w []float32, m float32, top int32) float32 {
 	return inv
 }
 
-// fitRefined is fitScale with weights x·x and without the search: from the
+// FitRefined is FitScale with weights x·x and without the search: from the
 // obvious scale on, it changes single codes as long as that makes the error
 // smaller. It takes up to 16 values.
-func fitRefined(codes []uint8, x []float32, top int32) float32 {
-	m := extreme(x)
-	if tiny(m) {
+func FitRefined(codes []uint8, x []float32, top int32) float32 {
+	m := num.Extreme(x)
+	if num.Tiny(m) {
 		clear(codes)
 		return 0
 	}
@@ -94,7 +96,7 @@ func fitRefined(codes []uint8, x []float32, top int32) float32 {
 	inv := -float32(top) / m
 	var sx, s2 float32
 	for i, v := range x {
-		q[i] = clamp(nearest(float32(inv*v)), -top, top-1)
+		q[i] = num.Clamp(num.Nearest(float32(inv*v)), -top, top-1)
 		w, l := float32(v*v), float32(q[i])
 		sx += float32(float32(w*v) * l)
 		s2 += float32(float32(w*l) * l)
@@ -121,7 +123,7 @@ func refine(q []int32, x []float32, top int32, sx, s2 *float32) (changed bool) {
 			continue
 		}
 		b := *s2 - float32(float32(w*l)*l)
-		try := clamp(nearest(float32(v*b)/a), -top, top-1)
+		try := num.Clamp(num.Nearest(float32(v*b)/a), -top, top-1)
 		if try == q[i] {
 			continue
 		}
@@ -134,10 +136,4 @@ func refine(q []int32, x []float32, top int32, sx, s2 *float32) (changed bool) {
 		}
 	}
 	return changed
-}
-
-// largest returns the largest value of x.
-func largest(x []float32) float32 {
-	_, hi := span(x)
-	return hi
 }

@@ -1,4 +1,4 @@
-package quantize
+package recipes
 
 import (
 	"strings"
@@ -17,7 +17,7 @@ func TestChoices(t *testing.T) {
 	}
 	q8, q5 := gguf.Q8_0, gguf.Q5_K
 	square, tied, untied := []int{256, 256}, ModelInfo{Blocks: 24, Tied: true}, ModelInfo{Blocks: 24}
-	recipe, err := ParseRecipe("Q4_K_M")
+	recipe, err := Parse("Q4_K_M")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,11 @@
-package quantize
+package search
 
-import "mptgo/internal/codebook"
-
-import "math"
+import (
+	"math"
+	"mptgo/internal/codebook"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/num"
+)
 
 // The better search for groups with a scale and no minimum: x ≈ a·q, where q is
 // an integer or an entry of a table. What codes explain of Σ w·x·x is the square
@@ -38,7 +41,7 @@ func (g *scaleGroup) try(inv float32) (s scaleSums) {
 	x := g.x
 	w, wx := g.w[:len(x)], g.wx[:len(x)]
 	for i, v := range x {
-		q := float64(clamp(nearest(float32(v*inv)), -g.top, g.top-1))
+		q := float64(num.Clamp(num.Nearest(float32(v*inv)), -g.top, g.top-1))
 		s.qq += float64(w[i] * q * q)
 		s.qx += float64(wx[i] * q)
 	}
@@ -49,7 +52,7 @@ func (g *scaleGroup) tryTable(inv float32) (s scaleSums) {
 	x := g.x
 	w, wx := g.w[:len(x)], g.wx[:len(x)]
 	for i, v := range x {
-		q := float64(codebook.NonLinear[nonLinearCode(float32(v*inv))&15])
+		q := float64(codebook.NonLinear[NonLinearCode(float32(v*inv))&15])
 		s.qq += float64(w[i] * q * q)
 		s.qx += float64(wx[i] * q)
 	}
@@ -73,8 +76,8 @@ func (s scaleSums) better(t scaleSums) bool {
 // mapped to at first; then each scale gives codes and these a better scale, as
 // long as that helps.
 func (g *scaleGroup) fit(starts []float32) {
-	m := extreme(g.x)
-	if tiny(m) {
+	m := num.Extreme(g.x)
+	if num.Tiny(m) {
 		return
 	}
 	for _, q := range starts {
@@ -84,7 +87,7 @@ func (g *scaleGroup) fit(starts []float32) {
 	}
 	for range scaleRounds {
 		a := float32(g.sums.scale())
-		if !(abs(a)*1e5 > abs(m)) {
+		if !(num.Abs(a)*1e5 > num.Abs(m)) {
 			break
 		}
 		s := g.try(1 / a)
@@ -107,27 +110,27 @@ func startsAt(lo, hi, lo2, hi2, step float32) (starts []float32) {
 	return starts
 }
 
-// startsInteger are the starts for the codes -top..top-1: the value of greatest
+// StartsInteger are the starts for the codes -top..top-1: the value of greatest
 // magnitude gets one of the outermost codes or falls beyond them.
-func startsInteger(top float32) []float32 {
+func StartsInteger(top float32) []float32 {
 	return startsAt(-top-0.9, -top+0.91, top-1.6, top-0.39, 0.3)
 }
 
-// startsTable are those for the table K.
-var startsTable = startsAt(-134, -120, 107, 119, 2)
+// StartsTable are those for the table K.
+var StartsTable = startsAt(-134, -120, 107, 119, 2)
 
 // scaleRounds is how often fit improves on the best start at most.
 const scaleRounds = 3
 
-// A scaleBlock is a block of groups whose scales are integers times one scale.
-type scaleBlock struct {
+// A ScaleBlock is a block of groups whose scales are integers times one scale.
+type ScaleBlock struct {
 	groups [16]scaleGroup
-	s      [16]int32
-	d      float32
+	S      [16]int32
+	D      float32
 }
 
-// fit looks for the integers from..to of n groups of size values, and for d.
-func (k *scaleBlock) fit(x, w []float32, n int, top, from, to int32, starts []float32) {
+// Fit looks for the integers from..to of n groups of size values, and for d.
+func (k *ScaleBlock) Fit(x, w []float32, n int, top, from, to int32, starts []float32) {
 	size := len(x) / n
 	var most float64
 	for j := range n {
@@ -141,16 +144,16 @@ func (k *scaleBlock) fit(x, w []float32, n int, top, from, to int32, starts []fl
 	k.start(n, most, from, to)
 	var ss, sx float64
 	for j, g := range k.groups[:n] {
-		s := float64(k.s[j])
+		s := float64(k.S[j])
 		ss += float64(s * s * g.sums.qq)
 		sx += float64(s * g.sums.qx)
 	}
-	if ss > 0 && nearScale(sx/ss, k.d) {
-		k.d = storedHalf(sx / ss)
+	if ss > 0 && nearScale(sx/ss, k.D) {
+		k.D = half.Stored(sx / ss)
 		k.choose(n, from, to)
 	}
 	for j := range n {
-		k.s[j] = k.groups[j].neighbour(k.d, k.s[j], from, to)
+		k.S[j] = k.groups[j].neighbour(k.D, k.S[j], from, to)
 	}
 }
 
@@ -163,7 +166,7 @@ func (g *scaleGroup) neighbour(d float32, s, from, to int32) int32 {
 	best, least := int32(0), 0.
 	for i := max(s-1, from); i <= min(s+1, to); i++ {
 		a := d * float32(i)
-		inv := inverse(a)
+		inv := num.Inverse(a)
 		if inv == 0 {
 			continue
 		}
@@ -177,13 +180,13 @@ func (g *scaleGroup) neighbour(d float32, s, from, to int32) int32 {
 
 // start sets d to the best of those that give the group of greatest scale, most,
 // one of the outermost integers.
-func (k *scaleBlock) start(n int, most float64, from, to int32) {
+func (k *ScaleBlock) start(n int, most float64, from, to int32) {
 	best := math.Inf(1)
 	for _, end := range [2]int32{from, to} {
 		for i := -8; i <= 8; i++ {
 			d := most / (float64(end) + float64(0.2*float64(i)))
 			if e := k.error(n, d, from, to); e < best {
-				best, k.d = e, storedHalf(d)
+				best, k.D = e, half.Stored(d)
 			}
 		}
 	}
@@ -192,7 +195,7 @@ func (k *scaleBlock) start(n int, most float64, from, to int32) {
 
 // error returns the error with a scale d, less Σ w·x·x, for the codes that the
 // groups have.
-func (k *scaleBlock) error(n int, d float64, from, to int32) (sum float64) {
+func (k *ScaleBlock) error(n int, d float64, from, to int32) (sum float64) {
 	if d == 0 {
 		return 0
 	}
@@ -206,11 +209,11 @@ func (k *scaleBlock) error(n int, d float64, from, to int32) (sum float64) {
 }
 
 // choose sets the integers to the best ones for the codes that the groups have.
-func (k *scaleBlock) choose(n int, from, to int32) {
+func (k *ScaleBlock) choose(n int, from, to int32) {
 	for j := range n {
-		k.s[j] = 0
-		if k.d != 0 {
-			k.s[j] = clamp(int32(math.RoundToEven(k.groups[j].sums.scale()/float64(k.d))), from, to)
+		k.S[j] = 0
+		if k.D != 0 {
+			k.S[j] = num.Clamp(int32(math.RoundToEven(k.groups[j].sums.scale()/float64(k.D))), from, to)
 		}
 	}
 }
@@ -221,35 +224,32 @@ func nearScale(a float64, b float32) bool {
 	return r > 0.5 && r < 2
 }
 
-// storedHalf returns x as it will be read after it was stored as binary16.
-func storedHalf(x float64) float32 { return F16ToF32(F16(float32(x))) }
-
-// fitSingle returns the scale of one group that is a block, as it will be stored.
-func fitSingle(x, w []float32, top int32, starts []float32) float32 {
+// FitSingle returns the scale of one group that is a block, as it will be stored.
+func FitSingle(x, w []float32, top int32, starts []float32) float32 {
 	var g scaleGroup
 	g.set(x, w, top)
 	g.fit(starts)
-	return storedHalf(g.sums.scale())
+	return half.Stored(g.sums.scale())
 }
 
-// singleCodes is fitSingle for codes that are integers; it sets them to
+// SingleCodes is FitSingle for codes that are integers; it sets them to
 // 0..2·top-1.
-func singleCodes(codes []uint8, x, w []float32, top int32, starts []float32) float32 {
-	d := fitSingle(x, w, top, starts)
+func SingleCodes(codes []uint8, x, w []float32, top int32, starts []float32) float32 {
+	d := FitSingle(x, w, top, starts)
 	integerCodes(codes, x, d, top)
 	return d
 }
 
-// code sets the codes of group j, of the values x, to 0..2·top-1 for the scale
+// Code sets the codes of group j, of the values x, to 0..2·top-1 for the scale
 // as it is stored.
-func (k *scaleBlock) code(codes []uint8, x []float32, j int, top int32) {
-	integerCodes(codes, x, k.d*float32(k.s[j]), top)
+func (k *ScaleBlock) Code(codes []uint8, x []float32, j int, top int32) {
+	integerCodes(codes, x, k.D*float32(k.S[j]), top)
 }
 
 // integerCodes sets codes to 0..2·top-1 for values d·(code-top).
 func integerCodes(codes []uint8, x []float32, d float32, top int32) {
-	id := inverse(d)
+	id := num.Inverse(d)
 	for i := range codes {
-		codes[i] = uint8(clamp(nearest(float32(x[i]*id)), -top, top-1) + top)
+		codes[i] = uint8(num.Clamp(num.Nearest(float32(x[i]*id)), -top, top-1) + top)
 	}
 }

@@ -1,9 +1,7 @@
-package quantize
+package half
 
 import (
 	"math"
-	"math/rand/v2"
-	"slices"
 	"testing"
 )
 
@@ -91,44 +89,6 @@ func TestBF16(t *testing.T) {
 	for h := range uint32(1 << 16) {
 		if got := math.Float32bits(BF16ToF32(uint16(h))); got != h<<16 {
 			t.Fatalf("BF16ToF32(%#04x) = %#08x", h, got)
-		}
-	}
-}
-
-func TestInfinite16(t *testing.T) {
-	r := rand.New(rand.NewPCG(5, 6))
-	for _, exponent := range []uint16{0x7c00, 0x7f80} {
-		for range 20000 {
-			x := make([]uint16, r.IntN(12))
-			b := make([]byte, 2*len(x))
-			for i := range x {
-				x[i] = uint16(r.Uint32())
-				if r.IntN(4) > 0 {
-					x[i] &^= exponent & -exponent
-				}
-				b[2*i], b[2*i+1] = byte(x[i]), byte(x[i]>>8)
-			}
-			want := slices.IndexFunc(x, func(h uint16) bool { return h&exponent == exponent })
-			if got := infinite16(b, exponent); got != want {
-				t.Fatalf("%#04x: got %d, want %d", x, got, want)
-			}
-		}
-	}
-}
-
-func TestRound(t *testing.T) {
-	r := rand.New(rand.NewPCG(7, 8))
-	xs := []float32{0, 0.5, -0.5, 1.5, 2.5, -2.5, 1e-45, -1e-45, 126.5, 127, 4194303,
-		math.Nextafter32(0.5, 0), math.Nextafter32(0.5, 1), math.Nextafter32(-0.5, 0), math.Nextafter32(2.5, 0)}
-	for range 10000 {
-		xs = append(xs, (r.Float32()-0.5)*300)
-	}
-	for _, x := range xs {
-		if got, want := round(x), int32(math.Round(float64(x))); got != want {
-			t.Errorf("round(%v) = %d, want %d", x, got, want)
-		}
-		if got, want := nearest(x), int32(math.RoundToEven(float64(x))); got != want {
-			t.Errorf("nearest(%v) = %d, want %d", x, got, want)
 		}
 	}
 }

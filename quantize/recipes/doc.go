@@ -1,0 +1,6 @@
+// Package recipes says which type each tensor of a model gets: [Parse] finds a recipe
+// by its name, such as Q4_K_M, [Recipe.TensorType] asks it, and [Choices] change what it
+// says for single tensors. The rules are those of llama-quantize.
+//
+// It is not stable yet.
+package recipes

@@ -36,7 +36,7 @@ func (r *release) buildAll() error {
 
 func (r *release) build(t target, slim bool) error {
 	args := []string{"build", "-trimpath", "-buildvcs=false",
-		"-ldflags", "-s -w -buildid= -X mptgo/cmd/internal/cli.version=" + r.version}
+		"-ldflags", "-s -w -buildid= -X mptgo/cmd/internal/cli/version.release=" + r.version}
 	if slim {
 		args = append(args, "-tags", "nobuiltin")
 	}

@@ -14,6 +14,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"mptgo/cmd/internal/batch"
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/flags"
+	"mptgo/cmd/internal/cli/interrupt"
 	"mptgo/mpt"
 )
 
@@ -39,9 +43,9 @@ Examples:
 
 // batchFlags are the flags of mpt batch.
 type batchFlags struct {
-	model    modelFlags
-	sampling samplingFlags
-	format   formatFlags
+	model    flags.Model
+	sampling flags.Sampling
+	format   flags.ChatFormat
 	alias    string
 	context  int
 	cacheRAM int
@@ -64,15 +68,15 @@ func newBatch() *cobra.Command {
 		Use:   "batch IN.jsonl -o OUT.jsonl [-m FILE]",
 		Short: "Answer a file of requests",
 		Long:  batchLong,
-		Args:  wantArgs(1),
-		RunE: interruptible(func(cmd *cobra.Command, args []string) error {
+		Args:  cmdline.WantArgs(1),
+		RunE: interrupt.Handled(func(cmd *cobra.Command, args []string) error {
 			return orInterrupted(cmd, f.run(cmd, args))
 		}),
 	}
 	fs := cmd.Flags()
-	fs.VarP((*fileName)(&f.output), "output", "o", "write the answers to `FILE`")
-	fs.Var((*fileName)(&f.errors), "errors", "write what was not answered to `FILE` (default: OUT.errors.jsonl)")
-	f.model.add(cmd)
+	fs.VarP((*cmdline.FileName)(&f.output), "output", "o", "write the answers to `FILE`")
+	fs.Var((*cmdline.FileName)(&f.errors), "errors", "write what was not answered to `FILE` (default: OUT.errors.jsonl)")
+	f.model.Add(cmd)
 	fs.StringVarP(&f.alias, "alias", "a", "", "`NAMES` by which requests may call the model, separated by commas")
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "room for `N` tokens in each sequence; 0: what the model was trained for")
 	fs.IntVar(&f.parallel, "parallel", 0, "answer `N` lines at the same time (-np); 0: twice the CPUs, at least 4")
@@ -80,7 +84,7 @@ func newBatch() *cobra.Command {
 	fs.BoolVar(&f.strict, "strict", false, "answer nothing if a line has a flaw")
 	fs.BoolVar(&f.any, "any-model", false, "answer requests for any model with this one")
 	f.order = "input"
-	addChoice(cmd, &f.order, "order", "", "write the answers in this `ORDER`", "input", "done")
+	cmdline.AddChoice(cmd, &f.order, "order", "", "write the answers in this `ORDER`", "input", "done")
 	fs.Int64Var(&f.created, "created", -1, "the time in the answers, `N` seconds since 1970 (default: that of the first start)")
 	fs.IntVar(&f.limit, "limit", 0, "read the first `N` lines that are not blank; 0: all")
 	fs.StringVar(&f.shard, "shard", "", "answer the part `I/N` of the lines, I from 0: mpt batch merge puts the parts together")
@@ -89,8 +93,8 @@ func newBatch() *cobra.Command {
 	fs.BoolVar(&f.noSync, "no-sync", false, "do not wait for the disk: a crash of the system, not of the command, may lose what is done")
 	fs.BoolVar(&f.alone, "alone", false, "")
 	fs.MarkHidden("alone")
-	f.format.add(cmd)
-	f.sampling.add(fs)
+	f.format.Add(cmd)
+	f.sampling.Add(fs)
 	fs.Lookup("seed").Usage = "seed of requests that have none (default 0)"
 	fs.Lookup("created").DefValue = "0" // its usage says what there is without it
 	cmd.AddCommand(newBatchMerge())
@@ -161,8 +165,8 @@ func (f *batchFlags) check(cmd *cobra.Command) error {
 		return fmt.Errorf("batch: --created %d: want at least 0", f.created)
 	case f.cacheRAM > mostMiB:
 		return fmt.Errorf("batch: --cache-ram %d: want at most %d", f.cacheRAM, mostMiB)
-	case f.model.batch < leastBatch:
-		return fmt.Errorf("batch: --batch-size %d: want at least %d", f.model.batch, leastBatch)
+	case f.model.Batch < leastBatch:
+		return fmt.Errorf("batch: --batch-size %d: want at least %d", f.model.Batch, leastBatch)
 	}
 	return nil
 }
@@ -173,7 +177,7 @@ func (f *batchFlags) options(cmd *cobra.Command, input string, names []string) (
 		Input: input, Stdin: cmd.InOrStdin(), Output: f.output, Errors: f.errors,
 		Models: names, Created: f.created, Strict: f.strict, Limit: f.limit, AsDone: f.order == "done",
 		NoSync: f.noSync, Dry: f.dry, Alone: f.command(),
-		Note: func(format string, args ...any) { note(cmd.ErrOrStderr(), "batch: "+format, args...) },
+		Note: func(format string, args ...any) { console.Note(cmd.ErrOrStderr(), "batch: "+format, args...) },
 	}
 	if f.any {
 		opt.Models = nil
@@ -193,12 +197,12 @@ func (f *batchFlags) run(cmd *cobra.Command, args []string) (err error) {
 	if f.alone {
 		return f.serveAlone(cmd)
 	}
-	m, err := f.model.open()
+	m, err := f.model.Open()
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	opt, err := f.options(cmd, args[0], modelNames(f.alias, f.model.path, m))
+	opt, err := f.options(cmd, args[0], modelNames(f.alias, f.model.Path, m))
 	if err != nil {
 		return fmt.Errorf("batch: %w", err)
 	}
@@ -221,7 +225,7 @@ func (f *batchFlags) run(cmd *cobra.Command, args []string) (err error) {
 // orInterrupted is the error of a command that a signal has ended, or err.
 func orInterrupted(cmd *cobra.Command, err error) error {
 	if err != nil && cmd.Context().Err() != nil {
-		return interrupted{cmd.Context().Err()}
+		return interrupt.Error{Err: cmd.Context().Err()}
 	}
 	return err
 }
@@ -230,7 +234,7 @@ func orInterrupted(cmd *cobra.Command, err error) error {
 func (f *batchFlags) failed(cmd *cobra.Command, err error) error {
 	if flaws, ok := errors.AsType[*batch.FlawsError](err); ok {
 		for _, x := range flaws.First[1:] {
-			note(cmd.ErrOrStderr(), "batch: %s", x.Message)
+			console.Note(cmd.ErrOrStderr(), "batch: %s", x.Message)
 		}
 	}
 	return fmt.Errorf("batch: %w", err)
@@ -247,7 +251,7 @@ func (f *batchFlags) tellFlaws(cmd *cobra.Command, j *batch.Job) {
 		return
 	}
 	slices.Sort(list)
-	note(cmd.ErrOrStderr(), "batch: lines that cannot be answered: %s; the first: %s", strings.Join(list, ", "), first[0].Message)
+	console.Note(cmd.ErrOrStderr(), "batch: lines that cannot be answered: %s; the first: %s", strings.Join(list, ", "), first[0].Message)
 }
 
 // answer answers what is left.
@@ -266,7 +270,7 @@ func (f *batchFlags) answer(cmd *cobra.Command, m *mpt.Model, j *batch.Job, show
 	c, err := j.Run(cmd.Context(), id, w)
 	show.end()
 	if err != nil && cmd.Context().Err() != nil {
-		note(cmd.ErrOrStderr(), "batch: %d of %s are done and kept: the same command goes on with them", c.Done, plural(c.Total, "line", "lines"))
+		console.Note(cmd.ErrOrStderr(), "batch: %d of %s are done and kept: the same command goes on with them", c.Done, console.Plural(c.Total, "line", "lines"))
 	}
 	if err != nil {
 		return fmt.Errorf("batch: %w", err)
@@ -281,11 +285,11 @@ func batchResult(cmd *cobra.Command, c batch.Counts, errs string) error {
 	if c.Kept > 0 {
 		kept = fmt.Sprintf(", %d of an earlier start", c.Kept)
 	}
-	line := fmt.Sprintf("batch: %s: %d answered, %d not%s", plural(c.Total, "line", "lines"), c.Done-c.Failed, c.Failed, kept)
+	line := fmt.Sprintf("batch: %s: %d answered, %d not%s", console.Plural(c.Total, "line", "lines"), c.Done-c.Failed, c.Failed, kept)
 	if c.Failed > 0 && errs != "" {
 		return someFailed{fmt.Errorf("%s: the reasons are in %s", line, errs)}
 	}
-	note(cmd.ErrOrStderr(), "%s", line)
+	console.Note(cmd.ErrOrStderr(), "%s", line)
 	return nil
 }
 
@@ -307,8 +311,8 @@ func newBatchMerge() *cobra.Command {
 		Long: `Put together what the processes of mpt batch --shard I/N have answered. OUT.jsonl is the output
 that they were given; beside it are their parts, OUT.jsonl.part-I-of-N. The result is what one
 process would have written. The parts stay.`,
-		Args: wantArgs(1),
-		RunE: interruptible(func(cmd *cobra.Command, args []string) error {
+		Args: cmdline.WantArgs(1),
+		RunE: interrupt.Handled(func(cmd *cobra.Command, args []string) error {
 			c, err := batch.Merge(cmd.Context(), args[0], errs, noSync)
 			if err != nil {
 				return orInterrupted(cmd, fmt.Errorf("batch: merge: %w", err))
@@ -316,7 +320,7 @@ process would have written. The parts stay.`,
 			return batchResult(cmd, c, cmp.Or(errs, batch.ErrorsOf(args[0])))
 		}),
 	}
-	cmd.Flags().Var((*fileName)(&errs), "errors", "write what was not answered to `FILE` (default: OUT.errors.jsonl)")
+	cmd.Flags().Var((*cmdline.FileName)(&errs), "errors", "write what was not answered to `FILE` (default: OUT.errors.jsonl)")
 	cmd.Flags().BoolVar(&noSync, "no-sync", false, "do not wait for the disk")
 	return cmd
 }

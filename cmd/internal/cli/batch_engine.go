@@ -15,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"mptgo/cmd/internal/batch"
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/flags"
 	"mptgo/cmd/internal/server"
 	"mptgo/mpt"
 	"mptgo/mpt/builtin"
@@ -37,27 +39,27 @@ func (f *batchFlags) sequences() int { return max(f.lines(), leastBatch) }
 func (f *batchFlags) identity(ctx context.Context, m *mpt.Model) (batch.Identity, error) {
 	keys, values := m.CacheType()
 	opt := map[string]string{
-		"--exact": strconv.FormatBool(f.model.exact), "--ctx-size": strconv.Itoa(f.contextSize(m)),
+		"--exact": strconv.FormatBool(f.model.Exact), "--ctx-size": strconv.Itoa(f.contextSize(m)),
 		"--cache-type-k": strings.ToLower(keys.String()), "--cache-type-v": strings.ToLower(values.String()),
-		"--alias":     strings.Join(modelNames(f.alias, f.model.path, m), ","),
+		"--alias":     strings.Join(modelNames(f.alias, f.model.Path, m), ","),
 		"--any-model": strconv.FormatBool(f.any), "--limit": strconv.Itoa(f.limit),
 		"--request-timeout": f.timeout.String(),
 	}
-	format, err := f.format.choose(ctx, m)
+	format, err := f.format.Choose(ctx, m)
 	if err != nil {
 		return batch.Identity{}, err
 	}
-	opt["--chat-template"] = strings.TrimSpace(format.Name + " " + f.format.digest(ctx))
+	opt["--chat-template"] = strings.TrimSpace(format.Name + " " + f.format.Digest(ctx))
 	for i, u := range m.Adapters() {
 		print := u.Adapter.Fingerprint()
 		opt[fmt.Sprintf("--lora %d", i+1)] = fmt.Sprintf("%s:%g", hex.EncodeToString(print[:6]), u.Scale)
 	}
 	for _, o := range sampling.Options() {
-		opt["--"+flagName(o)] = o.Get(&f.sampling.p)
+		opt["--"+flags.SamplingName(o)] = o.Get(&f.sampling.Values)
 	}
 	sum := builtin.SHA256()
-	if f.model.path != "" {
-		if sum, err = fileHash(shards(f.model.path)...); err != nil {
+	if f.model.Path != "" {
+		if sum, err = fileHash(shards(f.model.Path)...); err != nil {
 			return batch.Identity{}, err
 		}
 	}
@@ -69,10 +71,10 @@ func (f *batchFlags) greet(cmd *cobra.Command, e *serve.Engine) {
 	m, o := e.Model(), e.Options()
 	cache := "no prefix cache"
 	if o.CacheBytes > 0 {
-		cache = "prefix cache " + byteSize(o.CacheBytes)
+		cache = "prefix cache " + console.ByteSize(o.CacheBytes)
 	}
-	note(cmd.ErrOrStderr(), "batch: %s: %s kernels, %s, context %d (%s), %s at the same time, %s", visible(f.model.name()), m.Tier(),
-		plural(m.Threads(), "thread", "threads"), o.ContextSize, byteSize(m.CacheBytes(o.ContextSize)), plural(f.lines(), "line", "lines"), cache)
+	console.Note(cmd.ErrOrStderr(), "batch: %s: %s kernels, %s, context %d (%s), %s at the same time, %s", console.Visible(f.model.Name()), m.Tier(),
+		console.Plural(m.Threads(), "thread", "threads"), o.ContextSize, console.ByteSize(m.CacheBytes(o.ContextSize)), console.Plural(f.lines(), "line", "lines"), cache)
 }
 
 // contextSize is the room of one sequence. It does not depend on how much memory there is: else
@@ -87,25 +89,25 @@ func (f *batchFlags) contextSize(m *mpt.Model) int {
 // worker starts what answers requests: the server's handler, without a listener.
 func (f *batchFlags) worker(cmd *cobra.Command, m *mpt.Model) (*batch.Local, *serve.Engine, error) {
 	clock := &atomic.Int64{}
-	f.format.now = func() time.Time { return time.Unix(clock.Load(), 0).UTC() }
-	format, err := f.format.choose(cmd.Context(), m)
+	f.format.Now = func() time.Time { return time.Unix(clock.Load(), 0).UTC() }
+	format, err := f.format.Choose(cmd.Context(), m)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := f.sampling.p.Validate(); err != nil {
+	if err := f.sampling.Values.Validate(); err != nil {
 		return nil, nil, err
 	}
 	c := server.DefaultConfig()
-	c.Defaults, c.Fixed = f.sampling.p, true // the seed is 0 if nobody has chosen one
+	c.Defaults, c.Fixed = f.sampling.Values, true // the seed is 0 if nobody has chosen one
 	s := server.New(c)
 	e, err := serve.New(m, serve.Options{
 		ContextSize: f.contextSize(m), Parallel: f.sequences(), MaxQueue: 1 << 20, CacheBytes: f.cacheBytes(), Ordered: true,
 		Observer: s.Observer(),
 	})
 	if err != nil {
-		return nil, nil, memoryFlags(err)
+		return nil, nil, flags.ExplainMemory(err)
 	}
-	if err := s.Serve(server.Model{Engine: e, Names: modelNames(f.alias, f.model.path, m), Format: format}); err != nil {
+	if err := s.Serve(server.Model{Engine: e, Names: modelNames(f.alias, f.model.Path, m), Format: format}); err != nil {
 		e.Close()
 		return nil, nil, err
 	}
@@ -125,7 +127,7 @@ func (f *batchFlags) cacheBytes() int64 {
 
 // serveAlone answers what another process asks, one by one.
 func (f *batchFlags) serveAlone(cmd *cobra.Command) error {
-	m, err := f.model.open()
+	m, err := f.model.Open()
 	if err != nil {
 		return err
 	}
@@ -161,14 +163,14 @@ func modelNames(alias, path string, m *mpt.Model) []string {
 // batchStatus shows how far the work is.
 type batchStatus struct {
 	mu    sync.Mutex
-	show  *status
+	show  *console.Status
 	e     *serve.Engine
 	begun time.Time
 	over  bool
 }
 
 func newBatchStatus(cmd *cobra.Command) *batchStatus {
-	return &batchStatus{show: newStatus(cmd.ErrOrStderr())}
+	return &batchStatus{show: console.NewStatus(cmd.ErrOrStderr())}
 }
 
 // begin says when the work begins: rates count from here.
@@ -182,7 +184,7 @@ func (s *batchStatus) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.over = true
-	s.show.clear()
+	s.show.Clear()
 }
 
 func (s *batchStatus) progress(c batch.Counts) {
@@ -191,19 +193,19 @@ func (s *batchStatus) progress(c batch.Counts) {
 	if s.over || s.e == nil {
 		return
 	}
-	s.show.show("%s", batchLine(c, s.e.Stats(), time.Since(s.begun)))
+	s.show.Show("%s", batchLine(c, s.e.Stats(), time.Since(s.begun)))
 }
 
 // batchLine tells how far the work is, and how long it will take if it goes on so.
 func batchLine(c batch.Counts, s serve.Stats, took time.Duration) string {
-	line := fmt.Sprintf("batch: %d of %s", c.Done, plural(c.Total, "line", "lines"))
+	line := fmt.Sprintf("batch: %d of %s", c.Done, console.Plural(c.Total, "line", "lines"))
 	if c.Failed > 0 {
 		line += fmt.Sprintf(", %d not answered", c.Failed)
 	}
 	seconds := max(took.Seconds(), 1e-3)
 	line += fmt.Sprintf(", %.1f tokens/s", float64(s.PromptTokens+s.DecodeTokens)/seconds)
 	if n := c.Done - c.Kept; n > 0 {
-		line += fmt.Sprintf(", about %s left", duration(float64(c.Total-c.Done)*seconds/float64(n)))
+		line += fmt.Sprintf(", about %s left", console.Duration(float64(c.Total-c.Done)*seconds/float64(n)))
 	}
 	return line
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mptgo/cmd/internal/batch"
+	"mptgo/cmd/internal/cli/console"
 	"mptgo/mpt"
 	"mptgo/mpt/serve"
 )
@@ -46,9 +47,9 @@ func (f *batchFlags) plan(cmd *cobra.Command, m *mpt.Model, j *batch.Job) error 
 			return err
 		}
 		seconds := float64(p.DistinctTokens)/read + float64(p.AnswerTokens)/write
-		fmt.Fprintf(&text, "time             %s at most, by a short test here\n", duration(math.Ceil(seconds)))
+		fmt.Fprintf(&text, "time             %s at most, by a short test here\n", console.Duration(math.Ceil(seconds)))
 	}
-	fmt.Fprintf(&text, "prefix cache     %s\n", byteSize(max(e.Options().CacheBytes, 0)))
+	fmt.Fprintf(&text, "prefix cache     %s\n", console.ByteSize(max(e.Options().CacheBytes, 0)))
 	_, err = fmt.Fprint(cmd.OutOrStdout(), text.String())
 	return err
 }

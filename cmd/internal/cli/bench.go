@@ -12,6 +12,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"mptgo/bench"
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/flags"
+	"mptgo/cmd/internal/cli/interrupt"
 	"mptgo/ggml"
 	"mptgo/mpt"
 )
@@ -37,7 +41,7 @@ Examples:
 
 // benchFlags are the flags of mpt bench.
 type benchFlags struct {
-	engine   modelFlags
+	engine   flags.Model
 	models   []string
 	pairs    []string
 	isas     []string
@@ -53,8 +57,8 @@ func newBench() *cobra.Command {
 		Use:   "bench [-m FILE,...]",
 		Short: "Measure the speed of a model",
 		Long:  benchLong,
-		Args:  noArgs,
-		RunE:  interruptible(b.run),
+		Args:  cmdline.NoArgs,
+		RunE:  interrupt.Handled(b.run),
 	}
 	b.add(cmd)
 	return cmd
@@ -80,9 +84,9 @@ func (b *benchFlags) add(cmd *cobra.Command) {
 	fs.BoolVar(&b.roofline, "roofline", false, "compare with this machine's limits")
 	fs.BoolVar(&b.opt.Profile, "profile", false, "print what each kind of operation took, in a run of its own")
 	b.output = "md"
-	addChoice(cmd, &b.output, "output", "o", "print `FORMAT`", "md", "json", "csv")
-	b.engine.addEngine(cmd)
-	b.isa = addISA(cmd, func(usage string) { fs.StringSliceVar(&b.isas, "isa", nil, usage+"; a list") })
+	cmdline.AddChoice(cmd, &b.output, "output", "o", "print `FORMAT`", "md", "json", "csv")
+	b.engine.AddEngine(cmd)
+	b.isa = flags.AddISA(cmd, func(usage string) { fs.StringSliceVar(&b.isas, "isa", nil, usage+"; a list") })
 }
 
 func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
@@ -90,30 +94,30 @@ func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	p := newStatus(cmd.ErrOrStderr())
+	p := console.NewStatus(cmd.ErrOrStderr())
 	report, err := b.measure(cmd.Context(), opt, p)
-	p.clear()
+	p.Clear()
 	if err != nil {
 		return err
 	}
 	switch b.output {
 	case "json":
-		return printJSON(cmd, report.rows)
+		return console.PrintJSON(cmd, report.rows)
 	case "csv":
 		return report.csv(cmd.OutOrStdout())
 	}
-	return report.markdown(visibleWriter{cmd.OutOrStdout()})
+	return report.markdown(console.VisibleWriter{W: cmd.OutOrStdout()})
 }
 
 // measure measures the models and, before and after them, the machine.
-func (b *benchFlags) measure(ctx context.Context, opt bench.Options, p *status) (*benchReport, error) {
-	opt.Progress = func(model, step string) { p.show("%s: %s", model, step) }
+func (b *benchFlags) measure(ctx context.Context, opt bench.Options, p *console.Status) (*benchReport, error) {
+	opt.Progress = func(model, step string) { p.Show("%s: %s", model, step) }
 	limits := rooflines{}
 	measureLimits := func() error {
 		if !b.roofline {
 			return nil
 		}
-		p.show("measuring this machine's limits")
+		p.Show("measuring this machine's limits")
 		return limits.measure(ctx, opt.Threads)
 	}
 	if err := measureLimits(); err != nil {
@@ -173,7 +177,7 @@ func (b *benchFlags) subjects() []bench.Subject {
 	}
 	seen := map[string]int{}
 	for _, path := range paths {
-		seen[(&modelFlags{path: path}).name()]++
+		seen[(&flags.Model{Path: path}).Name()]++
 	}
 	var subjects []bench.Subject
 	isas := b.isas
@@ -181,29 +185,29 @@ func (b *benchFlags) subjects() []bench.Subject {
 		isas = []string{""}
 	}
 	for _, path := range paths {
-		flags := b.engine
-		flags.path = path
-		name := flags.name()
+		engine := b.engine
+		engine.Path = path
+		name := engine.Name()
 		if seen[name] > 1 {
 			name = path
 		}
-		for _, adapter := range flags.lora.given {
+		for _, adapter := range engine.LoRA.Given {
 			name += " + " + filepath.Base(adapter)
 		}
 		for _, isa := range isas {
-			flags.isa = isaFlag{isa, b.isa}
-			subjects = append(subjects, subject(name, flags))
+			engine.ISA = flags.ISA{Name: isa, Flag: b.isa}
+			subjects = append(subjects, subject(name, engine))
 		}
 	}
 	return subjects
 }
 
 // subject returns the model that the flags name.
-func subject(name string, flags modelFlags) bench.Subject {
+func subject(name string, engine flags.Model) bench.Subject {
 	return bench.Subject{Name: name, Open: func(threads int) (*mpt.Model, error) {
-		flags := flags
-		flags.threads = threads
-		return flags.open()
+		engine := engine
+		engine.Threads = threads
+		return engine.Open()
 	}}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mptgo/bench"
+	"mptgo/cmd/internal/cli/console"
 )
 
 // benchReport is what mpt bench prints.
@@ -66,7 +67,7 @@ func (b *benchReport) markdown(w io.Writer) error {
 	for _, threads := range slices.Sorted(maps.Keys(b.limits)) {
 		r := b.limits[threads]
 		fmt.Fprintf(w, "This machine's limits with %s, measured with %s: %s GB/s read from memory, %s G int8 multiplications/s.\n",
-			plural(r.Threads, "thread", "threads"), r.Loops, giga(r.Bandwidth), giga(r.MACs))
+			console.Plural(r.Threads, "thread", "threads"), r.Loops, giga(r.Bandwidth), giga(r.MACs))
 	}
 	for _, r := range b.rows {
 		if err := printProfile(w, r.Result); err != nil {
@@ -125,7 +126,7 @@ func printProfile(w io.Writer, r bench.Result) error {
 	if r.Profile == nil {
 		return nil
 	}
-	fmt.Fprintf(w, "\n%s, %s, %s:\n\n", r.Model, plural(r.Threads, "thread", "threads"), r.Test)
+	fmt.Fprintf(w, "\n%s, %s, %s:\n\n", r.Model, console.Plural(r.Threads, "thread", "threads"), r.Test)
 	t := newTable(w, "operation", "runs", "time", "share", "GB/s", "GMAC/s")
 	for _, o := range r.Profile {
 		t.row(o.Name, strconv.Itoa(o.Runs), milliseconds(o.Seconds), percent(o.Share), giga(o.BytesPerSecond), giga(o.MACsPerSecond))
@@ -134,7 +135,7 @@ func printProfile(w io.Writer, r bench.Result) error {
 }
 
 func modelCells(r bench.Result) []string {
-	return []string{r.Model, byteSize(r.Size), r.Type, r.Kernels, strconv.Itoa(r.Threads)}
+	return []string{r.Model, console.ByteSize(r.Size), r.Type, r.Kernels, strconv.Itoa(r.Threads)}
 }
 
 // benchColumns are the columns in CSV. Limits and times of loads are empty where

@@ -3,16 +3,11 @@ package cli
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/spf13/cobra"
-
 	"mptgo/internal/check"
-	"mptgo/mpt"
-	"mptgo/mpt/builtin"
 	"mptgo/mpt/convert"
 )
 
@@ -48,52 +43,6 @@ func TestLongContext(t *testing.T) {
 			status := Main(root, append([]string{"run", "-m", file, "-p", "Hello", "--temp", "0"}, c.args...))
 			if status != c.status || !strings.Contains(notes.String(), c.want) || strings.Count(notes.String(), "\n") > 1 || c.want == "" && notes.Len() > 0 {
 				t.Errorf("status %d, notes %q, want %d and %q", status, &notes, c.status, c.want)
-			}
-		})
-	}
-}
-
-// TestContextThatFits: without -c the context is as long as there is memory for, and a line
-// says so; with it there is an error with the numbers and the flags.
-func TestContextThatFits(t *testing.T) {
-	probe, err := builtin.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer probe.Close()
-	memory, err := probe.Memory()
-	if err != nil {
-		t.Fatal(err)
-	}
-	fixed := memory.Weights + memory.Activations
-	for _, c := range []struct {
-		tokens, ctx int // that there is memory for, and -c
-		want        int // 0: an error
-		note        string
-	}{
-		{probe.Config().Context, 0, probe.Config().Context, ""},
-		{96, 0, 96, "a context of 96 tokens, of the " + fmt.Sprint(probe.Config().Context) + " that the model was trained for: that is what fits into the "},
-		{96, 96, 96, ""},
-		{96, 97, 0, "96 tokens would fit (-c 96); --ignore-memory starts nevertheless"},
-		{0, 0, 0, "not even a short context fits: use a smaller type of weights, or a smaller batch; --ignore-memory starts nevertheless"},
-	} {
-		t.Run(fmt.Sprint(c), func(t *testing.T) {
-			m, err := builtin.Open(mpt.MemoryBudget(fixed + probe.CacheBytes(c.tokens)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer m.Close()
-			var notes bytes.Buffer
-			cmd := &cobra.Command{}
-			cmd.SetErr(&notes)
-			s, err := newSession(cmd, m, c.ctx)
-			if err != nil {
-				note(&notes, "%v", memoryFlags(err))
-			} else {
-				defer s.Close()
-			}
-			if (s == nil) != (c.want == 0) || s != nil && s.ContextSize() != c.want || !strings.Contains(notes.String(), c.note) || c.note == "" && notes.Len() > 0 {
-				t.Errorf("%v, notes %q", err, &notes)
 			}
 		})
 	}

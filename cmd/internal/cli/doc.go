@@ -1,8 +1,11 @@
 // Package cli holds the subcommands of mpt: flags, reading and printing. The
 // work itself is done in the packages that they call.
 //
-// A subcommand is one file and one row in the table of root.go. All of them keep
-// the same rules:
+// A subcommand is one file and one row in the table of root.go, or a folder if it is
+// a program of its own: chat is in repl, pull and cache in pull. What they share is in
+// flags (which model, which session, how to sample), cmdline (arguments), console
+// (what is said to people), fileio and interrupt. Start with [Mpt] and [Main]. All of
+// them keep the same rules:
 //
 //   - results go to standard output and nothing else does; progress, notes and
 //     messages go to standard error;

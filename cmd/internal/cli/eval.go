@@ -14,6 +14,12 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/fileio"
+	"mptgo/cmd/internal/cli/flags"
+	"mptgo/cmd/internal/cli/interrupt"
+	"mptgo/cmd/internal/cli/version"
 	"mptgo/mpt"
 	"mptgo/mpt/eval"
 )
@@ -36,7 +42,7 @@ same folder with the same model, data and options.`
 
 // evalFlags are what a command line says.
 type evalFlags struct {
-	model    modelFlags
+	model    flags.Model
 	opt      eval.Options
 	load     eval.LoadOptions
 	seed     int64
@@ -58,7 +64,7 @@ func newEval() *cobra.Command {
 		Short: "Measure a model on tasks, as MPT's scores were",
 		Long:  evalLong,
 		Args:  cobra.MaximumNArgs(1),
-		RunE:  interruptible(func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) }),
+		RunE:  interrupt.Handled(func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) }),
 	}
 	fs := cmd.Flags()
 	fs.StringSliceVar(&f.tasks, "tasks", nil, "`FILES` of tasks, or labels of tasks in the YAML files of --data-dir")
@@ -67,7 +73,7 @@ func newEval() *cobra.Command {
 	fs.IntVar(&f.opt.Limit, "limit", 0, "ask the first `N` rows of each run; 0: all")
 	fs.IntSliceVar(&f.opt.Samples, "samples", nil, "ask the rows with these numbers, from 0: `N,...`")
 	f.form = "table"
-	addChoice(cmd, &f.form, "output", "o", "print `FORMAT`", "table", "md", "json", "csv")
+	cmdline.AddChoice(cmd, &f.form, "output", "o", "print `FORMAT`", "table", "md", "json", "csv")
 	fs.StringVar(&f.samples, "log-samples", "", "write what became of every row to `FILE`, in JSON lines")
 	fs.StringVar(&f.load.DataDir, "data-dir", "", "look for data in `DIR`, too, such as scripts/ of llm-foundry")
 	fs.StringVar(&f.compare, "compare", "", "compare with a result in `FILE` (of -o json), or two such files, or with what was published for mpt-7b or mpt-30b")
@@ -85,7 +91,7 @@ func newEval() *cobra.Command {
 	fs.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName { // lm_eval has underscores
 		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
 	})
-	f.model.add(cmd)
+	f.model.Add(cmd)
 	return cmd
 }
 
@@ -99,7 +105,7 @@ func (f *evalFlags) run(cmd *cobra.Command, args []string) error {
 	if len(args) == 1 {
 		return f.compareFiles(cmd, f.compare, args[0])
 	}
-	tasks, err := unlessDone(cmd.Context(), f.loadTasks)
+	tasks, err := fileio.UnlessDone(cmd.Context(), f.loadTasks)
 	if err != nil {
 		return fmt.Errorf("eval: %w", err)
 	}
@@ -111,7 +117,7 @@ func (f *evalFlags) run(cmd *cobra.Command, args []string) error {
 			return fmt.Errorf("eval: %w", err)
 		}
 	}
-	m, err := f.model.open()
+	m, err := f.model.Open()
 	if err != nil {
 		return err
 	}
@@ -124,10 +130,10 @@ func (f *evalFlags) run(cmd *cobra.Command, args []string) error {
 
 // check refuses flags that do not go together.
 func (f *evalFlags) check(cmd *cobra.Command, args []string) error {
-	if err := oneOnly(cmd, "limit", "samples"); err != nil {
+	if err := cmdline.OneOnly(cmd, "limit", "samples"); err != nil {
 		return err
 	}
-	if err := oneOnly(cmd, "resume", "no-resume"); err != nil {
+	if err := cmdline.OneOnly(cmd, "resume", "no-resume"); err != nil {
 		return err
 	}
 	if len(args) == 1 {
@@ -153,7 +159,7 @@ func (f *evalFlags) check(cmd *cobra.Command, args []string) error {
 			f.opt.Chat.Format = ""
 		}
 	}
-	f.opt.Batch = f.model.batch
+	f.opt.Batch = f.model.Batch
 	return nil
 }
 
@@ -181,42 +187,36 @@ func (f *evalFlags) measure(cmd *cobra.Command, m *mpt.Model, tasks []*eval.Task
 	if err != nil {
 		return err
 	}
-	f.opt.Identity = fmt.Sprintf("%s %v %v %v", info.SHA256, info.Adapters, f.model.exact, f.model.cache.names())
+	f.opt.Identity = fmt.Sprintf("%s %v %v %v", info.SHA256, info.Adapters, f.model.Exact, f.model.Cache.Names())
 	if err := f.openJournal(cmd, m, tasks); err != nil {
 		return err
 	}
-	show := newStatus(cmd.ErrOrStderr())
-	defer show.clear()
-	f.opt.Progress = func(p eval.Progress) { show.show("%s", progressLine(p)) }
+	show := console.NewStatus(cmd.ErrOrStderr())
+	defer show.Clear()
+	f.opt.Progress = func(p eval.Progress) { show.Show("%s", progressLine(p)) }
 	res, err := eval.Evaluate(cmd.Context(), m, tasks, f.opt)
-	show.clear()
+	show.Clear()
 	ended := errors.Is(err, context.Canceled)
 	if err != nil && !ended {
 		return err
 	}
 	for _, w := range res.Warnings {
-		note(cmd.ErrOrStderr(), "eval: %s", w)
+		console.Note(cmd.ErrOrStderr(), "eval: %s", w)
 	}
 	if e := f.output(cmd, m, res, info); e != nil {
 		return e
 	}
 	if ended {
 		if f.opt.Journal != "" {
-			note(cmd.ErrOrStderr(), "eval: what is done is kept in %s: the same command goes on with it", f.opt.Journal)
+			console.Note(cmd.ErrOrStderr(), "eval: what is done is kept in %s: the same command goes on with it", f.opt.Journal)
 		}
-		return interrupted{err}
+		return interrupt.Error{Err: err}
 	}
 	if f.opt.Journal != "" && f.resume == "" {
 		return os.Remove(f.opt.Journal)
 	}
 	return nil
 }
-
-// interrupted is the error of a command that was ended and has printed what it had.
-type interrupted struct{ error }
-
-// Unwrap returns the reason.
-func (e interrupted) Unwrap() error { return e.error }
 
 // openJournal chooses where to keep what is done.
 func (f *evalFlags) openJournal(cmd *cobra.Command, m *mpt.Model, tasks []*eval.Task) error {
@@ -230,12 +230,12 @@ func (f *evalFlags) openJournal(cmd *cobra.Command, m *mpt.Model, tasks []*eval.
 	name := filepath.Join(filepath.Dir(f.samples), ".mpt-eval-"+id[:16]+".jsonl")
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
-		note(cmd.ErrOrStderr(), "eval: nothing is kept to go on with: %v: --resume names another file", err)
+		console.Note(cmd.ErrOrStderr(), "eval: nothing is kept to go on with: %v: --resume names another file", err)
 		return nil
 	}
 	info, err := file.Stat()
 	if err == nil && info.Size() > 0 {
-		note(cmd.ErrOrStderr(), "eval: goes on with %s", name)
+		console.Note(cmd.ErrOrStderr(), "eval: goes on with %s", name)
 	}
 	f.opt.Journal = name
 	return errors.Join(err, file.Close())
@@ -246,11 +246,11 @@ func (f *evalFlags) output(cmd *cobra.Command, m *mpt.Model, res *eval.Results, 
 	config := f.config()
 	if res.Format != "" {
 		config["chat_format"] = res.Format
-		note(cmd.ErrOrStderr(), "eval: prompts are put into the chat format %s", res.Format)
+		console.Note(cmd.ErrOrStderr(), "eval: prompts are put into the chat format %s", res.Format)
 	}
 	rep := res.Report(info, f.engineInfo(m), config)
 	if f.samples != "" {
-		if err := writeFile(f.samples, func(w io.Writer) error { return res.WriteSamples(w) }); err != nil {
+		if err := fileio.Write(f.samples, func(w io.Writer) error { return res.WriteSamples(w) }); err != nil {
 			return fmt.Errorf("eval: %s: %w", f.samples, err)
 		}
 		rep.Samples = filepath.ToSlash(f.samples)
@@ -288,7 +288,7 @@ func (f *evalFlags) config() map[string]any {
 	set("apply_chat_template", true, f.opt.Chat.Apply)
 	set("fewshot_as_multiturn", true, f.opt.Chat.Multiturn)
 	set("system_instruction", f.opt.Chat.System, f.opt.Chat.System != "")
-	for name, typ := range f.model.cache.names() {
+	for name, typ := range f.model.Cache.Names() {
 		c[name] = typ
 	}
 	return c
@@ -296,10 +296,10 @@ func (f *evalFlags) config() map[string]any {
 
 func (f *evalFlags) engineInfo(m *mpt.Model) eval.EngineInfo {
 	numerics := "default"
-	if f.model.exact {
+	if f.model.Exact {
 		numerics = "exact"
 	}
-	return eval.EngineInfo{Version: buildVersion(), Numerics: numerics, ISA: m.Tier(), Threads: m.Threads()}
+	return eval.EngineInfo{Version: version.String(), Numerics: numerics, ISA: m.Tier(), Threads: m.Threads()}
 }
 
 // progressLine tells how far an evaluation is.
@@ -311,17 +311,7 @@ func progressLine(p eval.Progress) string {
 	if p.Asked > 0 && p.Seconds > 0 {
 		rate := float64(p.Asked) / p.Seconds
 		left := float64(p.AllRows-p.AllDone) / rate
-		line += fmt.Sprintf(", %.1f rows/s, about %s left", rate, duration(left))
+		line += fmt.Sprintf(", %.1f rows/s, about %s left", rate, console.Duration(left))
 	}
 	return line
-}
-
-func duration(seconds float64) string {
-	switch {
-	case seconds < 90:
-		return fmt.Sprintf("%.0f s", seconds)
-	case seconds < 90*60:
-		return fmt.Sprintf("%.0f min", seconds/60)
-	}
-	return fmt.Sprintf("%.1f h", seconds/3600)
 }

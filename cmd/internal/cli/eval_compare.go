@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/fileio"
 	"mptgo/mpt/eval"
 )
 
@@ -26,7 +28,7 @@ func (f *evalFlags) compareFiles(cmd *cobra.Command, a, b string) error {
 
 // readEval reads a file, which may be a pipe, as long as the command is not to end.
 func readEval[T any](cmd *cobra.Command, name string, read func(string) (T, error)) (T, error) {
-	return unlessDone(cmd.Context(), func() (T, error) { return read(name) })
+	return fileio.UnlessDone(cmd.Context(), func() (T, error) { return read(name) })
 }
 
 func (f *evalFlags) printComparison(cmd *cobra.Command, a, b *eval.Report) error {
@@ -35,18 +37,18 @@ func (f *evalFlags) printComparison(cmd *cobra.Command, a, b *eval.Report) error
 		return err
 	}
 	if !c.Paired {
-		note(cmd.ErrOrStderr(), "eval: only totals are compared: %s", c.Why)
+		console.Note(cmd.ErrOrStderr(), "eval: only totals are compared: %s", c.Why)
 	}
 	for _, name := range c.Only {
-		note(cmd.ErrOrStderr(), "eval: %s is in one of the results only", name)
+		console.Note(cmd.ErrOrStderr(), "eval: %s is in one of the results only", name)
 	}
 	switch f.form {
 	case "json":
-		return printJSON(cmd, c)
+		return console.PrintJSON(cmd, c)
 	case "csv":
 		return fmt.Errorf("eval: a comparison is printed as table, md or json")
 	}
-	return writeComparison(visibleWriter{cmd.OutOrStdout()}, c, f.form == "md")
+	return writeComparison(console.VisibleWriter{W: cmd.OutOrStdout()}, c, f.form == "md")
 }
 
 // comparisonHead names the columns.
@@ -103,7 +105,7 @@ func (f *evalFlags) printPublished(cmd *cobra.Command, res *eval.Results) error 
 		return err
 	}
 	if len(list) == 0 {
-		note(cmd.ErrOrStderr(), "eval: nothing was published for %s under the names, shots and rules of these runs", f.compare)
+		console.Note(cmd.ErrOrStderr(), "eval: nothing was published for %s under the names, shots and rules of these runs", f.compare)
 	}
 	out := cmd.OutOrStdout()
 	if f.form != "table" {

@@ -17,7 +17,7 @@ import (
 
 // modelInfo tells which model it is.
 func (f *evalFlags) modelInfo(m *mpt.Model) (info eval.ModelInfo, err error) {
-	info = eval.ModelInfo{Path: f.model.path, Context: m.Config().Context, Type: mainType(m)}
+	info = eval.ModelInfo{Path: f.model.Path, Context: m.Config().Context, Type: mainType(m)}
 	for _, u := range m.Adapters() {
 		sum, err := pathHash(u.Adapter.Path())
 		if err != nil {
@@ -25,11 +25,11 @@ func (f *evalFlags) modelInfo(m *mpt.Model) (info eval.ModelInfo, err error) {
 		}
 		info.Adapters = append(info.Adapters, fmt.Sprintf("%s:%v %s", u.Adapter.Path(), u.Scale, sum))
 	}
-	if f.model.path == "" {
+	if f.model.Path == "" {
 		info.Path, info.SHA256 = builtin.Name, builtin.SHA256()
 		return info, nil
 	}
-	info.SHA256, err = fileHash(shards(f.model.path)...)
+	info.SHA256, err = fileHash(shards(f.model.Path)...)
 	return info, err
 }
 

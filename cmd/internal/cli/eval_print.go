@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/cmd/internal/cli/console"
 	"mptgo/mpt"
 	"mptgo/mpt/eval"
 )
@@ -18,14 +19,14 @@ import (
 func (f *evalFlags) print(cmd *cobra.Command, res *eval.Results, rep *eval.Report) error {
 	switch f.form {
 	case "json":
-		return printJSON(cmd, rep)
+		return console.PrintJSON(cmd, rep)
 	case "csv":
 		return printRows(cmd.OutOrStdout(), res)
 	case "md":
-		_, err := io.WriteString(visibleWriter{cmd.OutOrStdout()}, markdown(res, f.model.name()))
+		_, err := io.WriteString(console.VisibleWriter{W: cmd.OutOrStdout()}, markdown(res, f.model.Name()))
 		return err
 	}
-	return printTable(visibleWriter{cmd.OutOrStdout()}, res)
+	return printTable(console.VisibleWriter{W: cmd.OutOrStdout()}, res)
 }
 
 // fixed returns a figure with four digits, or "" if there is none.
@@ -149,7 +150,7 @@ func arrow(metric string) string {
 
 // printTasks lists tasks.
 func (f *evalFlags) printTasks(cmd *cobra.Command, tasks []*eval.Task) error {
-	w := tabwriter.NewWriter(visibleWriter{cmd.OutOrStdout()}, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(console.VisibleWriter{W: cmd.OutOrStdout()}, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "task\trules\ttype\trows\tshots\tfile")
 	for _, t := range tasks {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%v\t%s\n", t.Label, t.Rules, t.Type(), t.Rows(), t.Shots, t.Path)
@@ -163,7 +164,7 @@ func (f *evalFlags) printPlan(cmd *cobra.Command, m *mpt.Model, tasks []*eval.Ta
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(visibleWriter{cmd.OutOrStdout()}, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(console.VisibleWriter{W: cmd.OutOrStdout()}, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "run\trows\ttokens\twithout sharing\tlongest")
 	var rows, tokens, all int
 	for _, o := range res.Runs {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"mptgo/cmd/internal/cli/fileio"
 	"mptgo/internal/fakehub"
 	"mptgo/mpt/convert"
 )
@@ -90,8 +91,8 @@ func TestPullTypeFaults(t *testing.T) {
 		got := filepath.Join(t.TempDir(), "tiny.gguf")
 		status := Main(Mpt(), []string{"pull", "mosaicml/tiny", "--type", "Q8_0", "-o", got, "-q"})
 		bad := f.Kind == "corrupt" && f.Times < 0
-		if (status != 0) != bad || isFile(got) == bad {
-			t.Errorf("%+v: status %d, the file exists: %v", f, status, isFile(got))
+		if (status != 0) != bad || fileio.IsFile(got) == bad {
+			t.Errorf("%+v: status %d, the file exists: %v", f, status, fileio.IsFile(got))
 		}
 		if h.Leaked() {
 			t.Errorf("%+v: the other host has seen the token", f)

@@ -11,6 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/fileio"
+	"mptgo/cmd/internal/cli/flags"
+	"mptgo/cmd/internal/cli/interrupt"
 	"mptgo/internal/newfile"
 	"mptgo/mpt/measure"
 	"mptgo/quantize/imatrix"
@@ -38,8 +43,8 @@ It is saved every few chunks, whole each time.`
 
 // imatrixFlags are what a command line says.
 type imatrixFlags struct {
-	model  modelFlags
-	prompt promptFlags
+	model  flags.Model
+	prompt flags.Prompt
 	opt    measure.ImatrixOptions
 	in     []string
 	out    string
@@ -52,7 +57,7 @@ type imatrixFlags struct {
 
 	products string // "", "auto" or a number
 	stats    bool
-	printed  formatFlag
+	printed  cmdline.Format
 }
 
 func newImatrix() *cobra.Command {
@@ -61,11 +66,11 @@ func newImatrix() *cobra.Command {
 		Use:   "imatrix -m FILE -f TEXT -o OUT",
 		Short: "Measure which weights of a model matter",
 		Long:  fmt.Sprintf(imatrixLong, measure.SelfChunks),
-		Args:  noArgs,
-		RunE:  interruptible(func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }),
+		Args:  cmdline.NoArgs,
+		RunE:  interrupt.Handled(func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }),
 	}
 	fs := cmd.Flags()
-	f.prompt.add(cmd)
+	f.prompt.Add(cmd)
 	fs.BoolVar(&f.self, "self", false, "without a text: the model writes one itself")
 	fs.Uint64Var(&f.seed, "seed", 1, "draw what the model writes with the seed `N`")
 	fs.StringVarP(&f.out, "output", "o", "", "write the importance matrix to `FILE`")
@@ -81,14 +86,14 @@ func newImatrix() *cobra.Command {
 	fs.IntVar(&f.save, "output-frequency", 10, "save every `N` chunks")
 	fs.IntVar(&f.keep, "save-frequency", 0, "keep a copy OUT.at_CHUNKS every `N` chunks; 0: never")
 	fs.BoolVar(&f.stats, "stats", false, "print figures of every matrix")
-	addChoice(cmd, &f.printed.name, "stats-format", "", "print the figures as `FORMAT`", "text", "json")
-	f.printed.name = "text"
-	f.model.add(cmd)
+	cmdline.AddChoice(cmd, &f.printed.Name, "stats-format", "", "print the figures as `FORMAT`", "text", "json")
+	f.printed.Name = "text"
+	f.model.Add(cmd)
 	return cmd
 }
 
 func (f *imatrixFlags) run(cmd *cobra.Command) error {
-	text := f.prompt.file != "" || cmd.Flags().Changed("prompt")
+	text := f.prompt.File != "" || cmd.Flags().Changed("prompt")
 	err := f.checkSelf(cmd, text)
 	if err == nil {
 		err = f.setProducts()
@@ -136,10 +141,10 @@ func (f *imatrixFlags) check(text bool) error {
 		return fmt.Errorf("--save-frequency %d: cannot be negative", f.keep)
 	case f.opt.Context < 1:
 		return fmt.Errorf("--ctx-size %d: must be at least 1", f.opt.Context)
-	case newfile.Same(f.out, f.prompt.file) || newfile.Same(f.out, f.model.path):
+	case newfile.Same(f.out, f.prompt.File) || newfile.Same(f.out, f.model.Path):
 		return fmt.Errorf("%s: the output would replace the input: give it another name", f.out)
 	case f.out != "":
-		return writable(f.out)
+		return fileio.Writable(f.out)
 	}
 	return nil
 }
@@ -179,7 +184,7 @@ func (f *imatrixFlags) setProducts() error {
 func (f *imatrixFlags) read() (*imatrix.Matrix, error) {
 	all := imatrix.New(f.opt.Context)
 	for i, name := range f.in {
-		if err := regular(name); err != nil {
+		if err := fileio.Regular(name); err != nil {
 			return nil, fmt.Errorf("imatrix: %w", err)
 		}
 		if slices.ContainsFunc(f.in[:i], func(other string) bool { return newfile.Same(name, other) }) {
@@ -210,7 +215,7 @@ func (f *imatrixFlags) collect(cmd *cobra.Command, all *imatrix.Matrix) error {
 	var text string
 	if !f.self {
 		var err error
-		if text, err = f.prompt.read(cmd); err != nil {
+		if text, err = f.prompt.Read(cmd); err != nil {
 			return err
 		}
 	}
@@ -219,7 +224,7 @@ func (f *imatrixFlags) collect(cmd *cobra.Command, all *imatrix.Matrix) error {
 	if err != nil {
 		return err
 	}
-	m, err := f.model.open()
+	m, err := f.model.Open()
 	if err != nil {
 		return err
 	}
@@ -228,23 +233,23 @@ func (f *imatrixFlags) collect(cmd *cobra.Command, all *imatrix.Matrix) error {
 	if all.Origin = origin; all.Chunks != skip {
 		all.Origin = "" // chunks of other texts are among them
 	}
-	if f.prompt.file != "" {
+	if f.prompt.File != "" {
 		all.AddDataset(f.dataset())
 	}
-	show := newStatus(cmd.ErrOrStderr())
+	show := console.NewStatus(cmd.ErrOrStderr())
 	f.opt.Chunk = func(done, total int) error {
-		show.show("chunk %d of %d", done, total)
+		show.Show("chunk %d of %d", done, total)
 		return f.saveSome(all, done)
 	}
 	if f.self {
 		all.AddDataset(f.dataset())
 		err = measure.CollectImatrixSelf(cmd.Context(), m, f.seed, all, f.opt, func(done, total int) {
-			show.show("written %d of %d tokens", done, total)
+			show.Show("written %d of %d tokens", done, total)
 		})
 	} else {
 		err = measure.CollectImatrix(cmd.Context(), m, text, all, f.opt)
 	}
-	show.clear()
+	show.Clear()
 	return err
 }
 
@@ -276,7 +281,7 @@ func (f *imatrixFlags) kind() imatrix.Format {
 func (f *imatrixFlags) write(all *imatrix.Matrix, name string) error {
 	b, err := all.Encode(f.kind())
 	if err == nil {
-		err = writeFile(name, func(w io.Writer) error { _, err := w.Write(b); return err })
+		err = fileio.Write(name, func(w io.Writer) error { _, err := w.Write(b); return err })
 	}
 	if err != nil {
 		return fmt.Errorf("imatrix: %s: %w", name, err)
@@ -287,13 +292,13 @@ func (f *imatrixFlags) write(all *imatrix.Matrix, name string) error {
 // print prints the figures of all entries.
 func (f *imatrixFlags) print(cmd *cobra.Command, all *imatrix.Matrix) error {
 	stats := all.Stats()
-	if f.printed.json() {
-		return printJSON(cmd, stats)
+	if f.printed.JSON() {
+		return console.PrintJSON(cmd, stats)
 	}
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "tensor\tcolumns\trows\tmean\tmin\tmax\ttop 1 %\tzero\tentropy\tlike before\t")
 	for _, s := range stats {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%.4g\t%.4g\t%.4g\t%.1f %%\t%d\t%.3f\t%.3f\t\n", oneLineOf(s.Name), s.Columns, s.Rows,
+		fmt.Fprintf(w, "%s\t%d\t%d\t%.4g\t%.4g\t%.4g\t%.1f %%\t%d\t%.3f\t%.3f\t\n", console.OneLine(s.Name), s.Columns, s.Rows,
 			s.Mean, s.Min, s.Max, 100*s.TopShare, s.Zero, s.Entropy, s.Similarity)
 	}
 	return w.Flush()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 
+	"mptgo/cmd/internal/cli/console"
 	"mptgo/mpt/measure"
 	"mptgo/quantize/imatrix"
 )
@@ -42,8 +43,8 @@ func (c *continued) skip(w io.Writer, origin, dataset string) (int, error) {
 		return 0, fmt.Errorf("imatrix: %s holds chunks of %q: how many of them are of %q it does not tell; "+
 			"give the output another name, and what it holds counts beside all of this text", c.name, c.m.Datasets, dataset)
 	}
-	note(w, "imatrix: %s does not tell of which text it is: its %s are taken for the first of %s",
-		c.name, plural(c.m.Chunks, "chunk", "chunks"), dataset)
+	console.Note(w, "imatrix: %s does not tell of which text it is: its %s are taken for the first of %s",
+		c.name, console.Plural(c.m.Chunks, "chunk", "chunks"), dataset)
 	return c.m.Chunks, nil
 }
 
@@ -52,8 +53,8 @@ func (f *imatrixFlags) dataset() string {
 	switch {
 	case f.self:
 		return measure.SelfDataset
-	case f.prompt.file != "":
-		return filepath.Base(f.prompt.file)
+	case f.prompt.File != "":
+		return filepath.Base(f.prompt.File)
 	}
 	return ""
 }

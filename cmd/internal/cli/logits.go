@@ -13,6 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/fileio"
+	"mptgo/cmd/internal/cli/flags"
+	"mptgo/cmd/internal/cli/interrupt"
 	"mptgo/internal/newfile"
 	"mptgo/mpt"
 )
@@ -25,15 +29,15 @@ one row for each token and one column for each entry of the vocabulary.`
 
 func newLogits() *cobra.Command {
 	var (
-		flags    modelFlags
+		model    flags.Model
 		ids, out string
 	)
 	cmd := &cobra.Command{
 		Use:   "logits -m FILE --tokens-file IDS.json -o OUT.safetensors",
 		Short: "Write the logits of given token ids",
 		Long:  logitsLong,
-		Args:  noArgs,
-		RunE: interruptible(func(cmd *cobra.Command, _ []string) error {
+		Args:  cmdline.NoArgs,
+		RunE: interrupt.Handled(func(cmd *cobra.Command, _ []string) error {
 			if ids == "" || out == "" {
 				return fmt.Errorf("logits: give token ids with --tokens-file FILE, and the output with -o FILE: see %s --help", cmd.CommandPath())
 			}
@@ -41,21 +45,21 @@ func newLogits() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if newfile.Same(out, ids) || newfile.Same(out, flags.path) {
+			if newfile.Same(out, ids) || newfile.Same(out, model.Path) {
 				return fmt.Errorf("logits: %s: the output would replace the input: give it another name", out)
 			}
-			if err := writable(out); err != nil {
+			if err := fileio.Writable(out); err != nil {
 				return fmt.Errorf("logits: %w", err)
 			}
-			m, err := flags.open()
+			m, err := model.Open()
 			if err != nil {
 				return err
 			}
 			defer m.Close()
-			if err := checkIDs(lists, m.Config().Vocab); err != nil {
+			if err := flags.CheckIDs(lists, m.Config().Vocab); err != nil {
 				return fmt.Errorf("logits: %s: %w", ids, err)
 			}
-			err = writeFile(out, func(w io.Writer) error { return writeLogits(cmd.Context(), w, m, lists) })
+			err = fileio.Write(out, func(w io.Writer) error { return writeLogits(cmd.Context(), w, m, lists) })
 			if err != nil {
 				return fmt.Errorf("logits: %s: %w", out, err)
 			}
@@ -64,19 +68,19 @@ func newLogits() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&ids, "tokens-file", "", "read the lists of ids from `FILE`, or from standard input if it is -")
 	cmd.Flags().StringVarP(&out, "output", "o", "", "write the logits to `FILE`")
-	flags.add(cmd)
+	model.Add(cmd)
 	return cmd
 }
 
 // readIDs reads a list of lists of ids.
 func readIDs(cmd *cobra.Command, name string) ([][]int32, error) {
-	in, err := openInput(cmd, name)
+	in, err := flags.OpenInput(cmd, name)
 	if err != nil {
 		return nil, err
 	}
 	defer in.Close()
 	var numbers [][]json.Number // not int32, which would take null for 0
-	dec := json.NewDecoder(io.LimitReader(in, inputLimit()))
+	dec := json.NewDecoder(io.LimitReader(in, fileio.Limit()))
 	err = dec.Decode(&numbers)
 	if err == nil {
 		if _, more := dec.Token(); more != io.EOF {
@@ -105,18 +109,6 @@ func parseIDs(list []json.Number) ([]int32, error) {
 		ids[i] = int32(id)
 	}
 	return ids, nil
-}
-
-// checkIDs returns an error for the first id that is not in the vocabulary.
-func checkIDs(lists [][]int32, vocab int) error {
-	for i, list := range lists {
-		for j, id := range list {
-			if id < 0 || int(id) >= vocab {
-				return fmt.Errorf("list %d, position %d: token id %d: the vocabulary has ids 0 to %d", i, j, id, vocab-1)
-			}
-		}
-	}
-	return nil
 }
 
 // writeLogits writes a safetensors file with the logits of every list.

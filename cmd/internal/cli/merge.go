@@ -8,6 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/fileio"
+	"mptgo/cmd/internal/cli/flags"
+	"mptgo/cmd/internal/cli/interrupt"
 	"mptgo/mpt/convert"
 	"mptgo/quantize"
 )
@@ -36,18 +41,18 @@ type mergeFlags struct {
 
 func newMerge() *cobra.Command {
 	var f mergeFlags
-	names := recipeNames()
+	names := cmdline.RecipeNames()
 	cmd := &cobra.Command{
 		Use:   "merge-lora BASE ADAPTER[:SCALE]... OUT.gguf",
 		Short: "Make a model file with LoRA adapters in its weights",
 		Long:  mergeLong,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 3 {
-				return fmt.Errorf("%s: %s, want BASE, at least one ADAPTER, and OUT: see %s --help", cmd.Name(), plural(len(args), "argument", "arguments"), cmd.CommandPath())
+				return fmt.Errorf("%s: %s, want BASE, at least one ADAPTER, and OUT: see %s --help", cmd.Name(), console.Plural(len(args), "argument", "arguments"), cmd.CommandPath())
 			}
-			return errors.Join(notEmptyArgs(cmd, args), noStdout(args[len(args)-1]))
+			return errors.Join(cmdline.NotEmptyArgs(cmd, args), fileio.NoStdout(args[len(args)-1]))
 		},
-		RunE: interruptible(f.run),
+		RunE: interrupt.Handled(f.run),
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&f.Type, "type", "", "the `TYPE` of the weights in OUT, one of "+strings.Join(names, ", ")+" (default: as in BASE)")
@@ -70,21 +75,21 @@ func (f *mergeFlags) run(cmd *cobra.Command, args []string) (err error) {
 	base, out := args[0], args[len(args)-1]
 	var adapters []convert.AdapterFile
 	for _, text := range args[1 : len(args)-1] {
-		path, scale, err := parseAdapter(text)
+		path, scale, err := flags.ParseAdapter(text)
 		if err != nil {
 			return fmt.Errorf("merge-lora: %s: %w", text, err)
 		}
 		adapters = append(adapters, convert.AdapterFile{Path: path, Scale: scale})
 	}
-	p := newProgress(cmd.ErrOrStderr(), "merge-lora")
-	f.Progress, f.Logf = p.set, p.logf
+	p := console.NewProgress(cmd.ErrOrStderr(), "merge-lora")
+	f.Progress, f.Logf = p.Set, p.Logf
 	start := time.Now()
 	sum, err := convert.Merge(cmd.Context(), base, adapters, out, f.Options)
-	p.clear()
+	p.Clear()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s parameters in %d tensors, %s made in %s\n", oneLineOf(out), count(sum.Parameters), sum.Tensors,
-		byteSize(sum.Bytes), time.Since(start).Round(100*time.Millisecond))
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s parameters in %d tensors, %s made in %s\n", console.OneLine(out), console.Count(sum.Parameters), sum.Tensors,
+		console.ByteSize(sum.Bytes), time.Since(start).Round(100*time.Millisecond))
 	return nil
 }

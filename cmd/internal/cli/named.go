@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 
+	"mptgo/cmd/internal/cli/console"
 	"mptgo/gguf"
 	"mptgo/mpt"
 	"mptgo/mpt/builtin"
@@ -19,7 +20,7 @@ func noteName(w io.Writer, path string) {
 	if err != nil {
 		return // it is written; whoever runs it learns what is wrong with its vocabulary
 	}
-	note(w, "quantize: %s", line)
+	console.Note(w, "quantize: %s", line)
 }
 
 // nameAndFormat returns what the file of a model calls it and the format of its
@@ -64,15 +65,6 @@ func escaped(s string) string {
 	return s[1 : len(s)-1]
 }
 
-// noteUnknownFormat says that a chat goes to the model as it is, if its name promises
-// something else.
-func noteUnknownFormat(w io.Writer, m *mpt.Model, f *chat.Format) {
-	if name := m.Config().Name; f.Name == "raw" && chat.SoundsTuned(name) {
-		note(w, "the prompt format of %q is not known: the text goes to the model as it is (raw); "+
-			"--chat-template NAME chooses another", name)
-	}
-}
-
 // noteRaw says that a prompt goes as it is to a model that was trained for another
 // form, unless it has that form. The built-in model continues stories as well.
 func noteRaw(w io.Writer, m *mpt.Model, prompt string) {
@@ -82,7 +74,7 @@ func noteRaw(w io.Writer, m *mpt.Model, prompt string) {
 	case err != nil || name == builtin.Name:
 	case f.Name == "raw":
 		if chat.SoundsTuned(name) {
-			note(w, "%q sounds like a model for questions: run gives it the text as it is; "+
+			console.Note(w, "%q sounds like a model for questions: run gives it the text as it is; "+
 				"write the prompt in the form that its card tells", name)
 		}
 	case !f.Wrote(prompt):
@@ -90,6 +82,6 @@ func noteRaw(w io.Writer, m *mpt.Model, prompt string) {
 		if f.Jinja {
 			what = "its own template"
 		}
-		note(w, "this model was trained for prompts of %s: run gives it the text as it is, mpt chat writes them", what)
+		console.Note(w, "this model was trained for prompts of %s: run gives it the text as it is, mpt chat writes them", what)
 	}
 }

@@ -7,6 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/fileio"
+	"mptgo/cmd/internal/cli/flags"
+	"mptgo/cmd/internal/cli/interrupt"
 	"mptgo/internal/newfile"
 	"mptgo/mpt"
 	"mptgo/mpt/measure"
@@ -29,8 +34,8 @@ The file takes almost two bytes for each scored token and entry of the vocabular
 
 // perplexityFlags are what a command line says.
 type perplexityFlags struct {
-	model  modelFlags
-	prompt promptFlags
+	model  flags.Model
+	prompt flags.Prompt
 	opt    measure.PerplexityOptions
 	save   string
 	base   string
@@ -43,10 +48,10 @@ func newPerplexity() *cobra.Command {
 		Use:   "perplexity [-m FILE] -f TEXT",
 		Short: "Measure how well a model predicts a text",
 		Long:  perplexityLong,
-		Args:  noArgs,
-		RunE:  interruptible(func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }),
+		Args:  cmdline.NoArgs,
+		RunE:  interrupt.Handled(func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }),
 	}
-	f.prompt.add(cmd)
+	f.prompt.Add(cmd)
 	fs := cmd.Flags()
 	fs.IntVarP(&f.opt.Context, "ctx-size", "c", 512, "cut the text into chunks of `N` tokens; 0: 512")
 	fs.IntVar(&f.opt.Chunks, "chunks", 0, "stop after `N` chunks; 0: all")
@@ -54,49 +59,49 @@ func newPerplexity() *cobra.Command {
 	fs.StringVar(&f.save, "save-logits", "", "write all predictions to `FILE`, to compare other models with")
 	fs.StringVar(&f.base, "kl-divergence", "", "compare the predictions with those in `FILE`, made by --save-logits")
 	f.form = "text"
-	addChoice(cmd, &f.form, "output", "o", "print `FORMAT`", "text", "json", "md")
-	f.model.add(cmd)
+	cmdline.AddChoice(cmd, &f.form, "output", "o", "print `FORMAT`", "text", "json", "md")
+	f.model.Add(cmd)
 	return cmd
 }
 
 func (f *perplexityFlags) run(cmd *cobra.Command) error {
-	if err := oneOnly(cmd, "save-logits", "kl-divergence"); err != nil {
+	if err := cmdline.OneOnly(cmd, "save-logits", "kl-divergence"); err != nil {
 		return err
 	}
 	if f.opt.Context == 0 {
 		f.opt.Context = 512 // what the engine takes, so that it is also what is printed
 	}
-	text, err := f.prompt.read(cmd)
+	text, err := f.prompt.Read(cmd)
 	if err != nil {
 		return err
 	}
 	if f.save != "" {
-		if err := writable(f.save); err != nil {
+		if err := fileio.Writable(f.save); err != nil {
 			return fmt.Errorf("perplexity: --save-logits: %w", err)
 		}
 	}
-	if f.save != "" && (newfile.Same(f.save, f.prompt.file) || newfile.Same(f.save, f.model.path)) {
+	if f.save != "" && (newfile.Same(f.save, f.prompt.File) || newfile.Same(f.save, f.model.Path)) {
 		return fmt.Errorf("perplexity: %s: the output would replace the input: give it another name", f.save)
 	}
-	m, err := f.model.open()
+	m, err := f.model.Open()
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	noteLength(cmd, m, f.opt.Context)
-	show := newStatus(cmd.ErrOrStderr())
-	defer show.clear()
-	f.opt.Progress = func(done, total int, ppl float64) { show.show("chunk %d of %d: %.4f", done, total, ppl) }
+	flags.NoteLength(cmd, m, f.opt.Context)
+	show := console.NewStatus(cmd.ErrOrStderr())
+	defer show.Clear()
+	f.opt.Progress = func(done, total int, ppl float64) { show.Show("chunk %d of %d: %.4f", done, total, ppl) }
 	if f.base != "" {
 		r, err := f.compare(cmd, m, text)
-		show.clear()
+		show.Clear()
 		if err != nil {
 			return err
 		}
 		return f.printDivergence(cmd, r)
 	}
 	r, err := f.measure(cmd, m, text)
-	show.clear()
+	show.Clear()
 	if err != nil {
 		return err
 	}
@@ -108,7 +113,7 @@ func (f *perplexityFlags) measure(cmd *cobra.Command, m *mpt.Model, text string)
 	if f.save == "" {
 		return measure.Perplexity(cmd.Context(), m, text, f.opt)
 	}
-	err = writeFile(f.save, func(w io.Writer) (err error) {
+	err = fileio.Write(f.save, func(w io.Writer) (err error) {
 		r, err = measure.SaveLogits(cmd.Context(), m, text, w, f.opt)
 		return err
 	})
@@ -120,7 +125,7 @@ func (f *perplexityFlags) measure(cmd *cobra.Command, m *mpt.Model, text string)
 
 // compare compares the model with the base.
 func (f *perplexityFlags) compare(cmd *cobra.Command, m *mpt.Model, text string) (r measure.DivergenceResult, err error) {
-	in, err := openFile(f.base)
+	in, err := fileio.Open(f.base)
 	if err != nil {
 		return r, fmt.Errorf("perplexity: %w", err)
 	}
@@ -136,26 +141,26 @@ func (f *perplexityFlags) printPerplexity(cmd *cobra.Command, r measure.Perplexi
 	out := cmd.OutOrStdout()
 	switch f.form {
 	case "json":
-		return printJSON(cmd, r)
+		return console.PrintJSON(cmd, r)
 	case "md":
 		_, err = fmt.Fprintf(out, "| model | perplexity | tokens | chunks |\n|---|---|---|---|\n| %s | %.4f +/- %.4f | %d | %d of %d |\n",
-			oneLineOf(f.model.name()), r.Perplexity, r.StdErr, r.Tokens, r.Chunks, f.opt.Context)
+			console.OneLine(f.model.Name()), r.Perplexity, r.StdErr, r.Tokens, r.Chunks, f.opt.Context)
 		return err
 	}
 	_, err = fmt.Fprintf(out, "perplexity %.4f +/- %.4f (%s in %s of %d)\n",
-		r.Perplexity, r.StdErr, plural(r.Tokens, "token", "tokens"), plural(r.Chunks, "chunk", "chunks"), f.opt.Context)
+		r.Perplexity, r.StdErr, console.Plural(r.Tokens, "token", "tokens"), console.Plural(r.Chunks, "chunk", "chunks"), f.opt.Context)
 	return err
 }
 
 func (f *perplexityFlags) printDivergence(cmd *cobra.Command, r measure.DivergenceResult) error {
 	if f.form == "json" {
-		return printJSON(cmd, r)
+		return console.PrintJSON(cmd, r)
 	}
 	line := "%-20s %s\n"
 	if f.form == "md" {
 		line = "| %s | %s |\n"
 		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "| %s | %s in %s of %d |\n|---|---|\n",
-			oneLineOf(f.model.name()), plural(r.Perplexity.Tokens, "token", "tokens"), plural(r.Perplexity.Chunks, "chunk", "chunks"), f.opt.Context); err != nil {
+			console.OneLine(f.model.Name()), console.Plural(r.Perplexity.Tokens, "token", "tokens"), console.Plural(r.Perplexity.Chunks, "chunk", "chunks"), f.opt.Context); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/fileio"
 	"mptgo/mpt"
 )
 
@@ -21,7 +23,7 @@ type promptCache struct {
 }
 
 func (p *promptCache) add(f *pflag.FlagSet) {
-	f.Var((*fileName)(&p.path), "prompt-cache", "keep the state after the prompt in `FILE`, and begin with it what begins alike")
+	f.Var((*cmdline.FileName)(&p.path), "prompt-cache", "keep the state after the prompt in `FILE`, and begin with it what begins alike")
 	f.BoolVar(&p.all, "prompt-cache-all", false, "keep the answer, too")
 	f.BoolVar(&p.readOnly, "prompt-cache-ro", false, "use the file, but do not change it")
 }
@@ -31,10 +33,10 @@ func (p *promptCache) check(cmd *cobra.Command) error {
 	if p.path == "" && (p.all || p.readOnly) {
 		return fmt.Errorf("%s: --prompt-cache-all and --prompt-cache-ro say how to use a file: name it with --prompt-cache", cmd.Name())
 	}
-	if err := oneOnly(cmd, "prompt-cache-all", "prompt-cache-ro"); err != nil || p.path == "" || p.readOnly {
+	if err := cmdline.OneOnly(cmd, "prompt-cache-all", "prompt-cache-ro"); err != nil || p.path == "" || p.readOnly {
 		return err
 	}
-	if err := writable(p.path); err != nil { // before the prompt is read: that may take minutes
+	if err := fileio.Writable(p.path); err != nil { // before the prompt is read: that may take minutes
 		return fmt.Errorf("--prompt-cache: %w", err)
 	}
 	return nil
@@ -47,7 +49,7 @@ func (p *promptCache) load(s *mpt.Session, ids []int32) (int, error) {
 	if p.path == "" {
 		return 0, nil
 	}
-	f, err := openFile(p.path)
+	f, err := fileio.Open(p.path)
 	if errors.Is(err, fs.ErrNotExist) && !p.readOnly {
 		return 0, nil
 	}
@@ -89,7 +91,7 @@ func (p *promptCache) save(s *mpt.Session) error {
 	if p.path == "" || p.readOnly {
 		return nil
 	}
-	if err := writeFile(p.path, func(w io.Writer) error { return s.Save(w) }); err != nil {
+	if err := fileio.Write(p.path, func(w io.Writer) error { return s.Save(w) }); err != nil {
 		return fmt.Errorf("--prompt-cache %s: %w", p.path, err)
 	}
 	return nil

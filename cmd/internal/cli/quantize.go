@@ -7,6 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/fileio"
+	"mptgo/cmd/internal/cli/interrupt"
 	"mptgo/gguf"
 	"mptgo/mpt/convert"
 	"mptgo/mpt/lora"
@@ -66,13 +70,13 @@ func newQuantize() *cobra.Command { return quantizeCommand("quantize", "mpt quan
 // quantizeCommand returns the command called name, which people start as path.
 func quantizeCommand(name, path string) *cobra.Command {
 	var f quantizeFlags
-	names, shapes := recipeNames(), shapeNames()
+	names, shapes := cmdline.RecipeNames(), shapeNames()
 	cmd := &cobra.Command{
 		Use:   name + " SRC OUT.gguf --type TYPE",
 		Short: "Make a model file from a checkpoint, or from another model file",
 		Long:  fmt.Sprintf(quantizeLong, path, strings.Join(names, ", "), strings.Join(shapes, ", ")),
 		Args:  f.checkArgs,
-		RunE: interruptible(func(cmd *cobra.Command, args []string) error {
+		RunE: interrupt.Handled(func(cmd *cobra.Command, args []string) error {
 			return f.run(cmd, f.files(args))
 		}),
 	}
@@ -96,14 +100,6 @@ func quantizeCommand(name, path string) *cobra.Command {
 	cmd.RegisterFlagCompletionFunc("search", cobra.FixedCompletions([]string{"auto", "reference", "better"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("synthetic", cobra.FixedCompletions(shapes, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
-}
-
-func recipeNames() []string {
-	var names []string
-	for _, r := range recipes.All() {
-		names = append(names, r.Name)
-	}
-	return names
 }
 
 func shapeNames() []string {
@@ -130,17 +126,17 @@ func (f *quantizeFlags) checkArgs(cmd *cobra.Command, args []string) error {
 	case len(args) == 2:
 		return fmt.Errorf("quantize: --synthetic makes a model out of nothing: leave out the source %s", args[0])
 	}
-	if err := wantArgs(1)(cmd, args); err != nil {
+	if err := cmdline.WantArgs(1)(cmd, args); err != nil {
 		return err
 	}
-	return noStdout(args[0])
+	return fileio.NoStdout(args[0])
 }
 
 // run makes the file that the last argument names.
 func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case f.Type == "" && !cmd.Flags().Changed("target-bpw") && !(len(args) == 2 && lora.IsFolder(args[0])):
-		return fmt.Errorf("quantize: no type: add --type with one of %s", strings.Join(recipeNames(), ", "))
+		return fmt.Errorf("quantize: no type: add --type with one of %s", strings.Join(cmdline.RecipeNames(), ", "))
 	case f.Threads < 0:
 		return fmt.Errorf("quantize: --threads %d: cannot be negative", f.Threads)
 	}
@@ -161,23 +157,23 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("quantize: %w", err)
 	}
 	talk, out := cmd.ErrOrStderr(), args[len(args)-1]
-	p := newProgress(talk, "quantize")
-	f.Progress = p.set
-	f.Logf = p.logf
+	p := console.NewProgress(talk, "quantize")
+	f.Progress = p.Set
+	f.Logf = p.Logf
 	start := time.Now()
 	sum, err := f.write(cmd, args)
-	p.clear()
+	p.Clear()
 	if err != nil {
 		return err
 	}
-	of := byteSize(sum.SourceBytes)
+	of := console.ByteSize(sum.SourceBytes)
 	if cmd.Flags().Changed("synthetic") {
 		of = "random numbers"
 	} else if !lora.IsFolder(args[0]) {
 		noteName(talk, out)
 	}
-	fmt.Fprintf(talk, "%s: %s parameters in %d tensors, %s made of %s in %s\n", oneLineOf(out), count(sum.Parameters), sum.Tensors,
-		byteSize(sum.Bytes), of, time.Since(start).Round(100*time.Millisecond))
+	fmt.Fprintf(talk, "%s: %s parameters in %d tensors, %s made of %s in %s\n", console.OneLine(out), console.Count(sum.Parameters), sum.Tensors,
+		console.ByteSize(sum.Bytes), of, time.Since(start).Round(100*time.Millisecond))
 	return nil
 }
 
@@ -186,7 +182,7 @@ func (f *quantizeFlags) readImatrix() (err error) {
 	if f.imatrix == "" {
 		return nil
 	}
-	if err := regular(f.imatrix); err != nil {
+	if err := fileio.Regular(f.imatrix); err != nil {
 		return fmt.Errorf("quantize: --imatrix: %w", err)
 	}
 	f.Imatrix, err = imatrix.Read(f.imatrix)
@@ -237,8 +233,8 @@ func (f *quantizeFlags) setSearch(given bool) (err error) {
 // write converts, or makes a synthetic model.
 func (f *quantizeFlags) write(cmd *cobra.Command, args []string) (*convert.Summary, error) {
 	if !cmd.Flags().Changed("synthetic") {
-		show := newStatus(cmd.ErrOrStderr())
-		defer show.clear()
+		show := console.NewStatus(cmd.ErrOrStderr())
+		defer show.Clear()
 		return measure.Quantize(cmd.Context(), args[0], args[1], f.Options, f.selfOptions(cmd, show, args[0]))
 	}
 	shape, err := convert.ParseShape(f.shape)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/fileio"
 	"mptgo/gguf"
 	"mptgo/mpt/convert"
 	"mptgo/quantize/recipes"
@@ -26,11 +28,11 @@ func (f *quantizeFlags) checkFiles(cmd *cobra.Command, args []string) error {
 			return err
 		}
 	default:
-		if err := wantArgs(2)(cmd, args); err != nil {
+		if err := cmdline.WantArgs(2)(cmd, args); err != nil {
 			return err
 		}
 	}
-	return errors.Join(notEmptyArgs(cmd, args), noStdout(args[1]))
+	return errors.Join(cmdline.NotEmptyArgs(cmd, args), fileio.NoStdout(args[1]))
 }
 
 // takeType takes the arguments after SRC and OUT.

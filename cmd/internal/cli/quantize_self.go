@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/cmd/internal/cli/console"
 	"mptgo/mpt/measure"
 )
 
@@ -27,14 +28,14 @@ func (f *quantizeFlags) checkSelf(args []string) error {
 }
 
 // selfOptions returns whether the model at src measures itself, which show tells of.
-func (f *quantizeFlags) selfOptions(cmd *cobra.Command, show *status, src string) measure.SelfOptions {
+func (f *quantizeFlags) selfOptions(cmd *cobra.Command, show *console.Status, src string) measure.SelfOptions {
 	opt := measure.SelfOptions{Progress: func(what string, done, total int) {
 		if done == total {
-			show.clear()
+			show.Clear()
 			return
 		}
 		unit := map[string]string{"written": "tokens", "measured": "chunks"}[what]
-		show.show("%s %d of %d %s", what, done, total, unit)
+		show.Show("%s %d of %d %s", what, done, total, unit)
 	}}
 	switch {
 	case f.self:
@@ -43,7 +44,7 @@ func (f *quantizeFlags) selfOptions(cmd *cobra.Command, show *status, src string
 		opt.Self = measure.SelfNever
 	default:
 		opt.Started = func() {
-			note(cmd.ErrOrStderr(), "quantize: %s writes a text that shows which of its weights matter; --self=false leaves that out", src)
+			console.Note(cmd.ErrOrStderr(), "quantize: %s writes a text that shows which of its weights matter; --self=false leaves that out", src)
 		}
 	}
 	return opt

@@ -5,13 +5,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/finetune"
+	"mptgo/cmd/internal/cli/flags"
+	"mptgo/cmd/internal/cli/inspect"
+	"mptgo/cmd/internal/cli/interrupt"
+	"mptgo/cmd/internal/cli/pull"
+	"mptgo/cmd/internal/cli/repl"
+	"mptgo/cmd/internal/cli/version"
 )
 
 // The groups in which help lists the subcommands.
@@ -26,17 +32,17 @@ var commands = []struct {
 	group string
 	build func() *cobra.Command
 }{
-	{groupTalk, newChat},
+	{groupTalk, repl.NewCommand},
 	{groupTalk, newRun},
 	{groupTalk, newServe},
 	{groupTalk, newBatch},
-	{groupFiles, newPull},
-	{groupFiles, newCache},
+	{groupFiles, pull.NewCommand},
+	{groupFiles, pull.NewCacheCommand},
 	{groupFiles, newQuantize},
-	{groupFiles, newFinetune},
+	{groupFiles, finetune.NewCommand},
 	{groupFiles, newMerge},
 	{groupFiles, newImatrix},
-	{groupFiles, newInspect},
+	{groupFiles, inspect.NewCommand},
 	{groupMeasure, newBench},
 	{groupMeasure, newPerplexity},
 	{groupMeasure, newEval},
@@ -61,8 +67,8 @@ func Mpt() *cobra.Command {
 		Use:     "mpt",
 		Short:   "Run MPT language models on this CPU",
 		Long:    rootLong,
-		Version: buildVersion(),
-		Args:    noCommand,
+		Version: version.String(),
+		Args:    cmdline.NoCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddGroup(
@@ -75,45 +81,45 @@ func Mpt() *cobra.Command {
 		cmd.GroupID = c.group
 		root.AddCommand(cmd)
 	}
-	root.SetHelpCommand(newHelp())
+	root.SetHelpCommand(cmdline.NewHelp())
 	return root
 }
 
 // Quantize returns the command mpt-quantize.
 func Quantize() *cobra.Command {
 	cmd := quantizeCommand("mpt-quantize", "mpt-quantize")
-	cmd.Version = buildVersion()
+	cmd.Version = version.String()
 	return cmd
 }
 
 // Main runs root with the arguments args and returns the exit status.
 func Main(root *cobra.Command, args []string) int {
-	root.SetArgs(longFlags(root, args))
+	root.SetArgs(cmdline.LongFlags(root, args))
 	root.SilenceErrors, root.SilenceUsage = true, true
 	keepFlagOrder(root)
-	refuseEmpty(root)
+	cmdline.RefuseEmpty(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w: see %s --help", plainFlagError(cmd, err), cmd.CommandPath())
+		return fmt.Errorf("%w: see %s --help", cmdline.PlainFlagError(cmd, err), cmd.CommandPath())
 	})
 	help := checkedHelp(root)
 	err := root.Execute()
 	if err == nil {
 		err = *help
 	}
-	switch err = memoryFlags(err); {
+	switch err = flags.ExplainMemory(err); {
 	case err == nil:
 		return 0
 	case errors.Is(err, context.Canceled):
-		note(root.ErrOrStderr(), "interrupted")
-		if errors.As(err, &interrupted{}) {
+		console.Note(root.ErrOrStderr(), "interrupted")
+		if errors.As(err, &interrupt.Error{}) {
 			return 130 // of shells, for a signal at a keyboard
 		}
 	case errors.As(err, &someFailed{}):
-		note(root.ErrOrStderr(), "%s", err)
+		console.Note(root.ErrOrStderr(), "%s", err)
 		return 3
 	default:
 		// Joined errors have a line each; a script that reads lines wants one.
-		note(root.ErrOrStderr(), "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		console.Note(root.ErrOrStderr(), "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return 1
 }
@@ -133,38 +139,11 @@ func checkedHelp(root *cobra.Command) *error {
 	return failed
 }
 
-// note prints a line of talk. What package mpt says begins with the name of the
-// program already, also where a command has put something before it.
-func note(w io.Writer, format string, args ...any) {
-	text := ": " + fmt.Sprintf(format, args...)
-	for _, name := range []string{"mpt", "measure"} {
-		text = strings.ReplaceAll(text, ": "+name+": ", ": ")
-	}
-	fmt.Fprintf(w, "mpt%s\n", visible(flagWords.Replace(text)))
-}
-
 // keepFlagOrder makes help show the flags of cmd and its subcommands in the order
 // in which they were added: what matters most comes first.
 func keepFlagOrder(cmd *cobra.Command) {
 	cmd.Flags().SortFlags = false
 	for _, c := range cmd.Commands() {
 		keepFlagOrder(c)
-	}
-}
-
-// interruptible makes the context of run end at the first SIGINT, SIGTERM, SIGQUIT
-// (Ctrl-\) or, unless nohup has it ignored, SIGHUP. The second one ends the process, so that
-// nothing can hold it up.
-func interruptible(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error {
-		signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
-		if hangupCounts() {
-			signals = append(signals, hangup)
-		}
-		ctx, stop := signal.NotifyContext(cmd.Context(), signals...)
-		defer stop()
-		context.AfterFunc(ctx, stop)
-		cmd.SetContext(ctx)
-		return run(cmd, args)
 	}
 }

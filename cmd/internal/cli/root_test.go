@@ -12,11 +12,13 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"mptgo/cmd/internal/cli/interrupt"
 )
 
 // wait is a command that waits for its context.
 func wait(start func()) *cobra.Command {
-	return &cobra.Command{Use: "mpt", RunE: interruptible(func(cmd *cobra.Command, _ []string) error {
+	return &cobra.Command{Use: "mpt", RunE: interrupt.Handled(func(cmd *cobra.Command, _ []string) error {
 		start()
 		select {
 		case <-cmd.Context().Done():
@@ -35,7 +37,7 @@ func TestInterrupt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, hangup} {
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, interrupt.Hangup} {
 		if signal.Ignored(sig) {
 			continue
 		}

@@ -10,6 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/flags"
+	"mptgo/cmd/internal/cli/interrupt"
 	"mptgo/mpt"
 	"mptgo/mpt/tokenizer"
 	"mptgo/sampling"
@@ -30,10 +34,10 @@ Examples:
 
 // runFlags are the flags of mpt run.
 type runFlags struct {
-	model    modelFlags
-	prompt   promptFlags
-	sampling samplingFlags
-	grammar  grammarFlags
+	model    flags.Model
+	prompt   flags.Prompt
+	sampling flags.Sampling
+	grammar  flags.Grammar
 	cache    promptCache
 	predict  int
 	context  int
@@ -50,24 +54,24 @@ func newRun() *cobra.Command {
 		Use:   "run [-m FILE] [-p TEXT | -f FILE]",
 		Short: "Continue a text",
 		Long:  runLong,
-		Args:  noArgs,
-		RunE:  interruptible(f.run),
+		Args:  cmdline.NoArgs,
+		RunE:  interrupt.Handled(f.run),
 	}
 	fs := cmd.Flags()
-	f.prompt.add(cmd)
-	f.prompt.addSpecial(cmd)
-	fs.IntVarP(&f.predict, "predict", "n", untilFull, "stop after `N` tokens; -1: never, -2: when the context is full")
+	f.prompt.Add(cmd)
+	f.prompt.AddSpecial(cmd)
+	fs.IntVarP(&f.predict, "predict", "n", flags.UntilFull, "stop after `N` tokens; -1: never, -2: when the context is full")
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "room for `N` tokens of prompt and answer; 0: what the model was trained for")
 	fs.StringArrayVarP(&f.stop, "reverse-prompt", "r", nil, "stop at `TEXT`, which is not printed; may be given more than once")
 	cmd.Flags().Lookup("escape").Usage = `replace \n, \r, \t, \", \', \\ and \xHH in the texts of -p and -r`
-	f.grammar.add(cmd)
+	f.grammar.Add(cmd)
 	fs.BoolVar(&f.shift, "context-shift", false, "when the context is full, forget the oldest tokens and go on")
 	fs.IntVar(&f.keep, "keep", 0, "the first `N` tokens of the prompt are not forgotten; -1: all of it")
 	f.cache.add(fs)
 	fs.BoolVar(&f.keepOn, "ignore-eos", false, "go on after the end-of-text token")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "show the seed and the speed")
-	f.model.add(cmd)
-	f.sampling.add(fs)
+	f.model.Add(cmd)
+	f.sampling.Add(fs)
 	return cmd
 }
 
@@ -75,15 +79,15 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	if err := f.check(cmd); err != nil {
 		return err
 	}
-	text, err := f.prompt.read(cmd)
+	text, err := f.prompt.Read(cmd)
 	if err != nil {
 		return err
 	}
-	params, err := f.sampling.params(cmd.Flags())
+	params, err := f.sampling.Params(cmd.Flags())
 	if err != nil {
 		return err
 	}
-	m, err := f.model.open()
+	m, err := f.model.Open()
 	if err != nil {
 		return err
 	}
@@ -92,16 +96,16 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 		text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r") // as every editor puts it there
 	}
 	noteRaw(cmd.ErrOrStderr(), m, text)
-	ids, err := promptIDs(m.Tokenizer(), text, f.prompt.special)
+	ids, err := promptIDs(m.Tokenizer(), text, f.prompt.Special)
 	if err != nil {
 		return err
 	}
-	s, err := newSession(cmd, m, f.context)
+	s, err := flags.NewSession(cmd, m, f.context)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	f.shift = f.shift || f.predict == endless && !cmd.Flags().Changed("context-shift") && s.CanDrop()
+	f.shift = f.shift || f.predict == flags.Endless && !cmd.Flags().Changed("context-shift") && s.CanDrop()
 	if err := f.checkShift(s); err != nil {
 		return err
 	}
@@ -111,37 +115,23 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	return f.complete(cmd, s, ids, params, m.Tokenizer())
 }
 
-// The values of -n that are no number of tokens, as in llama.cpp.
-const (
-	endless   = -1
-	untilFull = -2
-)
-
-// checkPredict refuses what is neither those nor a number of tokens.
-func checkPredict(command string, n int) error {
-	if n >= untilFull {
-		return nil
-	}
-	return fmt.Errorf("%s: --predict %d: want a number of tokens, -1 (no limit) or -2 (until the context is full)", command, n)
-}
-
 // check refuses flags that make no sense.
 func (f *runFlags) check(cmd *cobra.Command) error {
 	if f.keep < -1 {
 		return fmt.Errorf("run: --keep %d: want a number of tokens, or -1 for the whole prompt", f.keep)
 	}
-	if f.prompt.escape {
+	if f.prompt.Escape {
 		for i, s := range f.stop {
-			f.stop[i] = unescape(s)
+			f.stop[i] = flags.Unescape(s)
 		}
 	}
-	if err := f.grammar.read(cmd.Context()); err != nil {
+	if err := f.grammar.Read(cmd.Context()); err != nil {
 		return err
 	}
-	if f.grammar.grammar != nil && f.keepOn {
+	if f.grammar.Grammar != nil && f.keepOn {
 		return errors.New("--ignore-eos: with a grammar or a schema the text ends where that does")
 	}
-	return errors.Join(checkPredict("run", f.predict), f.cache.check(cmd))
+	return errors.Join(flags.CheckPredict("run", f.predict), f.cache.check(cmd))
 }
 
 // checkShift refuses to shift a context that cannot be shifted, before it is full.
@@ -164,7 +154,7 @@ func (f *runFlags) checkRoom(n, context int) error {
 		return nil
 	}
 	return fmt.Errorf("run: the prompt has %s, which leaves no room in a context of %d: shorten it, or make room with --ctx-size",
-		plural(n, "token", "tokens"), context)
+		console.Plural(n, "token", "tokens"), context)
 }
 
 // promptIDs returns the tokens of a prompt. A model cannot continue nothing, so
@@ -184,7 +174,7 @@ func promptIDs(tok *tokenizer.Tokenizer, text string, special bool) ([]int32, er
 
 // complete evaluates ids and prints what the model makes of them.
 func (f *runFlags) complete(cmd *cobra.Command, s *mpt.Session, ids []int32, p sampling.Params, tok *tokenizer.Tokenizer) error {
-	chain, err := newChain(p, tok)
+	chain, err := flags.NewChain(p, tok)
 	if err != nil {
 		return err
 	}
@@ -192,12 +182,12 @@ func (f *runFlags) complete(cmd *cobra.Command, s *mpt.Session, ids []int32, p s
 	if err != nil {
 		return err
 	}
-	took := timing{seed: p.Seed, read: len(ids) - reused}
+	took := console.Timing{Seed: p.Seed, Read: len(ids) - reused}
 	start := time.Now()
 	if err := readPrompt(cmd, s, ids[reused:]); err != nil {
 		return err
 	}
-	took.reading = time.Since(start)
+	took.Reading = time.Since(start)
 	if err := f.cache.savePrompt(s); err != nil {
 		return err
 	}
@@ -206,20 +196,20 @@ func (f *runFlags) complete(cmd *cobra.Command, s *mpt.Session, ids []int32, p s
 		f.keep = len(ids)
 	}
 	var why mpt.Reason
-	took.wrote, why, err = f.print(cmd.Context(), cmd.OutOrStdout(), s, chain)
-	took.writing = time.Since(start)
+	took.Wrote, why, err = f.print(cmd.Context(), cmd.OutOrStdout(), s, chain)
+	took.Writing = time.Since(start)
 	if why == mpt.EndedFull {
 		f.noteFull(cmd, s)
 	}
 	if err == nil {
-		err = f.end(cmd, s, len(ids)+took.wrote)
+		err = f.end(cmd, s, len(ids)+took.Wrote)
 	}
 	if f.verbose {
 		if f.cache.path != "" {
-			note(cmd.ErrOrStderr(), "%s from the prompt cache", plural(reused, "token", "tokens"))
+			console.Note(cmd.ErrOrStderr(), "%s from the prompt cache", console.Plural(reused, "token", "tokens"))
 		}
-		note(cmd.ErrOrStderr(), "%v", took)
-		note(cmd.ErrOrStderr(), "%s", contextMemory(s))
+		console.Note(cmd.ErrOrStderr(), "%v", took)
+		console.Note(cmd.ErrOrStderr(), "%s", flags.ContextMemory(s))
 	}
 	return err
 }
@@ -230,13 +220,13 @@ func (f *runFlags) noteFull(cmd *cobra.Command, s *mpt.Session) {
 	if !s.CanDrop() {
 		what = "make room with --ctx-size; this model's keys depend on their positions, which cannot be shifted"
 	}
-	note(cmd.ErrOrStderr(), "the text ends here: the context of %d tokens is full: %s", s.ContextSize(), what)
+	console.Note(cmd.ErrOrStderr(), "the text ends here: the context of %d tokens is full: %s", s.ContextSize(), what)
 }
 
 // end saves what is to be saved of a session through which n tokens went.
 func (f *runFlags) end(cmd *cobra.Command, s *mpt.Session, n int) error {
 	if n > s.ContextSize() && f.cache.all {
-		note(cmd.ErrOrStderr(), "%s: the answer is not kept: its beginning was forgotten, so the state is that of no prompt", f.cache.path)
+		console.Note(cmd.ErrOrStderr(), "%s: the answer is not kept: its beginning was forgotten, so the state is that of no prompt", f.cache.path)
 		return nil
 	}
 	return f.cache.saveAll(s)
@@ -244,25 +234,25 @@ func (f *runFlags) end(cmd *cobra.Command, s *mpt.Session, n int) error {
 
 // readPrompt evaluates the rest of a prompt and shows how far it has come.
 func readPrompt(cmd *cobra.Command, s *mpt.Session, ids []int32) error {
-	show := newStatus(cmd.ErrOrStderr())
-	defer show.clear()
-	progress := show.reading()
+	show := console.NewStatus(cmd.ErrOrStderr())
+	defer show.Clear()
+	progress := show.Reading()
 	progress(0, len(ids))
 	return s.EvalWith(cmd.Context(), ids, mpt.EvalOptions{Progress: func(done int) { progress(done, len(ids)) }})
 }
 
 // print generates to w and returns the number of tokens, and why they ended.
 func (f *runFlags) print(ctx context.Context, w io.Writer, s *mpt.Session, chain *sampling.Chain) (int, mpt.Reason, error) {
-	if isTerminal(w) {
+	if console.IsTerminal(w) {
 		defer fmt.Fprintln(w)
-		w = visibleWriter{w}
+		w = console.VisibleWriter{W: w}
 	}
 	if f.predict == 0 {
 		return 0, mpt.EndedLimit, nil
 	}
 	g, err := s.NewGeneration(mpt.GenerateOptions{
-		Sampler: chain, MaxTokens: f.predict, Stop: f.stop, Shift: f.shift, Keep: f.keep, IgnoreEOS: f.keepOn, Special: f.prompt.special,
-		Constraint: f.grammar.constraint(s.Model().Tokenizer(), nil),
+		Sampler: chain, MaxTokens: f.predict, Stop: f.stop, Shift: f.shift, Keep: f.keep, IgnoreEOS: f.keepOn, Special: f.prompt.Special,
+		Constraint: f.grammar.Constraint(s.Model().Tokenizer(), nil),
 	})
 	if err != nil {
 		return 0, mpt.EndedError, err

@@ -16,6 +16,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/fileio"
+	"mptgo/cmd/internal/cli/flags"
+	"mptgo/cmd/internal/cli/interrupt"
 	"mptgo/cmd/internal/server"
 	"mptgo/mpt"
 	"mptgo/mpt/serve"
@@ -41,9 +46,9 @@ Examples:
 
 // serveFlags are the flags of mpt serve.
 type serveFlags struct {
-	model    modelFlags
-	sampling samplingFlags
-	format   formatFlags
+	model    flags.Model
+	sampling flags.Sampling
+	format   flags.ChatFormat
 	alias    string
 	context  int
 
@@ -74,11 +79,11 @@ func newServe() *cobra.Command {
 		Use:   "serve [-m FILE] [--host ADDRESS] [--port N]",
 		Short: "Serve a model over HTTP",
 		Long:  serveLong,
-		Args:  noArgs,
+		Args:  cmdline.NoArgs,
 		RunE:  f.run,
 	}
 	fs := cmd.Flags()
-	f.model.add(cmd)
+	f.model.Add(cmd)
 	fs.StringVarP(&f.alias, "alias", "a", "", "`NAMES` of the model for clients, separated by commas")
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "room for `N` tokens in each sequence; 0: what the model was trained for")
 	fs.IntVar(&f.parallel, "parallel", 0, "answer `N` requests at the same time (-np); 0: twice the CPUs, at least 4")
@@ -88,9 +93,9 @@ func newServe() *cobra.Command {
 	fs.BoolVar(&f.cacheOn, "cache-prompt", true, "keep prefixes of prompts for later requests")
 	fs.StringVar(&f.cacheDir, "cache-dir", "", "keep prefixes in the `FOLDER`, too, for the next start")
 	fs.IntVar(&f.cacheDisk, "cache-disk", 4096, "`N` MiB of disk for them")
-	f.format.add(cmd)
+	f.format.Add(cmd)
 	f.addHTTP(cmd)
-	f.sampling.add(fs)
+	f.sampling.Add(fs)
 	return cmd
 }
 
@@ -122,7 +127,7 @@ func (f *serveFlags) run(cmd *cobra.Command, _ []string) error {
 		return checkServer(cmd.Context(), f.check)
 	}
 	asked := cmd.Flags().Changed("cache-dir")
-	if err := fromEnvironment(cmd.Flags(), os.Getenv); err != nil {
+	if err := cmdline.FromEnvironment(cmd.Flags(), os.Getenv); err != nil {
 		return err
 	}
 	if !asked && (!f.cacheOn || f.cacheRAM == 0) {
@@ -131,7 +136,7 @@ func (f *serveFlags) run(cmd *cobra.Command, _ []string) error {
 	if err := f.checkNumbers(); err != nil {
 		return err
 	}
-	params, err := f.sampling.params(cmd.Flags())
+	params, err := f.sampling.Params(cmd.Flags())
 	if err != nil {
 		return err
 	}
@@ -139,7 +144,7 @@ func (f *serveFlags) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	c.Defaults, c.Fixed = params, f.sampling.fixedSeed(cmd.Flags())
+	c.Defaults, c.Fixed = params, f.sampling.FixedSeed(cmd.Flags())
 	l, err := f.listen()
 	if err != nil {
 		return err
@@ -208,7 +213,7 @@ func (f *serveFlags) config(cmd *cobra.Command) (server.Config, error) {
 	c.Ping = time.Duration(f.ping) * time.Second
 	c.Metrics, c.Slots, c.Page = f.metrics, f.slots, f.page
 	if len(keys) == 0 && !c.Loopback && !f.socket() {
-		note(cmd.ErrOrStderr(), "everybody who reaches %s may use this server: --api-key asks for a key", f.host)
+		console.Note(cmd.ErrOrStderr(), "everybody who reaches %s may use this server: --api-key asks for a key", f.host)
 	}
 	return c, nil
 }
@@ -216,7 +221,7 @@ func (f *serveFlags) config(cmd *cobra.Command) (server.Config, error) {
 // readKeys returns the keys of flags and of a file, in which # begins a comment.
 func readKeys(ctx context.Context, keys []string, file string) ([]string, error) {
 	if file != "" {
-		text, err := readFile(ctx, file)
+		text, err := fileio.ReadFile(ctx, file)
 		if err != nil {
 			return nil, fmt.Errorf("--api-key-file: %w", err)
 		}
@@ -227,7 +232,7 @@ func readKeys(ctx context.Context, keys []string, file string) ([]string, error)
 			}
 		}
 		if len(keys) == had {
-			return nil, fmt.Errorf("--api-key-file %s: there is no key in it", visible(file))
+			return nil, fmt.Errorf("--api-key-file %s: there is no key in it", console.Visible(file))
 		}
 	}
 	for _, k := range keys {
@@ -294,13 +299,13 @@ func (f *serveFlags) loadUnless(
 	case <-loaded:
 		return e, err
 	case <-signals:
-		return nil, interrupted{context.Canceled} // the process ends, and with it what loads
+		return nil, interrupt.Error{Err: context.Canceled} // the process ends, and with it what loads
 	}
 }
 
 // load opens the model and starts the engine.
 func (f *serveFlags) load(cmd *cobra.Command, s *server.Server) (*serve.Engine, error) {
-	m, err := f.model.open()
+	m, err := f.model.Open()
 	if err != nil {
 		return nil, err
 	}
@@ -313,16 +318,16 @@ func (f *serveFlags) load(cmd *cobra.Command, s *server.Server) (*serve.Engine, 
 }
 
 func (f *serveFlags) start(cmd *cobra.Command, s *server.Server, m *mpt.Model) (*serve.Engine, error) {
-	format, err := f.format.choose(cmd.Context(), m)
+	format, err := f.format.Choose(cmd.Context(), m)
 	if err != nil {
 		return nil, err
 	}
 	if format.Name == "raw" {
-		note(cmd.ErrOrStderr(), "the model has no chat format: messages go to it as they are (raw)")
+		console.Note(cmd.ErrOrStderr(), "the model has no chat format: messages go to it as they are (raw)")
 	}
-	probe, err := newSession(cmd, m, f.context) // chooses a context that fits, or says why not
+	probe, err := flags.NewSession(cmd, m, f.context) // chooses a context that fits, or says why not
 	if err != nil {
-		return nil, memoryFlags(err)
+		return nil, flags.ExplainMemory(err)
 	}
 	size := probe.ContextSize()
 	probe.Close()
@@ -335,7 +340,7 @@ func (f *serveFlags) start(cmd *cobra.Command, s *server.Server, m *mpt.Model) (
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Serve(server.Model{Engine: e, Names: modelNames(f.alias, f.model.path, m), Format: format}); err != nil {
+	if err := s.Serve(server.Model{Engine: e, Names: modelNames(f.alias, f.model.Path, m), Format: format}); err != nil {
 		e.Close()
 		return nil, err
 	}
@@ -371,16 +376,16 @@ func (f *serveFlags) greet(cmd *cobra.Command, e *serve.Engine, l net.Listener) 
 	}
 	cache := "no prefix cache"
 	if o.CacheBytes > 0 {
-		cache = "prefix cache " + byteSize(o.CacheBytes)
+		cache = "prefix cache " + console.ByteSize(o.CacheBytes)
 	}
 	if o.CacheDir != "" {
 		d := e.Stats().Disk
-		cache += fmt.Sprintf(" and %s of %s in %s", byteSize(d.Bytes), byteSize(d.Limit), visible(o.CacheDir))
+		cache += fmt.Sprintf(" and %s of %s in %s", console.ByteSize(d.Bytes), console.ByteSize(d.Limit), console.Visible(o.CacheDir))
 	}
-	note(cmd.ErrOrStderr(), "%s: %s parameters, %s kernels, %s, context %d, %d at the same time, %s",
-		visible(f.model.name()),
-		count(m.File().Parameters()), m.Tier(), plural(m.Threads(), "thread", "threads"), o.ContextSize, o.Parallel, cache)
-	note(cmd.ErrOrStderr(), "listening at %s", visible(where))
+	console.Note(cmd.ErrOrStderr(), "%s: %s parameters, %s kernels, %s, context %d, %d at the same time, %s",
+		console.Visible(f.model.Name()),
+		console.Count(m.File().Parameters()), m.Tier(), console.Plural(m.Threads(), "thread", "threads"), o.ContextSize, o.Parallel, cache)
+	console.Note(cmd.ErrOrStderr(), "listening at %s", console.Visible(where))
 }
 
 // end lets what runs come to its end. A second signal ends it at once.
@@ -408,7 +413,7 @@ func (f *serveFlags) end(s *server.Server, h *http.Server, signals <-chan os.Sig
 	h.Shutdown(limited)
 	select {
 	case <-second:
-		return interrupted{context.Canceled}
+		return interrupt.Error{Err: context.Canceled}
 	default:
 		return nil
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"mptgo/cmd/internal/cli/console"
 )
 
 // socket reports whether the host is the name of a unix socket.
@@ -39,7 +41,7 @@ func (f *serveFlags) listen() (net.Listener, error) {
 func listenSocket(name string) (net.Listener, error) {
 	if c, err := net.Dial("unix", name); err == nil {
 		c.Close()
-		return nil, fmt.Errorf("another server listens at %s", visible(name))
+		return nil, fmt.Errorf("another server listens at %s", console.Visible(name))
 	}
 	if info, err := os.Lstat(name); err == nil && info.Mode()&os.ModeSocket != 0 {
 		os.Remove(name)
@@ -70,7 +72,7 @@ func checkServer(ctx context.Context, url string) error {
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, 1000))
-		return fmt.Errorf("--check: the server is not ready: %s: %s", answer.Status, visible(strings.TrimSpace(string(text))))
+		return fmt.Errorf("--check: the server is not ready: %s: %s", answer.Status, console.Visible(strings.TrimSpace(string(text))))
 	}
 	return nil
 }

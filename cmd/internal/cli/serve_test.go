@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"mptgo/cmd/internal/cli/cmdline"
 )
 
 // TestServe starts the command, asks it, and ends it.
@@ -44,7 +46,7 @@ func startServe(t *testing.T, args ...string) (url string, end func() error) {
 	t.Cleanup(cancel)
 	var log lockedBuffer
 	root := Mpt()
-	root.SetArgs(longFlags(root, append([]string{"serve"}, args...)))
+	root.SetArgs(cmdline.LongFlags(root, append([]string{"serve"}, args...)))
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetErr(&log)
 	done := make(chan error, 1)
@@ -154,7 +156,7 @@ func TestServeRefuses(t *testing.T) {
 		{[]string{"--check", "http://127.0.0.1:1"}, "--check"},
 	} {
 		root := Mpt()
-		root.SetArgs(longFlags(root, append([]string{"serve"}, x.args...)))
+		root.SetArgs(cmdline.LongFlags(root, append([]string{"serve"}, x.args...)))
 		root.SilenceErrors, root.SilenceUsage = true, true
 		root.SetErr(io.Discard)
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

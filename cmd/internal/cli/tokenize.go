@@ -15,6 +15,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/fileio"
+	"mptgo/cmd/internal/cli/flags"
+	"mptgo/cmd/internal/cli/interrupt"
 	"mptgo/gguf"
 	"mptgo/mpt/builtin"
 	"mptgo/mpt/convert"
@@ -28,7 +32,7 @@ one the line {"ids": [...]} is printed.`
 
 func newTokenize() *cobra.Command {
 	var (
-		prompt      promptFlags
+		prompt      flags.Prompt
 		model       string
 		show, jsonl bool
 	)
@@ -36,29 +40,29 @@ func newTokenize() *cobra.Command {
 		Use:   "tokenize [-m FILE] [-p TEXT | -f FILE]",
 		Short: "Turn text into token ids",
 		Long:  tokenizeLong,
-		Args:  noArgs,
-		RunE: interruptible(func(cmd *cobra.Command, _ []string) error {
-			if err := errors.Join(oneOnly(cmd, "jsonl", "prompt"), oneOnly(cmd, "jsonl", "show")); err != nil {
+		Args:  cmdline.NoArgs,
+		RunE: interrupt.Handled(func(cmd *cobra.Command, _ []string) error {
+			if err := errors.Join(cmdline.OneOnly(cmd, "jsonl", "prompt"), cmdline.OneOnly(cmd, "jsonl", "show")); err != nil {
 				return err
 			}
 			tok, err := openTokenizer(cmd.Context(), model)
 			if err != nil {
 				return err
 			}
-			opt := tokenizer.EncodeOptions{ParseSpecial: prompt.special}
+			opt := tokenizer.EncodeOptions{ParseSpecial: prompt.Special}
 			if jsonl {
-				return tokenizeLines(cmd, tok, prompt.file, opt)
+				return tokenizeLines(cmd, tok, prompt.File, opt)
 			}
-			text, err := prompt.read(cmd)
+			text, err := prompt.Read(cmd)
 			if err != nil {
 				return err
 			}
 			return printTokens(cmd.OutOrStdout(), tok, tok.Encode(text, opt), show)
 		}),
 	}
-	prompt.add(cmd)
-	prompt.addSpecial(cmd)
-	cmd.Flags().VarP((*fileName)(&model), "model", "m", "a GGUF `FILE`, a tokenizer.json, a tokenizer.model or a checkpoint folder (default: the built-in model)")
+	prompt.Add(cmd)
+	prompt.AddSpecial(cmd)
+	cmd.Flags().VarP((*cmdline.FileName)(&model), "model", "m", "a GGUF `FILE`, a tokenizer.json, a tokenizer.model or a checkpoint folder (default: the built-in model)")
 	cmd.Flags().BoolVar(&show, "show", false, "print a line with the id and the text of every token instead")
 	cmd.Flags().BoolVar(&jsonl, "jsonl", false, "the input is a text per line, in JSON")
 	return cmd
@@ -70,7 +74,7 @@ func newTokenize() *cobra.Command {
 func openTokenizer(ctx context.Context, path string) (*tokenizer.Tokenizer, error) {
 	if path == "" {
 		if !builtin.Included {
-			return nil, errNoModel
+			return nil, flags.ErrNoModel
 		}
 		f, err := builtin.File()
 		if err != nil {
@@ -90,7 +94,7 @@ func openTokenizer(ctx context.Context, path string) (*tokenizer.Tokenizer, erro
 	}
 	f, err := gguf.Open(path)
 	if err != nil {
-		return nil, explain(path, err)
+		return nil, flags.Explain(path, err)
 	}
 	defer f.Close()
 	return tokenizer.FromGGUF(f)
@@ -107,7 +111,7 @@ func folderTokenizer(dir string) (*tokenizer.Tokenizer, error) {
 
 // readTokenizer reads a file that holds a vocabulary.
 func readTokenizer(ctx context.Context, path string, parse func([]byte) (*tokenizer.Vocab, error)) (*tokenizer.Tokenizer, error) {
-	b, err := readFile(ctx, path)
+	b, err := fileio.ReadFile(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
@@ -142,15 +146,15 @@ func printTokens(w io.Writer, tok *tokenizer.Tokenizer, ids []int32, show bool) 
 // tokenizeLines answers every line {"text": ...} of a file, or of standard
 // input, with a line {"ids": [...]}.
 func tokenizeLines(cmd *cobra.Command, tok *tokenizer.Tokenizer, file string, opt tokenizer.EncodeOptions) error {
-	in, err := openInput(cmd, file)
+	in, err := flags.OpenInput(cmd, file)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	lines := lineInput(in)
+	lines := fileio.LineInput(in)
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	for n := 1; ; n++ {
-		line, err := readLine(lines)
+		line, err := fileio.ReadLine(lines)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("tokenize: line %d: %w", n, err)
 		}

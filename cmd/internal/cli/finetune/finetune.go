@@ -9,6 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mptgo/cmd/internal/cli/cmdline"
+	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/flags"
+	"mptgo/cmd/internal/cli/interrupt"
 	"mptgo/internal/sysmem"
 	"mptgo/mpt"
 	"mptgo/mpt/chat"
@@ -32,30 +36,30 @@ conversations; instruction and output; tokens. Files are JSON lines, JSON, CSV, 
 Parquet, folders of them and MosaicML's streaming shards. Prompts are not learned unless
 --target-prompts says so. Ctrl-C writes a checkpoint; --resume goes on to the same bits.`
 
-// Open opens the model at a path, or the one that is built in if that is empty.
-type Open func(path string, opts ...mpt.Option) (*mpt.Model, error)
-
-// New returns the command.
-func New(open Open) *cobra.Command {
-	f := &flags{}
+// NewCommand returns the command.
+func NewCommand() *cobra.Command {
+	f := &options{}
 	cmd := &cobra.Command{
 		Use:   "finetune -m FILE -f DATA --lora-out DIR",
 		Short: "Train an adapter for a model",
 		Long:  long,
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return f.run(cmd, open) },
+		Args:  cmdline.NoArgs,
+		RunE:  interrupt.Handled(func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }),
 	}
 	f.add(cmd)
 	return cmd
 }
 
 // run trains.
-func (f *flags) run(cmd *cobra.Command, open Open) error {
-	r := &run{flags: f, ctx: cmd.Context(), out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()}
+func (f *options) run(cmd *cobra.Command) error {
+	r := &run{options: f, ctx: cmd.Context(), out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()}
 	if err := f.prepare(cmd, r); err != nil {
 		return err
 	}
-	m, err := open(f.model, f.options()...)
+	if err := f.hub.Locate(&f.model); err != nil {
+		return err
+	}
+	m, err := (&flags.Model{Path: f.model}).OpenWith(f.engine())
 	if err != nil {
 		return err
 	}
@@ -74,7 +78,7 @@ func (f *flags) run(cmd *cobra.Command, open Open) error {
 }
 
 // prepare checks what can be checked before anything is read.
-func (f *flags) prepare(cmd *cobra.Command, r *run) error {
+func (f *options) prepare(cmd *cobra.Command, r *run) error {
 	fs := cmd.Flags()
 	if f.resume != "" {
 		saved, err := tune.ReadFlags(f.resume)
@@ -106,7 +110,7 @@ func (f *flags) prepare(cmd *cobra.Command, r *run) error {
 }
 
 // checkFolder refuses a folder that holds something else.
-func (f *flags) checkFolder() error {
+func (f *options) checkFolder() error {
 	if f.out == "" || f.resume != "" || f.force || f.dryRun {
 		return nil
 	}
@@ -123,8 +127,8 @@ func (f *flags) checkFolder() error {
 	return nil
 }
 
-// options returns those of the model.
-func (f *flags) options() []mpt.Option {
+// engine returns the options of the model.
+func (f *options) engine() []mpt.Option {
 	opts := []mpt.Option{mpt.Threads(f.threads)}
 	if f.exact {
 		opts = append(opts, mpt.Exact())
@@ -291,11 +295,11 @@ func (r *run) settings(c *tune.Config) (err error) {
 
 // modelName returns what people call the model.
 func (r *run) modelName() string {
-	if r.model == nil || r.flags.model == "" {
+	if r.model == nil || r.options.model == "" {
 		return "the built-in model"
 	}
-	return filepath.Base(r.flags.model)
+	return filepath.Base(r.options.model)
 }
 
 // note prints a line of talk.
-func (r *run) note(format string, args ...any) { fmt.Fprintf(r.err, "mpt: "+format+"\n", args...) }
+func (r *run) note(format string, args ...any) { console.Note(r.err, format, args...) }

@@ -49,7 +49,7 @@ func (r *run) writeAdapter(dir string) error {
 
 // writeResults writes the adapter, or beside the best the last one, and what is made of it.
 func (r *run) writeResults() error {
-	dir := r.flags.out
+	dir := r.options.out
 	last := dir
 	if r.held != nil {
 		last = filepath.Join(dir, lastName)
@@ -99,7 +99,7 @@ func (r *run) card() string {
 			fmt.Fprintf(&b, "    --%s %s\n", name, strings.Join(flags[name], " "))
 		}
 	}
-	fmt.Fprintf(&b, "\nUse: `mpt run -m MODEL.gguf --lora %s`, llama.cpp's `--lora %s`, or PEFT's `PeftModel.from_pretrained`.\n", filepath.Base(r.flags.out), ggufName)
+	fmt.Fprintf(&b, "\nUse: `mpt run -m MODEL.gguf --lora %s`, llama.cpp's `--lora %s`, or PEFT's `PeftModel.from_pretrained`.\n", filepath.Base(r.options.out), ggufName)
 	return b.String()
 }
 

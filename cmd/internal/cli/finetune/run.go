@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"mptgo/cmd/internal/cli/interrupt"
 	"mptgo/mpt"
 	"mptgo/mpt/tune"
 	"mptgo/mpt/tune/data"
@@ -19,7 +20,7 @@ import (
 
 // run is a run of the command.
 type run struct {
-	*flags
+	*options
 	ctx      context.Context
 	out, err io.Writer
 	given    json.RawMessage
@@ -48,7 +49,7 @@ func (r *run) do() error {
 	if r.dryRun {
 		return nil
 	}
-	if err := os.MkdirAll(r.flags.out, 0o755); err != nil {
+	if err := os.MkdirAll(r.options.out, 0o755); err != nil {
 		return fmt.Errorf("finetune: --lora-out: %w", err)
 	}
 	if err := r.openLog(); err != nil {
@@ -75,7 +76,7 @@ func (r *run) openLog() (err error) {
 	if r.resume != "" {
 		step = r.trainer.Done()
 	}
-	r.log, err = report.Open(r.flags.out, step, report.Options{TensorBoard: r.tensorboard, Title: "mpt finetune: " + r.modelName()})
+	r.log, err = report.Open(r.options.out, step, report.Options{TensorBoard: r.tensorboard, Title: "mpt finetune: " + r.modelName()})
 	return err
 }
 
@@ -197,7 +198,7 @@ func (r *run) evaluate() error {
 	}
 	if r.worse++; best {
 		r.worse = 0
-		if err := r.writeAdapter(r.flags.out); err != nil {
+		if err := r.writeAdapter(r.options.out); err != nil {
 			return err
 		}
 	}
@@ -216,7 +217,7 @@ func (r *run) tired() bool {
 // save writes a checkpoint.
 func (r *run) save() error {
 	r.saved = time.Now()
-	if _, err := r.trainer.Save(r.flags.out, r.base(), r.given, r.keep); err != nil {
+	if _, err := r.trainer.Save(r.options.out, r.base(), r.given, r.keep); err != nil {
 		return err
 	}
 	r.savedAt = r.trainer.Done()
@@ -234,10 +235,13 @@ func (r *run) stopped(err error) error {
 			return errors.Join(err, e)
 		}
 	}
-	if steps, _ := tune.Checkpoints(r.flags.out); len(steps) > 0 {
-		r.note("go on with: mpt finetune --resume %s", quoted(r.flags.out))
+	if steps, _ := tune.Checkpoints(r.options.out); len(steps) > 0 {
+		r.note("go on with: mpt finetune --resume %s", quoted(r.options.out))
 	}
-	return err
+	if errors.As(err, &diverged) {
+		return err
+	}
+	return interrupt.Error{Err: err}
 }
 
 // finish writes the adapter.
@@ -257,14 +261,14 @@ func (r *run) finish() error {
 		return err
 	}
 	if r.output == "json" {
-		r.line(map[string]any{"done": true, "step": r.trainer.Done(), "adapter": r.flags.out})
+		r.line(map[string]any{"done": true, "step": r.trainer.Done(), "adapter": r.options.out})
 		return nil
 	}
 	model := ""
-	if r.flags.model != "" {
-		model = " -m " + quoted(r.flags.model)
+	if r.options.model != "" {
+		model = " -m " + quoted(r.options.model)
 	}
-	fmt.Fprintf(r.out, "the adapter is in %s: try mpt run%s --lora %s -p \"...\"\n", r.flags.out, model, quoted(r.flags.out))
+	fmt.Fprintf(r.out, "the adapter is in %s: try mpt run%s --lora %s -p \"...\"\n", r.options.out, model, quoted(r.options.out))
 	return nil
 }
 

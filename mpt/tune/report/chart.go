@@ -248,6 +248,7 @@ func (c *chart) legend(to canvas) {
 	const x, height = right - 190, 19
 	y := float64(top) + 14
 	row := func(p pen, mark bool, s string) {
+		to.line(pen{ink: white, width: height}, []point{{x, y}, {right - 8, y}}) // over lines behind it
 		to.line(p, []point{{x, y}, {x + 30, y}})
 		if mark {
 			to.dot(point{x + 15, y}, 4.5, red)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"mptgo/mpt"
 )
 
 // interrupted runs two steps, ends in the middle of the third, and saves.
@@ -168,10 +170,17 @@ func TestDiverged(t *testing.T) {
 
 // Eight rows are learned by heart.
 func TestOverfit(t *testing.T) {
+	lc := loadCase(t, "adamw-cosine-accumulate")
 	c := small()
-	c.LoRA = LoRA{Rank: 8, Alpha: 16}
-	c.Optimizer.LR, c.Optimizer.WeightDecay, c.MaxSteps, c.Batch, c.Schedule = 2e-2, 0, 150, 8, Schedule{Name: "linear", Warmup: 3}
-	tr, err := New(variants[4].model(t), someRows(8), 0, c)
+	c.LoRA, c.Exact = LoRA{Rank: 16, Alpha: 32}, false
+	c.Optimizer.LR, c.Optimizer.WeightDecay, c.MaxSteps, c.Batch, c.Schedule = 1e-2, 0, 100, 8, Schedule{Name: "linear", Warmup: 3}
+	m, err := mpt.Open(lc.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	_, rows := lc.plan.Config()
+	tr, err := New(m, rows.(rowList)[:8], 0, c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"mptgo/mpt/talk"
 	"mptgo/mpt/tune"
 	"mptgo/mpt/tune/data"
+	"mptgo/mpt/tune/foundry"
 )
 
 const long = `Train a LoRA adapter for a model, of any type from F32 to 2 bits, which stays as it is
@@ -27,6 +28,7 @@ const long = `Train a LoRA adapter for a model, of any type from F32 to 2 bits, 
 Examples:
   mpt finetune -m 7b-Q4_0.gguf -f train.jsonl --lora-out my-adapter
   mpt finetune -f notes.txt --lora-out my-adapter --eval-split 0.1 --sample "Once"   the built-in model
+  mpt finetune recipe.yaml --epochs 1                       flags from a file, llm-foundry's too
   mpt finetune --resume my-adapter                          go on after an interruption
   mpt finetune -m 7b-Q4_0.gguf -f train.jsonl --dry-run     data, memory, and no more
   mpt run -m 7b-Q4_0.gguf --lora my-adapter -p "..."        use it
@@ -40,20 +42,28 @@ Parquet, folders of them and MosaicML's streaming shards. Prompts are not learne
 func NewCommand() *cobra.Command {
 	f := &options{}
 	cmd := &cobra.Command{
-		Use:   "finetune -m FILE -f DATA --lora-out DIR",
+		Use:   "finetune [RECIPE.yaml] -m FILE -f DATA --lora-out DIR",
 		Short: "Train an adapter for a model",
 		Long:  long,
-		Args:  cmdline.NoArgs,
-		RunE:  interrupt.Handled(func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }),
+		Args:  atMostOne,
+		RunE:  interrupt.Handled(f.run),
 	}
 	f.add(cmd)
 	return cmd
 }
 
+// atMostOne refuses more than a recipe.
+func atMostOne(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return fmt.Errorf("finetune: %q: it takes one recipe, and flags: see %s --help", args[1], cmd.CommandPath())
+	}
+	return cmdline.NotEmptyArgs(cmd, args)
+}
+
 // run trains.
-func (f *options) run(cmd *cobra.Command) error {
+func (f *options) run(cmd *cobra.Command, args []string) error {
 	r := &run{options: f, ctx: cmd.Context(), out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()}
-	if err := f.prepare(cmd, r); err != nil {
+	if err := f.prepare(cmd, args, r); err != nil {
 		return err
 	}
 	if err := f.hub.Locate(&f.model); err != nil {
@@ -78,7 +88,7 @@ func (f *options) run(cmd *cobra.Command) error {
 }
 
 // prepare checks what can be checked before anything is read.
-func (f *options) prepare(cmd *cobra.Command, r *run) error {
+func (f *options) prepare(cmd *cobra.Command, args []string, r *run) error {
 	fs := cmd.Flags()
 	if f.resume != "" {
 		saved, err := tune.ReadFlags(f.resume)
@@ -90,7 +100,7 @@ func (f *options) prepare(cmd *cobra.Command, r *run) error {
 		}
 		f.out = f.resume
 	}
-	if err := f.settle(fs, r.note); err != nil {
+	if err := f.settle(fs, args, r.note); err != nil {
 		return err
 	}
 	switch {
@@ -102,8 +112,8 @@ func (f *options) prepare(cmd *cobra.Command, r *run) error {
 		return errors.New("finetune: --eval-file and --eval-split: give only one of them")
 	case f.output != "text" && f.output != "json":
 		return fmt.Errorf("finetune: --output %s: want text or json", f.output)
-	case f.logEvery < 1 || f.evalEvery < 0 || f.saveEvery < 0 || f.keep < 0 || f.patience < 0:
-		return errors.New("finetune: --log-every has to be at least 1; --eval-every, --save-every, --keep and --patience cannot be negative")
+	case f.logEvery < 1 || f.keep < 0 || f.patience < 0:
+		return errors.New("finetune: --log-every has to be at least 1; --keep and --patience cannot be negative")
 	}
 	r.given = given(fs)
 	return f.checkFolder()
@@ -268,22 +278,23 @@ func (r *run) settings(c *tune.Config) (err error) {
 	if c.Optimizer, err = r.optimizer(); err != nil {
 		return err
 	}
-	if r.batch < 1 || r.epochs < 1 || r.maxSteps < 0 {
-		return errors.New("finetune: --batch and --epochs have to be at least 1, --max-steps cannot be negative")
+	if r.batch < 1 || r.maxSteps < 0 {
+		return errors.New("finetune: --batch has to be at least 1, --max-steps cannot be negative")
 	}
 	if r.batch > r.rows.Len() {
 		r.note("a batch of %d rows of only %d: all of them are one step", r.batch, r.rows.Len())
 		r.batch = r.rows.Len()
 	}
-	c.MaxGradNorm, c.Batch, c.Epochs, c.MaxSteps, c.NoShuffle = r.norm, r.batch, r.epochs, r.maxSteps, r.noShuffle
-	steps := r.maxSteps
-	if steps == 0 {
-		steps = r.epochs * ((r.rows.Len() + r.batch - 1) / r.batch)
-	}
-	c.Schedule = tune.Schedule{Name: r.schedule, AlphaF: r.alphaF}
-	if c.Schedule.Warmup, err = r.warmupSteps(steps); err != nil {
+	steps, epoch, err := r.steps(r.rows.Len())
+	if err != nil {
 		return err
 	}
+	c.MaxGradNorm, c.Batch, c.MaxSteps, c.NoShuffle = r.norm, r.batch, steps, r.noShuffle
+	warmup, err := foundry.ParseTime(r.warmup)
+	if err != nil {
+		return fmt.Errorf("--warmup: %w", err)
+	}
+	c.Schedule = tune.Schedule{Name: r.schedule, AlphaF: r.alphaF, Warmup: warmup.Steps(steps, epoch)}
 	if steps == 1 && c.Schedule.Warmup == 1 {
 		c.Schedule.Warmup = 0 // the only step would have the rate 0
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"mptgo/cmd/internal/cli/cmdline"
 	"mptgo/cmd/internal/cli/pull"
 	"mptgo/mpt/tune"
+	"mptgo/mpt/tune/foundry"
 )
 
 // options are what a command line says.
@@ -62,7 +64,7 @@ type options struct {
 	alphaF     float64
 	batch      int
 	micro      int
-	epochs     int
+	epochs     float64
 	maxSteps   int
 	duration   string
 	preset     string
@@ -73,10 +75,10 @@ type options struct {
 	gguf      string
 	typ       string
 	baseName  string
-	evalEvery int
+	evalEvery string
 	evalFirst bool
 	patience  int
-	saveEvery int
+	saveEvery string
 	saveTime  time.Duration
 	keep      int
 	logEvery  int
@@ -136,6 +138,7 @@ func (f *options) addData(fs *pflag.FlagSet) {
 	fs.IntVarP(&f.length, "ctx-size", "c", 0, "rows of up to `N` tokens; 0: the model's context, up to 2048 (also --max-seq-len)")
 	fs.StringVar(&f.long, "long", "", "what becomes of longer rows: `truncate`, drop, error or split")
 	fs.BoolVar(&f.strict, "strict", false, "rows that would be left out are errors")
+	fs.Bool("packing", true, "rows share a micro-batch, and never see each other. No result depends on it")
 	fs.BoolVar(&f.noShuffle, "no-shuffle", false, "keep the order of the rows")
 }
 
@@ -152,7 +155,7 @@ func (f *options) addAdapter(fs *pflag.FlagSet) {
 }
 
 func (f *options) addTraining(fs *pflag.FlagSet) {
-	fs.StringVar(&f.preset, "preset", "", "the settings of a recipe: `qlora`, foundry-lora or peft")
+	fs.StringVar(&f.preset, "preset", "", "the settings that others are known for: `qlora`, foundry-lora or peft")
 	fs.StringVar(&f.optim, "optim", tune.AdamW, "optimiser `NAME`: adamw, decoupled_adamw, decoupled_lionw")
 	fs.Float64Var(&f.lr, "lr", math.NaN(), "learning rate `X`; default 2e-4, of decoupled_lionw 2e-5")
 	fs.Float64SliceVar(&f.betas, "betas", nil, "the optimiser's `B1,B2`; default: as its authors have them")
@@ -164,17 +167,17 @@ func (f *options) addTraining(fs *pflag.FlagSet) {
 	fs.Float64Var(&f.alphaF, "alpha-f", 0, "the rate ends at the factor `X`")
 	fs.IntVar(&f.batch, "batch", 16, "`N` rows a step")
 	fs.IntVar(&f.micro, "micro-batch", 0, "compute `N` tokens together; 0: as memory allows. No result depends on it")
-	fs.IntVar(&f.epochs, "epochs", 3, "go over the rows `N` times")
+	fs.Float64Var(&f.epochs, "epochs", 3, "go over the rows `N` times")
 	fs.IntVar(&f.maxSteps, "max-steps", 0, "do `N` steps, whatever --epochs says")
 	fs.StringVar(&f.duration, "duration", "", "the length of the run, such as `2ep` or 500ba")
 	fs.Uint64Var(&f.seed, "seed", 1, "the seed `N` of all that is random")
 }
 
 func (f *options) addRun(fs *pflag.FlagSet) {
-	fs.IntVar(&f.evalEvery, "eval-every", 0, "evaluate every `N` steps; 0: after every epoch")
+	fs.StringVar(&f.evalEvery, "eval-every", "", "evaluate after every `TIME`, such as 50 steps or 2ep; default: every epoch")
 	fs.BoolVar(&f.evalFirst, "eval-first", true, "evaluate before the first step, too")
 	fs.IntVar(&f.patience, "patience", 0, "stop after `N` evaluations that are not better than the best; 0: never")
-	fs.IntVar(&f.saveEvery, "save-every", 0, "write a checkpoint every `N` steps; 0: after every epoch and every --save-time")
+	fs.StringVar(&f.saveEvery, "save-every", "", "write a checkpoint after every `TIME`, such as 50 steps; default: every epoch, and --save-time")
 	fs.DurationVar(&f.saveTime, "save-time", 30*time.Minute, "write a checkpoint at least after so much `TIME`")
 	fs.IntVar(&f.keep, "keep", 2, "keep the last `N` checkpoints; 0: all")
 	fs.IntVar(&f.logEvery, "log-every", 1, "print every `N`th step")
@@ -192,37 +195,37 @@ func (f *options) addRun(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.memory, "ignore-memory", false, "start even if training needs more memory than there is")
 }
 
-// presets are the settings of recipes, for flags that are not given.
-var presets = map[string]map[string]string{
-	"qlora": {
-		"lora-r": "64", "lora-alpha": "16", "lora-dropout": "0", "optim": "adamw", "lr": "2e-4", "lr-schedule": "constant", "warmup": "0",
-		"max-grad-norm": "0.3", "batch": "16", "weight-decay": "0", "betas": "0.9,0.999",
-	},
-	"foundry-lora": {
-		"lora-r": "64", "lora-alpha": "128", "lora-dropout": "0.05", "lora-target": "Wqkv", "optim": "decoupled_lionw", "lr": "1e-4",
-		"betas": "0.9,0.95", "weight-decay": "1e-6", "lr-schedule": "cosine", "warmup": "0.02", "batch": "16", "max-grad-norm": "1", "epochs": "2",
-	},
-	"peft": {"lora-r": "8", "lora-alpha": "8", "lora-dropout": "0", "lora-target": "Wqkv", "batch": "16"},
-}
-
 // optimisers are other names that recipes use: the arithmetic is that of AdamW.
 var optimisers = map[string]string{
 	"adamw8bit": tune.AdamW, "paged_adamw_8bit": tune.AdamW, "paged_adamw_32bit": tune.AdamW, "adamw_torch": tune.AdamW, "lion": tune.DecoupledLionW,
 }
 
-// settle fills in what follows from other flags.
-func (f *options) settle(fs *pflag.FlagSet, note func(string, ...any)) error {
-	if f.preset != "" {
-		settings, ok := presets[f.preset]
-		if !ok {
-			return fmt.Errorf("--preset %s: there are foundry-lora, peft and qlora", f.preset)
+// settle fills in what a recipe and a preset say, and what follows from other flags. The command line is
+// stronger than the recipe, and that than the preset.
+func (f *options) settle(fs *pflag.FlagSet, args []string, note func(string, ...any)) error {
+	if len(args) == 1 {
+		text, err := os.ReadFile(args[0])
+		if err != nil {
+			return fmt.Errorf("finetune: a recipe: %w", err)
 		}
-		for name, value := range settings {
-			if !fs.Changed(name) {
-				if err := fs.Lookup(name).Value.Set(value); err != nil {
-					return err
-				}
-			}
+		recipe, err := foundry.Read(args[0], text)
+		if err != nil {
+			return err
+		}
+		for _, n := range recipe.Notes {
+			note("%s: %s", args[0], n)
+		}
+		if err := apply(fs, &recipe.Settings); err != nil {
+			return fmt.Errorf("%s: %w", args[0], err)
+		}
+	}
+	if f.preset != "" {
+		settings, err := foundry.Preset(f.preset)
+		if err == nil {
+			err = apply(fs, settings)
+		}
+		if err != nil {
+			return fmt.Errorf("--preset: %w", err)
 		}
 	}
 	if to := optimisers[f.optim]; to != "" {
@@ -232,47 +235,56 @@ func (f *options) settle(fs *pflag.FlagSet, note func(string, ...any)) error {
 	if f.onInputs {
 		f.targetPrompts = "all"
 	}
-	return f.setDuration()
+	return nil
 }
 
-// setDuration reads --duration.
-func (f *options) setDuration() error {
-	if f.duration == "" {
-		return nil
-	}
-	n, unit := cutUnit(f.duration)
-	k, err := strconv.Atoi(n)
-	if err != nil || k < 1 || unit != "ep" && unit != "ba" {
-		return fmt.Errorf("--duration %s: want epochs, such as 2ep, or steps, such as 500ba", f.duration)
-	}
-	if unit == "ep" {
-		f.epochs = k
-	} else {
-		f.maxSteps = k
+// apply sets the flags that settings stand for and that are not set yet.
+func apply(fs *pflag.FlagSet, s *foundry.Settings) error {
+	for _, flag := range s.Flags() {
+		x := fs.Lookup(flag.Name)
+		switch {
+		case x == nil:
+			return fmt.Errorf("%s is not supported yet", flag.Name)
+		case x.Changed:
+			continue
+		}
+		for _, v := range flag.Values {
+			if err := fs.Set(flag.Name, v); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
-// cutUnit cuts a number from its unit.
-func cutUnit(text string) (number, unit string) {
-	number = strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyz")
-	return number, text[len(number):]
+// steps returns how many steps the run has, and how many an epoch of some rows has.
+func (f *options) steps(rows int) (all, epoch int, err error) {
+	epoch = (rows + f.batch - 1) / f.batch
+	length := foundry.Time{Value: f.epochs, Unit: foundry.Epochs}
+	if f.duration != "" {
+		if length, err = foundry.ParseTime(f.duration); err != nil {
+			return 0, 0, fmt.Errorf("--duration: %w", err)
+		}
+	}
+	if f.maxSteps > 0 {
+		length = foundry.Time{Value: float64(f.maxSteps), Unit: foundry.Batches}
+	}
+	if length.Unit == foundry.Duration || !(length.Value > 0) || length.Value > 1e9 {
+		return 0, 0, errors.New("--duration, --epochs, --max-steps: how long is the run? name epochs, such as 2ep, or steps, such as 500ba")
+	}
+	return max(1, length.Steps(0, epoch)), epoch, nil
 }
 
-// warmupSteps returns how many of the steps of a run raise the rate.
-func (f *options) warmupSteps(steps int) (int, error) {
-	n, unit := cutUnit(f.warmup)
-	v, err := strconv.ParseFloat(n, 64)
-	if err != nil || !(v >= 0) || math.IsInf(v, 0) || !slices.Contains([]string{"", "ba", "dur"}, unit) {
-		return 0, fmt.Errorf("--warmup %s: want a number of steps, or below 1 a share of the run", f.warmup)
+// every returns after how many steps something is due that a flag says; without it after every epoch.
+func (f *options) every(flag, value string, all, epoch int) (int, error) {
+	if value == "" || value == "0" {
+		return epoch, nil
 	}
-	if unit == "dur" || unit == "" && v < 1 {
-		return int(math.Ceil(v * float64(steps))), nil
+	t, err := foundry.ParseTime(value)
+	if err != nil {
+		return 0, fmt.Errorf("--%s: %w", flag, err)
 	}
-	if v != math.Trunc(v) {
-		return 0, fmt.Errorf("--warmup %s: %v steps", f.warmup, v)
-	}
-	return int(v), nil
+	return max(1, t.Steps(all, epoch)), nil
 }
 
 // optimizer returns what the flags say of it.

@@ -30,17 +30,18 @@ type run struct {
 	held     data.Rows // to evaluate, or nil
 	trainer  *tune.Trainer
 
-	log       *report.Log
-	speed     speed
-	recent    []float64 // losses
-	saved     time.Time
-	savedAt   int // step of the last checkpoint
-	worse     int // evaluations since the best
-	evaluated int // step of the last evaluation
+	log                  *report.Log
+	speed                speed
+	recent               []float64 // losses
+	saved                time.Time
+	savedAt              int // step of the last checkpoint
+	evalSteps, saveSteps int
+	worse                int // evaluations since the best
+	evaluated            int // step of the last evaluation
 }
 
 // do does what was asked for with a trainer that is ready.
-func (r *run) do() error {
+func (r *run) do() (err error) {
 	t := r.trainer
 	if r.dumpGrads != "" {
 		return r.gradients()
@@ -56,6 +57,12 @@ func (r *run) do() error {
 		return err
 	}
 	defer r.log.Close()
+	if r.evalSteps, err = r.every("eval-every", r.evalEvery, t.Steps(), t.StepsPerEpoch()); err != nil {
+		return err
+	}
+	if r.saveSteps, err = r.every("save-every", r.saveEvery, t.Steps(), t.StepsPerEpoch()); err != nil {
+		return err
+	}
 	r.saved, r.savedAt, r.evaluated = time.Now(), t.Done(), -1
 	if r.held != nil && r.evalFirst && t.Done() == 0 {
 		if err := r.evaluate(); err != nil {
@@ -118,12 +125,12 @@ func (r *run) step() error {
 	r.logged(r.log.Train(report.Train{Step: res.Step, Epoch: res.Epoch, Loss: res.Loss, GradNorm: res.Norm, LearningRate: res.LR,
 		Tokens: res.Tokens, Targets: res.Targets, TokensPerSecond: r.speed.tokens()}))
 	r.report(res)
-	if r.held != nil && r.due(res.Step, r.evalEvery) {
+	if r.held != nil && r.due(res.Step, r.evalSteps) {
 		if err := r.evaluate(); err != nil {
 			return err
 		}
 	}
-	if r.due(res.Step, r.saveEvery) || r.saveEvery == 0 && time.Since(r.saved) > r.saveTime {
+	if r.due(res.Step, r.saveSteps) || r.saveEvery == "" && time.Since(r.saved) > r.saveTime {
 		if err := r.save(); err != nil {
 			r.note("the checkpoint could not be written, and training goes on: %v", err)
 		}
@@ -131,13 +138,8 @@ func (r *run) step() error {
 	return nil
 }
 
-// due reports whether something is to be done after a step: every so many, or 0 after every epoch.
-func (r *run) due(step, every int) bool {
-	if every == 0 {
-		every = r.trainer.StepsPerEpoch()
-	}
-	return step%every == 0 || step == r.trainer.Steps()
-}
+// due reports whether something is to be done after a step.
+func (r *run) due(step, every int) bool { return step%every == 0 || step == r.trainer.Steps() }
 
 // report prints a step.
 func (r *run) report(res tune.Result) {

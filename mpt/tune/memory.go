@@ -45,8 +45,8 @@ type workspace struct {
 	final, norm, logits, back train.Rows // of the head, for some of its rows at a time
 }
 
-// headRows is how many targets go through the head at a time.
-const headRows = 128
+// headRows is how many targets go through the head at a time: the output matrix is decoded once for them.
+const headRows = 256
 
 // layout gives a workspace for n tokens its places. The topmost keep layers keep all of their values.
 func (n *network) layout(w *workspace, a *arena, tokens, keep int) {

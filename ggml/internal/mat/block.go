@@ -113,11 +113,17 @@ func (t *blockType) decode(dst []float32, row []byte, u *unpacked) {
 // decodeBlock sets part to the b-th 32 values of a row.
 func (t *blockType) decodeBlock(part *[32]float32, row []byte, b int, u *unpacked) {
 	t.unpack(u, row, b)
-	for k, q := range u.q {
-		v := float32(float32(u.d*float32(u.s[k/16])) * float32(q))
+	for half := range 2 {
+		q, to := u.q[16*half:][:16], part[16*half:][:16]
+		scale, least := float32(u.d*float32(u.s[half])), float32(u.m*float32(u.z[half]))
 		if t.min {
-			v += float32(u.m * float32(u.z[k/16]))
+			for k, v := range q {
+				to[k] = float32(scale*float32(v)) + least
+			}
+			continue
 		}
-		part[k] = v
+		for k, v := range q {
+			to[k] = scale * float32(v)
+		}
 	}
 }

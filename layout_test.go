@@ -85,14 +85,14 @@ var may = map[string]string{
 	"cmd/internal/line":        "",
 	"cmd/internal/cli": "bench cmd/internal/batch cmd/internal/cli/cmdline cmd/internal/cli/console cmd/internal/cli/fileio cmd/internal/cli/finetune cmd/internal/cli/flags cmd/internal/cli/inspect cmd/internal/cli/interrupt cmd/internal/cli/pull cmd/internal/cli/repl cmd/internal/cli/version cmd/internal/server " +
 		"ggml gguf internal/newfile mpt mpt/builtin mpt/chat mpt/convert mpt/eval mpt/lora mpt/measure mpt/serve mpt/talk mpt/tokenizer quantize quantize/imatrix quantize/recipes sampling",
-	"cmd/internal/cli/cmdline":   "cmd/internal/cli/console quantize/recipes",
+	"cmd/internal/cli/cmdline":   "cmd/internal/cli/console",
 	"cmd/internal/cli/console":   "",
 	"cmd/internal/cli/fileio":    "cmd/internal/cli/console internal/newfile",
 	"cmd/internal/cli/finetune":  "cmd/internal/cli/cmdline cmd/internal/cli/console cmd/internal/cli/flags cmd/internal/cli/interrupt cmd/internal/cli/pull internal/sysmem mpt mpt/chat mpt/convert mpt/talk mpt/tokenizer mpt/tune mpt/tune/data mpt/tune/foundry mpt/tune/report",
 	"cmd/internal/cli/flags":     "cmd/internal/cli/cmdline cmd/internal/cli/console cmd/internal/cli/fileio cmd/internal/cli/pull ggml gguf mpt mpt/builtin mpt/chat mpt/checkpoint mpt/grammar mpt/lora mpt/talk mpt/tokenizer sampling",
 	"cmd/internal/cli/inspect":   "cmd/internal/cli/cmdline cmd/internal/cli/console cmd/internal/cli/flags cmd/internal/cli/interrupt ggml gguf mpt/checkpoint mpt/lora quantize",
 	"cmd/internal/cli/interrupt": "",
-	"cmd/internal/cli/pull":      "cmd/internal/cli/cmdline cmd/internal/cli/console cmd/internal/cli/fileio cmd/internal/cli/interrupt cmd/internal/cli/version mpt/convert mpt/hub quantize quantize/recipes",
+	"cmd/internal/cli/pull":      "cmd/internal/cli/cmdline cmd/internal/cli/console cmd/internal/cli/fileio cmd/internal/cli/interrupt cmd/internal/cli/version mpt/convert mpt/hub quantize/recipes",
 	"cmd/internal/cli/repl":      "cmd/internal/cli/cmdline cmd/internal/cli/console cmd/internal/cli/fileio cmd/internal/cli/flags cmd/internal/cli/interrupt cmd/internal/line mpt mpt/chat mpt/grammar mpt/talk mpt/tokenizer sampling",
 	"cmd/internal/cli/version":   "",
 }

@@ -56,6 +56,15 @@ var all = []Recipe{
 // All returns all recipes, those of the largest files first.
 func All() []Recipe { return slices.Clone(all) }
 
+// Names returns the names of all recipes, in that order.
+func Names() []string {
+	var names []string
+	for _, r := range all {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
 // aliases are other names of recipes, as in llama-quantize.
 var aliases = map[string]string{"Q3_K": "Q3_K_M", "Q4_K": "Q4_K_M", "Q5_K": "Q5_K_M"}
 

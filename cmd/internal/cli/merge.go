@@ -15,6 +15,7 @@ import (
 	"mptgo/cmd/internal/cli/interrupt"
 	"mptgo/mpt/convert"
 	"mptgo/quantize"
+	"mptgo/quantize/recipes"
 )
 
 const mergeLong = `Make the GGUF file OUT from the model BASE, a checkpoint folder or a GGUF file, with LoRA
@@ -41,7 +42,7 @@ type mergeFlags struct {
 
 func newMerge() *cobra.Command {
 	var f mergeFlags
-	names := cmdline.RecipeNames()
+	names := recipes.Names()
 	cmd := &cobra.Command{
 		Use:   "merge-lora BASE ADAPTER[:SCALE]... OUT.gguf",
 		Short: "Make a model file with LoRA adapters in its weights",

@@ -70,7 +70,7 @@ func newQuantize() *cobra.Command { return quantizeCommand("quantize", "mpt quan
 // quantizeCommand returns the command called name, which people start as path.
 func quantizeCommand(name, path string) *cobra.Command {
 	var f quantizeFlags
-	names, shapes := cmdline.RecipeNames(), shapeNames()
+	names, shapes := recipes.Names(), shapeNames()
 	cmd := &cobra.Command{
 		Use:   name + " SRC OUT.gguf --type TYPE",
 		Short: "Make a model file from a checkpoint, or from another model file",
@@ -136,7 +136,7 @@ func (f *quantizeFlags) checkArgs(cmd *cobra.Command, args []string) error {
 func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case f.Type == "" && !cmd.Flags().Changed("target-bpw") && !(len(args) == 2 && lora.IsFolder(args[0])):
-		return fmt.Errorf("quantize: no type: add --type with one of %s", strings.Join(cmdline.RecipeNames(), ", "))
+		return fmt.Errorf("quantize: no type: add --type with one of %s", strings.Join(recipes.Names(), ", "))
 	case f.Threads < 0:
 		return fmt.Errorf("quantize: --threads %d: cannot be negative", f.Threads)
 	}

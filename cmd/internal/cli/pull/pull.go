@@ -74,7 +74,7 @@ func NewCommand() *cobra.Command {
 	fs.IntVarP(&f.threads, "threads", "t", 0, "with --type, work with `N` threads; 0: one per core")
 	f.hubAccess.add(fs)
 	cmd.ValidArgsFunction = completeRepo
-	cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(cmdline.RecipeNames(), cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(recipes.Names(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

@@ -21,7 +21,7 @@ import (
 )
 
 // maxShard bounds the bytes of a shard. They are 64 MB unless who wrote them chose otherwise.
-const maxShard = 1 << 31
+const maxShard int64 = 1 << 31
 
 // verify compares the hashes of a file with those that the index has.
 func (b *builder) verify(file []byte, hashes map[string]string) error {
@@ -55,7 +55,7 @@ func decompressShard(algorithm string, packed []byte, size int64) ([]byte, error
 	var r io.Reader
 	switch name {
 	case "zstd":
-		z, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxShard))
+		z, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(uint64(maxShard)))
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -124,15 +125,33 @@ func (o *Options) vocabulary() int {
 	return o.Tokenizer.Size()
 }
 
-// FormatFor returns the format for conversations with a model: the one with a name if that is not
-// empty, else the model's own, else ChatML.
-func FormatFor(m *chat.Model, name string) (*chat.Format, error) {
-	if name != "" {
-		return chat.Named(name)
+// FormatFor returns the format for conversations with a model. Choice is the name of a format or of one
+// of the model's templates, a template in Jinja, or a file with one; "" is the model's own, else ChatML.
+func FormatFor(m *chat.Model, choice string) (*chat.Format, error) {
+	if choice != "" {
+		return chosenFormat(m, choice)
 	}
 	f, err := m.Detect()
 	if err == nil && f.Name == "raw" {
 		return chat.Named("chatml")
 	}
 	return f, err
+}
+
+func chosenFormat(m *chat.Model, choice string) (*chat.Format, error) {
+	named, err := chat.Named(choice)
+	if err == nil {
+		return named, nil
+	}
+	if text, ok := m.Templates[choice]; ok {
+		return m.Jinja(text)
+	}
+	if strings.Contains(choice, "{{") || strings.Contains(choice, "{%") {
+		return m.Jinja(choice)
+	}
+	text, fileErr := os.ReadFile(choice)
+	if fileErr != nil {
+		return nil, fmt.Errorf("%w; nor is it a file (%w) or a template in Jinja", err, fileErr)
+	}
+	return m.Jinja(string(text))
 }

@@ -31,8 +31,14 @@ func readParquet(s *stream, each func(record) error) (err error) {
 			err = fmt.Errorf("the Parquet file is damaged: %v", fault)
 		}
 	}()
+	if err := checkFooter(file, info.Size()); err != nil {
+		return err
+	}
 	f, err := parquet.OpenFile(file, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
+		return err
+	}
+	if err := checkPages(f, file, info.Size()); err != nil {
 		return err
 	}
 	root := newColumn("", f.Root(), new(int), 0, 0)

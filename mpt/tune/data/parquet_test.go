@@ -2,8 +2,10 @@ package data
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
@@ -100,6 +102,39 @@ func TestParquetDamaged(t *testing.T) {
 			set.Close()
 		}
 	}
+}
+
+// TestParquetPromises: sizes that a file cannot have are refused before anything is allocated.
+func TestParquetPromises(t *testing.T) {
+	file := parquetFile(t, []parquetRow{{nil, []message{{"user", "Q"}, {"assistant", "A"}}, nil}})
+	footer := bytes.Clone(file)
+	copy(footer[len(footer)-8:], "\xff\xff\xff\x7f")
+	fails(t, options(t), write(t, "a.parquet", footer), "not that of a Parquet file")
+	list := bytes.Clone(file)
+	begin := len(file) - 8 - int(binary.LittleEndian.Uint32(file[len(file)-8:]))
+	if at := begin + 2; list[at]&15 != thriftList { // version, and then the list of columns
+		t.Fatalf("the metadata begin otherwise: % x", list[begin:begin+8])
+	}
+	long := slices.Concat(list[:begin+3], []byte{0xfc, 0xff, 0xff, 0xff, 0x07}, list[begin+4:])
+	binary.LittleEndian.PutUint32(long[len(long)-8:], binary.LittleEndian.Uint32(file[len(file)-8:])+4)
+	fails(t, options(t), write(t, "a.parquet", long), "metadata are damaged")
+	// The first page: field 1 (its type), field 2 (bytes without compression), field 3 (with it), as zigzag varints.
+	page := bytes.Clone(file)
+	if page[4] != 0x15 || page[6] != 0x15 || page[7] >= 0x80 {
+		t.Fatalf("the first page begins otherwise: % x", page[4:12])
+	}
+	large := slices.Concat(page[:7], []byte{0xfe, 0xff, 0xff, 0xff, 0x0f}, page[12:])
+	fails(t, options(t), write(t, "a.parquet", large), "column 0 of a row group")
+}
+
+func FuzzThrift(f *testing.F) {
+	f.Add([]byte{0x15, 2, 0x15, 4, 0x2c, 0x15, 6, 0, 0x19, 0x25, 8, 10, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c := compact{b: b, visit: func(int, int, int64) {}}
+		if c.structure(0, 0) == nil && c.elements > len(b) {
+			t.Errorf("%d elements in %d bytes", c.elements, len(b))
+		}
+	})
 }
 
 func FuzzParquet(f *testing.F) {

@@ -179,3 +179,21 @@ func TestNoRoom(t *testing.T) {
 		t.Error("a folder was made")
 	}
 }
+
+func TestFormatFor(t *testing.T) {
+	const template = "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}"
+	m := &chat.Model{Has: func(string) bool { return false }, Templates: map[string]string{"mine": template}}
+	for choice, want := range map[string]string{
+		"": "chatml", "dolly": "dolly", "mine": "jinja", template: "jinja", write(t, "t.jinja", []byte(template)): "jinja",
+	} {
+		if f, err := FormatFor(m, choice); err != nil || f.Name != want {
+			t.Errorf("%q: %v, %v; want %s", choice, f, err, want)
+		}
+	}
+	if _, err := FormatFor(m, "none"); err == nil || !strings.Contains(err.Error(), "nor is it a file") {
+		t.Errorf("%v", err)
+	}
+	if f, err := FormatFor(&chat.Model{Has: m.Has, Template: template}, ""); err != nil || f.Name != "jinja" {
+		t.Errorf("%v, %v", f, err)
+	}
+}

@@ -221,3 +221,36 @@ func TestCases(t *testing.T) {
 		})
 	}
 }
+
+// With activations of 8 bits the gradient of a quantised model has nearly the direction of the exact one, and
+// training goes the same way.
+func TestFast(t *testing.T) {
+	c := loadCase(t, "q4-grid")
+	exact, fast := c.trainer(t, nil), c.trainer(t, func(c *Config) { c.Exact = false })
+	var dot, a, b float64
+	for _, tr := range []*Trainer{exact, fast} {
+		if _, err := tr.gradients(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for k, m := range exact.modules {
+		for half, g := range m.grads() {
+			for i, v := range g {
+				w := fast.modules[k].grads()[half][i]
+				dot, a, b = dot+float64(v)*float64(w), a+float64(v)*float64(v), b+float64(w)*float64(w)
+			}
+		}
+	}
+	if cosine := dot / math.Sqrt(a*b); cosine < 0.999 || a == b {
+		t.Errorf("the cosine of the gradient with the exact one is %v", cosine)
+	} else {
+		t.Logf("the cosine of the gradient with the exact one is %v", cosine)
+	}
+	for _, want := range c.want.Losses {
+		r, err := fast.Step(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, "loss", r.Loss, want, 5e-3)
+	}
+}

@@ -46,6 +46,7 @@ var may = map[string]string{
 	"ggml/internal/tier":       "ggml/internal/act ggml/internal/att ggml/internal/cpu ggml/internal/mat ggml/internal/vec",
 	"ggml/internal/act/amd64":  "", "ggml/internal/act/arm64": "", "ggml/internal/att/arm64": "", "ggml/internal/mat/amd64": "", "ggml/internal/mat/arm64": "", "ggml/internal/vec/arm64": "", // generated
 	"ggml":                     "gguf quantize internal/slab internal/sysmem ggml/internal/act ggml/internal/att ggml/internal/cpu ggml/internal/mat ggml/internal/scalar ggml/internal/tier ggml/internal/vec",
+	"ggml/train":               "ggml quantize ggml/internal/act ggml/internal/att ggml/internal/mat ggml/internal/scalar ggml/internal/scratch ggml/internal/tier ggml/internal/vec",
 	"sampling":                 "",
 	"mpt/tokenizer":            "gguf",
 	"mpt/checkpoint":           "gguf",
@@ -58,6 +59,10 @@ var may = map[string]string{
 	"mpt/hub":                  "",
 	"internal/forge":           "gguf",
 	"mpt":                      "gguf quantize ggml internal/slab internal/sysmem sampling mpt/lora mpt/tokenizer",
+	"mpt/tune":                 "ggml ggml/train gguf internal/slab internal/sysmem mpt mpt/checkpoint mpt/lora mpt/tune/data",
+	"mpt/tune/data":            "mpt/chat mpt/tokenizer",
+	"mpt/tune/foundry":         "",
+	"mpt/tune/report":          "internal/newfile",
 	"mpt/measure":              "ggml gguf quantize quantize/imatrix quantize/recipes sampling internal/newfile mpt mpt/convert mpt/lora mpt/tokenizer",
 	"mpt/talk":                 "gguf mpt mpt/chat mpt/grammar mpt/tokenizer",
 	"mpt/eval":                 "internal/pyrandom internal/pyregexp mpt mpt/chat mpt/chat/jinja mpt/talk mpt/tokenizer sampling",
@@ -65,9 +70,6 @@ var may = map[string]string{
 	"mpt/grammar":              "mpt/grammar/internal/dfa mpt/tokenizer",
 	"mpt/grammar/internal/dfa": "",
 	"mpt/builtin":              "gguf mpt",
-	"mpt/tune/data":            "mpt/chat mpt/tokenizer",
-	"mpt/tune/foundry":         "",
-	"mpt/tune/report":          "internal/newfile",
 	"bench":                    "mpt",
 	"scripts/compare":          "",
 	"scripts/corpus":           "",
@@ -83,11 +85,12 @@ var may = map[string]string{
 	"cmd/internal/batch":       "cmd/internal/server internal/newfile mpt/serve",
 	"cmd/internal/batch/queue": "cmd/internal/batch",
 	"cmd/internal/line":        "",
-	"cmd/internal/cli": "bench cmd/internal/batch cmd/internal/batch/queue cmd/internal/cli/cmdline cmd/internal/cli/console cmd/internal/cli/fileio cmd/internal/cli/flags cmd/internal/cli/inspect cmd/internal/cli/interrupt cmd/internal/cli/pull cmd/internal/cli/repl cmd/internal/cli/version cmd/internal/server " +
+	"cmd/internal/cli": "bench cmd/internal/batch cmd/internal/batch/queue cmd/internal/cli/cmdline cmd/internal/cli/console cmd/internal/cli/fileio cmd/internal/cli/finetune cmd/internal/cli/flags cmd/internal/cli/inspect cmd/internal/cli/interrupt cmd/internal/cli/pull cmd/internal/cli/repl cmd/internal/cli/version cmd/internal/server " +
 		"ggml gguf internal/newfile mpt mpt/builtin mpt/chat mpt/convert mpt/eval mpt/lora mpt/measure mpt/serve mpt/talk mpt/tokenizer quantize quantize/imatrix quantize/recipes sampling",
 	"cmd/internal/cli/cmdline":   "cmd/internal/cli/console",
 	"cmd/internal/cli/console":   "",
 	"cmd/internal/cli/fileio":    "cmd/internal/cli/console internal/newfile",
+	"cmd/internal/cli/finetune":  "cmd/internal/cli/cmdline cmd/internal/cli/console cmd/internal/cli/flags cmd/internal/cli/interrupt cmd/internal/cli/pull internal/sysmem mpt mpt/chat mpt/convert mpt/talk mpt/tokenizer mpt/tune mpt/tune/data mpt/tune/foundry mpt/tune/report",
 	"cmd/internal/cli/flags":     "cmd/internal/cli/cmdline cmd/internal/cli/console cmd/internal/cli/fileio cmd/internal/cli/pull ggml gguf mpt mpt/builtin mpt/chat mpt/checkpoint mpt/grammar mpt/lora mpt/talk mpt/tokenizer sampling",
 	"cmd/internal/cli/inspect":   "cmd/internal/cli/cmdline cmd/internal/cli/console cmd/internal/cli/flags cmd/internal/cli/interrupt ggml gguf mpt/checkpoint mpt/lora quantize",
 	"cmd/internal/cli/interrupt": "",
@@ -176,7 +179,7 @@ func TestImports(t *testing.T) {
 				t.Errorf("%s imports %s, which package %s may not", s.path, name, path.Join("mptgo", s.pkg))
 			}
 			if strings.HasPrefix(name, "github.com/goccy/go-yaml") && !slices.Contains([]string{"mpt/eval", "mpt/tune/foundry"}, s.pkg) && !strings.HasPrefix(s.pkg, "cmd/") {
-				t.Errorf("%s imports a library for YAML, which is for mpt/eval, recipes and the commands", s.path)
+				t.Errorf("%s imports a library for YAML, which is for mpt/eval and the commands", s.path)
 			}
 			if name == "C" {
 				t.Errorf("%s uses cgo", s.path)

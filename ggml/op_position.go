@@ -60,6 +60,11 @@ func (o *temper) steps(e *Exec) []step {
 	}}}
 }
 
+// Temperature returns the factor by which [Graph.Temper] multiplies the row of position p.
+func Temperature(scale, floor float32, p int) float32 {
+	return (&temper{scale: float64(scale), floor: float64(floor)}).factor(p)
+}
+
 func (o *temper) factor(p int) float32 {
 	periods := math.Floor(float64(p+1) / o.floor) // no int: there may be too many, and CPUs differ in what comes of that
 	return float32(1 + float64(o.scale*scalar.Log64(1+periods)))

@@ -11,6 +11,7 @@ import (
 
 	"mptgo/cmd/internal/cli/cmdline"
 	"mptgo/cmd/internal/cli/console"
+	"mptgo/cmd/internal/cli/finetune"
 	"mptgo/cmd/internal/cli/flags"
 	"mptgo/cmd/internal/cli/inspect"
 	"mptgo/cmd/internal/cli/interrupt"
@@ -38,6 +39,7 @@ var commands = []struct {
 	{groupFiles, pull.NewCommand},
 	{groupFiles, pull.NewCacheCommand},
 	{groupFiles, newQuantize},
+	{groupFiles, finetune.NewCommand},
 	{groupFiles, newMerge},
 	{groupFiles, newImatrix},
 	{groupFiles, inspect.NewCommand},

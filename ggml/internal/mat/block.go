@@ -106,14 +106,24 @@ func (u *unpacked) add(acc float32, a *act.Block, min bool) float32 {
 // works in u.
 func (t *blockType) decode(dst []float32, row []byte, u *unpacked) {
 	for b := range len(dst) / 32 {
-		t.unpack(u, row, b)
-		part := (*[32]float32)(dst[b*32:])
-		for k, q := range u.q {
-			v := float32(float32(u.d*float32(u.s[k/16])) * float32(q))
-			if t.min {
-				v += float32(u.m * float32(u.z[k/16]))
+		t.decodeBlock((*[32]float32)(dst[b*32:]), row, b, u)
+	}
+}
+
+// decodeBlock sets part to the b-th 32 values of a row.
+func (t *blockType) decodeBlock(part *[32]float32, row []byte, b int, u *unpacked) {
+	t.unpack(u, row, b)
+	for half := range 2 {
+		q, to := u.q[16*half:][:16], part[16*half:][:16]
+		scale, least := float32(u.d*float32(u.s[half])), float32(u.m*float32(u.z[half]))
+		if t.min {
+			for k, v := range q {
+				to[k] = float32(scale*float32(v)) + least
 			}
-			part[k] = v
+			continue
+		}
+		for k, v := range q {
+			to[k] = scale * float32(v)
 		}
 	}
 }

@@ -45,6 +45,16 @@ func (p *Panels) SetRow(r int, v []float32) {
 	}
 }
 
+// SetColumn sets column c to the values v, one for each row.
+func (p *Panels) SetColumn(c int, v []float32) {
+	if c < 0 || c >= p.Cols || len(v) != p.Rows {
+		panic(fmt.Sprintf("mat: column %d of %d values in panels of %d x %d", c, len(v), p.Rows, p.Cols))
+	}
+	for s := range p.Strips() {
+		copy(p.strip(s, c)[:StripRows], v[s*StripRows:])
+	}
+}
+
 // strip returns the values of a strip from column c on.
 func (p *Panels) strip(s, c int) []float32 { return p.data[(s*p.Cols+c)*StripRows:] }
 

@@ -67,7 +67,7 @@ func (m *Model) Open() (*mpt.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	model, err := m.openWith(opts)
+	model, err := m.OpenWith(opts)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (m *Model) openDraft(path string) (*mpt.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.openWith(opts)
+	return d.OpenWith(opts)
 }
 
 // ErrNoModel is what a slim build says where no model is named.
@@ -104,7 +104,8 @@ func (m *Model) OpenFile() (*gguf.File, error) {
 	return f, nil
 }
 
-func (m *Model) openWith(opts []mpt.Option) (*mpt.Model, error) {
+// OpenWith opens the model of -m with options of the caller.
+func (m *Model) OpenWith(opts []mpt.Option) (*mpt.Model, error) {
 	if m.Path == "" {
 		if !builtin.Included {
 			return nil, ErrNoModel

@@ -1,0 +1,283 @@
+package finetune
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"time"
+
+	"mptgo/cmd/internal/cli/interrupt"
+	"mptgo/mpt"
+	"mptgo/mpt/tune"
+	"mptgo/mpt/tune/data"
+	"mptgo/mpt/tune/report"
+)
+
+// run is a run of the command.
+type run struct {
+	*options
+	ctx      context.Context
+	out, err io.Writer
+	given    json.RawMessage
+	model    *mpt.Model
+	config   tune.Config
+	rows     data.Rows
+	held     data.Rows // to evaluate, or nil
+	trainer  *tune.Trainer
+
+	log                  *report.Log
+	speed                speed
+	recent               []float64 // losses
+	saved                time.Time
+	savedAt              int // step of the last checkpoint
+	evalSteps, saveSteps int
+	worse                int // evaluations since the best
+	evaluated            int // step of the last evaluation
+}
+
+// do does what was asked for with a trainer that is ready.
+func (r *run) do() (err error) {
+	t := r.trainer
+	if r.dumpGrads != "" {
+		return r.gradients()
+	}
+	r.head()
+	if r.dryRun {
+		return nil
+	}
+	if err := os.MkdirAll(r.options.out, 0o755); err != nil {
+		return fmt.Errorf("finetune: --lora-out: %w", err)
+	}
+	if err := r.openLog(); err != nil {
+		return err
+	}
+	defer r.log.Close()
+	if r.evalSteps, err = r.every("eval-every", r.evalEvery, t.Steps(), t.StepsPerEpoch()); err != nil {
+		return err
+	}
+	if r.saveSteps, err = r.every("save-every", r.saveEvery, t.Steps(), t.StepsPerEpoch()); err != nil {
+		return err
+	}
+	r.saved, r.savedAt, r.evaluated = time.Now(), t.Done(), -1
+	if r.held != nil && r.evalFirst && t.Done() == 0 {
+		if err := r.evaluate(); err != nil {
+			return r.stopped(err)
+		}
+	}
+	for t.Done() < t.Steps() && !r.tired() {
+		if err := r.step(); err != nil {
+			return r.stopped(err)
+		}
+	}
+	return r.finish()
+}
+
+// openLog opens the figures in the folder, which a run that goes on cuts back to its step.
+func (r *run) openLog() (err error) {
+	step := -1
+	if r.resume != "" {
+		step = r.trainer.Done()
+	}
+	r.log, err = report.Open(r.options.out, step, report.Options{TensorBoard: r.tensorboard, Title: "mpt finetune: " + r.modelName()})
+	return err
+}
+
+// logged tells that figures could not be written: training is worth more than they are.
+func (r *run) logged(err error) {
+	if err != nil {
+		r.note("the figures could not be written, and training goes on: %v", err)
+	}
+}
+
+// head tells what is going to happen.
+func (r *run) head() {
+	t := r.trainer
+	e := t.Estimate()
+	r.note("%s: %s trained values, %d steps, memory %s (weights %s, adapter and optimiser %s, %d tokens at a time %s)",
+		r.modelName(), count(e.Parameters), t.Steps(), size(e.Total()), size(e.Weights), size(e.Adapter), e.Tokens, size(e.Workspace+e.Buffers))
+	if t.Done() > 0 {
+		r.note("going on behind step %d", t.Done())
+	}
+}
+
+// gradients writes those of the first step.
+func (r *run) gradients() error {
+	if _, err := r.trainer.Gradients(r.ctx); err != nil {
+		return err
+	}
+	return r.trainer.WriteGradients(r.dumpGrads)
+}
+
+// step does a step and what is due after it.
+func (r *run) step() error {
+	begun := time.Now()
+	res, err := r.trainer.Step(r.ctx)
+	if err != nil {
+		return err
+	}
+	r.speed.add(time.Since(begun), res.Tokens, res.Targets)
+	r.trainer.Log(tune.Entry{Step: res.Step, Epoch: res.Epoch, Loss: &res.Loss, GradNorm: &res.Norm, LR: &res.LR})
+	r.logged(r.log.Train(report.Train{Step: res.Step, Epoch: res.Epoch, Loss: res.Loss, GradNorm: res.Norm, LearningRate: res.LR,
+		Tokens: res.Tokens, Targets: res.Targets, TokensPerSecond: r.speed.tokens()}))
+	r.report(res)
+	if r.held != nil && r.due(res.Step, r.evalSteps) {
+		if err := r.evaluate(); err != nil {
+			return err
+		}
+	}
+	if r.due(res.Step, r.saveSteps) || r.saveEvery == "" && time.Since(r.saved) > r.saveTime {
+		if err := r.save(); err != nil {
+			r.note("the checkpoint could not be written, and training goes on: %v", err)
+		}
+	}
+	return nil
+}
+
+// due reports whether something is to be done after a step.
+func (r *run) due(step, every int) bool { return step%every == 0 || step == r.trainer.Steps() }
+
+// report prints a step.
+func (r *run) report(res tune.Result) {
+	if r.recent = append(r.recent, res.Loss); len(r.recent) > 10 {
+		r.recent = r.recent[1:]
+	}
+	if res.Skipped {
+		r.note("step %d has no targets: nothing was learned", res.Step)
+		return
+	}
+	if res.Step%r.logEvery != 0 && res.Step != r.trainer.Steps() {
+		return
+	}
+	left := r.speed.left(r.trainer.Steps() - res.Step)
+	if r.output == "json" {
+		r.line(map[string]any{"step": res.Step, "epoch": res.Epoch, "loss": res.Loss, "grad_norm": res.Norm, "learning_rate": res.LR,
+			"tokens": res.Tokens, "targets": res.Targets, "tokens_per_second": r.speed.tokens(), "seconds_left": left.Seconds()})
+		return
+	}
+	mean := 0.0
+	for _, l := range r.recent {
+		mean += l / float64(len(r.recent))
+	}
+	fmt.Fprintf(r.out, "step %d/%d · epoch %.2f · loss %.4f (mean %d: %.3f) · norm %.3g · lr %.2g · %.1f tokens/s (targets %.1f) · %s · %s left\n",
+		res.Step, r.trainer.Steps(), res.Epoch, res.Loss, len(r.recent), mean, res.Norm, res.LR, r.speed.tokens(), r.speed.targets(),
+		size(r.trainer.Estimate().Total()), duration(left))
+}
+
+// line prints a line of JSON.
+func (r *run) line(v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		b = fmt.Appendf(nil, "{\"error\":%q}", err)
+	}
+	fmt.Fprintf(r.out, "%s\n", b)
+}
+
+// evaluate evaluates, keeps the adapter if it is the best so far, and writes samples.
+func (r *run) evaluate() error {
+	t := r.trainer
+	loss, targets, err := t.Evaluate(r.ctx, r.held)
+	if err != nil {
+		return err
+	}
+	r.evaluated = t.Done()
+	best := t.IsBest(loss)
+	t.Log(tune.Entry{Step: t.Done(), Epoch: t.Epoch(), EvalLoss: &loss})
+	r.logged(r.log.Eval(report.Eval{Step: t.Done(), Epoch: t.Epoch(), Loss: loss, Best: best}))
+	r.logged(r.log.Charts())
+	if r.output == "json" {
+		r.line(map[string]any{"step": t.Done(), "epoch": t.Epoch(), "eval_loss": loss, "eval_perplexity": math.Exp(loss), "targets": targets, "best": best})
+	} else {
+		mark := ""
+		if best {
+			mark = " · the best so far"
+		}
+		fmt.Fprintf(r.out, "evaluation behind step %d: loss %.4f, perplexity %.4g of %d targets%s\n", t.Done(), loss, math.Exp(loss), targets, mark)
+	}
+	if r.worse++; best {
+		r.worse = 0
+		if err := r.writeAdapter(r.options.out); err != nil {
+			return err
+		}
+	}
+	return r.sample()
+}
+
+// tired reports whether evaluations have stopped getting better.
+func (r *run) tired() bool {
+	if r.patience == 0 || r.worse < r.patience {
+		return false
+	}
+	r.note("%d evaluations were not better than the best: training ends (--patience)", r.worse)
+	return true
+}
+
+// save writes a checkpoint.
+func (r *run) save() error {
+	r.saved = time.Now()
+	if _, err := r.trainer.Save(r.options.out, r.base(), r.given, r.keep); err != nil {
+		return err
+	}
+	r.savedAt = r.trainer.Done()
+	return nil
+}
+
+// stopped ends a run before its end: after an interruption with a checkpoint.
+func (r *run) stopped(err error) error {
+	var diverged *tune.DivergedError
+	if !errors.Is(err, context.Canceled) && !errors.As(err, &diverged) {
+		return err
+	}
+	if r.trainer.Done() > r.savedAt && r.trainer.Done() > 0 {
+		if e := r.save(); e != nil {
+			return errors.Join(err, e)
+		}
+	}
+	if steps, _ := tune.Checkpoints(r.options.out); len(steps) > 0 {
+		r.note("go on with: mpt finetune --resume %s", quoted(r.options.out))
+	}
+	if errors.As(err, &diverged) {
+		return err
+	}
+	return interrupt.Error{Err: err}
+}
+
+// finish writes the adapter.
+func (r *run) finish() error {
+	if r.held != nil && r.evaluated != r.trainer.Done() {
+		if err := r.evaluate(); err != nil {
+			return r.stopped(err)
+		}
+	}
+	if r.savedAt != r.trainer.Done() {
+		if err := r.save(); err != nil {
+			r.note("the last checkpoint could not be written: %v", err)
+		}
+	}
+	r.logged(r.log.Charts())
+	if err := r.writeResults(); err != nil {
+		return err
+	}
+	if r.output == "json" {
+		r.line(map[string]any{"done": true, "step": r.trainer.Done(), "adapter": r.options.out})
+		return nil
+	}
+	model := ""
+	if r.options.model != "" {
+		model = " -m " + quoted(r.options.model)
+	}
+	fmt.Fprintf(r.out, "the adapter is in %s: try mpt run%s --lora %s -p \"...\"\n", r.options.out, model, quoted(r.options.out))
+	return nil
+}
+
+// quoted returns a name as a shell takes it.
+func quoted(s string) string {
+	if s != "" && !strings.ContainsAny(s, " \t\n\"'\\$`&|;<>()*?[]{}~#!") {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

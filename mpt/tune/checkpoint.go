@@ -1,0 +1,308 @@
+package tune
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"mptgo/mpt/checkpoint"
+)
+
+// The files of a checkpoint beside those of the adapter, whose names are PEFT's.
+const (
+	stateName     = "trainer_state.json"
+	optimizerName = "optimizer.safetensors"
+	runName       = "run.json"
+	folderPrefix  = "checkpoint-"
+)
+
+// runFile is run.json: what the run is, and what the other files of the checkpoint must hold.
+type runFile struct {
+	Identity identity          `json:"identity"`
+	Flags    json.RawMessage   `json:"flags,omitempty"` // of the command, for who goes on with it
+	Files    map[string]string `json:"sha256"`
+}
+
+// Save writes a checkpoint into a new folder of dir, checkpoint-N, and then removes the oldest ones, so
+// that keep are left; 0 keeps all. What is there is whole at any time: a folder gets its name when all of
+// it is on the disk. flags, JSON or nil, are kept with it. It returns the folder.
+func (t *Trainer) Save(dir, base string, flags json.RawMessage, keep int) (string, error) {
+	name := filepath.Join(dir, folderPrefix+strconv.Itoa(t.step))
+	id, err := t.identify()
+	if err != nil {
+		return "", err
+	}
+	temporary, err := os.MkdirTemp(dir, "."+folderPrefix+"*.tmp")
+	if err != nil {
+		return "", fmt.Errorf("tune: %w", err)
+	}
+	defer os.RemoveAll(temporary)
+	if err := t.write(temporary, base, runFile{Identity: id, Flags: flags}); err != nil {
+		return "", fmt.Errorf("tune: a checkpoint: %w", err)
+	}
+	if err := os.RemoveAll(name); err != nil {
+		return "", fmt.Errorf("tune: %w", err)
+	}
+	if err := os.Rename(temporary, name); err != nil {
+		return "", fmt.Errorf("tune: %w", err)
+	}
+	if err := syncFolder(dir); err != nil {
+		return "", fmt.Errorf("tune: %w", err)
+	}
+	return name, prune(dir, keep)
+}
+
+// write writes the files of a checkpoint.
+func (t *Trainer) write(dir, base string, run runFile) error {
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	if err := t.WriteAdapter(dir, base); err != nil {
+		return err
+	}
+	err := writeFile(filepath.Join(dir, optimizerName), func(w io.Writer) error { return writeTensors(w, t.moments()) })
+	if err != nil {
+		return err
+	}
+	if err := writeJSON(filepath.Join(dir, stateName), t.state()); err != nil {
+		return err
+	}
+	if run.Files, err = hashes(dir); err != nil {
+		return err
+	}
+	if err := writeJSON(filepath.Join(dir, runName), run); err != nil {
+		return err
+	}
+	return syncFolder(dir)
+}
+
+func writeJSON(path string, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(path, func(w io.Writer) error { _, err := w.Write(append(text, '\n')); return err })
+}
+
+// hashes returns the SHA-256 of the files of a folder.
+func hashes(dir string) (map[string]string, error) {
+	sums := map[string]string{}
+	for _, name := range []string{"adapter_config.json", "adapter_model.safetensors", optimizerName, stateName} {
+		f, err := os.Open(filepath.Join(dir, name))
+		if err != nil {
+			return nil, err
+		}
+		h := sha256.New()
+		_, err = io.Copy(h, f)
+		f.Close()
+		if err != nil {
+			return nil, err
+		}
+		sums[name] = hex.EncodeToString(h.Sum(nil))
+	}
+	return sums, nil
+}
+
+// syncFolder sees to it that the names in a folder are on the disk. Systems that cannot do that for
+// folders need it not.
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil
+}
+
+// moments returns those of the optimiser.
+func (t *Trainer) moments() []tensor {
+	named := func(name string, list []tensor) []tensor {
+		for i := range list {
+			list[i].name = name + "." + list[i].name
+		}
+		return list
+	}
+	all := named("exp_avg", t.tensors(func(m *module) [2][]float32 { return m.m }, ""))
+	if t.c.Optimizer.moments() > 1 {
+		all = append(all, named("exp_avg_sq", t.tensors(func(m *module) [2][]float32 { return m.v }, ""))...)
+	}
+	return all
+}
+
+func (t *Trainer) state() state {
+	s := state{Step: t.step, Epoch: t.order.epochs(t.step), Updates: t.updates, MaxStep: t.Steps(), Best: t.best.Loss, History: t.history}
+	if t.c.Plan == nil {
+		s.Place = t.step % t.order.perEpoch()
+	}
+	if t.best.Loss != nil {
+		name := folderPrefix + strconv.Itoa(t.best.Step)
+		s.BestAt = &name
+	}
+	return s
+}
+
+// Checkpoints returns the numbers of the checkpoints in dir, the oldest first.
+func Checkpoints(dir string) (steps []int, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("tune: %w", err)
+	}
+	for _, e := range entries {
+		number, ok := strings.CutPrefix(e.Name(), folderPrefix)
+		n, err := strconv.Atoi(number)
+		if ok && err == nil && n >= 0 && number == strconv.Itoa(n) {
+			steps = append(steps, n)
+		}
+	}
+	slices.Sort(steps)
+	return steps, nil
+}
+
+// prune removes all but the newest checkpoints.
+func prune(dir string, keep int) error {
+	steps, err := Checkpoints(dir)
+	if err != nil || keep < 1 {
+		return err
+	}
+	for _, n := range steps[:max(0, len(steps)-keep)] {
+		if err := os.RemoveAll(filepath.Join(dir, folderPrefix+strconv.Itoa(n))); err != nil {
+			return fmt.Errorf("tune: %w", err)
+		}
+	}
+	return nil
+}
+
+// ReadFlags returns the flags that were kept with the newest whole checkpoint in dir.
+func ReadFlags(dir string) (json.RawMessage, error) {
+	_, run, _, err := newest(dir)
+	return run.Flags, err
+}
+
+// newest returns the newest checkpoint in dir that is whole, and what is wrong with newer ones.
+func newest(dir string) (path string, run runFile, notes []string, err error) {
+	steps, err := Checkpoints(dir)
+	if err != nil {
+		return "", run, nil, err
+	}
+	for _, n := range slices.Backward(steps) {
+		path := filepath.Join(dir, folderPrefix+strconv.Itoa(n))
+		run, err := readRun(path)
+		if err == nil {
+			return path, run, notes, nil
+		}
+		notes = append(notes, fmt.Sprintf("%s is damaged (%v): the checkpoint before is used", path, err))
+	}
+	if len(notes) > 0 {
+		return "", run, notes, fmt.Errorf("tune: no checkpoint in %s is whole: %s", dir, strings.Join(notes, "; "))
+	}
+	return "", run, nil, fmt.Errorf("tune: there is no checkpoint in %s: nothing to go on with", dir)
+}
+
+// readRun reads run.json of a checkpoint and compares the other files with it.
+func readRun(dir string) (run runFile, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, runName))
+	if err != nil {
+		return run, err
+	}
+	if err := json.Unmarshal(b, &run); err != nil {
+		return run, fmt.Errorf("%s: %w", runName, err)
+	}
+	sums, err := hashes(dir)
+	if err != nil {
+		return run, err
+	}
+	for name, sum := range sums {
+		if run.Files[name] != sum {
+			return run, fmt.Errorf("%s has changed since it was written", name)
+		}
+	}
+	return run, nil
+}
+
+// Resume goes on from the newest checkpoint in dir that is whole. Notes say what is wrong with newer ones.
+// What would change the result must be as it was.
+func (t *Trainer) Resume(dir string) (notes []string, err error) {
+	path, run, notes, err := newest(dir)
+	if err != nil {
+		return notes, err
+	}
+	id, err := t.identify()
+	if err != nil {
+		return notes, err
+	}
+	if list := id.differences(run.Identity); list != nil {
+		return notes, fmt.Errorf("tune: %s is of another run: %s", path, strings.Join(list, "; "))
+	}
+	var s state
+	b, err := os.ReadFile(filepath.Join(path, stateName))
+	if err == nil {
+		err = json.Unmarshal(b, &s)
+	}
+	if err != nil {
+		return notes, fmt.Errorf("tune: %s: %w", path, err)
+	}
+	if s.Step > t.Steps() {
+		return notes, fmt.Errorf("tune: %s is of step %d, the run has %d", path, s.Step, t.Steps())
+	}
+	if s.MaxStep != t.Steps() && t.c.Schedule.Name != "constant" {
+		notes = append(notes, fmt.Sprintf("the run now has %d steps, not %d: the learning rate goes on by the new length", t.Steps(), s.MaxStep))
+	}
+	if err := t.LoadAdapter(path); err != nil {
+		return notes, err
+	}
+	if err := t.readMoments(filepath.Join(path, optimizerName)); err != nil {
+		return notes, fmt.Errorf("tune: %s: %w", path, err)
+	}
+	t.step, t.updates, t.history, t.best = s.Step, s.Updates, s.History, best{s.Best, 0}
+	if s.BestAt != nil {
+		t.best.Step, _ = strconv.Atoi(strings.TrimPrefix(*s.BestAt, folderPrefix))
+	}
+	return notes, nil
+}
+
+// readMoments reads those of the optimiser.
+func (t *Trainer) readMoments(path string) error {
+	f, err := checkpoint.OpenSafetensors(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for _, want := range t.moments() {
+		x, ok := f.Tensor(want.name)
+		if !ok || len(x.Shape) != 2 || x.Shape[0] != want.rows || x.Shape[1] != want.cols || x.Bytes() != 4*want.rows*want.cols {
+			return fmt.Errorf("%s is missing or of another shape", want.name)
+		}
+		b := make([]byte, x.Bytes())
+		if err := x.ReadRows(b, 0, want.rows); err != nil {
+			return err
+		}
+		for i := range want.values {
+			at := i
+			if want.transposed {
+				at = i%want.cols*want.rows + i/want.cols
+			}
+			want.values[at] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+		}
+	}
+	return nil
+}
+
+// Log adds an entry to the history that checkpoints hold.
+func (t *Trainer) Log(e Entry) { t.history = append(t.history, e) }
+
+// History returns all entries.
+func (t *Trainer) History() []Entry { return slices.Clone(t.history) }

@@ -1,0 +1,98 @@
+package tune
+
+import (
+	"fmt"
+
+	"mptgo/internal/sysmem"
+)
+
+// Estimate is what training takes of memory, in bytes.
+type Estimate struct {
+	Weights    int64 // of the model's file, which is mapped
+	Adapter    int64 // its values, gradients and moments, and the values once more as kernels read them
+	Workspace  int64 // of a micro-batch
+	Buffers    int64 // of the kernels, about
+	Parameters int64 // values that are trained
+	Tokens     int   // of a micro-batch
+	Kept       int   // layers whose results are kept, of the others they are made again
+}
+
+// Total returns the sum.
+func (e Estimate) Total() int64 { return e.Weights + e.Adapter + e.Workspace + e.Buffers }
+
+// MemoryError says that training needs more memory than there is.
+type MemoryError struct {
+	Need    Estimate // with the shortest micro-batch that holds the longest row
+	Limit   sysmem.Limit
+	Longest int
+}
+
+func (e *MemoryError) Error() string {
+	gb := func(n int64) string { return fmt.Sprintf("%.2f GB", float64(n)/1e9) }
+	return fmt.Sprintf("tune: training takes %s of memory (weights %s, adapter and optimiser %s, %d tokens at a time %s), and %s are %s: "+
+		"choose a shorter -c, a lower --lora-r, --lora-target Wqkv or --optim decoupled_lionw, or a smaller type of weights",
+		gb(e.Need.Total()), gb(e.Need.Weights), gb(e.Need.Adapter), e.Need.Tokens, gb(e.Need.Workspace+e.Need.Buffers), gb(e.Limit.Bytes), e.Limit.Source)
+}
+
+// estimate returns what a micro-batch of some tokens takes with some layers kept.
+func (t *Trainer) estimate(tokens, kept int) Estimate {
+	e := Estimate{Tokens: tokens, Kept: kept, Workspace: t.net.measure(tokens, kept)}
+	for _, m := range t.modules {
+		c := m.change
+		e.Parameters += int64(c.Rank) * int64(c.In+c.Out)
+		panels := c.Width() * (c.In + c.Out)
+		panels += c.Rank * (c.In + c.Out + 2*15) // rows of the other two, filled up to strips of 16
+		e.Adapter += 4 * int64(panels)
+	}
+	e.Adapter += 4 * e.Parameters * int64(2+t.c.Optimizer.moments())
+	for _, x := range t.model.File().Tensors() {
+		e.Weights += int64(len(x.Data()))
+	}
+	c := t.model.Config()
+	widest := int64(max(c.FFN, c.Embedding, c.Heads*c.HeadDim))
+	e.Buffers = int64(tokens)*widest*7 + int64(t.net.e.Workers())*(int64(t.longest)*int64(c.HeadDim)*40+8<<20)
+	return e
+}
+
+// fit chooses how many tokens are computed together and how many layers are kept.
+func (t *Trainer) fit() (Estimate, error) {
+	layers := t.model.Config().Layers
+	tokens := t.c.MicroBatch
+	if tokens == 0 {
+		tokens = DefaultMicroBatch
+	}
+	tokens = max(t.longest, min(tokens, t.most()))
+	kept := layers
+	if t.c.Keep == KeepNone {
+		kept = 0
+	}
+	limit, known := sysmem.Limit{}, false
+	if t.c.Memory != nil {
+		limit, known = t.c.Memory()
+	}
+	fits := func(e Estimate) bool { return !known || e.Total() <= limit.Bytes }
+	for {
+		for ; t.c.Keep != KeepAll && kept > 0 && !fits(t.estimate(tokens, kept)); kept-- {
+		}
+		switch e := t.estimate(tokens, kept); {
+		case fits(e):
+			return e, nil
+		case t.c.MicroBatch > 0 || tokens <= t.longest:
+			return e, &MemoryError{e, limit, t.longest}
+		}
+		tokens = max(t.longest, tokens/2)
+	}
+}
+
+// most returns the tokens that a step has at the most.
+func (t *Trainer) most() int {
+	rows := t.c.Batch
+	for _, step := range t.c.Plan {
+		n := 0
+		for _, micro := range step {
+			n += len(micro)
+		}
+		rows = max(rows, n)
+	}
+	return min(rows, 1<<20) * t.longest
+}

@@ -254,6 +254,25 @@ func TestUnload(t *testing.T) {
 	}
 }
 
+// TestUnloadLater: prompts of a request that has begun are answered, also those that the engine
+// has not seen yet.
+func TestUnloadLater(t *testing.T) {
+	x := startSeveral(t, 0, true, serve.Options{Parallel: 1})
+	answered := make(chan string)
+	go func() {
+		prompts := strings.Repeat(`"Once",`, 3*atOnce) + `"Once"`
+		_, b, _ := post(t, x.url+"/v1/completions", `{"model":"b","prompt":[`+prompts+`],"ignore_eos":true,"max_tokens":40}`)
+		answered <- string(b)
+	}()
+	engine := x.models.list()[1].m.Engine
+	waitFor(t, "nothing runs", func() bool { return len(engine.Stats().Slots) == 1 })
+	post(t, x.url+"/models/unload", `{"model":"b"}`)
+	if b := <-answered; strings.Count(b, `"finish_reason":"length"`) != 3*atOnce+1 {
+		t.Errorf("%s", b)
+	}
+	waitFor(t, "b is not unloaded", func() bool { return strings.Contains(x.states(t), "b unloaded") })
+}
+
 // TestNoAutoload: without it only POST /models/load loads.
 func TestNoAutoload(t *testing.T) {
 	x := startSeveral(t, 1, false, serve.Options{})

@@ -128,6 +128,23 @@ func TestContainers(t *testing.T) {
 	}
 }
 
+// TestDigest: it is that of tokens and targets, and not of how rows are cut into files. It may never change.
+func TestDigest(t *testing.T) {
+	digest := func(content string) string { return open(t, options(t), write(t, "a.jsonl", []byte(content))).Digest() }
+	// printf '\003\000\000\000\275\377\377\377\103\000\000\000\104\000\000\000' | sha256sum
+	const want = "828fb6cd929b1fb306fae9026fd06d11580bfb684cb218555b29e4f6977d570a"
+	if got := digest(`{"tokens": [66, 67, 68]}`); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	for _, other := range []string{
+		`{"tokens": [66, 67, 69]}`, `{"input_ids": [66, 67, 68], "labels": [66, -100, 68]}`, `{"tokens": [66, 67, 68]}` + "\n" + `{"tokens": [66, 67]}`,
+	} {
+		if digest(other) == want {
+			t.Errorf("%s has the digest of other rows", other)
+		}
+	}
+}
+
 // TestText: documents between lines with the end of text, long ones in rows of the context.
 func TestText(t *testing.T) {
 	const text = "One duck.\nTwo ducks.\n<|endoftext|>\n\n<|endoftext|>\nThree."

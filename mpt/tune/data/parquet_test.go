@@ -90,6 +90,22 @@ func TestParquetTokens(t *testing.T) {
 	fails(t, options(t), write(t, "a.parquet", parquetFile(t, []row{{[]int32{66, 502}}})), "a.parquet: row 1", "token 1 is 502", "0 to 501")
 }
 
+// TestParquetTurns: lists in groups in lists.
+func TestParquetTurns(t *testing.T) {
+	type turn struct {
+		Input  []int64 `parquet:"input_ids,list"`
+		Labels []int64 `parquet:"labels,list"`
+	}
+	type row struct {
+		Turns []turn `parquet:"turns,list"`
+	}
+	rows := []row{{[]turn{{[]int64{66, 67}, []int64{68}}, {[]int64{69}, []int64{70, 71, 72}}}}, {[]turn{{[]int64{66}, []int64{67}}}}}
+	set := open(t, options(t), write(t, "a.parquet", parquetFile(t, rows)))
+	if a, b := show(t, set, 0), show(t, set, 1); a != "abcd⟦efg<|endoftext|>⟧" || b != "a⟦b<|endoftext|>⟧" {
+		t.Errorf("%q, %q", a, b)
+	}
+}
+
 func TestParquetDamaged(t *testing.T) {
 	file := parquetFile(t, []parquetRow{{nil, []message{{"user", "Q"}, {"assistant", "A"}}, nil}})
 	fails(t, options(t), write(t, "a.parquet", file[:len(file)/2]), "a.parquet")

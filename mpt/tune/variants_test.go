@@ -40,7 +40,7 @@ var variants = []variant{
 	{name: "learned positions", d: 32, heads: 2, positions: true, keys: map[string]any{"mpt.attention.max_alibi_bias": float32(0)}},
 	{name: "MQA", d: 48, heads: 6, kv: 1},
 	{name: "GQA, clip, window, cap", d: 64, heads: 4, kv: 2, keys: map[string]any{
-		"mpt.attention.clamp_kqv": float32(0.8), "mpt.attention.sliding_window": uint32(5), "mpt.attn_logit_softcapping": float32(2)}},
+		"mpt.attention.clamp_kqv": float32(0.8), "mpt.attention.sliding_window": uint32(5), "mpt.attn_logit_softcapping": float32(0.5)}},
 	{name: "qk norm, clip", d: 32, heads: 2, qkNorm: 1, keys: map[string]any{"mpt.attention.clamp_kqv": float32(0.9)}},
 	{name: "qk norm of heads, RMS", d: 32, heads: 2, kv: 1, qkNorm: 2, keys: map[string]any{
 		"mpt.attention.layer_norm_epsilon": nil, "mpt.attention.layer_norm_rms_epsilon": float32(1e-5)}},

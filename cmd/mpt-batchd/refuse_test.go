@@ -113,7 +113,13 @@ func TestDamagedResults(t *testing.T) {
 	in := s.input(40)
 	s.mustSubmit(q, in)
 	sum := func(text string) string { x := sha256.Sum256([]byte(text)); return hex.EncodeToString(x[:]) }
+	text, err := os.ReadFile(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ninth := sum(strings.Split(string(text), "\n")[8])
 	for line, head := range map[int]map[string]string{
+		9: {"Mpt-Line": ninth, "Mpt-Digest": sum("y")}, // of this input, and changed on the disk
 		1: {}, 2: {"Mpt-Line": "zz", "Mpt-Digest": sum("x")}, 3: {"Mpt-Line": sum("other"), "Mpt-Digest": sum("x")},
 		5: {"Mpt-Line": sum("other"), "Mpt-Digest": sum("y")}, 6: {"Mpt-Line": sum("other"), "Mpt-Digest": sum("x"), "Mpt-Object": sum("x")},
 		999: {"Mpt-Line": sum("other"), "Mpt-Digest": sum("x")},

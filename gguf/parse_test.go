@@ -206,7 +206,7 @@ func TestParseRefuses(t *testing.T) {
 		{"product that wraps", one.tensor("w", F32, 0, 1<<32, 1<<32).data(32, 64), `at byte 24: tensor "w": shape [4294967296 4294967296]: too many values`},
 		{"bytes that wrap", one.tensor("w", F32, 0, 1<<61).data(32, 64), `at byte 24: tensor "w": shape [2305843009213693952]: too many bytes`},
 		{"removed type", one.tensor("w", 4, 0, 32).data(32, 64), `at byte 24: tensor "w": type Q4_2 (4) was removed from the format: quantise the model again`},
-		{"unknown type", one.tensor("w", 43, 0, 32).data(32, 64), `at byte 24: tensor "w": unknown type 43`},
+		{"unknown type", one.tensor("w", 96, 0, 32).data(32, 64), `at byte 24: tensor "w": unknown type 96`},
 		{"type of a fork", one.tensor("w", 144, 0, 32).data(32, 64), `at byte 24: tensor "w": unknown type 144: if the file was made by a fork of llama.cpp, quantise the model again to a common type`},
 		{"half a block", one.tensor("w", Q4_K, 0, 128, 2).data(32, 144), `at byte 24: tensor "w": rows of 128 values do not divide into Q4_K blocks of 256`},
 		{"cut description", head(3, 1, 1).key("abcdefghi", typeUint8).u8(1).tensor("w", F32, 0, 1)[:78], `at byte 71: tensor "w": offset of 8 bytes: the file ends after 7`},

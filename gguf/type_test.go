@@ -55,7 +55,7 @@ func TestTypeNames(t *testing.T) {
 		}
 	}
 	if valid != 35 {
-		t.Errorf("%d types, want 35", valid)
+		t.Errorf("%d types, want 35: is the number right for a new type?", valid)
 	}
 	for typ := range removed {
 		if typ.Valid() {

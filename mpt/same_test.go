@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +18,7 @@ import (
 	"mptgo/internal/check"
 	"mptgo/mpt"
 	"mptgo/mpt/convert"
+	"mptgo/quantize/recipes"
 )
 
 // tinyCase is the checkpoint that tests of behaviour use.
@@ -64,7 +66,7 @@ func sameBits(a, b []float32) bool {
 func TestSameBits(t *testing.T) {
 	const n = 541
 	ids := text(n)
-	for _, typ := range []string{"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"} {
+	for _, typ := range plainRecipes {
 		file := converted(t, tinyCase, typ)
 		for _, exact := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/exact=%v", typ, exact), func(t *testing.T) {
@@ -107,7 +109,26 @@ func TestSameBitsMixes(t *testing.T) {
 	}
 }
 
-// mixes hold every type with blocks of 256 that can be written.
+// TestSameBitsComplete: a recipe of every type that can be written is in a list.
+func TestSameBitsComplete(t *testing.T) {
+	tested := map[gguf.Type]bool{}
+	for _, name := range slices.Concat(plainRecipes, mixes) {
+		r, err := recipes.Parse(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tested[r.Base] = true
+	}
+	for _, r := range recipes.All() {
+		if !tested[r.Base] {
+			t.Errorf("no recipe with base %v is in plainRecipes or mixes, such as %s", r.Base, r.Name)
+		}
+	}
+}
+
+// plainRecipes are those of the types for short rows too, mixes those of types for rows of 256.
+var plainRecipes = []string{"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"}
+
 var mixes = []string{"Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K", "IQ4_NL", "IQ4_XS", "IQ3_M", "IQ3_XXS", "IQ2_M", "TQ1_0", "TQ2_0"}
 
 // The same for every type of cache, and two types of a cache.

@@ -26,8 +26,8 @@ type descent struct {
 // d·s[j]·T(code) - dmin·m[j].
 type grid struct {
 	group  int       // values in a group
-	levels []float32 // T, ascending
-	table  bool      // T are the entries of [codebook.NonLinear], not integers
+	levels []float32 // T: integers one after another, or
+	table  bool      // the entries of [codebook.NonLinear]
 
 	least, most int32 // of s; both are 1 if there is only d
 	low, high   int32 // of m; both are 1 if there is only dmin, 0 if there is none

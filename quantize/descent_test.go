@@ -6,6 +6,24 @@ import (
 	"testing"
 )
 
+// TestGridLevels: code finds the level that is nearest to a value by rounding to an integer, or
+// in the table. Other levels, such as halves of odd numbers, would be missed without an error.
+func TestGridLevels(t *testing.T) {
+	for _, f := range Formats() {
+		if f.grid == nil {
+			continue
+		}
+		want := nonLinear
+		if !f.grid.table {
+			least := int(f.grid.levels[0])
+			want = integers(least, least+len(f.grid.levels)-1)
+		}
+		if !slices.Equal(f.grid.levels, want) {
+			t.Errorf("%v: levels %v of its grid, want %v", f.Type, f.grid.levels, want)
+		}
+	}
+}
+
 // blockCost returns what an error of a block costs: eᵀ·S·e.
 func (d *descent) blockCost(v []float32) (sum float64) {
 	for i := range d.z {

@@ -111,6 +111,10 @@ func TestError(t *testing.T) {
 		if f.Encode == nil {
 			continue
 		}
+		if _, ok := worst[f.Type]; !ok {
+			t.Errorf("%v has no bound in worst", f.Type)
+			continue
+		}
 		n, size := f.Type.Block()
 		src, got, b := make([]float32, n), make([]float32, n), make([]byte, size)
 		for range 200 {

@@ -67,8 +67,10 @@ func TestMatMulGolden(t *testing.T) {
 			}
 			got[mode] = h.Sum64()
 		}
-		if got != goldenProducts[typ] {
-			t.Errorf("%v: {%#x, %#x}", typ, got[0], got[1])
+		if want, ok := goldenProducts[typ]; !ok {
+			t.Errorf("%v has no row in goldenProducts: check the definition, then add {%#x, %#x}", typ, got[0], got[1])
+		} else if got != want {
+			t.Errorf("%v: got {%#x, %#x}, want {%#x, %#x}", typ, got[0], got[1], want[0], want[1])
 		}
 	}
 }

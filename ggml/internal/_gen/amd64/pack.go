@@ -88,7 +88,7 @@ For each block it fetches some lines at ahead and moves ahead by step.`, name, u
 }
 
 // emitPackBlocks writes the kernel of a type with blocks of 32: the scale, the minimum if it has
-// one, and what codes writes.
+// one, and what codes writes. The constants in registers that codes needs are loaded here.
 func emitPackBlocks(g *gen, t kinds.Type, tier string, codes func(*pack)) {
 	form := kinds.Plain
 	if len(t.Halves) > 1 {

@@ -21,7 +21,7 @@ import (
 func emitStream(g *gen) {
 	emitStreamTier(streamTier{})(g)
 	q8 := kinds.Of("Q8_0")
-	emitStreamBlocks(g, streamTier{}, q8, func(s *stream) {
+	emitStreamBlocks(g, streamTier{}, q8, func(*stream) {}, func(s *stream) {
 		s.loadActs()
 		s.sumSigned(q8.Codes)
 		s.addScaled(q8.Scale(), 0)
@@ -53,7 +53,11 @@ func emitStreamNibbles(g *gen, t streamTier) {
 		zero int
 	}{{"Q4_0", 8}, {"Q4_1", 0}, {"Q5_0", 16}, {"Q5_1", 0}} {
 		typ := kinds.Of(x.name)
-		emitStreamBlocks(g, t, typ, func(s *stream) {
+		constants := (*stream).loadNibbleMask
+		if typ.High != 0 {
+			constants = (*stream).loadFifthMasks
+		}
+		emitStreamBlocks(g, t, typ, constants, func(s *stream) {
 			s.loadActs()
 			if typ.High == 0 {
 				s.sumNibbles(typ.Codes, nil)
@@ -110,18 +114,11 @@ moves ahead by step.`, name, unit))
 	return s
 }
 
-func emitStreamBlocks(g *gen, t streamTier, typ kinds.Type, body func(*stream)) {
+// emitStreamBlocks writes the kernel of a type with blocks of 32: constants fills the registers
+// that body, which adds the products of a block to the result, needs before the first.
+func emitStreamBlocks(g *gen, t streamTier, typ kinds.Type, constants, body func(*stream)) {
 	s := newStream(g, t, typ.Name, "blocks")
-	switch typ.Name {
-	case "Q5_0", "Q5_1":
-		g.bytes(0x10101010, fifthValue, reg.EAX)
-		g.VMOVDQU(g.constant("bits", eachBit()), fifthBits)
-		fallthrough
-	case "Q4_0", "Q4_1":
-		g.bytes(0x0f0f0f0f, streamMask, reg.EAX)
-	case "IQ4_NL":
-		s.loadTable()
-	}
+	constants(s)
 	g.loop(s.n, func() {
 		s.fetch(8 * typ.Size)
 		body(s)
@@ -138,6 +135,14 @@ var (
 	fifthBits  = reg.Y12 // bit i%8 in byte i
 	fifthValue = reg.Y13 // 0x10
 )
+
+func (s *stream) loadNibbleMask() { s.bytes(0x0f0f0f0f, streamMask, reg.EAX) }
+
+func (s *stream) loadFifthMasks() {
+	s.bytes(0x10101010, fifthValue, reg.EAX)
+	s.VMOVDQU(s.constant("bits", eachBit()), fifthBits)
+	s.loadNibbleMask()
+}
 
 // fetch prefetches the cache lines of the next n bytes.
 func (s *stream) fetch(n int) { s.gen.fetch(s.ahead, s.step, (n+63)/64) }

@@ -328,7 +328,7 @@ func (s *stream) addScaleMin(scales operand.Mem) {
 // r+4 share a register.
 func emitStreamIQ4(g *gen, t streamTier) {
 	nl, xs := kinds.Of("IQ4_NL"), kinds.Of("IQ4_XS")
-	emitStreamBlocks(g, t, nl, func(s *stream) {
+	emitStreamBlocks(g, t, nl, (*stream).loadTable, func(s *stream) {
 		s.loadActs()
 		s.sumTable(nl.Codes)
 		s.addScaled(nl.Scale(), s.tableZero())

@@ -241,7 +241,9 @@ func (r *run) evaluate() error {
 	}
 	r.evaluated = t.Done()
 	best := t.IsBest(loss)
-	t.Log(tune.Entry{Step: t.Done(), Epoch: t.Epoch(), EvalLoss: &loss})
+	if loss-loss == 0 { // JSON has no other numbers
+		t.Log(tune.Entry{Step: t.Done(), Epoch: t.Epoch(), EvalLoss: &loss})
+	}
 	r.logged(r.log.Eval(report.Eval{Step: t.Done(), Epoch: t.Epoch(), Loss: loss, Best: best}))
 	r.logged(r.log.Charts())
 	if r.output == "json" {

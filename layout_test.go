@@ -90,7 +90,7 @@ var may = map[string]string{
 	"cmd/internal/cli/cmdline":   "cmd/internal/cli/console",
 	"cmd/internal/cli/console":   "",
 	"cmd/internal/cli/fileio":    "cmd/internal/cli/console internal/newfile",
-	"cmd/internal/cli/finetune":  "cmd/internal/cli/cmdline cmd/internal/cli/console cmd/internal/cli/flags cmd/internal/cli/interrupt cmd/internal/cli/pull internal/sysmem mpt mpt/chat mpt/convert mpt/talk mpt/tokenizer mpt/tune mpt/tune/data mpt/tune/foundry mpt/tune/report",
+	"cmd/internal/cli/finetune":  "cmd/internal/cli/cmdline cmd/internal/cli/console cmd/internal/cli/flags cmd/internal/cli/interrupt cmd/internal/cli/pull internal/newfile internal/sysmem mpt mpt/chat mpt/convert mpt/talk mpt/tokenizer mpt/tune mpt/tune/data mpt/tune/foundry mpt/tune/report",
 	"cmd/internal/cli/flags":     "cmd/internal/cli/cmdline cmd/internal/cli/console cmd/internal/cli/fileio cmd/internal/cli/pull ggml gguf mpt mpt/builtin mpt/chat mpt/checkpoint mpt/grammar mpt/lora mpt/talk mpt/tokenizer sampling",
 	"cmd/internal/cli/inspect":   "cmd/internal/cli/cmdline cmd/internal/cli/console cmd/internal/cli/flags cmd/internal/cli/interrupt ggml gguf mpt/checkpoint mpt/lora quantize",
 	"cmd/internal/cli/interrupt": "",

@@ -172,6 +172,20 @@ func Checkpoints(dir string) (steps []int, err error) {
 	return steps, nil
 }
 
+// RemoveCheckpoints removes all checkpoints in dir.
+func RemoveCheckpoints(dir string) error {
+	steps, err := Checkpoints(dir)
+	if err != nil {
+		return err
+	}
+	for _, n := range steps {
+		if err := os.RemoveAll(filepath.Join(dir, folderPrefix+strconv.Itoa(n))); err != nil {
+			return fmt.Errorf("tune: %w", err)
+		}
+	}
+	return nil
+}
+
 // prune removes all but the newest checkpoints.
 func prune(dir string, keep int) error {
 	steps, err := Checkpoints(dir)

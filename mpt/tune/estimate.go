@@ -20,6 +20,10 @@ type Estimate struct {
 // Total returns the sum.
 func (e Estimate) Total() int64 { return e.Weights + e.Adapter + e.Workspace + e.Buffers }
 
+// CheckpointBytes and AdapterBytes return about what a checkpoint and an adapter take on the disk.
+func (t *Trainer) CheckpointBytes() int64 { return t.AdapterBytes() * int64(1+t.c.Optimizer.moments()) }
+func (t *Trainer) AdapterBytes() int64    { return 4 * t.room.Parameters }
+
 // MemoryError says that training needs more memory than there is.
 type MemoryError struct {
 	Need    Estimate // with the shortest micro-batch that holds the longest row

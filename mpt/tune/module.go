@@ -158,7 +158,21 @@ func newModules(m *mpt.Model, l *LoRA, seed uint64) ([]*module, error) {
 		}
 	}
 	slices.SortFunc(all, func(a, b *module) int { return strings.Compare(a.name, b.name) })
-	return all, nil
+	return all, l.checkPatterns(all)
+}
+
+// checkPatterns refuses patterns that match none of the modules: a misspelt one would have no effect.
+func (l *LoRA) checkPatterns(all []*module) error {
+	for _, p := range slices.Concat(l.Ranks, l.Alphas) {
+		matched := slices.ContainsFunc(all, func(m *module) bool {
+			v, err := value([]Pattern{{p.Match, 1}}, m.name, 0)
+			return err == nil && v == 1
+		})
+		if !matched {
+			return fmt.Errorf("tune: %q (--rank-pattern, --alpha-pattern) matches none of the modules that are trained, such as %s", p.Match, all[0].name)
+		}
+	}
+	return nil
 }
 
 // module returns the change of one matrix.

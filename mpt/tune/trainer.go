@@ -186,9 +186,10 @@ func (t *Trainer) Step(ctx context.Context) (Result, error) {
 // Gradients computes loss and gradients of the next step, but does not do it.
 func (t *Trainer) Gradients(ctx context.Context) (Result, error) { return t.gradients(ctx) }
 
-// IsBest takes the loss of an evaluation, and reports whether none was lower.
+// IsBest takes the loss of an evaluation, and reports whether none was lower. One that is no finite number
+// never is the best.
 func (t *Trainer) IsBest(loss float64) bool {
-	if t.best.Loss != nil && !(loss < *t.best.Loss) {
+	if loss-loss != 0 || t.best.Loss != nil && !(loss < *t.best.Loss) {
 		return false
 	}
 	t.best = best{&loss, t.step}

@@ -15,6 +15,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Train is what is known of a step.
@@ -123,13 +124,28 @@ func (l *Log) Train(t Train) error {
 
 // Eval logs an evaluation.
 func (l *Log) Eval(e Eval) error {
+	if l.holds(e.Step, "") {
+		return nil
+	}
 	return l.add(entry{
 		Step: &e.Step, Epoch: figure(e.Epoch), EvalLoss: figure(e.Loss), EvalPerplexity: figure(math.Exp(e.Loss)), Best: e.Best,
 	})
 }
 
+// holds reports whether the evaluation of a step, or a sample of it, is in the files already: a run that was
+// killed before its next checkpoint does both again.
+func (l *Log) holds(step int, prompt string) bool {
+	return slices.ContainsFunc(l.entries, func(e entry) bool {
+		same := e.EvalLoss != nil && prompt == "" || e.Prompt != nil && *e.Prompt == prompt
+		return same && *e.Step == step
+	})
+}
+
 // Sample logs a text.
 func (l *Log) Sample(s Sample) error {
+	if l.holds(s.Step, s.Prompt) {
+		return nil
+	}
 	return l.add(entry{Step: &s.Step, Prompt: &s.Prompt, Text: &s.Text})
 }
 

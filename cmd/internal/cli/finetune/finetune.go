@@ -95,6 +95,9 @@ func (f *options) prepare(cmd *cobra.Command, args []string, r *run) error {
 		if err != nil {
 			return err
 		}
+		if err := f.mayChange(fs, saved); err != nil {
+			return err
+		}
 		if err := restore(fs, saved); err != nil {
 			return err
 		}
@@ -116,6 +119,9 @@ func (f *options) prepare(cmd *cobra.Command, args []string, r *run) error {
 		return errors.New("finetune: --log-every has to be at least 1; --keep and --patience cannot be negative")
 	}
 	r.given = given(fs)
+	if err := f.checkResults(); err != nil {
+		return err
+	}
 	return f.checkFolder()
 }
 
@@ -131,7 +137,14 @@ func (f *options) checkFolder() error {
 	if err != nil {
 		return fmt.Errorf("finetune: --lora-out: %w", err)
 	}
-	if len(entries) > 0 {
+	steps, err := tune.Checkpoints(f.out)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(entries) > 0 && len(steps) == 0:
+		return fmt.Errorf("finetune: %s is not empty, and has no checkpoint to go on from: give --force to write over it", f.out)
+	case len(entries) > 0:
 		return fmt.Errorf("finetune: %s is not empty: go on with its run by --resume %s, or give --force to write over it", f.out, f.out)
 	}
 	return nil
@@ -254,7 +267,7 @@ func (r *run) build() (err error) {
 	if r.trainer, err = tune.New(r.model, r.rows, longest, *c); err != nil {
 		return err
 	}
-	if r.init != "" {
+	if r.init != "" && r.resume == "" {
 		err = r.trainer.LoadAdapter(r.init)
 	}
 	if r.resume != "" && err == nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -189,7 +190,7 @@ func (f *options) addRun(fs *pflag.FlagSet) {
 	fs.StringVar(&f.tensorboard, "tensorboard", "", "write events for TensorBoard to the folder `DIR`")
 	fs.StringVar(&f.resume, "resume", "", "go on with the run in `DIR`, with the flags that it had")
 	fs.BoolVar(&f.force, "force", false, "write to a folder that holds another adapter")
-	fs.BoolVar(&f.dryRun, "dry-run", false, "read the data, print memory and time, and stop")
+	fs.BoolVar(&f.dryRun, "dry-run", false, "read the data, print what training takes of memory, and stop")
 	fs.IntVarP(&f.threads, "threads", "t", 0, "work with `N` threads; 0: one per core")
 	fs.BoolVar(&f.exact, "exact", false, "calculate in float32 throughout: slower, closest to the reference")
 	fs.BoolVar(&f.memory, "ignore-memory", false, "start even if training needs more memory than there is")
@@ -238,14 +239,24 @@ func (f *options) settle(fs *pflag.FlagSet, args []string, note func(string, ...
 	return nil
 }
 
+// lengths are flags that all say how long a run is: who names one of them decides for all.
+var lengths = []string{"epochs", "max-steps", "duration"}
+
+// decided returns which flags a weaker source has no say in.
+func decided(fs *pflag.FlagSet) func(*pflag.Flag) bool {
+	length := slices.ContainsFunc(lengths, fs.Changed)
+	return func(x *pflag.Flag) bool { return x.Changed || length && slices.Contains(lengths, x.Name) }
+}
+
 // apply sets the flags that settings stand for and that are not set yet.
 func apply(fs *pflag.FlagSet, s *foundry.Settings) error {
+	skip := decided(fs)
 	for _, flag := range s.Flags() {
 		x := fs.Lookup(flag.Name)
 		switch {
 		case x == nil:
 			return fmt.Errorf("%s is not supported yet", flag.Name)
-		case x.Changed:
+		case skip(x):
 			continue
 		}
 		for _, v := range flag.Values {
@@ -366,18 +377,42 @@ func given(fs *pflag.FlagSet) json.RawMessage {
 	return text
 }
 
+// mayChange refuses flags beside --resume that would change the result and that the trainer cannot see, and
+// those that would have no effect.
+func (f *options) mayChange(fs *pflag.FlagSet, saved json.RawMessage) error {
+	values := map[string][]string{}
+	if err := json.Unmarshal(saved, &values); err != nil {
+		return fmt.Errorf("the flags in the checkpoint: %w", err)
+	}
+	for _, name := range []string{"warmup", "lora-init"} {
+		x := fs.Lookup(name)
+		was := x.DefValue
+		if list := values[name]; len(list) > 0 {
+			was = list[0]
+		}
+		if x.Changed && x.Value.String() != was {
+			return fmt.Errorf("finetune: --%s is %s, was %q in the run that --resume goes on with: leave it out", name, x.Value, was)
+		}
+	}
+	if fs.Changed("lora-out") && filepath.Clean(f.out) != filepath.Clean(f.resume) {
+		return fmt.Errorf("finetune: --resume %s goes on in that folder: leave --lora-out out", f.resume)
+	}
+	return nil
+}
+
 // restore sets the flags of an earlier command line that this one does not have.
 func restore(fs *pflag.FlagSet, saved json.RawMessage) error {
 	values := map[string][]string{}
 	if err := json.Unmarshal(saved, &values); err != nil {
 		return fmt.Errorf("the flags in the checkpoint: %w", err)
 	}
+	skip := decided(fs)
 	for name, list := range values {
 		x := fs.Lookup(name)
 		switch {
 		case x == nil:
 			return fmt.Errorf("the run had the flag --%s, which is not known", name)
-		case x.Changed:
+		case skip(x):
 			continue
 		}
 		if s, ok := x.Value.(pflag.SliceValue); ok {

@@ -26,6 +26,38 @@ const lastName = "last"
 // base returns the name of the base model for PEFT.
 func (r *run) base() string { return cmp.Or(r.baseName, tune.BaseName(r.model)) }
 
+// checkResults refuses what could not be written at the end of the run.
+func (f *options) checkResults() error {
+	types := []string{"F32", "F16", "BF16"}
+	if !slices.Contains(types, strings.ToUpper(f.typ)) {
+		return fmt.Errorf("finetune: --adapter-type %s: want one of %s", f.typ, strings.Join(types, ", "))
+	}
+	if f.gguf == "" {
+		return nil
+	}
+	info, err := os.Stat(filepath.Dir(f.gguf))
+	switch {
+	case err != nil:
+		return fmt.Errorf("finetune: --gguf-out: %w", err)
+	case !info.IsDir():
+		return fmt.Errorf("finetune: --gguf-out: %s is no folder", filepath.Dir(f.gguf))
+	}
+	to, err := os.Stat(f.gguf)
+	if err != nil {
+		return nil // a new file
+	}
+	base, err := os.Stat(f.model)
+	switch {
+	case to.IsDir():
+		return fmt.Errorf("finetune: --gguf-out: %s is a folder: name a file", f.gguf)
+	case err == nil && os.SameFile(to, base):
+		return fmt.Errorf("finetune: --gguf-out: %s is the model: name another file for the adapter", f.gguf)
+	case !f.force && f.resume == "":
+		return fmt.Errorf("finetune: --gguf-out: %s exists: give --force to write over it", f.gguf)
+	}
+	return nil
+}
+
 // writeAdapter puts PEFT's files into a folder, each whole at any time.
 func (r *run) writeAdapter(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {

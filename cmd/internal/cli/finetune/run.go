@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mptgo/cmd/internal/cli/interrupt"
+	"mptgo/internal/newfile"
 	"mptgo/mpt"
 	"mptgo/mpt/tune"
 	"mptgo/mpt/tune/data"
@@ -50,21 +51,20 @@ func (r *run) do() (err error) {
 	if r.dryRun {
 		return nil
 	}
-	if err := os.MkdirAll(r.options.out, 0o755); err != nil {
-		return fmt.Errorf("finetune: --lora-out: %w", err)
-	}
-	if err := r.openLog(); err != nil {
-		return err
-	}
-	defer r.log.Close()
 	if r.evalSteps, err = r.every("eval-every", r.evalEvery, t.Steps(), t.StepsPerEpoch()); err != nil {
 		return err
 	}
 	if r.saveSteps, err = r.every("save-every", r.saveEvery, t.Steps(), t.StepsPerEpoch()); err != nil {
 		return err
 	}
-	r.saved, r.savedAt, r.evaluated = time.Now(), t.Done(), -1
-	if r.held != nil && r.evalFirst && t.Done() == 0 {
+	if err := r.openFolder(); err != nil {
+		return err
+	}
+	defer r.log.Close()
+	r.saved, r.savedAt = time.Now(), t.Done()
+	r.goOnEvaluating()
+	due := t.Done() == 0 && r.evalFirst || t.Done() > 0 && t.Done() < t.Steps() && t.Done()%r.evalSteps == 0
+	if r.held != nil && due && r.evaluated != t.Done() {
 		if err := r.evaluate(); err != nil {
 			return r.stopped(err)
 		}
@@ -75,6 +75,61 @@ func (r *run) do() (err error) {
 		}
 	}
 	return r.finish()
+}
+
+// openFolder makes the folder of the run, sees whether there is room in it, and opens the figures. The
+// checkpoints of a run that is written over (--force) go: they would be taken for newer ones of this run.
+func (r *run) openFolder() error {
+	if err := os.MkdirAll(r.options.out, 0o755); err != nil {
+		return fmt.Errorf("finetune: --lora-out: %w", err)
+	}
+	if r.resume == "" {
+		if err := tune.RemoveCheckpoints(r.options.out); err != nil {
+			return err
+		}
+	}
+	if err := r.checkRoom(); err != nil {
+		return err
+	}
+	return r.openLog()
+}
+
+// checkRoom refuses a disk that is too full for the checkpoints of the run, one of them in the making, and
+// for the adapter, which is there as PEFT has it, as GGUF and, with evaluations, as the last one.
+func (r *run) checkRoom() error {
+	t := r.trainer
+	there, err := tune.Checkpoints(r.options.out)
+	if err != nil {
+		return err
+	}
+	const all = 3 // if all are kept (--keep 0), so many must fit
+	most := all
+	if r.keep > 0 {
+		most = r.keep + 1
+	}
+	n := min(most, (t.Steps()-t.Done())/r.saveSteps+1+len(there)) - len(there)
+	need := int64(max(n, 1))*t.CheckpointBytes() + 3*t.AdapterBytes() + 1<<20
+	if room, ok := newfile.Room(r.options.out); ok && room < need {
+		return fmt.Errorf("finetune: %s has room for %s, and checkpoints and adapter take %s: make room, or name a folder on another disk (--lora-out)",
+			r.options.out, size(room), size(need))
+	}
+	return nil
+}
+
+// goOnEvaluating finds in the history when was evaluated last, and how often since the best: a run that goes
+// on ends where one that was not interrupted does.
+func (r *run) goOnEvaluating() {
+	r.evaluated = -1
+	best := math.Inf(1)
+	for _, e := range r.trainer.History() {
+		if e.EvalLoss == nil {
+			continue
+		}
+		r.evaluated = e.Step
+		if r.worse++; *e.EvalLoss < best {
+			r.worse, best = 0, *e.EvalLoss
+		}
+	}
 }
 
 // openLog opens the figures in the folder, which a run that goes on cuts back to its step.
@@ -130,7 +185,7 @@ func (r *run) step() error {
 			return err
 		}
 	}
-	if r.due(res.Step, r.saveSteps) || r.saveEvery == "" && time.Since(r.saved) > r.saveTime {
+	if r.due(res.Step, r.saveSteps) || time.Since(r.saved) > r.saveTime {
 		if err := r.save(); err != nil {
 			r.note("the checkpoint could not be written, and training goes on: %v", err)
 		}
@@ -186,7 +241,9 @@ func (r *run) evaluate() error {
 	}
 	r.evaluated = t.Done()
 	best := t.IsBest(loss)
-	t.Log(tune.Entry{Step: t.Done(), Epoch: t.Epoch(), EvalLoss: &loss})
+	if loss-loss == 0 { // JSON has no other numbers
+		t.Log(tune.Entry{Step: t.Done(), Epoch: t.Epoch(), EvalLoss: &loss})
+	}
 	r.logged(r.log.Eval(report.Eval{Step: t.Done(), Epoch: t.Epoch(), Loss: loss, Best: best}))
 	r.logged(r.log.Charts())
 	if r.output == "json" {

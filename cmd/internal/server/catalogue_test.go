@@ -254,6 +254,40 @@ func TestUnload(t *testing.T) {
 	}
 }
 
+// TestChangeTwice: what is said of a model while it is being loaded or unloaded holds afterwards.
+func TestChangeTwice(t *testing.T) {
+	x := startSeveral(t, 1, true, serve.Options{ContextSize: 2000})
+	leave := hold(t, x.Server, x.url) // so that a cannot be unloaded
+	x.change(t, "load", "b", "loading")
+	x.change(t, "unload", "b", "loading")
+	waitFor(t, "a is not being unloaded", func() bool { return strings.Contains(x.states(t), "a unloading") })
+	x.change(t, "load", "a", "unloading")
+	leave()
+	waitFor(t, "not a alone is loaded", func() bool { return x.states(t) == "a loaded, b unloaded, c unloaded" })
+	if n, m := x.loads[0].Load(), x.loads[1].Load(); n != 2 || m > 1 {
+		t.Errorf("a was loaded %d times, b %d times", n, m)
+	}
+}
+
+// TestNoOtherIsChanged: what changes a model without a name means the first, loaded or not.
+func TestNoOtherIsChanged(t *testing.T) {
+	x := startSeveral(t, 0, false, serve.Options{})
+	x.c.SlotDir = t.TempDir()
+	ask := func(path, body string) {
+		status, b, head := post(t, x.url+path, body)
+		checkError(t, path, path, status, 400, "model_not_loaded", "model", b, head)
+	}
+	want := answerOf(t, x.url, 0, "b", "")
+	x.change(t, "unload", "a", "unloaded")
+	ask("/lora-adapters", `[{"id":0,"scale":1}]`)
+	for _, action := range []string{"save", "restore", "erase"} {
+		ask("/slots/0?action="+action, `{"filename":"x"}`)
+	}
+	if got := answerOf(t, x.url, 0, "b", ""); got != want {
+		t.Errorf("another model has changed: %q, want %q", got, want)
+	}
+}
+
 // TestNoAutoload: without it only POST /models/load loads.
 func TestNoAutoload(t *testing.T) {
 	x := startSeveral(t, 1, false, serve.Options{})

@@ -53,7 +53,7 @@ func (s *Server) slotAction(w http.ResponseWriter, r *http.Request) *apiError {
 // the name of the file.
 func (s *Server) slotRequest(w http.ResponseWriter, r *http.Request, action string) (*served, string, *apiError) {
 	if action == "erase" {
-		m, err := s.asked(r)
+		m, err := s.meant(r)
 		return m, "", err
 	}
 	f, err := s.readBody(w, r)
@@ -68,7 +68,7 @@ func (s *Server) slotRequest(w http.ResponseWriter, r *http.Request, action stri
 		m, err := s.named(r, f)
 		return m, name, err
 	}
-	m, err := s.asked(r)
+	m, err := s.meant(r)
 	return m, name, err
 }
 

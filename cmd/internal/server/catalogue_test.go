@@ -32,8 +32,15 @@ type several struct {
 // that may be named.
 func startSeveral(t testing.TB, most int, auto bool, opt serve.Options, budget ...mpt.Option) *several {
 	t.Helper()
-	files := forgeAdapters(t, 4)
 	x := &several{Server: New(DefaultConfig())}
+	x.serve(t, most, auto, opt, budget...)
+	return x
+}
+
+// serve is startSeveral for a server that has been configured.
+func (x *several) serve(t testing.TB, most int, auto bool, opt serve.Options, budget ...mpt.Option) {
+	t.Helper()
+	files := forgeAdapters(t, 4)
 	host := mpt.NewHost(2)
 	opt.Caches = serve.NewCaches(opt.CacheBytes, "", 0)
 	if opt.ContextSize == 0 {
@@ -77,7 +84,6 @@ func startSeveral(t testing.TB, most int, auto bool, opt serve.Options, budget .
 			t.Error(err)
 		}
 	})
-	return x
 }
 
 func loadOne(names []string, adapters []Adapter, opt serve.Options, o serve.Observer, with ...mpt.Option) (none Model, err error) {
@@ -285,6 +291,30 @@ func TestNoOtherIsChanged(t *testing.T) {
 	}
 	if got := answerOf(t, x.url, 0, "b", ""); got != want {
 		t.Errorf("another model has changed: %q, want %q", got, want)
+	}
+}
+
+// TestSlotsOfSeveral: the body of a request about a slot names its model, also to erase.
+func TestSlotsOfSeveral(t *testing.T) {
+	x := &several{Server: New(DefaultConfig())}
+	x.c.SlotDir = t.TempDir()
+	x.serve(t, 0, true, serve.Options{})
+	for _, name := range []string{"a", "b"} {
+		post(t, x.url+"/completion", fmt.Sprintf(`{"model":%q,"prompt":"Once upon a time","n_predict":3,"id_slot":0}`, name))
+	}
+	for body, want := range map[string]int{`{"model":"a","filename":"f"}`: 400, `{"model":"b","filename":"f"}`: 200, `{"filename":"f"}`: 200} {
+		if status, b, _ := post(t, x.url+"/slots/0?action=save&model=b", body); status != want {
+			t.Errorf("%s: %d %s", body, status, b)
+		}
+	}
+	if status, b, _ := post(t, x.url+"/slots/0?action=erase", `{"model":"b"}`); status != 200 || object(t, b)["n_erased"] == 0.0 {
+		t.Errorf("%d %s", status, b)
+	}
+	if status, b, _ := post(t, x.url+"/slots/0?action=save&model=b", `{"filename":"f"}`); status != 400 {
+		t.Errorf("it was not erased: %d %s", status, b)
+	}
+	if status, b, _ := post(t, x.url+"/slots/0?action=save", `{"filename":"f"}`); status != 200 {
+		t.Errorf("that of another model was erased: %d %s", status, b)
 	}
 }
 

@@ -302,12 +302,15 @@ func TestSlotsOfSeveral(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		post(t, x.url+"/completion", fmt.Sprintf(`{"model":%q,"prompt":"Once upon a time","n_predict":3,"id_slot":0}`, name))
 	}
-	for body, want := range map[string]int{`{"model":"a","filename":"f"}`: 400, `{"model":"b","filename":"f"}`: 200, `{"filename":"f"}`: 200} {
+	for body, want := range map[string]int{
+		`{"model":"a","filename":"f"}`: 400, `{"model":"b","filename":"f"}`: 200, `{"filename":"f"}`: 200,
+	} {
 		if status, b, _ := post(t, x.url+"/slots/0?action=save&model=b", body); status != want {
 			t.Errorf("%s: %d %s", body, status, b)
 		}
 	}
-	if status, b, _ := post(t, x.url+"/slots/0?action=erase", `{"model":"b"}`); status != 200 || object(t, b)["n_erased"] == 0.0 {
+	status, b, _ := post(t, x.url+"/slots/0?action=erase", `{"model":"b"}`)
+	if status != 200 || object(t, b)["n_erased"] == 0.0 {
 		t.Errorf("%d %s", status, b)
 	}
 	if status, b, _ := post(t, x.url+"/slots/0?action=save&model=b", `{"filename":"f"}`); status != 400 {

@@ -142,7 +142,7 @@ func (e *Engine) adapters(head savedHead) ([]mpt.AdapterUse, error) {
 			return hex.EncodeToString(print[:]) == a.Fingerprint
 		})
 		if at < 0 {
-			return nil, errors.New("it was saved with an adapter that this server does not have")
+			return nil, errors.New("it was saved with an adapter that this server does not have, or has in another order")
 		}
 		uses[next+at].Scale = a.Scale
 		next += at + 1

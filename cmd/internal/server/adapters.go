@@ -176,7 +176,7 @@ func (s *Server) scaleAdapters(w http.ResponseWriter, r *http.Request) *apiError
 	if err != nil {
 		return err
 	}
-	m, err := s.asked(r)
+	m, err := s.meant(r)
 	if err != nil {
 		return err
 	}

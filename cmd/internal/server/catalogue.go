@@ -295,6 +295,21 @@ func (c *catalogue) loaded() (n int) {
 	return n
 }
 
+// after calls do, with the lock, when a model is no longer in a state: at once if it is not. The
+// caller has the lock.
+func (c *catalogue) after(e *entry, state string, do func()) {
+	if e.state != state {
+		do()
+		return
+	}
+	go func() {
+		c.await(e, func() bool { return e.state != state })
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		do()
+	}()
+}
+
 // dropOldest unloads the model that was asked for longest ago, one that nobody uses if there
 // is any, and waits until that is done. It reports whether there was one.
 func (c *catalogue) dropOldest() bool {
@@ -425,21 +440,29 @@ func (s *Server) look(r *http.Request, e *entry) (string, *served) {
 // asked returns the model that the query of a request names, if it is loaded; without a name
 // the first that is.
 func (s *Server) asked(r *http.Request) (*served, *apiError) {
-	if err := s.ready(); err != nil {
-		return nil, err
-	}
-	name := r.URL.Query().Get("model")
-	e, err := s.models.find(name)
-	if err != nil {
-		return nil, err
+	if err := s.ready(); err != nil || r.URL.Query().Get("model") != "" {
+		return s.meant(r)
 	}
 	for _, x := range s.models.list() {
-		if name != "" && x != e {
-			continue
-		}
 		if _, m := s.look(r, x); m != nil {
 			return m, nil
 		}
+	}
+	return s.meant(r)
+}
+
+// meant is asked for what changes a model: without a name that is the first, loaded or not, and
+// no other in its place.
+func (s *Server) meant(r *http.Request) (*served, *apiError) {
+	if err := s.ready(); err != nil {
+		return nil, err
+	}
+	e, err := s.models.find(r.URL.Query().Get("model"))
+	if err != nil {
+		return nil, err
+	}
+	if _, m := s.look(r, e); m != nil {
+		return m, nil
 	}
 	return nil, notLoaded(e)
 }

@@ -32,8 +32,15 @@ type several struct {
 // that may be named.
 func startSeveral(t testing.TB, most int, auto bool, opt serve.Options, budget ...mpt.Option) *several {
 	t.Helper()
-	files := forgeAdapters(t, 4)
 	x := &several{Server: New(DefaultConfig())}
+	x.serve(t, most, auto, opt, budget...)
+	return x
+}
+
+// serve is startSeveral for a server that has been configured.
+func (x *several) serve(t testing.TB, most int, auto bool, opt serve.Options, budget ...mpt.Option) {
+	t.Helper()
+	files := forgeAdapters(t, 4)
 	host := mpt.NewHost(2)
 	opt.Caches = serve.NewCaches(opt.CacheBytes, "", 0)
 	if opt.ContextSize == 0 {
@@ -77,7 +84,6 @@ func startSeveral(t testing.TB, most int, auto bool, opt serve.Options, budget .
 			t.Error(err)
 		}
 	})
-	return x
 }
 
 func loadOne(names []string, adapters []Adapter, opt serve.Options, o serve.Observer, with ...mpt.Option) (none Model, err error) {
@@ -271,6 +277,67 @@ func TestUnloadLater(t *testing.T) {
 		t.Errorf("%s", b)
 	}
 	waitFor(t, "b is not unloaded", func() bool { return strings.Contains(x.states(t), "b unloaded") })
+}
+
+// TestChangeTwice: what is said of a model while it is being loaded or unloaded holds afterwards.
+func TestChangeTwice(t *testing.T) {
+	x := startSeveral(t, 1, true, serve.Options{ContextSize: 2000})
+	leave := hold(t, x.Server, x.url) // so that a cannot be unloaded
+	x.change(t, "load", "b", "loading")
+	x.change(t, "unload", "b", "loading")
+	waitFor(t, "a is not being unloaded", func() bool { return strings.Contains(x.states(t), "a unloading") })
+	x.change(t, "load", "a", "unloading")
+	leave()
+	waitFor(t, "not a alone is loaded", func() bool { return x.states(t) == "a loaded, b unloaded, c unloaded" })
+	if n, m := x.loads[0].Load(), x.loads[1].Load(); n != 2 || m > 1 {
+		t.Errorf("a was loaded %d times, b %d times", n, m)
+	}
+}
+
+// TestNoOtherIsChanged: what changes a model without a name means the first, loaded or not.
+func TestNoOtherIsChanged(t *testing.T) {
+	x := startSeveral(t, 0, false, serve.Options{})
+	x.c.SlotDir = t.TempDir()
+	ask := func(path, body string) {
+		status, b, head := post(t, x.url+path, body)
+		checkError(t, path, path, status, 400, "model_not_loaded", "model", b, head)
+	}
+	want := answerOf(t, x.url, 0, "b", "")
+	x.change(t, "unload", "a", "unloaded")
+	ask("/lora-adapters", `[{"id":0,"scale":1}]`)
+	for _, action := range []string{"save", "restore", "erase"} {
+		ask("/slots/0?action="+action, `{"filename":"x"}`)
+	}
+	if got := answerOf(t, x.url, 0, "b", ""); got != want {
+		t.Errorf("another model has changed: %q, want %q", got, want)
+	}
+}
+
+// TestSlotsOfSeveral: the body of a request about a slot names its model, also to erase.
+func TestSlotsOfSeveral(t *testing.T) {
+	x := &several{Server: New(DefaultConfig())}
+	x.c.SlotDir = t.TempDir()
+	x.serve(t, 0, true, serve.Options{})
+	for _, name := range []string{"a", "b"} {
+		post(t, x.url+"/completion", fmt.Sprintf(`{"model":%q,"prompt":"Once upon a time","n_predict":3,"id_slot":0}`, name))
+	}
+	for body, want := range map[string]int{
+		`{"model":"a","filename":"f"}`: 400, `{"model":"b","filename":"f"}`: 200, `{"filename":"f"}`: 200,
+	} {
+		if status, b, _ := post(t, x.url+"/slots/0?action=save&model=b", body); status != want {
+			t.Errorf("%s: %d %s", body, status, b)
+		}
+	}
+	status, b, _ := post(t, x.url+"/slots/0?action=erase", `{"model":"b"}`)
+	if status != 200 || object(t, b)["n_erased"] == 0.0 {
+		t.Errorf("%d %s", status, b)
+	}
+	if status, b, _ := post(t, x.url+"/slots/0?action=save&model=b", `{"filename":"f"}`); status != 400 {
+		t.Errorf("it was not erased: %d %s", status, b)
+	}
+	if status, b, _ := post(t, x.url+"/slots/0?action=save", `{"filename":"f"}`); status != 200 {
+		t.Errorf("that of another model was erased: %d %s", status, b)
+	}
 }
 
 // TestNoAutoload: without it only POST /models/load loads.

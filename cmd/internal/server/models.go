@@ -101,18 +101,24 @@ func (c *catalogue) failed(e *entry) bool {
 	return e.err != nil
 }
 
-// loadModel is llama.cpp's POST /models/load: it begins to load a model.
+// loadModel is llama.cpp's POST /models/load: it begins to load a model. One that is being unloaded
+// is loaded again after that.
 func (s *Server) loadModel(w http.ResponseWriter, r *http.Request) *apiError {
 	return s.change(w, r, func(c *catalogue, e *entry) {
-		if e.state == unloaded && !c.closed {
-			c.begin(e)
-		}
+		c.after(e, unloading, func() {
+			if e.state == unloaded && !c.closed {
+				c.begin(e)
+			}
+		})
 	})
 }
 
-// unloadModel is llama.cpp's POST /models/unload: what runs comes to its end first.
+// unloadModel is llama.cpp's POST /models/unload: what runs comes to its end first, and so does the
+// loading.
 func (s *Server) unloadModel(w http.ResponseWriter, r *http.Request) *apiError {
-	return s.change(w, r, (*catalogue).unload)
+	return s.change(w, r, func(c *catalogue, e *entry) {
+		c.after(e, loading, func() { c.unload(e) })
+	})
 }
 
 // change changes the state of the model that a request names, and does not wait for it.

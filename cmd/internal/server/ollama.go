@@ -221,7 +221,7 @@ func (c *catalogue) unloadFor(f *fields) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.unload(e)
+	c.after(e, loading, func() { c.unload(e) })
 	return true
 }
 

@@ -50,17 +50,26 @@ func (s *Server) slotAction(w http.ResponseWriter, r *http.Request) *apiError {
 }
 
 // slotRequest returns the model of a request about a slot, which its body or its query names, and
-// the name of the file.
+// the name of the file. What only erases needs no body.
 func (s *Server) slotRequest(w http.ResponseWriter, r *http.Request, action string) (*served, string, *apiError) {
-	if action == "erase" {
-		m, err := s.asked(r)
-		return m, "", err
-	}
-	f, err := s.readBody(w, r)
+	b, err := s.readBytes(w, r)
 	if err != nil {
 		return nil, "", err
 	}
-	name := slotFile(f)
+	if len(b) == 0 && action == "erase" {
+		b = []byte("{}")
+	}
+	f, err := readFields(b)
+	if err != nil {
+		return nil, "", err
+	}
+	name := ""
+	if action != "erase" {
+		name = slotFile(f)
+	}
+	if q := r.URL.Query().Get("model"); q != "" && f.has("model") && f.text("model") != q {
+		f.fail("model", "it is %q, but %q in the query: name one of them", f.text("model"), q)
+	}
 	if f.err != nil {
 		return nil, "", f.err
 	}
@@ -68,7 +77,7 @@ func (s *Server) slotRequest(w http.ResponseWriter, r *http.Request, action stri
 		m, err := s.named(r, f)
 		return m, name, err
 	}
-	m, err := s.asked(r)
+	m, err := s.meant(r)
 	return m, name, err
 }
 

@@ -182,7 +182,7 @@ export const tests = {
   async 'models, adapters and their scales'({ come, proxy }) {
     proxy.fault = (req, res) => {
       const body =
-        req.url === '/lora-adapters'
+        req.url.startsWith('/lora-adapters')
           ? [
               { id: 0, path: '/models/tales.gguf', scale: 1 },
               { id: 1, path: '/models/jokes.gguf', scale: 0 },
@@ -215,14 +215,9 @@ export const tests = {
     await v.ask('Hello');
     assert.match(await v.page.locator('#f-lora-bad').innerText(), /“much” is not a number/);
     await v.page.getByLabel('Scale of jokes.gguf').fill('0.5');
+    await sends([1, 0.5]);
     await v.page.getByLabel('Model', { exact: true }).selectOption('other');
     await v.ask('Hello');
-    const sent = JSON.parse(proxy.seen.findLast((r) => r.path === '/v1/chat/completions').body);
-    assert.deepEqual(sent.lora, [
-      { id: 0, scale: 1 },
-      { id: 1, scale: 0.5 },
-    ]);
-    assert.equal(sent.model, 'other');
     assert.match(await v.answers().last().locator('.failure').innerText(), /no model "other"/);
     assert.match(await v.page.locator('#f-model-bad').innerText(), /no model "other"/);
   },

@@ -350,6 +350,7 @@ async function attempts(now, node, signal) {
 function blame(node, e) {
   node.error = { message: e.message, kind: e.kind ?? e.code ?? '' };
   if (e.status === 401) node.error.kind = 'key';
+  if (e.code === 'model_not_found') ask(); // another is offered, if it is still there
   const field = fieldOf(e);
   if (e.param && fields().includes(field)) {
     wrong.value = { ...wrong.value, [field]: e.message };

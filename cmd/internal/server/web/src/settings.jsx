@@ -238,13 +238,13 @@ function Adapters() {
     const some = base || params.lora || bases.value.size > 0;
     return some && isServed(model) ? <NoAdapters model={model} base={base} /> : null;
   }
-  if (!list.length) return null;
+  const gone = Object.keys(own).filter((name) => !list.some((a) => adapterName(a) === name));
+  if (!list.length && !gone.length) return null;
   const change = (name, text) => {
     const { [name]: _, ...rest } = own;
     if (text !== '') rest[name] = text;
     set('lora', Object.keys(rest).length ? rest : undefined);
   };
-  const gone = Object.keys(own).filter((name) => !list.some((a) => adapterName(a) === name));
   return (
     <fieldset>
       <legend>LoRA adapters</legend>
@@ -256,9 +256,11 @@ function Adapters() {
           change={(text) => change(adapterName(a), text)}
         />
       ))}
-      <p class="quiet" id="f-lora-hint">
-        How strongly each changes the model; 0: not at all
-      </p>
+      {list.length > 0 && (
+        <p class="quiet" id="f-lora-hint">
+          How strongly each changes the model; 0: not at all
+        </p>
+      )}
       {gone.length > 0 && <p class="quiet">Not of this model, and left out: {gone.map(baseName).join(', ')}</p>}
       <p class="bad" role="alert" id="f-lora-bad">
         {wrong.value.lora}

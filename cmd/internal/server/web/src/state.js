@@ -344,12 +344,18 @@ async function listed(path) {
 // adapterName is what settings call an adapter: files of several may have the same name.
 export const adapterName = (a) => a?.name ?? a?.path;
 
-// learn asks about a model, which is loaded for that if need be, and returns what is known of it.
+// learn asks about a model anew, which is loaded for that if need be, and returns what the server says
+// of it: after a restart the ids of adapters may be those of others.
 export async function learn(model) {
-  if (told.value.get(model)?.adapters) return told.value.get(model);
-  const name = model || models.value[0];
-  await api.call('tokenize', { content: '', ...(name && { model: name }) });
-  const about = await learnt(model, models.value);
+  const ids = (await api.json('v1/models')).data.map((x) => x.id),
+    name = model || ids[0];
+  let about = await learnt(model, ids).catch((e) => {
+    if (e.code !== 'model_not_loaded') throw e;
+  });
+  if (!about?.adapters) {
+    await api.call('tokenize', { content: '', ...(name && { model: name }) });
+    about = await learnt(model, ids);
+  }
   told.value = new Map([...told.value, [model, about]]);
   return about;
 }

@@ -155,7 +155,9 @@ export const tests = {
     assert.equal(await field('temp').getAttribute('placeholder'), '0.8');
     assert.equal(await field('top_k').getAttribute('placeholder'), '40');
     const props = await (await fetch(proxy.url + '/props')).json();
-    for (const name of Object.keys(props.default_generation_settings.params))
+    const { lora, ...params } = props.default_generation_settings.params; // adapters have switches
+    assert.deepEqual(lora, []);
+    for (const name of Object.keys(params))
       assert.equal(await field(name).count(), 1, name);
     await field('System prompt').fill('You tell stories.');
     await field('temp').fill('0');

@@ -106,6 +106,61 @@ export const tests = {
     await shows(v, 'songs');
   },
 
+  async 'after a restart the ids of adapters are those of the server'({ come, proxy }) {
+    answered(proxy, { loaded: true });
+    const v = await come();
+    await v.settings();
+    await shows(v, 'tales', 'jokes');
+    await v.page.getByRole('checkbox', { name: 'tales' }).uncheck();
+    await v.page.getByRole('checkbox', { name: 'jokes' }).check();
+    const [before, known] = [adapters['mpt-stories'], proxy.fault];
+    proxy.fault = (req, res, body) => {
+      if (!req.url.startsWith('/lora-adapters')) return known(req, res, body);
+      res.writeHead(200).end(JSON.stringify([...before].reverse().map((a, id) => ({ ...a, id }))));
+      return true;
+    };
+    await v.ask('Hello');
+    assert.deepEqual(sent(proxy).lora, [
+      { id: 0, scale: 1 }, // jokes, which was 1
+      { id: 1, scale: 0 },
+    ]);
+    await shows(v, 'jokes', 'tales');
+    // The same if the first model has another name now.
+    const swapped = proxy.fault;
+    proxy.fault = (req, res, body) => {
+      if (req.url !== '/v1/models') return swapped(req, res, body);
+      res.writeHead(200).end(JSON.stringify({ data: ['other', 'songs'].map((id) => ({ id, parent: parents[id] })) }));
+      return true;
+    };
+    await v.ask('Hello');
+    assert.equal(await v.page.locator('.failure').count(), 0);
+    assert.ok(proxy.seen.some((r) => r.path === '/lora-adapters?model=other'));
+    // And if there are none at all.
+    proxy.fault = (req, res, body) => {
+      if (!req.url.startsWith('/lora-adapters')) return swapped(req, res, body);
+      res.writeHead(200).end('[]');
+      return true;
+    };
+    await v.ask('Hello');
+    assert.equal(sent(proxy).lora, undefined);
+    await v.page.waitForSelector('text=/Not of this model, and left out: tales, jokes/');
+  },
+
+  async 'a model that a restart has taken away is not offered'({ come, proxy }) {
+    answered(proxy, { loaded: true });
+    const v = await come();
+    await v.settings();
+    await use(v, 'other');
+    const known = proxy.fault;
+    proxy.fault = (req, res, body) => {
+      if (req.url !== '/v1/models') return !req.url.startsWith('/v1/chat') && known(req, res, body);
+      res.writeHead(200).end(JSON.stringify({ data: [{ id: 'newcomer' }] }));
+      return true;
+    };
+    await v.ask('Hello'); // which the server itself refuses
+    await v.button('Use newcomer', v.page.locator('.failure')).waitFor();
+  },
+
   async 'the numbers of the server are those of all its models'({ come, proxy }) {
     const known = several({ loaded: true });
     proxy.fault = (req, res, body) => {

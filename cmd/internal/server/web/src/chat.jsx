@@ -2,7 +2,7 @@
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { Composer } from './composer.jsx';
 import { Message } from './message.jsx';
-import { changed, chat, isServed, live, models, props } from './state.js';
+import { changed, chat, isServed, live, models } from './state.js';
 import { families, path, stamped, titleOf } from './tree.js';
 
 export function Chat() {
@@ -69,10 +69,9 @@ function Missing({ chat: c }) {
 }
 
 function Empty() {
-  const p = props.value;
   return (
     <div class="empty">
-      <h1>{p ? p.model_alias : 'mptgo'}</h1>
+      <h1>{chat.value.model || (models.value[0] ?? 'mptgo')}</h1>
       <p>Write a message below. Chats are stored in this browser and nowhere else.</p>
       <p>
         Every answer shows the number it was drawn with, its seed. <em>Repeat exactly</em> writes it again with this

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from './api.js';
 import { draftOf, dropDraft, redraft } from './drafts.js';
 import { busy, foreign, messagesOf, send, stopByClick, tokensIn } from './generate.js';
-import { chat, focusDraft, live, notice, props } from './state.js';
+import { chat, contextSize, focusDraft, live, notice } from './state.js';
 import { Guard } from './guard.jsx';
 import { FileView } from './message.jsx';
 import { path } from './tree.js';
@@ -162,7 +162,7 @@ function Form({ id }) {
 function useSize(draft) {
   const [state, set] = useState('');
   const c = chat.value,
-    most = props.value?.default_generation_settings.n_ctx,
+    most = contextSize(),
     t = path(c).findLast((n) => n.timings)?.timings;
   const matters =
     most &&
@@ -183,7 +183,7 @@ function useSize(draft) {
       over = true;
       clearTimeout(timer);
     };
-  }, [draft, matters, path(c).length, !!busy(c)]);
+  }, [draft, matters, most, c.model, path(c).length, !!busy(c)]);
   return state;
 }
 

@@ -1,8 +1,8 @@
 // Answers: what is sent for one, and what becomes of it.
 import * as api from './api.js';
 import { endPart, latest, writePart } from './keep.js';
-import { adapters, advanced, ask, changed, drawn, fresh, isServed, live, notice, panel } from './state.js';
-import { props, spoken, touch, wrong } from './state.js';
+import { adapterName, advanced, ask, bases, changed, drawn, fresh, isServed, learn, live, notice } from './state.js';
+import { panel, props, spoken, told, touch, wrong } from './state.js';
 import * as tabs from './tabs.js';
 import * as tree from './tree.js';
 
@@ -42,13 +42,15 @@ export function messagesOf(nodes, system) {
 }
 
 // request is the body for an answer.
-function request(c, node) {
+async function request(c, node) {
   const { system, params, model, seed, limit } = node.recipe;
+  // An adapter that is named as the model is alone. Else ids of adapters are those of the model.
+  const list = params.lora && !bases.value.has(model) ? (await learn(model)).adapters : [];
   const messages = messagesOf(tree.above(c, node), system);
   if (node.bare) messages.push({ role: 'assistant', content: node.text.slice(0, node.bare) });
   const body = { messages, stream: true, return_progress: true };
   if (model) body.model = model;
-  for (const [name, value] of Object.entries(params)) setField(body, name, value);
+  for (const [name, value] of Object.entries(params)) setField(body, name, value, list);
   if (body.logprobs !== false) Object.assign(body, { logprobs: true, top_logprobs: alternatives });
   if (node.tokens?.length) body.continue_tokens = node.tokens.map((t) => t[0]);
   if (seed) body.seed = rawNumber(seed);
@@ -61,8 +63,8 @@ function number(text, param) {
   return Number(text);
 }
 
-// setField puts what stands in a field of the settings into a request.
-function setField(body, name, value) {
+// setField puts what stands in a field of the settings into a request to a model with these adapters.
+function setField(body, name, value, adapters) {
   const json = (what) => {
     try {
       return JSON.parse(value);
@@ -77,7 +79,8 @@ function setField(body, name, value) {
     body.logit_bias = json('This list');
   } else if (name === 'lora') {
     // All of them are sent: those that are left out are off.
-    body.lora = adapters.value.map((a) => ({ id: a.id, scale: number(value[a.path] ?? a.scale, name) }));
+    const scales = adapters.map((a) => ({ id: a.id, scale: number(value[adapterName(a)] ?? a.scale, name) }));
+    if (scales.length) body.lora = scales;
   } else if (name === 'stop') {
     body.stop = value.split('\n').filter(Boolean);
   } else if (name === 'seed') {
@@ -145,7 +148,7 @@ export const retry = (c, node) =>
 export const goOn = (c, node) => run(c, node, resume);
 
 async function resume(c, node) {
-  if (!known(node) || !(await isReadAlike(node))) {
+  if (!known(node) || !(await isReadAlike(node, c.model))) {
     node.tokens = [];
     node.bare = node.text.length;
   }
@@ -154,10 +157,13 @@ async function resume(c, node) {
 }
 
 // isReadAlike reports whether the server's model has the tokens of an answer that another may have written.
-async function isReadAlike(node) {
-  if (!node.print || node.print === props.value?.system_fingerprint) return true;
+async function isReadAlike(node, model) {
+  if (!node.print || node.print === told.value.get(model)?.props.system_fingerprint) return true;
   try {
-    const { content } = await api.json('detokenize', { tokens: node.tokens.map((t) => t[0]) });
+    const { content } = await api.json('detokenize', {
+      tokens: node.tokens.map((t) => t[0]),
+      ...(model && { model }),
+    });
     return content === textOf(node.tokens);
   } catch {
     return false;
@@ -344,6 +350,7 @@ async function attempts(now, node, signal) {
 function blame(node, e) {
   node.error = { message: e.message, kind: e.kind ?? e.code ?? '' };
   if (e.status === 401) node.error.kind = 'key';
+  if (e.code === 'model_not_found') ask(); // another is offered, if it is still there
   const field = fieldOf(e);
   if (e.param && fields().includes(field)) {
     wrong.value = { ...wrong.value, [field]: e.message };
@@ -353,7 +360,7 @@ function blame(node, e) {
 }
 
 async function stream(now, node, signal) {
-  const body = request(now(), node);
+  const body = await request(now(), node);
   node.asked = printOf(body);
   tell(node, { sent: body });
   // Where tokens have cut a character only their bytes together make the text.
@@ -389,9 +396,10 @@ function take(node, v) {
     node.print = v.system_fingerprint;
   }
   const state = live.value.get(node.id); // which is drawn with the rest
-  if (node.print && props.value && props.value.system_fingerprint !== node.print && !state.asked) {
+  const about = told.value.get(node.recipe.model);
+  if (node.print && about?.props.system_fingerprint !== node.print && !state.asked) {
     state.asked = true;
-    ask(); // the server was restarted with another model
+    ask(); // the server was restarted with another model, or has loaded this one
   }
   if (v.prompt_progress) state.progress = v.prompt_progress;
   if (v.timings) state.timings = v.timings;

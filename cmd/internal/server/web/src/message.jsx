@@ -4,7 +4,7 @@ import { useRef, useState } from 'preact/hooks';
 import { again, answer, busy, foreign, goOn, known, retry, revise, send } from './generate.js';
 import { Guard } from './guard.jsx';
 import { AsWritten, copyText, Markdown } from './markdown.jsx';
-import { advanced, chat, focusDraft, isServed, models, notice, panel, props } from './state.js';
+import { advanced, chat, contextSize, focusDraft, isServed, models, notice, panel } from './state.js';
 import { elsewhere } from './tabs.js';
 import { Tokens } from './tokens.jsx';
 import { stamped } from './tree.js';
@@ -265,8 +265,6 @@ function Answer({ node, live, last, ...rest }) {
 }
 
 const fixed = (x, digits) => x.toLocaleString(undefined, { maximumFractionDigits: digits });
-
-const contextSize = () => props.value?.default_generation_settings.n_ctx;
 
 const roomFor = (used) => {
   const size = contextSize();

@@ -2,20 +2,24 @@
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import * as api from './api.js';
+import { bases, models } from './state.js';
 
 const most = 60; // samples that charts show
 const samples = signal([]);
 const slots = signal([]);
 const trouble = signal({});
 
-// read returns the numbers of Prometheus' text without labels but model_name, and mpt_cache_bytes by tier.
+// read returns the numbers of Prometheus' text, those of all models together, without labels but
+// model_name; and mpt_cache_bytes by tier.
 function read(text) {
   const v = {};
   for (const line of text.split('\n')) {
     const m = /^([a-z_:]+)(?:\{([^}]*)\})? (\S+)$/i.exec(line);
     if (!m || /le="/.test(m[2] ?? '')) continue;
     const tier = /tier="(\w+)"/.exec(m[2] ?? '')?.[1];
-    v[tier ? `${m[1]}/${tier}` : m[1]] = Number(m[3]);
+    if (m[2] && !tier && !/^model_name="[^"]*"$/.test(m[2])) continue;
+    const name = tier ? `${m[1]}/${tier}` : m[1];
+    v[name] = (v[name] ?? 0) + Number(m[3]);
   }
   return v;
 }
@@ -26,13 +30,22 @@ async function look() {
     try {
       await use(await api.call(path));
     } catch (e) {
-      said[path] = e.status === 501 ? 'The server was started without it.' : e.message;
+      if (e.code === 'model_not_loaded') return;
+      said[path.split('?')[0]] = e.status === 501 ? 'The server was started without it.' : e.message;
     }
   };
   await get('metrics', async (r) => {
     samples.value = [...samples.value, { at: performance.now() / 1000, ...read(await r.text()) }].slice(-most - 1);
   });
-  await get('slots', async (r) => (slots.value = await r.json()));
+  const list = models.value.filter((m) => !bases.value.has(m)),
+    all = [];
+  if (list.length < 2) await get('slots', async (r) => all.push(...(await r.json())));
+  else
+    for (const model of list)
+      await get('slots?model=' + encodeURIComponent(model), async (r) =>
+        all.push(...(await r.json()).map((s) => ({ ...s, model }))),
+      );
+  slots.value = all;
   trouble.value = said;
 }
 
@@ -173,8 +186,8 @@ function Slots({ list }) {
         </thead>
         <tbody>
           {busy.map((s) => (
-            <tr key={s.id}>
-              <td>{s.id}</td>
+            <tr key={`${s.model} ${s.id}`}>
+              <td>{s.model ? `${s.model} ${s.id}` : s.id}</td>
               <td>{s.state === 'prefill' ? 'reading' : 'writing'}</td>
               <td>
                 {s.n_prompt_tokens_processed} of {s.n_prompt_tokens}

@@ -1,6 +1,6 @@
 // What a conversation is answered with: system prompt, form, samplers, adapters. What is
 // empty is as the server has it.
-import { adapters, changed, chat, closePanel, isServed, models, props, wrong } from './state.js';
+import { adapterName, adapters, bases, changed, chat, closePanel, isServed, models, props, told, wrong } from './state.js';
 import { stamped } from './tree.js';
 
 // The fields in groups, with a word about each. Fields of the server that are not listed come last.
@@ -142,7 +142,9 @@ function Models({ value, change }) {
         <select value={value === first ? '' : value} onChange={change} {...p}>
           <option value="">{first} (default)</option>
           {others.map((m) => (
-            <option key={m}>{m}</option>
+            <option key={m} value={m}>
+              {bases.value.has(m) ? `${m} (adapter of ${bases.value.get(m)})` : m}
+            </option>
           ))}
           {!isServed(value) && (
             <option key="gone" value={value} disabled>
@@ -227,25 +229,39 @@ function Text({ name, label, hint, placeholder }) {
 
 // Adapters are switched on and off, and have a scale each. The server's own is what nobody has changed.
 function Adapters() {
-  const list = adapters.value,
-    own = chat.value.params.lora ?? {};
-  if (!list.length) return null;
-  const change = (path, text) => {
-    const { [path]: _, ...rest } = own;
-    if (text !== '') rest[path] = text;
+  const list = adapters.value ?? [],
+    { model, params } = chat.value,
+    own = params.lora ?? {},
+    base = bases.value.get(model),
+    unknown = !told.value.get(model)?.adapters;
+  if (base || unknown) {
+    const some = base || params.lora || bases.value.size > 0;
+    return some && isServed(model) ? <NoAdapters model={model} base={base} /> : null;
+  }
+  const gone = Object.keys(own).filter((name) => !list.some((a) => adapterName(a) === name));
+  if (!list.length && !gone.length) return null;
+  const change = (name, text) => {
+    const { [name]: _, ...rest } = own;
+    if (text !== '') rest[name] = text;
     set('lora', Object.keys(rest).length ? rest : undefined);
   };
-  const gone = Object.keys(own).filter((path) => !list.some((a) => a.path === path));
   return (
     <fieldset>
       <legend>LoRA adapters</legend>
       {list.map((a) => (
-        <Adapter key={a.id} adapter={a} own={own[a.path]} change={(text) => change(a.path, text)} />
+        <Adapter
+          key={a.id}
+          adapter={a}
+          own={own[adapterName(a)]}
+          change={(text) => change(adapterName(a), text)}
+        />
       ))}
-      <p class="quiet" id="f-lora-hint">
-        How strongly each changes the model; 0: not at all
-      </p>
-      {gone.length > 0 && <p class="quiet">Not on this server, and left out: {gone.map(baseName).join(', ')}</p>}
+      {list.length > 0 && (
+        <p class="quiet" id="f-lora-hint">
+          How strongly each changes the model; 0: not at all
+        </p>
+      )}
+      {gone.length > 0 && <p class="quiet">Not of this model, and left out: {gone.map(baseName).join(', ')}</p>}
       <p class="bad" role="alert" id="f-lora-bad">
         {wrong.value.lora}
       </p>
@@ -253,16 +269,28 @@ function Adapters() {
   );
 }
 
+// NoAdapters says why there is nothing to choose.
+const NoAdapters = ({ model, base }) => (
+  <fieldset>
+    <legend>LoRA adapters</legend>
+    <p class="quiet">
+      {base
+        ? `The model “${model}” is this adapter of ${base}, alone and as the server scales it. Choose ${base} to set scales.`
+        : 'The adapters of this model can be seen once it is loaded, which its next answer does.'}
+    </p>
+  </fieldset>
+);
+
 const baseName = (path) => path.split(/[\\/]/).at(-1);
 
 function Adapter({ adapter, own, change }) {
-  const { id, path, scale } = adapter,
+  const { id, scale } = adapter,
     on = own === undefined ? scale !== 0 : Number(own) !== 0;
   const flip = () => {
     if (on) change(scale === 0 ? '' : '0');
     else change(scale === 0 ? '1' : '');
   };
-  const name = baseName(path);
+  const name = baseName(adapterName(adapter));
   return (
     <div class={own === undefined ? 'field adapter' : 'field adapter changed'}>
       <label class="check">

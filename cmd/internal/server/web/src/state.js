@@ -1,5 +1,5 @@
 // What the page shows: signals, and what changes them.
-import { batch, effect, signal } from '@preact/signals';
+import { batch, computed, effect, signal } from '@preact/signals';
 import * as api from './api.js';
 import { blankOf, hasDraft, keepBlank } from './drafts.js';
 import { imported } from './imported.js';
@@ -15,12 +15,19 @@ export const chat = signal(blank);
 export const view = signal('chat');
 export const live = signal(new Map()); // what answers that are being written have come to, by message
 export const notices = signal([]);
-export const props = signal(null);
 export const models = signal([]);
-export const adapters = signal([]);
+export const bases = signal(new Map()); // the model that each adapter changes, by the adapter's name
+export const told = signal(new Map()); // what the server says of models: {props, adapters}, by what chats call them
 export const wrong = signal({}); // what the server says of fields, by name
 export const panel = signal(''); // what is open beside the chat: '', 'list' or 'settings'
 export const spoken = signal(''); // for screen readers
+
+// about is what is known of the model of the chat that is shown, or null.
+const about = computed(() => told.value.get(chat.value.model) ?? null);
+// props has settings that are the same for all models, so those of another one do while it is not loaded.
+export const props = computed(() => (about.value ?? told.value.get(''))?.props ?? null);
+export const adapters = computed(() => about.value?.adapters ?? []);
+export const contextSize = () => about.value?.props.default_generation_settings.n_ctx;
 
 export const open = new Map(); // conversations that were shown since the page was loaded, by id
 keepBlank(blank);
@@ -283,9 +290,18 @@ export async function ask() {
   clearTimeout(asking);
   denied = false;
   try {
-    const [p, m] = await Promise.all([api.json('props'), api.json('v1/models')]);
-    props.value = p;
-    models.value = m.data.map((x) => x.id);
+    const { data } = await api.json('v1/models'),
+      named = chat.value.model,
+      list = new Map(),
+      ids = data.map((x) => x.id);
+    list.set('', await learnt('', ids));
+    if (named && ids.includes(named)) list.set(named, await learnt(named, ids).catch(() => undefined));
+    if (!list.get(named)) list.delete(named);
+    batch(() => {
+      models.value = ids;
+      bases.value = new Map(data.filter((x) => x.parent).map((x) => [x.id, x.parent]));
+      told.value = list;
+    });
     asked = performance.now();
     pause = 1000;
   } catch (e) {
@@ -296,9 +312,61 @@ export async function ask() {
     return;
   }
   if (isEmpty(chat.value) && !isServed(chat.value.model)) put(served(chat.value));
-  const known = await api.json('lora-adapters').catch(() => []); // servers may have no such list
-  adapters.value = Array.isArray(known) ? known.filter((a) => typeof a?.path === 'string') : [];
 }
+
+// learnt asks what the server says of a model, '' being the first of some. One that is not loaded is
+// refused; of the first one the settings are those of another then, without its adapters and size.
+async function learnt(model, ids) {
+  const query = (name) => (name ? '?model=' + encodeURIComponent(name) : ''),
+    own = query(model || (ids.length > 1 ? ids[0] : ''));
+  try {
+    const [props, known] = await Promise.all([api.json('props' + own), listed('lora-adapters' + own)]);
+    return { props, adapters: known.filter((a) => typeof adapterName(a) === 'string') };
+  } catch (e) {
+    if (model || e.code !== 'model_not_loaded') throw e;
+  }
+  const props = await api.json('props');
+  delete props.default_generation_settings.n_ctx;
+  return { props, adapters: null };
+}
+
+// listed asks for a list that servers may not have.
+async function listed(path) {
+  try {
+    const list = await api.json(path);
+    return Array.isArray(list) ? list : [];
+  } catch (e) {
+    if (e.status === 404 || e.status === 501) return [];
+    throw e;
+  }
+}
+
+// adapterName is what settings call an adapter: files of several may have the same name.
+export const adapterName = (a) => a?.name ?? a?.path;
+
+// learn asks about a model anew, which is loaded for that if need be, and returns what the server says
+// of it: after a restart the ids of adapters may be those of others.
+export async function learn(model) {
+  const ids = (await api.json('v1/models')).data.map((x) => x.id),
+    name = model || ids[0];
+  let about = await learnt(model, ids).catch((e) => {
+    if (e.code !== 'model_not_loaded') throw e;
+  });
+  if (!about?.adapters) {
+    await api.call('tokenize', { content: '', ...(name && { model: name }) });
+    about = await learnt(model, ids);
+  }
+  told.value = new Map([...told.value, [model, about]]);
+  return about;
+}
+
+// A chat with another model has other adapters and another context.
+effect(() => {
+  const { model } = chat.value;
+  if (!model || !models.value.includes(model) || told.peek().has(model)) return;
+  const take = (about) => (told.value = new Map([...told.value, [model, about]]));
+  learnt(model, models.peek()).then(take, () => {}); // it is not loaded: an answer will tell
+});
 
 // askAgain asks who comes back to the page: the server may be another by now.
 function askAgain() {

@@ -19,6 +19,7 @@ const suites = await Promise.all(
     'drafts',
     'focus',
     'served',
+    'several',
   ].map((n) => import(`./${n}.mjs`)),
 );
 

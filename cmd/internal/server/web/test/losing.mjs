@@ -95,4 +95,39 @@ export const tests = {
     await v.page.waitForSelector('.notice >> text=All chats are stored again.');
     assert.equal((await v.stored()).length, 1);
   },
+
+  async 'chats of the first version of the storage are taken over'({ come, proxy }) {
+    proxy.fault = says('An answer.');
+    const v = await come();
+    await v.page.goto(proxy.url + '/LICENSES.txt'); // where nothing holds the storage
+    await v.page.evaluate(
+      () =>
+        new Promise((done, failed) => {
+          indexedDB.deleteDatabase('mptgo');
+          const open = indexedDB.open('mptgo', 1);
+          open.onupgradeneeded = () => {
+            for (const name of ['heads', 'chats']) open.result.createObjectStore(name, { keyPath: 'id' });
+          };
+          open.onerror = () => failed(open.error);
+          open.onsuccess = () => {
+            const t = open.result.transaction(['heads', 'chats'], 'readwrite');
+            const node = (id, parent, role, text) => ({ id, parent, role, text, rev: 1, at: 1 });
+            const nodes = { q: node('q', '', 'user', 'An old question'), a: node('a', 'q', 'assistant', 'An old') };
+            const head = { id: 'old', title: '', updated: 2 };
+            t.objectStore('chats').put({ ...head, created: 1, system: '', params: {}, model: '', pick: {}, nodes });
+            t.objectStore('heads').put({ ...head, title: 'An old question' });
+            t.oncomplete = () => (open.result.close(), done());
+          };
+        }),
+    );
+    await v.page.goto(proxy.url + '/');
+    await v.page.locator('.chats .open', { hasText: 'An old question' }).click();
+    await v.page.waitForSelector('.state >> text=/the page was closed/');
+    assert.equal(await v.said(), 'An old');
+    await v.ask('And now?');
+    await v.page.reload();
+    await v.page.waitForSelector('.said:text-is("And now?")');
+    const [c] = await v.stored();
+    assert.equal(Object.keys(c.nodes).length, 4);
+  },
 };

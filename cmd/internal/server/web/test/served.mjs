@@ -172,7 +172,9 @@ export const tests = {
     await v.page.waitForSelector('.model:text-is("mpt-stories")');
     const text = (await v.stored())[0];
     const part = Object.values(text.nodes).find((n) => n.role === 'assistant').text;
+    proxy.seen = [];
     await v.last('Continue').click();
+    await eventually('it is continued', () => proxy.seen.some((r) => r.path === '/v1/chat/completions'));
     await v.done();
     assert.equal(sent(proxy).continue_tokens, undefined);
     assert.deepEqual(sent(proxy).messages.at(-1), { role: 'assistant', content: part });

@@ -8,6 +8,7 @@ import * as store from './store.js';
 const wanted = signal('');
 const found = signal(null); // ids, or null for all
 const renaming = signal('');
+const kept = signal(''); // the chat whose buttons stay while a pointer is pressed
 
 async function search(e) {
   const text = (wanted.value = e.target.value);
@@ -29,10 +30,19 @@ function leave(e) {
   found.value = null;
 }
 
+// keep has the buttons of the chat with the focus stay while a pointer is pressed: the list would
+// move as they go with the focus, and the release miss what was pressed.
+function keep() {
+  kept.value = document.activeElement?.closest('.chats li')?.querySelector('[data-chat]')?.dataset.chat ?? '';
+  const end = () => setTimeout(() => (kept.value = ''));
+  addEventListener('pointerup', end, { once: true });
+  addEventListener('pointercancel', end, { once: true });
+}
+
 export function List() {
   const shown = heads.value.filter((h) => !found.value || found.value.has(h.id));
   return (
-    <aside id="list" class="list" aria-label="Chats">
+    <aside id="list" class="list" aria-label="Chats" onPointerDown={keep}>
       <div class="row">
         <button type="button" class="main grow" onClick={begin} title="Ctrl+Shift+O" id="new-chat">
           New chat
@@ -87,7 +97,7 @@ function Item({ head }) {
       </li>
     );
   return (
-    <li class={here ? 'here' : ''}>
+    <li class={here ? 'here' : kept.value === head.id ? 'kept' : ''}>
       <button
         type="button"
         class="open"

@@ -19,7 +19,7 @@ func RefuseEmpty(cmd *cobra.Command) {
 		switch f.Value.Type() {
 		case "string", "stringArray", "stringSlice":
 			if !mayBeEmpty[f.Name] {
-				f.Value = notEmpty{f.Value, strings.Contains(f.Usage, "`FILE")}
+				f.Value = notEmpty{f.Value, strings.Contains(f.Usage, "`FILE") || strings.Contains(f.Usage, "`[NAME=]FILE")}
 			}
 		}
 	})

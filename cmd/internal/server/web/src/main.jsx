@@ -178,7 +178,9 @@ function keys(e) {
   if (command && !e.shiftKey && e.key.toLowerCase() === 'k') {
     e.preventDefault();
     panel.value = matchMedia('(max-width: 800px)').matches ? 'list' : panel.value;
-    setTimeout(() => document.getElementById('search')?.focus());
+    const search = () => document.getElementById('search')?.focus();
+    search(); // at once, for what is typed next
+    setTimeout(search); // when a list that was hidden is there
   } else if (command && e.shiftKey && e.key.toLowerCase() === 'o') {
     e.preventDefault();
     begin();

@@ -29,7 +29,7 @@ export const tests = {
 
   async 'a tab that dies in the middle of an answer loses half a second at most'({ come, proxy }) {
     const v = await come({ init: () => addEventListener('pagehide', (e) => e.stopImmediatePropagation(), true) });
-    proxy.pause = 25;
+    proxy.pause = 100;
     await v.start('Tell me a story about a dog.', 8);
     const early = await v.said();
     await eventually('it is stored', async () => {

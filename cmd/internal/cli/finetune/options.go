@@ -149,7 +149,7 @@ func (f *options) addAdapter(fs *pflag.FlagSet) {
 	fs.Float64Var(&f.dropout, "lora-dropout", 0, "leave out the share `X` of the adapter's inputs")
 	fs.StringSliceVar(&f.targets, "lora-target", []string{tune.AllLinear}, "change the `MODULES`: Wqkv, out_proj, up_proj, gate_proj, down_proj")
 	fs.StringVar(&f.layers, "lora-layers", "", "change the layers `A-B`, from 0 on")
-	fs.BoolVar(&f.rslora, "rslora", false, "scale by alpha/√rank")
+	fs.BoolVar(&f.rslora, "rslora", false, "scale by alpha/sqrt(rank)")
 	fs.StringToStringVar(&f.ranks, "rank-pattern", nil, "another rank for some modules, `MODULE=R`")
 	fs.StringToStringVar(&f.alphas, "alpha-pattern", nil, "another alpha for some modules, `MODULE=A`")
 	fs.StringVar(&f.init, "lora-init", "", "begin with the adapter in `DIR`")

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -65,6 +66,7 @@ func TestProcessesKilled(t *testing.T) {
 	}
 	work := func(i int) *exec.Cmd {
 		cmd := as("mpt", "batch", "work", "--nats", s.url(), "-c", "256", "-t", "1", "-np", "3", "--ack-wait", "2s", "--name", fmt.Sprint("w", i), "--metrics", "127.0.0.1:0")
+		cmd.Stderr = &heard{c: make(chan struct{})}
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -99,6 +101,11 @@ func TestProcessesKilled(t *testing.T) {
 		t.Errorf("%s", firstDifference(written(t, got), written(t, want)))
 	}
 	for _, w := range all {
+		select {
+		case <-w.Stderr.(*heard).c:
+		case <-time.After(time.Minute):
+			t.Fatal("a worker says nothing")
+		}
 		w.Process.Signal(syscall.SIGTERM)
 		if err := w.Wait(); err != nil {
 			t.Errorf("ended in order: %v", err)
@@ -108,4 +115,15 @@ func TestProcessesKilled(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "state        completed") || strings.Contains(out, "divergence") {
 		t.Errorf("status %d: %s%s", code, out, log)
 	}
+}
+
+// heard tells when a process has written for the first time. It heeds signals then.
+type heard struct {
+	once sync.Once
+	c    chan struct{}
+}
+
+func (h *heard) Write(b []byte) (int, error) {
+	h.once.Do(func() { close(h.c) })
+	return len(b), nil
 }

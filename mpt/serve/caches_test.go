@@ -50,10 +50,14 @@ func TestSharedBudget(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	for i := range 8 {
-		ask(t, b, greedy(tokens(uint64(i), 100), 3))
-	}
-	waitFor(t, "the second engine does not get its part", func() bool { return b.Stats().CacheBytes >= 4*page })
+	// The first engine gives its pages up between two of its steps, so a busy machine may see
+	// several requests of the second end before there is room for them.
+	asked := 0
+	waitFor(t, "the second engine does not get its part", func() bool {
+		ask(t, b, greedy(tokens(uint64(asked%8), 100), 3))
+		asked++
+		return asked >= 8 && b.Stats().CacheBytes >= 4*page
+	})
 	if n := held(caches); n > 12*page || a.Stats().CacheBytes+b.Stats().CacheBytes > 12*page {
 		t.Errorf("the caches hold %d bytes of %d", n, 12*page)
 	}

@@ -1,5 +1,6 @@
-// Package arm64 writes kernels for arm64: the assembly and the Go declarations that go
-// with it, one pair of files for each part. Vector instructions are in Arm's syntax ([gen.v]), all else in that of Go ([gen.p]).
+// Package arm64 writes kernels for arm64: the assembly and the Go declarations that go with it,
+// one pair of files for each part. Vector instructions are in Arm's syntax ([gen.v]), all else in
+// that of Go ([gen.p]).
 package arm64
 
 import (

@@ -166,6 +166,7 @@ func sourcesBelow(t *testing.T, root string) []source {
 }
 
 func TestImports(t *testing.T) {
+	module := modulePath(t)
 	for _, s := range sources(t) {
 		allowed, ok := may[s.pkg]
 		if !ok {
@@ -174,9 +175,9 @@ func TestImports(t *testing.T) {
 		}
 		for _, imp := range s.file.Imports {
 			name := strings.Trim(imp.Path.Value, `"`)
-			ours, ok := strings.CutPrefix(name, "mptgo/")
+			ours, ok := strings.CutPrefix(name, module+"/")
 			if ok && !slices.Contains(strings.Fields(allowed), ours) {
-				t.Errorf("%s imports %s, which package %s may not", s.path, name, path.Join("mptgo", s.pkg))
+				t.Errorf("%s imports %s, which package %s may not", s.path, name, path.Join(module, s.pkg))
 			}
 			if strings.HasPrefix(name, "github.com/goccy/go-yaml") && !slices.Contains([]string{"mpt/eval", "mpt/tune/foundry"}, s.pkg) && !strings.HasPrefix(s.pkg, "cmd/") {
 				t.Errorf("%s imports a library for YAML, which is for mpt/eval and the commands", s.path)

@@ -34,7 +34,7 @@ const SelfParameters = 1 << 27
 
 // How many tokens a model writes for one quantisation, in texts of which length. That
 // takes as long as quantising then does; with 16 times as many tokens the divergence would
-// be 8 % less (docs/quantization.md).
+// be 8 % less (bench/results/2026-11-26-quantisation.md).
 const (
 	selfTokens = 4096
 	selfLength = 512

@@ -7,7 +7,7 @@ type Sums struct {
 	Squares []float64 // of each column
 	// Products is nil, or holds Run sums for each column: of the products of
 	// its input with those of the columns from itself to the end of its run,
-	// where runs of Run columns follow each other.
+	// where groups of Run columns follow each other.
 	Products []float32
 	Run      int
 }

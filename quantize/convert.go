@@ -14,7 +14,7 @@ import (
 // used by two calls at the same time.
 type Scratch struct {
 	Search   Search    // how Convert looks for codes
-	Feedback *Feedback // of the rows' columns; nil: an error of a value is not made good
+	Feedback *Feedback // of the rows' columns; nil: errors are not compensated
 
 	row []float32
 }

@@ -8,23 +8,23 @@ import (
 	"mptgo/quantize/internal/vec"
 )
 
-// Feedback says how the error that a value makes is made good by the values after it.
+// Feedback compensates each rounding error in the values after it (GPTQ).
 //
 // What counts is the error of the product of a row with its inputs. Inputs of
-// different columns go together, so a value that had to be rounded up is made good,
-// in part, by rounding others down. With H the products of inputs, summed over a
-// text, an error e of a row costs eᵀ·H·e. With H = R·Rᵀ, R an upper triangle, that
+// different columns are correlated, so rounding one value up is compensated, in
+// part, by rounding others down. With H the Gram matrix of the inputs, summed over
+// a text, an error e of a row costs eᵀ·H·e. With H = R·Rᵀ, R an upper triangle, that
 // is the sum of the squares of Rᵀ·e, of which component k depends on the errors up to
 // that of column k: the best value for column k is what makes its component 0
 // (E. Frantar et al., GPTQ, arXiv 2210.17323, which has this in another form). Here
-// this is done within runs of columns, so that H stays small.
+// this is done within groups of columns, so that H stays small.
 //
 // Columns are taken block by block. What is best for all columns of a block is found
 // first, then its codes and scales: see [descent].
 type Feedback struct {
 	cols, run, block int
 	ld               int       // values from one row of factor to the next
-	factor           []float32 // [cols][run]: R, the rows of each run
+	factor           []float32 // [cols][run]: R, the rows of each group
 	own              []float32 // [cols][block]: of them the columns of each block alone
 	cost             []float32 // [cols][block]: R·Rᵀ of the columns of each block alone
 	inverse          []float32 // [cols]: 1/R[k][k]
@@ -33,22 +33,22 @@ type Feedback struct {
 
 // damping is added to the diagonal of H, as a share of its mean: columns that the
 // text has hardly used must not be changed without bounds, and another text has other
-// products. Measured on another text, the cost of errors is least from 0.1 to 0.3.
+// correlations. Measured on another text, the cost of errors is least from 0.1 to 0.3.
 const damping = 0.2
 
-// NewFeedback returns the feedback for rows of cols values of type t. Products holds,
-// of every column j, run sums: of the products of its input with that of column k of
-// the same run; only those with k >= j are read. It must be finite. Runs of run
-// columns follow each other; they consist of whole blocks of t.
+// NewFeedback returns the feedback for rows of cols values of type t. Products holds the
+// Gram matrices of groups of run neighbouring columns: for every column j, run sums, of the
+// products of its input with that of column k of the same group; only those with k >= j are
+// read. It must be finite. Groups consist of whole blocks of t.
 func NewFeedback(t gguf.Type, products []float32, cols, run int) (*Feedback, error) {
 	block := blockValues(t)
 	switch {
 	case block%errorsTogether != 0:
-		return nil, fmt.Errorf("quantize: %v has no blocks in which values could make good each other's errors", t)
+		return nil, fmt.Errorf("quantize: %v has no blocks in which errors could be compensated", t)
 	case cols < 1 || run < 1 || run > cols || len(products) != cols*run:
-		return nil, fmt.Errorf("quantize: %d products of inputs for %d columns in runs of %d", len(products), cols, run)
+		return nil, fmt.Errorf("quantize: %d input correlations for %d columns in groups of %d", len(products), cols, run)
 	case cols%block != 0 || run < cols && run%block != 0:
-		return nil, fmt.Errorf("quantize: products of inputs within runs of %d of %d columns: %v has blocks of %d", run, cols, t, block)
+		return nil, fmt.Errorf("quantize: input correlations in groups of %d of %d columns: %v has blocks of %d", run, cols, t, block)
 	}
 	f := &Feedback{
 		cols: cols, run: run, block: block, ld: run + gap,
@@ -68,7 +68,7 @@ func NewFeedback(t gguf.Type, products []float32, cols, run int) (*Feedback, err
 // gap keeps rows of a power of two of values from all falling on the same lines of a cache.
 const gap = 16
 
-// setFactor fills the rows of the run of n columns that begins with column at.
+// setFactor fills the rows of the group of n columns that begins with column at.
 func (f *Feedback) setFactor(products []float32, at, n int) {
 	r := make([]float64, n*n)
 	mean := 0.
@@ -169,8 +169,8 @@ func (f *Feedback) encode(format *Format, dst []byte, src []float32) {
 	}
 }
 
-// settle sets z to the values that the block at column at had best have: those that
-// make its components 0. It uses up owed.
+// settle sets z to the block's compensated targets at column at: the values that make its
+// components 0. It uses up owed.
 func (f *Feedback) settle(z, x, owed []float32, at int) {
 	for j := range z {
 		e := float32(owed[j] * f.inverse[at+j])
@@ -182,7 +182,7 @@ func (f *Feedback) settle(z, x, owed []float32, at int) {
 // rowErrors are those of the rows that are encoded together, in fours.
 type rowErrors struct {
 	f    *Feedback
-	owed []float32 // [rows][ld]: Rᵀ·e of the columns of the run that are done
+	owed []float32 // [rows][ld]: Rᵀ·e of the columns of the group that are done
 	e    []float32 // [rows/4][block][4]: of a block
 }
 
@@ -207,7 +207,7 @@ func (e *rowErrors) set(r int, x, values []float32) {
 // errorsTogether is how many columns' errors are added at a time.
 const errorsTogether = 8
 
-// owe adds the errors of the block at column at to what the run owes.
+// owe adds the errors of the block at column at to what the group owes.
 func (e *rowErrors) owe(at int) {
 	f := e.f
 	from := at%f.run + f.block

@@ -14,7 +14,7 @@ import (
 	"mptgo/gguf"
 )
 
-// correlated returns the products of random inputs of cols columns that go together,
+// correlated returns the Gram matrix of random inputs of cols correlated columns,
 // as NewFeedback wants them, and the mean squares.
 func correlated(cols int) (products, weights []float32) {
 	r := rand.New(rand.NewPCG(7, 8))
@@ -59,7 +59,7 @@ func outputError(products, x, y []float32) (sum float64) {
 	return sum
 }
 
-// feedback returns what NewFeedback makes for type t of products in runs of 256.
+// feedback returns what NewFeedback makes for type t of products in groups of 256.
 func feedback(t *testing.T, typ gguf.Type, products []float32, cols int) *Feedback {
 	t.Helper()
 	f, err := NewFeedback(typ, products, cols, min(cols, 256))
@@ -98,7 +98,7 @@ func costs(t *testing.T, typ gguf.Type, cols int, products, weights []float32, f
 	return with, without
 }
 
-// TestFeedback: with inputs that go together, feedback makes the error of the output
+// TestFeedback: with correlated inputs, feedback makes the error of the output
 // smaller, for every type; much smaller for those whose values are chosen one by one.
 func TestFeedback(t *testing.T) {
 	const cols = 512

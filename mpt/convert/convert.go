@@ -20,7 +20,7 @@ import (
 // Options says how to convert.
 type Options struct {
 	Type            string          // the name of a recipe, such as "F16" or "Q4_0": see recipes.All
-	Search          quantize.Search // how to look for codes; Auto: what the recipe prefers, or Better to use the products in Imatrix
+	Search          quantize.Search // Auto: what the recipe prefers, or Better to use the correlations in Imatrix
 	Force           bool            // replace an existing file
 	AllowRequantize bool            // accept a GGUF file whose weights are quantised: quality is lost twice
 	Threads         int             // workers; 0 means one per core

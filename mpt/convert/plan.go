@@ -27,7 +27,7 @@ type output struct {
 
 	folded   bool      // parts hold the values with the factors of the file
 	weights  []float32 // the importance of the columns, or nil
-	feedback *feedback // how their errors are made good, or nil
+	feedback *feedback // how their errors are compensated, or nil
 }
 
 // rowBytes returns the size of a row of the tensor, whose type was chosen so that its

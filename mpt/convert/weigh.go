@@ -38,7 +38,7 @@ func (p *plan) weigh(recipe recipes.Recipe, opt Options) error {
 		missing = append(missing, t.info.Name)
 	}
 	if products && opt.Search != quantize.Better {
-		opt.Logf("the products in the importance matrix are not used: that takes the better search")
+		opt.Logf("the input correlations in the importance matrix are not used: that takes the better search")
 	}
 	if opt.Imatrix == nil || len(missing) == 0 {
 		return nil
@@ -46,7 +46,7 @@ func (p *plan) weigh(recipe recipes.Recipe, opt Options) error {
 	if found == 0 {
 		return fmt.Errorf("the importance matrix has no entry for any of the %d matrices to quantise: is it one of another model?", len(missing))
 	}
-	opt.Logf("no importance in the importance matrix, so all columns count alike: %s", strings.Join(missing, ", "))
+	opt.Logf("not in the importance matrix, so all columns have equal weights: %s", strings.Join(missing, ", "))
 	return nil
 }
 
@@ -78,16 +78,16 @@ func (o *output) weigh(opt Options) error {
 	}
 	o.weights = e.Weights()
 	// A matrix that makes the logits and is looked up, too, must not have larger errors of
-	// its values for the sake of its products: measured, that costs more than it gains.
+	// its values for the sake of its logits: measured, that costs more than it gains.
 	if e.Products == nil || opt.Search != quantize.Better || o.info.Name == "token_embd.weight" {
 		return nil
 	}
 	if len(e.Products) != o.row*e.Run {
-		return fmt.Errorf("tensor %s: %d products in the importance matrix for %d columns in runs of %d", o.info.Name, len(e.Products), o.row, e.Run)
+		return fmt.Errorf("tensor %s: %d input correlations in the importance matrix for %d columns in groups of %d", o.info.Name, len(e.Products), o.row, e.Run)
 	}
 	if n, _ := o.info.Type.Block(); e.Run < o.row && e.Run%n != 0 {
-		return fmt.Errorf("tensor %s: the products in the importance matrix are of runs of %d columns, and %v has blocks of %d: "+
-			"measure it with runs of a multiple of 256", o.info.Name, e.Run, o.info.Type, n)
+		return fmt.Errorf("tensor %s: the input correlations in the importance matrix are of groups of %d columns, and %v has blocks of %d: "+
+			"record them in groups of a multiple of 256", o.info.Name, e.Run, o.info.Type, n)
 	}
 	o.feedback = &feedback{entry: e, typ: o.info.Type, cols: o.row}
 	for _, q := range o.parts {
@@ -97,7 +97,7 @@ func (o *output) weigh(opt Options) error {
 }
 
 // feedback is made when the first rows of its tensor need it, and forgotten after the
-// last ones: it takes as much memory as the products.
+// last ones: it takes as much memory as the correlations.
 type feedback struct {
 	entry      *imatrix.Entry
 	typ        gguf.Type

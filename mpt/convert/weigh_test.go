@@ -105,16 +105,16 @@ func TestImatrixFeedback(t *testing.T) {
 	}
 	e.Products, e.Run = e.Products[:32*len(e.Sum2)], 32
 	if _, err := Convert(context.Background(), f.Name(), filepath.Join(t.TempDir(), "x.gguf"), Options{Type: "Q4_0", Search: quantize.Better, Imatrix: m}); err != nil {
-		t.Errorf("runs of 32 columns: %v", err)
+		t.Errorf("groups of 32 columns: %v", err)
 	}
 	e.Products, e.Run = e.Products[:16*len(e.Sum2)], 16
 	_, err := Convert(context.Background(), f.Name(), filepath.Join(t.TempDir(), "x.gguf"), Options{Type: "Q4_0", Search: quantize.Better, Imatrix: m})
-	if err == nil || !strings.Contains(err.Error(), "of runs of 16 columns, and Q4_0 has blocks of 32") {
-		t.Errorf("runs of 16 columns: %v", err)
+	if err == nil || !strings.Contains(err.Error(), "of groups of 16 columns, and Q4_0 has blocks of 32") {
+		t.Errorf("groups of 16 columns: %v", err)
 	}
 	e.Products = e.Products[1:]
 	_, err = Convert(context.Background(), f.Name(), filepath.Join(t.TempDir(), "x.gguf"), Options{Type: "Q4_0", Search: quantize.Better, Imatrix: m})
-	if err == nil || !strings.Contains(err.Error(), "products in the importance matrix for 64 columns") {
+	if err == nil || !strings.Contains(err.Error(), "input correlations in the importance matrix for 64 columns") {
 		t.Errorf("too few products: %v", err)
 	}
 }
@@ -193,7 +193,7 @@ func TestImatrixMissing(t *testing.T) {
 			t.Errorf("%s: as without importance: %v", name, got)
 		}
 	}
-	want := "no importance in the importance matrix, so all columns count alike: token_embd.weight, blk.0.ffn_down.weight, blk.0.ffn_up.weight"
+	want := "not in the importance matrix, so all columns have equal weights: token_embd.weight, blk.0.ffn_down.weight, blk.0.ffn_up.weight"
 	if !slices.Contains(notes, want) {
 		t.Errorf("notes %q, want %q", notes, want)
 	}

@@ -25,11 +25,11 @@ type ImatrixOptions struct {
 	// name is token_embd.weight if the embeddings are tied; llama.cpp's program
 	// leaves it out there.
 	Output bool
-	// Products measures how the inputs of neighbouring columns go together, too:
-	// see [imatrix.Entry]. It takes four bytes for each column of a run, of each
+	// Products also records the correlations of the inputs of neighbouring columns:
+	// see [imatrix.Entry]. It takes four bytes for each column of a group, of each
 	// column of a matrix.
 	Products bool
-	// Run is how many columns form a run of which products are measured: a multiple
+	// Run is how many columns form a group whose correlations are recorded: a multiple
 	// of 256, or 0, which means all columns if that takes no more than
 	// [ProductBytes], and otherwise the longest power of two that does not.
 	Run int
@@ -125,7 +125,7 @@ func outputName(m *mpt.Model) string {
 type inputSums struct {
 	into             *imatrix.Matrix
 	output, products bool
-	run              int    // of products
+	run              int    // columns of a group
 	last             string // the matrix that makes the logits
 	err              error  // the first one
 }

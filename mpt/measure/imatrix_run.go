@@ -5,21 +5,21 @@ import (
 	"mptgo/mpt"
 )
 
-// ProductBytes is how much memory the products of [ImatrixOptions] take at the most if
-// their runs are not chosen, in bytes: those of a model of 7B in runs of 256 columns.
+// ProductBytes is how much memory the input correlations of [ImatrixOptions] take at the
+// most if their groups are not chosen, in bytes: those of a 7B in groups of 256 columns.
 const ProductBytes = 1 << 30
 
 // shortestRun is what the largest blocks of quantised types hold.
 const shortestRun = 256
 
-// setRun checks how long runs are to be, or chooses it, and that there is memory for
-// the products.
+// setRun checks how many columns a group is to have, or chooses it, and that there is
+// memory for the correlations.
 func setRun(m *mpt.Model, o *ImatrixOptions) error {
 	if !o.Products {
 		return nil
 	}
 	if o.Run < 0 || o.Run%shortestRun != 0 {
-		return fmt.Errorf("measure: imatrix: products within runs of %d columns: want a multiple of %d, or 0 to choose one", o.Run, shortestRun)
+		return fmt.Errorf("measure: imatrix: input correlations in groups of %d columns: want a multiple of %d, or 0 to choose one", o.Run, shortestRun)
 	}
 	cols := inputColumns(m, o.Output)
 	if o.Run == 0 {
@@ -44,7 +44,7 @@ func inputColumns(m *mpt.Model, output bool) (cols []int) {
 	return cols
 }
 
-// productBytes returns the size of the products within runs of so many columns.
+// productBytes returns the size of the correlations in groups of so many columns.
 func productBytes(cols []int, run int) (n int64) {
 	for _, c := range cols {
 		n += 4 * int64(c) * int64(min(c, run))
@@ -52,7 +52,7 @@ func productBytes(cols []int, run int) (n int64) {
 	return n
 }
 
-// longestRun returns the longest run that is a power of two and whose products take no
+// longestRun returns the largest group that is a power of two and whose correlations take no
 // more than so many bytes, or the shortest there is. None need be longer than a row.
 func longestRun(cols []int, most int64) int {
 	longest := 0
@@ -66,15 +66,15 @@ func longestRun(cols []int, most int64) int {
 	return run
 }
 
-// checkProducts refuses products that do not fit beside the model's file. Writing them
+// checkProducts refuses correlations that do not fit beside the model's file. Writing them
 // takes two more copies.
 func checkProducts(cols []int, run int, file int64, limit mpt.MemoryLimit) error {
 	need := 3*productBytes(cols, run) + file
 	if need <= limit.Bytes {
 		return nil
 	}
-	return fmt.Errorf("measure: imatrix: products within runs of %d columns need %s of memory with the weights, and %s are %s: "+
-		"a shorter run, down to %d, takes less",
+	return fmt.Errorf("measure: imatrix: input correlations in groups of %d columns need %s of memory with the weights, and %s are %s: "+
+		"a smaller group, down to %d, takes less",
 		run, gigabytes(need), gigabytes(limit.Bytes), limit.Source, shortestRun)
 }
 

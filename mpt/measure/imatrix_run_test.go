@@ -22,7 +22,7 @@ func TestLongestRun(t *testing.T) {
 		cols := columnsOf(c.d, c.layers)
 		got := longestRun(cols, ProductBytes)
 		if got != c.want {
-			t.Errorf("width %d, %d layers: runs of %d, want %d", c.d, c.layers, got, c.want)
+			t.Errorf("width %d, %d layers: groups of %d, want %d", c.d, c.layers, got, c.want)
 		}
 		if n := productBytes(cols, got); got > shortestRun && n > ProductBytes {
 			t.Errorf("width %d, %d layers: %d bytes", c.d, c.layers, n)
@@ -37,7 +37,7 @@ func TestCheckProducts(t *testing.T) {
 		t.Error(err)
 	}
 	err := checkProducts(cols, 256, 1000, mpt.MemoryLimit{Bytes: need - 1, Source: "left"})
-	if err == nil || !strings.Contains(err.Error(), "runs of 256 columns need 0.01 GB of memory with the weights, and 0.01 GB are left") {
+	if err == nil || !strings.Contains(err.Error(), "groups of 256 columns need 0.01 GB of memory with the weights, and 0.01 GB are left") {
 		t.Error(err)
 	}
 }

@@ -20,7 +20,7 @@ const selfCache = 1 << 30
 // selfTogether is how many chunks are written together at the most.
 const selfTogether = 64
 
-// CollectImatrixSelf is [CollectImatrix] without a text: the model writes one itself.
+// CollectImatrixSelf is [CollectImatrix] on text that the model generates.
 // Each of opt.Chunks chunks, 0 means 128, begins as a document does, and every token is
 // drawn with the probability that the model gives it: temperature 1, no candidate left
 // out. Where a document ends the next one begins. The chunks depend on the model and

@@ -104,10 +104,10 @@ func TestImatrixProducts(t *testing.T) {
 	for name, e := range whole.Entries {
 		cols, part := len(e.Sum2), parts.Entries[name]
 		if e.Run != cols || !reflect.DeepEqual(e.Sum2, plain.Entries[name].Sum2) {
-			t.Fatalf("%s: runs of %d of %d columns, or other squares", name, e.Run, cols)
+			t.Fatalf("%s: groups of %d of %d columns, or other squares", name, e.Run, cols)
 		}
 		if part.Run != min(cols, 768) || len(part.Products) != cols*part.Run {
-			t.Fatalf("%s: %d products in runs of %d", name, len(part.Products), part.Run)
+			t.Fatalf("%s: %d products in groups of %d", name, len(part.Products), part.Run)
 		}
 		for j, v := range e.Sum2 {
 			if d := float64(e.Products[j*cols+j]); math.Abs(d-v) > 1e-5*v {
@@ -176,8 +176,8 @@ func TestImatrixSelf(t *testing.T) {
 		t.Error("chunks after the first one are others")
 	}
 	err := measure.CollectImatrixSelf(context.Background(), opened(t, file), 1, imatrix.New(8), measure.ImatrixOptions{Products: true, Run: 100}, nil)
-	if err == nil || !strings.Contains(err.Error(), "runs of 100 columns: want a multiple of 256") {
-		t.Errorf("runs of 100: %v", err)
+	if err == nil || !strings.Contains(err.Error(), "groups of 100 columns: want a multiple of 256") {
+		t.Errorf("groups of 100: %v", err)
 	}
 }
 

@@ -17,8 +17,8 @@ import (
 	"mptgo/quantize/recipes"
 )
 
-// Self says whether a model is quantised with an importance matrix that it measures itself,
-// on a text that it writes.
+// Self says whether a model is quantised with self-calibration: an importance matrix of
+// text that it generates.
 type Self int
 
 const (
@@ -45,9 +45,9 @@ const SelfDataset = "written by the model itself"
 
 // Why [SelfAlways] is refused.
 var (
-	ErrHasProducts = errors.New("the importance matrix has the products of columns already, which the model would measure")
-	ErrReference   = errors.New("the reference search does not use what the model would measure")
-	ErrNoBlocks    = errors.New("the model would measure its weights, and there is nothing to quantise")
+	ErrHasProducts = errors.New("the importance matrix has the input correlations already, which self-calibration would record")
+	ErrReference   = errors.New("the reference search does not use what self-calibration would record")
+	ErrNoBlocks    = errors.New("self-calibration is asked for, and there is nothing to quantise")
 )
 
 // SelfOptions are the choices of [Quantize] beside those of converting.
@@ -150,10 +150,10 @@ func calibrate(ctx context.Context, src, dst string, s convert.Source, opt *conv
 	m, err := measureSelf(ctx, src, dst, s, opt.Threads, self.Progress)
 	switch {
 	case err != nil && (self.Self == SelfAlways || ctx.Err() != nil):
-		return fmt.Errorf("measure: %s measures itself: %w", src, err)
+		return fmt.Errorf("measure: self-calibration of %s: %w", src, err)
 	case err != nil:
 		if opt.Logf != nil {
-			opt.Logf("quantised without a text of the model's own: %v", err)
+			opt.Logf("quantised without self-calibration: %v", err)
 		}
 	case opt.Imatrix != nil:
 		opt.Imatrix.BorrowProducts(m)
@@ -182,7 +182,7 @@ func measureSelf(ctx context.Context, src, dst string, s convert.Source, threads
 	return selfImatrix(ctx, m, progress)
 }
 
-// selfImatrix lets a model write a text and measures that.
+// selfImatrix has a model generate text and records its inputs for that.
 func selfImatrix(ctx context.Context, m *mpt.Model, progress func(what string, done, total int)) (*imatrix.Matrix, error) {
 	if progress == nil {
 		progress = func(string, int, int) {}

@@ -2,9 +2,9 @@ package imatrix
 
 import "math"
 
-// BorrowProducts gives the entries that have no products those of another text, from: the
-// columns go together as they do there, and each is as large as m says. Entries that from
-// has not, or not for as many columns, stay as they are.
+// BorrowProducts gives the entries without input correlations those of another text, from,
+// scaled so that the mean squares stay those of m. Entries that from has not, or not for as
+// many columns, stay as they are.
 func (m *Matrix) BorrowProducts(from *Matrix) {
 	for name, e := range m.Entries {
 		o := from.Entries[name]

@@ -21,7 +21,7 @@ func TestBorrowProducts(t *testing.T) {
 	a := m.Entries["a"]
 	// Means 4, 1, 3 of four inputs; the first two were correlated with -1.
 	if want := []float32{16, -8, 0, 4, 12, 0}; !slices.Equal(a.Products, want) || a.Run != 2 {
-		t.Errorf("products %v in runs of %d, want %v", a.Products, a.Run, want)
+		t.Errorf("products %v in groups of %d, want %v", a.Products, a.Run, want)
 	}
 	if want := []float32{4, 1, 3}; !slices.Equal(a.Weights(), want) {
 		t.Errorf("weights %v, want %v", a.Weights(), want)

@@ -169,7 +169,7 @@ func entryOf(sums, counts *gguf.Tensor) (*Entry, error) {
 	return e, nil
 }
 
-// readProducts reads the products of a matrix if there are any.
+// readProducts reads the input correlations of a matrix if there are any.
 func (e *Entry) readProducts(f *gguf.File, name string) error {
 	t, ok := f.Tensor(name + prodSuffix)
 	if !ok {

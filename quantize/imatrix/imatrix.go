@@ -31,15 +31,16 @@ type Entry struct {
 	Sum2 []float64 // of the squares, by column
 	Rows int64     // how many inputs
 
-	// Products holds Run sums for every column: of the products of its input with
-	// those of the columns of the same run of Run columns from itself on; 0 before.
-	// It is nil if they were not measured.
+	// Products holds the Gram matrices (input correlations) of groups of Run
+	// neighbouring columns: for every column Run sums, of the products of its input
+	// with those of its group from itself on; 0 before. It is nil if they were not
+	// recorded.
 	Products []float32
 	Run      int
 }
 
-// NeedProducts makes room for products within runs of so many columns, 0 for all that
-// there are. Those that are measured already keep their runs.
+// NeedProducts makes room for input correlations in groups of so many columns, 0 for all
+// that there are. Those that are recorded already keep their groups.
 func (e *Entry) NeedProducts(run int) error {
 	if run == 0 || run > len(e.Sum2) {
 		run = len(e.Sum2)
@@ -48,7 +49,7 @@ func (e *Entry) NeedProducts(run int) error {
 		e.Products, e.Run = make([]float32, len(e.Sum2)*run), run
 	}
 	if e.Run != run {
-		return fmt.Errorf("products of runs of %d columns, and of %d before", run, e.Run)
+		return fmt.Errorf("input correlations in groups of %d columns, and of %d before", run, e.Run)
 	}
 	return nil
 }
@@ -93,7 +94,7 @@ func (m *Matrix) Entry(name string, cols int) (*Entry, error) {
 	return e, nil
 }
 
-// HasProducts reports whether products were measured of any matrix.
+// HasProducts reports whether input correlations were recorded of any matrix.
 func (m *Matrix) HasProducts() bool {
 	for _, e := range m.Entries {
 		if e.Products != nil {
@@ -110,7 +111,7 @@ func (m *Matrix) Add(other *Matrix) error {
 			return fmt.Errorf("imatrix: %s has %d columns in one file and %d in another: of different models?", name, len(have.Sum2), len(e.Sum2))
 		}
 		if have := m.Entries[name]; have != nil && have.Run != 0 && e.Run != 0 && have.Run != e.Run {
-			return fmt.Errorf("imatrix: %s has products of runs of %d columns in one file and of %d in another", name, have.Run, e.Run)
+			return fmt.Errorf("imatrix: %s has input correlations in groups of %d columns in one file and of %d in another", name, have.Run, e.Run)
 		}
 	}
 	for name, e := range other.Entries {

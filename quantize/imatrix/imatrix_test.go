@@ -52,7 +52,7 @@ func TestProducts(t *testing.T) {
 	if err := e.NeedProducts(2); err != nil || len(e.Products) != 6 || e.Run != 2 {
 		t.Fatalf("%v: %d products", err, len(e.Products))
 	}
-	if err := e.NeedProducts(3); err == nil || err.Error() != "products of runs of 3 columns, and of 2 before" {
+	if err := e.NeedProducts(3); err == nil || err.Error() != "input correlations in groups of 3 columns, and of 2 before" {
 		t.Errorf("other runs: %v", err)
 	}
 	for i := range e.Products {
@@ -77,7 +77,7 @@ func TestProducts(t *testing.T) {
 	if err := other.Entries["blk.1.ffn_up.weight"].NeedProducts(0); err != nil {
 		t.Fatal(err)
 	}
-	if err := sum.Add(other); err == nil || !strings.Contains(err.Error(), "of runs of 2 columns in one file and of 3 in another") {
+	if err := sum.Add(other); err == nil || !strings.Contains(err.Error(), "in groups of 2 columns in one file and of 3 in another") {
 		t.Errorf("other runs: %v", err)
 	}
 	e.Products[3] = float32(math.NaN())

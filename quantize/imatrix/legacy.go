@@ -123,7 +123,7 @@ func (c *cursor) trailer(m *Matrix) {
 	m.assumed, m.Origin = false, hex.EncodeToString(origin)
 }
 
-// encodeLegacy returns m as a file of the older kind, which has no place for products.
+// encodeLegacy returns m as a file of the older kind, which has no place for correlations.
 func (m *Matrix) encodeLegacy() []byte {
 	le := binary.LittleEndian
 	text := func(b []byte, s string) []byte {

@@ -1,7 +1,7 @@
 // Kld measures how far quantised files of a model are from the model itself: the
 // divergence of all predictions on a text, for every type, by default (small models then
 // measure their own importance), with an importance
-// matrix, and with one that also has products of columns, beside files of the same type
+// matrix, and with one that also has input correlations, beside files of the same type
 // that another program has made.
 // It prints a table in Markdown.
 //
@@ -44,7 +44,7 @@ func main() {
 	flag.StringVar(&b.model, "model", "", "the model, a GGUF `FILE` of F16, BF16 or F32")
 	flag.StringVar(&b.text, "text", "", "the text, a `FILE`")
 	flag.StringVar(&b.imatrix, "imatrix", "", "an importance matrix, a `FILE` of the older kind; none: only without")
-	flag.StringVar(&b.products, "products", "", "an importance matrix with products for ours, a GGUF `FILE` of the same text or of none; the peer has -imatrix, if that is given")
+	flag.StringVar(&b.products, "products", "", "an importance matrix with input correlations for ours, a GGUF `FILE` of the same text or of none; the peer has -imatrix, if that is given")
 	flag.BoolVar(&b.without, "without", true, "measure without importance matrix, too")
 	flag.StringVar(&b.peer, "peer", "", "llama-quantize, a `PROGRAM`; none: only ours")
 	flag.StringVar(&b.search, "search", "auto", "the `SEARCH` of ours")
@@ -77,7 +77,7 @@ func (b *bench) run(types []string) (err error) {
 	}{
 		{b.without, "", "", ""},
 		{b.imatrix != "" && b.products == "", ", importance", b.imatrix, b.imatrix},
-		{b.products != "", ", importance and products", b.products, b.imatrix},
+		{b.products != "", ", importance and correlations", b.products, b.imatrix},
 	} {
 		if !m.wanted {
 			continue

@@ -21,9 +21,8 @@ import (
 	"mptgo/quantize/imatrix"
 )
 
-const imatrixLong = `Measure which columns of a model's matrices matter: the mean squares of what they
-are multiplied with while the model reads a text. mpt quantize --imatrix FILE makes
-better files with it.
+const imatrixLong = `Compute an importance matrix: the mean squared input of every weight column while the model
+reads a calibration text. mpt quantize --imatrix FILE makes better files with it.
 
 Examples:
   mpt imatrix -m 7b-f16.gguf -f text -o 7b.imatrix
@@ -64,15 +63,15 @@ func newImatrix() *cobra.Command {
 	var f imatrixFlags
 	cmd := &cobra.Command{
 		Use:   "imatrix -m FILE -f TEXT -o OUT",
-		Short: "Measure which weights of a model matter",
+		Short: "Compute an importance matrix of a model",
 		Long:  fmt.Sprintf(imatrixLong, measure.SelfChunks),
 		Args:  cmdline.NoArgs,
 		RunE:  interrupt.Handled(func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }),
 	}
 	fs := cmd.Flags()
 	f.prompt.Add(cmd)
-	fs.BoolVar(&f.self, "self", false, "without a text: the model writes one itself")
-	fs.Uint64Var(&f.seed, "seed", 1, "draw what the model writes with the seed `N`")
+	fs.BoolVar(&f.self, "self", false, "calibrate on text that the model generates")
+	fs.Uint64Var(&f.seed, "seed", 1, "generate that text with the seed `N`")
 	fs.StringVarP(&f.out, "output", "o", "", "write the importance matrix to `FILE`")
 	fs.StringVar(&f.format, "output-format", "", "write a file of the `KIND` dat or gguf; default: gguf if the name ends so, else dat")
 	fs.StringArrayVar(&f.in, "in-file", nil, "begin with what `FILE` holds; may be given several times. If it is OUT, its chunks of the text are skipped")
@@ -81,7 +80,7 @@ func newImatrix() *cobra.Command {
 	fs.IntVar(&f.opt.Skip, "chunk", 0, "leave out the first `N` chunks")
 	fs.BoolVar(&f.opt.Documents, "documents", false, "the text is a list of documents between lines <|endoftext|>")
 	fs.BoolVar(&f.opt.Output, "process-output", false, "measure the matrix that makes the logits, too")
-	fs.StringVar(&f.products, "products", "", "measure how columns go together, too, within runs of `N` (--products=N) or of as many as fit in 1 GiB: much better files with --search better")
+	fs.StringVar(&f.products, "products", "", "also record input correlations, in groups of `N` columns (--products=N) or of as many as fit in 1 GiB: for much better files")
 	fs.Lookup("products").NoOptDefVal = "auto"
 	fs.IntVar(&f.save, "output-frequency", 10, "save every `N` chunks")
 	fs.IntVar(&f.keep, "save-frequency", 0, "keep a copy OUT.at_CHUNKS every `N` chunks; 0: never")

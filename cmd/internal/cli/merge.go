@@ -57,7 +57,7 @@ func newMerge() *cobra.Command {
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&f.Type, "type", "", "the `TYPE` of the weights in OUT, one of "+strings.Join(names, ", ")+" (default: as in BASE)")
-	fs.StringVar(&f.search, "search", "auto", "`HOW` to look for codes: as ggml's reference does, better, or auto; as for mpt quantize")
+	fs.StringVar(&f.search, "search", "auto", "quantisation search `HOW`: reference, better or auto; as for mpt quantize")
 	fs.BoolVar(&f.Force, "force", false, "replace OUT if it exists")
 	fs.BoolVar(&f.AllowRequantize, "allow-requantize", false, "accept a BASE whose weights are quantised already, with another --type")
 	fs.IntVarP(&f.Threads, "threads", "t", 0, "work with `N` threads; 0: one per core")

@@ -23,7 +23,7 @@ type promptCache struct {
 }
 
 func (p *promptCache) add(f *pflag.FlagSet) {
-	f.Var((*cmdline.FileName)(&p.path), "prompt-cache", "keep the state after the prompt in `FILE`, and begin with it what begins alike")
+	f.Var((*cmdline.FileName)(&p.path), "prompt-cache", "save the prompt's state in `FILE`; later prompts with the same prefix start from it")
 	f.BoolVar(&p.all, "prompt-cache-all", false, "keep the answer, too")
 	f.BoolVar(&p.readOnly, "prompt-cache-ro", false, "use the file, but do not change it")
 }

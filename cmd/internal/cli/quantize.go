@@ -32,7 +32,7 @@ Examples:
 Types, the largest first: %[2]s;
 or COPY, which keeps them. TYPE may also be the third argument, as for llama-quantize.
 Q8_0 is as good as the original for most purposes; Q4_0 is half as large and twice as fast.
-A model that has written a text for itself first (--self) becomes much better at the same
+Calibrating on text that the model generates (--self) makes files much better at the same
 size, most of all with types that have a K or IQ in their names. Models of up to 130M
 parameters do that for such types by default; larger ones take long.
 Types with a K, IQ or TQ in their names are mixes: which tensor gets which type is decided as
@@ -82,10 +82,10 @@ func quantizeCommand(name, path string) *cobra.Command {
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&f.Type, "type", "", "the `TYPE` of the weights in OUT")
-	fs.StringVar(&f.search, "search", "auto", "`HOW` to look for codes: reference, as ggml does it, byte for byte; better, with a smaller error; auto, better for K and IQ types and where the importance matrix has products")
+	fs.StringVar(&f.search, "search", "auto", "quantisation search `HOW`: reference (ggml's exact bytes), better (smaller error) or auto (better for K and IQ types, and with input correlations)")
 	fs.BoolVar(&f.reference, "reference", false, "the same as --search reference")
-	fs.StringVar(&f.imatrix, "imatrix", "", "let columns count by the importance matrix in `FILE`, made by mpt imatrix or llama-imatrix")
-	fs.BoolVar(&f.self, "self", false, "let the model write a text and measure with it what --imatrix gives; by default K and IQ types of models up to 130M parameters do (--self=false: never)")
+	fs.StringVar(&f.imatrix, "imatrix", "", "use the importance matrix in `FILE`, made by mpt imatrix or llama-imatrix")
+	fs.BoolVar(&f.self, "self", false, "calibrate on text that the model generates (default for K and IQ types up to 130M parameters; --self=false: never)")
 	fs.StringArrayVar(&f.tensors, "tensor-type", nil, "`REGEX=TYPE` gives the matrices whose names match REGEX that type; may be given several times, the first match counts")
 	fs.BoolVar(&f.Choices.Pure, "pure", false, "no mix: all matrices get the type that --type is named for")
 	fs.StringVar(&f.output, "output-tensor-type", "", "the `TYPE` of the matrix that makes the logits")
@@ -120,7 +120,7 @@ func (f *quantizeFlags) checkArgs(cmd *cobra.Command, args []string) error {
 	case !given("synthetic"):
 		return f.checkFiles(cmd, args)
 	case given("imatrix"):
-		return fmt.Errorf("quantize: --imatrix is about a model that has read a text, which --synthetic does not: leave out one of them")
+		return fmt.Errorf("quantize: --imatrix cannot be combined with --synthetic: leave out one of them")
 	case given("allow-requantize"):
 		return fmt.Errorf("quantize: --allow-requantize is about the weights of SRC, which --synthetic does without: leave out one of them")
 	case len(args) == 2:

@@ -9,8 +9,7 @@ import (
 	"mptgo/mpt/measure"
 )
 
-// checkSelf refuses what does not go with an importance matrix that the model measures
-// itself.
+// checkSelf refuses what cannot be combined with self-calibration.
 func (f *quantizeFlags) checkSelf(args []string) error {
 	if !f.self {
 		return nil
@@ -18,16 +17,16 @@ func (f *quantizeFlags) checkSelf(args []string) error {
 	err := measure.SelfConflict(args[0], &f.Options)
 	switch {
 	case errors.Is(err, measure.ErrHasProducts):
-		return errors.New("--self measures the products of columns, which the importance matrix has already: leave out --imatrix or --self")
+		return errors.New("--self measures input correlations, which the importance matrix has already: leave out --imatrix or --self")
 	case errors.Is(err, measure.ErrReference):
-		return errors.New("--self makes better codes than ggml's: leave out one of --self and --search reference")
+		return errors.New("--self is for better codes than ggml's: leave out one of --self and --search reference")
 	case err != nil, f.shape != "":
-		return errors.New("--self is about a model that is quantised: leave it out")
+		return errors.New("--self needs a model that is quantised: leave it out")
 	}
 	return nil
 }
 
-// selfOptions returns whether the model at src measures itself, which show tells of.
+// selfOptions returns whether the model at src is self-calibrated, which show tells of.
 func (f *quantizeFlags) selfOptions(cmd *cobra.Command, show *console.Status, src string) measure.SelfOptions {
 	opt := measure.SelfOptions{Progress: func(what string, done, total int) {
 		if done == total {
@@ -44,7 +43,7 @@ func (f *quantizeFlags) selfOptions(cmd *cobra.Command, show *console.Status, sr
 		opt.Self = measure.SelfNever
 	default:
 		opt.Started = func() {
-			console.Note(cmd.ErrOrStderr(), "quantize: %s writes a text that shows which of its weights matter; --self=false leaves that out", src)
+			console.Note(cmd.ErrOrStderr(), "quantize: calibrating on text that %s generates; --self=false leaves that out", src)
 		}
 	}
 	return opt

@@ -16,6 +16,12 @@ var mayBeEmpty = map[string]bool{"prompt": true, "system": true}
 // gives one has lost it, and would not notice if the flag counted as not given.
 func RefuseEmpty(cmd *cobra.Command) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		switch f.DefValue { // help does not show these: they say that there is no default
+		case "[]":
+			f.DefValue = ""
+		case "NaN":
+			f.DefValue = "0"
+		}
 		switch f.Value.Type() {
 		case "string", "stringArray", "stringSlice":
 			if !mayBeEmpty[f.Name] {

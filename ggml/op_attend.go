@@ -62,7 +62,8 @@ func (o *attend) store(e *Exec, task, worker int) {
 	b := &e.all.blocks[task]
 	for i := b.from; i < b.from+b.n; i++ {
 		row, at := o.qkv.row(i), e.all.rows[i]
-		e.tier.Att.StoreKV(e.batch.Spans[at.span].KV[o.Layer], at.pos, row[keys:values], row[values:], &e.scratch[worker].att)
+		e.tier.Att.StoreKV(e.batch.Spans[at.span].KV[o.Layer], at.pos, row[keys:values], row[values:],
+			&e.scratch[worker].att)
 	}
 }
 

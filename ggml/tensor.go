@@ -28,7 +28,8 @@ func NewMatrix(name string, t gguf.Type, rows, cols int, data []byte) (*Matrix, 
 		return nil, fmt.Errorf("ggml: tensor %q: %w", name, err)
 	}
 	if rows < 1 || cols < 1 || len(data)/row != rows || len(data)%row != 0 {
-		return nil, fmt.Errorf("ggml: tensor %q: %d rows of %d values of %v do not take %d bytes", name, rows, cols, t, len(data))
+		return nil, fmt.Errorf("ggml: tensor %q: %d rows of %d values of %v do not take %d bytes",
+			name, rows, cols, t, len(data))
 	}
 	return &Matrix{name, mat.Weights{Type: t, Rows: rows, Cols: cols, Data: data}}, nil
 }

@@ -21,8 +21,9 @@ func Resume(path string, file *os.File, meta []KV, tensors []TensorInfo, opt Opt
 	if err != nil {
 		return nil, false, err
 	}
-	w = &Writer{path: path, target: target, force: opt.Force, file: file, parts: l.parts, size: l.size, written: make([]spans, len(tensors)),
-		blocks: newBlocks(file)}
+	w = &Writer{path: path, target: target, force: opt.Force, file: file, parts: l.parts, size: l.size,
+		written: make([]spans, len(tensors)),
+		blocks:  newBlocks(file)}
 	info, err := file.Stat()
 	if err != nil {
 		return nil, false, fmt.Errorf("gguf: %w", err)

@@ -119,7 +119,8 @@ func (w *Writer) WriteAt(tensor int, p []byte, off int64) (int, error) {
 	}
 	part := w.parts[tensor]
 	if off < 0 || off > part.size || int64(len(p)) > part.size-off {
-		return 0, fmt.Errorf("gguf: %s: tensor %q: %d bytes at %d do not fit in %d", w.path, part.name, len(p), off, part.size)
+		return 0, fmt.Errorf("gguf: %s: tensor %q: %d bytes at %d do not fit in %d",
+			w.path, part.name, len(p), off, part.size)
 	}
 	if err := w.blocks.add(p, part.start+off); err != nil {
 		return 0, fmt.Errorf("gguf: %s: tensor %q: %w", w.path, part.name, cause(err))

@@ -46,9 +46,11 @@ func NewFeedback(t gguf.Type, products []float32, cols, run int) (*Feedback, err
 	case block%errorsTogether != 0:
 		return nil, fmt.Errorf("quantize: %v has no blocks in which errors could be compensated", t)
 	case cols < 1 || run < 1 || run > cols || len(products) != cols*run:
-		return nil, fmt.Errorf("quantize: %d input correlations for %d columns in groups of %d", len(products), cols, run)
+		return nil, fmt.Errorf("quantize: %d input correlations for %d columns in groups of %d",
+			len(products), cols, run)
 	case cols%block != 0 || run < cols && run%block != 0:
-		return nil, fmt.Errorf("quantize: input correlations in groups of %d of %d columns: %v has blocks of %d", run, cols, t, block)
+		return nil, fmt.Errorf("quantize: input correlations in groups of %d of %d columns: %v has blocks of %d",
+			run, cols, t, block)
 	}
 	f := &Feedback{
 		cols: cols, run: run, block: block, ld: run + gap,

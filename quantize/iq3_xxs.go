@@ -34,7 +34,8 @@ func decodeIQ3_XXS(x []float32, b []byte) {
 	}
 }
 
-var searchIQ3_XXS = search.GridSearch{Book: search.BookIQ3_XXS, Group: 32, Steps: 15, Step: 0.2, Zero: 1e-8, Even: true, Fudge: 1.0125}
+var searchIQ3_XXS = search.GridSearch{Book: search.BookIQ3_XXS, Group: 32, Steps: 15, Step: 0.2, Zero: 1e-8, Even: true,
+	Fudge: 1.0125}
 
 func encodeIQ3_XXS(b []byte, x, importance []float32) {
 	var w [256]float32

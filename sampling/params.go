@@ -111,7 +111,8 @@ func (p Params) Validate() error {
 	}
 	for _, b := range p.DRYBreakers {
 		if b == "" || len(b) > maxBreaker || !utf8.ValidString(b) {
-			return fmt.Errorf("sampling: dry_sequence_breaker %q has %d bytes: want 1 to %d of UTF-8", b, len(b), maxBreaker)
+			return fmt.Errorf("sampling: dry_sequence_breaker %q has %d bytes: want 1 to %d of UTF-8",
+				b, len(b), maxBreaker)
 		}
 	}
 	return validateBiases(p.LogitBias)

@@ -39,8 +39,9 @@ func (r *release) image() error {
 		return nil
 	}
 	dir := filepath.Join(r.work, "image")
-	outer := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{Add: index,
-		Descriptor: v1.Descriptor{Annotations: map[string]string{"org.opencontainers.image.ref.name": r.version}}})
+	outer := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex),
+		mutate.IndexAddendum{Add: index,
+			Descriptor: v1.Descriptor{Annotations: map[string]string{"org.opencontainers.image.ref.name": r.version}}})
 	if _, err := layout.Write(dir, outer); err != nil {
 		return err
 	}
@@ -75,7 +76,8 @@ func (r *release) imageOf(t target) (v1.Image, error) {
 		return nil, err
 	}
 	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
-	img, err := mutate.Append(base, mutate.Addendum{Layer: layer, History: v1.History{CreatedBy: "mpt release", Created: v1.Time{Time: r.time}}})
+	img, err := mutate.Append(base,
+		mutate.Addendum{Layer: layer, History: v1.History{CreatedBy: "mpt release", Created: v1.Time{Time: r.time}}})
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +126,8 @@ func (r *release) layer(t target) ([]byte, error) {
 		{"etc/ssl/certs/ca-certificates.crt", 0o644, 0, certificates()}, {"models/", 0o755, owner, nil},
 		{"mpt", 0o755, 0, mpt}, {"tmp/", 0o1777, 0, nil},
 	} {
-		h := &tar.Header{Typeflag: tar.TypeReg, Name: f.name, Mode: f.mode, Uid: f.uid, Gid: f.uid, Size: int64(len(f.text)),
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: f.name, Mode: f.mode, Uid: f.uid, Gid: f.uid,
+			Size:    int64(len(f.text)),
 			ModTime: r.time, Format: tar.FormatUSTAR}
 		if f.text == nil {
 			h.Typeflag = tar.TypeDir

@@ -65,7 +65,8 @@ type Hub struct {
 
 // Start starts a hub; Close ends it.
 func Start() *Hub {
-	h := &Hub{repos: map[string]*Repo{}, blobs: map[string]Content{}, hashes: map[Content][2]string{}, signed: map[string]bool{},
+	h := &Hub{repos: map[string]*Repo{}, blobs: map[string]Content{}, hashes: map[Content][2]string{},
+		signed:  map[string]bool{},
 		closing: make(chan struct{})}
 	h.site = httptest.NewServer(http.HandlerFunc(h.serveSite))
 	h.cdn = httptest.NewServer(http.HandlerFunc(h.serveCDN))

@@ -11,7 +11,8 @@ import (
 )
 
 // dataFaults are the faults of the bytes of files.
-var dataFaults = []string{"drop", "stall", "slow", "500", "data429", "short", "long", "badlen", "corrupt", "badetag", "wrongrange",
+var dataFaults = []string{"drop", "stall", "slow", "500", "data429", "short", "long", "badlen", "corrupt", "badetag",
+	"wrongrange",
 	"norange", "range416", "gzip", "page", "newetag", "denied"}
 
 // serveContent sends a file, or the range of it that is asked for, or what a fault makes

@@ -65,7 +65,8 @@ func groups(fsys fs.FS) (all []group) {
 			if !slices.Contains(strings.Split(parts[1], ","), "memory") {
 				continue
 			}
-			g = group{"sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", []string{"total_inactive_file", "total_active_file"}}
+			g = group{"sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
+				[]string{"total_inactive_file", "total_active_file"}}
 		}
 		top := g.dir
 		for p := path.Clean("/" + parts[2]); ; p = path.Dir(p) {

@@ -12,7 +12,8 @@ import (
 const minStop = 4
 
 func isStop(line string) bool {
-	return utf8.RuneCountInString(strings.TrimLeft(line, "\n")) >= minStop && strings.ContainsFunc(line, unicode.IsLetter)
+	return utf8.RuneCountInString(strings.TrimLeft(line, "\n")) >= minStop &&
+		strings.ContainsFunc(line, unicode.IsLetter)
 }
 
 // addEnds adds to what ends an answer what a template writes behind one: a token or,

@@ -101,7 +101,8 @@ func (f *Format) Render(msgs []Message, prompt bool) ([]Piece, error) {
 	}
 	for i, m := range msgs {
 		if m.Role != System && m.Role != User && m.Role != Assistant {
-			return nil, fmt.Errorf("chat: %s: message %d: unknown role %q: want %s, %s or %s", f.Name, i, m.Role, System, User, Assistant)
+			return nil, fmt.Errorf("chat: %s: message %d: unknown role %q: want %s, %s or %s",
+				f.Name, i, m.Role, System, User, Assistant)
 		}
 	}
 	if prompt && msgs[len(msgs)-1].Role == Assistant {

@@ -15,7 +15,8 @@ var known = []struct {
 }{
 	{"chatml", nil, `{% for message in messages %}` + eachMessage + `{% endfor %}` + generationPrompt},
 	{"chatml", nil, `{% for message in messages %}` +
-		`{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\n` + hole + `<|im_end|>\n' }}{% endif %}` +
+		`{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\n` + hole +
+		`<|im_end|>\n' }}{% endif %}` +
 		eachMessage + `{% endfor %}` + generationPrompt},
 	{"chatml", nil, `{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\n` + hole + `<|im_end|>\n' }}{% endif %}` +
 		`{% for message in messages %}` + eachMessage + `{% endfor %}` + generationPrompt},
@@ -62,7 +63,8 @@ func matches(want, got []node) (system string, ok bool) {
 			return "", false
 		}
 		system = text[len(before) : len(text)-len(after)]
-		if system == "" || strings.Contains(system, imStart) || strings.Contains(system, imEnd) || strings.Contains(system, quote) {
+		if system == "" || strings.Contains(system, imStart) || strings.Contains(system, imEnd) ||
+			strings.Contains(system, quote) {
 			return "", false
 		}
 	}

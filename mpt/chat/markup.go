@@ -125,7 +125,8 @@ func (m *markup) check(system string, msgs []Message) error {
 			continue
 		}
 		if msg.Role != want {
-			return fmt.Errorf("message %d is the %s's: here comes the %s's (%s and %s take turns)", i, msg.Role, want, User, Assistant)
+			return fmt.Errorf("message %d is the %s's: here comes the %s's (%s and %s take turns)",
+				i, msg.Role, want, User, Assistant)
 		}
 		if want = User; msg.Role == User {
 			want = Assistant

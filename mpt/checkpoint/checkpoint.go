@@ -180,7 +180,8 @@ func (c *Checkpoint) addAgain(t, u *Tensor) error {
 		return err
 	}
 	if !same {
-		return fmt.Errorf("checkpoint: %s: %w", t.in.path, malformed("tensor %q is also in %s, with other values", t.Name, u.in.path))
+		return fmt.Errorf("checkpoint: %s: %w", t.in.path,
+			malformed("tensor %q is also in %s, with other values", t.Name, u.in.path))
 	}
 	c.note("tensor %q is there twice, with the same values", u.Name)
 	return nil

@@ -55,7 +55,8 @@ func (c *Container) Format() string {
 func (c *Container) Note() string {
 	ext := strings.ToLower(filepath.Ext(c.path))
 	if c.torch == (ext == ".safetensors") && slices.Contains(weightFiles, ext) {
-		return fmt.Sprintf("%s is a %s file, whatever its name says, and read as one", filepath.Base(c.path), c.Format())
+		return fmt.Sprintf("%s is a %s file, whatever its name says, and read as one",
+			filepath.Base(c.path), c.Format())
 	}
 	return ""
 }

@@ -42,7 +42,8 @@ var architectures = []string{"MPTForCausalLM", "MptForCausalLM", "MPTModel", "Mp
 func (c *Config) checkArchitectures() error {
 	for _, a := range c.Architectures {
 		if !slices.Contains(architectures, a) {
-			return fmt.Errorf("architectures names %q: only language models can be read (%s): %w", a, strings.Join(architectures, ", "), errors.ErrUnsupported)
+			return fmt.Errorf("architectures names %q: only language models can be read (%s): %w",
+				a, strings.Join(architectures, ", "), errors.ErrUnsupported)
 		}
 	}
 	return nil
@@ -83,7 +84,8 @@ func (c *Config) check() error {
 		return malformed("%d heads of head_dim %d are wider than %d", c.NHeads, c.HeadDim, maxWidth)
 	}
 	if f := float64(c.DModel) * c.ExpansionRatio; c.FFN.HiddenSize == 0 && (f != math.Trunc(f) || f < 1 || f > maxFFN) {
-		return malformed("d_model %d times expansion_ratio %v is not an integer between 1 and %d", c.DModel, c.ExpansionRatio, maxFFN)
+		return malformed("d_model %d times expansion_ratio %v is not an integer between 1 and %d",
+			c.DModel, c.ExpansionRatio, maxFFN)
 	}
 	return c.checkNumbers()
 }
@@ -143,7 +145,8 @@ func (c *Config) checkKVHeads() error {
 	case "multihead_attention", "multiquery_attention":
 	case "grouped_query_attention":
 		if a.KVHeads == 0 || c.NHeads%a.KVHeads != 0 {
-			return malformed("attn_config: grouped_query_attention with n_heads %d and kv_n_heads %d", c.NHeads, a.KVHeads)
+			return malformed("attn_config: grouped_query_attention with n_heads %d and kv_n_heads %d",
+				c.NHeads, a.KVHeads)
 		}
 	default:
 		return malformed("attn_config.attn_type %q is unknown", a.Type)
@@ -155,7 +158,8 @@ func (c *Config) checkKVHeads() error {
 // nil.
 func (c *Config) Validate() error {
 	if names := c.Unsupported(); len(names) > 0 {
-		return fmt.Errorf("checkpoint: this model needs what is not supported yet: %s: %w", strings.Join(names, ", "), errors.ErrUnsupported)
+		return fmt.Errorf("checkpoint: this model needs what is not supported yet: %s: %w",
+			strings.Join(names, ", "), errors.ErrUnsupported)
 	}
 	return nil
 }
@@ -199,7 +203,8 @@ func (c *Config) unsupportedPositions(add func(used bool, format string, args ..
 		temperature = temperature || b.TemperatureScale < 0 || b.TemperatureScale > 0 && !(b.TemperatureFloor > 0)
 	}
 	add(a.All.NoPE, "nope for all layers")
-	add(!a.All.NoPE && nope && a.ALiBi, "nope in a model with ALiBi, which its attention implementations treat differently")
+	add(!a.All.NoPE && nope &&
+		a.ALiBi, "nope in a model with ALiBi, which its attention implementations treat differently")
 	add(temperature, "attn_temperature_tuning with a negative scale, or a floor that is not positive")
 }
 

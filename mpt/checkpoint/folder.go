@@ -139,8 +139,9 @@ func (c *Checkpoint) hasShards(pattern string) bool {
 // The endings of files that may hold weights, and the beginnings of those that never do
 // although they end so.
 var (
-	weightFiles = []string{".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack", ".distcp", ".onnx", ".npz"}
-	otherFiles  = []string{"training_args", "optimizer", "scheduler", "rng_state", "scaler", "tokenizer"}
+	weightFiles = []string{".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack", ".distcp",
+		".onnx", ".npz"}
+	otherFiles = []string{"training_args", "optimizer", "scheduler", "rng_state", "scaler", "tokenizer"}
 )
 
 // weightExt returns the ending of a name if it is one of a file that may hold weights; a file

@@ -44,7 +44,8 @@ var (
 		"bdb", "code", "codeop", "commands", "ctypes", "importlib", "nt", "os", "pdb", "pip", "popen2", "posix", "pty", "runpy",
 		"shutil", "socket", "subprocess", "sys", "timeit", "webbrowser",
 	}
-	hostileFunctions = []string{"__import__", "apply", "breakpoint", "compile", "eval", "exec", "execfile", "file", "globals", "input", "open", "reload"}
+	hostileFunctions = []string{"__import__", "apply", "breakpoint", "compile", "eval", "exec", "execfile", "file",
+		"globals", "input", "open", "reload"}
 )
 
 func isHostile(module, name string) bool {

@@ -23,7 +23,8 @@ func (c *Checkpoint) openShards(l layout) error {
 	for _, file := range files {
 		s, err := c.container(file)
 		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("checkpoint: %s: shard %s, which %s names, is missing: %w", c.dir, file, l.index, fs.ErrNotExist)
+			return fmt.Errorf("checkpoint: %s: shard %s, which %s names, is missing: %w",
+				c.dir, file, l.index, fs.ErrNotExist)
 		}
 		if err != nil {
 			return err
@@ -67,7 +68,8 @@ func (c *Checkpoint) readIndex(name string) (map[string]string, error) {
 		}
 		if !isFileName(file) {
 			return nil, fmt.Errorf("checkpoint: %s: %w", path,
-				malformed("tensor %q is said to be in %q, which is not the name of a file in the folder", tensor, index.WeightMap[tensor]))
+				malformed("tensor %q is said to be in %q, which is not the name of a file in the folder",
+					tensor, index.WeightMap[tensor]))
 		}
 		where[canonical(tensor)] = file
 	}
@@ -92,7 +94,8 @@ func (c *Checkpoint) agree(index string, where map[string]string, held map[strin
 			continue
 		}
 		if held[twin(name)] == nil {
-			return fmt.Errorf("checkpoint: %s: %w", filepath.Join(c.dir, where[name]), malformed("tensor %q, which %s lists, is not in it", name, index))
+			return fmt.Errorf("checkpoint: %s: %w", filepath.Join(c.dir, where[name]),
+				malformed("tensor %q, which %s lists, is not in it", name, index))
 		}
 		c.note("%s lists %s, which is in none of the files", index, name)
 	}

@@ -48,8 +48,9 @@ func (c *Checkpoint) dropPrefix() error {
 	}
 	switch names := slices.Sorted(maps.Keys(sets)); {
 	case len(sets) > 1:
-		return fmt.Errorf("checkpoint: %s: %w", sets[names[1]].in.path, malformed("there is more than one set of weights: %s: "+
-			"nobody can tell which is meant: save that one alone", quotedSets(names)))
+		return fmt.Errorf("checkpoint: %s: %w", sets[names[1]].in.path,
+			malformed("there is more than one set of weights: %s: "+
+				"nobody can tell which is meant: save that one alone", quotedSets(names)))
 	case len(sets) == 1 && names[0] != "" && strangers == 0:
 		c.note("the names of all tensors begin with %q, which is left out", names[0])
 		return c.rename(names[0])

@@ -64,7 +64,8 @@ func (u *unpickler) tensorOf(dt dtype, args tuple) any {
 	}
 	count := int(int64(v.count) * int64(v.of.dtype.size) / int64(dt.size))
 	if last, ok := lastElement(shape, strides); !ok || offset < 0 || offset > int64(count-last) {
-		u.fail("a tensor of size %v, stride %v, offset %d reaches outside its storage of %d elements", shape, strides, offset, count)
+		u.fail("a tensor of size %v, stride %v, offset %d reaches outside its storage of %d elements",
+			shape, strides, offset, count)
 		return nil
 	}
 	from := int64(v.start)*int64(v.of.dtype.size) + offset*int64(dt.size)

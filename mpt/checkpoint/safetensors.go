@@ -103,7 +103,8 @@ func (c *Container) parseEntry(d *json.Decoder, name string, data int64) (extent
 		return extent{}, err
 	}
 	if t.space = s.end - s.begin; ok && int64(t.Bytes()) != t.space {
-		return extent{}, malformed("tensor %q: %s %v takes %d bytes, the file gives it %d", name, e.DType, e.Shape, t.Bytes(), s.end-s.begin)
+		return extent{}, malformed("tensor %q: %s %v takes %d bytes, the file gives it %d",
+			name, e.DType, e.Shape, t.Bytes(), s.end-s.begin)
 	}
 	c.tensors = append(c.tensors, t)
 	return s, nil

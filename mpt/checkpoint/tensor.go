@@ -79,7 +79,8 @@ func (t *Tensor) ReadRows(dst []byte, r0, r1 int) error {
 			t.Name, r0, r1, t.Rows(), len(dst))
 	}
 	if t.dtype.isOpaque() {
-		return fmt.Errorf("checkpoint: tensor %s: elements of type %s are not known: %w", t.Name, t.DType, errors.ErrUnsupported)
+		return fmt.Errorf("checkpoint: tensor %s: elements of type %s are not known: %w",
+			t.Name, t.DType, errors.ErrUnsupported)
 	}
 	if len(dst) == 0 {
 		return nil

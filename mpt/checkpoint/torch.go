@@ -71,7 +71,8 @@ func (t *torchFile) persist(id tuple) (any, error) {
 		t.storages[key] = s
 	}
 	if s.dtype != dt || int64(s.count) != n {
-		return nil, malformed("storage %q is described twice, as %d of %s and %d of %s", key, s.count, s.dtype.name, n, dt.name)
+		return nil, malformed("storage %q is described twice, as %d of %s and %d of %s",
+			key, s.count, s.dtype.name, n, dt.name)
 	}
 	if len(id) == 6 && id[5] != nil {
 		return s.part(id[5])
@@ -116,7 +117,8 @@ func (t *torchFile) addTensors(value any, locate func(*storage) error) error {
 		}
 		ref, ok := it.value.(*tensorRef)
 		if !ok {
-			return fmt.Errorf("tensor %q is of a kind that is not read, %q: %w", name, it.value.(*object).name, errors.ErrUnsupported)
+			return fmt.Errorf("tensor %q is of a kind that is not read, %q: %w",
+				name, it.value.(*object).name, errors.ErrUnsupported)
 		}
 		tensor, err := t.tensor(name, ref, locate)
 		if err != nil {

@@ -71,7 +71,8 @@ func indexZip(z *zip.Reader) (entries map[string]*zip.File, root string, err err
 func stored(f *zip.File) error {
 	const encrypted = 1
 	if f.Method != zip.Store || f.Flags&encrypted != 0 {
-		return fmt.Errorf("zip: %s is compressed or encrypted, torch.save only stores: %w", f.Name, errors.ErrUnsupported)
+		return fmt.Errorf("zip: %s is compressed or encrypted, torch.save only stores: %w",
+			f.Name, errors.ErrUnsupported)
 	}
 	return nil
 }

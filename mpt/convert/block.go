@@ -96,7 +96,8 @@ func (m *model) hasBias(name string, explicit, want bool, field string) (bool, e
 	_, ok := m.ck.Tensor(name)
 	if explicit && ok != want {
 		word := map[bool]string{true: "there", false: "missing"}[ok]
-		return false, fmt.Errorf("%w: tensor %s is %s, against %s in config.json", checkpoint.ErrFormat, name, word, field)
+		return false, fmt.Errorf("%w: tensor %s is %s, against %s in config.json",
+			checkpoint.ErrFormat, name, word, field)
 	}
 	return ok, nil
 }

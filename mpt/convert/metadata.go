@@ -147,7 +147,8 @@ func (m *model) temperatureKeys() []gguf.KV {
 			{Key: "mpt.attention.temperature_floor", Value: floors[0]},
 		}
 	}
-	return []gguf.KV{{Key: "mpt.ext.temperature_scale", Value: scales}, {Key: "mpt.ext.temperature_floor", Value: floors}}
+	return []gguf.KV{{Key: "mpt.ext.temperature_scale", Value: scales},
+		{Key: "mpt.ext.temperature_floor", Value: floors}}
 }
 
 func (m *model) rotaryKeys() []gguf.KV {

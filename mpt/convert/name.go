@@ -102,7 +102,8 @@ const longName = 256
 
 // specific returns a name if it tells something of a model, else "".
 func specific(name string) string {
-	if len(name) >= longName || strings.ContainsFunc(name, unicode.IsControl) || anyModel.MatchString(name) || step.MatchString(name) {
+	if len(name) >= longName || strings.ContainsFunc(name, unicode.IsControl) || anyModel.MatchString(name) ||
+		step.MatchString(name) {
 		return ""
 	}
 	return name

@@ -63,7 +63,8 @@ func (a adapterTokens) choose(old vocabularyOf, logf func(string, ...any)) (*tok
 	case !a.hasTokenizer() && a.rows == 0:
 		return nil, nil
 	case !a.hasTokenizer():
-		logf("%s: there is no tokenizer beside the adapter: the vocabulary is the model's, with %d tokens", a.dir, a.rows)
+		logf("%s: there is no tokenizer beside the adapter: the vocabulary is the model's, with %d tokens",
+			a.dir, a.rows)
 		return nil, nil
 	case a.rows != 0:
 		return a.read(old.base, a.rows, logf)
@@ -85,7 +86,8 @@ func (a adapterTokens) choose(old vocabularyOf, logf func(string, ...any)) (*tok
 	}
 	switch {
 	case other >= 0:
-		logf("%s: the tokenizer beside the adapter calls token %d %q, the model %q: the model keeps its own", a.dir, other, v.Tokens[other], old.texts[other])
+		logf("%s: the tokenizer beside the adapter calls token %d %q, the model %q: the model keeps its own",
+			a.dir, other, v.Tokens[other], old.texts[other])
 		return nil, nil
 	case added == 0:
 		if v.ChatTemplate != "" && v.ChatTemplate != old.template {
@@ -177,7 +179,8 @@ func replaceTokens(kv []gguf.KV, v *tokenizer.Vocab) []gguf.KV {
 	}
 	meta := v.Meta()
 	kept := slices.DeleteFunc(slices.Clone(kv), func(k gguf.KV) bool {
-		return strings.HasPrefix(k.Key, "tokenizer.") || strings.HasPrefix(k.Key, "mpt.ext.") && strings.HasSuffix(k.Key, "_token_ids") ||
+		return strings.HasPrefix(k.Key, "tokenizer.") || strings.HasPrefix(k.Key, "mpt.ext.") &&
+			strings.HasSuffix(k.Key, "_token_ids") ||
 			slices.ContainsFunc(meta, func(n gguf.KV) bool { return n.Key == k.Key })
 	})
 	return setSize(append(kept, meta...), len(v.Tokens))

@@ -197,7 +197,8 @@ func (a *asker) finish(n *node) error {
 		switch {
 		case r.gen == nil && r.n < len(r.scored):
 		case r.gen != nil && slices.Contains(a.grown, r):
-			n.children = append(n.children, &node{parent: n, first: r, from: n.to, reads: []*request{r}, follow: r.gen.ids[len(r.gen.ids)-1:]})
+			n.children = append(n.children,
+				&node{parent: n, first: r, from: n.to, reads: []*request{r}, follow: r.gen.ids[len(r.gen.ids)-1:]})
 		default:
 			if err := a.answer(r); err != nil {
 				return err

@@ -150,7 +150,8 @@ func readSamples(path string) (list []*Sample, err error) {
 	for n := 1; in.Scan(); n++ {
 		s := &Sample{}
 		if err := json.Unmarshal(in.Bytes(), s); err != nil || s.Run == "" {
-			return nil, &RowError{path, n, fmt.Errorf("not a sample of mpt eval: %w", firstError(err, errors.New("no run")))}
+			return nil, &RowError{path, n,
+				fmt.Errorf("not a sample of mpt eval: %w", firstError(err, errors.New("no run")))}
 		}
 		list = append(list, s)
 	}
@@ -184,7 +185,8 @@ func (c *Comparison) run(name string, a, b Figures, pairs [][2]*Sample) (list []
 		d.N = int(min(na, nb))
 		if c.Paired {
 			if len(pairs) != int(na) || na != nb {
-				return nil, fmt.Errorf("eval: %s: %d rows are in both files of samples, the results are of %v and %v", name, len(pairs), na, nb)
+				return nil, fmt.Errorf("eval: %s: %d rows are in both files of samples, the results are of %v and %v",
+					name, len(pairs), na, nb)
 			}
 			d.pair(pairs, m.right)
 		} else if key := stderrKey(m.name); a[key] != nil && b[key] != nil {

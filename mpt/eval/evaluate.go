@@ -253,7 +253,8 @@ func newPlan(e *encoder, r *run, opt Options) (*plan, error) {
 		}
 		p.questions = append(p.questions, q)
 	}
-	o := &Outcome{Name: r.Name, Task: r.task, Rules: r.rules, Group: r.group, Shots: r.shots, Rows: len(p.questions), Random: r.random}
+	o := &Outcome{Name: r.Name, Task: r.task, Rules: r.rules, Group: r.group, Shots: r.shots, Rows: len(p.questions),
+		Random: r.random}
 	all, sum := requestsOf(p.questions), 0
 	for _, x := range all {
 		sum += x.inputs()

@@ -73,7 +73,8 @@ func (t *foundryTask) run(name, group string, shots int, rows []*row) *run {
 
 // settings are what decides about results, beside the rows.
 func (t *foundryTask) settings() []any {
-	return []any{t.Type, t.PromptString, t.exampleDelimiter, t.continuationDelimiter, t.prelimiter, t.seed, t.strip, t.MaxSeqLen,
+	return []any{t.Type, t.PromptString, t.exampleDelimiter, t.continuationDelimiter, t.prelimiter, t.seed, t.strip,
+		t.MaxSeqLen,
 		t.CoTDelimiter, t.EarlyStopping, t.normalize, t.calibration}
 }
 
@@ -146,7 +147,8 @@ func (t *foundryTask) delimiter(text string) string {
 
 func (t *foundryTask) example(r *row, text string) string {
 	if t.Type == schema { // the prelimiter before the delimiter: so does the original
-		return t.prelimiter + t.delimiter(text) + r.list("context_options")[r.number("gold")] + t.continuationDelimiter + t.answer(r)
+		return t.prelimiter + t.delimiter(text) + r.list("context_options")[r.number("gold")] +
+			t.continuationDelimiter + t.answer(r)
 	}
 	return t.delimiter(text) + t.prelimiter + t.query(r) + t.continuationDelimiter + t.answer(r)
 }

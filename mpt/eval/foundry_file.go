@@ -168,7 +168,8 @@ func (t *foundryTask) check() error {
 	case t.Prelimiter != nil && t.QuestionPrelimiter != nil:
 		return errors.New("prelimiter and question_prelimiter are two names of one key: give one of them")
 	case !slices.Contains([]string{languageModeling, multipleChoice, schema, generationTask}, t.Type):
-		return fmt.Errorf("icl_task_type %q is not supported: want %s, %s, %s or %s", t.Type, languageModeling, multipleChoice, schema, generationTask)
+		return fmt.Errorf("icl_task_type %q is not supported: want %s, %s, %s or %s",
+			t.Type, languageModeling, multipleChoice, schema, generationTask)
 	case t.MaxSeqLen < 0:
 		return fmt.Errorf("max_seq_len %d is negative", t.MaxSeqLen)
 	}
@@ -191,7 +192,8 @@ func (t *foundryTask) check() error {
 func greedyOnly(name string, v any) error {
 	text := fmt.Sprint(v)
 	switch {
-	case name == "do_sample" && text == "false", name == "temperature" && (text == "0" || text == "0.0"), name == "num_beams" && text == "1",
+	case name == "do_sample" && text == "false", name == "temperature" &&
+		(text == "0" || text == "0.0"), name == "num_beams" && text == "1",
 		name == "use_cache", name == "pad_token_id", name == "eos_token_id":
 		return nil
 	}
@@ -210,7 +212,8 @@ func (t *foundryTask) checkMetrics() error {
 	for _, name := range t.MetricNames {
 		calibration, ok := foundryMetrics[name]
 		if !ok {
-			return fmt.Errorf("metric_names: %s is not supported: known are %s", name, strings.Join(sortedKeys(foundryMetrics), ", "))
+			return fmt.Errorf("metric_names: %s is not supported: known are %s",
+				name, strings.Join(sortedKeys(foundryMetrics), ", "))
 		}
 		t.calibration = t.calibration || calibration
 	}

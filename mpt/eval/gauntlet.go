@@ -112,7 +112,8 @@ func (g *Gauntlet) scores(accuracy map[string]float64, rows map[string]int) (lis
 	for _, c := range g.Categories {
 		v, missing := g.category(c, accuracy, rows)
 		if missing != "" {
-			warnings = append(warnings, fmt.Sprintf("%s: the category %s is left out: there is no result of %s", g.path, c.Name, missing))
+			warnings = append(warnings,
+				fmt.Sprintf("%s: the category %s is left out: there is no result of %s", g.path, c.Name, missing))
 			continue
 		}
 		by[c.Name] = v

@@ -332,7 +332,8 @@ func equalRows(a, b *row) bool {
 // warnings tells of settings that do something else than they seem to.
 func (t *lmTask) warnings() (list []string) {
 	if t.guessed && slices.Max(t.shots()) > 0 && !t.excludes {
-		list = append(list, t.Task+": fewshot_split is not given: a row can be an example for itself, as in lm-evaluation-harness")
+		list = append(list,
+			t.Task+": fewshot_split is not given: a row can be an example for itself, as in lm-evaluation-harness")
 	}
 	return list
 }

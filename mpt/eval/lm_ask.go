@@ -43,13 +43,16 @@ func (y *lmYAML) settings() []any {
 	}
 	for _, f := range y.FilterList {
 		for _, s := range f.Filter {
-			filters = append(filters, fmt.Sprint(f.Name, s.Function, or(s.Pattern, ""), s.GroupSelect, or(s.Fallback, "")))
+			filters = append(filters,
+				fmt.Sprint(f.Name, s.Function, or(s.Pattern, ""), s.GroupSelect, or(s.Fallback, "")))
 		}
 	}
 	for _, m := range y.MetricList {
-		metrics = append(metrics, fmt.Sprint(m.Metric, m.IgnoreCase, m.IgnorePunctuation, m.IgnoreNumbers, m.RegexesToIgnore))
+		metrics = append(metrics,
+			fmt.Sprint(m.Metric, m.IgnoreCase, m.IgnorePunctuation, m.IgnoreNumbers, m.RegexesToIgnore))
 	}
-	return []any{y.OutputType, y.DocToText, y.DocToTarget, y.DocToChoice, or(y.TargetDelimiter, " "), or(y.FewshotDelimiter, "\n\n"),
+	return []any{y.OutputType, y.DocToText, y.DocToTarget, y.DocToChoice, or(y.TargetDelimiter, " "),
+		or(y.FewshotDelimiter, "\n\n"),
 		y.Description, y.FewshotSplit, y.FewshotConfig, kwargs, filters, metrics, y.Metadata.MaxLength}
 }
 
@@ -81,7 +84,8 @@ func (t *lmTask) turn(q, answer, delimiter string) []message {
 	if answer == "" {
 		return []message{{chat.Message{Role: chat.User, Content: q}, ""}}
 	}
-	return []message{{chat.Message{Role: chat.User, Content: q}, t.targetDelimiter}, {chat.Message{Role: chat.Assistant, Content: answer}, delimiter}}
+	return []message{{chat.Message{Role: chat.User, Content: q}, t.targetDelimiter},
+		{chat.Message{Role: chat.Assistant, Content: answer}, delimiter}}
 }
 
 // before returns what stands before the question of row i.

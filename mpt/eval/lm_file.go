@@ -254,11 +254,13 @@ func (t *lmTask) check() error {
 		return fmt.Errorf("dataset_path %q is not supported: save the data as JSON lines, and write dataset_path: json and "+
 			"dataset_kwargs: {data_files: {test: FILE}}", t.DatasetPath)
 	case !slices.Contains([]string{lmLoglikelihood, lmChoice, lmRolling, lmGenerate}, t.OutputType):
-		return fmt.Errorf("output_type %q is not supported: want %s, %s, %s or %s", t.OutputType, lmLoglikelihood, lmChoice, lmRolling, lmGenerate)
+		return fmt.Errorf("output_type %q is not supported: want %s, %s, %s or %s",
+			t.OutputType, lmLoglikelihood, lmChoice, lmRolling, lmGenerate)
 	case t.Repeats != nil && *t.Repeats != 1:
 		return fmt.Errorf("repeats: %d is not supported", *t.Repeats)
 	case t.FewshotConfig.Sampler != "" && t.FewshotConfig.Sampler != "default" && t.FewshotConfig.Sampler != "first_n":
-		return fmt.Errorf("fewshot_config: sampler %q is not supported: want default or first_n", t.FewshotConfig.Sampler)
+		return fmt.Errorf("fewshot_config: sampler %q is not supported: want default or first_n",
+			t.FewshotConfig.Sampler)
 	case t.DocToTarget == nil:
 		return errors.New("doc_to_target is missing")
 	case t.DocToText == nil && t.OutputType != lmRolling:
@@ -303,7 +305,8 @@ func (t *lmTask) checkMetrics() error {
 	}
 	for _, m := range t.MetricList {
 		if !slices.Contains(known, m.Metric) {
-			return fmt.Errorf("metric %q is not supported for %s: known are %s", m.Metric, t.OutputType, strings.Join(known, ", "))
+			return fmt.Errorf("metric %q is not supported for %s: known are %s",
+				m.Metric, t.OutputType, strings.Join(known, ", "))
 		}
 		want := "mean"
 		if t.OutputType == lmRolling || m.Metric == "perplexity" {

@@ -124,7 +124,8 @@ func loadPlain(path string, opt LoadOptions) ([]*Task, error) {
 		}
 		return []*Task{{Label: label, Rules: "foundry", Path: path, Shots: y.NumFewshot, foundry: t}}, nil
 	}
-	return nil, d.rows[0].fail("the keys %s are those of no type of task: name the type in a YAML file", strings.Join(d.rows[0].keys, ", "))
+	return nil, d.rows[0].fail("the keys %s are those of no type of task: name the type in a YAML file",
+		strings.Join(d.rows[0].keys, ", "))
 }
 
 // Type returns the type of the task, as its rules name it.

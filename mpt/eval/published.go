@@ -67,7 +67,8 @@ type Against struct {
 // Published returns the figures of the results that there are published ones of.
 func (r *Results) Published(model string) (list []Against, err error) {
 	if !slices.Contains(PublishedModels(), model) {
-		return nil, fmt.Errorf("eval: no scores of %q are known: of %s there are", model, strings.Join(PublishedModels(), " and "))
+		return nil, fmt.Errorf("eval: no scores of %q are known: of %s there are",
+			model, strings.Join(PublishedModels(), " and "))
 	}
 	figures := map[string]Metric{}
 	for _, o := range r.Runs {
@@ -105,7 +106,8 @@ func (a Against) String() string {
 	for _, v := range a.Z {
 		z = append(z, fmt.Sprintf("%+.1f", math.Round(v*10)/10))
 	}
-	text := fmt.Sprintf("%s/%d-shot %s: %.4f here, published %s", a.Task, a.Shots, a.Metric, a.Value, strings.Join(values, " and "))
+	text := fmt.Sprintf("%s/%d-shot %s: %.4f here, published %s", a.Task, a.Shots, a.Metric, a.Value,
+		strings.Join(values, " and "))
 	if len(z) > 0 {
 		text += ", z " + strings.Join(z, " and ")
 	}

@@ -68,7 +68,8 @@ func finalSigma(in []rune, i int) bool {
 }
 
 func caseIgnorable(r rune) bool {
-	return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Lm, unicode.Sk) || strings.ContainsRune("'.:·’‘․﹒＇．﹕：", r)
+	return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Lm, unicode.Sk) ||
+		strings.ContainsRune("'.:·’‘․﹒＇．﹕：", r)
 }
 
 // asciiPunctuation is string.punctuation.

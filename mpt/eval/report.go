@@ -44,7 +44,8 @@ type Figures map[string]any
 func (r *Results) Report(model ModelInfo, engine EngineInfo, config map[string]any) *Report {
 	rep := &Report{Model: model, Engine: engine, Config: config, Results: map[string]Figures{}, Files: r.Files}
 	for _, o := range r.Runs {
-		f := Figures{"n": len(o.Samples), "tokens_evaluated": o.Tokens, "tokens_reused": o.Reused, "seconds": o.Seconds, "rules": o.Rules}
+		f := Figures{"n": len(o.Samples), "tokens_evaluated": o.Tokens, "tokens_reused": o.Reused, "seconds": o.Seconds,
+			"rules": o.Rules}
 		if o.Generated > 0 {
 			f["tokens_generated"] = o.Generated
 		}

@@ -46,7 +46,8 @@ func Find(name string, opt LoadOptions) ([]*Task, error) {
 		return LoadStories()
 	}
 	opt.only = name
-	for _, pattern := range []string{"*.yaml", "*.yml", "yamls/*.yaml", "eval/yamls/*.yaml", "scripts/eval/yamls/*.yaml"} {
+	for _, pattern := range []string{"*.yaml", "*.yml", "yamls/*.yaml", "eval/yamls/*.yaml",
+		"scripts/eval/yamls/*.yaml"} {
 		if opt.DataDir == "" {
 			break
 		}

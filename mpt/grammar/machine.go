@@ -257,7 +257,8 @@ func (c *closure) state() (int32, error) {
 	}
 	m.byKey[string(key)] = n
 	m.bytes.Add(int64(200 + 4*m.classes + 12*len(c.tops)))
-	m.states = append(m.states, state{tops: slices.Clone(c.tops), ends: c.ends, free: m.free(c.tops), next: make([]int32, m.classes)})
+	m.states = append(m.states,
+		state{tops: slices.Clone(c.tops), ends: c.ends, free: m.free(c.tops), next: make([]int32, m.classes)})
 	return n, nil
 }
 

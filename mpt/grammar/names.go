@@ -185,7 +185,8 @@ func (m *Matcher) endsTwice(token string) bool {
 			begun := m.json.text[m.json.begun:]
 			return slices.ContainsFunc(m.json.own(), func(s section) bool {
 				name := m.json.text[s.from:s.to]
-				return len(name) == len(begun)+i && bytes.HasPrefix(name, begun) && string(name[len(begun):]) == token[:i]
+				return len(name) == len(begun)+i && bytes.HasPrefix(name, begun) &&
+					string(name[len(begun):]) == token[:i]
 			})
 		}
 	}

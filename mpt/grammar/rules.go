@@ -141,7 +141,8 @@ func (g *Grammar) checkLeft(empty []bool) error {
 	for i := range next {
 		for _, e := range next[i] {
 			if e.grows && group[i] == group[e.to] {
-				return fmt.Errorf("grammar: left recursion in the rule %s: write what repeats with * or +", g.nameOf(i, next, group))
+				return fmt.Errorf("grammar: left recursion in the rule %s: write what repeats with * or +",
+					g.nameOf(i, next, group))
 			}
 		}
 	}

@@ -33,8 +33,9 @@ func (s *schema) checkDisjoint(c choice, all []*value, chosen []choice) error {
 				return err
 			}
 			if !disjoint {
-				return failAt(c.of, c.keyword, "it is not certain that no value obeys both alternatives %d and %d: use anyOf, "+
-					"or a property with another const in each", k, i)
+				return failAt(c.of, c.keyword,
+					"it is not certain that no value obeys both alternatives %d and %d: use anyOf, "+
+						"or a property with another const in each", k, i)
 			}
 		}
 	}

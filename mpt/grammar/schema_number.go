@@ -272,7 +272,8 @@ func multiple(budget *dfa.Budget, m *big.Rat) (*dfa.DFA, error) {
 	whole, fraction := decimal(m)
 	p, err := strconv.Atoi(whole + fraction)
 	if err != nil || p > mostMultiple {
-		return nil, fmt.Errorf("multiples of %s are not supported: want at most %d, without the point", m.FloatString(len(fraction)), mostMultiple)
+		return nil, fmt.Errorf("multiples of %s are not supported: want at most %d, without the point",
+			m.FloatString(len(fraction)), mostMultiple)
 	}
 	places := len(fraction)
 	stages := places + 2 // before the point, behind it, and so many places

@@ -189,7 +189,8 @@ func (s *schema) ends(o *object, counts int) []int32 {
 			if count > 0 {
 				seq = s.literal(nil, ",")
 			}
-			alts = append(alts, append(seq, symbol{rule: o.others[min(count, 1)]}, symbol{rule: rules[min(count+1, counts)]}))
+			alts = append(alts,
+				append(seq, symbol{rule: o.others[min(count, 1)]}, symbol{rule: rules[min(count+1, counts)]}))
 		}
 		s.g.rules[r].alts = alts
 	}
@@ -333,7 +334,8 @@ func (s *schema) freeNames(o *object) (*dfa.DFA, error) {
 		return nil, err
 	}
 	if c, open := unchosen(all, nil); open {
-		return nil, failAt(c.of, c.keyword, "alternatives of names are not supported: write them as one pattern or enum")
+		return nil, failAt(c.of, c.keyword,
+			"alternatives of names are not supported: write them as one pattern or enum")
 	}
 	return s.nameTexts(all)
 }

@@ -189,7 +189,8 @@ func (s *schema) character() int32 {
 	for _, form := range [][]symbol{ // \uHHHH, but for surrogates, and pairs of them
 		{s.either(nil, [][]byteSpan{{{'0', '9'}}, {{'a', 'c'}}, {{'A', 'C'}}, {{'e', 'f'}}, {{'E', 'F'}}})[0], any, any, any},
 		{s.hex("dD"), s.span(byteSpan{'0', '7'}), any, any},
-		append(append([]symbol{s.hex("dD"), s.hex("89abAB"), any, any}, s.literal(nil, `\u`)...), s.hex("dD"), s.hex("cdefCDEF"), any, any),
+		append(append([]symbol{s.hex("dD"), s.hex("89abAB"), any, any}, s.literal(nil, `\u`)...), s.hex("dD"),
+			s.hex("cdefCDEF"), any, any),
 	} {
 		seq := append([]symbol{s.span(one('\\')), s.span(u)}, form...)
 		s.g.rules[s.char].alts = append(s.g.rules[s.char].alts, seq)

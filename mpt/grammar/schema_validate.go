@@ -129,7 +129,8 @@ func ofBits(x any, name string) error {
 	}
 	bits, _ := strconv.Atoi(name[len("int"):])
 	n, ok := number(text.String())
-	if !ok || !n.IsInt() || n.Num().BitLen() >= bits && n.Num().Cmp(new(big.Int).Neg(new(big.Int).Lsh(big.NewInt(1), uint(bits-1)))) != 0 {
+	if !ok || !n.IsInt() || n.Num().BitLen() >= bits &&
+		n.Num().Cmp(new(big.Int).Neg(new(big.Int).Lsh(big.NewInt(1), uint(bits-1)))) != 0 {
 		return fmt.Errorf("it is not of %d bits", bits)
 	}
 	return nil

@@ -261,7 +261,8 @@ func (c *Client) getJSONOnce(ctx context.Context, at string, v any) (next string
 func (c *Client) nextPage(a *answer, at string) (string, error) {
 	for link := range strings.SplitSeq(a.Header.Get("Link"), ",") {
 		target, params, ok := strings.Cut(strings.TrimSpace(link), ">")
-		if !ok || !strings.HasPrefix(target, "<") || !strings.Contains(strings.ReplaceAll(params, " ", ""), `rel="next"`) {
+		if !ok || !strings.HasPrefix(target, "<") ||
+			!strings.Contains(strings.ReplaceAll(params, " ", ""), `rel="next"`) {
 			continue
 		}
 		u, err := c.follow(a.Request.URL, target[1:], false)

@@ -42,7 +42,8 @@ func place(from, to string, force bool) error {
 	case same:
 		return nil
 	case err == nil && !force:
-		return fmt.Errorf("%s: %w, with another content: choose another folder, or allow to replace it", to, fs.ErrExist)
+		return fmt.Errorf("%s: %w, with another content: choose another folder, or allow to replace it",
+			to, fs.ErrExist)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}

@@ -58,7 +58,8 @@ func (e *statusError) passing() bool {
 
 // expired reports whether a signed link is refused: they hold for minutes.
 func (e *statusError) expired() bool {
-	return e.foreign && e.status >= 400 && e.status < 500 && !e.passing() && e.status != http.StatusRequestedRangeNotSatisfiable
+	return e.foreign && e.status >= 400 && e.status < 500 && !e.passing() &&
+		e.status != http.StatusRequestedRangeNotSatisfiable
 }
 
 // explain returns the sentence for an answer of the site about rev, and what to do.
@@ -73,7 +74,8 @@ func (c *Client) explain(err error, repo, rev, path string) error {
 	case strings.Contains(e.message, "Access to this resource is disabled"):
 		return fmt.Errorf("%s: %w: its owner or the site has taken it away", page, ErrDisabled)
 	case strings.Contains(e.message, "Invalid credentials in Authorization header"):
-		return fmt.Errorf("%w: %s refuses the one in %s: make another at %s/settings/tokens", ErrToken, c.Endpoint, c.tokenFrom(), c.Endpoint)
+		return fmt.Errorf("%w: %s refuses the one in %s: make another at %s/settings/tokens",
+			ErrToken, c.Endpoint, c.tokenFrom(), c.Endpoint)
 	case e.code == "GatedRepo":
 		return fmt.Errorf("%s: %w: accept the terms at %s, %s", repo, ErrGated, page, c.login())
 	case e.code == "RevisionNotFound":

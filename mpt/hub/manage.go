@@ -168,7 +168,8 @@ func (c *Client) Verify(ctx context.Context, repo string, progress func(bytes in
 
 // unfinished reports whether a file among the blobs is one that has not come whole.
 func unfinished(name string) bool {
-	return strings.Contains(name, ".mptgo.") || strings.HasSuffix(name, ".incomplete") || strings.HasSuffix(name, ".tmp")
+	return strings.Contains(name, ".mptgo.") || strings.HasSuffix(name, ".incomplete") ||
+		strings.HasSuffix(name, ".tmp")
 }
 
 // verifySnapshots looks at the links of a repository, and at files that are in their
@@ -248,7 +249,8 @@ func (c *Client) Remove(repo, rev string) (bytes int64, err error) {
 	defer release()
 	if rev == "" {
 		// Links go first: Python takes one that leads nowhere for damage.
-		err := errors.Join(os.RemoveAll(filepath.Join(before.Path, "refs")), os.RemoveAll(filepath.Join(before.Path, "snapshots")),
+		err := errors.Join(os.RemoveAll(filepath.Join(before.Path, "refs")),
+			os.RemoveAll(filepath.Join(before.Path, "snapshots")),
 			os.RemoveAll(before.Path))
 		release() // Windows does not remove files that are open
 		return before.Bytes, errors.Join(err, os.RemoveAll(filepath.Join(c.Cache, ".locks", folderName(repo))))
@@ -295,7 +297,8 @@ func (c *Client) removeRevision(repo string, v CachedRevision) error {
 		errs = append(errs, os.Remove(c.refPath(&Revision{Repo: repo, Name: name})))
 	}
 	r := &Revision{Repo: repo, Commit: v.Commit}
-	errs = append(errs, os.RemoveAll(c.Dir(r)), os.RemoveAll(filepath.Join(c.repoDir(repo), madeFolder, v.Commit)), os.RemoveAll(filepath.Join(c.repoDir(repo), ".no_exist", v.Commit)))
+	errs = append(errs, os.RemoveAll(c.Dir(r)), os.RemoveAll(filepath.Join(c.repoDir(repo), madeFolder, v.Commit)),
+		os.RemoveAll(filepath.Join(c.repoDir(repo), ".no_exist", v.Commit)))
 	if err := os.Remove(c.treePath(r)); !errors.Is(err, fs.ErrNotExist) {
 		errs = append(errs, err)
 	}

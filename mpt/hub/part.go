@@ -84,7 +84,8 @@ type part struct {
 
 // openPart opens the part of a blob as it was left, or a new one.
 func (c *Client) openPart(blob, want string, size int64) (*part, error) {
-	p := &part{path: blob + ".mptgo.part", note: blob + ".mptgo.json", want: want, step: c.segmentBytes, most: c.saveBytes, every: c.Times.Save}
+	p := &part{path: blob + ".mptgo.part", note: blob + ".mptgo.json", want: want, step: c.segmentBytes,
+		most: c.saveBytes, every: c.Times.Save}
 	p.more.L = &p.mu
 	f, err := os.OpenFile(p.path, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
@@ -105,7 +106,8 @@ func (c *Client) openPart(blob, want string, size int64) (*part, error) {
 func (p *part) load(size int64) (ok bool) {
 	b, err := os.ReadFile(p.note)
 	var s partState
-	if err != nil || json.Unmarshal(b, &s) != nil || s.Version != 1 || s.Size != size || !s.valid() || !hasSize(p.path, size) {
+	if err != nil || json.Unmarshal(b, &s) != nil || s.Version != 1 || s.Size != size || !s.valid() ||
+		!hasSize(p.path, size) {
 		return false
 	}
 	p.hash = newHash(p.want, size)

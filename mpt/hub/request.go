@@ -121,7 +121,8 @@ func (c *Client) follow(from *url.URL, location string, elsewhere bool) (*url.UR
 	case err != nil:
 		return nil, fmt.Errorf("%s: a redirect that is no URL: %w", plainURL(from.String()), ErrAnswer)
 	case to.Scheme != "https" && (to.Scheme != "http" || from.Scheme == "https"):
-		return nil, fmt.Errorf("%s leads to %s, which is not encrypted: %w", plainURL(from.String()), plainURL(to.String()), ErrHostile)
+		return nil, fmt.Errorf("%s leads to %s, which is not encrypted: %w",
+			plainURL(from.String()), plainURL(to.String()), ErrHostile)
 	case !elsewhere && origin(to) != origin(from):
 		return nil, fmt.Errorf("%s leads to another site, %s: set HF_ENDPOINT to it if you trust it: %w",
 			plainURL(from.String()), origin(to), ErrHostile)

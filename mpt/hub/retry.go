@@ -65,7 +65,8 @@ func (p *patience) after(ctx context.Context, err error) error {
 	d := p.pause()
 	if isStatus && e.limit.ok {
 		if e.limit.d > p.c.Times.RateLimit {
-			return fmt.Errorf("%w: it wants to be asked again in %v: try later%s", err, e.limit.d.Round(time.Second), p.c.limitHint())
+			return fmt.Errorf("%w: it wants to be asked again in %v: try later%s",
+				err, e.limit.d.Round(time.Second), p.c.limitHint())
 		}
 		d = max(d, e.limit.d)
 	}
@@ -110,7 +111,8 @@ var errPassing = errors.New("the answer is not what was asked for")
 
 // isNetwork reports whether err is one of the network, which may pass.
 func isNetwork(err error) bool {
-	if errors.Is(err, errStalled) || errors.Is(err, errPassing) || errors.Is(err, errBroken) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+	if errors.Is(err, errStalled) || errors.Is(err, errPassing) || errors.Is(err, errBroken) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return true
 	}
 	if _, ok := errors.AsType[*fs.PathError](err); ok {

@@ -110,7 +110,8 @@ func (a *Adapter) MergeOnly() error {
 	if feature == "" {
 		return nil
 	}
-	return fmt.Errorf("lora: %s: the adapter has %s, which can only be merged: mpt merge-lora BASE %s OUT.gguf: %w", a.Path, feature, a.Path, errors.ErrUnsupported)
+	return fmt.Errorf("lora: %s: the adapter has %s, which can only be merged: mpt merge-lora BASE %s OUT.gguf: %w",
+		a.Path, feature, a.Path, errors.ErrUnsupported)
 }
 
 // check checks what both kinds of file must hold.
@@ -158,7 +159,8 @@ func (p *Pair) check() error {
 	case p.Magnitude != nil && p.IsTable():
 		return fmt.Errorf("DoRA of the embedding (%s) is not supported: %w", p.Magnitude.Name, errors.ErrUnsupported)
 	case p.Magnitude != nil && p.Magnitude.Rows*p.Magnitude.Cols != p.Out:
-		return malformed("%s has %d values for %d rows of %s", p.Magnitude.Name, p.Magnitude.Rows*p.Magnitude.Cols, p.Out, p.Target)
+		return malformed("%s has %d values for %d rows of %s", p.Magnitude.Name, p.Magnitude.Rows*p.Magnitude.Cols,
+			p.Out, p.Target)
 	}
 	return nil
 }

@@ -176,7 +176,8 @@ func (f *fields) refuse() {
 		case feature != "":
 			f.fail("%s (%s) is not supported: %w", feature, key, errors.ErrUnsupported)
 		default:
-			f.fail("%s is set to %.40s, and this version does not know what that does: %w", key, f.raw[key], errors.ErrUnsupported)
+			f.fail("%s is set to %.40s, and this version does not know what that does: %w",
+				key, f.raw[key], errors.ErrUnsupported)
 		}
 	}
 }

@@ -80,10 +80,12 @@ func (a *Adapter) readKeys(f *gguf.File) (alpha float64, err error) {
 	case arch != "mpt":
 		return 0, malformed("an adapter for models of architecture %q; this is for %q", arch, "mpt")
 	case what != "lora":
-		return 0, fmt.Errorf("an adapter of type %q (adapter.type), only %q is supported: %w", what, "lora", errors.ErrUnsupported)
+		return 0, fmt.Errorf("an adapter of type %q (adapter.type), only %q is supported: %w",
+			what, "lora", errors.ErrUnsupported)
 	}
 	if _, ok := f.Value("adapter.alora.invocation_tokens"); ok {
-		return 0, fmt.Errorf("activated LoRA (adapter.alora.invocation_tokens) is not supported: %w", errors.ErrUnsupported)
+		return 0, fmt.Errorf("activated LoRA (adapter.alora.invocation_tokens) is not supported: %w",
+			errors.ErrUnsupported)
 	}
 	if a.Base, err = gguf.GetOr(f, "general.base_model.0.name", ""); err != nil {
 		return 0, err

@@ -69,7 +69,8 @@ func openWeights(dir string) (*checkpoint.Container, error) {
 	if there != "" {
 		there = "; there is " + there[2:]
 	}
-	return nil, fmt.Errorf("there is neither adapter_model.safetensors nor adapter_model.bin beside %s%s: %w", configName, there, fs.ErrNotExist)
+	return nil, fmt.Errorf("there is neither adapter_model.safetensors nor adapter_model.bin beside %s%s: %w",
+		configName, there, fs.ErrNotExist)
 }
 
 // halves are the tensors of one module.
@@ -107,7 +108,8 @@ func (a *Adapter) readPEFT(f *checkpoint.Container, c *config) error {
 	}
 	a.Whole = r.whole
 	if r.beside > 0 {
-		a.Notes = append(a.Notes, fmt.Sprintf("%d of the tensors in the file (original_module) are the model's own and ignored", r.beside))
+		a.Notes = append(a.Notes,
+			fmt.Sprintf("%d of the tensors in the file (original_module) are the model's own and ignored", r.beside))
 	}
 	for _, name := range c.saved {
 		if !holds(f, name) {
@@ -145,13 +147,15 @@ func (r *reader) add(t *checkpoint.Tensor) error {
 	}
 	h := r.by[target]
 	if h == nil {
-		h = &halves{module: strings.ReplaceAll(strings.TrimPrefix(module, "base_model.model."), ".base_layer", ""), target: target}
+		h = &halves{module: strings.ReplaceAll(strings.TrimPrefix(module, "base_model.model."), ".base_layer", ""),
+			target: target}
 		r.by[target] = h
 		r.order = append(r.order, h)
 	}
 	place := map[string]**checkpoint.Tensor{"A": &h.a, "B": &h.b, "magnitude_vector": &h.magnitude}
 	if target == embedding {
-		place = map[string]**checkpoint.Tensor{"embedding_A": &h.a, "embedding_B": &h.b, "magnitude_vector": &h.magnitude}
+		place = map[string]**checkpoint.Tensor{"embedding_A": &h.a, "embedding_B": &h.b,
+			"magnitude_vector": &h.magnitude}
 	}
 	switch p := place[kind]; {
 	case p == nil:

@@ -57,7 +57,8 @@ func (o *ImatrixOptions) check() error {
 		o.Context = 512
 	}
 	if o.Context < 1 || o.Chunks < 0 || o.Skip < 0 {
-		return fmt.Errorf("measure: imatrix: %d chunks of %d tokens after %d: none may be negative", o.Chunks, o.Context, o.Skip)
+		return fmt.Errorf("measure: imatrix: %d chunks of %d tokens after %d: none may be negative",
+			o.Chunks, o.Context, o.Skip)
 	}
 	return nil
 }

@@ -49,7 +49,8 @@ type logitHead struct {
 }
 
 func (e *evaluation) head() logitHead {
-	return logitHead{vocabularyDigest(e.m), uint32(e.m.Config().Vocab), uint32(e.opt.Context), uint32(e.first), uint32(e.chunks)}
+	return logitHead{vocabularyDigest(e.m), uint32(e.m.Config().Vocab), uint32(e.opt.Context), uint32(e.first),
+		uint32(e.chunks)}
 }
 
 // vocabularyDigest returns a digest of all tokens. Models with the same one can be
@@ -179,7 +180,8 @@ func (l *logitReader) start(e *evaluation) error {
 	case e.opt.Chunks > int(h.Chunks):
 		return fmt.Errorf("it holds %d chunks, not the %d that were asked for", h.Chunks, e.opt.Chunks)
 	case int64(h.Chunks)*int64(h.Context) > int64(len(e.ids)):
-		return fmt.Errorf("it holds %d chunks, and this text has %d: it is of another text", h.Chunks, len(e.ids)/e.opt.Context)
+		return fmt.Errorf("it holds %d chunks, and this text has %d: it is of another text",
+			h.Chunks, len(e.ids)/e.opt.Context)
 	}
 	e.chunks = min(e.chunks, int(h.Chunks))
 	ids := make([]int32, h.Context)

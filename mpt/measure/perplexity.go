@@ -72,7 +72,8 @@ func newEvaluation(m *mpt.Model, text string, opt PerplexityOptions) (*evaluatio
 	}
 	e := &evaluation{m: m, opt: opt, chunks: len(ids) / opt.Context}
 	if e.chunks == 0 {
-		return nil, fmt.Errorf("measure: perplexity: the text has %s, less than one chunk of %d", tokens(len(ids)), opt.Context)
+		return nil, fmt.Errorf("measure: perplexity: the text has %s, less than one chunk of %d",
+			tokens(len(ids)), opt.Context)
 	}
 	e.ids = ids[:e.chunks*opt.Context]
 	if m.Tokenizer().AddsBOS() { // as in llama.cpp, and for importance matrices

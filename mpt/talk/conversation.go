@@ -123,7 +123,8 @@ func (c *Conversation) open(t *Turn) error {
 // Messages returns what was said in all turns.
 func (c *Conversation) Messages() (list []chat.Message) {
 	for _, u := range c.turns {
-		list = append(list, chat.Message{Role: chat.User, Content: u.Question}, chat.Message{Role: chat.Assistant, Content: u.Answer})
+		list = append(list, chat.Message{Role: chat.User, Content: u.Question},
+			chat.Message{Role: chat.Assistant, Content: u.Answer})
 	}
 	return list
 }
@@ -133,7 +134,8 @@ func (c *Conversation) follow(t Turn) error {
 	if !c.rewritten {
 		before := c.Messages()
 		last := len(before) - 1
-		pieces, err := c.format.Next(before[:last], before[last].Content, chat.Message{Role: chat.User, Content: t.Question})
+		pieces, err := c.format.Next(before[:last], before[last].Content,
+			chat.Message{Role: chat.User, Content: t.Question})
 		if err == nil {
 			t.Prompt = encode(c.format, c.tokenizer(), pieces, true)
 			c.turns = append(c.turns, t)

@@ -40,7 +40,8 @@ func parseCharsmap(b []byte) (*charsmap, error) {
 	}
 	for text := range bytes.SplitSeq(c.texts, []byte{0}) {
 		if len(text) > maxReplacement {
-			return nil, fmt.Errorf("tokenizer: table of replacements: a text of %d bytes: at most %d are supported", len(text), maxReplacement)
+			return nil, fmt.Errorf("tokenizer: table of replacements: a text of %d bytes: at most %d are supported",
+				len(text), maxReplacement)
 		}
 	}
 	return c, nil

@@ -41,7 +41,8 @@ type pieces struct {
 
 // newPieces returns the model that v describes.
 func newPieces(v *Vocab) (*pieces, error) {
-	p := &pieces{ids: make(map[string]int32, len(v.Tokens)), unk: int32(v.UNK), types: v.Types, scores: v.Scores, user: newTrie()}
+	p := &pieces{ids: make(map[string]int32, len(v.Tokens)), unk: int32(v.UNK), types: v.Types, scores: v.Scores,
+		user: newTrie()}
 	late := v.isNormalized()
 	for i, text := range v.Tokens {
 		id := int32(i)

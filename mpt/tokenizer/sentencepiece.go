@@ -162,7 +162,8 @@ func (s *spModel) vocab() (*Vocab, error) {
 	case spBPE:
 		v.Model = ModelSPM
 	case spWord, spChar:
-		return nil, fmt.Errorf("models of type %s are not supported: MPT models use BPE or Unigram", [...]string{spWord: "word", spChar: "char"}[s.kind])
+		return nil, fmt.Errorf("models of type %s are not supported: MPT models use BPE or Unigram",
+			[...]string{spWord: "word", spChar: "char"}[s.kind])
 	default:
 		return nil, fmt.Errorf("unknown model type %d", s.kind)
 	}

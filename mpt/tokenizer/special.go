@@ -141,7 +141,8 @@ func (c *configuration) addTokens(specials []named) error {
 		case known && id == a.ID && (c.modern || c.v.Types[id].added() && !c.v.sentencepiece()):
 			continue // the other file has said more
 		case c.modern && !known:
-			c.Logf("%s: %q is left out: transformers takes the added_tokens_decoder of %s instead", addedFile, text, configFile)
+			c.Logf("%s: %q is left out: transformers takes the added_tokens_decoder of %s instead",
+				addedFile, text, configFile)
 			continue
 		}
 		tokens = append(tokens, a)

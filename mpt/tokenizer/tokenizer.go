@@ -34,7 +34,8 @@ func New(v *Vocab) (*Tokenizer, error) {
 	if err := v.validate(); err != nil {
 		return nil, err
 	}
-	t := &Tokenizer{vocab: v, ids: make(map[string]int32, len(v.Tokens)), nfc: v.Model == ModelBPE && v.Pre == PreMPT, eogs: v.eogs()}
+	t := &Tokenizer{vocab: v, ids: make(map[string]int32, len(v.Tokens)), nfc: v.Model == ModelBPE &&
+		v.Pre == PreMPT, eogs: v.eogs()}
 	for id, text := range v.Tokens {
 		if twin, ok := t.ids[text]; ok {
 			return nil, fmt.Errorf("tokenizer: tokens %d and %d are both %q", twin, id, text)

@@ -141,7 +141,8 @@ func (v *Vocab) normalized() []int32 {
 func (v *Vocab) validate() error {
 	switch {
 	case !v.sentencepiece() && v.Model != ModelBPE:
-		return fmt.Errorf("tokenizer: model %q is not supported: MPT models use %q, %q or %q", v.Model, ModelBPE, ModelSPM, ModelUnigram)
+		return fmt.Errorf("tokenizer: model %q is not supported: MPT models use %q, %q or %q",
+			v.Model, ModelBPE, ModelSPM, ModelUnigram)
 	case v.sentencepiece() && len(v.Scores) != len(v.Tokens):
 		return fmt.Errorf("tokenizer: %d scores for %d tokens", len(v.Scores), len(v.Tokens))
 	case v.Model == ModelBPE && v.Pre != PreMPT && v.Pre != PreGPT2:

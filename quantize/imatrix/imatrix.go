@@ -108,7 +108,8 @@ func (m *Matrix) HasProducts() bool {
 func (m *Matrix) Add(other *Matrix) error {
 	for name, e := range other.Entries {
 		if have := m.Entries[name]; have != nil && len(have.Sum2) != len(e.Sum2) {
-			return fmt.Errorf("imatrix: %s has %d columns in one file and %d in another: of different models?", name, len(have.Sum2), len(e.Sum2))
+			return fmt.Errorf("imatrix: %s has %d columns in one file and %d in another: of different models?",
+				name, len(have.Sum2), len(e.Sum2))
 		}
 		if have := m.Entries[name]; have != nil && have.Run != 0 && e.Run != 0 && have.Run != e.Run {
 			return fmt.Errorf("imatrix: %s has input correlations in groups of %d columns in one file and of %d in another", name, have.Run, e.Run)

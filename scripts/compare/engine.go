@@ -171,7 +171,8 @@ func runPeer(dir, model string, w workload) (speed, error) {
 		return speed{}, err
 	}
 	// Two runs, since the first warms up; ours and llama-bench do so unasked.
-	out, err := output(dir, "node", "bench.mjs", path, strconv.Itoa(w.prompt), strconv.Itoa(w.generate), strconv.Itoa(w.threads), "", "2")
+	out, err := output(dir, "node", "bench.mjs", path, strconv.Itoa(w.prompt), strconv.Itoa(w.generate),
+		strconv.Itoa(w.threads), "", "2")
 	if err != nil {
 		return speed{}, err
 	}

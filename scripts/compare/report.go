@@ -60,7 +60,8 @@ func (r *report) print(w io.Writer) {
 			ours, _, _ := r.row(r.engines[0], model, t.of)
 			for _, e := range r.engines {
 				median, low, high := r.row(e, model, t.of)
-				fmt.Fprintf(w, "| %s | %s | %s | %.2f | %.2f to %.2f | %.2fx |\n", filepath.Base(model), t.name, e, median, low, high, ours/median)
+				fmt.Fprintf(w, "| %s | %s | %s | %.2f | %.2f to %.2f | %.2fx |\n",
+					filepath.Base(model), t.name, e, median, low, high, ours/median)
 			}
 		}
 	}
@@ -87,8 +88,10 @@ func (r *report) write(dir string) error {
 	}
 	defer f.Close()
 	fmt.Fprintf(f, "# Comparison of %s\n\n", r.began.UTC().Format(time.RFC3339))
-	fmt.Fprintf(f, "- CPU: %s, %d processors\n- commit: %s\n- load before, after: %s; %s\n", cpu(), runtime.NumCPU(), commit(), r.load, load())
-	fmt.Fprintf(f, "- %d rounds, engines in turn, %d threads: `%s`\n\n", r.rounds, r.w.threads, strings.Join(append([]string{"go run ./scripts/compare"}, os.Args[1:]...), " "))
+	fmt.Fprintf(f, "- CPU: %s, %d processors\n- commit: %s\n- load before, after: %s; %s\n",
+		cpu(), runtime.NumCPU(), commit(), r.load, load())
+	fmt.Fprintf(f, "- %d rounds, engines in turn, %d threads: `%s`\n\n",
+		r.rounds, r.w.threads, strings.Join(append([]string{"go run ./scripts/compare"}, os.Args[1:]...), " "))
 	r.print(f)
 	return f.Close()
 }

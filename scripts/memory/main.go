@@ -59,7 +59,8 @@ func measure(m *mpt.Model, sessions, tokens int) error {
 		return err
 	}
 	before := anonymous()
-	fmt.Printf("%-44s %8.1f MiB (activations: %.1f)\n", "open, after an evaluation of up to 512 tokens", mib(before), mib(account.Activations))
+	fmt.Printf("%-44s %8.1f MiB (activations: %.1f)\n", "open, after an evaluation of up to 512 tokens",
+		mib(before), mib(account.Activations))
 	one, err := m.NewSession()
 	if err != nil {
 		return err
@@ -82,7 +83,8 @@ func measure(m *mpt.Model, sessions, tokens int) error {
 	}
 	pages := m.CacheBytes(tokens) * int64(sessions)
 	more := anonymous() - before
-	fmt.Printf("%-44s %8.1f MiB more, pages %.1f (%.3f)\n", fmt.Sprintf("%d sessions of %d tokens", sessions, tokens), mib(more), mib(pages), float64(more)/float64(pages))
+	fmt.Printf("%-44s %8.1f MiB more, pages %.1f (%.3f)\n",
+		fmt.Sprintf("%d sessions of %d tokens", sessions, tokens), mib(more), mib(pages), float64(more)/float64(pages))
 	for i := range steps {
 		if err := steps[i].Err; err != nil {
 			return err

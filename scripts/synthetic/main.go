@@ -82,7 +82,8 @@ func writeAdapter(dir string, s convert.Shape, rank int, seed uint64) error {
 		}
 		p := "base_model.model." + strings.TrimSuffix(t.name, ".weight")
 		pairs = append(pairs,
-			tensor{p + ".lora_A.weight", []int{rank, t.shape[1]}}, tensor{p + ".lora_B.weight", []int{t.shape[0], rank}})
+			tensor{p + ".lora_A.weight", []int{rank, t.shape[1]}}, tensor{p + ".lora_B.weight",
+				[]int{t.shape[0], rank}})
 	}
 	config := map[string]any{"peft_type": "LORA", "r": rank, "lora_alpha": rank,
 		"target_modules": []string{"Wqkv", "out_proj", "up_proj", "down_proj"}}

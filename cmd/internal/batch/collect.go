@@ -102,7 +102,8 @@ func (j *Job) Cancel(id Identity) error {
 			return err
 		}
 		r, _ := rules{j.opt.Models}.parse(line, text)
-		res, err := failure(idOf(id.Model, &r), r.CustomID, &Flaw{Cancelled, fmt.Sprintf("line %d: the batch was cancelled", line)})
+		res, err := failure(idOf(id.Model, &r), r.CustomID,
+			&Flaw{Cancelled, fmt.Sprintf("line %d: the batch was cancelled", line)})
 		if err == nil {
 			err = j.Keep(line, res)
 		}

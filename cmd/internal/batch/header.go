@@ -63,7 +63,8 @@ func (h *Header) Differs(want *Header) error {
 	case h.Model != want.Model:
 		return fmt.Errorf("the model is another: its SHA-256 was %.12s and is %.12s", h.Model, want.Model)
 	case h.Numerics != want.Numerics:
-		return fmt.Errorf("this program computes by version %d of the numerics, it was version %d", want.Numerics, h.Numerics)
+		return fmt.Errorf("this program computes by version %d of the numerics, it was version %d",
+			want.Numerics, h.Numerics)
 	case want.Created >= 0 && h.Created != want.Created:
 		return fmt.Errorf("--created was %d and is %d", h.Created, want.Created)
 	case h.Shard != want.Shard:

@@ -130,7 +130,8 @@ func Merge(ctx context.Context, output, errs string, noSync bool) (c Counts, err
 	c.Total, c.Done = len(places), len(places)
 	for i := range len(places) - 1 {
 		if places[i].line == places[i+1].line {
-			return c, fmt.Errorf("line %d is in two parts, %s and %s", places[i].line, parts[places[i].from].path, parts[places[i+1].from].path)
+			return c, fmt.Errorf("line %d is in two parts, %s and %s", places[i].line, parts[places[i].from].path,
+				parts[places[i+1].from].path)
 		}
 	}
 	if want := parts[0].header.Lines; len(places) != want {

@@ -78,16 +78,20 @@ func newBatch() *cobra.Command {
 	}
 	fs := cmd.Flags()
 	fs.VarP((*cmdline.FileName)(&f.output), "output", "o", "write the answers to `FILE`")
-	fs.Var((*cmdline.FileName)(&f.errors), "errors", "write what was not answered to `FILE` (default: OUT.errors.jsonl)")
+	fs.Var((*cmdline.FileName)(&f.errors), "errors",
+		"write what was not answered to `FILE` (default: OUT.errors.jsonl)")
 	f.addAnswers(cmd)
 	f.addSpeed(fs)
 	f.addLines(fs)
 	f.order = "input"
 	cmdline.AddChoice(cmd, &f.order, "order", "", "write the answers in this `ORDER`", "input", "done")
-	fs.StringVar(&f.shard, "shard", "", "answer the part `I/N` of the lines, I from 0: mpt batch merge puts the parts together")
+	fs.StringVar(&f.shard, "shard", "",
+		"answer the part `I/N` of the lines, I from 0: mpt batch merge puts the parts together")
 	fs.BoolVar(&f.dry, "dry-run", false, "count lines and tokens, estimate the time, answer nothing")
-	fs.BoolVar(&f.noSync, "no-sync", false, "do not wait for the disk: a crash of the system, not of the command, may lose what is done")
-	cmd.AddCommand(newBatchMerge(), newBatchSubmit(), newBatchWork(), newBatchCollect(), newQueueStatus(), newBatchCancel())
+	fs.BoolVar(&f.noSync, "no-sync", false,
+		"do not wait for the disk: a crash of the system, not of the command, may lose what is done")
+	cmd.AddCommand(newBatchMerge(), newBatchSubmit(), newBatchWork(), newBatchCollect(), newQueueStatus(),
+		newBatchCancel())
 	return cmd
 }
 
@@ -96,9 +100,11 @@ func (f *batchFlags) addAnswers(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	f.model.Add(cmd)
 	fs.StringVarP(&f.alias, "alias", "a", "", "`NAMES` by which requests may call the model, separated by commas")
-	fs.IntVarP(&f.context, "ctx-size", "c", 0, "room for `N` tokens in each sequence; 0: what the model was trained for")
+	fs.IntVarP(&f.context, "ctx-size", "c", 0,
+		"room for `N` tokens in each sequence; 0: what the model was trained for")
 	fs.BoolVar(&f.any, "any-model", false, "answer requests for any model with this one")
-	fs.Var(&f.timeout, "request-timeout", "give each request at most this `LIMIT`: a time such as 90s, or tokens of an answer such as 500tok")
+	fs.Var(&f.timeout, "request-timeout",
+		"give each request at most this `LIMIT`: a time such as 90s, or tokens of an answer such as 500tok")
 	f.format.Add(cmd)
 	f.sampling.Add(fs)
 	fs.Lookup("seed").Usage = "seed of requests that have none (default 0)"
@@ -107,7 +113,8 @@ func (f *batchFlags) addAnswers(cmd *cobra.Command) {
 // addSpeed adds flags that change no answer, and the one of processes that answer alone.
 func (f *batchFlags) addSpeed(fs *pflag.FlagSet) {
 	fs.IntVar(&f.parallel, "parallel", 0, "answer `N` lines at the same time (-np); 0: twice the CPUs, at least 4")
-	fs.IntVar(&f.cacheRAM, "cache-ram", -1, "`N` MiB of memory for what prompts have in common; 0: none, -1: a quarter of what is left")
+	fs.IntVar(&f.cacheRAM, "cache-ram", -1,
+		"`N` MiB of memory for what prompts have in common; 0: none, -1: a quarter of what is left")
 	fs.BoolVar(&f.alone, "alone", false, "")
 	fs.MarkHidden("alone")
 }
@@ -116,7 +123,8 @@ func (f *batchFlags) addSpeed(fs *pflag.FlagSet) {
 func (f *batchFlags) addLines(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.strict, "strict", false, "answer nothing if a line has a flaw")
 	fs.IntVar(&f.limit, "limit", 0, "read the first `N` lines that are not blank; 0: all")
-	fs.Int64Var(&f.created, "created", -1, "the time in the answers, `N` seconds since 1970 (default: that of the first start)")
+	fs.Int64Var(&f.created, "created", -1,
+		"the time in the answers, `N` seconds since 1970 (default: that of the first start)")
 	fs.Lookup("created").DefValue = "0" // its usage says what there is without it
 }
 
@@ -283,7 +291,8 @@ func (f *batchFlags) tellFlaws(cmd *cobra.Command, j *batch.Job) {
 		return
 	}
 	slices.Sort(list)
-	console.Note(cmd.ErrOrStderr(), "batch: lines that cannot be answered: %s; the first: %s", strings.Join(list, ", "), first[0].Message)
+	console.Note(cmd.ErrOrStderr(), "batch: lines that cannot be answered: %s; the first: %s",
+		strings.Join(list, ", "), first[0].Message)
 }
 
 // answer answers what is left.
@@ -302,7 +311,8 @@ func (f *batchFlags) answer(cmd *cobra.Command, m *mpt.Model, j *batch.Job, show
 	c, err := j.Run(cmd.Context(), id, w)
 	show.end()
 	if err != nil && cmd.Context().Err() != nil {
-		console.Note(cmd.ErrOrStderr(), "batch: %d of %s are done and kept: the same command goes on with them", c.Done, console.Plural(c.Total, "line", "lines"))
+		console.Note(cmd.ErrOrStderr(), "batch: %d of %s are done and kept: the same command goes on with them",
+			c.Done, console.Plural(c.Total, "line", "lines"))
 	}
 	if err != nil {
 		return fmt.Errorf("batch: %w", err)
@@ -317,7 +327,8 @@ func batchResult(cmd *cobra.Command, c batch.Counts, errs string) error {
 	if c.Kept > 0 {
 		kept = fmt.Sprintf(", %d of an earlier start", c.Kept)
 	}
-	line := fmt.Sprintf("batch: %s: %d answered, %d not%s", console.Plural(c.Total, "line", "lines"), c.Done-c.Failed, c.Failed, kept)
+	line := fmt.Sprintf("batch: %s: %d answered, %d not%s", console.Plural(c.Total, "line", "lines"), c.Done-c.Failed,
+		c.Failed, kept)
 	if c.Failed > 0 && errs != "" {
 		return someFailed{fmt.Errorf("%s: the reasons are in %s", line, errs)}
 	}
@@ -352,7 +363,8 @@ process would have written. The parts stay.`,
 			return batchResult(cmd, c, cmp.Or(errs, batch.ErrorsOf(args[0])))
 		}),
 	}
-	cmd.Flags().Var((*cmdline.FileName)(&errs), "errors", "write what was not answered to `FILE` (default: OUT.errors.jsonl)")
+	cmd.Flags().Var((*cmdline.FileName)(&errs), "errors",
+		"write what was not answered to `FILE` (default: OUT.errors.jsonl)")
 	cmd.Flags().BoolVar(&noSync, "no-sync", false, "do not wait for the disk")
 	return cmd
 }

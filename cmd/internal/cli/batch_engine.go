@@ -77,7 +77,8 @@ func (f *batchFlags) greet(cmd *cobra.Command, e *serve.Engine) {
 	if o.CacheBytes > 0 {
 		cache = "prefix cache " + console.ByteSize(o.CacheBytes)
 	}
-	console.Note(cmd.ErrOrStderr(), "batch: %s: %s kernels, %s, context %d (%s), %s at the same time, %s", console.Visible(f.model.Name()), m.Tier(),
+	console.Note(cmd.ErrOrStderr(), "batch: %s: %s kernels, %s, context %d (%s), %s at the same time, %s",
+		console.Visible(f.model.Name()), m.Tier(),
 		console.Plural(m.Threads(), "thread", "threads"), o.ContextSize, console.ByteSize(m.CacheBytes(o.ContextSize)), console.Plural(f.lines(), "line", "lines"), cache)
 }
 
@@ -113,13 +114,15 @@ func (f *batchFlags) worker(cmd *cobra.Command, m *mpt.Model) (*batch.Local, *se
 	}
 	adapters, err := servedAdapters(&f.model.LoRA)
 	if err == nil {
-		err = s.Serve(server.Model{Engine: e, Names: modelNames(f.alias, f.model.Path, m), Format: format, Adapters: adapters})
+		err = s.Serve(server.Model{Engine: e, Names: modelNames(f.alias, f.model.Path, m), Format: format,
+			Adapters: adapters})
 	}
 	if err != nil {
 		e.Close()
 		return nil, nil, err
 	}
-	return &batch.Local{Handler: s, Timeout: f.timeout.time, MaxTokens: f.timeout.tokens, AnyModel: f.any, Clock: clock}, e, nil
+	return &batch.Local{Handler: s, Timeout: f.timeout.time, MaxTokens: f.timeout.tokens, AnyModel: f.any,
+		Clock: clock}, e, nil
 }
 
 // cacheBytes is the budget of the cache: what runs alone has nothing to share.

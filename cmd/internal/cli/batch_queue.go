@@ -32,7 +32,8 @@ const defaultNATS = "nats://127.0.0.1:4222"
 
 func (f *queueFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVar(&f.url, "nats", "", "the NATS server's `URL`; several with commas between (default: $NATS_URL, or "+defaultNATS+")")
+	fs.StringVar(&f.url, "nats", "",
+		"the NATS server's `URL`; several with commas between (default: $NATS_URL, or "+defaultNATS+")")
 	fs.Var(&f.creds, "creds", "credentials of NATS, a `FILE`")
 	fs.Var(&f.ca, "tls-ca", "trust certificates that are signed by one of `FILE`")
 	fs.Var(&f.cert, "tls-cert", "show the server the certificate of `FILE`")
@@ -91,7 +92,8 @@ func newBatchSubmit() *cobra.Command {
 		}),
 	}
 	q.add(cmd)
-	cmd.Flags().StringVar(&name, "name", "", "call the batch `NAME` (default: a name that follows from the input and the flags)")
+	cmd.Flags().StringVar(&name, "name", "",
+		"call the batch `NAME` (default: a name that follows from the input and the flags)")
 	q.addStreams(cmd)
 	f.addAnswers(cmd)
 	f.addLines(cmd.Flags())
@@ -142,7 +144,8 @@ func (f *batchFlags) submit(cmd *cobra.Command, qf *queueFlags, name, input stri
 	if err != nil {
 		return fmt.Errorf("batch: %w", err)
 	}
-	console.Note(cmd.ErrOrStderr(), "batch: %s submitted; --created %d gives the same answers without a server", console.Plural(r.Requests, "line", "lines"), r.Header.Created)
+	console.Note(cmd.ErrOrStderr(), "batch: %s submitted; --created %d gives the same answers without a server",
+		console.Plural(r.Requests, "line", "lines"), r.Header.Created)
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), name)
 	return err
 }
@@ -171,13 +174,15 @@ func newBatchCollect() *cobra.Command {
 	}
 	fs := cmd.Flags()
 	fs.VarP((*cmdline.FileName)(&f.output), "output", "o", "write the answers to `FILE`")
-	fs.Var((*cmdline.FileName)(&f.errors), "errors", "write what was not answered to `FILE` (default: OUT.errors.jsonl)")
+	fs.Var((*cmdline.FileName)(&f.errors), "errors",
+		"write what was not answered to `FILE` (default: OUT.errors.jsonl)")
 	q.add(cmd)
 	fs.Var(&c.input, "input", "the input, a `FILE` (default: that on the server)")
 	fs.Var(&c.verify, "verify", "have a second worker compute a `SHARE` of the lines and compare, such as 1%")
 	fs.StringArrayVar(&c.distrust, "distrust", nil, "have others compute what `WORKER` has answered; may be repeated")
 	fs.DurationVar(&q.check, "check", 10*time.Second, "look for what is lost after this `TIME` without a new answer")
-	fs.BoolVar(&f.noSync, "no-sync", false, "do not wait for the disk: a crash of the system, not of the command, may lose what is done")
+	fs.BoolVar(&f.noSync, "no-sync", false,
+		"do not wait for the disk: a crash of the system, not of the command, may lose what is done")
 	q.addStreams(cmd)
 	return cmd
 }
@@ -246,7 +251,8 @@ func (f *batchFlags) collect(cmd *cobra.Command, qf *queueFlags, c *collectFlags
 		return fmt.Errorf("batch: %w", err)
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
-	n, err := q.Collect(cmd.Context(), j, r, queue.CollectOptions{Name: name, Verify: float64(c.verify), Distrust: c.distrust, Ahead: qf.ahead})
+	n, err := q.Collect(cmd.Context(), j, r,
+		queue.CollectOptions{Name: name, Verify: float64(c.verify), Distrust: c.distrust, Ahead: qf.ahead})
 	show.Clear()
 	if err != nil {
 		return fmt.Errorf("batch: %w", err)

@@ -90,7 +90,8 @@ func writeStatus(w io.Writer, s *queue.Status) {
 	}
 	row("model", "%.16s, numerics %d, fingerprint %s", s.Header.Model, s.Header.Numerics, s.Fingerprint)
 	for _, x := range s.Workers {
-		row("worker", "%s: %d of %d lines under way, %d answered, mpt %s", x.Name, x.Busy, x.Parallel, x.Answered, x.Version)
+		row("worker", "%s: %d of %d lines under way, %d answered, mpt %s",
+			x.Name, x.Busy, x.Parallel, x.Answered, x.Version)
 	}
 	if len(s.Workers) == 0 {
 		row("worker", "none was seen within a minute")

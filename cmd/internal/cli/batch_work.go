@@ -51,9 +51,12 @@ func newBatchWork() *cobra.Command {
 	q.add(cmd)
 	f.addAnswers(cmd)
 	f.addSpeed(fs)
-	fs.StringVar(&w.name, "name", "", "call this worker `NAME` (default: the machine's name and the number of the process)")
-	fs.DurationVar(&q.ackWait, "ack-wait", time.Minute, "a request that the server has not heard of for this `TIME` goes to another worker")
-	fs.DurationVar(&w.grace, "grace", 30*time.Second, "give what is under way at most this `TIME` when the command is to end")
+	fs.StringVar(&w.name, "name", "",
+		"call this worker `NAME` (default: the machine's name and the number of the process)")
+	fs.DurationVar(&q.ackWait, "ack-wait", time.Minute,
+		"a request that the server has not heard of for this `TIME` goes to another worker")
+	fs.DurationVar(&w.grace, "grace", 30*time.Second,
+		"give what is under way at most this `TIME` when the command is to end")
 	fs.DurationVar(&w.idle, "idle", 0, "end after this `TIME` without a request; 0: never")
 	fs.StringVar(&w.metrics, "metrics", "", "serve counts for Prometheus at `ADDRESS`, such as :9464")
 	return cmd
@@ -122,9 +125,11 @@ func (f *batchFlags) work(cmd *cobra.Command, qf *queueFlags, w *workFlags) erro
 	if err != nil {
 		return fmt.Errorf("batch: %w", err)
 	}
-	console.Note(cmd.ErrOrStderr(), "batch: %s has answered %s, %d of them for the file of errors", w.name, console.Plural(int(c.Answered), "line", "lines"), c.Failed)
+	console.Note(cmd.ErrOrStderr(), "batch: %s has answered %s, %d of them for the file of errors",
+		w.name, console.Plural(int(c.Answered), "line", "lines"), c.Failed)
 	if c.Diverged > 0 {
-		return fmt.Errorf("batch: %s were answered differently by another worker: one of the two computes wrong", console.Plural(int(c.Diverged), "line", "lines"))
+		return fmt.Errorf("batch: %s were answered differently by another worker: one of the two computes wrong",
+			console.Plural(int(c.Diverged), "line", "lines"))
 	}
 	return nil
 }

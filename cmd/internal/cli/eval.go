@@ -79,10 +79,12 @@ func newEval() *cobra.Command {
 	fs.StringVar(&f.compare, "compare", "", "compare with a result in `FILE` (of -o json), or two such files, or with what was published for mpt-7b or mpt-30b")
 	fs.StringVar(&f.resume, "resume", "", "keep what is done in `FILE`, and go on with what is in it")
 	fs.BoolVar(&f.fresh, "no-resume", false, "keep nothing, and begin anew")
-	fs.IntVarP(&f.opt.Context, "ctx-size", "c", 0, "give the model `N` tokens at the most; 0: as trained, or as the task says")
+	fs.IntVarP(&f.opt.Context, "ctx-size", "c", 0,
+		"give the model `N` tokens at the most; 0: as trained, or as the task says")
 	fs.IntVar(&f.opt.Parallel, "parallel", 64, "keep up to `N` sequences open at the same time")
 	fs.Int64Var(&f.seed, "seed", -1, "choose examples by the seed `N`; -1: as the tasks say")
-	fs.StringVar(&f.opt.Chat.Format, "apply-chat-template", "", "put prompts into the model's chat format, or that of a `NAME` (tasks of lm-evaluation-harness)")
+	fs.StringVar(&f.opt.Chat.Format, "apply-chat-template", "",
+		"put prompts into the model's chat format, or that of a `NAME` (tasks of lm-evaluation-harness)")
 	fs.Lookup("apply-chat-template").NoOptDefVal = modelsOwn
 	fs.BoolVar(&f.opt.Chat.Multiturn, "fewshot-as-multiturn", false, "with it: examples are turns of their own")
 	fs.StringVar(&f.opt.Chat.System, "system-instruction", "", "begin prompts with a system prompt")
@@ -138,7 +140,8 @@ func (f *evalFlags) check(cmd *cobra.Command, args []string) error {
 	}
 	if len(args) == 1 {
 		if f.compare == "" {
-			return fmt.Errorf("eval: %q: it takes flags, and a second file with --compare only: see %s --help", args[0], cmd.CommandPath())
+			return fmt.Errorf("eval: %q: it takes flags, and a second file with --compare only: see %s --help",
+				args[0], cmd.CommandPath())
 		}
 		for _, name := range []string{"model", "tasks", "log-samples", "gauntlet"} {
 			if cmd.Flags().Changed(name) {
@@ -208,7 +211,8 @@ func (f *evalFlags) measure(cmd *cobra.Command, m *mpt.Model, tasks []*eval.Task
 	}
 	if ended {
 		if f.opt.Journal != "" {
-			console.Note(cmd.ErrOrStderr(), "eval: what is done is kept in %s: the same command goes on with it", f.opt.Journal)
+			console.Note(cmd.ErrOrStderr(), "eval: what is done is kept in %s: the same command goes on with it",
+				f.opt.Journal)
 		}
 		return interrupt.Error{Err: err}
 	}

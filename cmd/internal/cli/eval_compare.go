@@ -52,7 +52,8 @@ func (f *evalFlags) printComparison(cmd *cobra.Command, a, b *eval.Report) error
 }
 
 // comparisonHead names the columns.
-var comparisonHead = []string{"run", "n", "metric", "A", "B", "B - A", "lost", "gained", "p", "loglik B - A", "mean |diff|", "max |diff|"}
+var comparisonHead = []string{"run", "n", "metric", "A", "B", "B - A", "lost", "gained", "p", "loglik B - A",
+	"mean |diff|", "max |diff|"}
 
 // comparisonRow is a line of the table.
 func comparisonRow(d eval.RunDifference) []string {
@@ -71,7 +72,8 @@ func comparisonRow(d eval.RunDifference) []string {
 		}
 		return fmt.Sprintf("%+.4f ± %.4f", *v, *err)
 	}
-	return []string{d.Name, fmt.Sprint(d.N), d.Metric, fixed(&d.A), fixed(&d.B), between(&d.Delta, d.StdErr), count(d.Lost), count(d.Gained),
+	return []string{d.Name, fmt.Sprint(d.N), d.Metric, fixed(&d.A), fixed(&d.B), between(&d.Delta, d.StdErr),
+		count(d.Lost), count(d.Gained),
 		fixed(d.P), between(d.Shift, d.ShiftErr), fixed(d.MeanDiff), fixed(d.MaxDiff)}
 }
 
@@ -81,7 +83,8 @@ func writeComparison(out io.Writer, c *eval.Comparison, md bool) error {
 		return err
 	}
 	if md {
-		fmt.Fprintf(out, "| %s |\n|%s\n", strings.Join(comparisonHead, " | "), strings.Repeat("---|", len(comparisonHead)))
+		fmt.Fprintf(out, "| %s |\n|%s\n", strings.Join(comparisonHead, " | "),
+			strings.Repeat("---|", len(comparisonHead)))
 		for _, d := range c.Runs {
 			if _, err := fmt.Fprintf(out, "| %s |\n", strings.Join(comparisonRow(d), " | ")); err != nil {
 				return err
@@ -105,7 +108,8 @@ func (f *evalFlags) printPublished(cmd *cobra.Command, res *eval.Results) error 
 		return err
 	}
 	if len(list) == 0 {
-		console.Note(cmd.ErrOrStderr(), "eval: nothing was published for %s under the names, shots and rules of these runs", f.compare)
+		console.Note(cmd.ErrOrStderr(),
+			"eval: nothing was published for %s under the names, shots and rules of these runs", f.compare)
 	}
 	out := cmd.OutOrStdout()
 	if f.form != "table" {

@@ -116,7 +116,8 @@ func markdown(res *eval.Results, model string) string {
 				if m.StdErr != nil {
 					sign, stderr = "±", fixed(m.StdErr)
 				}
-				fmt.Fprintf(&lm, "|%s|%s|%s|%d|%s|%s|%s|%s|%s|\n", o.Task, "Yaml", filter, o.Shots, m.Name, arrow(m.Name), fixed(&m.Value), sign, stderr)
+				fmt.Fprintf(&lm, "|%s|%s|%s|%d|%s|%s|%s|%s|%s|\n", o.Task, "Yaml", filter, o.Shots, m.Name,
+					arrow(m.Name), fixed(&m.Value), sign, stderr)
 			}
 		}
 	}

@@ -73,8 +73,10 @@ func newImatrix() *cobra.Command {
 	fs.BoolVar(&f.self, "self", false, "calibrate on text that the model generates")
 	fs.Uint64Var(&f.seed, "seed", 1, "generate that text with the seed `N`")
 	fs.StringVarP(&f.out, "output", "o", "", "write the importance matrix to `FILE`")
-	fs.StringVar(&f.format, "output-format", "", "write a file of the `KIND` dat or gguf; default: gguf if the name ends so, else dat")
-	fs.StringArrayVar(&f.in, "in-file", nil, "begin with what `FILE` holds; may be given several times. If it is OUT, its chunks of the text are skipped")
+	fs.StringVar(&f.format, "output-format", "",
+		"write a file of the `KIND` dat or gguf; default: gguf if the name ends so, else dat")
+	fs.StringArrayVar(&f.in, "in-file", nil,
+		"begin with what `FILE` holds; may be given several times. If it is OUT, its chunks of the text are skipped")
 	fs.IntVarP(&f.opt.Context, "ctx-size", "c", 512, "cut the text into chunks of `N` tokens")
 	fs.IntVar(&f.opt.Chunks, "chunks", 0, "stop after `N` chunks; 0: all")
 	fs.IntVar(&f.opt.Skip, "chunk", 0, "leave out the first `N` chunks")
@@ -297,7 +299,8 @@ func (f *imatrixFlags) print(cmd *cobra.Command, all *imatrix.Matrix) error {
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "tensor\tcolumns\trows\tmean\tmin\tmax\ttop 1 %\tzero\tentropy\tlike before\t")
 	for _, s := range stats {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%.4g\t%.4g\t%.4g\t%.1f %%\t%d\t%.3f\t%.3f\t\n", console.OneLine(s.Name), s.Columns, s.Rows,
+		fmt.Fprintf(w, "%s\t%d\t%d\t%.4g\t%.4g\t%.4g\t%.1f %%\t%d\t%.3f\t%.3f\t\n",
+			console.OneLine(s.Name), s.Columns, s.Rows,
 			s.Mean, s.Min, s.Max, 100*s.TopShare, s.Zero, s.Entropy, s.Similarity)
 	}
 	return w.Flush()

@@ -66,7 +66,8 @@ func newLogits() *cobra.Command {
 			return nil
 		}),
 	}
-	cmd.Flags().StringVar(&ids, "tokens-file", "", "read the lists of ids from `FILE`, or from standard input if it is -")
+	cmd.Flags().StringVar(&ids, "tokens-file", "",
+		"read the lists of ids from `FILE`, or from standard input if it is -")
 	cmd.Flags().StringVarP(&out, "output", "o", "", "write the logits to `FILE`")
 	model.Add(cmd)
 	return cmd

@@ -49,20 +49,25 @@ func newMerge() *cobra.Command {
 		Long:  mergeLong,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 3 {
-				return fmt.Errorf("%s: %s, want BASE, at least one ADAPTER, and OUT: see %s --help", cmd.Name(), console.Plural(len(args), "argument", "arguments"), cmd.CommandPath())
+				return fmt.Errorf("%s: %s, want BASE, at least one ADAPTER, and OUT: see %s --help",
+					cmd.Name(), console.Plural(len(args), "argument", "arguments"), cmd.CommandPath())
 			}
 			return errors.Join(cmdline.NotEmptyArgs(cmd, args), fileio.NoStdout(args[len(args)-1]))
 		},
 		RunE: interrupt.Handled(f.run),
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.Type, "type", "", "the `TYPE` of the weights in OUT, one of "+strings.Join(names, ", ")+" (default: as in BASE)")
-	fs.StringVar(&f.search, "search", "auto", "quantisation search `HOW`: reference, better or auto; as for mpt quantize")
+	fs.StringVar(&f.Type, "type", "",
+		"the `TYPE` of the weights in OUT, one of "+strings.Join(names, ", ")+" (default: as in BASE)")
+	fs.StringVar(&f.search, "search", "auto",
+		"quantisation search `HOW`: reference, better or auto; as for mpt quantize")
 	fs.BoolVar(&f.Force, "force", false, "replace OUT if it exists")
-	fs.BoolVar(&f.AllowRequantize, "allow-requantize", false, "accept a BASE whose weights are quantised already, with another --type")
+	fs.BoolVar(&f.AllowRequantize, "allow-requantize", false,
+		"accept a BASE whose weights are quantised already, with another --type")
 	fs.IntVarP(&f.Threads, "threads", "t", 0, "work with `N` threads; 0: one per core")
 	cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
-	cmd.RegisterFlagCompletionFunc("search", cobra.FixedCompletions([]string{"auto", "reference", "better"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("search",
+		cobra.FixedCompletions([]string{"auto", "reference", "better"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -90,7 +95,8 @@ func (f *mergeFlags) run(cmd *cobra.Command, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s parameters in %d tensors, %s made in %s\n", console.OneLine(out), console.Count(sum.Parameters), sum.Tensors,
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s parameters in %d tensors, %s made in %s\n",
+		console.OneLine(out), console.Count(sum.Parameters), sum.Tensors,
 		console.ByteSize(sum.Bytes), time.Since(start).Round(100*time.Millisecond))
 	return nil
 }

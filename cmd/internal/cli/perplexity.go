@@ -143,12 +143,14 @@ func (f *perplexityFlags) printPerplexity(cmd *cobra.Command, r measure.Perplexi
 	case "json":
 		return console.PrintJSON(cmd, r)
 	case "md":
-		_, err = fmt.Fprintf(out, "| model | perplexity | tokens | chunks |\n|---|---|---|---|\n| %s | %.4f +/- %.4f | %d | %d of %d |\n",
+		_, err = fmt.Fprintf(out,
+			"| model | perplexity | tokens | chunks |\n|---|---|---|---|\n| %s | %.4f +/- %.4f | %d | %d of %d |\n",
 			console.OneLine(f.model.Name()), r.Perplexity, r.StdErr, r.Tokens, r.Chunks, f.opt.Context)
 		return err
 	}
 	_, err = fmt.Fprintf(out, "perplexity %.4f +/- %.4f (%s in %s of %d)\n",
-		r.Perplexity, r.StdErr, console.Plural(r.Tokens, "token", "tokens"), console.Plural(r.Chunks, "chunk", "chunks"), f.opt.Context)
+		r.Perplexity, r.StdErr, console.Plural(r.Tokens, "token", "tokens"), console.Plural(r.Chunks, "chunk",
+			"chunks"), f.opt.Context)
 	return err
 }
 
@@ -160,7 +162,8 @@ func (f *perplexityFlags) printDivergence(cmd *cobra.Command, r measure.Divergen
 	if f.form == "md" {
 		line = "| %s | %s |\n"
 		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "| %s | %s in %s of %d |\n|---|---|\n",
-			console.OneLine(f.model.Name()), console.Plural(r.Perplexity.Tokens, "token", "tokens"), console.Plural(r.Perplexity.Chunks, "chunk", "chunks"), f.opt.Context); err != nil {
+			console.OneLine(f.model.Name()), console.Plural(r.Perplexity.Tokens, "token",
+				"tokens"), console.Plural(r.Perplexity.Chunks, "chunk", "chunks"), f.opt.Context); err != nil {
 			return err
 		}
 	}

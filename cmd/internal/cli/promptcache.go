@@ -23,7 +23,8 @@ type promptCache struct {
 }
 
 func (p *promptCache) add(f *pflag.FlagSet) {
-	f.Var((*cmdline.FileName)(&p.path), "prompt-cache", "save the prompt's state in `FILE`; later prompts with the same prefix start from it")
+	f.Var((*cmdline.FileName)(&p.path), "prompt-cache",
+		"save the prompt's state in `FILE`; later prompts with the same prefix start from it")
 	f.BoolVar(&p.all, "prompt-cache-all", false, "keep the answer, too")
 	f.BoolVar(&p.readOnly, "prompt-cache-ro", false, "use the file, but do not change it")
 }
@@ -61,7 +62,8 @@ func (p *promptCache) load(s *mpt.Session, ids []int32) (int, error) {
 		return 0, nil // a new one, from mktemp or touch, as in llama.cpp
 	}
 	if err := s.Restore(f); err != nil {
-		return 0, fmt.Errorf("--prompt-cache %s: %w: name another file, or remove this one if it is an old cache", p.path, err)
+		return 0, fmt.Errorf("--prompt-cache %s: %w: name another file, or remove this one if it is an old cache",
+			p.path, err)
 	}
 	n := commonPrefix(s.Tokens(), ids)
 	p.changed = n < len(ids)

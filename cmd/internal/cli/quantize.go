@@ -92,12 +92,14 @@ func quantizeCommand(name, path string) *cobra.Command {
 	fs.StringVar(&f.embedding, "token-embedding-type", "", "the `TYPE` of token_embd.weight")
 	fs.Float64Var(&f.TargetBPW, "target-bpw", 0, "choose the type of each matrix by its error so that a weight takes `X` bits on average; --type only names the file then")
 	fs.BoolVar(&f.Force, "force", false, "replace OUT if it exists")
-	fs.BoolVar(&f.AllowRequantize, "allow-requantize", false, "accept a SRC whose weights are quantised already; quality is lost twice")
+	fs.BoolVar(&f.AllowRequantize, "allow-requantize", false,
+		"accept a SRC whose weights are quantised already; quality is lost twice")
 	fs.IntVarP(&f.Threads, "threads", "t", 0, "work with `N` threads; 0: one per core")
 	fs.StringVar(&f.shape, "synthetic", "", "make a model of this `SHAPE` with random weights, without SRC")
 	fs.Uint64Var(&f.seed, "seed", 1, "draw the weights of a synthetic model with the seed `N`")
 	cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
-	cmd.RegisterFlagCompletionFunc("search", cobra.FixedCompletions([]string{"auto", "reference", "better"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("search",
+		cobra.FixedCompletions([]string{"auto", "reference", "better"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("synthetic", cobra.FixedCompletions(shapes, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -172,7 +174,8 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	} else if !lora.IsFolder(args[0]) {
 		noteName(talk, out)
 	}
-	fmt.Fprintf(talk, "%s: %s parameters in %d tensors, %s made of %s in %s\n", console.OneLine(out), console.Count(sum.Parameters), sum.Tensors,
+	fmt.Fprintf(talk, "%s: %s parameters in %d tensors, %s made of %s in %s\n",
+		console.OneLine(out), console.Count(sum.Parameters), sum.Tensors,
 		console.ByteSize(sum.Bytes), of, time.Since(start).Round(100*time.Millisecond))
 	return nil
 }
@@ -202,7 +205,8 @@ func (f *quantizeFlags) setChoices(cmd *cobra.Command) error {
 	for flag, x := range map[string]struct {
 		name string
 		to   **gguf.Type
-	}{"output-tensor-type": {f.output, &f.Choices.Output}, "token-embedding-type": {f.embedding, &f.Choices.Embedding}} {
+	}{"output-tensor-type": {f.output, &f.Choices.Output}, "token-embedding-type": {f.embedding,
+		&f.Choices.Embedding}} {
 		if !cmd.Flags().Changed(flag) {
 			continue
 		}

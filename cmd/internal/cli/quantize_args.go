@@ -40,7 +40,8 @@ func (f *quantizeFlags) takeType(cmd *cobra.Command, rest []string) error {
 	given := cmd.Flags().Changed
 	switch {
 	case !isType(rest[0]) && isReadable(rest[0]):
-		return fmt.Errorf("%s: %s can be read, but no file can be made of it: see %s --help", cmd.Name(), rest[0], cmd.CommandPath())
+		return fmt.Errorf("%s: %s can be read, but no file can be made of it: see %s --help",
+			cmd.Name(), rest[0], cmd.CommandPath())
 	case !isType(rest[0]):
 		return fmt.Errorf("%s: %q, the third argument, is not a type: see %s --help",
 			cmd.Name(), rest[0], cmd.CommandPath())

@@ -43,7 +43,8 @@ func (f *quantizeFlags) selfOptions(cmd *cobra.Command, show *console.Status, sr
 		opt.Self = measure.SelfNever
 	default:
 		opt.Started = func() {
-			console.Note(cmd.ErrOrStderr(), "quantize: calibrating on text that %s generates; --self=false leaves that out", src)
+			console.Note(cmd.ErrOrStderr(),
+				"quantize: calibrating on text that %s generates; --self=false leaves that out", src)
 		}
 	}
 	return opt

@@ -95,7 +95,8 @@ func newServe() *cobra.Command {
 	fs := cmd.Flags()
 	f.model.Add(cmd)
 	f.models.add(fs)
-	fs.IntVarP(&f.context, "ctx-size", "c", 0, "room for `N` tokens in each sequence; 0: what the model was trained for")
+	fs.IntVarP(&f.context, "ctx-size", "c", 0,
+		"room for `N` tokens in each sequence; 0: what the model was trained for")
 	fs.IntVar(&f.parallel, "parallel", 0, "answer `N` requests at the same time (-np); 0: twice the CPUs, at least 4")
 	fs.IntVar(&f.queue, "max-queue", 64, "`N` requests may wait, others get the status 429")
 	fs.IntVar(&f.step, "step-ms", 300, "aim at steps of `N` milliseconds while answers are written and prompts read")
@@ -104,7 +105,8 @@ func newServe() *cobra.Command {
 	fs.StringVar(&f.cacheDir, "cache-dir", "", "keep prefixes in the `FOLDER`, too, for the next start")
 	fs.IntVar(&f.cacheDisk, "cache-disk", 4096, "`N` MiB of disk for them")
 	fs.StringVar(&f.slotDir, "slot-save-path", "", "have clients save and restore slots in the `FOLDER`")
-	fs.StringVar(&f.pooling, "pooling", "none", "`none|mean|last`: how the vectors of a text's tokens become its embedding")
+	fs.StringVar(&f.pooling, "pooling", "none",
+		"`none|mean|last`: how the vectors of a text's tokens become its embedding")
 	f.format.Add(cmd)
 	f.addHTTP(cmd)
 	f.sampling.Add(fs)
@@ -123,7 +125,8 @@ func (f *serveFlags) addHTTP(cmd *cobra.Command) {
 	fs.StringVar(&f.rate, "rate-limit", "", "`N` requests a minute for each key, or address; also N/s, N/h, N/d")
 	fs.StringVar(&f.cert, "ssl-cert-file", "", "`FILE` of a certificate, in PEM: serve https")
 	fs.StringVar(&f.certKey, "ssl-key-file", "", "`FILE` of its private key, in PEM")
-	fs.StringSliceVar(&f.hosts, "allowed-hosts", nil, "`NAMES` of this server, beside those of loopback, if it listens there")
+	fs.StringSliceVar(&f.hosts, "allowed-hosts", nil,
+		"`NAMES` of this server, beside those of loopback, if it listens there")
 	fs.StringSliceVar(&f.origins, "cors-origins", nil, "`ORIGINS` of pages that may ask, beside loopback's; *: all")
 	fs.BoolVar(&f.metrics, "metrics", true, "serve /metrics for Prometheus")
 	fs.BoolVar(&f.slots, "slots", true, "serve /slots")
@@ -131,7 +134,8 @@ func (f *serveFlags) addHTTP(cmd *cobra.Command) {
 	fs.IntVar(&f.ping, "sse-ping-interval", 15, "keep silent streams alive every `N` seconds; -1: not")
 	fs.IntVar(&f.timeout, "timeout", 60, "give up on clients that neither send nor take anything for `N` seconds")
 	fs.IntVar(&f.drain, "drain", 30, "let running requests go on for `N` seconds at the end")
-	fs.IntVar(&f.drainWait, "drain-delay", 0, "go on serving for `N` seconds at the end, while /health says that it ends")
+	fs.IntVar(&f.drainWait, "drain-delay", 0,
+		"go on serving for `N` seconds at the end, while /health says that it ends")
 	fs.StringVar(&f.log, "log-format", "text", "`text|json`")
 	fs.BoolVar(&f.logText, "log-text", false, "log prompts and answers, too")
 	fs.StringVar(&f.check, "check", "", "ask the server at `URL` whether it is ready, and end")

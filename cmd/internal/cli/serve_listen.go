@@ -72,7 +72,8 @@ func checkServer(ctx context.Context, url string) error {
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, 1000))
-		return fmt.Errorf("--check: the server is not ready: %s: %s", answer.Status, console.Visible(strings.TrimSpace(string(text))))
+		return fmt.Errorf("--check: the server is not ready: %s: %s",
+			answer.Status, console.Visible(strings.TrimSpace(string(text))))
 	}
 	return nil
 }

@@ -301,7 +301,8 @@ func described(e *serve.Engine, common bool) string {
 	}
 	if o.CacheDir != "" {
 		d := e.Stats().Disk
-		text += fmt.Sprintf(" and %s of %s in %s", console.ByteSize(d.Bytes), console.ByteSize(d.Limit), console.Visible(o.CacheDir))
+		text += fmt.Sprintf(" and %s of %s in %s", console.ByteSize(d.Bytes), console.ByteSize(d.Limit),
+			console.Visible(o.CacheDir))
 	}
 	return text
 }

@@ -62,7 +62,8 @@ func newTokenize() *cobra.Command {
 	}
 	prompt.Add(cmd)
 	prompt.AddSpecial(cmd)
-	cmd.Flags().VarP((*cmdline.FileName)(&model), "model", "m", "a GGUF `FILE`, a tokenizer.json, a tokenizer.model or a checkpoint folder (default: the built-in model)")
+	cmd.Flags().VarP((*cmdline.FileName)(&model), "model", "m",
+		"a GGUF `FILE`, a tokenizer.json, a tokenizer.model or a checkpoint folder (default: the built-in model)")
 	cmd.Flags().BoolVar(&show, "show", false, "print a line with the id and the text of every token instead")
 	cmd.Flags().BoolVar(&jsonl, "jsonl", false, "the input is a text per line, in JSON")
 	return cmd

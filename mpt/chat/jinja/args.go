@@ -40,7 +40,8 @@ func (a *arguments) eval(s *state, sc *scope) *args {
 }
 
 // withNames are the arguments of methods that may be given by their names.
-var withNames = map[string][]string{"split": {"sep", "maxsplit"}, "rsplit": {"sep", "maxsplit"}, "splitlines": {"keepends"}}
+var withNames = map[string][]string{"split": {"sep", "maxsplit"}, "rsplit": {"sep", "maxsplit"},
+	"splitlines": {"keepends"}}
 
 // places refuses names of arguments that the method does not know.
 func (a *args) places(method string) {

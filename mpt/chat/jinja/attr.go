@@ -170,7 +170,8 @@ func (s *state) slice(v any, x *sliceExpr, sc *scope, folded bool) any {
 		return &list{s.picked(x.items, from, to, step)}
 	case *ranged:
 		first, last, by := bounds(x.n, from, to, step)
-		return &ranged{x.start + int64(first)*x.step, x.start + int64(last)*x.step, x.step * int64(by), count(first, last, by)}
+		return &ranged{x.start + int64(first)*x.step, x.start + int64(last)*x.step, x.step * int64(by),
+			count(first, last, by)}
 	case *undefined:
 		fail("%s is undefined, and has no items", x.what)
 	}

@@ -129,7 +129,8 @@ func (p *printer) flags(t string, at int, unsupported func()) (place, int) {
 	if at < len(t) && strings.IndexByte("hlL", t[at]) >= 0 {
 		at++
 	}
-	if at >= len(t) || f.width > maxWidth || f.precision > maxWidth || strings.IndexByte("diouxXeEfFgGcrsa", t[at]) < 0 {
+	if at >= len(t) || f.width > maxWidth || f.precision > maxWidth ||
+		strings.IndexByte("diouxXeEfFgGcrsa", t[at]) < 0 {
 		unsupported()
 	}
 	f.letter = t[at]

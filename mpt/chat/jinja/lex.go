@@ -209,7 +209,8 @@ func endRaw(s string) (open, close byte, size int) {
 }
 
 // operators, the longest first.
-var operators = []string{"**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "[", "]", "(", ")", "{", "}", "<", ">", "=", ".", ":", "|", ",", ";"}
+var operators = []string{"**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "[", "]", "(", ")", "{", "}",
+	"<", ">", "=", ".", ":", "|", ",", ";"}
 
 // tag reads the inside of a tag and its end.
 func (l *lexer) tag(close string, closeKind kind) {

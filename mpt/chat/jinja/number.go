@@ -160,7 +160,8 @@ func (s *state) arithmetic(op string, a, b any) any {
 // ratio is the quotient of ints, rounded once.
 func ratio(x, y num) any {
 	const exact = 1 << 53
-	if x.big == nil && y.big == nil && max(x.i, -x.i) <= exact && max(y.i, -y.i) <= exact && x.i != math.MinInt64 && y.i != math.MinInt64 {
+	if x.big == nil && y.big == nil && max(x.i, -x.i) <= exact && max(y.i, -y.i) <= exact && x.i != math.MinInt64 &&
+		y.i != math.MinInt64 {
 		return float64(x.i) / float64(y.i)
 	}
 	f, _ := new(big.Rat).SetFrac(x.large(), y.large()).Float64()

@@ -422,7 +422,8 @@ func (p *parser) test(x expr) expr {
 		t.args = p.arguments()
 	case p.is(name, "is"):
 		p.fail("a test follows a test")
-	case k.kind == name && !p.is(name, "else", "or", "and"), k.kind == literal, k.kind == number, p.is(operator, "[", "{"):
+	case k.kind == name &&
+		!p.is(name, "else", "or", "and"), k.kind == literal, k.kind == number, p.is(operator, "[", "{"):
 		t.args.list = []expr{p.postfix(p.primary())}
 	}
 	if negated {

@@ -51,7 +51,8 @@ func newTests() map[string]testFunc {
 		},
 		"test": func(s *state, v any, _ *args) bool { name, _ := v.(text); return s.tests[testNamed(name.s)] != nil },
 	}
-	for names, op := range map[string]string{"eq equalto": "==", "ne": "!=", "lt lessthan": "<", "le": "<=", "gt greaterthan": ">", "ge": ">="} {
+	for names, op := range map[string]string{"eq equalto": "==", "ne": "!=", "lt lessthan": "<", "le": "<=",
+		"gt greaterthan": ">", "ge": ">="} {
 		for _, name := range strings.Fields(names) {
 			tests[name] = compare(op)
 		}

@@ -60,7 +60,8 @@ func (q *Queue) forgetInput(ctx context.Context, name, sha string) error {
 		if err == nil {
 			err = s.Delete(ctx, sha)
 		}
-		if errors.Is(err, jetstream.ErrObjectNotFound) || errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+		if errors.Is(err, jetstream.ErrObjectNotFound) || errors.Is(err, jetstream.ErrBucketNotFound) ||
+			errors.Is(err, jetstream.ErrStreamNotFound) {
 			return nil
 		}
 		return err

@@ -85,7 +85,8 @@ func (c *collector) gather(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case err != nil && lasting(err) && !errors.Is(err, jetstream.ErrStreamNotFound) && !errors.Is(err, jetstream.ErrConsumerNotFound):
+		case err != nil && lasting(err) && !errors.Is(err, jetstream.ErrStreamNotFound) &&
+			!errors.Is(err, jetstream.ErrConsumerNotFound):
 			return fmt.Errorf("results cannot be read: %w", err)
 		case err != nil:
 			c.consumer = nil

@@ -113,7 +113,8 @@ func (q *Queue) checkJetStream() error {
 	ctx, cancel := q.brief(context.Background())
 	defer cancel()
 	if _, err := q.js.AccountInfo(ctx); err != nil {
-		return fmt.Errorf("%s: the server has no JetStream (%w): start nats-server with -js, or mpt-batchd", q.nc.ConnectedUrlRedacted(), err)
+		return fmt.Errorf("%s: the server has no JetStream (%w): start nats-server with -js, or mpt-batchd",
+			q.nc.ConnectedUrlRedacted(), err)
 	}
 	return nil
 }
@@ -223,5 +224,6 @@ func lasting(err error) bool {
 	}
 	return errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrPermissionViolation) ||
 		errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBucketNotFound) ||
-		errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrObjectNotFound) || errors.Is(err, jetstream.ErrKeyExists)
+		errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrObjectNotFound) ||
+		errors.Is(err, jetstream.ErrKeyExists)
 }

@@ -22,7 +22,8 @@ type Divergence struct {
 }
 
 func (d Divergence) String() string {
-	return fmt.Sprintf("line %d: %s has answered %.12s, and %s %.12s", d.Line, d.Stored, d.Digests[0], d.Other, d.Digests[1])
+	return fmt.Sprintf("line %d: %s has answered %.12s, and %s %.12s",
+		d.Line, d.Stored, d.Digests[0], d.Other, d.Digests[1])
 }
 
 func divergenceKey(p place) string { return fmt.Sprintf("%s.divergence.%d", p.batch, p.line) }

@@ -122,7 +122,8 @@ func (q *Queue) unpack(ctx context.Context, head nats.Header, data []byte) ([]by
 			return err
 		})
 		switch {
-		case errors.Is(err, jetstream.ErrObjectNotFound) || errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrStreamNotFound):
+		case errors.Is(err, jetstream.ErrObjectNotFound) || errors.Is(err, jetstream.ErrBucketNotFound) ||
+			errors.Is(err, jetstream.ErrStreamNotFound):
 			return nil, fmt.Errorf("%w: %w", errDamaged, err)
 		case err != nil:
 			return nil, err

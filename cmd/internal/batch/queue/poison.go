@@ -31,7 +31,8 @@ func (w *worker) result(m jetstream.Msg, p place, line batch.Line) (batch.Result
 		w.q.o.Note("batch %s: line %d is given up: it was begun alone %d times", p.batch, p.line, n-1)
 		return w.o.Answerer.GiveUp(line)
 	}
-	w.q.o.Note("batch %s: line %d was delivered %d times: it is answered in a process of its own", p.batch, p.line, d.NumDelivered)
+	w.q.o.Note("batch %s: line %d was delivered %d times: it is answered in a process of its own",
+		p.batch, p.line, d.NumDelivered)
 	res, err := w.o.Answerer.Answer(w.compute, line)
 	w.ended(p, err == nil)
 	return res, err

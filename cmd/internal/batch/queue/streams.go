@@ -56,7 +56,8 @@ func (q *Queue) prepare(ctx context.Context) error {
 		return q.again(ctx, "bucket "+name, func(ctx context.Context) error {
 			_, err := q.js.KeyValue(ctx, name)
 			if errors.Is(err, jetstream.ErrBucketNotFound) {
-				_, err = q.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Description: what, TTL: ttl, Replicas: q.o.Replicas})
+				_, err = q.js.CreateKeyValue(ctx,
+					jetstream.KeyValueConfig{Bucket: name, Description: what, TTL: ttl, Replicas: q.o.Replicas})
 			}
 			return existing(err)
 		})

@@ -24,7 +24,8 @@ func WantArgs(n int) cobra.PositionalArgs {
 		if len(args) == n {
 			return NotEmptyArgs(cmd, args)
 		}
-		return fmt.Errorf("%s: %s, not %d: see %s --help", cmd.Name(), console.Plural(len(args), "argument", "arguments"), n, cmd.CommandPath())
+		return fmt.Errorf("%s: %s, not %d: see %s --help", cmd.Name(),
+			console.Plural(len(args), "argument", "arguments"), n, cmd.CommandPath())
 	}
 }
 
@@ -103,7 +104,8 @@ func PlainFlagError(cmd *cobra.Command, err error) error {
 	if !errors.As(err, &invalid) || !errors.As(err, &number) {
 		return err
 	}
-	what := map[string]string{"ParseFloat": "a number", "ParseBool": "true or false", "ParseUint": "a whole number of at least 0"}[number.Func]
+	what := map[string]string{"ParseFloat": "a number", "ParseBool": "true or false",
+		"ParseUint": "a whole number of at least 0"}[number.Func]
 	if what == "" {
 		what = "a whole number"
 	}

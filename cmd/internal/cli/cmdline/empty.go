@@ -25,7 +25,8 @@ func RefuseEmpty(cmd *cobra.Command) {
 		switch f.Value.Type() {
 		case "string", "stringArray", "stringSlice":
 			if !mayBeEmpty[f.Name] {
-				f.Value = notEmpty{f.Value, strings.Contains(f.Usage, "`FILE") || strings.Contains(f.Usage, "`[NAME=]FILE")}
+				f.Value = notEmpty{f.Value, strings.Contains(f.Usage, "`FILE") ||
+					strings.Contains(f.Usage, "`[NAME=]FILE")}
 			}
 		}
 	})

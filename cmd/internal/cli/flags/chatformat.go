@@ -78,7 +78,8 @@ func (f *ChatFormat) Choose(ctx context.Context, m *mpt.Model) (*chat.Format, er
 	case fileErr == nil:
 		return model.Jinja(string(text))
 	case len(model.Templates) > 0:
-		err = fmt.Errorf("%w; the model's own are %s", err, strings.Join(slices.Sorted(maps.Keys(model.Templates)), ", "))
+		err = fmt.Errorf("%w; the model's own are %s", err,
+			strings.Join(slices.Sorted(maps.Keys(model.Templates)), ", "))
 	}
 	return nil, fmt.Errorf("--chat-template: %w; nor is it a file (%w) or a template in Jinja", err, fileErr)
 }

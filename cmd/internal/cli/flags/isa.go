@@ -28,7 +28,8 @@ func (f *ISA) Add(cmd *cobra.Command) {
 // AddISA adds a flag called isa, by add, and returns it.
 func AddISA(cmd *cobra.Command, add func(usage string)) *pflag.Flag {
 	names := ggml.Tiers()
-	add("use the kernels called `NAME` (or environment " + ISAVariable + "; default: the fastest); this CPU has " + strings.Join(names, ", "))
+	add("use the kernels called `NAME` (or environment " + ISAVariable + "; default: the fastest); this CPU has " +
+		strings.Join(names, ", "))
 	cmd.RegisterFlagCompletionFunc("isa", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
 	return cmd.Flags().Lookup("isa")
 }

@@ -29,8 +29,9 @@ type Adapter struct {
 
 func (f *LoRA) add(cmd *cobra.Command) {
 	f.cmd = cmd
-	cmd.Flags().StringArrayVar(&f.Given, "lora", nil, "use the LoRA adapter `[NAME=]FILE[:SCALE]`, a GGUF file or a folder of PEFT; "+
-		"may be given more than once")
+	cmd.Flags().StringArrayVar(&f.Given, "lora", nil,
+		"use the LoRA adapter `[NAME=]FILE[:SCALE]`, a GGUF file or a folder of PEFT; "+
+			"may be given more than once")
 }
 
 // options returns the adapters as options of the engine.

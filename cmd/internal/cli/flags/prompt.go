@@ -18,7 +18,8 @@ func CheckIDs(lists [][]int32, vocab int) error {
 	for i, list := range lists {
 		for j, id := range list {
 			if id < 0 || int(id) >= vocab {
-				return fmt.Errorf("list %d, position %d: token id %d: the vocabulary has ids 0 to %d", i, j, id, vocab-1)
+				return fmt.Errorf("list %d, position %d: token id %d: the vocabulary has ids 0 to %d",
+					i, j, id, vocab-1)
 			}
 		}
 	}
@@ -43,7 +44,8 @@ func (p *Prompt) Add(cmd *cobra.Command) {
 
 // AddSpecial adds the flag about special tokens.
 func (p *Prompt) AddSpecial(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&p.Special, "special", false, "control tokens spelled out in the text, such as <|endoftext|>, are those tokens, and are shown in the output")
+	cmd.Flags().BoolVar(&p.Special, "special", false,
+		"control tokens spelled out in the text, such as <|endoftext|>, are those tokens, and are shown in the output")
 }
 
 // Read returns the text.

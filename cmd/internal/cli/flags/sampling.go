@@ -93,7 +93,8 @@ func (f *samplingFlag) Set(s string) error {
 func NewChain(p sampling.Params, tok *tokenizer.Tokenizer) (*sampling.Chain, error) {
 	for _, b := range p.LogitBias {
 		if int(b.ID) >= tok.Size() {
-			return nil, fmt.Errorf("sampling: logit_bias: there is no token %d: the vocabulary has %d", b.ID, tok.Size())
+			return nil, fmt.Errorf("sampling: logit_bias: there is no token %d: the vocabulary has %d",
+				b.ID, tok.Size())
 		}
 	}
 	return sampling.New(p, tok)

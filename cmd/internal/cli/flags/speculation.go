@@ -27,7 +27,8 @@ const (
 func (f *Speculation) Add(fs *pflag.FlagSet) {
 	kinds := "`" + specNGram + "|" + specNone + "`"
 	fs.StringVar(&f.kind, "spec-type", specNGram, "guess tokens by what followed the same ones before, or not: "+kinds)
-	fs.VarP((*cmdline.FileName)(&f.model), "model-draft", "", "guess tokens with a smaller model, a GGUF `FILE` with the same vocabulary (-md)")
+	fs.VarP((*cmdline.FileName)(&f.model), "model-draft", "",
+		"guess tokens with a smaller model, a GGUF `FILE` with the same vocabulary (-md)")
 	fs.IntVar(&f.max, "draft-max", mpt.DefaultDraftMax, "guess `N` tokens at a time at the most; 0: none")
 	fs.IntVar(&f.min, "draft-min", 0, "do not try fewer than `N` guesses")
 	fs.Float64Var(&f.minP, "draft-p-min", 0, "do not try what the draft model gives less than the probability `P`")

@@ -92,7 +92,8 @@ func changes(pairs []lora.Pair) string {
 	if low.Scale != high.Scale {
 		scale = fmt.Sprintf("scales %.4g to %.4g", low.Scale, high.Scale)
 	}
-	return fmt.Sprintf("%s in %s: %s; %s, %s%s", console.Plural(len(pairs), "matrix", "matrices"), console.Plural(len(blocks), "block", "blocks"),
+	return fmt.Sprintf("%s in %s: %s; %s, %s%s", console.Plural(len(pairs), "matrix", "matrices"),
+		console.Plural(len(blocks), "block", "blocks"),
 		strings.Join(kinds, ", "), flags.RankText(low.Rank, high.Rank), scale, dora)
 }
 

@@ -48,7 +48,8 @@ func inspectWeights(cmd *cobra.Command, path string, out cmdline.Format) error {
 		return err
 	}
 	if len(c.Bad) > 0 {
-		return fmt.Errorf("inspect: %s: %d of %s hold what is no finite number: the model is damaged", path, len(c.Bad), console.Plural(c.Checked, "tensor", "tensors"))
+		return fmt.Errorf("inspect: %s: %d of %s hold what is no finite number: the model is damaged",
+			path, len(c.Bad), console.Plural(c.Checked, "tensor", "tensors"))
 	}
 	return nil
 }
@@ -165,13 +166,15 @@ func (c *weightCheck) print(w io.Writer) error {
 				what = fmt.Sprintf("blocks of %d values have a scale that is", n)
 			}
 		}
-		fmt.Fprintf(&text, "%s: %s: %d of %d %s infinite or NaN, the first is number %d\n", console.OneLine(b.Name), b.Type, b.Count, b.Blocks, what, b.First)
+		fmt.Fprintf(&text, "%s: %s: %d of %d %s infinite or NaN, the first is number %d\n",
+			console.OneLine(b.Name), b.Type, b.Count, b.Blocks, what, b.First)
 	}
 	for _, name := range c.Skipped {
 		fmt.Fprintf(&text, "%s: not checked: its type does not hold weights\n", console.OneLine(name))
 	}
 	if len(c.Bad) == 0 {
-		fmt.Fprintf(&text, "%s: %s checked: all weights are finite\n", console.OneLine(c.File), console.Plural(c.Checked, "tensor", "tensors"))
+		fmt.Fprintf(&text, "%s: %s checked: all weights are finite\n",
+			console.OneLine(c.File), console.Plural(c.Checked, "tensor", "tensors"))
 	}
 	_, err := io.WriteString(w, text.String())
 	return err

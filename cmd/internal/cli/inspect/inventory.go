@@ -112,7 +112,8 @@ func (inv *inventory) print(w io.Writer, only inspectParts) error {
 	if all || only.tensors {
 		heading(t, all, "tensors")
 		for _, row := range inv.Tensors {
-			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", console.OneLine(row.Name), console.OneLine(row.Type), shapeText(row.Shape), console.ByteSize(row.Bytes))
+			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", console.OneLine(row.Name), console.OneLine(row.Type),
+				shapeText(row.Shape), console.ByteSize(row.Bytes))
 		}
 		t.Flush()
 	}

@@ -82,7 +82,8 @@ func cachedRepos(repos []hub.CachedRepo) []cachedRepo {
 	for _, r := range repos {
 		x := cachedRepo{r.Repo, r.Path, r.Bytes, r.Part, r.Used, []cachedRevision{}}
 		for _, v := range r.Revisions {
-			x.Revisions = append(x.Revisions, cachedRevision{v.Commit, append([]string{}, v.Names...), v.Files, v.Bytes})
+			x.Revisions = append(x.Revisions,
+				cachedRevision{v.Commit, append([]string{}, v.Names...), v.Files, v.Bytes})
 		}
 		list = append(list, x)
 	}
@@ -101,7 +102,8 @@ func cacheTable(folder string, repos []hub.CachedRepo) string {
 		}
 		fmt.Fprintf(&b, "%10s  %s  %s\n", console.ByteSize(r.Bytes), r.Repo, used)
 		for _, v := range r.Revisions {
-			fmt.Fprintf(&b, "%10s    %.12s  %s  %s\n", console.ByteSize(v.Bytes), v.Commit, console.Plural(v.Files, "file", "files"), strings.Join(v.Names, ", "))
+			fmt.Fprintf(&b, "%10s    %.12s  %s  %s\n", console.ByteSize(v.Bytes), v.Commit,
+				console.Plural(v.Files, "file", "files"), strings.Join(v.Names, ", "))
 		}
 		if r.Part > 0 {
 			fmt.Fprintf(&b, "%10s    unfinished\n", console.ByteSize(r.Part))
@@ -168,7 +170,8 @@ func verifyRepos(cmd *cobra.Command, c *hub.Client, repos []hub.CachedRepo) erro
 	}
 	p.Clear()
 	if wrong > 0 {
-		return fmt.Errorf("cache: %s wrong, %d right: remove what is wrong, then pull it again", console.Plural(wrong, "file is", "files are"), right)
+		return fmt.Errorf("cache: %s wrong, %d right: remove what is wrong, then pull it again",
+			console.Plural(wrong, "file is", "files are"), right)
 	}
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s right\n", console.Plural(right, "file is", "files are"))
 	return err

@@ -29,7 +29,8 @@ type hubAccess struct {
 }
 
 func (a *hubAccess) add(fs *pflag.FlagSet) {
-	fs.StringVar(&a.token, "hf-token", "", "-hft, the access `TOKEN` of the hub (default: HF_TOKEN, or the one that Python's hf auth login keeps)")
+	fs.StringVar(&a.token, "hf-token", "",
+		"-hft, the access `TOKEN` of the hub (default: HF_TOKEN, or the one that Python's hf auth login keeps)")
 	fs.BoolVar(&a.offline, "offline", false, "use what the cache of the hub holds, and no network")
 }
 
@@ -56,7 +57,8 @@ type Flags struct {
 func (f *Flags) Add(cmd *cobra.Command) {
 	f.cmd = cmd
 	fs := cmd.Flags()
-	fs.VarP((*cmdline.FileName)(&f.repo), "hf-repo", "", "-hf, take the model `USER/MODEL[:TAG][@REV]` of HuggingFace's hub; TAG: which file, such as Q4_K_M")
+	fs.VarP((*cmdline.FileName)(&f.repo), "hf-repo", "",
+		"-hf, take the model `USER/MODEL[:TAG][@REV]` of HuggingFace's hub; TAG: which file, such as Q4_K_M")
 	fs.VarP((*cmdline.FileName)(&f.file), "hf-file", "", "-hff, take this `FILE` of the repository")
 	f.hubAccess.add(fs)
 	cmd.RegisterFlagCompletionFunc("hf-repo", completeRepo)

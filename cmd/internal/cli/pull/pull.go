@@ -63,9 +63,12 @@ func NewCommand() *cobra.Command {
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&f.typ, "type", "", "make a model file with weights of `TYPE`: see mpt quantize")
-	fs.StringVarP(&f.out, "output", "o", "", "put it in `PATH` too: a folder, or with --type a file instead of the cache")
-	fs.StringArrayVar(&f.include, "include", nil, "take the files that `GLOB` matches, and no others; may be given more than once")
-	fs.StringArrayVar(&f.exclude, "exclude", nil, "leave out the files that `GLOB` matches; may be given more than once")
+	fs.StringVarP(&f.out, "output", "o", "",
+		"put it in `PATH` too: a folder, or with --type a file instead of the cache")
+	fs.StringArrayVar(&f.include, "include", nil,
+		"take the files that `GLOB` matches, and no others; may be given more than once")
+	fs.StringArrayVar(&f.exclude, "exclude", nil,
+		"leave out the files that `GLOB` matches; may be given more than once")
 	fs.IntVar(&f.connections, "connections", 8, "have up to `N` connections open at once")
 	fs.BoolVar(&f.dry, "dry-run", false, "print what would come, and do nothing")
 	fs.BoolVar(&f.force, "force", false, "replace files of --output")

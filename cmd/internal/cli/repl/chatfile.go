@@ -36,7 +36,8 @@ func saveChat(path string, r *repl) error {
 	if err := replaceable(path); err != nil {
 		return err
 	}
-	b, err := json.Marshal(chatState{r.talk.Format().Name, r.talk.Format().System, r.talk.Turns(), r.params.String(), r.randomSeed})
+	b, err := json.Marshal(chatState{r.talk.Format().Name, r.talk.Format().System, r.talk.Turns(), r.params.String(),
+		r.randomSeed})
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,8 @@ func (r *repl) showAdapters(uses []mpt.AdapterUse) error {
 	}
 	t := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
 	for i, u := range uses {
-		fmt.Fprintf(t, "%d\t%s\tscale %v\t%s of %s\n", i+1, u.Adapter.Path(), u.Scale, flags.RankText(u.Adapter.Ranks()), console.Plural(u.Adapter.Matrices(), "matrix", "matrices"))
+		fmt.Fprintf(t, "%d\t%s\tscale %v\t%s of %s\n", i+1, u.Adapter.Path(), u.Scale,
+			flags.RankText(u.Adapter.Ranks()), console.Plural(u.Adapter.Matrices(), "matrix", "matrices"))
 	}
 	return t.Flush()
 }

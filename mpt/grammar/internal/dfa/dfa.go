@@ -340,7 +340,8 @@ func (d *DFA) Minimize(b *Budget) (*DFA, error) {
 			}
 			key := binary.AppendVarint(binary.AppendVarint(nil, int64(class[i])), int64(s.Label))
 			for _, e := range merged(s.Edges, class) {
-				key = binary.AppendVarint(binary.AppendVarint(binary.AppendVarint(key, int64(e.First)), int64(e.Last)), int64(e.To))
+				key = binary.AppendVarint(binary.AppendVarint(binary.AppendVarint(key, int64(e.First)), int64(e.Last)),
+					int64(e.To))
 			}
 			n, ok := byKey[string(key)]
 			if !ok {

@@ -146,7 +146,8 @@ func (t *translation) member(r rune, n int) error {
 // what it is then.
 func (t *translation) dash() error {
 	rest := t.text[t.i+1:]
-	edge := t.i == t.class+1 || strings.HasPrefix(t.text[t.class:t.i], "[^") && t.i == t.class+2 || strings.HasPrefix(rest, "]")
+	edge := t.i == t.class+1 || strings.HasPrefix(t.text[t.class:t.i], "[^") && t.i == t.class+2 ||
+		strings.HasPrefix(rest, "]")
 	if !edge && (t.set == t.i || len(rest) > 1 && rest[0] == '\\' && strings.IndexByte("dDwWsSpP", rest[1]) >= 0) {
 		return errors.New(`a dash beside \d, \w, \s or \p in a class: write \- or put it at the edge`)
 	}
@@ -157,7 +158,8 @@ func (t *translation) dash() error {
 // group reads the beginning of a group that has a kind.
 func (t *translation) group() error {
 	rest := t.text[t.i:]
-	for kind, name := range map[string]string{"(?=": "look-ahead", "(?!": "look-ahead", "(?<=": "look-behind", "(?<!": "look-behind"} {
+	for kind, name := range map[string]string{"(?=": "look-ahead", "(?!": "look-ahead", "(?<=": "look-behind",
+		"(?<!": "look-behind"} {
 		if strings.HasPrefix(rest, kind) {
 			return fmt.Errorf("%s is not supported: %s", name, kind)
 		}

@@ -98,7 +98,8 @@ func (c *subset) everything(pc uint32) bool {
 	for c.prog.Inst[end].Op == syntax.InstCapture || c.prog.Inst[end].Op == syntax.InstNop {
 		end = c.prog.Inst[end].Out
 	}
-	return c.prog.Inst[loop].Op == syntax.InstRuneAny && c.prog.Inst[loop].Out == pc && c.prog.Inst[end].Op == syntax.InstMatch
+	return c.prog.Inst[loop].Op == syntax.InstRuneAny && c.prog.Inst[loop].Out == pc &&
+		c.prog.Inst[end].Op == syntax.InstMatch
 }
 
 // fill finds the edges of a state, and whether a word may end in it.

@@ -132,7 +132,7 @@ func (s *Session) read(r io.Reader) error {
 	case err != nil:
 		return err
 	case head.Model != print:
-		return errors.New("it was saved with another model or other adapters, or only one of the two is exact")
+		return errors.New("it was saved with a different model, adapters or Exact setting")
 	case head.Keys != uint32(s.m.opt.keys) || head.Values != uint32(s.m.opt.values):
 		return fmt.Errorf("its keys and values are of the types %v and %v, this session's of %v and %v",
 			gguf.Type(head.Keys), gguf.Type(head.Values), s.m.opt.keys, s.m.opt.values)

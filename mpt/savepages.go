@@ -158,7 +158,7 @@ func (s *Session) fitPages(head pagesHead, n int) error {
 	case err != nil:
 		return err
 	case head.Model != want.Model:
-		return errors.New("they were saved with another model or other adapters, or only one of the two is exact")
+		return errors.New("they were saved with a different model, adapters or Exact setting")
 	case head.Numerics != want.Numerics:
 		return errors.New("they were saved by a version of this program that computes other bits")
 	case head.Keys != want.Keys || head.Values != want.Values:

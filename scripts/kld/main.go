@@ -1,9 +1,8 @@
-// Kld measures how far quantised files of a model are from the model itself: the
+// Kld measures how far quantised files of a model are from the model itself: the KL
 // divergence of all predictions on a text, for every type, by default (small models then
-// measure their own importance), with an importance
-// matrix, and with one that also has input correlations, beside files of the same type
-// that another program has made.
-// It prints a table in Markdown.
+// calibrate themselves), with an importance matrix, and with one that also has input
+// correlations, beside files of the same type that another program has made. It prints a
+// table in Markdown.
 //
 //	go run ./scripts/kld -model F16.gguf -text valid.txt -chunks 60 -imatrix m.dat -peer llama-quantize
 //
@@ -25,7 +24,7 @@ import (
 	"mptgo/gguf"
 )
 
-// sixTypes are those of the types that the goal is about.
+// sixTypes are the types whose mean the documentation gives.
 const sixTypes = "Q4_0,Q4_K_M,Q5_K_M,Q6_K,IQ4_NL,IQ4_XS"
 
 // bench is what a run needs.

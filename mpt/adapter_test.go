@@ -134,7 +134,7 @@ func testSavedAdapters(t *testing.T, m *mpt.Model, s *mpt.Session, logits []floa
 	}
 	restored := session(t, m)
 	err := restored.Restore(bytes.NewReader(saved.Bytes()))
-	if err == nil || !strings.Contains(err.Error(), "another model or other adapters") {
+	if err == nil || !strings.Contains(err.Error(), "a different model, adapters") {
 		t.Errorf("restored without its adapter: %v", err)
 	}
 	set(t, restored, s.Adapters()...)

@@ -198,7 +198,7 @@ func TestRestoreHostile(t *testing.T) {
 	}{
 		{"nothing", nil, "EOF"},
 		{"head only", good[:44], "EOF"},
-		{"another model", change(0, ^good[0]), "another model"},
+		{"another model", change(0, ^good[0]), "a different model"},
 		{"another cache", change(32, 2), "of the types Q4_0 and F16"},
 		{"another cache of values", change(36, 2), "of the types F16 and Q4_0"},
 		{"a cache of no type", change(32, 255), "of the types type(255) and F16"},

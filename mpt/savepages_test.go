@@ -106,7 +106,7 @@ func TestSavedPagesRefused(t *testing.T) {
 	if err := b.Eval(context.Background(), ids[:ggml.PageSize]); err != nil {
 		t.Fatal(err)
 	}
-	refused("another model", good)
+	refused("a different model", good)
 	for _, x := range [][2]int{{0, 0}, {1, 33}, {0, 33}, {-32, 32}, {64, 128}} {
 		if err := a.SavePages(&file, x[0], x[1]); err == nil {
 			t.Errorf("tokens %v were saved", x)

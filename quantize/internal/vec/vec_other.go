@@ -9,3 +9,19 @@ func addProductsFast(y []float32, ldy, n int, a, x []float32, ldx int) int { ret
 func dotFast(sum *[lanes]float64, x, y []float64) int { return 0 }
 
 func dotWideFast(sum *[lanes]float64, x, y []float32) int { return 0 }
+
+func correlateFast(sx, s2 *[Tries]float32, x, w []float32, inv *[Tries]float32, lo, hi int32) bool {
+	return false
+}
+
+func groupSumsFast(sl, sl2, slx *PerGroup, x, w []float32, inv, lo *PerGroup, top int32) bool {
+	return false
+}
+
+func groupErrorsFast(e *PerGroup, x, w []float32, inv, lo *PerGroup, top int32, scale, least *PerGroup, absolute bool) bool {
+	return false
+}
+
+func codesFast(codes []uint8, x []float32, c *Code) int { return 0 }
+
+func decodeF16Fast(dst []float32, src []byte) int { return 0 }

@@ -13,7 +13,7 @@ import (
 // FitScale sets codes to integers 0..2·top-1 and returns a scale such that
 // x ≈ scale·(code-top). Values that are all tiny give codes 0 and scale 0.
 func FitScale(codes []uint8, x, w []float32, top int32) (scale float32) {
-	m := num.Extreme(x)
+	m := vec.Extreme(x)
 	if num.Tiny(m) {
 		clear(codes)
 		return 0

@@ -1,9 +1,6 @@
 package vec
 
-import (
-	"mptgo/internal/half"
-	"mptgo/quantize/internal/num"
-)
+import "mptgo/quantize/internal/num"
 
 // Tries is how many inverse scales [Correlate] tries at the same time.
 const Tries = 24
@@ -74,32 +71,43 @@ func groupCode(v, inv, lo float32, top int32) float32 {
 	return float32(num.Clamp(num.Nearest(float32(inv*(v-lo))), 0, top))
 }
 
-// Code is how [Codes] turns values to codes: Offset more than (x-Lo)·Scale, or with Divide than
-// (x-Lo)/Scale, rounded and limited to Least..Most.
-type Code struct {
-	Scale, Lo           float32
-	Divide              bool
-	Least, Most, Offset int32
-}
+// TableTries is how many inverse scales [CorrelateTable] tries at the same time.
+const TableTries = 16
 
-// Codes sets codes to those of x, which are as many and fit into bytes.
-func Codes(codes []uint8, x []float32, c *Code) {
-	codes = codes[:len(x)]
-	for i := codesFast(codes, x, c); i < len(x); i++ {
-		v := x[i] - c.Lo
-		if c.Divide {
-			v /= c.Scale
-		} else {
-			v *= c.Scale
+// Halves is a function of numbers from -127 up to 113 that changes at multiples of ½ only: entry
+// i holds for those from i/2-127 on. Below and above the first and the last one hold.
+type Halves [481]float32
+
+// CorrelateTable sets a[t] to Σ w·q·x and b[t] to Σ w·q·q for the entries q of a table that the
+// values x get with the inverse scale inv[t]; NaN gets the first. The sums are added up from the
+// first value to the last. X and w are of the same length.
+func CorrelateTable(a, b *[TableTries]float32, x, w []float32, inv *[TableTries]float32, table *Halves) {
+	w = w[:len(x)]
+	if len(x) > 0 && correlateTableFast(a, b, x, w, inv, table) {
+		return
+	}
+	for t, scale := range inv {
+		a[t], b[t] = 0, 0
+		for i, v := range x {
+			q := table.at(float32(scale * v))
+			wq := float32(w[i] * q)
+			a[t] += float32(wq * v)
+			b[t] += float32(wq * q)
 		}
-		codes[i] = uint8(num.Clamp(num.Nearest(v), c.Least, c.Most) + c.Offset)
 	}
 }
 
-// DecodeF16 sets dst to the binary16 numbers in src, which are little-endian.
-func DecodeF16(dst []float32, src []byte) {
-	src = src[:2*len(dst)]
-	for i := decodeF16Fast(dst, src); i < len(dst); i++ {
-		dst[i] = half.Get(src[2*i:])
+// at returns the entry for v.
+func (h *Halves) at(v float32) float32 {
+	switch {
+	case !(v > -127): // a NaN is here too
+		return h[0]
+	case v >= 113:
+		return h[len(h)-1]
 	}
+	i := int32(2 * v)
+	if float32(i) > 2*v {
+		i--
+	}
+	return h[i+254]
 }

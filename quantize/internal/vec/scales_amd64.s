@@ -1,25 +1,10 @@
 //go:build !purego
 
 #include "textflag.h"
+#include "nearest_amd64.h"
 
-// How num.Nearest rounds: at this size a float32 has no room for a fraction.
-DATA shift<>+0(SB)/4, $0x4b400000 // 3 << 22 as float32
-GLOBL shift<>(SB), RODATA|NOPTR, $4
-DATA low<>+0(SB)/4, $0x007fffff
-GLOBL low<>(SB), RODATA|NOPTR, $4
-DATA zero<>+0(SB)/4, $0x00400000 // what 0 becomes
-GLOBL zero<>(SB), RODATA|NOPTR, $4
 DATA unsigned<>+0(SB)/4, $0x7fffffff
 GLOBL unsigned<>(SB), RODATA|NOPTR, $4
-DATA infinite<>+0(SB)/8, $0x7c007c007c007c00
-GLOBL infinite<>(SB), RODATA|NOPTR, $8
-
-// NEAREST turns floats to integers, with what 0 becomes added to them, and limits them.
-#define NEAREST(t, shift, low, least, most) \
-	VADDPS  shift, t, t \
-	VPAND   low, t, t   \
-	VPMAXSD least, t, t \
-	VPMINSD most, t, t
 
 // func correlatex24(sx, s2 *[Tries]float32, x, w *float32, n int, inv *[Tries]float32, lo, hi int32)
 //
@@ -200,91 +185,68 @@ done:
 	VZEROUPPER
 	RET
 
-// func codesx8(codes *uint8, x *float32, n int, scale, lo float32, divide bool, least, most, offset int32)
+DATA beyond<>+0(SB)/4, $0x43800000 // 256, more than any of the table
+GLOBL beyond<>(SB), RODATA|NOPTR, $4
+DATA first<>+0(SB)/4, $254 // what the table begins before 0 with
+GLOBL first<>(SB), RODATA|NOPTR, $4
+DATA last<>+0(SB)/4, $480
+GLOBL last<>(SB), RODATA|NOPTR, $4
+
+// LOOK adds what the values get with some of the inverse scales. A NaN stays one in the minimum,
+// and becomes the least integer.
+#define LOOK(inv, a, b) \
+	VMULPS     Y6, inv, Y9         \
+	VADDPS     Y9, Y9, Y9          \
+	VMINPS     Y9, Y11, Y9         \
+	VROUNDPS   $1, Y9, Y9          \
+	VCVTTPS2DQ Y9, Y9              \
+	VPADDD     Y12, Y9, Y9         \
+	VPMAXSD    Y14, Y9, Y9         \
+	VPMINSD    Y13, Y9, Y9         \
+	VPCMPEQD   Y15, Y15, Y15       \
+	VGATHERDPS Y15, (R9)(Y9*4), Y8 \
+	VMULPS     Y8, Y7, Y10         \
+	VMULPS     Y6, Y10, Y9         \
+	VADDPS     Y9, a, a            \
+	VMULPS     Y8, Y10, Y10        \
+	VADDPS     Y10, b, b
+
+// func correlateTablex16(a, b *[TableTries]float32, x, w *float32, n int, inv *[TableTries]float32, table *Halves)
 //
-// Y0  values, then codes   X1  half of them   Y8  scale   Y9  lo   Y10  offset less what 0 becomes
-// Y11  shift   Y12  low   Y13  zero   Y14, Y15  least and most, as they become
-TEXT ·codesx8(SB), NOSPLIT, $0-48
-	MOVQ         codes+0(FP), DI
-	MOVQ         x+8(FP), SI
-	MOVQ         n+16(FP), CX
-	VBROADCASTSS scale+24(FP), Y8
-	VBROADCASTSS lo+28(FP), Y9
-	VBROADCASTSS shift<>(SB), Y11
-	VPBROADCASTD low<>(SB), Y12
-	VPBROADCASTD zero<>(SB), Y13
-	MOVL         offset+44(FP), AX
-	VMOVD        AX, X10
-	VPBROADCASTD X10, Y10
-	MOVL         least+36(FP), AX
-	VMOVD        AX, X14
-	VPBROADCASTD X14, Y14
-	MOVL         most+40(FP), AX
-	VMOVD        AX, X15
-	VPBROADCASTD X15, Y15
-	VPSUBD       Y13, Y10, Y10
-	VPADDD       Y13, Y14, Y14
-	VPADDD       Y13, Y15, Y15
-	CMPB         divide+32(FP), $0
-	JNE          quotient
-
-product:
-	VMOVUPS      (SI), Y0
-	VSUBPS       Y9, Y0, Y0
-	VMULPS       Y8, Y0, Y0
-	NEAREST(Y0, Y11, Y12, Y14, Y15)
-	VPADDD       Y10, Y0, Y0
-	VEXTRACTI128 $1, Y0, X1
-	VPACKSSDW    X1, X0, X0
-	VPACKUSWB    X0, X0, X0
-	VMOVQ        X0, (DI)
-	ADDQ         $32, SI
-	ADDQ         $8, DI
-	SUBQ         $8, CX
-	JNE          product
-	VZEROUPPER
-	RET
-
-quotient:
-	VMOVUPS      (SI), Y0
-	VSUBPS       Y9, Y0, Y0
-	VDIVPS       Y8, Y0, Y0
-	NEAREST(Y0, Y11, Y12, Y14, Y15)
-	VPADDD       Y10, Y0, Y0
-	VEXTRACTI128 $1, Y0, X1
-	VPACKSSDW    X1, X0, X0
-	VPACKUSWB    X0, X0, X0
-	VMOVQ        X0, (DI)
-	ADDQ         $32, SI
-	ADDQ         $8, DI
-	SUBQ         $8, CX
-	JNE          quotient
-	VZEROUPPER
-	RET
-
-// func decodeF16x8(dst *float32, src *byte, n int) int
-//
-// Y0  values   X1  numbers, then those that are infinite   X2  the bits of the exponent
-TEXT ·decodeF16x8(SB), NOSPLIT, $0-32
-	MOVQ         dst+0(FP), DI
-	MOVQ         src+8(FP), SI
-	MOVQ         n+16(FP), CX
-	XORL         AX, AX
-	VPBROADCASTQ infinite<>(SB), X2
+// Y0, Y1  a   Y2, Y3  b   Y4, Y5  inv   Y6  x   Y7  w   Y8  q   Y9  indices, products
+// Y10  w·q   Y11  beyond   Y12  first   Y13  last   Y14  0   Y15  all
+TEXT ·correlateTablex16(SB), NOSPLIT, $0-56
+	MOVQ         x+16(FP), SI
+	MOVQ         w+24(FP), DX
+	MOVQ         n+32(FP), CX
+	MOVQ         inv+40(FP), R8
+	MOVQ         table+48(FP), R9
+	VMOVUPS      (R8), Y4
+	VMOVUPS      32(R8), Y5
+	VBROADCASTSS beyond<>(SB), Y11
+	VPBROADCASTD first<>(SB), Y12
+	VPBROADCASTD last<>(SB), Y13
+	VPXOR        Y14, Y14, Y14
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
 
 next:
-	VMOVDQU   (SI)(AX*2), X1
-	VCVTPH2PS X1, Y0
-	VPAND     X2, X1, X1
-	VPCMPEQW  X2, X1, X1
-	VPTEST    X1, X1
-	JNE       done
-	VMOVUPS   Y0, (DI)(AX*4)
-	ADDQ      $8, AX
-	CMPQ      AX, CX
-	JLT       next
+	VBROADCASTSS (SI), Y6
+	VBROADCASTSS (DX), Y7
+	LOOK(Y4, Y0, Y2)
+	LOOK(Y5, Y1, Y3)
+	ADDQ         $4, SI
+	ADDQ         $4, DX
+	DECQ         CX
+	JNE          next
 
-done:
+	MOVQ    a+0(FP), DI
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	MOVQ    b+8(FP), DI
+	VMOVUPS Y2, (DI)
+	VMOVUPS Y3, 32(DI)
 	VZEROUPPER
-	MOVQ AX, ret+24(FP)
 	RET

@@ -13,7 +13,8 @@ import (
 // Roofline is what a machine can do at most with a number of threads.
 type Roofline struct {
 	Threads   int
-	Loops     string  // how it was measured: "AVX2", "plain Go"
+	Kernels   string  // of which the products are measured: "avx2", see [Tiers]
+	Loops     string  // how: "AVX-512 VNNI", "plain Go"
 	Bandwidth float64 // bytes per second read from memory
 	MACs      float64 // int8 multiplications with addition per second, from registers
 }
@@ -27,14 +28,19 @@ const (
 	multiplyTasks  = 1 << 9  // for each thread
 )
 
-// MeasureRoofline measures the limits of this machine with the given number of
-// threads; 0 means one for each CPU that the process may use. It reads memory of
-// at least four times the largest cache, or half of what is free if that is
-// less, and takes some seconds.
-func MeasureRoofline(ctx context.Context, threads int) (Roofline, error) {
+// MeasureRoofline measures the limits of this machine with the given number of threads, 0 for one
+// for each CPU that the process may use, and the instructions that the kernels called kernels
+// multiply with, as in [Options].Tier. It reads memory of at least four times the largest cache,
+// or half of what is free if that is less, and takes some seconds.
+func MeasureRoofline(ctx context.Context, threads int, kernels string) (Roofline, error) {
+	kernels, err := TierName(kernels)
+	if err != nil {
+		return Roofline{}, err
+	}
+	multiplier := cpu.MultiplierOf(kernels)
 	pool := NewPool(threads)
 	defer pool.Close()
-	r := Roofline{Threads: pool.Workers(), Loops: cpu.RooflineLoops()}
+	r := Roofline{Threads: pool.Workers(), Kernels: kernels, Loops: multiplier.Name}
 	defer debug.FreeOSMemory() // what was read is garbage now, and much
 	memory := touched(rooflineBytes(sysmem.Available, cpu.LastLevelCache()))
 	tasks := len(memory) / readTaskBytes
@@ -46,18 +52,13 @@ func MeasureRoofline(ctx context.Context, threads int) (Roofline, error) {
 		}
 		r.Bandwidth = max(r.Bandwidth, rate)
 	}
-	var err error
 	tasks = multiplyTasks * pool.Workers()
-	r.MACs, err = best(ctx, pool, tasks, multiplyRounds*cpu.MultiplyMACs, multiply)
+	multiply := func(int, int) {
+		var x cpu.Chains // the values do not matter
+		multiplier.Run(&x, multiplyRounds)
+	}
+	r.MACs, err = best(ctx, pool, tasks, multiplyRounds*multiplier.MACs, multiply)
 	return r, err
-}
-
-// multiply is one task of multiplications. Its numbers stay in registers, so
-// that their values do not matter.
-func multiply(int, int) {
-	var x cpu.Chains
-	w := [32]byte{1}
-	cpu.Multiply(&x, &w, multiplyRounds)
 }
 
 // best returns how much is done in a second when the tasks, each of the given

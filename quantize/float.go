@@ -3,9 +3,10 @@ package quantize
 import (
 	"encoding/binary"
 	"math"
-	"mptgo/internal/half"
 
 	"mptgo/gguf"
+	"mptgo/internal/half"
+	"mptgo/quantize/internal/vec"
 )
 
 // The float types: blocks of a single value.
@@ -39,12 +40,8 @@ var f16 = Format{
 			binary.LittleEndian.PutUint16(dst[2*i:], half.F16(x))
 		}
 	},
-	Decode: func(dst []float32, src []byte) {
-		for i := range dst {
-			dst[i] = half.F16ToF32(binary.LittleEndian.Uint16(src[2*i:]))
-		}
-	},
-	bad: func(src []byte) int { return infinite16(src, 0x7c00) },
+	Decode: vec.DecodeF16,
+	bad:    func(src []byte) int { return infinite16(src, 0x7c00) },
 }
 
 var bf16 = Format{

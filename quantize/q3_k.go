@@ -5,6 +5,7 @@ import (
 	"mptgo/internal/half"
 	"mptgo/quantize/internal/num"
 	"mptgo/quantize/internal/search"
+	"mptgo/quantize/internal/vec"
 )
 
 // Q3_K stores 256 values as 3-bit integers q, with a 6-bit scale s for each 16
@@ -70,9 +71,8 @@ func requantizeQ3_K(codes *[256]uint8, x []float32, d float32, s *[16]uint8) {
 		if scale == 0 {
 			continue
 		}
-		for i := 16 * j; i < 16*j+16; i++ {
-			codes[i] = uint8(num.Clamp(num.Nearest(x[i]/scale), -4, 3) + 4)
-		}
+		i, k := 16*j, 16*j+16
+		vec.Codes(codes[i:k], x[i:k], &vec.Code{Scale: scale, Divide: true, Least: -4, Most: 3, Offset: 4})
 	}
 }
 

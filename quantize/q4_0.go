@@ -5,6 +5,7 @@ import (
 	"mptgo/internal/half"
 	"mptgo/quantize/internal/num"
 	"mptgo/quantize/internal/search"
+	"mptgo/quantize/internal/vec"
 )
 
 // Q4_0 stores 32 values as 4-bit integers q with one scale d: x ≈ (q-8)·d.
@@ -23,15 +24,11 @@ var q4_0 = Format{
 // encodeQ4_0 maps the value of greatest magnitude to code 0, whatever its sign:
 // the codes reach one step further down than up.
 func encodeQ4_0(b []byte, x []float32) {
-	d := num.Extreme(x) / -8
-	id := num.Inverse(d)
+	d := vec.Extreme(x) / -8
 	half.Put(b[0:2], d)
-	q := (*[16]byte)(b[2:])
-	for i := range q {
-		lo := min(int32(float32(x[i]*id)+8.5), 15)
-		hi := min(int32(float32(x[i+16]*id)+8.5), 15)
-		q[i] = byte(lo | hi<<4)
-	}
+	var codes [32]uint8
+	vec.Truncated(codes[:], x, 0, num.Inverse(d), 8.5, 15)
+	packNibbles((*[16]byte)(b[2:]), &codes)
 }
 
 func fitQ4_0(b []byte, x, w []float32) {

@@ -5,6 +5,7 @@ import (
 	"mptgo/internal/half"
 	"mptgo/quantize/internal/num"
 	"mptgo/quantize/internal/search"
+	"mptgo/quantize/internal/vec"
 )
 
 // Q4_1 stores 32 values as 4-bit integers q with a scale d and a minimum m:
@@ -23,17 +24,13 @@ var q4_1 = Format{
 }
 
 func encodeQ4_1(b []byte, x []float32) {
-	lo, hi := num.Span(x)
+	lo, hi := vec.Span(x)
 	d := (hi - lo) / 15
-	id := num.Inverse(d)
 	half.Put(b[0:2], d)
 	half.Put(b[2:4], lo)
-	q := (*[16]byte)(b[4:])
-	for i := range q {
-		l := min(int32(float32((x[i]-lo)*id)+0.5), 15)
-		h := min(int32(float32((x[i+16]-lo)*id)+0.5), 15)
-		q[i] = byte(l | h<<4)
-	}
+	var codes [32]uint8
+	vec.Truncated(codes[:], x, lo, num.Inverse(d), 0.5, 15)
+	packNibbles((*[16]byte)(b[4:]), &codes)
 }
 
 func fitQ4_1(b []byte, x, w []float32) {

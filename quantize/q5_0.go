@@ -5,6 +5,7 @@ import (
 	"mptgo/internal/half"
 	"mptgo/quantize/internal/num"
 	"mptgo/quantize/internal/search"
+	"mptgo/quantize/internal/vec"
 
 	"mptgo/gguf"
 )
@@ -24,13 +25,10 @@ var q5_0 = Format{
 }
 
 func encodeQ5_0(b []byte, x []float32) {
-	d := num.Extreme(x) / -16
-	id := num.Inverse(d)
+	d := vec.Extreme(x) / -16
 	half.Put(b[0:2], d)
 	var codes [32]uint8
-	for i, v := range x {
-		codes[i] = uint8(min(int32(float32(v*id)+16.5), 31))
-	}
+	vec.Truncated(codes[:], x, 0, num.Inverse(d), 16.5, 31)
 	packFive((*[20]byte)(b[2:]), &codes)
 }
 

@@ -5,6 +5,7 @@ import (
 	"mptgo/internal/half"
 	"mptgo/quantize/internal/num"
 	"mptgo/quantize/internal/search"
+	"mptgo/quantize/internal/vec"
 )
 
 // Q5_1 stores 32 values as 5-bit integers q with a scale d and a minimum m:
@@ -24,15 +25,12 @@ var q5_1 = Format{
 }
 
 func encodeQ5_1(b []byte, x []float32) {
-	lo, hi := num.Span(x)
+	lo, hi := vec.Span(x)
 	d := (hi - lo) / 31
-	id := num.Inverse(d)
 	half.Put(b[0:2], d)
 	half.Put(b[2:4], lo)
 	var codes [32]uint8
-	for i, v := range x {
-		codes[i] = uint8(int32(float32((v-lo)*id) + 0.5))
-	}
+	vec.Truncated(codes[:], x, lo, num.Inverse(d), 0.5, 255)
 	packFive((*[20]byte)(b[4:]), &codes)
 }
 

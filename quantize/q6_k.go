@@ -5,6 +5,7 @@ import (
 	"mptgo/internal/half"
 	"mptgo/quantize/internal/num"
 	"mptgo/quantize/internal/search"
+	"mptgo/quantize/internal/vec"
 )
 
 // Q6_K stores 256 values as 6-bit integers q with an 8-bit scale s for each 16
@@ -63,9 +64,8 @@ func encodeQ6_K(b []byte, x, w []float32) {
 		s := min(num.Nearest(float32(is*scale)), 127)
 		b[192+j] = byte(s)
 		if ds := d * float32(s); ds != 0 {
-			for i := 16 * j; i < 16*j+16; i++ {
-				codes[i] = uint8(num.Clamp(num.Nearest(x[i]/ds), -32, 31) + 32)
-			}
+			i, k := 16*j, 16*j+16
+			vec.Codes(codes[i:k], x[i:k], &vec.Code{Scale: ds, Divide: true, Least: -32, Most: 31, Offset: 32})
 		}
 	}
 	packSix((*[192]byte)(b), &codes)

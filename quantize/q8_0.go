@@ -5,6 +5,7 @@ import (
 	"mptgo/internal/half"
 	"mptgo/quantize/internal/num"
 	"mptgo/quantize/internal/search"
+	"mptgo/quantize/internal/vec"
 
 	"mptgo/gguf"
 )
@@ -23,13 +24,9 @@ var q8_0 = Format{
 }
 
 func encodeQ8_0(b []byte, x []float32) {
-	d := absMax(x) / 127
-	id := num.Inverse(d)
+	d := num.Abs(vec.Extreme(x)) / 127
 	half.Put(b[0:2], d)
-	q := (*[32]byte)(b[2:])
-	for i, v := range x {
-		q[i] = byte(num.Round(float32(v * id)))
-	}
+	vec.Rounded(b[2:34], x, num.Inverse(d))
 }
 
 var startsQ8_0 = search.StartsInteger(128)

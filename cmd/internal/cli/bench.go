@@ -121,7 +121,11 @@ func (b *benchFlags) measure(ctx context.Context, opt bench.Options, p *console.
 			return nil
 		}
 		p.Show("measuring this machine's limits")
-		return limits.measure(ctx, opt.Threads)
+		kernels, err := b.kernels()
+		if err != nil {
+			return err
+		}
+		return limits.measure(ctx, opt.Threads, kernels)
 	}
 	if err := measureLimits(); err != nil {
 		return nil, err
@@ -183,10 +187,6 @@ func (b *benchFlags) subjects() []bench.Subject {
 		seen[(&flags.Model{Path: path}).Name()]++
 	}
 	var subjects []bench.Subject
-	isas := b.isas
-	if len(isas) == 0 {
-		isas = []string{""}
-	}
 	for _, path := range paths {
 		engine := b.engine
 		engine.Path = path
@@ -197,7 +197,7 @@ func (b *benchFlags) subjects() []bench.Subject {
 		for _, adapter := range engine.LoRA.Given {
 			name += " + " + filepath.Base(adapter)
 		}
-		for _, isa := range isas {
+		for _, isa := range b.isaNames() {
 			engine.ISA = flags.ISA{Name: isa, Flag: b.isa}
 			subjects = append(subjects, subject(name, engine))
 		}
@@ -214,26 +214,55 @@ func subject(name string, engine flags.Model) bench.Subject {
 	}}
 }
 
-// rooflines are the limits of this machine by number of threads.
-type rooflines map[int]ggml.Roofline
+// kernels returns the names of the kernels to measure.
+func (b *benchFlags) kernels() (names []string, err error) {
+	for _, isa := range b.isaNames() {
+		name, err := (&flags.ISA{Name: isa, Flag: b.isa}).Choose()
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, nil
+}
+
+// isaNames returns what --isa names; empty: what its variable names, or the fastest.
+func (b *benchFlags) isaNames() []string {
+	if len(b.isas) == 0 {
+		return []string{""}
+	}
+	return b.isas
+}
+
+// rooflines are the limits of this machine.
+type rooflines map[rooflineKey]ggml.Roofline
+
+// rooflineKey is what limits depend on.
+type rooflineKey struct {
+	threads int
+	kernels string
+}
 
 // measure measures the limits and keeps the best of what was measured before:
 // other work on the machine can only hide them.
-func (l rooflines) measure(ctx context.Context, threads []int) error {
+func (l rooflines) measure(ctx context.Context, threads []int, kernels []string) error {
 	for _, n := range threads {
-		r, err := ggml.MeasureRoofline(ctx, n)
-		if err != nil {
-			return fmt.Errorf("bench: --roofline: %w", err)
+		for _, name := range kernels {
+			r, err := ggml.MeasureRoofline(ctx, n, name)
+			if err != nil {
+				return fmt.Errorf("bench: --roofline: %w", err)
+			}
+			l.keep(r)
 		}
-		l.keep(r)
 	}
 	return nil
 }
 
 func (l rooflines) keep(r ggml.Roofline) {
-	old := l[r.Threads]
+	key := rooflineKey{r.Threads, r.Kernels}
+	old := l[key]
 	r.Bandwidth, r.MACs = max(r.Bandwidth, old.Bandwidth), max(r.MACs, old.MACs)
-	l[r.Threads] = r
+	l[key] = r
 }
 
 // withoutZeros returns the elements of list that are not zero.

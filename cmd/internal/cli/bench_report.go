@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"mptgo/bench"
 	"mptgo/cmd/internal/cli/console"
+	"mptgo/ggml"
 )
 
 // benchReport is what mpt bench prints.
@@ -26,7 +28,7 @@ func newBenchReport(results []bench.Result, limits rooflines) *benchReport {
 	b := &benchReport{limits: limits}
 	for _, r := range results {
 		row := benchRow{Result: r}
-		if l, ok := limits[r.Threads]; ok {
+		if l, ok := limits[rooflineKey{r.Threads, r.Kernels}]; ok {
 			row.benchLimits = &benchLimits{
 				Loops: l.Loops, Bandwidth: l.Bandwidth, Peak: l.MACs,
 				BandwidthShare: r.BytesPerSecond / l.Bandwidth, PeakShare: r.MACsPerSecond / l.MACs,
@@ -64,8 +66,9 @@ func (b *benchReport) markdown(w io.Writer) error {
 	if len(b.limits) > 0 {
 		fmt.Fprintln(w)
 	}
-	for _, threads := range slices.Sorted(maps.Keys(b.limits)) {
-		r := b.limits[threads]
+	for _, r := range slices.SortedFunc(maps.Values(b.limits), func(x, y ggml.Roofline) int {
+		return cmp.Or(cmp.Compare(x.Threads, y.Threads), cmp.Compare(x.Loops, y.Loops))
+	}) {
 		fmt.Fprintf(w, "This machine's limits with %s, measured with %s: %s GB/s read from memory, %s G int8 multiplications/s.\n",
 			console.Plural(r.Threads, "thread", "threads"), r.Loops, giga(r.Bandwidth), giga(r.MACs))
 	}

@@ -12,11 +12,11 @@ import (
 // comparedReport is a report with limits as if they had been measured.
 func comparedReport() *benchReport {
 	limits := rooflines{}
-	limits.keep(ggml.Roofline{Threads: 1, Loops: "AVX2", Bandwidth: 20e9, MACs: 90e9})
-	limits.keep(ggml.Roofline{Threads: 1, Loops: "AVX2", Bandwidth: 10e9, MACs: 100e9})
+	limits.keep(ggml.Roofline{Threads: 1, Kernels: "avx2", Loops: "AVX2", Bandwidth: 20e9, MACs: 90e9})
+	limits.keep(ggml.Roofline{Threads: 1, Kernels: "avx2", Loops: "AVX2", Bandwidth: 10e9, MACs: 100e9})
 	return newBenchReport([]bench.Result{
-		{Model: "m", Threads: 1, Test: "tg64", Median: 2, Min: 1, Max: 3, BytesPerSecond: 10e9},
-		{Model: "m", Threads: 1, Test: "pp512", Median: 2, Min: 1, Max: 3, MACsPerSecond: 25e9},
+		{Model: "m", Kernels: "avx2", Threads: 1, Test: "tg64", Median: 2, Min: 1, Max: 3, BytesPerSecond: 10e9},
+		{Model: "m", Kernels: "avx2", Threads: 1, Test: "pp512", Median: 2, Min: 1, Max: 3, MACsPerSecond: 25e9},
 	}, limits)
 }
 

@@ -2,44 +2,51 @@ package cpu
 
 import "encoding/binary"
 
-// The loops of a roofline [Williams, Waterman, Patterson, "Roofline: an
-// insightful visual performance model", 2009]: what a core reads and multiplies
-// when it does nothing else. They belong to the machine and not to a [Level].
-var roofline = fastestLoops()
+// The loops of a roofline [Williams, Waterman, Patterson, "Roofline: an insightful visual
+// performance model", 2009]: what a core reads and multiplies when it does nothing else. How fast
+// it reads belongs to the machine, how fast it multiplies to the instructions of a [Level].
+var fastestRead = chooseRead()
 
-var genericLoops = rooflineLoops{"plain Go", readGeneric, multiplyGeneric}
-
-// rooflineLoops are one way to reach the limits.
-type rooflineLoops struct {
-	name     string
-	read     func(b []byte, fetch bool) uint64
-	multiply func(x *Chains, w *[32]byte, rounds int)
+// Multiplier is a loop of 8-bit multiplications whose numbers stay in registers.
+type Multiplier struct {
+	Name string
+	MACs int // multiplications in a round
+	run  func(x *Chains, rounds int)
 }
 
 // chainCount is how many multiplications must be under way at the same time:
 // two start in a cycle and take five.
 const chainCount = 12
 
-// Chains are the numbers that [Multiply] works on.
-type Chains [chainCount][32]byte
+// Chains are the numbers that a [Multiplier] works on: what it multiplies, and a vector for
+// every chain. Loops of narrower vectors use the beginning of each.
+type Chains struct {
+	X, W [64]byte // unsigned and signed
+	Sums [chainCount][64]byte
+}
 
-// MultiplyMACs is the number of 8-bit multiplications in a round of [Multiply].
-const MultiplyMACs = chainCount * 32
+// MultiplierOf returns the loop with the instruction that the kernels of a level multiply with.
+func MultiplierOf(level string) Multiplier {
+	if m, ok := multipliers[level]; ok {
+		return m
+	}
+	return genericMultiplier
+}
 
-// RooflineLoops names the loops that [Read] and [Multiply] are on this CPU.
-func RooflineLoops() string { return roofline.name }
+// Run does rounds rounds.
+func (m Multiplier) Run(x *Chains, rounds int) {
+	if rounds > 0 {
+		m.run(x, rounds)
+	}
+}
+
+var genericMultiplier = Multiplier{"plain Go", chainCount * 32, pairsGeneric}
 
 // Read reads b once from beginning to end and returns the exclusive or of its
 // little-endian 64-bit words, the last one filled up with zeros. With fetch it also
 // asks for what comes next, where there is an instruction for that: some machines
 // read faster so, and some slower.
-func Read(b []byte, fetch bool) uint64 { return roofline.read(b, fetch) }
-
-// Multiply does rounds rounds of 8-bit multiplications: in each, the 32 bytes of
-// a chain become 16 little-endian int16, the sums x[2i]*w[2i] + x[2i+1]*w[2i+1]
-// with x unsigned and w signed, limited to the range of an int16. That is the
-// product which block dot products are made of.
-func Multiply(x *Chains, w *[32]byte, rounds int) { roofline.multiply(x, w, rounds) }
+func Read(b []byte, fetch bool) uint64 { return fastestRead(b, fetch) }
 
 func readGeneric(b []byte, _ bool) uint64 {
 	var s0, s1, s2, s3 uint64 // four chains, so that loads need not wait for each other
@@ -55,13 +62,34 @@ func readGeneric(b []byte, _ bool) uint64 {
 	return s0 ^ s1 ^ s2 ^ s3
 }
 
-func multiplyGeneric(x *Chains, w *[32]byte, rounds int) {
+// pairsGeneric multiplies by pairs, as AVX2 does: in each round the 32 bytes of a chain become
+// 16 little-endian int16, the sums v[2i]*w[2i] + v[2i+1]*w[2i+1] with v unsigned and w signed,
+// limited to the range of an int16.
+func pairsGeneric(x *Chains, rounds int) {
 	for range rounds {
-		for c := range x {
-			for i := 0; i < 32; i += 2 {
-				p := int32(x[c][i])*int32(int8(w[i])) + int32(x[c][i+1])*int32(int8(w[i+1]))
+		for c := range x.Sums {
+			v := x.Sums[c][:32]
+			for i := 0; i < len(v); i += 2 {
+				p := int32(v[i])*int32(int8(x.W[i])) + int32(v[i+1])*int32(int8(x.W[i+1]))
 				p = min(max(p, -1<<15), 1<<15-1)
-				binary.LittleEndian.PutUint16(x[c][i:], uint16(p))
+				binary.LittleEndian.PutUint16(v[i:], uint16(p))
+			}
+		}
+	}
+}
+
+// dotsGeneric multiplies by fours, as VNNI does: in each round the sum of x[4i+k]*w[4i+k] over k
+// is added to the little-endian int32 i of a chain, with x unsigned and w signed. A chain has n
+// bytes.
+func dotsGeneric(x *Chains, rounds, n int) {
+	for range rounds {
+		for c := range x.Sums {
+			for i := 0; i < n; i += 4 {
+				sum := binary.LittleEndian.Uint32(x.Sums[c][i:])
+				for k := i; k < i+4; k++ {
+					sum += uint32(int32(x.X[k]) * int32(int8(x.W[k])))
+				}
+				binary.LittleEndian.PutUint32(x.Sums[c][i:], sum)
 			}
 		}
 	}

@@ -2,4 +2,6 @@
 
 package cpu
 
-func fastestLoops() rooflineLoops { return genericLoops }
+var multipliers map[string]Multiplier
+
+func chooseRead() func(b []byte, fetch bool) uint64 { return readGeneric }

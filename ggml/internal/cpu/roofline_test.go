@@ -1,8 +1,11 @@
 package cpu
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
@@ -20,38 +23,66 @@ func TestRead(t *testing.T) {
 			}
 			for _, fetch := range []bool{false, true} {
 				if got := Read(b, fetch); got != want {
-					t.Errorf("%d bytes, fetched %v: %x with %s, want %x", n, fetch, got, RooflineLoops(), want)
+					t.Errorf("%d bytes, fetched %v: %x, want %x", n, fetch, got, want)
 				}
 			}
 		}
 	}
 }
 
-func TestMultiply(t *testing.T) {
+// TestMultipliers: every loop that this CPU can run does what its definition says.
+func TestMultipliers(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	for rounds := range 20 {
-		var x Chains
-		var w [32]byte
-		copy(w[:], randomBytes(r, 32))
-		for c := range x {
-			copy(x[c][:], randomBytes(r, 32))
+	for _, l := range Levels() {
+		if !l.Runs() {
+			t.Logf("%s: this CPU lacks it", l.Name)
+			continue
 		}
-		w[0], w[1], x[0][0], x[0][1] = 0x80, 0x80, 255, 255 // beyond an int16
-		got, want := x, x
-		Multiply(&got, &w, rounds)
-		multiplyGeneric(&want, &w, rounds)
-		if got != want {
-			t.Fatalf("%d rounds: %s and plain Go differ", rounds, RooflineLoops())
+		m := MultiplierOf(l.Name)
+		for rounds := range 20 {
+			got := randomChains(r)
+			want := got
+			m.Run(&got, rounds)
+			switch {
+			case !strings.Contains(m.Name, "VNNI"):
+				pairsGeneric(&want, rounds)
+			default:
+				dotsGeneric(&want, rounds, m.MACs/chainCount)
+			}
+			if got != want {
+				t.Fatalf("%s: %d rounds of %s are not what plain Go makes of them", l.Name, rounds, m.Name)
+			}
 		}
 	}
-	// 255*-128 + 255*-128 is limited to -32768.
+}
+
+// TestMultiplyByHand: 255*-128 + 255*-128 is limited to -32768 as a pair, and is all there as a
+// sum of four.
+func TestMultiplyByHand(t *testing.T) {
 	var x Chains
-	w := [32]byte{0x80, 0x80}
-	x[0][0], x[0][1] = 255, 255
-	multiplyGeneric(&x, &w, 1)
-	if x[0][0] != 0 || x[0][1] != 0x80 {
-		t.Errorf("% x, want 00 80", x[0][:2])
+	for i := range 4 {
+		x.X[i], x.W[i], x.Sums[0][i] = 255, 0x80, 255
 	}
+	pairs, dots := x, x
+	pairsGeneric(&pairs, 1)
+	if got := pairs.Sums[0][:4]; !bytes.Equal(got, []byte{0, 0x80, 0, 0x80}) {
+		t.Errorf("pairs: % x, want 00 80 00 80", got)
+	}
+	dots.Sums[0] = [64]byte{}
+	dotsGeneric(&dots, 2, 32)
+	if got := int32(binary.LittleEndian.Uint32(dots.Sums[0][:])); got != 2*4*255*-128 {
+		t.Errorf("dots: %d, want %d", got, 2*4*255*-128)
+	}
+}
+
+func randomChains(r *rand.Rand) (x Chains) {
+	copy(x.X[:], randomBytes(r, 64))
+	copy(x.W[:], randomBytes(r, 64))
+	for c := range x.Sums {
+		copy(x.Sums[c][:], randomBytes(r, 64))
+	}
+	x.W[0], x.W[1], x.Sums[0][0], x.Sums[0][1] = 0x80, 0x80, 255, 255 // beyond an int16
+	return x
 }
 
 func BenchmarkRead(b *testing.B) {
@@ -70,12 +101,19 @@ func BenchmarkRead(b *testing.B) {
 }
 
 func BenchmarkMultiply(b *testing.B) {
-	var x Chains
-	w := [32]byte{1, 2, 3}
-	const rounds = 1000
-	b.SetBytes(rounds * MultiplyMACs) // one byte for each multiplication
-	for b.Loop() {
-		Multiply(&x, &w, rounds)
+	for _, l := range Levels() {
+		if !l.Runs() {
+			continue
+		}
+		b.Run(l.Name, func(b *testing.B) {
+			var x Chains
+			m := MultiplierOf(l.Name)
+			const rounds = 1000
+			b.SetBytes(int64(rounds * m.MACs)) // one byte for each multiplication
+			for b.Loop() {
+				m.Run(&x, rounds)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package search
 import (
 	"mptgo/internal/codebook"
 	"mptgo/quantize/internal/num"
+	"mptgo/quantize/internal/vec"
 )
 
 // The search for scales of codes that are entries of the table [codebook.NonLinear].
@@ -14,33 +15,32 @@ func FitNonLinear(x, w []float32) (d float32) {
 	if num.Tiny(m) {
 		return 0
 	}
-	a, b := correlateNonLinear(x, w, 1/(m/127))
-	if b > 0 {
-		d = a / b
+	inv := [vec.TableTries]float32{1 / (m / 127)}
+	for k := 1; k < len(inv); k++ {
+		inv[k] = float32(k-8-127) / m
 	}
-	best := d * a
-	for k := -7; k <= 7; k++ {
-		a, b := correlateNonLinear(x, w, float32(k-127)/m)
-		if b > 0 && float32(a*a) > float32(best*b) {
-			d = a / b
-			best = d * a
+	var a, b [vec.TableTries]float32
+	vec.CorrelateTable(&a, &b, x, w[:len(x)], &inv, &nonLinearValues)
+	if b[0] > 0 {
+		d = a[0] / b[0]
+	}
+	best := d * a[0]
+	for k := 1; k < len(inv); k++ {
+		if b[k] > 0 && float32(a[k]*a[k]) > float32(best*b[k]) {
+			d = a[k] / b[k]
+			best = d * a[k]
 		}
 	}
 	return d
 }
 
-// correlateNonLinear returns Σ w·q·x and Σ w·q·q for the entries q of the table
-// that x gets with the inverse scale inv.
-func correlateNonLinear(x, w []float32, inv float32) (a, b float32) {
-	w = w[:len(x)]
-	for i, v := range x {
-		q := float32(codebook.NonLinear[NonLinearCode(float32(inv*v))])
-		wq := float32(w[i] * q)
-		a += float32(wq * v)
-		b += float32(wq * q)
+// nonLinearValues are the entries of the table by the floor of twice a value, from -254 on.
+var nonLinearValues = func() (values vec.Halves) {
+	for i, code := range nonLinearCodes {
+		values[i] = float32(codebook.NonLinear[code])
 	}
-	return a, b
-}
+	return values
+}()
 
 // NearestNonLinear sets codes to the entries of the table nearest to inv·x.
 func NearestNonLinear(codes []uint8, x []float32, inv float32) {
@@ -67,7 +67,7 @@ func NonLinearCode(v float32) uint8 {
 }
 
 // nonLinearCodes[i+254] is the code of values from i/2 up to (i+1)/2.
-var nonLinearCodes = func() (table [481]uint8) {
+var nonLinearCodes = func() (table [len(vec.Halves{})]uint8) {
 	code := 0
 	for i := range table {
 		for code < 15 && i-254 >= int(codebook.NonLinear[code])+int(codebook.NonLinear[code+1]) {

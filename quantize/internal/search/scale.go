@@ -1,6 +1,9 @@
 package search
 
-import "mptgo/quantize/internal/num"
+import (
+	"mptgo/quantize/internal/num"
+	"mptgo/quantize/internal/vec"
+)
 
 // The scale searches of ggml: given values x and weights w, they look for a
 // scale, or a scale and a minimum, that makes the weighted squared error of the
@@ -10,45 +13,43 @@ import "mptgo/quantize/internal/num"
 // FitScale sets codes to integers 0..2·top-1 and returns a scale such that
 // x ≈ scale·(code-top). Values that are all tiny give codes 0 and scale 0.
 func FitScale(codes []uint8, x, w []float32, top int32) (scale float32) {
-	m := num.Extreme(x)
+	m := vec.Extreme(x)
 	if num.Tiny(m) {
 		clear(codes)
 		return 0
 	}
-	inv := -float32(top) / m
-	sx, s2 := correlate(x, w, inv, top)
-	if s2 != 0 {
-		scale = sx / s2
+	var inverse, sx, s2 [vec.Tries]float32
+	for k, more := range around {
+		inverse[k] = -(float32(top) + more) / m
 	}
-	best := scale * sx
-	for k := -9; k <= 9; k++ {
-		if k == 0 {
-			continue
+	vec.Correlate(&sx, &s2, x, w[:len(x)], &inverse, -top, top-1)
+	inv := inverse[0]
+	if s2[0] != 0 {
+		scale = sx[0] / s2[0]
+	}
+	best := scale * sx[0]
+	for k := 1; k < len(around); k++ {
+		if s2[k] > 0 && float32(sx[k]*sx[k]) > float32(best*s2[k]) {
+			inv, scale = inverse[k], sx[k]/s2[k]
+			best = scale * sx[k]
 		}
-		candidate := -(float32(top) + float32(0.1*float32(k))) / m
-		sx, s2 := correlate(x, w, candidate, top)
-		if s2 > 0 && float32(sx*sx) > float32(best*s2) {
-			inv, scale = candidate, sx/s2
-			best = scale * sx
-		}
 	}
-	for i, v := range x {
-		codes[i] = uint8(num.Clamp(num.Nearest(float32(inv*v)), -top, top-1) + top)
-	}
+	vec.Codes(codes, x, &vec.Code{Scale: inv, Least: -top, Most: top - 1, Offset: top})
 	return scale
 }
 
-// correlate returns Σ w·x·q and Σ w·q·q for the codes q that x gets with the
-// inverse scale inv. The scale of least squared error is their quotient.
-func correlate(x, w []float32, inv float32, top int32) (sx, s2 float32) {
-	w = w[:len(x)]
-	for i, v := range x {
-		q := float32(num.Clamp(num.Nearest(float32(inv*v)), -top, top-1))
-		sx += float32(float32(w[i]*v) * q)
-		s2 += float32(float32(w[i]*q) * q)
+// around is how many more codes than there are the inverse scales spread a greatest value over
+// that FitScale tries: the obvious one first.
+var around = func() (more [19]float32) {
+	i := 1
+	for k := -9; k <= 9; k++ {
+		if k != 0 {
+			more[i] = float32(0.1 * float32(k))
+			i++
+		}
 	}
-	return sx, s2
-}
+	return more
+}()
 
 // Sweep is the range of inverse scales that FitScaleMin tries: those that
 // spread the values over from, from+step, ... more codes than there are. Their
@@ -103,10 +104,7 @@ func FitScaleMin(codes []uint8, x, w []float32, top int32, s Sweep) (scale, lo f
 
 // quantizeFrom sets codes to (x-lo)·inv, rounded and limited to 0..top.
 func quantizeFrom(codes []uint8, x []float32, inv, lo float32, top int32) {
-	codes = codes[:len(x)]
-	for i, v := range x {
-		codes[i] = uint8(num.Clamp(num.Nearest(float32(inv*(v-lo))), 0, top))
-	}
+	vec.Codes(codes, x, &vec.Code{Scale: inv, Lo: lo, Most: top})
 }
 
 // moments returns Σ w and Σ w·x.
@@ -131,6 +129,11 @@ func regress(codes []uint8, x, w []float32, sw, swx float32) (scale, lo float32,
 		sl2 += float32(wl * l)
 		slx += float32(wl * v)
 	}
+	return line(sw, swx, sl, sl2, slx)
+}
+
+// line returns the regression line for the sums Σ w, Σ w·x, Σ w·q, Σ w·q·q and Σ w·q·x of codes q.
+func line(sw, swx, sl, sl2, slx float32) (scale, lo float32, ok bool) {
 	det := float32(sw*sl2) - float32(sl*sl)
 	if !(det > 0) {
 		return 0, 0, false

@@ -3,6 +3,7 @@ package search
 import (
 	"mptgo/internal/half"
 	"mptgo/quantize/internal/num"
+	"mptgo/quantize/internal/vec"
 )
 
 // What Q2_K, Q4_K and Q5_K have in common: groups of values with a scale and a
@@ -22,11 +23,15 @@ type ScaleMinBlock struct {
 
 // Fit looks for the scale and minimum of every group.
 func (k *ScaleMinBlock) Fit(x []float32, top int32, s Sweep) {
+	for j := 0; j < k.N; j += vec.Groups {
+		i, e := j*k.Group, (j+vec.Groups)*k.Group
+		scale, lo := fitScaleMins(k.Codes[i:e], x[i:e], k.W[i:e], top, s)
+		for g := range scale {
+			k.scale[j+g], k.min[j+g] = scale[g], -lo[g]
+		}
+	}
 	for j := range k.N {
-		i, e := j*k.Group, (j+1)*k.Group
-		scale, lo := FitScaleMin(k.Codes[i:e], x[i:e], k.W[i:e], top, s)
-		k.scale[j], k.min[j] = scale, -lo
-		k.sums[j] = num.Sum(k.W[i:e])
+		k.sums[j] = num.Sum(k.W[j*k.Group : (j+1)*k.Group])
 	}
 }
 
@@ -71,9 +76,6 @@ func (k *ScaleMinBlock) Requantize(x []float32, top int32, d, dmin []byte) {
 			continue
 		}
 		i, e := j*k.Group, (j+1)*k.Group
-		codes := k.Codes[i:e]
-		for l, v := range x[i:e] {
-			codes[l] = uint8(num.Clamp(num.Nearest((v+lo)/scale), 0, top))
-		}
+		vec.Codes(k.Codes[i:e], x[i:e], &vec.Code{Scale: scale, Lo: -lo, Divide: true, Most: top})
 	}
 }

@@ -1,12 +1,8 @@
 package tune
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -91,47 +87,6 @@ func BaseName(m *mpt.Model) string {
 		}
 	}
 	return ""
-}
-
-// WriteAdapter writes the two files of PEFT's folder into dir, which exists. base is the name of the model
-// as PEFT is to look for it, or "".
-func (t *Trainer) WriteAdapter(dir, base string) error {
-	text, err := json.MarshalIndent(t.config(base), "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := writeFile(filepath.Join(dir, "adapter_config.json"), func(w io.Writer) error { _, err := w.Write(append(text, '\n')); return err }); err != nil {
-		return err
-	}
-	return writeFile(filepath.Join(dir, "adapter_model.safetensors"), func(w io.Writer) error {
-		return writeTensors(w, t.tensors((*module).values, ""))
-	})
-}
-
-// WriteGradients writes the gradients of the next step, which is not done, to a file, before clipping.
-func (t *Trainer) WriteGradients(path string) error {
-	return writeFile(path, func(w io.Writer) error {
-		return writeTensors(w, t.tensors((*module).grads, ".default"))
-	})
-}
-
-// writeFile makes a file and sees to it that it is on the disk.
-func writeFile(path string, write func(io.Writer) error) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	err = write(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
 }
 
 // LoadAdapter sets the adapter to that of a folder or file, which must change the same matrices with the

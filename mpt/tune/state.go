@@ -49,14 +49,16 @@ type identity map[string]string
 
 // identify returns that of a run.
 func (t *Trainer) identify() (identity, error) {
-	rows, err := digest(t.rows)
-	if err != nil {
-		return nil, err
+	if t.digest == "" { // of all rows: they do not change
+		var err error
+		if t.digest, err = digest(t.rows); err != nil {
+			return nil, err
+		}
 	}
 	c := &t.c
 	o, s := c.Optimizer, c.Schedule
 	return identity{
-		"base model": digestBase(t.model), "data": rows,
+		"base model": digestBase(t.model), "data": t.digest,
 		"--lora-r": fmt.Sprint(c.LoRA.Rank, c.LoRA.Ranks), "--lora-alpha": fmt.Sprint(c.LoRA.Alpha, c.LoRA.Alphas),
 		"--lora-dropout": fmt.Sprint(c.LoRA.Dropout), "--rslora": fmt.Sprint(c.LoRA.RSLoRA),
 		"--lora-target": t.targets(), "--optim": o.Name, "--lr": fmt.Sprint(o.LR), "--betas": fmt.Sprint(o.Beta1, o.Beta2),

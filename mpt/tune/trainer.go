@@ -29,6 +29,8 @@ type Trainer struct {
 	room    Estimate
 	history []Entry
 	best    best
+	disk    disk
+	digest  string // of the rows, once it was needed
 }
 
 // New returns a trainer of an adapter for m on the given rows, of which some rows to evaluate may be
@@ -43,7 +45,7 @@ func New(m *mpt.Model, rows data.Rows, longest int, c Config) (*Trainer, error) 
 	if c.Plan == nil {
 		c.Batch = min(c.Batch, rows.Len())
 	}
-	t := &Trainer{c: c, model: m, rows: rows, order: order{rows: rows.Len()}}
+	t := &Trainer{c: c, model: m, rows: rows, order: order{rows: rows.Len()}, disk: systemDisk{}}
 	t.order.c = &t.c
 	if err := c.Schedule.check(t.order.steps()); err != nil {
 		return nil, err

@@ -4,7 +4,6 @@ package finetune
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -63,6 +62,7 @@ func atMostOne(cmd *cobra.Command, args []string) error {
 // run trains.
 func (f *options) run(cmd *cobra.Command, args []string) error {
 	r := &run{options: f, ctx: cmd.Context(), out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()}
+	defer r.unlock()
 	if err := f.prepare(cmd, args, r); err != nil {
 		return err
 	}
@@ -91,6 +91,9 @@ func (f *options) run(cmd *cobra.Command, args []string) error {
 func (f *options) prepare(cmd *cobra.Command, args []string, r *run) error {
 	fs := cmd.Flags()
 	if f.resume != "" {
+		if err := r.lock(f.resume); err != nil {
+			return err
+		}
 		saved, err := tune.ReadFlags(f.resume)
 		if err != nil {
 			return err
@@ -122,32 +125,10 @@ func (f *options) prepare(cmd *cobra.Command, args []string, r *run) error {
 	if err := f.checkResults(); err != nil {
 		return err
 	}
-	return f.checkFolder()
-}
-
-// checkFolder refuses a folder that holds something else.
-func (f *options) checkFolder() error {
-	if f.out == "" || f.resume != "" || f.force || f.dryRun {
-		return nil
-	}
-	entries, err := os.ReadDir(f.out)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("finetune: --lora-out: %w", err)
-	}
-	steps, err := tune.Checkpoints(f.out)
-	if err != nil {
+	if err := f.checkFolder(); err != nil || f.resume != "" {
 		return err
 	}
-	switch {
-	case len(entries) > 0 && len(steps) == 0:
-		return fmt.Errorf("finetune: %s is not empty, and has no checkpoint to go on from: give --force to write over it", f.out)
-	case len(entries) > 0:
-		return fmt.Errorf("finetune: %s is not empty: go on with its run by --resume %s, or give --force to write over it", f.out, f.out)
-	}
-	return nil
+	return r.lock(f.out)
 }
 
 // engine returns the options of the model.

@@ -7,12 +7,11 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strings"
 	"time"
 
 	"mptgo/cmd/internal/cli/interrupt"
-	"mptgo/internal/newfile"
+	"mptgo/internal/filelock"
 	"mptgo/mpt"
 	"mptgo/mpt/tune"
 	"mptgo/mpt/tune/data"
@@ -39,6 +38,10 @@ type run struct {
 	evalSteps, saveSteps int
 	worse                int // evaluations since the best
 	evaluated            int // step of the last evaluation
+
+	locked   *filelock.Lock // of the folder, or nil
+	failed   bool           // the last checkpoint could not be written
+	unplaced *tune.Snapshot // the best adapter, which could not be written yet, or nil
 }
 
 // do does what was asked for with a trainer that is ready.
@@ -75,45 +78,6 @@ func (r *run) do() (err error) {
 		}
 	}
 	return r.finish()
-}
-
-// openFolder makes the folder of the run, sees whether there is room in it, and opens the figures. The
-// checkpoints of a run that is written over (--force) go: they would be taken for newer ones of this run.
-func (r *run) openFolder() error {
-	if err := os.MkdirAll(r.options.out, 0o755); err != nil {
-		return fmt.Errorf("finetune: --lora-out: %w", err)
-	}
-	if r.resume == "" {
-		if err := tune.RemoveCheckpoints(r.options.out); err != nil {
-			return err
-		}
-	}
-	if err := r.checkRoom(); err != nil {
-		return err
-	}
-	return r.openLog()
-}
-
-// checkRoom refuses a disk that is too full for the checkpoints of the run, one of them in the making, and
-// for the adapter, which is there as PEFT has it, as GGUF and, with evaluations, as the last one.
-func (r *run) checkRoom() error {
-	t := r.trainer
-	there, err := tune.Checkpoints(r.options.out)
-	if err != nil {
-		return err
-	}
-	const all = 3 // if all are kept (--keep 0), so many must fit
-	most := all
-	if r.keep > 0 {
-		most = r.keep + 1
-	}
-	n := min(most, (t.Steps()-t.Done())/r.saveSteps+1+len(there)) - len(there)
-	need := int64(max(n, 1))*t.CheckpointBytes() + 3*t.AdapterBytes() + 1<<20
-	if room, ok := newfile.Room(r.options.out); ok && room < need {
-		return fmt.Errorf("finetune: %s has room for %s, and checkpoints and adapter take %s: make room, or name a folder on another disk (--lora-out)",
-			r.options.out, size(room), size(need))
-	}
-	return nil
 }
 
 // goOnEvaluating finds in the history when was evaluated last, and how often since the best: a run that goes
@@ -186,9 +150,7 @@ func (r *run) step() error {
 		}
 	}
 	if r.due(res.Step, r.saveSteps) || time.Since(r.saved) > r.saveTime {
-		if err := r.save(); err != nil {
-			r.note("the checkpoint could not be written, and training goes on: %v", err)
-		}
+		r.trySave()
 	}
 	return nil
 }
@@ -257,11 +219,37 @@ func (r *run) evaluate() error {
 	}
 	if r.worse++; best {
 		r.worse = 0
-		if err := r.writeAdapter(r.options.out); err != nil {
+		r.keepBest()
+	}
+	if err := r.sample(); err != nil {
+		if r.ctx.Err() != nil {
 			return err
 		}
+		r.note("there is no sample, and training goes on: %v", err)
 	}
-	return r.sample()
+	return nil
+}
+
+// keepBest writes the best adapter so far. If that fails it is kept in memory for the next time.
+func (r *run) keepBest() {
+	r.unplaced = nil
+	if err := r.trainer.PlaceAdapter(r.options.out, r.base()); err != nil {
+		r.note("the best adapter could not be written, and training goes on; it is tried again with the next checkpoint: %v", err)
+		r.unplaced = r.trainer.Snapshot(r.base())
+	}
+}
+
+// placeBest writes the best adapter if that could not be done when it was made.
+func (r *run) placeBest() error {
+	if r.unplaced == nil {
+		return nil
+	}
+	if err := r.unplaced.Place(r.options.out); err != nil {
+		return err
+	}
+	r.unplaced = nil
+	r.note("the best adapter is written now")
+	return nil
 }
 
 // tired reports whether evaluations have stopped getting better.
@@ -273,34 +261,49 @@ func (r *run) tired() bool {
 	return true
 }
 
-// save writes a checkpoint.
+// save writes a checkpoint. One knows of the best adapter, so that has to be in the folder before.
 func (r *run) save() error {
 	r.saved = time.Now()
-	if _, err := r.trainer.Save(r.options.out, r.base(), r.given, r.keep); err != nil {
+	if err := r.placeBest(); err != nil {
 		return err
 	}
-	r.savedAt = r.trainer.Done()
-	return nil
+	name, err := r.trainer.Save(r.options.out, r.base(), r.given, r.keep)
+	if name != "" {
+		r.savedAt = r.trainer.Done()
+	}
+	return err
 }
 
-// stopped ends a run before its end: after an interruption with a checkpoint.
-func (r *run) stopped(err error) error {
-	var diverged *tune.DivergedError
-	if !errors.Is(err, context.Canceled) && !errors.As(err, &diverged) {
-		return err
+// trySave writes a checkpoint that is due. If that fails, training goes on until the next.
+func (r *run) trySave() {
+	failed := r.failed
+	err := r.save()
+	switch r.failed = err != nil && r.savedAt != r.trainer.Done(); {
+	case r.failed && r.savedAt > 0:
+		r.note("the checkpoint could not be written, and training goes on; the last one is of step %d: %v", r.savedAt, err)
+	case r.failed:
+		r.note("the checkpoint could not be written, and training goes on without any yet: %v", err)
+	case err != nil:
+		r.note("%v", err)
+	case failed:
+		r.note("checkpoints can be written again: this one is of step %d", r.savedAt)
 	}
+}
+
+// stopped ends a run before its end, after an interruption or an error, with a checkpoint.
+func (r *run) stopped(err error) error {
 	if r.trainer.Done() > r.savedAt && r.trainer.Done() > 0 {
-		if e := r.save(); e != nil {
-			return errors.Join(err, e)
+		if e := r.save(); e != nil && r.savedAt != r.trainer.Done() {
+			err = errors.Join(err, fmt.Errorf("the checkpoint of step %d could not be written: %w", r.trainer.Done(), e))
 		}
 	}
 	if steps, _ := tune.Checkpoints(r.options.out); len(steps) > 0 {
-		r.note("go on with: mpt finetune --resume %s", quoted(r.options.out))
+		r.note("go on behind step %d with: mpt finetune --resume %s", steps[len(steps)-1], quoted(r.options.out))
 	}
-	if errors.As(err, &diverged) {
-		return err
+	if errors.Is(err, context.Canceled) {
+		return interrupt.Error{Err: err}
 	}
-	return interrupt.Error{Err: err}
+	return err
 }
 
 // finish writes the adapter.
@@ -311,14 +314,21 @@ func (r *run) finish() error {
 		}
 	}
 	if r.savedAt != r.trainer.Done() {
-		if err := r.save(); err != nil {
-			r.note("the last checkpoint could not be written: %v", err)
-		}
+		r.trySave()
 	}
 	r.logged(r.log.Charts())
-	if err := r.writeResults(); err != nil {
-		return err
+	if err := errors.Join(r.placeBest(), r.writeResults()); err != nil {
+		if r.savedAt == r.trainer.Done() {
+			return fmt.Errorf("finetune: the adapter could not be written; nothing that was learned is lost: when that is mended, mpt finetune --resume %s writes it: %w",
+				quoted(r.options.out), err)
+		}
+		return fmt.Errorf("finetune: neither the last checkpoint nor the adapter could be written: %w", err)
 	}
+	return r.goodbye()
+}
+
+// goodbye says where the adapter is.
+func (r *run) goodbye() error {
 	if r.output == "json" {
 		r.line(map[string]any{"done": true, "step": r.trainer.Done(), "adapter": r.options.out})
 		return nil

@@ -293,11 +293,7 @@ func (t *Trainer) readMoments(path string) error {
 			return err
 		}
 		for i := range want.values {
-			at := i
-			if want.transposed {
-				at = i%want.cols*want.rows + i/want.cols
-			}
-			want.values[at] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+			want.values[want.at(i)] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
 		}
 	}
 	return nil

@@ -24,7 +24,7 @@ type Snapshot struct {
 // snapshot returns the adapter, which changes with the next step. base is the name of the model as PEFT is
 // to look for it, or "".
 func (t *Trainer) snapshot(base string) *Snapshot {
-	return &Snapshot{t.config(base), t.tensors((*module).values, ""), t.disk}
+	return &Snapshot{t.config(base), t.adapter(), t.disk}
 }
 
 // Snapshot returns a copy of the adapter as it is now, of [Trainer.AdapterBytes] bytes. base is the name of

@@ -21,18 +21,19 @@ import (
 // run is a run of the command.
 type run struct {
 	*options
-	ctx      context.Context
-	out, err io.Writer
-	given    json.RawMessage
-	model    *mpt.Model
-	config   tune.Config
-	rows     data.Rows
-	held     data.Rows // to evaluate, or nil
-	trainer  *tune.Trainer
+	ctx        context.Context
+	out, err   io.Writer
+	given      json.RawMessage
+	model      *mpt.Model
+	config     tune.Config
+	rows       data.Rows
+	held       data.Rows // to evaluate, or nil
+	heldTokens int64
+	trainer    *tune.Trainer
 
 	log                  *report.Log
 	speed                speed
-	recent               []float64 // losses
+	losses               rise
 	saved                time.Time
 	savedAt              int // step of the last checkpoint
 	evalSteps, saveSteps int
@@ -50,14 +51,13 @@ func (r *run) do() (err error) {
 	if r.dumpGrads != "" {
 		return r.gradients()
 	}
-	r.head()
-	if r.dryRun {
-		return nil
-	}
 	if r.evalSteps, err = r.every("eval-every", r.evalEvery, t.Steps(), t.StepsPerEpoch()); err != nil {
 		return err
 	}
 	if r.saveSteps, err = r.every("save-every", r.saveEvery, t.Steps(), t.StepsPerEpoch()); err != nil {
+		return err
+	}
+	if err := r.head(); err != nil || r.dryRun {
 		return err
 	}
 	if err := r.openFolder(); err != nil {
@@ -65,7 +65,7 @@ func (r *run) do() (err error) {
 	}
 	defer r.log.Close()
 	r.saved, r.savedAt = time.Now(), t.Done()
-	r.goOnEvaluating()
+	r.remember()
 	due := t.Done() == 0 && r.evalFirst || t.Done() > 0 && t.Done() < t.Steps() && t.Done()%r.evalSteps == 0
 	if r.held != nil && due && r.evaluated != t.Done() {
 		if err := r.evaluate(); err != nil {
@@ -80,12 +80,15 @@ func (r *run) do() (err error) {
 	return r.finish()
 }
 
-// goOnEvaluating finds in the history when was evaluated last, and how often since the best: a run that goes
-// on ends where one that was not interrupted does.
-func (r *run) goOnEvaluating() {
+// remember takes from the history the last losses, when was evaluated last, and how often since the best: a
+// run that goes on says what one says that was not interrupted, and ends where that does.
+func (r *run) remember() {
 	r.evaluated = -1
 	best := math.Inf(1)
 	for _, e := range r.trainer.History() {
+		if e.Loss != nil && *e.Loss > 0 { // it is 0 of steps without targets
+			r.losses.add(*e.Loss)
+		}
 		if e.EvalLoss == nil {
 			continue
 		}
@@ -114,14 +117,34 @@ func (r *run) logged(err error) {
 }
 
 // head tells what is going to happen.
-func (r *run) head() {
+func (r *run) head() error {
 	t := r.trainer
 	e := t.Estimate()
-	r.note("%s: %s trained values, %d steps, memory %s (weights %s, adapter and optimiser %s, %d tokens at a time %s)",
-		r.modelName(), count(e.Parameters), t.Steps(), size(e.Total()), size(e.Weights), size(e.Adapter), e.Tokens, size(e.Workspace+e.Buffers))
+	r.note("%s: %s trained values, %d steps, memory %s (weights %s, adapter and optimiser %s, %d tokens at a time %s, the program itself %s)",
+		r.modelName(), count(e.Parameters), t.Steps(), size(e.Total()), size(e.Weights), size(e.Adapter), e.Tokens, size(e.Workspace+e.Buffers), size(e.Program))
 	if t.Done() > 0 {
 		r.note("going on behind step %d", t.Done())
 	}
+	if t.Done() == t.Steps() {
+		return nil
+	}
+	each, err := t.Trial()
+	if err != nil {
+		return err
+	}
+	r.note("expected time: about %s, by a trial of %.3g tokens/s", duration(r.expected(each)), 1/max(1e-9, each.Seconds()))
+	return nil
+}
+
+// expected returns how long the steps to come take, and the evaluations, which go through the model one way
+// only: a third of the work.
+func (r *run) expected(token time.Duration) time.Duration {
+	tokens := float64(r.trainer.TokensLeft())
+	if r.held != nil {
+		evaluations := (r.trainer.Steps()-r.trainer.Done())/r.evalSteps + 1
+		tokens += float64(r.heldTokens) * float64(evaluations) / 3
+	}
+	return time.Duration(tokens * float64(token))
 }
 
 // gradients writes those of the first step.
@@ -160,12 +183,13 @@ func (r *run) due(step, every int) bool { return step%every == 0 || step == r.tr
 
 // report prints a step.
 func (r *run) report(res tune.Result) {
-	if r.recent = append(r.recent, res.Loss); len(r.recent) > 10 {
-		r.recent = r.recent[1:]
-	}
 	if res.Skipped {
 		r.note("step %d has no targets: nothing was learned", res.Step)
 		return
+	}
+	if r.losses.add(res.Loss) {
+		r.note("the loss has been above %.3g times that of the first steps (%.4f) for %d steps: lower --lr, or raise --warmup",
+			riseFactor, r.losses.first, riseSteps)
 	}
 	if res.Step%r.logEvery != 0 && res.Step != r.trainer.Steps() {
 		return
@@ -176,12 +200,8 @@ func (r *run) report(res tune.Result) {
 			"tokens": res.Tokens, "targets": res.Targets, "tokens_per_second": r.speed.tokens(), "seconds_left": left.Seconds()})
 		return
 	}
-	mean := 0.0
-	for _, l := range r.recent {
-		mean += l / float64(len(r.recent))
-	}
 	fmt.Fprintf(r.out, "step %d/%d · epoch %.2f · loss %.4f (mean %d: %.3f) · norm %.3g · lr %.2g · %.1f tokens/s (targets %.1f) · %s · %s left\n",
-		res.Step, r.trainer.Steps(), res.Epoch, res.Loss, len(r.recent), mean, res.Norm, res.LR, r.speed.tokens(), r.speed.targets(),
+		res.Step, r.trainer.Steps(), res.Epoch, res.Loss, len(r.losses.losses), r.losses.mean(), res.Norm, res.LR, r.speed.tokens(), r.speed.targets(),
 		size(r.trainer.Estimate().Total()), duration(left))
 }
 

@@ -107,6 +107,9 @@ func Check(m *mpt.Model, longest int, c Config) (Estimate, error) {
 	}
 	t := &Trainer{c: c, model: m, longest: longest, program: programBytes()}
 	defer t.Close()
+	if err := t.checkPositions(); err != nil {
+		return Estimate{}, err
+	}
 	if err := t.prepare(); err != nil {
 		return Estimate{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,6 +31,10 @@ func TestCheck(t *testing.T) {
 	var short *MemoryError
 	if _, err := Check(m, 20, c); !errors.As(err, &short) || !strings.Contains(err.Error(), "are there") {
 		t.Errorf("half of the memory: %v", err)
+	}
+	learned := variants[slices.IndexFunc(variants, func(v variant) bool { return v.positions })].model(t)
+	if _, err := Check(learned, 1<<20, c); err == nil || !strings.Contains(err.Error(), "learned positions for") {
+		t.Errorf("more rows than positions: %v", err)
 	}
 	c.LoRA.Targets = []string{"lm_head"}
 	if _, err := Check(m, 20, c); err == nil || !strings.Contains(err.Error(), "--lora-target") {

@@ -88,6 +88,11 @@ func (t *Trainer) scan(longest int) error {
 	if targets == 0 {
 		return errors.New("tune: no row has a target to train on")
 	}
+	return t.checkPositions()
+}
+
+// checkPositions refuses rows that are longer than positions were learned for.
+func (t *Trainer) checkPositions() error {
 	if p := t.model.Parameters().Positions; p != nil && t.longest > p.Rows {
 		return fmt.Errorf("tune: a row of %d tokens for a model with learned positions for %d: choose a shorter length (-c)", t.longest, p.Rows)
 	}

@@ -4,6 +4,7 @@ package finetune
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -98,6 +99,9 @@ func (f *options) prepare(cmd *cobra.Command, args []string, r *run) error {
 			return err
 		}
 		saved, err := tune.ReadFlags(f.resume)
+		if errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("finetune: --resume %s: there is no such folder", f.resume)
+		}
 		if err != nil {
 			return err
 		}

@@ -5,10 +5,9 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -36,69 +35,68 @@ type runFile struct {
 
 // Save writes a checkpoint into a new folder of dir, checkpoint-N, and then removes the oldest ones, so
 // that keep are left; 0 keeps all. What is there is whole at any time: a folder gets its name when all of
-// it is on the disk. flags, JSON or nil, are kept with it. It returns the folder.
+// it is on the disk. flags, JSON or nil, are kept with it. It returns the folder, also if there is one and
+// only older ones could not be removed.
 func (t *Trainer) Save(dir, base string, flags json.RawMessage, keep int) (string, error) {
-	name := filepath.Join(dir, folderPrefix+strconv.Itoa(t.step))
 	id, err := t.identify()
 	if err != nil {
 		return "", err
 	}
-	temporary, err := os.MkdirTemp(dir, "."+folderPrefix+"*.tmp")
+	temporary, err := t.disk.temporary(dir, temporaryCheckpoint)
 	if err != nil {
-		return "", fmt.Errorf("tune: %w", err)
-	}
-	defer os.RemoveAll(temporary)
-	if err := t.write(temporary, base, runFile{Identity: id, Flags: flags}); err != nil {
 		return "", fmt.Errorf("tune: a checkpoint: %w", err)
 	}
-	if err := os.RemoveAll(name); err != nil {
-		return "", fmt.Errorf("tune: %w", err)
+	defer t.disk.remove(temporary)
+	run := runFile{Identity: id, Flags: flags}
+	if err := t.write(temporary, base, &run); err != nil {
+		return "", fmt.Errorf("tune: a checkpoint: %w", err)
 	}
-	if err := os.Rename(temporary, name); err != nil {
-		return "", fmt.Errorf("tune: %w", err)
+	name := filepath.Join(dir, folderPrefix+strconv.Itoa(t.step))
+	if err := t.name(temporary, name, &run); err != nil {
+		return "", fmt.Errorf("tune: a checkpoint: %w", err)
 	}
-	if err := syncFolder(dir); err != nil {
-		return "", fmt.Errorf("tune: %w", err)
-	}
-	return name, prune(dir, keep)
+	return name, t.prune(dir, keep)
 }
 
-// write writes the files of a checkpoint.
-func (t *Trainer) write(dir, base string, run runFile) error {
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return err
+// name gives a checkpoint that is complete its name. One that is there already and holds the same stays:
+// there would be none between its removal and the renaming.
+func (t *Trainer) name(temporary, name string, run *runFile) error {
+	if there, err := readRun(name); err != nil || !maps.Equal(there.Files, run.Files) {
+		if err := t.disk.remove(name); err != nil {
+			return err
+		}
+		if err := t.disk.rename(temporary, name); err != nil {
+			return err
+		}
 	}
+	return t.disk.sync(filepath.Dir(name))
+}
+
+// write writes the files of a checkpoint, and fills in what they are.
+func (t *Trainer) write(dir, base string, run *runFile) error {
 	if err := t.WriteAdapter(dir, base); err != nil {
 		return err
 	}
-	err := writeFile(filepath.Join(dir, optimizerName), func(w io.Writer) error { return writeTensors(w, t.moments()) })
+	err := writeFile(t.disk, filepath.Join(dir, optimizerName), func(w io.Writer) error { return writeTensors(w, t.moments()) })
 	if err != nil {
 		return err
 	}
-	if err := writeJSON(filepath.Join(dir, stateName), t.state()); err != nil {
+	if err := writeJSON(t.disk, filepath.Join(dir, stateName), t.state()); err != nil {
 		return err
 	}
 	if run.Files, err = hashes(dir); err != nil {
 		return err
 	}
-	if err := writeJSON(filepath.Join(dir, runName), run); err != nil {
+	if err := writeJSON(t.disk, filepath.Join(dir, runName), run); err != nil {
 		return err
 	}
-	return syncFolder(dir)
-}
-
-func writeJSON(path string, v any) error {
-	text, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	return writeFile(path, func(w io.Writer) error { _, err := w.Write(append(text, '\n')); return err })
+	return t.disk.sync(dir)
 }
 
 // hashes returns the SHA-256 of the files of a folder.
 func hashes(dir string) (map[string]string, error) {
 	sums := map[string]string{}
-	for _, name := range []string{"adapter_config.json", "adapter_model.safetensors", optimizerName, stateName} {
+	for _, name := range []string{configName, adapterName, optimizerName, stateName} {
 		f, err := os.Open(filepath.Join(dir, name))
 		if err != nil {
 			return nil, err
@@ -112,20 +110,6 @@ func hashes(dir string) (map[string]string, error) {
 		sums[name] = hex.EncodeToString(h.Sum(nil))
 	}
 	return sums, nil
-}
-
-// syncFolder sees to it that the names in a folder are on the disk. Systems that cannot do that for
-// folders need it not.
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-	return nil
 }
 
 // moments returns those of the optimiser.
@@ -186,15 +170,19 @@ func RemoveCheckpoints(dir string) error {
 	return nil
 }
 
-// prune removes all but the newest checkpoints.
-func prune(dir string, keep int) error {
+// prune removes all but the newest checkpoints. Those of later steps than that of the trainer go first:
+// they are damaged, else the run would have gone on from them.
+func (t *Trainer) prune(dir string, keep int) error {
 	steps, err := Checkpoints(dir)
 	if err != nil || keep < 1 {
 		return err
 	}
-	for _, n := range steps[:max(0, len(steps)-keep)] {
-		if err := os.RemoveAll(filepath.Join(dir, folderPrefix+strconv.Itoa(n))); err != nil {
-			return fmt.Errorf("tune: %w", err)
+	later := func(n int) bool { return n > t.step }
+	gone := slices.DeleteFunc(slices.Clone(steps), func(n int) bool { return !later(n) })
+	steps = slices.DeleteFunc(steps, later)
+	for _, n := range append(gone, steps[:max(0, len(steps)-keep)]...) {
+		if err := t.disk.remove(filepath.Join(dir, folderPrefix+strconv.Itoa(n))); err != nil {
+			return fmt.Errorf("tune: an older checkpoint: %w", err)
 		}
 	}
 	return nil
@@ -305,11 +293,7 @@ func (t *Trainer) readMoments(path string) error {
 			return err
 		}
 		for i := range want.values {
-			at := i
-			if want.transposed {
-				at = i%want.cols*want.rows + i/want.cols
-			}
-			want.values[at] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+			want.values[want.at(i)] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
 		}
 	}
 	return nil

@@ -120,6 +120,12 @@ func TestResumeRefuses(t *testing.T) {
 	if _, err := tr.Resume(dir); err == nil || !strings.Contains(err.Error(), "base model is ") {
 		t.Errorf("another model: %v", err)
 	}
+	held := c
+	held.Held = someRows(2)
+	tr = trainerOf(t, variants[0].model(t), someRows(9), held)
+	if _, err := tr.Resume(dir); err == nil || !strings.Contains(err.Error(), "data to evaluate is ") {
+		t.Errorf("rows to evaluate: %v", err)
+	}
 	if _, err := tr.Resume(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no checkpoint") {
 		t.Errorf("an empty folder: %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"mptgo/internal/sysmem"
+	"mptgo/mpt/tune/data"
 )
 
 // Config says how to train.
@@ -11,6 +12,7 @@ type Config struct {
 	LoRA        LoRA
 	Optimizer   Optimizer
 	Schedule    Schedule
+	Init        string  // the folder or file of the adapter to begin with; "" = a new one
 	MaxGradNorm float64 // the norm of all gradients is limited to it; 0 = not at all
 
 	Batch     int  // rows of a step
@@ -19,12 +21,21 @@ type Config struct {
 	NoShuffle bool // the rows keep their order
 	Seed      uint64
 
+	Held data.Rows // that are evaluated, or nil: a run goes on with the same only
+
 	Exact   bool   // activations stay float32 where block types would have them as int8
 	Threads int    // 0 = one for each CPU
 	ISA     string // name of the kernels; "" = the best
 
+	Unpacked   bool // each row is computed by itself
 	MicroBatch int  // tokens that are computed together, whole rows; 0 = up to 2048, as memory allows
 	Keep       Keep // what is kept for the way back
+
+	// Unfused has adapters written with Wq, Wk and Wv in place of Wqkv: for a base whose checkpoint has
+	// those (fused_qkv false), which its file here does not tell. It does not change what is learned.
+	Unfused bool
+
+	Samples bool // the caller lets the model write with the adapter between steps, which takes memory
 
 	// Memory is asked what the system has left; nil: it may take any amount.
 	Memory func() (sysmem.Limit, bool)

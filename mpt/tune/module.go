@@ -132,8 +132,8 @@ func value(patterns []Pattern, name string, absent float64) (float64, error) {
 // maxRank bounds what is believed of a rank.
 const maxRank = 1 << 14
 
-// newModules returns the changes of a model, with random A and B = 0, in the order of their names.
-func newModules(m *mpt.Model, l *LoRA, seed uint64) ([]*module, error) {
+// newModules returns the changes of a model, with A = 0 and B = 0, in the order of their names.
+func newModules(m *mpt.Model, l *LoRA) ([]*module, error) {
 	p, c := m.Parameters(), m.Config()
 	on, err := l.targets(&p)
 	if err != nil {
@@ -153,7 +153,6 @@ func newModules(m *mpt.Model, l *LoRA, seed uint64) ([]*module, error) {
 			if err != nil {
 				return nil, err
 			}
-			mod.start(seed)
 			all = append(all, mod)
 		}
 	}

@@ -1,18 +1,12 @@
 package tune
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"mptgo/gguf"
 	"mptgo/mpt"
-	"mptgo/mpt/lora"
 )
 
 // prefix is what PEFT's names begin with.
@@ -23,8 +17,8 @@ func (t *Trainer) tensors(get func(m *module) [2][]float32, infix string) (list 
 	for _, m := range t.modules {
 		c, v := m.change, get(m)
 		list = append(list,
-			tensor{prefix + m.name + ".lora_A" + infix + ".weight", c.Rank, c.In, v[0], false},
-			tensor{prefix + m.name + ".lora_B" + infix + ".weight", c.Out, c.Rank, v[1], true})
+			tensor{name: prefix + m.name + ".lora_A" + infix + ".weight", rows: c.Rank, cols: c.In, values: v[0]},
+			tensor{name: prefix + m.name + ".lora_B" + infix + ".weight", rows: c.Out, cols: c.Rank, values: v[1], transposed: true})
 	}
 	return list
 }
@@ -67,13 +61,15 @@ func (t *Trainer) config(base string) adapterConfig {
 	}
 	short, layers := map[string]bool{}, map[int]bool{}
 	for _, m := range t.modules {
-		short[m.name[strings.LastIndexByte(m.name, '.')+1:]] = true
 		layers[m.layer] = true
-		if m.change.Rank != l.Rank {
-			c.RankPattern[m.name] = m.change.Rank
-		}
-		if m.alpha != l.Alpha {
-			c.AlphaPattern[m.name] = m.alpha
+		for _, name := range t.names(m) {
+			short[name[strings.LastIndexByte(name, '.')+1:]] = true
+			if m.change.Rank != l.Rank {
+				c.RankPattern[name] = m.change.Rank
+			}
+			if m.alpha != l.Alpha {
+				c.AlphaPattern[name] = m.alpha
+			}
 		}
 	}
 	c.Targets = slices.Sorted(maps.Keys(short))
@@ -91,104 +87,4 @@ func BaseName(m *mpt.Model) string {
 		}
 	}
 	return ""
-}
-
-// WriteAdapter writes the two files of PEFT's folder into dir, which exists. base is the name of the model
-// as PEFT is to look for it, or "".
-func (t *Trainer) WriteAdapter(dir, base string) error {
-	text, err := json.MarshalIndent(t.config(base), "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := writeFile(filepath.Join(dir, "adapter_config.json"), func(w io.Writer) error { _, err := w.Write(append(text, '\n')); return err }); err != nil {
-		return err
-	}
-	return writeFile(filepath.Join(dir, "adapter_model.safetensors"), func(w io.Writer) error {
-		return writeTensors(w, t.tensors((*module).values, ""))
-	})
-}
-
-// WriteGradients writes the gradients of the next step, which is not done, to a file, before clipping.
-func (t *Trainer) WriteGradients(path string) error {
-	return writeFile(path, func(w io.Writer) error {
-		return writeTensors(w, t.tensors((*module).grads, ".default"))
-	})
-}
-
-// writeFile makes a file and sees to it that it is on the disk.
-func writeFile(path string, write func(io.Writer) error) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	err = write(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
-}
-
-// LoadAdapter sets the adapter to that of a folder or file, which must change the same matrices with the
-// same ranks.
-func (t *Trainer) LoadAdapter(path string) error {
-	a, err := lora.Open(path)
-	if err != nil {
-		return err
-	}
-	defer a.Close()
-	if err := a.MergeOnly(); err != nil {
-		return err
-	}
-	pairs := map[string]*lora.Pair{}
-	for i := range a.Pairs {
-		pairs[a.Pairs[i].Target] = &a.Pairs[i]
-	}
-	p := t.model.Parameters()
-	for _, m := range t.modules {
-		name := matrices(&p.Layers[m.layer])[m.kind].Name
-		pair := pairs[name]
-		if pair == nil {
-			return fmt.Errorf("tune: %s does not change %s, which is to be trained: choose --lora-target and --lora-layers of that adapter", path, name)
-		}
-		delete(pairs, name)
-		if err := m.set(pair, path); err != nil {
-			return err
-		}
-	}
-	for name := range pairs {
-		return fmt.Errorf("tune: %s changes %s, which is not to be trained: choose --lora-target and --lora-layers of that adapter", path, name)
-	}
-	t.pack()
-	return t.net.e.Err()
-}
-
-// set takes A and B of a pair.
-func (m *module) set(p *lora.Pair, path string) error {
-	c := m.change
-	if p.Rank != c.Rank || p.In != c.In || p.Out != c.Out {
-		return fmt.Errorf("tune: %s: %s has rank %d with %d and %d values, here it is %d with %d and %d: choose --lora-r of that adapter",
-			path, p.Target, p.Rank, p.In, p.Out, c.Rank, c.In, c.Out)
-	}
-	if float32(p.Scale) != c.Scale {
-		return fmt.Errorf("tune: %s: the change of %s is scaled by %v, here it is %v: choose --lora-alpha and --rslora of that adapter", path, p.Target, p.Scale, c.Scale)
-	}
-	a, err := p.A.Floats()
-	if err != nil {
-		return err
-	}
-	b, err := p.B.Floats()
-	if err != nil {
-		return err
-	}
-	copy(c.A, a)
-	for i, v := range b {
-		c.B[i%c.Rank*c.Out+i/c.Rank] = v
-	}
-	return nil
 }

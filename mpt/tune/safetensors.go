@@ -2,6 +2,7 @@ package tune
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -15,6 +16,21 @@ type tensor struct {
 	rows, cols int
 	values     []float32
 	transposed bool // values are [cols, rows]
+	from, of   int  // of a part of the rows: the first, and how many all values have; 0: it is no part
+}
+
+// at returns where value i of the matrix, by rows, is among the values.
+func (t *tensor) at(i int) int {
+	if !t.transposed {
+		return i
+	}
+	return i%t.cols*cmp.Or(t.of, t.rows) + t.from + i/t.cols
+}
+
+// part returns some rows of a matrix that is transposed.
+func (t tensor) part(name string, from, rows int) tensor {
+	t.name, t.from, t.of, t.rows = name, from, t.rows, rows
+	return t
 }
 
 // writeTensors writes the format of safetensors: the length of a header, the header in JSON, the values.
@@ -43,10 +59,7 @@ func writeTensors(to io.Writer, tensors []tensor) error {
 	var value [4]byte
 	for _, t := range tensors {
 		for i := range t.rows * t.cols {
-			if t.transposed {
-				i = i%t.cols*t.rows + i/t.cols
-			}
-			binary.LittleEndian.PutUint32(value[:], math.Float32bits(t.values[i]))
+			binary.LittleEndian.PutUint32(value[:], math.Float32bits(t.values[t.at(i)]))
 			w.Write(value[:]) // the error is that of Flush
 		}
 	}

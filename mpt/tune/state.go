@@ -1,6 +1,7 @@
 package tune
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -49,14 +50,22 @@ type identity map[string]string
 
 // identify returns that of a run.
 func (t *Trainer) identify() (identity, error) {
-	rows, err := digest(t.rows)
-	if err != nil {
-		return nil, err
+	if t.digest == "" { // of all rows: they do not change
+		var err error
+		if t.digest, err = digest(t.rows); err != nil {
+			return nil, err
+		}
+	}
+	if t.c.Held != nil && t.held == "" {
+		var err error
+		if t.held, err = digest(t.c.Held); err != nil {
+			return nil, err
+		}
 	}
 	c := &t.c
 	o, s := c.Optimizer, c.Schedule
 	return identity{
-		"base model": digestBase(t.model), "data": rows,
+		"base model": digestBase(t.model), "data": t.digest, "data to evaluate": cmp.Or(t.held, "none"),
 		"--lora-r": fmt.Sprint(c.LoRA.Rank, c.LoRA.Ranks), "--lora-alpha": fmt.Sprint(c.LoRA.Alpha, c.LoRA.Alphas),
 		"--lora-dropout": fmt.Sprint(c.LoRA.Dropout), "--rslora": fmt.Sprint(c.LoRA.RSLoRA),
 		"--lora-target": t.targets(), "--optim": o.Name, "--lr": fmt.Sprint(o.LR), "--betas": fmt.Sprint(o.Beta1, o.Beta2),
@@ -78,8 +87,8 @@ func (t *Trainer) targets() string {
 // differences lists what is not the same in both.
 func (i identity) differences(saved identity) (list []string) {
 	for _, key := range slices.Sorted(maps.Keys(i)) {
-		if i[key] != saved[key] {
-			list = append(list, fmt.Sprintf("%s is %s, was %s", key, i[key], saved[key]))
+		if was, ok := saved[key]; ok && i[key] != was { // else an earlier version has written it
+			list = append(list, fmt.Sprintf("%s is %s, was %s", key, i[key], was))
 		}
 	}
 	return list

@@ -26,9 +26,14 @@ type Trainer struct {
 	updates int // of the optimiser so far
 	tokens  int // capacity of the workspace
 	longest int
+	total   int64 // tokens of all rows
 	room    Estimate
+	program int64 // of memory that the process has without the trainer
 	history []Entry
 	best    best
+	disk    disk
+	digest  string // of the rows, once it was needed
+	held    string // of those to evaluate
 }
 
 // New returns a trainer of an adapter for m on the given rows, of which some rows to evaluate may be
@@ -43,7 +48,7 @@ func New(m *mpt.Model, rows data.Rows, longest int, c Config) (*Trainer, error) 
 	if c.Plan == nil {
 		c.Batch = min(c.Batch, rows.Len())
 	}
-	t := &Trainer{c: c, model: m, rows: rows, order: order{rows: rows.Len()}}
+	t := &Trainer{c: c, model: m, rows: rows, order: order{rows: rows.Len()}, disk: systemDisk{}}
 	t.order.c = &t.c
 	if err := c.Schedule.check(t.order.steps()); err != nil {
 		return nil, err
@@ -77,11 +82,17 @@ func (t *Trainer) scan(longest int) error {
 			}
 		}
 		targets += targetsOf(r.Labels)
+		t.total += int64(len(r.Tokens))
 		t.longest = max(t.longest, len(r.Tokens))
 	}
 	if targets == 0 {
 		return errors.New("tune: no row has a target to train on")
 	}
+	return t.checkPositions()
+}
+
+// checkPositions refuses rows that are longer than positions were learned for.
+func (t *Trainer) checkPositions() error {
 	if p := t.model.Parameters().Positions; p != nil && t.longest > p.Rows {
 		return fmt.Errorf("tune: a row of %d tokens for a model with learned positions for %d: choose a shorter length (-c)", t.longest, p.Rows)
 	}
@@ -90,7 +101,36 @@ func (t *Trainer) scan(longest int) error {
 
 // build makes what a trainer works with.
 func (t *Trainer) build() (err error) {
-	if t.modules, err = newModules(t.model, &t.c.LoRA, t.c.Seed); err != nil {
+	t.program = programBytes()
+	if err := t.prepare(); err != nil {
+		return err
+	}
+	for _, m := range t.modules {
+		m.start(t.c.Seed)
+	}
+	if t.room, err = t.fit(); err != nil {
+		return err
+	}
+	t.tokens = t.room.Tokens
+	if t.net.w, err = t.net.allocate(t.tokens, t.room.Kept); err != nil {
+		return fmt.Errorf("tune: memory for a micro-batch of %d tokens: %w", t.tokens, err)
+	}
+	return t.begin()
+}
+
+// begin sets the adapter to the one to begin with.
+func (t *Trainer) begin() error {
+	if t.c.Init != "" {
+		return t.LoadAdapter(t.c.Init)
+	}
+	t.pack()
+	return t.net.e.Err()
+}
+
+// prepare makes what does not depend on the rows but for the longest. Memory for values is taken when they
+// are written to.
+func (t *Trainer) prepare() (err error) {
+	if t.modules, err = newModules(t.model, &t.c.LoRA); err != nil {
 		return err
 	}
 	t.pool = ggml.NewPool(t.c.Threads)
@@ -108,15 +148,7 @@ func (t *Trainer) build() (err error) {
 			}
 		}
 	}
-	if t.room, err = t.fit(); err != nil {
-		return err
-	}
-	t.tokens = t.room.Tokens
-	if t.net.w, err = t.net.allocate(t.tokens, t.room.Kept); err != nil {
-		return fmt.Errorf("tune: memory for a micro-batch of %d tokens: %w", t.tokens, err)
-	}
-	t.pack()
-	return t.net.e.Err()
+	return nil
 }
 
 // Close gives the trainer's memory back.
@@ -263,7 +295,7 @@ func (t *Trainer) examples(r *Result) (all []example, err error) {
 func (t *Trainer) micros(all []example) (list []micro) {
 	var b micro
 	for _, x := range all {
-		if len(b.tokens) > 0 && len(b.tokens)+len(x.Tokens) > t.tokens {
+		if len(b.tokens) > 0 && (t.c.Unpacked || len(b.tokens)+len(x.Tokens) > t.tokens) {
 			list, b = append(list, b), micro{}
 		}
 		b.examples = append(b.examples, train.Example{From: len(b.tokens), N: len(x.Tokens)})

@@ -376,6 +376,7 @@ func TestSame(t *testing.T) {
 		"three threads":       func(c *Config) { c.Threads = 3 },
 		"rows by themselves":  func(c *Config) { c.MicroBatch = 1 },
 		"two rows, all kept":  func(c *Config) { c.MicroBatch, c.Keep = 40, KeepAll },
+		"not packed":          func(c *Config) { c.Unpacked = true },
 		"nothing kept":        func(c *Config) { c.Keep = KeepNone },
 		"rows alone, nothing": func(c *Config) { c.MicroBatch, c.Keep = 1, KeepNone },
 	}

@@ -77,6 +77,7 @@ func eachJSON(at place, line []byte, each func(record) error) error {
 	if err != nil {
 		return err
 	}
+	r.halves = loneSurrogate(line)
 	return each(r)
 }
 
@@ -96,18 +97,15 @@ func readJSON(s *stream, each func(record) error) error {
 		if list && !dec.More() {
 			return endOfList(dec, at)
 		}
-		v, err := decodeJSON(dec, 0)
+		var row json.RawMessage
+		err := dec.Decode(&row)
 		if err == io.EOF && !list {
 			return nil
 		}
 		if err != nil {
 			return &RowError{at.String(), notJSON(err)}
 		}
-		row, err := newRecord(at, v)
-		if err != nil {
-			return err
-		}
-		if err := each(row); err != nil {
+		if err := eachJSON(at, row, each); err != nil {
 			return err
 		}
 	}

@@ -120,6 +120,9 @@ func (b *builder) record(r record) error {
 	if r.document {
 		return b.documentPart(&r)
 	}
+	if r.halves {
+		return b.drop(r.at, &dropError{"half of a character", `an escape such as \ud83d without its other half`})
+	}
 	return b.row(&r, k)
 }
 

@@ -167,6 +167,8 @@ type record struct {
 	// Documents of text files come in parts: more says that another one follows, rest that
 	// this is not the first.
 	document, rest, more bool
+
+	halves bool // a text has half of a character
 }
 
 func newRecord(at place, v any) (record, error) {

@@ -140,7 +140,8 @@ func axisOf(zero bool, lists ...[]point) axis {
 	if zero {
 		low = 0
 	}
-	if !(high > low) { // no points, or all the same
+	const same = 1e-6                                                                            // of a value: what differs by less cannot be told apart, nor its ticks counted
+	if !(high-low > max(same*max(math.Abs(low), math.Abs(high)), math.SmallestNonzeroFloat32)) { // or no points
 		if math.IsInf(low, 0) {
 			low = 0
 		}
@@ -168,7 +169,8 @@ func roundStep(x float64) float64 {
 
 // ticks returns the round numbers of an axis.
 func (a axis) ticks() (list []float64) {
-	for i := math.Ceil(a.low / a.step); i*a.step <= a.high+1e-9*a.step; i++ {
+	const most = 20
+	for i := math.Ceil(a.low / a.step); i*a.step <= a.high+1e-9*a.step && len(list) < most; i++ {
 		list = append(list, i*a.step)
 	}
 	return list

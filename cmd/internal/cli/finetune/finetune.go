@@ -13,7 +13,6 @@ import (
 	"mptgo/cmd/internal/cli/console"
 	"mptgo/cmd/internal/cli/flags"
 	"mptgo/cmd/internal/cli/interrupt"
-	"mptgo/internal/sysmem"
 	"mptgo/mpt"
 	"mptgo/mpt/chat"
 	"mptgo/mpt/talk"
@@ -63,6 +62,7 @@ func atMostOne(cmd *cobra.Command, args []string) error {
 // run trains.
 func (f *options) run(cmd *cobra.Command, args []string) error {
 	r := &run{options: f, ctx: cmd.Context(), out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()}
+	defer r.unlock()
 	if err := f.prepare(cmd, args, r); err != nil {
 		return err
 	}
@@ -75,6 +75,10 @@ func (f *options) run(cmd *cobra.Command, args []string) error {
 	}
 	r.model = m
 	defer m.Close()
+	limitGarbage()
+	if err := r.checkMemory(); err != nil {
+		return err
+	}
 	close, err := r.readRows()
 	if err != nil {
 		return err
@@ -91,7 +95,13 @@ func (f *options) run(cmd *cobra.Command, args []string) error {
 func (f *options) prepare(cmd *cobra.Command, args []string, r *run) error {
 	fs := cmd.Flags()
 	if f.resume != "" {
+		if err := r.lock(f.resume); err != nil {
+			return err
+		}
 		saved, err := tune.ReadFlags(f.resume)
+		if errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("finetune: --resume %s: there is no such folder", f.resume)
+		}
 		if err != nil {
 			return err
 		}
@@ -115,6 +125,8 @@ func (f *options) prepare(cmd *cobra.Command, args []string, r *run) error {
 		return errors.New("finetune: --eval-file and --eval-split: give only one of them")
 	case f.output != "text" && f.output != "json":
 		return fmt.Errorf("finetune: --output %s: want text or json", f.output)
+	case f.batch < 1 || f.maxSteps < 0:
+		return errors.New("finetune: --batch has to be at least 1, --max-steps cannot be negative")
 	case f.logEvery < 1 || f.keep < 0 || f.patience < 0:
 		return errors.New("finetune: --log-every has to be at least 1; --keep and --patience cannot be negative")
 	}
@@ -122,32 +134,10 @@ func (f *options) prepare(cmd *cobra.Command, args []string, r *run) error {
 	if err := f.checkResults(); err != nil {
 		return err
 	}
-	return f.checkFolder()
-}
-
-// checkFolder refuses a folder that holds something else.
-func (f *options) checkFolder() error {
-	if f.out == "" || f.resume != "" || f.force || f.dryRun {
-		return nil
-	}
-	entries, err := os.ReadDir(f.out)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("finetune: --lora-out: %w", err)
-	}
-	steps, err := tune.Checkpoints(f.out)
-	if err != nil {
+	if err := f.checkFolder(); err != nil || f.resume != "" {
 		return err
 	}
-	switch {
-	case len(entries) > 0 && len(steps) == 0:
-		return fmt.Errorf("finetune: %s is not empty, and has no checkpoint to go on from: give --force to write over it", f.out)
-	case len(entries) > 0:
-		return fmt.Errorf("finetune: %s is not empty: go on with its run by --resume %s, or give --force to write over it", f.out, f.out)
-	}
-	return nil
+	return r.lock(f.out)
 }
 
 // engine returns the options of the model.
@@ -204,9 +194,21 @@ func (r *run) readRows() (close func(), err error) {
 			return nil, err
 		}
 		r.held = &held.Part
+		r.evaluationRows(&held.Summary)
 		return func() { set.Close(); held.Close() }, nil
 	}
 	return close, nil
+}
+
+// evaluationRows tells what became of the rows to evaluate.
+func (r *run) evaluationRows(s *data.Summary) {
+	r.note("evaluation: %d of %d rows with %d targets", s.Rows, s.Read, s.Targets)
+	for _, c := range s.Dropped {
+		r.note("evaluation: left out: %s", c)
+	}
+	if s.Truncated.Rows > 0 {
+		r.note("evaluation: %s; %d targets are lost", s.Truncated, s.LostTargets)
+	}
 }
 
 // summary prints what became of the rows.
@@ -220,22 +222,15 @@ func (r *run) summary(s *data.Summary) error {
 	return s.Print(r.err)
 }
 
-// maxLength is the default of -c for models with a longer context.
-const maxLength = 2048
-
 func (r *run) dataOptions() (data.Options, error) {
 	c := r.model.Config()
-	length := r.length
-	if length == 0 {
-		length = min(maxLength, c.Context)
-	}
 	format, err := data.FormatFor(talk.Model(r.model), r.template)
 	if err != nil && r.template == "" {
 		r.note("the model's own template for conversations cannot be used (%v): ChatML is", err)
 		format, err = chat.Named("chatml")
 	}
 	return data.Options{
-		Tokenizer: r.model.Tokenizer(), Vocabulary: c.Vocab, Context: length, Kind: r.format,
+		Tokenizer: r.model.Tokenizer(), Vocabulary: c.Vocab, Context: r.longest(), Kind: r.format,
 		TextField: r.text, PromptField: r.prompt, ResponseField: r.response,
 		Format: format, Chosen: r.template != "", PlainMarkers: r.plainMarkers,
 		TargetPrompts: r.targetPrompts, TargetResponses: r.targetResponses, Long: r.long, Strict: r.strict,
@@ -250,27 +245,22 @@ func (r *run) build() (err error) {
 			return err
 		}
 	}
-	c.Exact, c.Threads, c.MicroBatch, c.Keep, c.Seed = r.exact, r.threads, r.micro, tune.Keep(r.keepValues), r.seed
-	if !r.memory {
-		c.Memory = sysmem.Available
-	}
+	r.machine(c)
 	longest := 0
-	if r.held != nil {
+	if c.Held = r.held; r.held != nil {
 		for i := range r.held.Len() {
 			row, err := r.held.Row(i)
 			if err != nil {
 				return err
 			}
 			longest = max(longest, len(row.Tokens))
+			r.heldTokens += int64(len(row.Tokens))
 		}
 	}
 	if r.trainer, err = tune.New(r.model, r.rows, longest, *c); err != nil {
 		return err
 	}
-	if r.init != "" && r.resume == "" {
-		err = r.trainer.LoadAdapter(r.init)
-	}
-	if r.resume != "" && err == nil {
+	if r.resume != "" {
 		var notes []string
 		notes, err = r.trainer.Resume(r.resume)
 		for _, n := range notes {
@@ -290,9 +280,6 @@ func (r *run) settings(c *tune.Config) (err error) {
 	}
 	if c.Optimizer, err = r.optimizer(); err != nil {
 		return err
-	}
-	if r.batch < 1 || r.maxSteps < 0 {
-		return errors.New("finetune: --batch has to be at least 1, --max-steps cannot be negative")
 	}
 	if r.batch > r.rows.Len() {
 		r.note("a batch of %d rows of only %d: all of them are one step", r.batch, r.rows.Len())

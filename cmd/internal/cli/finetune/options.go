@@ -44,6 +44,8 @@ type options struct {
 	long             string
 	strict           bool
 	noShuffle        bool
+	packing          bool
+	noPacking        bool
 
 	rank       int
 	alpha      float64
@@ -74,6 +76,7 @@ type options struct {
 
 	out       string
 	gguf      string
+	unfused   bool
 	typ       string
 	baseName  string
 	evalEvery string
@@ -139,7 +142,8 @@ func (f *options) addData(fs *pflag.FlagSet) {
 	fs.IntVarP(&f.length, "ctx-size", "c", 0, "rows of up to `N` tokens; 0: the model's context, up to 2048 (also --max-seq-len)")
 	fs.StringVar(&f.long, "long", "", "what becomes of longer rows: `truncate`, drop, error or split")
 	fs.BoolVar(&f.strict, "strict", false, "rows that would be left out are errors")
-	fs.Bool("packing", true, "rows share a micro-batch, and never see each other. No result depends on it")
+	fs.BoolVar(&f.packing, "packing", true, "rows share a micro-batch, and never see each other. No result depends on it")
+	fs.BoolVar(&f.noPacking, "no-packing", false, "each row is a micro-batch by itself: slower, less memory")
 	fs.BoolVar(&f.noShuffle, "no-shuffle", false, "keep the order of the rows")
 }
 
@@ -184,6 +188,7 @@ func (f *options) addRun(fs *pflag.FlagSet) {
 	fs.IntVar(&f.logEvery, "log-every", 1, "print every `N`th step")
 	fs.StringArrayVar(&f.samples, "sample", nil, "continue `TEXT` at each evaluation, to see the change; may be given several times")
 	fs.StringVar(&f.gguf, "gguf-out", "", "write the adapter as GGUF to `FILE`, too")
+	fs.BoolVar(&f.unfused, "unfused", false, "write Wq, Wk and Wv in place of Wqkv, for a base whose checkpoint has fused_qkv false")
 	fs.StringVar(&f.typ, "adapter-type", "F32", "store the GGUF adapter as `TYPE` F32, F16 or BF16")
 	fs.StringVar(&f.baseName, "base-name", "", "what PEFT is to call the base model, `NAME`; default: what its file says")
 	fs.StringVarP(&f.output, "output", "o", "text", "print what happens as `text`, or as lines of json")
@@ -384,7 +389,7 @@ func (f *options) mayChange(fs *pflag.FlagSet, saved json.RawMessage) error {
 	if err := json.Unmarshal(saved, &values); err != nil {
 		return fmt.Errorf("the flags in the checkpoint: %w", err)
 	}
-	for _, name := range []string{"warmup", "lora-init"} {
+	for _, name := range []string{"warmup", "lora-init", "eval-every"} {
 		x := fs.Lookup(name)
 		was := x.DefValue
 		if list := values[name]; len(list) > 0 {

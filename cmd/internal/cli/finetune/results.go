@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"mptgo/cmd/internal/cli/fileio"
 	"mptgo/mpt"
 	"mptgo/mpt/convert"
 	"mptgo/mpt/tokenizer"
@@ -58,27 +60,6 @@ func (f *options) checkResults() error {
 	return nil
 }
 
-// writeAdapter puts PEFT's files into a folder, each whole at any time.
-func (r *run) writeAdapter(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	temporary, err := os.MkdirTemp(dir, ".adapter-*.tmp")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(temporary)
-	if err := r.trainer.WriteAdapter(temporary, r.base()); err != nil {
-		return err
-	}
-	for _, name := range []string{"adapter_model.safetensors", "adapter_config.json"} {
-		if err := os.Rename(filepath.Join(temporary, name), filepath.Join(dir, name)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // writeResults writes the adapter, or beside the best the last one, and what is made of it.
 func (r *run) writeResults() error {
 	dir := r.options.out
@@ -86,11 +67,15 @@ func (r *run) writeResults() error {
 	if r.held != nil {
 		last = filepath.Join(dir, lastName)
 	}
-	if err := r.writeAdapter(last); err != nil {
+	if err := os.MkdirAll(last, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "README.md"), []byte(r.card()), 0o644); err != nil {
+	if err := r.trainer.PlaceAdapter(last, r.base()); err != nil {
 		return err
+	}
+	card := func(w io.Writer) error { _, err := io.WriteString(w, r.card()); return err }
+	if err := fileio.Write(filepath.Join(dir, "README.md"), card); err != nil {
+		return fmt.Errorf("README.md: %w", err)
 	}
 	targets := []string{filepath.Join(dir, ggufName)}
 	if r.gguf != "" {

@@ -7,12 +7,11 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strings"
 	"time"
 
 	"mptgo/cmd/internal/cli/interrupt"
-	"mptgo/internal/newfile"
+	"mptgo/internal/filelock"
 	"mptgo/mpt"
 	"mptgo/mpt/tune"
 	"mptgo/mpt/tune/data"
@@ -22,23 +21,28 @@ import (
 // run is a run of the command.
 type run struct {
 	*options
-	ctx      context.Context
-	out, err io.Writer
-	given    json.RawMessage
-	model    *mpt.Model
-	config   tune.Config
-	rows     data.Rows
-	held     data.Rows // to evaluate, or nil
-	trainer  *tune.Trainer
+	ctx        context.Context
+	out, err   io.Writer
+	given      json.RawMessage
+	model      *mpt.Model
+	config     tune.Config
+	rows       data.Rows
+	held       data.Rows // to evaluate, or nil
+	heldTokens int64
+	trainer    *tune.Trainer
 
 	log                  *report.Log
 	speed                speed
-	recent               []float64 // losses
+	losses               rise
 	saved                time.Time
 	savedAt              int // step of the last checkpoint
 	evalSteps, saveSteps int
 	worse                int // evaluations since the best
 	evaluated            int // step of the last evaluation
+
+	locked   *filelock.Lock // of the folder, or nil
+	failed   bool           // the last checkpoint could not be written
+	unplaced *tune.Snapshot // the best adapter, which could not be written yet, or nil
 }
 
 // do does what was asked for with a trainer that is ready.
@@ -47,14 +51,13 @@ func (r *run) do() (err error) {
 	if r.dumpGrads != "" {
 		return r.gradients()
 	}
-	r.head()
-	if r.dryRun {
-		return nil
-	}
 	if r.evalSteps, err = r.every("eval-every", r.evalEvery, t.Steps(), t.StepsPerEpoch()); err != nil {
 		return err
 	}
 	if r.saveSteps, err = r.every("save-every", r.saveEvery, t.Steps(), t.StepsPerEpoch()); err != nil {
+		return err
+	}
+	if err := r.head(); err != nil || r.dryRun {
 		return err
 	}
 	if err := r.openFolder(); err != nil {
@@ -62,7 +65,7 @@ func (r *run) do() (err error) {
 	}
 	defer r.log.Close()
 	r.saved, r.savedAt = time.Now(), t.Done()
-	r.goOnEvaluating()
+	r.remember()
 	due := t.Done() == 0 && r.evalFirst || t.Done() > 0 && t.Done() < t.Steps() && t.Done()%r.evalSteps == 0
 	if r.held != nil && due && r.evaluated != t.Done() {
 		if err := r.evaluate(); err != nil {
@@ -77,51 +80,15 @@ func (r *run) do() (err error) {
 	return r.finish()
 }
 
-// openFolder makes the folder of the run, sees whether there is room in it, and opens the figures. The
-// checkpoints of a run that is written over (--force) go: they would be taken for newer ones of this run.
-func (r *run) openFolder() error {
-	if err := os.MkdirAll(r.options.out, 0o755); err != nil {
-		return fmt.Errorf("finetune: --lora-out: %w", err)
-	}
-	if r.resume == "" {
-		if err := tune.RemoveCheckpoints(r.options.out); err != nil {
-			return err
-		}
-	}
-	if err := r.checkRoom(); err != nil {
-		return err
-	}
-	return r.openLog()
-}
-
-// checkRoom refuses a disk that is too full for the checkpoints of the run, one of them in the making, and
-// for the adapter, which is there as PEFT has it, as GGUF and, with evaluations, as the last one.
-func (r *run) checkRoom() error {
-	t := r.trainer
-	there, err := tune.Checkpoints(r.options.out)
-	if err != nil {
-		return err
-	}
-	const all = 3 // if all are kept (--keep 0), so many must fit
-	most := all
-	if r.keep > 0 {
-		most = r.keep + 1
-	}
-	n := min(most, (t.Steps()-t.Done())/r.saveSteps+1+len(there)) - len(there)
-	need := int64(max(n, 1))*t.CheckpointBytes() + 3*t.AdapterBytes() + 1<<20
-	if room, ok := newfile.Room(r.options.out); ok && room < need {
-		return fmt.Errorf("finetune: %s has room for %s, and checkpoints and adapter take %s: make room, or name a folder on another disk (--lora-out)",
-			r.options.out, size(room), size(need))
-	}
-	return nil
-}
-
-// goOnEvaluating finds in the history when was evaluated last, and how often since the best: a run that goes
-// on ends where one that was not interrupted does.
-func (r *run) goOnEvaluating() {
+// remember takes from the history the last losses, when was evaluated last, and how often since the best: a
+// run that goes on says what one says that was not interrupted, and ends where that does.
+func (r *run) remember() {
 	r.evaluated = -1
 	best := math.Inf(1)
 	for _, e := range r.trainer.History() {
+		if e.Loss != nil && *e.Loss > 0 { // it is 0 of steps without targets
+			r.losses.add(*e.Loss)
+		}
 		if e.EvalLoss == nil {
 			continue
 		}
@@ -150,14 +117,34 @@ func (r *run) logged(err error) {
 }
 
 // head tells what is going to happen.
-func (r *run) head() {
+func (r *run) head() error {
 	t := r.trainer
 	e := t.Estimate()
-	r.note("%s: %s trained values, %d steps, memory %s (weights %s, adapter and optimiser %s, %d tokens at a time %s)",
-		r.modelName(), count(e.Parameters), t.Steps(), size(e.Total()), size(e.Weights), size(e.Adapter), e.Tokens, size(e.Workspace+e.Buffers))
+	r.note("%s: %s trained values, %d steps, memory %s (weights %s, adapter and optimiser %s, %d tokens at a time %s, the program itself %s)",
+		r.modelName(), count(e.Parameters), t.Steps(), size(e.Total()), size(e.Weights), size(e.Adapter), e.Tokens, size(e.Workspace+e.Buffers), size(e.Program))
 	if t.Done() > 0 {
 		r.note("going on behind step %d", t.Done())
 	}
+	if t.Done() == t.Steps() {
+		return nil
+	}
+	each, err := t.Trial()
+	if err != nil {
+		return err
+	}
+	r.note("expected time: about %s, by a trial of %.3g tokens/s", duration(r.expected(each)), 1/max(1e-9, each.Seconds()))
+	return nil
+}
+
+// expected returns how long the steps to come take, and the evaluations, which go through the model one way
+// only: a third of the work.
+func (r *run) expected(token time.Duration) time.Duration {
+	tokens := float64(r.trainer.TokensLeft())
+	if r.held != nil {
+		evaluations := (r.trainer.Steps()-r.trainer.Done())/r.evalSteps + 1
+		tokens += float64(r.heldTokens) * float64(evaluations) / 3
+	}
+	return time.Duration(tokens * float64(token))
 }
 
 // gradients writes those of the first step.
@@ -186,9 +173,7 @@ func (r *run) step() error {
 		}
 	}
 	if r.due(res.Step, r.saveSteps) || time.Since(r.saved) > r.saveTime {
-		if err := r.save(); err != nil {
-			r.note("the checkpoint could not be written, and training goes on: %v", err)
-		}
+		r.trySave()
 	}
 	return nil
 }
@@ -198,12 +183,13 @@ func (r *run) due(step, every int) bool { return step%every == 0 || step == r.tr
 
 // report prints a step.
 func (r *run) report(res tune.Result) {
-	if r.recent = append(r.recent, res.Loss); len(r.recent) > 10 {
-		r.recent = r.recent[1:]
-	}
 	if res.Skipped {
 		r.note("step %d has no targets: nothing was learned", res.Step)
 		return
+	}
+	if r.losses.add(res.Loss) {
+		r.note("the loss has been above %.3g times that of the first steps (%.4f) for %d steps: lower --lr, or raise --warmup",
+			riseFactor, r.losses.first, riseSteps)
 	}
 	if res.Step%r.logEvery != 0 && res.Step != r.trainer.Steps() {
 		return
@@ -214,12 +200,8 @@ func (r *run) report(res tune.Result) {
 			"tokens": res.Tokens, "targets": res.Targets, "tokens_per_second": r.speed.tokens(), "seconds_left": left.Seconds()})
 		return
 	}
-	mean := 0.0
-	for _, l := range r.recent {
-		mean += l / float64(len(r.recent))
-	}
 	fmt.Fprintf(r.out, "step %d/%d · epoch %.2f · loss %.4f (mean %d: %.3f) · norm %.3g · lr %.2g · %.1f tokens/s (targets %.1f) · %s · %s left\n",
-		res.Step, r.trainer.Steps(), res.Epoch, res.Loss, len(r.recent), mean, res.Norm, res.LR, r.speed.tokens(), r.speed.targets(),
+		res.Step, r.trainer.Steps(), res.Epoch, res.Loss, len(r.losses.losses), r.losses.mean(), res.Norm, res.LR, r.speed.tokens(), r.speed.targets(),
 		size(r.trainer.Estimate().Total()), duration(left))
 }
 
@@ -257,11 +239,37 @@ func (r *run) evaluate() error {
 	}
 	if r.worse++; best {
 		r.worse = 0
-		if err := r.writeAdapter(r.options.out); err != nil {
+		r.keepBest()
+	}
+	if err := r.sample(); err != nil {
+		if r.ctx.Err() != nil {
 			return err
 		}
+		r.note("there is no sample, and training goes on: %v", err)
 	}
-	return r.sample()
+	return nil
+}
+
+// keepBest writes the best adapter so far. If that fails it is kept in memory for the next time.
+func (r *run) keepBest() {
+	r.unplaced = nil
+	if err := r.trainer.PlaceAdapter(r.options.out, r.base()); err != nil {
+		r.note("the best adapter could not be written, and training goes on; it is tried again with the next checkpoint: %v", err)
+		r.unplaced = r.trainer.Snapshot(r.base())
+	}
+}
+
+// placeBest writes the best adapter if that could not be done when it was made.
+func (r *run) placeBest() error {
+	if r.unplaced == nil {
+		return nil
+	}
+	if err := r.unplaced.Place(r.options.out); err != nil {
+		return err
+	}
+	r.unplaced = nil
+	r.note("the best adapter is written now")
+	return nil
 }
 
 // tired reports whether evaluations have stopped getting better.
@@ -273,34 +281,49 @@ func (r *run) tired() bool {
 	return true
 }
 
-// save writes a checkpoint.
+// save writes a checkpoint. One knows of the best adapter, so that has to be in the folder before.
 func (r *run) save() error {
 	r.saved = time.Now()
-	if _, err := r.trainer.Save(r.options.out, r.base(), r.given, r.keep); err != nil {
+	if err := r.placeBest(); err != nil {
 		return err
 	}
-	r.savedAt = r.trainer.Done()
-	return nil
+	name, err := r.trainer.Save(r.options.out, r.base(), r.given, r.keep)
+	if name != "" {
+		r.savedAt = r.trainer.Done()
+	}
+	return err
 }
 
-// stopped ends a run before its end: after an interruption with a checkpoint.
-func (r *run) stopped(err error) error {
-	var diverged *tune.DivergedError
-	if !errors.Is(err, context.Canceled) && !errors.As(err, &diverged) {
-		return err
+// trySave writes a checkpoint that is due. If that fails, training goes on until the next.
+func (r *run) trySave() {
+	failed := r.failed
+	err := r.save()
+	switch r.failed = err != nil && r.savedAt != r.trainer.Done(); {
+	case r.failed && r.savedAt > 0:
+		r.note("the checkpoint could not be written, and training goes on; the last one is of step %d: %v", r.savedAt, err)
+	case r.failed:
+		r.note("the checkpoint could not be written, and training goes on without any yet: %v", err)
+	case err != nil:
+		r.note("%v", err)
+	case failed:
+		r.note("checkpoints can be written again: this one is of step %d", r.savedAt)
 	}
+}
+
+// stopped ends a run before its end, after an interruption or an error, with a checkpoint.
+func (r *run) stopped(err error) error {
 	if r.trainer.Done() > r.savedAt && r.trainer.Done() > 0 {
-		if e := r.save(); e != nil {
-			return errors.Join(err, e)
+		if e := r.save(); e != nil && r.savedAt != r.trainer.Done() {
+			err = errors.Join(err, fmt.Errorf("the checkpoint of step %d could not be written: %w", r.trainer.Done(), e))
 		}
 	}
 	if steps, _ := tune.Checkpoints(r.options.out); len(steps) > 0 {
-		r.note("go on with: mpt finetune --resume %s", quoted(r.options.out))
+		r.note("go on behind step %d with: mpt finetune --resume %s", steps[len(steps)-1], quoted(r.options.out))
 	}
-	if errors.As(err, &diverged) {
-		return err
+	if errors.Is(err, context.Canceled) {
+		return interrupt.Error{Err: err}
 	}
-	return interrupt.Error{Err: err}
+	return err
 }
 
 // finish writes the adapter.
@@ -311,14 +334,21 @@ func (r *run) finish() error {
 		}
 	}
 	if r.savedAt != r.trainer.Done() {
-		if err := r.save(); err != nil {
-			r.note("the last checkpoint could not be written: %v", err)
-		}
+		r.trySave()
 	}
 	r.logged(r.log.Charts())
-	if err := r.writeResults(); err != nil {
-		return err
+	if err := errors.Join(r.placeBest(), r.writeResults()); err != nil {
+		if r.savedAt == r.trainer.Done() {
+			return fmt.Errorf("finetune: the adapter could not be written; nothing that was learned is lost: when that is mended, mpt finetune --resume %s writes it: %w",
+				quoted(r.options.out), err)
+		}
+		return fmt.Errorf("finetune: neither the last checkpoint nor the adapter could be written: %w", err)
 	}
+	return r.goodbye()
+}
+
+// goodbye says where the adapter is.
+func (r *run) goodbye() error {
 	if r.output == "json" {
 		r.line(map[string]any{"done": true, "step": r.trainer.Done(), "adapter": r.options.out})
 		return nil

@@ -9,8 +9,9 @@ import (
 // transposedPart is how many rows of weights one chain of [Kernels.AddTransposed] goes over.
 const transposedPart = 256
 
-// transposedStrips is how many strips of results go through scratch together.
-const transposedStrips = 4
+// transposedRow is how far apart rows of gradients are in scratch: where a matrix has a power of two as its
+// number of rows, they would fall on the same places of a cache as they lie.
+const transposedRow = transposedPart + 16
 
 // AddTransposed adds to dx[i*ldx+c] the product of column c of w with dy[i*ldy:], which has w.Rows
 // values, for c in [c0, c1) and i in [0, n): what a gradient becomes on its way back through a product
@@ -36,13 +37,16 @@ func (k *Kernels) AddTransposed(dx []float32, ldx int, w *Weights, dy []float32,
 	if ldx < c1 || ldy < w.Rows || len(dx) < (n-1)*ldx+c1 || len(dy) < (n-1)*ldy+w.Rows {
 		panic(fmt.Sprintf("mat: %d and %d values for %d rows, %d and %d apart", len(dx), len(dy), n, ldx, ldy))
 	}
-	t := transposed{k: k, product: product{w: *w, row: row, s: s}, c0: c0, c1: c1}
+	t := transposed{k: k, product: product{w: *w, row: row, s: s, n: n}, c0: c0, c1: c1}
+	sums := scratch.Grow(&s.out, t.strips()*n*StripRows)
+	t.eachSum(dx, ldx, sums, func(sum, dx []float32) { copy(sum, dx) })
 	for r0 := 0; r0 < w.Rows; r0 += transposedPart {
 		t.unpack(r0, min(r0+transposedPart, w.Rows))
 		for first := 0; first < n; first += chainRows {
-			t.add(dx[first*ldx:], ldx, dy[first*ldy+r0:], ldy, min(chainRows, n-first))
+			t.add(sums[first*StripRows:], dy[first*ldy+r0:], ldy, min(chainRows, n-first))
 		}
 	}
+	t.eachSum(dx, ldx, sums, func(sum, dx []float32) { copy(dx, sum) })
 }
 
 // transposed is a call of [Kernels.AddTransposed]. The scratch panel holds some rows of the columns:
@@ -52,6 +56,16 @@ type transposed struct {
 	k      *Kernels
 	c0, c1 int
 	rows   int
+}
+
+// eachSum calls f for the results of a row in every strip, and their place in dx.
+func (t *transposed) eachSum(dx []float32, ldx int, sums []float32, f func(sum, dx []float32)) {
+	for i := range t.n {
+		row := dx[i*ldx+t.c0 : i*ldx+t.c1]
+		for strip := range t.strips() {
+			f(sums[(strip*t.n+i)*StripRows:][:StripRows], row[strip*StripRows:min((strip+1)*StripRows, len(row))])
+		}
+	}
 }
 
 func (t *transposed) strips() int { return (t.c1 - t.c0 + StripRows - 1) / StripRows }
@@ -96,21 +110,15 @@ func (t *transposed) unpackBlocks(panel []float32, strip, r int) {
 	}
 }
 
-// add adds the products of the panel with n rows of dy.
-func (t *transposed) add(dx []float32, ldx int, dy []float32, ldy, n int) {
-	c := chains{cols: t.rows, x: dy, ldx: ldy, n: n}
-	for first := 0; first < t.strips(); first += transposedStrips {
-		strips := min(transposedStrips, t.strips()-first)
-		c.ldy = strips * StripRows
-		out := scratch.Grow(&t.s.out, n*c.ldy)
-		for i := range strips {
-			c.y, c.panel = out[i*StripRows:], t.s.floatPanel[(first+i)*t.rows*StripRows:]
-			c.run(t.k.float)
-		}
-		from := t.c0 + first*StripRows
-		to := min(from+c.ldy, t.c1)
-		for i := range n {
-			t.k.vec.Add(dx[i*ldx+from:i*ldx+to], out[i*c.ldy:][:to-from])
-		}
+// add adds the products of the panel with n rows of dy to rows of sums: [strips][all rows][StripRows].
+func (t *transposed) add(sums, dy []float32, ldy, n int) {
+	x := scratch.Grow(&t.s.gradients, n*transposedRow)
+	for i := range n {
+		copy(x[i*transposedRow:], dy[i*ldy:][:t.rows])
+	}
+	c := chains{ldy: StripRows, cols: t.rows, x: x, ldx: transposedRow, n: n, sum: true}
+	for i := range t.strips() {
+		c.y, c.panel = sums[i*t.n*StripRows:], t.s.floatPanel[i*t.rows*StripRows:]
+		c.run(t.k.float)
 	}
 }

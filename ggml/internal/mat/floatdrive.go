@@ -17,6 +17,9 @@ import (
 type floatKernels struct {
 	types [len(floatTypes)]floatTypeKernels // by gguf.Type
 
+	// decode are the decoders, by gguf.Type; what has none is left to the definition.
+	decode [len(blockTypes)]decoder
+
 	// fold ends the products of n rows of activations by dot: it sets four
 	// results in each of n rows of y, ldy bytes apart.
 	fold func(y *float32, ldy int, lanes *float32, n int)
@@ -103,7 +106,7 @@ func (p *product) decoded(k *floatKernels) {
 	for r := p.r0; r < p.r1; r += floatStrips * StripRows {
 		rows := min(floatStrips*StripRows, p.r1-r)
 		for i := range rows {
-			p.decode(row[i*cols:(i+1)*cols], r+i)
+			p.decodeColumns(k, row[i*cols:], StripRows, r+i, 0, cols)
 		}
 		part := *p
 		part.w = Weights{gguf.F32, rows, cols, scratch.Bytes(row[:rows*cols])}

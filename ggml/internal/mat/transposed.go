@@ -50,7 +50,7 @@ func (k *Kernels) AddTransposed(dx []float32, ldx int, w *Weights, dy []float32,
 }
 
 // transposed is a call of [Kernels.AddTransposed]. The scratch panel holds some rows of the columns:
-// [strips][rows][StripRows].
+// [strips][rows][StripRows], with a gap after each strip.
 type transposed struct {
 	product
 	k      *Kernels
@@ -73,42 +73,18 @@ func (t *transposed) strips() int { return (t.c1 - t.c0 + StripRows - 1) / Strip
 // unpack sets the panel to rows r0 to r1.
 func (t *transposed) unpack(r0, r1 int) {
 	t.rows = r1 - r0
-	strip := t.rows * StripRows
-	panel := scratch.Grow(&t.s.floatPanel, t.strips()*strip)
+	panel := scratch.Grow(&t.s.floatPanel, t.strips()*t.strip())
 	if n := t.c1 - t.c0; n%StripRows != 0 {
-		clear(panel[n/StripRows*strip:])
+		clear(panel[n/StripRows*t.strip():])
 	}
 	for r := r0; r < r1; r++ {
-		at := panel[(r-r0)*StripRows:]
-		if isFloat(t.w.Type) {
-			t.unpackFloats(at, strip, r)
-		} else {
-			t.unpackBlocks(at, strip, r)
-		}
+		t.decodeColumns(t.k.float, panel[(r-r0)*StripRows:], t.strip(), r, t.c0, t.c1)
 	}
 }
 
-// unpackFloats sets a row of the panel, whose strips are strip values apart, to row r.
-func (t *transposed) unpackFloats(panel []float32, strip, r int) {
-	size := t.row / t.w.Cols
-	values := scratch.Grow(&t.s.row, t.c1-t.c0)
-	floatTypes[t.w.Type](values, t.rowData(r)[t.c0*size:t.c1*size])
-	for i := 0; len(values) > 0; i++ {
-		values = values[copy(panel[i*strip:][:StripRows], values):]
-	}
-}
-
-// unpackBlocks does the same for weights of a block type.
-func (t *transposed) unpackBlocks(panel []float32, strip, r int) {
-	var values [32]float32
-	data, typ := t.rowData(r), blockTypes[t.w.Type]
-	for b := t.c0 / 32; b < t.c1/32; b++ {
-		typ.decodeBlock(&values, data, b, &t.s.unpacked)
-		at := panel[(b*32-t.c0)/StripRows*strip:]
-		*(*[StripRows]float32)(at) = [StripRows]float32(values[:StripRows])
-		*(*[StripRows]float32)(at[strip:]) = [StripRows]float32(values[StripRows:])
-	}
-}
+// strip returns how far apart strips are in the panel: an odd number of cache lines, so that the pieces of a
+// row do not all fall on the same place of a cache.
+func (t *transposed) strip() int { return (t.rows | 1) * StripRows }
 
 // add adds the products of the panel with n rows of dy to rows of sums: [strips][all rows][StripRows].
 func (t *transposed) add(sums, dy []float32, ldy, n int) {
@@ -118,7 +94,7 @@ func (t *transposed) add(sums, dy []float32, ldy, n int) {
 	}
 	c := chains{ldy: StripRows, cols: t.rows, x: x, ldx: transposedRow, n: n, sum: true}
 	for i := range t.strips() {
-		c.y, c.panel = sums[i*t.n*StripRows:], t.s.floatPanel[i*t.rows*StripRows:]
+		c.y, c.panel = sums[i*t.n*StripRows:], t.s.floatPanel[i*t.strip():]
 		c.run(t.k.float)
 	}
 }

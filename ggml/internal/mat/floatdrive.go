@@ -52,6 +52,9 @@ type floatTypeKernels struct {
 // next returns the height of the next tiles if left rows of activations are left, and how many follow each
 // other.
 func (k *floatKernels) next(left int) (height, tiles int) {
+	if most := len(k.tile) - 1; left >= 3*most {
+		return most, left/most - 2
+	}
 	height = k.height(left)
 	for tiles = 1; left > tiles*height && k.height(left-tiles*height) == height; tiles++ {
 	}

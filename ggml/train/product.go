@@ -50,7 +50,7 @@ func backTask(w *ggml.Matrix, n, workers int) (cols, rows int) {
 	least := max(leastCols, min(unit, mostCols))
 	for (w.Cols+cols-1)/cols*((n+rows-1)/rows) < each*workers {
 		switch {
-		case cols > least && (cols*2 > rows || rows < 2*leastRows):
+		case cols > least && (cols*4 > rows || rows < 2*leastRows):
 			cols /= 2
 		case rows >= 2*leastRows:
 			rows = (rows + 1) / 2

@@ -113,7 +113,7 @@ func (g *gramPart) tile(k *att.Kernels, col int) {
 	if col >= g.last && col+att.GramColumns <= g.end && g.last-g.first == att.GramRows {
 		c := g.s.Products[g.first*g.s.Run+col-g.at:][:(att.GramRows-1)*g.s.Run+att.GramColumns]
 		b := g.x.x[g.row*g.x.Cols+col:][:(g.n-1)*g.x.Cols+att.GramColumns]
-		k.AddGram(c, g.s.Run, a, b, g.x.Cols, g.n)
+		k.AddGram(c, g.s.Run, a, b, g.x.Cols, g.n, att.GramColumns)
 		return
 	}
 	width := min(att.GramColumns, g.end-col)
@@ -124,7 +124,7 @@ func (g *gramPart) tile(k *att.Kernels, col int) {
 	for j := g.first; j < g.last; j++ {
 		copy(g.c[(j-g.first)*att.GramColumns:], sums(j))
 	}
-	k.AddGram(g.c[:], att.GramColumns, a, g.b[:g.n*att.GramColumns], att.GramColumns, g.n)
+	k.AddGram(g.c[:], att.GramColumns, a, g.b[:g.n*att.GramColumns], att.GramColumns, g.n, att.GramColumns)
 	for j := g.first; j < g.last; j++ {
 		skip := min(max(j-col, 0), width)
 		copy(sums(j)[skip:], g.c[(j-g.first)*att.GramColumns+skip:][:width-skip])

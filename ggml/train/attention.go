@@ -125,7 +125,7 @@ func (a *attend) products(s []float32, ld int, x, sorted []float32, first, last 
 		for r := range queryTile {
 			clear(c[r*ld:][:keyTile])
 		}
-		a.att().AddGram(c, ld, x[:queryTile*w], sorted[j*w:(j+keyTile)*w], keyTile, w)
+		a.att().AddGram(c, ld, x[:queryTile*w], sorted[j*w:(j+keyTile)*w], keyTile, w, keyTile)
 	}
 }
 
@@ -217,9 +217,7 @@ func (a *attend) score(s []float32, i, from int) {
 // weigh adds to six rows of out the products of p, rows of n, with n rows of values.
 func (a *attend) weigh(out, p []float32, n int, values []float32) {
 	w := a.width()
-	for e := 0; e < w; e += keyTile {
-		a.att().AddGram(out[e:][:(queryTile-1)*w+keyTile], w, p[:queryTile*n], values[e:][:(n-1)*w+keyTile], w, n)
-	}
+	a.att().AddGram(out[:queryTile*w], w, p[:queryTile*n], values[:n*w], w, n, w)
 }
 
 // softmax is the largest score and the sum of the exponentials of the scores less that.

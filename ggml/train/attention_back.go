@@ -70,9 +70,7 @@ func (a *attend) compact(x []float32, rows, n int) {
 // addKeys adds to six rows of to the products of x, [6][n], with n rows of queries.
 func (a *attend) addKeys(to, x, queries []float32, n int) {
 	w := a.width()
-	for e := 0; e < w; e += keyTile {
-		a.att().AddGram(to[e:][:(queryTile-1)*w+keyTile], w, x, queries[e:][:(n-1)*w+keyTile], w, n)
-	}
+	a.att().AddGram(to[:queryTile*w], w, x, queries[:n*w], w, n, w)
 }
 
 // tileBack makes, for a tile of queries from i on, the probabilities and the gradients of the scores of

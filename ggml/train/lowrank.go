@@ -55,10 +55,13 @@ func (e *Engine) Pack(changes []*LowRank) {
 	})
 }
 
-const (
-	lowRankPart = 512 // columns of a chain of a product with A, as in package ggml
-	lowRankRows = 24  // that one task takes
-)
+const lowRankPart = 512 // columns of a chain of a product with A, as in package ggml
+
+// lowRankRows returns how many of n rows one task takes: few enough that there are some tasks for each worker.
+func (e *Engine) lowRankRows(n int) int {
+	const least, most, each = 6, 84, 4
+	return min(max(n/(each*e.Workers()), least), most)
+}
 
 // Forward sets z, [N, Width], to Scale·x·Aᵀ and adds z·Bᵀ to y.
 func (e *Engine) Forward(y, z, x Rows, l *LowRank) {
@@ -86,9 +89,10 @@ func (e *Engine) Backward(dx *Rows, d, dy, z, x Rows, l *LowRank, examples []Exa
 // reduce sets z to scale·x·Pᵀ: chains of 512 columns, added in order.
 func (e *Engine) reduce(z, x Rows, p *mat.Panels, scale float32) {
 	width := p.Strips() * mat.StripRows
-	e.run((x.N+lowRankRows-1)/lowRankRows, func(task int, s *worker) {
-		first := task * lowRankRows
-		n := min(lowRankRows, x.N-first)
+	rows := e.lowRankRows(x.N)
+	e.run((x.N+rows-1)/rows, func(task int, s *worker) {
+		first := task * rows
+		n := min(rows, x.N-first)
 		out := z.X[first*width : (first+n)*width]
 		part := scratch.Grow(&s.a, n*width)
 		for c0 := 0; c0 < p.Cols; c0 += lowRankPart {
@@ -109,8 +113,9 @@ func (e *Engine) reduce(z, x Rows, p *mat.Panels, scale float32) {
 
 // expand adds z·Pᵀ to y.
 func (e *Engine) expand(y, z Rows, p *mat.Panels) {
-	e.run((y.N+lowRankRows-1)/lowRankRows, func(task int, s *worker) {
-		first := task * lowRankRows
-		e.tier.Mat.AddChains(y.X[first*y.Cols:], y.Cols, p, 0, p.Rows, z.X[first*z.Cols:], z.Cols, min(lowRankRows, y.N-first), &s.mat)
+	rows := e.lowRankRows(y.N)
+	e.run((y.N+rows-1)/rows, func(task int, s *worker) {
+		first := task * rows
+		e.tier.Mat.AddChains(y.X[first*y.Cols:], y.Cols, p, 0, p.Rows, z.X[first*z.Cols:], z.Cols, min(rows, y.N-first), &s.mat)
 	})
 }

@@ -8,23 +8,19 @@ import (
 // outerPart is how many tokens of an example a chain of a gradient goes over.
 const outerPart = 256
 
-// tile is a tile of sums, [att.GramRows][att.GramColumns].
-type tile [att.GramRows * att.GramColumns]float32
+// outerColumns is how many columns of a gradient one task takes.
+const outerColumns = 2 * att.GramColumns
 
 // addOuter adds to grad, [rank, wide.Cols], the products of the first rank columns of thin with the
 // columns of wide, summed over the tokens of every example: see [Engine.Backward]. The sums of the first
 // scaled columns are multiplied by factor, a power of two.
 func (e *Engine) addOuter(grad []float32, thin, wide Rows, rank int, examples []Example, scaled int, factor float32) {
 	e.sortThin(thin, rank, examples)
-	e.run((wide.Cols+att.GramColumns-1)/att.GramColumns, func(task int, s *worker) {
-		o := outer{e, s, grad, wide, rank, task * att.GramColumns, factor}
-		if scaled <= o.col {
-			o.factor = 1
-		}
-		for k := 0; k < rank; k += att.GramRows {
-			for _, x := range examples {
-				o.add(k, x, scaled)
-			}
+	e.run((wide.Cols+outerColumns-1)/outerColumns, func(task int, s *worker) {
+		o := outer{e, s, wide, rank, task * outerColumns}
+		for _, x := range examples {
+			o.sum(x)
+			o.deliver(grad, scaled, factor)
 		}
 	})
 }
@@ -33,71 +29,72 @@ func (e *Engine) addOuter(grad []float32, thin, wide Rows, rank int, examples []
 func (e *Engine) sortThin(thin Rows, rank int, examples []Example) {
 	height := padded(rank, att.GramRows)
 	e.small = scratch.Grow(&e.small, thin.N*height)
-	e.run(len(examples), func(task int, _ *worker) {
-		x := examples[task]
+	e.run(len(examples)*height, func(task int, _ *worker) {
+		x, j := examples[task/height], task%height
 		for at := 0; at < x.N; at += outerPart {
 			n := min(outerPart, x.N-at)
-			to := e.small[(x.From+at)*height:][:n*height]
-			for j := range height {
-				for t := range n {
-					v := float32(0)
-					if j < rank {
-						v = thin.X[(x.From+at+t)*thin.Cols+j]
-					}
-					to[j*n+t] = v
+			to := e.small[(x.From+at)*height+j*n:][:n]
+			for t := range to {
+				v := float32(0)
+				if j < rank {
+					v = thin.X[(x.From+at+t)*thin.Cols+j]
 				}
+				to[t] = v
 			}
 		}
 	})
 }
 
-// outer adds to the columns of a gradient from col on.
+// outer makes the columns of a gradient from col on.
 type outer struct {
 	*Engine
-	s      *worker
-	grad   []float32
-	wide   Rows
-	rank   int
-	col    int
-	factor float32
+	s    *worker
+	wide Rows
+	rank int
+	col  int
 }
 
-// add adds what an example contributes to six rows from row k on.
-func (o *outer) add(k int, x Example, scaled int) {
-	var sum, part tile
-	height, width := padded(o.rank, att.GramRows), min(att.GramColumns, o.wide.Cols-o.col)
+// sum sets the worker's tiles, [rank][outerColumns], to what an example contributes.
+func (o *outer) sum(x Example) {
+	height := padded(o.rank, att.GramRows)
+	sums := scratch.Grow(&o.s.tiles, height*outerColumns)
+	clear(sums)
+	var part [att.GramRows * outerColumns]float32
 	for at := 0; at < x.N; at += outerPart {
 		n := min(outerPart, x.N-at)
-		thin := o.small[(x.From+at)*height+k*n:][:att.GramRows*n]
-		clear(part[:])
-		b, ldb := o.columns(x.From+at, n)
-		o.att().AddGram(part[:], att.GramColumns, thin, b, ldb, n)
-		for i, v := range part {
-			sum[i] += v
-		}
-	}
-	for i := range min(att.GramRows, o.rank-k) {
-		row := o.grad[(k+i)*o.wide.Cols+o.col:][:width]
-		for j, v := range sum[i*att.GramColumns:][:width] {
-			if o.col+j < scaled {
-				v *= o.factor
-			}
-			row[j] += v
+		b := o.columns(x.From+at, n)
+		for k := 0; k < height; k += att.GramRows {
+			thin := o.small[(x.From+at)*height+k*n:][:att.GramRows*n]
+			clear(part[:])
+			o.att().AddGram(part[:], outerColumns, thin, b, outerColumns, n, outerColumns)
+			o.vec().Add(sums[k*outerColumns:][:len(part)], part[:])
 		}
 	}
 }
 
-// columns returns sixteen columns of n rows from row i on and how far apart these are.
-func (o *outer) columns(i, n int) ([]float32, int) {
-	if o.col+att.GramColumns <= o.wide.Cols {
-		return o.wide.X[i*o.wide.Cols+o.col:][:(n-1)*o.wide.Cols+att.GramColumns], o.wide.Cols
+// deliver adds the tiles to grad; those of the first scaled columns are multiplied by factor.
+func (o *outer) deliver(grad []float32, scaled int, factor float32) {
+	width := min(outerColumns, o.wide.Cols-o.col)
+	first := min(max(scaled-o.col, 0), width) // that is not multiplied
+	for k := range o.rank {
+		sums := o.s.tiles[k*outerColumns:][:width]
+		o.vec().Scale(sums[:first], factor)
+		o.vec().Add(grad[k*o.wide.Cols+o.col:][:width], sums)
 	}
-	b := scratch.Grow(&o.s.b, n*att.GramColumns)
-	clear(b)
+}
+
+// columns returns the columns of n rows from row i on, without what lies between them and filled up with
+// zeros: rows a power of two apart would share a few places of the caches, for every tile anew.
+func (o *outer) columns(i, n int) []float32 {
+	b := scratch.Grow(&o.s.b, n*outerColumns)
+	width := min(outerColumns, o.wide.Cols-o.col)
+	if width < outerColumns {
+		clear(b)
+	}
 	for t := range n {
-		copy(b[t*att.GramColumns:][:att.GramColumns], o.wide.Row(i + t)[o.col:])
+		copy(b[t*outerColumns:][:width], o.wide.Row(i + t)[o.col:])
 	}
-	return b, att.GramColumns
+	return b
 }
 
 // padded returns n rounded up to a multiple of m.

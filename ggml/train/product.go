@@ -31,22 +31,36 @@ func (e *Engine) matMul(y Rows, a *act.Acts, w *ggml.Matrix) {
 
 // MatMulBack adds dY·W to dX, in the order that mat.Kernels.AddTransposed states.
 func (e *Engine) MatMulBack(dx, dy Rows, w *ggml.Matrix) {
-	cols := e.columns(w.Cols)
-	e.run((w.Cols+cols-1)/cols, func(task int, s *worker) {
-		c0 := task * cols
-		e.tier.Mat.AddTransposed(dx.X, dx.Cols, &w.Weights, dy.X, dy.Cols, dy.N, c0, min(c0+cols, w.Cols), &s.mat)
+	cols, rows := backTask(w, dy.N, e.Workers())
+	across := (w.Cols + cols - 1) / cols
+	e.run(across*((dy.N+rows-1)/rows), func(task int, s *worker) {
+		c0, first := task%across*cols, task/across*rows
+		e.tier.Mat.AddTransposed(dx.X[first*dx.Cols:], dx.Cols, &w.Weights, dy.X[first*dy.Cols:], dy.Cols,
+			min(rows, dy.N-first), c0, min(c0+cols, w.Cols), &s.mat)
 	})
 }
 
-// columns returns how many columns of a matrix one task takes on the way back: more of them read
-// the file in longer pieces, fewer leave work for all workers.
-func (e *Engine) columns(all int) int {
-	for cols := 256; cols > 64; cols /= 2 {
-		if all/cols >= 4*e.Workers() {
-			return cols
+// backTask returns how many columns of a matrix and how many of n rows of gradients one task takes on the way
+// back, so that there is work for all workers. More columns read the file, and the gradients, in longer
+// pieces; more rows decode weights for more products. Large blocks are not cut as long as rows can be.
+func backTask(w *ggml.Matrix, n, workers int) (cols, rows int) {
+	const mostCols, leastCols, leastRows, each = 256, 64, 128, 4 // each worker gets so many tasks
+	cols, rows = mostCols, max(n, 1)
+	unit, _ := w.Type.Block()
+	least := max(leastCols, min(unit, mostCols))
+	for (w.Cols+cols-1)/cols*((n+rows-1)/rows) < each*workers {
+		switch {
+		case cols > least && (cols*4 > rows || rows < 2*leastRows):
+			cols /= 2
+		case rows >= 2*leastRows:
+			rows = (rows + 1) / 2
+		case cols > leastCols:
+			cols /= 2
+		default:
+			return cols, rows
 		}
 	}
-	return 64
+	return cols, rows
 }
 
 // aligned returns n bytes at the start of a cache line.

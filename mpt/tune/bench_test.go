@@ -9,7 +9,8 @@ import (
 	"mptgo/mpt/tune/data"
 )
 
-// BenchmarkStep trains on rows of 512 tokens, one a step, with the model that BENCH_MODEL names:
+// BenchmarkStep trains on rows of 512 tokens, one a step, with the model that BENCH_MODEL names and the
+// kernels that BENCH_ISA names, if it is set:
 //
 //	BENCH_MODEL=1b-Q4_0.gguf go test -run - -bench Step -cpuprofile cpu.out ./mpt/tune
 func BenchmarkStep(b *testing.B) {
@@ -33,6 +34,7 @@ func BenchmarkStep(b *testing.B) {
 		b.Run(string(keep), func(b *testing.B) {
 			c := small()
 			c.LoRA, c.Exact, c.Threads, c.Batch, c.MaxSteps, c.Keep = LoRA{Rank: 16, Alpha: 32}, false, 0, 1, 1000, keep
+			c.ISA = os.Getenv("BENCH_ISA")
 			t, err := New(m, rowList{row}, 0, c)
 			if err != nil {
 				b.Fatal(err)

@@ -368,11 +368,9 @@ func (t *Trainer) diverged(r Result) error {
 
 // Evaluate returns the mean loss over all targets of rows, and how many these are.
 func (t *Trainer) Evaluate(ctx context.Context, rows data.Rows) (loss float64, targets int, err error) {
-	total := 0.0
+	var some []example // that are computed together
+	total, tokens := 0.0, 0
 	for i := range rows.Len() {
-		if err := ctx.Err(); err != nil {
-			return 0, 0, err
-		}
 		row, err := rows.Row(i)
 		if err != nil {
 			return 0, 0, err
@@ -384,16 +382,35 @@ func (t *Trainer) Evaluate(ctx context.Context, rows data.Rows) (loss float64, t
 		if len(row.Tokens) > t.longest {
 			return 0, 0, fmt.Errorf("tune: a row of %d tokens to evaluate, more than %d", len(row.Tokens), t.longest)
 		}
-		b := micro{row.Tokens, []train.Example{{N: len(row.Tokens)}}, []uint32{0}, row.Labels}
-		losses, err := t.net.run(b, 0)
-		if err != nil {
-			return 0, 0, fmt.Errorf("tune: %w", err)
+		if tokens+len(row.Tokens) > t.tokens {
+			if err := t.addLosses(ctx, &total, some); err != nil {
+				return 0, 0, err
+			}
+			some, tokens = some[:0], 0
 		}
+		some, tokens = append(some, example{row, 0}), tokens+len(row.Tokens)
 		targets += n
-		total += losses[0]
 	}
 	if targets == 0 {
 		return 0, 0, errors.New("tune: no row to evaluate has a target")
 	}
-	return total / float64(targets), targets, nil
+	err = t.addLosses(ctx, &total, some)
+	return total / float64(targets), targets, err
+}
+
+// addLosses adds the losses of examples to total, in their order.
+func (t *Trainer) addLosses(ctx context.Context, total *float64, all []example) error {
+	for _, b := range t.micros(all) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		losses, err := t.net.run(b, 0)
+		if err != nil {
+			return fmt.Errorf("tune: %w", err)
+		}
+		for _, l := range losses {
+			*total += l
+		}
+	}
+	return nil
 }

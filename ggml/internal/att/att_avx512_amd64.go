@@ -3,19 +3,34 @@
 package att
 
 import (
+	"unsafe"
+
 	"mptgo/ggml/internal/act"
 	"mptgo/ggml/internal/vec"
 	"mptgo/gguf"
 )
 
 var avx512 = Kernels{
-	vec: vec.Fast, act: act.Fast, storeColumn: storeColumnFast, attend: attendAVX512, gram: gramFast,
+	vec: vec.Fast, act: act.Fast, storeColumn: storeColumnFast, attend: attendAVX512, gram: gramAVX512,
 }
 
 // attendAVX512 works like attendGeneric.
 func attendAVX512(a attention) {
 	a.wide = wideAVX512
 	attendTiles(a)
+}
+
+// gramAVX512 works like gramGeneric: two tiles of columns together, and one at the end.
+func gramAVX512(c []float32, ldc int, a, b []float32, ldb, k, columns int) {
+	const wide = 2 * GramColumns
+	for ; columns >= wide; columns -= wide {
+		wideF32AVX512(&c[0], ldc, &a[0], k, (*byte)(unsafe.Pointer(&b[0])), ldb, k)
+		if columns == wide {
+			return
+		}
+		c, b = c[wide:], b[wide:]
+	}
+	gramFast(c, ldc, a, b, ldb, k, columns)
 }
 
 func wideAVX512(typ gguf.Type) wideTile {

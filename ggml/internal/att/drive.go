@@ -251,8 +251,10 @@ func (a *attention) weighCommon(values []byte, from, to int) {
 }
 
 // gramFast works like gramGeneric.
-func gramFast(c []float32, ldc int, a, b []float32, ldb, k int) {
-	tileF32(&c[0], ldc, &a[0], k, (*byte)(unsafe.Pointer(&b[0])), ldb, k)
+func gramFast(c []float32, ldc int, a, b []float32, ldb, k, columns int) {
+	for j := 0; j < columns; j += GramColumns {
+		tileF32(&c[j], ldc, &a[0], k, (*byte)(unsafe.Pointer(&b[j])), ldb, k)
+	}
 }
 
 // storeColumnFast works like storeColumnGeneric.

@@ -59,6 +59,28 @@ func BenchmarkMatMulExact(b *testing.B) {
 	}
 }
 
+// BenchmarkAddTransposed measures the way back through a matrix of a feed-forward layer, for the columns that
+// one task takes.
+func BenchmarkAddTransposed(b *testing.B) {
+	const rows, cols, width = 8192, 2048, 256
+	for _, typ := range matTypes() {
+		for _, n := range []int{64, 512} {
+			b.Run(fmt.Sprintf("type=%v/isa=%s/n=%d", typ, best().Name, n), func(b *testing.B) {
+				w := plain.weights(b, rand.New(rand.NewPCG(0, 0)), typ, rows, cols)
+				dx, dy := make([]float32, n*cols), make([]float32, n*rows)
+				for i := range dy {
+					dy[i] = float32(i % 7)
+				}
+				var s Scratch
+				for b.Loop() {
+					best().AddTransposed(dx, cols, w, dy, rows, n, 0, width, &s)
+				}
+				b.ReportMetric(float64(b.N)*float64(n*rows*width)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+			})
+		}
+	}
+}
+
 func benchMatMul(b *testing.B, tier set, w *Weights, a *act.Acts, exact bool) {
 	y := make([]float32, a.N*w.Rows)
 	var s Scratch

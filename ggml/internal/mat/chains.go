@@ -125,26 +125,25 @@ type chains struct {
 	x     []float32
 	ldx   int
 	n     int
+	sum   bool // add to y, whose rows have no gaps
 }
 
-// run sets rows of StripRows results to the chains.
+// run sets rows of StripRows results to the chains, or if they are sums adds the chains.
 func (c *chains) run(k *floatKernels) {
 	if k == nil || c.cols == 0 {
 		c.generic()
 		return
 	}
-	most := len(k.tile) - 1
-	tiles := (c.n + most - 1) / most
-	low, more := c.n/tiles, c.n%tiles // so many tiles are one higher than low
-	at := 0
-	for _, part := range [2]struct{ height, tiles int }{{low + 1, more}, {low, tiles - more}} {
-		if part.tiles == 0 {
-			continue
-		}
+	levels := 0
+	if c.sum {
+		levels = 1
+	}
+	for at := 0; at < c.n; {
+		height, tiles := k.next(c.n - at)
 		y := &c.y[at*c.ldy]
-		k.tile[part.height](y, 4*c.ldy, y, 0, 0, &c.panel[0], c.cols, &c.x[at*c.ldx], 4*c.ldx,
-			part.tiles, uintptr(unsafe.Pointer(&c.panel[0])), 0)
-		at += part.height * part.tiles
+		k.tile[height](y, 4*c.ldy, y, 0, levels, &c.panel[0], c.cols, &c.x[at*c.ldx], 4*c.ldx,
+			tiles, uintptr(unsafe.Pointer(&c.panel[0])), 0)
+		at += height * tiles
 	}
 }
 
@@ -155,6 +154,9 @@ func (c *chains) generic() {
 			var sum float32
 			for k := range c.cols {
 				sum = scalar.FMA(c.panel[k*StripRows+r], c.x[i*c.ldx+k], sum)
+			}
+			if c.sum {
+				sum += c.y[i*c.ldy+r]
 			}
 			c.y[i*c.ldy+r] = sum
 		}

@@ -17,12 +17,15 @@ import (
 type floatKernels struct {
 	types [len(floatTypes)]floatTypeKernels // by gguf.Type
 
+	// decode are the decoders, by gguf.Type; what has none is left to the definition.
+	decode [len(blockTypes)]decoder
+
 	// fold ends the products of n rows of activations by dot: it sets four
 	// results in each of n rows of y, ldy bytes apart.
 	fold func(y *float32, ldy int, lanes *float32, n int)
 
-	// tile, by the number of rows of activations of a tile, multiplies one lane of
-	// a panel, n columns, with a number of tiles of rows, ldx bytes apart. It
+	// tile, by the number of rows of activations of a tile, 1 among them and nil where there is
+	// none of this height, multiplies one lane of a panel, n columns, with a number of tiles of rows, ldx bytes apart. It
 	// sets sixteen results in each row of y, ldy bytes apart: the sums, plus
 	// those of older lanes, of which there are a number of levels, level bytes
 	// apart, each with rows of sixteen. For each column it fetches at ahead and
@@ -44,6 +47,40 @@ type floatTypeKernels struct {
 	// lanes, which are lane bytes apart: [lane][n][StripRows]. The other half is
 	// 32 bytes further on. It fetches like dot.
 	pack func(panel *float32, lane int, w *byte, stride, n int, ahead uintptr, step int)
+}
+
+// next returns the height of the next tiles if left rows of activations are left, and how many follow each
+// other.
+func (k *floatKernels) next(left int) (height, tiles int) {
+	if most := len(k.tile) - 1; left >= 3*most {
+		return most, left/most - 2
+	}
+	height = k.height(left)
+	for tiles = 1; left > tiles*height && k.height(left-tiles*height) == height; tiles++ {
+	}
+	return height, tiles
+}
+
+// height returns that of the next tile: there are as few as the heights allow, and they differ little.
+func (k *floatKernels) height(left int) int {
+	most := len(k.tile) - 1
+	for tiles := (left + most - 1) / most; ; tiles++ {
+		for h := (left + tiles - 1) / tiles; h <= min(left, most); h++ {
+			if k.tile[h] != nil {
+				return h
+			}
+		}
+	}
+}
+
+// tiles returns how many tiles n rows of activations are.
+func (k *floatKernels) tiles(n int) (all int) {
+	for n > 0 {
+		height, tiles := k.next(n)
+		n -= height * tiles
+		all += tiles
+	}
+	return all
 }
 
 const (
@@ -72,7 +109,7 @@ func (p *product) decoded(k *floatKernels) {
 	for r := p.r0; r < p.r1; r += floatStrips * StripRows {
 		rows := min(floatStrips*StripRows, p.r1-r)
 		for i := range rows {
-			p.decode(row[i*cols:(i+1)*cols], r+i)
+			p.decodeColumns(k, row[i*cols:], StripRows, r+i, 0, cols)
 		}
 		part := *p
 		part.w = Weights{gguf.F32, rows, cols, scratch.Bytes(row[:rows*cols])}

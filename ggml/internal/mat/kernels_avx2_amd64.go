@@ -54,6 +54,7 @@ func expandedPlain16(expand expandFunc, stream streamFunc) *blockKernels {
 }
 
 var floatAVX2 = floatKernels{
+	decode: decodersAVX2,
 	types: [len(floatTypes)]floatTypeKernels{
 		gguf.F32:  {dot: amd64.DotF32AVX2, pack: amd64.PackF32AVX2},
 		gguf.F16:  {dot: amd64.DotF16AVX2, pack: amd64.PackF16AVX2},

@@ -56,13 +56,22 @@ var avx512 = Kernels{
 		gguf.IQ4_NL: amd64.StreamIQ4_NLAVX512,
 		gguf.IQ4_XS: amd64.StreamIQ4_XSAVX512,
 	}),
-	float: &floatAVX2,
+	float: &floatAVX512,
 }
 
 // avx512VBMI needs AVX-512 VBMI besides.
 var avx512VBMI = Kernels{vec: vec.Fast, block: withStreams(avx512.block, map[gguf.Type]streamFunc{
 	gguf.Q5_0: amd64.StreamQ5_0VBMI, gguf.Q5_1: amd64.StreamQ5_1VBMI,
-}), float: &floatAVX2}
+}), float: &floatAVX512}
+
+// floatAVX512 has higher tiles.
+var floatAVX512 = func() floatKernels {
+	k := floatAVX2
+	k.tile = append(make([]floatTileFunc, 0, 15), k.tile...)[:15]
+	k.tile[8], k.tile[10] = amd64.TileFloatx8AVX512, amd64.TileFloatx10AVX512
+	k.tile[12], k.tile[14] = amd64.TileFloatx12AVX512, amd64.TileFloatx14AVX512
+	return k
+}()
 
 // withStreams returns the kernels with other ones for decode.
 func withStreams(kernels [len(blockTypes)]*blockKernels, streams map[gguf.Type]streamFunc) [len(blockTypes)]*blockKernels {

@@ -47,7 +47,7 @@ func (p *product) laned(k *floatKernels, r int) {
 	}
 	tiles := 0
 	for first := 0; first < p.n; first += floatChunk {
-		tiles += t.tiles(min(floatChunk, p.n-first))
+		tiles += k.tiles(min(floatChunk, p.n-first))
 	}
 	t.ahead = p.fetch(r, t.strips*StripRows, t.strips*scalar.Lanes*tiles*t.fetches())
 	for first := 0; first < p.n; first += floatChunk {
@@ -65,12 +65,6 @@ func (t *laneStrips) laneSize() int { return (t.steps | 1) * StripRows }
 // panel returns the panel of strip i, from the given lane on.
 func (t *laneStrips) panel(i, lane int) []float32 {
 	return t.panels[(i*scalar.Lanes+lane)*t.laneSize():]
-}
-
-// tiles returns how many tiles n rows of activations are.
-func (t *laneStrips) tiles(n int) int {
-	most := len(t.k.tile) - 1
-	return (n + most - 1) / most
 }
 
 // fetches returns how often a tile fetches.
@@ -116,19 +110,13 @@ func (t *laneStrips) multiply(first, n int) {
 	}
 }
 
-// lane sets n rows of y to the sums of a lane plus those of older ones, in tiles
-// of two heights at most.
+// lane sets n rows of y to the sums of a lane plus those of older ones.
 func (t *laneStrips) lane(y []float32, ldy int, older []float32, levels int, panel, x []float32, n int) {
 	level := len(older) / foldLevels
-	tiles := t.tiles(n)
-	low, more := n/tiles, n%tiles // so many tiles are one higher than low
-	at := 0
-	for _, part := range [2]struct{ height, tiles int }{{low + 1, more}, {low, tiles - more}} {
-		if part.tiles == 0 {
-			continue
-		}
-		t.k.tile[part.height](&y[at*ldy], 4*ldy, &older[at*StripRows], 4*level, levels, &panel[0], t.steps, &x[at*t.steps], 4*t.steps,
-			part.tiles, t.ahead.Next(part.tiles*t.fetches()), t.ahead.Step)
-		at += part.height * part.tiles
+	for at := 0; at < n; {
+		height, tiles := t.k.next(n - at)
+		t.k.tile[height](&y[at*ldy], 4*ldy, &older[at*StripRows], 4*level, levels, &panel[0], t.steps, &x[at*t.steps], 4*t.steps,
+			tiles, t.ahead.Next(tiles*t.fetches()), t.ahead.Step)
+		at += height * tiles
 	}
 }

@@ -49,6 +49,7 @@ type Scratch struct {
 	lanes      []float32 // its running sums
 	tails      []float32 // the last columns of the activations, filled up with zeros
 	last       []float32 // and of a strip
+	gradients  []float32 // rows of them, without what lies between
 }
 
 // Kernels are the kernels of a tier. The driver in Go is common to all

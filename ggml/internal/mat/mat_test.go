@@ -46,7 +46,7 @@ func (c matCase) mul(t testing.TB, tier set, w *Weights, a *act.Acts, s *Scratch
 // poison fills the scratch with what shows if it is used as it is.
 func (s *Scratch) poison() {
 	nan := float32(math.NaN())
-	for _, f := range [][]float32{s.out, s.row, s.floatPanel, s.lanes, s.tails, s.last} {
+	for _, f := range [][]float32{s.out, s.row, s.floatPanel, s.lanes, s.tails, s.last, s.gradients} {
 		for i := range f[:cap(f)] {
 			f[:cap(f)][i] = nan
 		}

@@ -9,8 +9,9 @@ import (
 // transposedPart is how many rows of weights one chain of [Kernels.AddTransposed] goes over.
 const transposedPart = 256
 
-// transposedStrips is how many strips of results go through scratch together.
-const transposedStrips = 4
+// transposedRow is how far apart rows of gradients are in scratch: where a matrix has a power of two as its
+// number of rows, they would fall on the same places of a cache as they lie.
+const transposedRow = transposedPart + 16
 
 // AddTransposed adds to dx[i*ldx+c] the product of column c of w with dy[i*ldy:], which has w.Rows
 // values, for c in [c0, c1) and i in [0, n): what a gradient becomes on its way back through a product
@@ -36,17 +37,20 @@ func (k *Kernels) AddTransposed(dx []float32, ldx int, w *Weights, dy []float32,
 	if ldx < c1 || ldy < w.Rows || len(dx) < (n-1)*ldx+c1 || len(dy) < (n-1)*ldy+w.Rows {
 		panic(fmt.Sprintf("mat: %d and %d values for %d rows, %d and %d apart", len(dx), len(dy), n, ldx, ldy))
 	}
-	t := transposed{k: k, product: product{w: *w, row: row, s: s}, c0: c0, c1: c1}
+	t := transposed{k: k, product: product{w: *w, row: row, s: s, n: n}, c0: c0, c1: c1}
+	sums := scratch.Grow(&s.out, t.strips()*n*StripRows)
+	t.eachSum(dx, ldx, sums, func(sum, dx []float32) { copy(sum, dx) })
 	for r0 := 0; r0 < w.Rows; r0 += transposedPart {
 		t.unpack(r0, min(r0+transposedPart, w.Rows))
 		for first := 0; first < n; first += chainRows {
-			t.add(dx[first*ldx:], ldx, dy[first*ldy+r0:], ldy, min(chainRows, n-first))
+			t.add(sums[first*StripRows:], dy[first*ldy+r0:], ldy, min(chainRows, n-first))
 		}
 	}
+	t.eachSum(dx, ldx, sums, func(sum, dx []float32) { copy(dx, sum) })
 }
 
 // transposed is a call of [Kernels.AddTransposed]. The scratch panel holds some rows of the columns:
-// [strips][rows][StripRows].
+// [strips][rows][StripRows], with a gap after each strip.
 type transposed struct {
 	product
 	k      *Kernels
@@ -54,63 +58,43 @@ type transposed struct {
 	rows   int
 }
 
+// eachSum calls f for the results of a row in every strip, and their place in dx.
+func (t *transposed) eachSum(dx []float32, ldx int, sums []float32, f func(sum, dx []float32)) {
+	for i := range t.n {
+		row := dx[i*ldx+t.c0 : i*ldx+t.c1]
+		for strip := range t.strips() {
+			f(sums[(strip*t.n+i)*StripRows:][:StripRows], row[strip*StripRows:min((strip+1)*StripRows, len(row))])
+		}
+	}
+}
+
 func (t *transposed) strips() int { return (t.c1 - t.c0 + StripRows - 1) / StripRows }
 
 // unpack sets the panel to rows r0 to r1.
 func (t *transposed) unpack(r0, r1 int) {
 	t.rows = r1 - r0
-	strip := t.rows * StripRows
-	panel := scratch.Grow(&t.s.floatPanel, t.strips()*strip)
+	panel := scratch.Grow(&t.s.floatPanel, t.strips()*t.strip())
 	if n := t.c1 - t.c0; n%StripRows != 0 {
-		clear(panel[n/StripRows*strip:])
+		clear(panel[n/StripRows*t.strip():])
 	}
 	for r := r0; r < r1; r++ {
-		at := panel[(r-r0)*StripRows:]
-		if isFloat(t.w.Type) {
-			t.unpackFloats(at, strip, r)
-		} else {
-			t.unpackBlocks(at, strip, r)
-		}
+		t.decodeColumns(t.k.float, panel[(r-r0)*StripRows:], t.strip(), r, t.c0, t.c1)
 	}
 }
 
-// unpackFloats sets a row of the panel, whose strips are strip values apart, to row r.
-func (t *transposed) unpackFloats(panel []float32, strip, r int) {
-	size := t.row / t.w.Cols
-	values := scratch.Grow(&t.s.row, t.c1-t.c0)
-	floatTypes[t.w.Type](values, t.rowData(r)[t.c0*size:t.c1*size])
-	for i := 0; len(values) > 0; i++ {
-		values = values[copy(panel[i*strip:][:StripRows], values):]
-	}
-}
+// strip returns how far apart strips are in the panel: an odd number of cache lines, so that the pieces of a
+// row do not all fall on the same place of a cache.
+func (t *transposed) strip() int { return (t.rows | 1) * StripRows }
 
-// unpackBlocks does the same for weights of a block type.
-func (t *transposed) unpackBlocks(panel []float32, strip, r int) {
-	var values [32]float32
-	data, typ := t.rowData(r), blockTypes[t.w.Type]
-	for b := t.c0 / 32; b < t.c1/32; b++ {
-		typ.decodeBlock(&values, data, b, &t.s.unpacked)
-		at := panel[(b*32-t.c0)/StripRows*strip:]
-		*(*[StripRows]float32)(at) = [StripRows]float32(values[:StripRows])
-		*(*[StripRows]float32)(at[strip:]) = [StripRows]float32(values[StripRows:])
+// add adds the products of the panel with n rows of dy to rows of sums: [strips][all rows][StripRows].
+func (t *transposed) add(sums, dy []float32, ldy, n int) {
+	x := scratch.Grow(&t.s.gradients, n*transposedRow)
+	for i := range n {
+		copy(x[i*transposedRow:], dy[i*ldy:][:t.rows])
 	}
-}
-
-// add adds the products of the panel with n rows of dy.
-func (t *transposed) add(dx []float32, ldx int, dy []float32, ldy, n int) {
-	c := chains{cols: t.rows, x: dy, ldx: ldy, n: n}
-	for first := 0; first < t.strips(); first += transposedStrips {
-		strips := min(transposedStrips, t.strips()-first)
-		c.ldy = strips * StripRows
-		out := scratch.Grow(&t.s.out, n*c.ldy)
-		for i := range strips {
-			c.y, c.panel = out[i*StripRows:], t.s.floatPanel[(first+i)*t.rows*StripRows:]
-			c.run(t.k.float)
-		}
-		from := t.c0 + first*StripRows
-		to := min(from+c.ldy, t.c1)
-		for i := range n {
-			t.k.vec.Add(dx[i*ldx+from:i*ldx+to], out[i*c.ldy:][:to-from])
-		}
+	c := chains{ldy: StripRows, cols: t.rows, x: x, ldx: transposedRow, n: n, sum: true}
+	for i := range t.strips() {
+		c.y, c.panel = sums[i*t.n*StripRows:], t.s.floatPanel[i*t.strip():]
+		c.run(t.k.float)
 	}
 }

@@ -18,9 +18,7 @@ func emitFloat(g *gen) {
 	for _, typ := range []string{"F32", "F16", "BF16"} {
 		emitFloatPack(g, typ)
 	}
-	for tokens := 1; tokens <= 6; tokens++ {
-		emitFloatTile(g, tokens)
-	}
+	emitFloatTiles(g)
 	emitFold(g)
 }
 
@@ -246,111 +244,6 @@ sortLanes sorts 128*n values by lanes, which are lane bytes apart.`)
 		out.move(g, 32)
 	})
 	g.end()
-}
-
-// floatTile is the kernel of a panel times one to six rows of activations.
-//
-//	Y0-Y11   sums, two registers for a row of activations
-//	Y12, Y13 sixteen rows of weights    Y14, Y15 a value of an activation row
-//
-//	RSI panel, then older sums   RCX what is left of it   RDX, R10 activations
-//	R9 tiles   R11 what the next tile reads   R12, R13 ahead and step   RDI results   RAX older
-type floatTile struct {
-	*gen
-	tokens int
-	x      [2]rows
-	sums   []reg.VecPhysical
-}
-
-func emitFloatTile(g *gen, tokens int) {
-	name := fmt.Sprintf("tileFloatx%d", tokens)
-	g.fn(name, "y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int", fmt.Sprintf(`
-%s sets y to the sums of a lane of a panel, n columns, with a number of tiles
-of %d rows of activations each, ldx bytes apart, plus the sums of older lanes: of
-a number of levels, level bytes apart. For each column it fetches at ahead
-and moves ahead by step.`, name, tokens))
-	t := &floatTile{gen: g, tokens: tokens, sums: ymm(0, 2*tokens)}
-	t.x = [2]rows{{reg.RDX, reg.R8, reg.RBX}, {reg.R10, reg.R8, reg.RBX}}
-	g.load("x", t.x[0].base)
-	g.load("ldx", t.x[0].stride)
-	g.load("y", reg.RDI)
-	g.load("older", reg.RAX)
-	g.load("tiles", reg.R9)
-	g.load("ahead", reg.R12)
-	g.load("step", reg.R13)
-	g.loop(reg.R9, func() {
-		t.begin()
-		g.while(reg.RCX, 4, func() { t.columns(4) })
-		g.while(reg.RCX, 1, func() { t.columns(1) })
-		g.MOVQ(reg.R15, t.x[0].base)
-		t.addOlder()
-		t.store()
-	})
-	g.end()
-}
-
-// begin begins a tile.
-func (t *floatTile) begin() {
-	t.load("panel", reg.RSI)
-	t.load("n", reg.RCX)
-	t.LEAQ(operand.Mem{Base: t.x[0].base, Index: t.x[0].stride, Scale: 2}, t.x[1].base)
-	t.ADDQ(t.x[0].stride, t.x[1].base)
-	// Where the next tile is.
-	t.IMUL3Q(operand.U32(t.tokens), t.x[0].stride, reg.R11)
-	t.ADDQ(t.x[0].base, reg.R11)
-	t.MOVQ(reg.R11, reg.R15)
-	for _, y := range t.sums {
-		t.VXORPS(y, y, y)
-	}
-}
-
-// columns adds the products of some columns.
-func (t *floatTile) columns(count int) {
-	for i := range count {
-		if i%2 == 0 {
-			t.PREFETCHT0(operand.Mem{Base: reg.R11, Disp: 4 * t.tokens * i})
-		}
-		t.VMOVUPS(operand.Mem{Base: reg.RSI, Disp: 64 * i}, reg.Y12)
-		t.VMOVUPS(operand.Mem{Base: reg.RSI, Disp: 64*i + 32}, reg.Y13)
-		for token := range t.tokens {
-			b := ymm(14, 16)[token%2]
-			t.VBROADCASTSS(t.x[token/3].at(token%3, 4*i), b)
-			t.VFMADD231PS(b, reg.Y12, t.sums[2*token])
-			t.VFMADD231PS(b, reg.Y13, t.sums[2*token+1])
-		}
-	}
-	t.PREFETCHT1(operand.Mem{Base: reg.R12})
-	t.ADDQ(reg.R13, reg.R12)
-	t.ADDQ(operand.U32(64*count), reg.RSI)
-	t.ADDQ(operand.U32(4*t.tokens*count), reg.R11)
-	for _, r := range t.x {
-		t.ADDQ(operand.U32(4*count), r.base)
-	}
-}
-
-// addOlder adds the sums of older lanes.
-func (t *floatTile) addOlder() {
-	t.load("levels", reg.RCX)
-	t.MOVQ(reg.RAX, reg.RSI)
-	t.load("level", reg.R11)
-	t.while(reg.RCX, 1, func() {
-		for i, y := range t.sums {
-			t.VADDPS(operand.Mem{Base: reg.RSI, Disp: 32 * i}, y, y)
-		}
-		t.ADDQ(reg.R11, reg.RSI)
-	})
-	t.ADDQ(operand.U32(64*t.tokens), reg.RAX)
-}
-
-// store stores the results of a tile.
-func (t *floatTile) store() {
-	t.load("ldy", reg.R11)
-	for i, y := range t.sums {
-		t.VMOVUPS(y, operand.Mem{Base: reg.RDI, Disp: i % 2 * 32})
-		if i%2 == 1 {
-			t.ADDQ(reg.R11, reg.RDI)
-		}
-	}
 }
 
 // emitFold writes the kernel that ends the products.

@@ -33,6 +33,8 @@ type part struct {
 var parts = []part{
 	{"act", "act", "avx2", "", emitActs},
 	{"mat", "float", "avx2", "AVX2", emitFloat},
+	{"mat", "float", "avx512", "AVX512", emitFloatTiles},
+	{"mat", "decode", "avx2", "AVX2", emitDecode},
 	{"mat", "expand", "avx2", "AVX2", emitExpand},
 	{"mat", "pack", "avx2", "AVX2", emitPack},
 	{"mat", "stream", "avx2", "AVX2", emitStream},
@@ -189,6 +191,22 @@ func (r rows) at(row, offset int) operand.Mem {
 		m.Index, m.Scale = r.stride, uint8(row)
 	case 3:
 		m.Index, m.Scale = r.stride3, 1
+	}
+	return m
+}
+
+// seven addresses one of up to seven rows. five is a register that holds five strides.
+func seven(r rows, five reg.Register, row, offset int) operand.Mem {
+	m := operand.Mem{Base: r.base, Disp: offset}
+	switch row {
+	case 4:
+		m.Index, m.Scale = r.stride, 4
+	case 5:
+		m.Index, m.Scale = five, 1
+	case 6:
+		m.Index, m.Scale = r.stride3, 2
+	default:
+		return r.at(row, offset)
 	}
 	return m
 }

@@ -212,15 +212,7 @@ func (t *vnniTile) at(token, offset int) operand.Mem {
 	if token >= 7 {
 		a, token = t.a7, token-7
 	}
-	switch token {
-	case 4:
-		return operand.Mem{Base: a.base, Index: a.stride, Scale: 4, Disp: offset}
-	case 5:
-		return operand.Mem{Base: a.base, Index: t.a5, Scale: 1, Disp: offset}
-	case 6:
-		return operand.Mem{Base: a.base, Index: a.stride3, Scale: 2, Disp: offset}
-	}
-	return a.at(token, offset)
+	return seven(a, t.a5, token, offset)
 }
 
 // all returns an operand that is a dword of memory for all lanes: with AVX-512

@@ -69,7 +69,7 @@ func (t *laneStrips) panel(i, lane int) []float32 {
 
 // tiles returns how many tiles n rows of activations are.
 func (t *laneStrips) tiles(n int) int {
-	most := len(t.k.tile) - 1
+	most := len(t.k.types[gguf.F32].tile) - 1
 	return (n + most - 1) / most
 }
 
@@ -127,7 +127,8 @@ func (t *laneStrips) lane(y []float32, ldy int, older []float32, levels int, pan
 		if part.tiles == 0 {
 			continue
 		}
-		t.k.tile[part.height](&y[at*ldy], 4*ldy, &older[at*StripRows], 4*level, levels, &panel[0], t.steps, &x[at*t.steps], 4*t.steps,
+		tile := t.k.types[gguf.F32].tile[part.height]
+		tile(&y[at*ldy], 4*ldy, &older[at*StripRows], 4*level, levels, &scratch.Bytes(panel)[0], t.steps, &x[at*t.steps], 4*t.steps,
 			part.tiles, t.ahead.Next(part.tiles*t.fetches()), t.ahead.Step)
 		at += part.height * part.tiles
 	}

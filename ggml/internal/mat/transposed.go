@@ -98,13 +98,14 @@ func (t *transposed) unpackBlocks(panel []float32, strip, r int) {
 
 // add adds the products of the panel with n rows of dy.
 func (t *transposed) add(dx []float32, ldx int, dy []float32, ldy, n int) {
-	c := chains{cols: t.rows, x: dy, ldx: ldy, n: n}
+	panels := &Panels{data: t.s.floatPanel}
+	c := chains{w: panels, cols: t.rows, x: dy, ldx: ldy, n: n}
 	for first := 0; first < t.strips(); first += transposedStrips {
 		strips := min(transposedStrips, t.strips()-first)
 		c.ldy = strips * StripRows
 		out := scratch.Grow(&t.s.out, n*c.ldy)
 		for i := range strips {
-			c.y, c.panel = out[i*StripRows:], t.s.floatPanel[(first+i)*t.rows*StripRows:]
+			c.y, c.at = out[i*StripRows:], (first+i)*t.rows*StripRows
 			c.run(t.k.float)
 		}
 		from := t.c0 + first*StripRows

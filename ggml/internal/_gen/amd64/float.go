@@ -18,8 +18,11 @@ func emitFloat(g *gen) {
 	for _, typ := range []string{"F32", "F16", "BF16"} {
 		emitFloatPack(g, typ)
 	}
-	for tokens := 1; tokens <= 6; tokens++ {
-		emitFloatTile(g, tokens)
+	for _, typ := range []string{"F32", "F16", "BF16"} {
+		for tokens := 1; tokens <= 6; tokens++ {
+			emitFloatTile(g, typ, tokens)
+		}
+		emitThin(g, typ)
 	}
 	emitFold(g)
 }
@@ -257,19 +260,20 @@ sortLanes sorts 128*n values by lanes, which are lane bytes apart.`)
 //	R9 tiles   R11 what the next tile reads   R12, R13 ahead and step   RDI results   RAX older
 type floatTile struct {
 	*gen
+	typ    string
 	tokens int
 	x      [2]rows
 	sums   []reg.VecPhysical
 }
 
-func emitFloatTile(g *gen, tokens int) {
-	name := fmt.Sprintf("tileFloatx%d", tokens)
-	g.fn(name, "y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int", fmt.Sprintf(`
+func emitFloatTile(g *gen, typ string, tokens int) {
+	name := fmt.Sprintf("tile%sx%d", typ, tokens)
+	g.fn(name, "y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int", fmt.Sprintf(`
 %s sets y to the sums of a lane of a panel, n columns, with a number of tiles
 of %d rows of activations each, ldx bytes apart, plus the sums of older lanes: of
 a number of levels, level bytes apart. For each column it fetches at ahead
 and moves ahead by step.`, name, tokens))
-	t := &floatTile{gen: g, tokens: tokens, sums: ymm(0, 2*tokens)}
+	t := &floatTile{gen: g, typ: typ, tokens: tokens, sums: ymm(0, 2*tokens)}
 	t.x = [2]rows{{reg.RDX, reg.R8, reg.RBX}, {reg.R10, reg.R8, reg.RBX}}
 	g.load("x", t.x[0].base)
 	g.load("ldx", t.x[0].stride)
@@ -310,8 +314,9 @@ func (t *floatTile) columns(count int) {
 		if i%2 == 0 {
 			t.PREFETCHT0(operand.Mem{Base: reg.R11, Disp: 4 * t.tokens * i})
 		}
-		t.VMOVUPS(operand.Mem{Base: reg.RSI, Disp: 64 * i}, reg.Y12)
-		t.VMOVUPS(operand.Mem{Base: reg.RSI, Disp: 64*i + 32}, reg.Y13)
+		for half, y := range ymm(12, 14) {
+			t.widen(t.typ, operand.Mem{Base: reg.RSI, Disp: (2*i + half) * step(t.typ) / 2}, y)
+		}
 		for token := range t.tokens {
 			b := ymm(14, 16)[token%2]
 			t.VBROADCASTSS(t.x[token/3].at(token%3, 4*i), b)
@@ -321,7 +326,7 @@ func (t *floatTile) columns(count int) {
 	}
 	t.PREFETCHT1(operand.Mem{Base: reg.R12})
 	t.ADDQ(reg.R13, reg.R12)
-	t.ADDQ(operand.U32(64*count), reg.RSI)
+	t.ADDQ(operand.U32(step(t.typ)*count), reg.RSI)
 	t.ADDQ(operand.U32(4*t.tokens*count), reg.R11)
 	for _, r := range t.x {
 		t.ADDQ(operand.U32(4*count), r.base)

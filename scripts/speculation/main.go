@@ -50,6 +50,9 @@ type task struct {
 }
 
 func measure(model, draft, file string, threads, n, pairs int, spec *mpt.Speculation) error {
+	if pairs < 1 {
+		return fmt.Errorf("-pairs %d: want at least 1", pairs)
+	}
 	m, err := open(model, threads)
 	if err != nil {
 		return err
@@ -72,23 +75,33 @@ func measure(model, draft, file string, threads, n, pairs int, spec *mpt.Specula
 	if err != nil {
 		return err
 	}
-	if len(ids) < n {
-		return fmt.Errorf("the text has %d tokens: want at least %d", len(ids), n)
+	all, err := tasks(ids, n)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
 	}
-	drawn := sampling.DefaultParams()
-	half := append(slices.Clone(ids[:2*n]), ids[:n]...)
-	for _, t := range []task{
-		{"copy", ids[:n], ids[:n], sampling.Params{}},
-		{"again", half, nil, sampling.Params{}},
-		{"again, drawn", half, nil, drawn},
-		{"free", ids[:min(n, 64)], nil, drawn},
-		{"free, greedy", ids[:min(n, 64)], nil, sampling.Params{}},
-	} {
+	for _, t := range all {
 		if err := t.compare(m, n, pairs, spec); err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
 	}
 	return nil
+}
+
+// tasks makes the tasks of a text, for answers of n tokens.
+func tasks(ids []int32, n int) ([]task, error) {
+	if n < 1 || len(ids) < 2*n {
+		return nil, fmt.Errorf("the text has %d tokens: answers of %d tokens (-n, 1 or more) need twice as many, or the figures "+
+			"would be of other prompts", len(ids), n)
+	}
+	drawn := sampling.DefaultParams()
+	half := append(slices.Clone(ids[:2*n]), ids[:n]...)
+	return []task{
+		{"copy", ids[:n], ids[:n], sampling.Params{}},
+		{"again", half, nil, sampling.Params{}},
+		{"again, drawn", half, nil, drawn},
+		{"free", ids[:min(n, 64)], nil, drawn},
+		{"free, greedy", ids[:min(n, 64)], nil, sampling.Params{}},
+	}, nil
 }
 
 func open(path string, threads int) (*mpt.Model, error) {

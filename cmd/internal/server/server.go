@@ -145,6 +145,7 @@ func (s *Server) Offer(list []Source, most int, auto bool) error {
 		c.mu.Unlock()
 		err := c.load(e, false)
 		if full := (*mpt.MemoryError)(nil); i > 0 && errors.As(err, &full) {
+			c.logFailure(e, err) // the server begins without it
 			break
 		}
 		if err != nil {

@@ -238,6 +238,7 @@ func TestDrainModels(t *testing.T) {
 		t.Error(err)
 	}
 }
+
 // TestModelsShed: a model for which there is no memory beside what others keep for later has them give that
 // up, and none is unloaded.
 func TestModelsShed(t *testing.T) {

@@ -1,12 +1,13 @@
 // Command speculation measures what guesses of tokens bring: the same text with and without them,
 // by turns, on the same model.
 //
-//	go run ./scripts/speculation -f TEXT [-m FILE] [-md FILE] [-t 2] [-n 128] [-pairs 5]
+//	go run ./scripts/speculation -f TEXT [-m FILE] [-md FILE] [-t 2] [-n 128] [-pairs 5] [-clock]
 //
 // The tasks are: copy, in which a constraint has the model write its prompt again; again, in which
 // the prompt is a text and its first half once more; and free, in which the model goes on as it
 // likes, drawn at temperature 0.8. Every pair is run in both orders; the figure of a task is the
-// median of the ratios of tokens per second.
+// median of the ratios of tokens per second. With -clock it times the steps of a model and its draft
+// model, which may have random weights, and tells what they would bring if so many guesses came true.
 package main
 
 import (
@@ -34,9 +35,13 @@ func main() {
 	n := flag.Int("n", 128, "tokens of an answer")
 	pairs := flag.Int("pairs", 5, "pairs of runs")
 	always := flag.Int("always", 0, "always try so many guesses")
+	clocked := flag.Bool("clock", false, "time steps and guesses of both models, and tell what follows, instead of running answers")
 	flag.Parse()
 	spec := &mpt.Speculation{Max: *always, Always: *always > 0}
-	if err := measure(*model, *draft, *file, *threads, *n, *pairs, spec); err != nil {
+	if *clocked && *draft == "" {
+		log.Fatal("speculation: -clock: name a draft model with -md")
+	}
+	if err := measure(*model, *draft, *file, *threads, *n, *pairs, *clocked, spec); err != nil {
 		log.Fatal("speculation: ", err)
 	}
 }
@@ -49,7 +54,7 @@ type task struct {
 	params sampling.Params
 }
 
-func measure(model, draft, file string, threads, n, pairs int, spec *mpt.Speculation) error {
+func measure(model, draft, file string, threads, n, pairs int, clocked bool, spec *mpt.Speculation) error {
 	if pairs < 1 {
 		return fmt.Errorf("-pairs %d: want at least 1", pairs)
 	}
@@ -58,8 +63,9 @@ func measure(model, draft, file string, threads, n, pairs int, spec *mpt.Specula
 		return err
 	}
 	defer m.Close()
+	var small *mpt.Model
 	if draft != "" {
-		small, err := open(draft, threads)
+		small, err = open(draft, threads)
 		if err != nil {
 			return err
 		}
@@ -78,6 +84,9 @@ func measure(model, draft, file string, threads, n, pairs int, spec *mpt.Specula
 	all, err := tasks(ids, n)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
+	}
+	if clocked {
+		return tell(m, small, spec, ids[:n], pairs)
 	}
 	for _, t := range all {
 		if err := t.compare(m, n, pairs, spec); err != nil {

@@ -169,6 +169,9 @@ func (t *task) compare(m *mpt.Model, n, pairs int, spec *mpt.Speculation) error 
 	fmt.Printf("%-13s %.2fx (%.2f to %.2f): %.1f tokens/s with, %.1f without; %d of %d guesses came true in %d tokens\n",
 		t.name, ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1], with.speed, without.speed,
 		with.accepted, with.drafted, len(with.ids))
+	if spec.Drafter != nil {
+		fmt.Printf("%-13s agreement %.2f: of the last guesses, where all before them came true\n", "", spec.Drafter.Agreement())
+	}
 	return nil
 }
 

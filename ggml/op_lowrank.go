@@ -4,8 +4,8 @@ import "mptgo/ggml/internal/mat"
 
 // LowRank is a change of a weight matrix by the product of two thin ones, with which
 // x·Wᵀ becomes x·Wᵀ + s·(x·Aᵀ)·Bᵀ [Hu et al., "LoRA: Low-Rank Adaptation of Large
-// Language Models", 2021]. A is [rank, in], B [out, rank]; both are kept as float32, in
-// the order in which kernels read them.
+// Language Models", 2021]. A is [rank, in], B [out, rank]; both are kept as float32, or see
+// [LowRank.Compact], in the order in which kernels read them.
 type LowRank struct {
 	rank, in, out int
 	from          int         // the row of W that B begins with
@@ -54,8 +54,18 @@ func (l *LowRank) SetA(j int, v []float32) {
 // SetB sets row i of B.
 func (l *LowRank) SetB(i int, v []float32) { l.b.SetRow(l.from-l.base()+i, v) }
 
+// Compact keeps A and B in 16 bits where that leaves every value as it is: what was trained in
+// bfloat16 or float16 takes half of the memory and of the time to read it, with the same bits. No
+// value can be set any more. A table stays as it is.
+func (l *LowRank) Compact() {
+	if l.a != nil {
+		l.a.Compact()
+	}
+	l.b.Compact()
+}
+
 // Bytes returns the size of A and B in memory.
-func (l *LowRank) Bytes() int { return l.bytesA() + 4*(l.b.Strips()*mat.StripRows)*l.rank }
+func (l *LowRank) Bytes() int { return l.bytesA() + l.b.Bytes() }
 
 // MACs returns how many multiplications A and B take for a row of a batch.
 func (l *LowRank) MACs() int64 {
@@ -69,7 +79,7 @@ func (l *LowRank) bytesA() int {
 	if l.table != nil {
 		return 4 * len(l.table)
 	}
-	return 4 * l.a.Strips() * mat.StripRows * l.in
+	return l.a.Bytes()
 }
 
 // The products with A are made in parts of lowRankPart columns, which are added in
@@ -79,11 +89,17 @@ const lowRankPart = 512
 // lowRankRows is how many rows of a batch one task takes.
 const lowRankRows = 96
 
+// lowRankGroup is how many parts one task makes at the most: side by side, for a single row.
+const lowRankGroup = 4
+
 // parts returns how many parts a sum of A has, width how many columns each part takes, and tasks
-// how many make a part each of a strip.
-func (l *LowRank) parts() int { return (l.in + lowRankPart - 1) / lowRankPart }
-func (l *LowRank) width() int { return l.a.Strips() * mat.StripRows }
-func (l *LowRank) tasks() int { return l.parts() * l.a.Strips() }
+// how many make a group of parts each of a strip.
+func (l *LowRank) parts() int          { return partsOf(l.in, lowRankPart) }
+func (l *LowRank) width() int          { return l.a.Strips() * mat.StripRows }
+func (l *LowRank) tasks(group int) int { return partsOf(l.parts(), group) * l.a.Strips() }
+
+// partsOf returns how many parts of a size n is.
+func partsOf(n, size int) int { return (n + size - 1) / size }
 
 // Change is a LowRank with the number of its factor in the spans of a batch.
 type Change struct {
@@ -125,10 +141,16 @@ func (o *reduce) out() *Tensor      { return o.z }
 func (o *reduce) change(k int) (Change, int) { return o.changes[k], o.at[k] }
 
 func (o *reduce) steps(e *Exec) []step {
-	parts := func(k int) int { return pieces(o.rows(e, k), lowRankRows) * o.changes[k].L.tasks() }
+	group := 1
+	parts := func(k int) int { return pieces(o.rows(e, k), lowRankRows) * o.changes[k].L.tasks(group) }
 	sums := func(k int) int { return pieces(o.rows(e, k), 1) }
+	count := func(n int) int {
+		group = 1
+		group = min(max(o.total(parts)(n)/(2*e.pool.Workers()), 1), lowRankGroup)
+		return o.total(parts)(n)
+	}
 	return []step{
-		{o.total(parts), func(task, _ int) { k, i := o.find(parts, task); o.multiply(e, k, i) }},
+		{count, func(task, _ int) { k, i := o.find(parts, task); o.multiply(e, k, i, group) }},
 		{o.total(sums), func(task, _ int) { k, i := o.find(sums, task); o.sum(e, k, cut(o.rows(e, k), 1, i).from) }},
 	}
 }
@@ -158,17 +180,25 @@ func (o *reduce) find(tasks func(k int) int, task int) (k, i int) {
 	}
 }
 
-// multiply computes one part of one strip for some rows.
-func (o *reduce) multiply(e *Exec, k, task int) {
+// multiply computes a group of parts of one strip for some rows.
+func (o *reduce) multiply(e *Exec, k, task, group int) {
 	l, at := o.changes[k].L, o.at[k]
-	rows := cut(o.rows(e, k), lowRankRows, task/l.tasks())
-	task %= l.tasks()
-	part, strip := task/l.a.Strips(), task%l.a.Strips()
+	tasks := l.tasks(group)
+	rows := cut(o.rows(e, k), lowRankRows, task/tasks)
+	task %= tasks
+	part, strip := task/l.a.Strips()*group, task%l.a.Strips()
 	c0 := part * lowRankPart
-	c1 := min(c0+lowRankPart, l.in)
+	c1 := min(c0+group*lowRankPart, l.in)
 	i := rows.from
-	z := o.z.x[i*o.z.Cols+at+part*l.width()+strip*mat.StripRows:]
-	e.tier.Mat.SetChains(z, o.z.Cols, l.a, strip, c0, c1, o.x.x[i*o.x.Cols:], o.x.Cols, rows.n)
+	z, x := o.z.x[i*o.z.Cols+at+part*l.width()+strip*mat.StripRows:], o.x.x[i*o.x.Cols:]
+	if rows.n == 1 {
+		e.tier.Mat.SetParts(z, l.width(), l.a, strip, c0, c1, lowRankPart, x[:o.x.Cols])
+		return
+	}
+	for ; c0 < c1; c0 += lowRankPart {
+		e.tier.Mat.SetChains(z, o.z.Cols, l.a, strip, c0, min(c0+lowRankPart, c1), x, o.x.Cols, rows.n)
+		z = z[min(l.width(), len(z)):]
+	}
 }
 
 // sum adds the parts of row i.

@@ -28,6 +28,11 @@ type lowRankCase struct {
 const lowRankTest = 5
 
 func newLowRankCase(t testing.TB) *lowRankCase {
+	return newLowRankCaseOf(t, func(v float64) float32 { return float32(v) })
+}
+
+// newLowRankCaseOf is newLowRankCase with values that are rounded.
+func newLowRankCaseOf(t testing.TB, round func(float64) float32) *lowRankCase {
 	r := rand.New(rand.NewPCG(7, 7))
 	c := &lowRankCase{vocab: 40, in: 1120, out: 83, from: 21, rows: 37}
 	c.wte, c.fwte = newTestMatrix(t, r, "wte", gguf.Q8_0, c.vocab, c.in)
@@ -35,7 +40,7 @@ func newLowRankCase(t testing.TB) *lowRankCase {
 	values := func(n int) []float32 {
 		v := make([]float32, n)
 		for i := range v {
-			v[i] = float32(r.NormFloat64() / 4)
+			v[i] = round(r.NormFloat64() / 4)
 		}
 		return v
 	}
@@ -172,5 +177,41 @@ func TestLowRankAfterBias(t *testing.T) {
 		if math.Abs(off[j]-float64(v)) > 1e-4 {
 			t.Fatalf("column %d: %v, want %v", j, v, off[j])
 		}
+	}
+}
+
+// Changes in 16 bits have the bits that they have in 32, for a row alone, beside others, and
+// in one step with them, with any number of workers.
+func TestLowRankCompact(t *testing.T) {
+	for name, round := range map[string]func(float64) float32{
+		"bf16": func(v float64) float32 { return math.Float32frombits(math.Float32bits(float32(v)) &^ 0xffff) },
+		"f16":  func(v float64) float32 { return float32(math.Round(v*1024) / 1024) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			wide, compact := newLowRankCaseOf(t, round), newLowRankCaseOf(t, round)
+			for _, l := range []*LowRank{compact.table, compact.one, compact.two} {
+				bytes, sample := l.Bytes(), l.Sample()
+				l.Compact()
+				if l.a != nil && 2*l.Bytes() != bytes {
+					t.Errorf("%d bytes, %d compact", bytes, l.Bytes())
+				}
+				if !slices.Equal(sample, l.Sample()) {
+					t.Error("other values")
+				}
+			}
+			tokens, factors := []int32{3, 11, 7, 39, 0, 3, 1}, []float32{0.5, -1.5, 0.125}
+			tiers := Tiers()
+			want := wide.run(t, tiers[0], 1, 7, tokens, factors)
+			for _, tier := range tiers {
+				for _, batch := range []int{1, 2, 7} {
+					for _, workers := range []int{1, 2, 5} {
+						got := compact.run(t, tier, workers, batch, tokens, factors)
+						if !slices.EqualFunc(got, want, slices.Equal) {
+							t.Fatalf("%s, %d workers, %d rows: other bits", tier, workers, batch)
+						}
+					}
+				}
+			}
+		})
 	}
 }

@@ -32,6 +32,9 @@ func (m *Model) joinHost(target *Model) error {
 	if m.tenant == nil || target.tenant == nil || m.tenant.h != target.tenant.h {
 		return errors.New("mpt: a draft model has to be on the host of its model")
 	}
+	if err := target.budget(); err != nil { // the target opens the account, which asks the system how much there is
+		return err
+	}
 	m.limitPages()
 	m.opt.memory = nil
 	return nil

@@ -14,7 +14,8 @@ import (
 
 // Adapter is a LoRA adapter that fits a model and is ready to run beside it. The model's
 // weights stay as they are. An Adapter is immutable, may be used by many sessions of its
-// model at the same time, and takes the memory of its matrices as float32.
+// model at the same time, and takes the memory of its matrices: as float32, or as 16 bits where
+// that leaves all values as they are, which is so for adapters in F16 and BF16.
 type Adapter struct {
 	m       *Model
 	path    string
@@ -231,6 +232,7 @@ func (at place) load(p *lora.Pair) (*ggml.LowRank, error) {
 		}
 		l.SetB(j, row)
 	}
+	l.Compact()
 	return l, nil
 }
 

@@ -56,11 +56,7 @@ func (s *Session) ShareWith(o *Session) error {
 	if s.m != o.m || !s.adapters.same(&o.adapters) {
 		return errors.New("mpt: ShareWith: a session of another model, or with other adapters")
 	}
-	n := 0
-	for n < min(len(s.tokens), len(o.tokens)) && s.tokens[n] == o.tokens[n] {
-		n++
-	}
-	for i := range n / ggml.PageSize {
+	for i := range CommonPrefix(s.tokens, o.tokens) / ggml.PageSize {
 		s.cache.use(i, o.cache.pages[i])
 	}
 	return nil

@@ -22,8 +22,8 @@ type Drafter struct {
 	slots   []*draftSlot
 	uses    int
 	rest    int                         // calls in which nothing is guessed
-	agree   matchRate                   // of any guess, if all before it came true
-	rates   [draftClasses + 1]matchRate // of those with some probability
+	agree   guessRate                   // of any guess, if all before it came true
+	rates   [draftClasses + 1]guessRate // of those with some probability
 	working []*drafting
 	steps   []Step
 	odds    []float64
@@ -103,10 +103,10 @@ func NewDrafter(target, draft *Model, opt DrafterOptions) (*Drafter, error) {
 		return nil, fmt.Errorf("mpt: the draft model %s: %w", draft.file.Name(), err)
 	}
 	opt.Sequences = max(opt.Sequences, 1)
-	d := &Drafter{target: target, m: draft, opt: opt, agree: matchRate{4, 6}}
+	d := &Drafter{target: target, m: draft, opt: opt, agree: newGuessRate(2./3, 6)}
 	for i := range d.rates {
 		p := (float64(i) + 0.5) / draftClasses
-		d.rates[i] = matchRate{4 * (0.2 + 0.75*p), 4}
+		d.rates[i] = newGuessRate(0.2+0.75*p, firstTries)
 	}
 	if err := draft.joinAccount(target); err != nil {
 		return nil, err
@@ -217,7 +217,7 @@ func (d *Drafter) worth(n int) int {
 	d.odds = d.odds[:0]
 	p, most := 1.0, MostDraft/n
 	for range most {
-		if p *= d.agree.hits / d.agree.tries; p < leastOdds {
+		if p *= d.agree.odds(); p < leastOdds {
 			break
 		}
 		for range n {
@@ -271,12 +271,12 @@ func (d *Drafter) slot(g *Generation, text []int32) (*draftSlot, error) {
 		if oldest == nil || x.used < oldest.used {
 			oldest = x
 		}
-		if n := commonTokens(x.s.tokens, text); n > common {
+		if n := CommonPrefix(x.s.tokens, text); n > common {
 			best, common = x, n
 		}
 	}
 	if len(d.slots) < d.opt.Sequences {
-		s, err := d.newSession(g.s.context)
+		s, err := d.newSession()
 		if err != nil {
 			return nil, err
 		}
@@ -292,20 +292,14 @@ func (d *Drafter) slot(g *Generation, text []int32) (*draftSlot, error) {
 	return oldest, nil
 }
 
-// newSession returns a session of the draft model for contexts of the target.
-func (d *Drafter) newSession(context int) (*Session, error) {
+// newSession returns a session of the draft model, which serves generations of any context: memory is
+// taken as tokens come.
+func (d *Drafter) newSession() (*Session, error) {
+	context := maxContext
 	if d.m.w.wpe != nil {
-		context = min(context, d.m.config.Context)
+		context = d.m.config.Context
 	}
 	return d.m.NewSession(ContextSize(context), NoReserve())
-}
-
-func commonTokens(a, b []int32) int {
-	n := 0
-	for n < min(len(a), len(b)) && a[n] == b[n] {
-		n++
-	}
-	return n
 }
 
 // read has the draft model read what is new of the texts. Of several sequences, long ones are read
@@ -317,7 +311,7 @@ func (d *Drafter) read(ctx context.Context) bool {
 		room = max(catchUp, 4*len(d.working))
 	}
 	for _, x := range d.working {
-		n := min(commonTokens(x.slot.s.tokens, x.text), len(x.text)-1)
+		n := min(CommonPrefix(x.slot.s.tokens, x.text), len(x.text)-1)
 		if x.slot.s.Truncate(n) != nil {
 			x.done = true
 			continue
@@ -363,7 +357,7 @@ func (d *Drafter) next(x *drafting) (int32, bool) {
 	x.chain.Accept(id)
 	p := probability(x.chain.Candidates(), logits, id)
 	class := int(p * draftClasses)
-	rate := d.rates[class].hits / d.rates[class].tries
+	rate := d.rates[class].odds()
 	if x.odds *= rate; p < d.opt.MinP || x.odds < leastOdds && !x.g.spec.opt.Always {
 		return 0, false
 	}
@@ -405,5 +399,5 @@ func (d *Drafter) follow(m *modelGuess, id int32) {
 func (d *Drafter) Agreement() float64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.agree.hits / d.agree.tries
+	return d.agree.odds()
 }

@@ -144,6 +144,48 @@ func TestDraftTogether(t *testing.T) {
 	}
 }
 
+// A session of the draft model serves a generation with more context than the one that it was made for.
+func TestDraftAnyContext(t *testing.T) {
+	m := mini().open(t)
+	d := mini().drafter(t, m, DrafterOptions{})
+	spec := &Speculation{Drafter: d, Always: true, NoLookup: true}
+	for _, context := range []int{20, 120} {
+		x := specCase{context: context, prompt: []int32{1, 2, 3}, opt: GenerateOptions{MaxTokens: context - 10, IgnoreEOS: true}}
+		want, _, _ := x.told(t, m, nil, nil)
+		got, _, g := x.told(t, m, spec, nil)
+		if got != want {
+			t.Errorf("context %d: it changed: %s", context, firstDifference(want, got))
+		}
+		if _, accepted := g.Drafted(); accepted < (context-10)/2 {
+			t.Errorf("context %d: %d guesses came true", context, accepted)
+		}
+	}
+}
+
+// The account of a host is opened by a model that answers, which asks how much memory there is: a
+// draft model that comes first leaves it to that.
+func TestDraftOnHost(t *testing.T) {
+	h := NewHost(1)
+	budget := MemoryBudget(1 << 30)
+	m, draft := mini().open(t, OnHost(h), budget), mini().open(t, OnHost(h), budget)
+	d, err := NewDrafter(m, draft, DrafterOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for what, x := range map[string]*Model{"draft model": draft, "model": m} {
+		s, err := x.NewSession(NoReserve())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		mem, err := x.Memory()
+		if err != nil || mem.CacheLimit < 1<<29 || mem.CacheLimit >= 1<<30 {
+			t.Errorf("%s: %+v, %v: want what the budget leaves", what, mem, err)
+		}
+	}
+}
+
 // A draft model with another vocabulary is refused, and what is other is said.
 func TestDraftModelRefused(t *testing.T) {
 	m := mini().open(t)

@@ -15,26 +15,12 @@ type lookup struct {
 }
 
 // matchRates are how often ends of every class of lengths went on alike.
-type matchRates [matchClasses]matchRate
+type matchRates [matchClasses]guessRate
 
 // sharedRates are those of all texts of a model, which a new one begins with.
 type sharedRates struct {
 	mu    sync.Mutex
 	rates matchRates
-}
-
-// matchRate is how often ends of some length went on alike.
-type matchRate struct{ hits, tries float64 }
-
-// learn counts a guess. The rate becomes that of the last memory guesses, about.
-func (r *matchRate) learn(hit bool, memory float64) {
-	if r.tries >= memory {
-		r.hits, r.tries = r.hits*(1-1/memory), memory-1
-	}
-	r.tries++
-	if hit {
-		r.hits++
-	}
 }
 
 const (
@@ -68,7 +54,7 @@ const firstTries = 4
 func newLookup(shared *sharedRates) *lookup {
 	l := &lookup{shared: shared}
 	for i, p := range [matchClasses]float64{0.25, 0.4, 0.5, 0.6, 0.7, 0.8} {
-		l.rates[i] = matchRate{firstTries * p, firstTries}
+		l.rates[i] = newGuessRate(p, firstTries)
 	}
 	if shared == nil {
 		return l
@@ -79,7 +65,7 @@ func newLookup(shared *sharedRates) *lookup {
 		shared.rates = l.rates
 	}
 	for i, r := range shared.rates {
-		l.rates[i] = matchRate{firstTries * r.hits / r.tries, firstTries}
+		l.rates[i] = newGuessRate(r.odds(), firstTries)
 	}
 	return l
 }
@@ -148,8 +134,7 @@ func (l *lookup) guess(ids []int32, odds []float64, n int) ([]int32, []float64) 
 	}
 	p := 1.0
 	for i := range n {
-		r := l.rates[matchClass(min(l.length+i, longMatch))]
-		if p *= r.hits / r.tries; p < leastOdds {
+		if p *= l.rates[matchClass(min(l.length+i, longMatch))].odds(); p < leastOdds {
 			break
 		}
 		at := l.at + i

@@ -149,7 +149,7 @@ func (m *Model) runBatch(ctx context.Context, steps []Step) (more bool, err erro
 	}
 	begun := time.Now()
 	err = r.run(ctx, steps)
-	if rows := len(r.batch.Tokens); err == nil && rows == len(r.batch.Outputs) {
+	if rows := len(r.batch.Tokens); err == nil && r.measures(steps) {
 		m.costs.observe(rows, time.Since(begun).Seconds())
 	}
 	return true, err

@@ -164,6 +164,14 @@ func (r *runner) run(ctx context.Context, steps []Step) error {
 	return nil
 }
 
+// measures reports whether the batch tells how long steps take in which sequences go on: logits are
+// computed for every row, and nothing else is.
+func (r *runner) measures(steps []Step) bool {
+	return len(r.batch.Tokens) == len(r.batch.Outputs) && !slices.ContainsFunc(r.parts, func(p part) bool {
+		return steps[p.step].Logits == AllStates || steps[p.step].Session.sums != nil
+	})
+}
+
 // fill puts as many tokens of the steps into the batch as fit. A session whose inputs are
 // summed up is alone in its batches.
 func (r *runner) fill() (sums func(*ggml.Matrix, int) ggml.Sums) {

@@ -224,7 +224,10 @@ func (s *Session) inVocabulary(ids []int32) error {
 // SumInputs has the session's evaluations add up what matrices are multiplied with: sums is
 // asked before each product, see [ggml.Exec.SumInputs]. Such a session has its batches for
 // itself. Nil ends it.
-func (s *Session) SumInputs(sums func(w *ggml.Matrix, rows int) ggml.Sums) { s.sums = sums }
+func (s *Session) SumInputs(sums func(w *ggml.Matrix, rows int) ggml.Sums) {
+	s.sums = sums
+	s.ahead.forget() // what was guessed is evaluated again, or its inputs would be missing
+}
 
 // prepare makes room for n more tokens.
 func (s *Session) prepare(n int) error {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"mptgo/ggml"
 	"mptgo/sampling"
 )
 
@@ -268,6 +269,53 @@ func TestDraftsEndWithAPanic(t *testing.T) {
 	}
 	if !slices.Equal(s.Logits(), fresh.Logits()) {
 		t.Error("the keys of something else are there")
+	}
+}
+
+// Batches that do something else than sequences that go on do say nothing of what guesses cost: those of
+// which only states are wanted, and those whose inputs are summed up.
+func TestMeasuredSteps(t *testing.T) {
+	m := mini().open(t)
+	ctx := context.Background()
+	for _, c := range []struct {
+		what    string
+		opt     EvalOptions
+		sums    bool
+		measure bool
+	}{
+		{"goes on", EvalOptions{}, false, true},
+		{"states", EvalOptions{Logits: AllStates}, false, false},
+		{"sums", EvalOptions{}, true, false},
+		{"a prompt", EvalOptions{Logits: NoLogits}, false, false},
+	} {
+		s, before := m.session(t), m.costs.count
+		if c.sums {
+			s.SumInputs(func(*ggml.Matrix, int) ggml.Sums { return ggml.Sums{} })
+		}
+		if err := s.EvalWith(ctx, []int32{3}, c.opt); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.costs.count > before; got != c.measure {
+			t.Errorf("%s: measured is %v", c.what, got)
+		}
+	}
+}
+
+// A token that was guessed is evaluated again for who sums up inputs.
+func TestSumsMissNoGuess(t *testing.T) {
+	m := mini().open(t)
+	s := m.session(t)
+	ctx := context.Background()
+	if err := s.EvalWith(ctx, []int32{1}, EvalOptions{Draft: []int32{2, 3}}); err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]int{}
+	s.SumInputs(func(w *ggml.Matrix, n int) ggml.Sums { rows[w.Name] += n; return ggml.Sums{} })
+	if err := s.Eval(ctx, []int32{2, 3, 4}); err != nil {
+		t.Fatal(err)
+	}
+	if n := rows["blk.0.attn_qkv.weight"]; n != 3 {
+		t.Errorf("the inputs of %d tokens were seen, of 3: %v", n, rows)
 	}
 }
 

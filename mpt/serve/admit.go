@@ -102,7 +102,7 @@ func (t *reading) shares(q *request) int {
 	if t.q.NoCache || t.q.Salt != q.Salt || !slices.Equal(t.q.Adapters, q.Adapters) {
 		return 0
 	}
-	return common(t.ids, q.Prompt)
+	return mpt.CommonPrefix(t.ids, q.Prompt)
 }
 
 // begin gives a request a session that holds what is known of its prompt.
@@ -188,7 +188,7 @@ func (s *scheduler) recall(x *mpt.Session, q *request, ids []int32, count bool) 
 	}
 	for _, t := range s.reading {
 		if t.q != q && !t.fetching {
-			if k := min(t.shares(q), t.done, common(t.ids, ids)); k > n {
+			if k := min(t.shares(q), t.done, mpt.CommonPrefix(t.ids, ids)); k > n {
 				from, n = t.session, k
 			}
 		}

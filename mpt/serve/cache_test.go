@@ -133,10 +133,10 @@ func checkFind(t *testing.T, p *prefixes, group string, ids []int32) {
 	t.Helper()
 	most := 0
 	for _, x := range p.groups[group] {
-		most = max(most, common(x.ids, ids))
+		most = max(most, mpt.CommonPrefix(x.ids, ids))
 	}
 	x, n := p.find(group, ids)
-	if n != most || (x == nil) != (len(p.groups[group]) == 0) || x != nil && common(x.ids, ids) != n {
+	if n != most || (x == nil) != (len(p.groups[group]) == 0) || x != nil && mpt.CommonPrefix(x.ids, ids) != n {
 		t.Fatalf("found %d tokens, there are %d", n, most)
 	}
 	if x != nil {
@@ -159,7 +159,7 @@ func checkPrefixes(t *testing.T, p *prefixes) {
 			if x.session.Logits() != nil {
 				logits++
 			}
-			if i > 0 && (slices.Compare(list[i-1].ids, x.ids) >= 0 || x.common != common(list[i-1].ids, x.ids)) {
+			if i > 0 && (slices.Compare(list[i-1].ids, x.ids) >= 0 || x.common != mpt.CommonPrefix(list[i-1].ids, x.ids)) {
 				t.Fatal("the entries are out of order")
 			}
 		}

@@ -69,6 +69,16 @@ func (s *scheduler) draft() {
 	d.Draft(context.Background(), gs)
 }
 
+// Shed gives up what is kept for later requests: the prefixes in memory, and what the draft model has
+// read. Those on disk stay. It reports whether there was anything, and waits for the step that runs.
+func (e *Engine) Shed() (had bool) {
+	e.do(func(s *scheduler) {
+		had = s.shrinkDrafts()
+		had = s.cache.shrink(0) || had
+	})
+	return had
+}
+
 // shrinkDrafts gives back what guesses hold. It reports whether there was anything.
 func (s *scheduler) shrinkDrafts() bool {
 	had := false

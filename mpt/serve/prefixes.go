@@ -104,9 +104,9 @@ func (p *prefixes) find(group string, ids []int32) (best *prefix, n int) {
 		return list[at], len(ids)
 	}
 	from := max(at-1, 0)
-	n = common(list[from].ids, ids)
+	n = mpt.CommonPrefix(list[from].ids, ids)
 	if at > 0 && at < len(list) {
-		if k := common(list[at].ids, ids); k > n {
+		if k := mpt.CommonPrefix(list[at].ids, ids); k > n {
 			from, n = at, k
 		}
 	}
@@ -204,12 +204,12 @@ func (p *prefixes) insert(x *prefix) error {
 	var before, after *prefix
 	if at > 0 {
 		before = list[at-1]
-		x.common = common(before.ids, x.ids)
+		x.common = mpt.CommonPrefix(before.ids, x.ids)
 	}
 	next := 0
 	if at < len(list) {
 		after = list[at]
-		next = common(x.ids, after.ids)
+		next = mpt.CommonPrefix(x.ids, after.ids)
 	}
 	nearest := before
 	if next > x.common {
@@ -376,15 +376,6 @@ func (p *prefixes) clear() {
 		}
 	}
 	p.groups, p.pages, p.tokens, p.logits = map[string][]*prefix{}, 0, 0, 0
-}
-
-// common returns how many tokens two sequences begin with together.
-func common(a, b []int32) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return n
 }
 
 func startsWith(a, b []int32) bool { return len(a) >= len(b) && slices.Equal(a[:len(b)], b) }

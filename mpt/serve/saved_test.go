@@ -270,6 +270,45 @@ func TestForget(t *testing.T) {
 	}
 }
 
+// Of what lies on disk Forget drops what the sequence alone begins with: no other salt's, and nothing
+// that another sequence in memory goes on from; and what waits to be written is not.
+func TestForgetOnDisk(t *testing.T) {
+	m, opt := open(t), Options{CacheDir: t.TempDir()}
+	e := start(t, m, opt)
+	mine := tokens(1, 2*blockTokens)
+	salted := greedy(mine, 1)
+	salted.Salt = "other"
+	ask(t, e, greedy(mine, 1))
+	waitFor(t, "not on disk", func() bool { return len(files(t, opt.CacheDir)) == 2 })
+	own := files(t, opt.CacheDir)
+	ask(t, e, salted)
+	waitFor(t, "not on disk", func() bool { return len(files(t, opt.CacheDir)) == 4 })
+	if err := e.Forget(Sequence{Tokens: mine}); err != nil {
+		t.Fatal(err)
+	}
+	left := files(t, opt.CacheDir)
+	if len(left) != 2 || slices.ContainsFunc(left, func(name string) bool { return slices.Contains(own, name) }) {
+		t.Errorf("%v are left of %v", left, own)
+	}
+	ask(t, e, greedy(mine, 1))
+	waitFor(t, "not written again", func() bool { return len(files(t, opt.CacheDir)) == 4 })
+
+	group := groupOf("", m.Adapters())
+	d := disk{unsaved: []unsaved{
+		{group: group, ids: mine}, {group: groupOf("other", nil), ids: mine}, {group: group, ids: mine[:blockTokens]},
+		{group: group, ids: tokens(9, blockTokens)}, {group: group, ids: append(slices.Clone(mine), 1)},
+	}}
+	d.saving = &prefix{group: group, ids: mine}
+	d.forget(group, mine)
+	if len(d.unsaved) != 3 || !d.yield.Load() {
+		t.Errorf("%d sequences are written, the one under way is stopped: %v", len(d.unsaved), d.yield.Load())
+	}
+	d.yield.Store(false)
+	if d.forget(group, mine[:5]); len(d.unsaved) != 3 || d.yield.Load() {
+		t.Error("what a forgotten sequence is the begin of is not written")
+	}
+}
+
 func FuzzSavedHead(f *testing.F) {
 	m := open(f)
 	f.Add(savedOf(f, start(f, m, Options{}), Sequence{Tokens: tokens(1, 5), Salt: "x"}))

@@ -277,12 +277,12 @@ func (c *Conversation) dropOldest() error {
 	after := c.Tokens()
 
 	have := c.session.Tokens()
-	keep := commonPrefix(have, after)
+	keep := mpt.CommonPrefix(have, after)
 	end := keep + len(before) - len(after)
-	if !c.session.CanDrop() || end <= keep || end > len(have) || commonPrefix(have, before) < len(have) {
+	if !c.session.CanDrop() || end <= keep || end > len(have) || mpt.CommonPrefix(have, before) < len(have) {
 		return nil
 	}
-	if commonPrefix(have[end:], after[keep:]) < len(have)-end {
+	if mpt.CommonPrefix(have[end:], after[keep:]) < len(have)-end {
 		return nil
 	}
 	return c.session.Drop(keep, end)
@@ -292,7 +292,7 @@ func (c *Conversation) dropOldest() error {
 // else, with the logits of the last one.
 func (c *Conversation) Evaluate(ctx context.Context) error {
 	want := c.Tokens()
-	n := commonPrefix(c.session.Tokens(), want)
+	n := mpt.CommonPrefix(c.session.Tokens(), want)
 	if n == len(want) && n > 0 && (n < c.session.Len() || c.session.Logits() == nil) {
 		n-- // for its logits
 	}
@@ -306,14 +306,6 @@ func (c *Conversation) Evaluate(ctx context.Context) error {
 		opt.Progress = func(done int) { c.Progress(done, len(want)-n) }
 	}
 	return c.session.EvalWith(ctx, want[n:], opt)
-}
-
-func commonPrefix(a, b []int32) int {
-	n := 0
-	for n < min(len(a), len(b)) && a[n] == b[n] {
-		n++
-	}
-	return n
 }
 
 // Result is how an answer came to its end.

@@ -1,12 +1,13 @@
 // Command speculation measures what guesses of tokens bring: the same text with and without them,
 // by turns, on the same model.
 //
-//	go run ./scripts/speculation -f TEXT [-m FILE] [-md FILE] [-t 2] [-n 128] [-pairs 5]
+//	go run ./scripts/speculation -f TEXT [-m FILE] [-md FILE] [-t 2] [-n 128] [-pairs 5] [-clock]
 //
 // The tasks are: copy, in which a constraint has the model write its prompt again; again, in which
 // the prompt is a text and its first half once more; and free, in which the model goes on as it
 // likes, drawn at temperature 0.8. Every pair is run in both orders; the figure of a task is the
-// median of the ratios of tokens per second.
+// median of the ratios of tokens per second. With -clock it times the steps of a model and its draft
+// model, which may have random weights, and tells what they would bring if so many guesses came true.
 package main
 
 import (
@@ -34,9 +35,13 @@ func main() {
 	n := flag.Int("n", 128, "tokens of an answer")
 	pairs := flag.Int("pairs", 5, "pairs of runs")
 	always := flag.Int("always", 0, "always try so many guesses")
+	clocked := flag.Bool("clock", false, "time steps and guesses of both models, and tell what follows, instead of running answers")
 	flag.Parse()
 	spec := &mpt.Speculation{Max: *always, Always: *always > 0}
-	if err := measure(*model, *draft, *file, *threads, *n, *pairs, spec); err != nil {
+	if *clocked && *draft == "" {
+		log.Fatal("speculation: -clock: name a draft model with -md")
+	}
+	if err := measure(*model, *draft, *file, *threads, *n, *pairs, *clocked, spec); err != nil {
 		log.Fatal("speculation: ", err)
 	}
 }
@@ -49,14 +54,18 @@ type task struct {
 	params sampling.Params
 }
 
-func measure(model, draft, file string, threads, n, pairs int, spec *mpt.Speculation) error {
+func measure(model, draft, file string, threads, n, pairs int, clocked bool, spec *mpt.Speculation) error {
+	if pairs < 1 {
+		return fmt.Errorf("-pairs %d: want at least 1", pairs)
+	}
 	m, err := open(model, threads)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
+	var small *mpt.Model
 	if draft != "" {
-		small, err := open(draft, threads)
+		small, err = open(draft, threads)
 		if err != nil {
 			return err
 		}
@@ -72,23 +81,36 @@ func measure(model, draft, file string, threads, n, pairs int, spec *mpt.Specula
 	if err != nil {
 		return err
 	}
-	if len(ids) < n {
-		return fmt.Errorf("the text has %d tokens: want at least %d", len(ids), n)
+	all, err := tasks(ids, n)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
 	}
-	drawn := sampling.DefaultParams()
-	half := append(slices.Clone(ids[:2*n]), ids[:n]...)
-	for _, t := range []task{
-		{"copy", ids[:n], ids[:n], sampling.Params{}},
-		{"again", half, nil, sampling.Params{}},
-		{"again, drawn", half, nil, drawn},
-		{"free", ids[:min(n, 64)], nil, drawn},
-		{"free, greedy", ids[:min(n, 64)], nil, sampling.Params{}},
-	} {
+	if clocked {
+		return tell(m, small, spec, ids[:n], pairs)
+	}
+	for _, t := range all {
 		if err := t.compare(m, n, pairs, spec); err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
 	}
 	return nil
+}
+
+// tasks makes the tasks of a text, for answers of n tokens.
+func tasks(ids []int32, n int) ([]task, error) {
+	if n < 1 || len(ids) < 2*n {
+		return nil, fmt.Errorf("the text has %d tokens: answers of %d tokens (-n, 1 or more) need twice as many, or the figures "+
+			"would be of other prompts", len(ids), n)
+	}
+	drawn := sampling.DefaultParams()
+	half := append(slices.Clone(ids[:2*n]), ids[:n]...)
+	return []task{
+		{"copy", ids[:n], ids[:n], sampling.Params{}},
+		{"again", half, nil, sampling.Params{}},
+		{"again, drawn", half, nil, drawn},
+		{"free", ids[:min(n, 64)], nil, drawn},
+		{"free, greedy", ids[:min(n, 64)], nil, sampling.Params{}},
+	}, nil
 }
 
 func open(path string, threads int) (*mpt.Model, error) {
@@ -147,6 +169,9 @@ func (t *task) compare(m *mpt.Model, n, pairs int, spec *mpt.Speculation) error 
 	fmt.Printf("%-13s %.2fx (%.2f to %.2f): %.1f tokens/s with, %.1f without; %d of %d guesses came true in %d tokens\n",
 		t.name, ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1], with.speed, without.speed,
 		with.accepted, with.drafted, len(with.ids))
+	if spec.Drafter != nil {
+		fmt.Printf("%-13s agreement %.2f: of the last guesses, where all before them came true\n", "", spec.Drafter.Agreement())
+	}
 	return nil
 }
 

@@ -65,7 +65,7 @@ func (p *promptCache) load(s *mpt.Session, ids []int32) (int, error) {
 		return 0, fmt.Errorf("--prompt-cache %s: %w: name another file, or remove this one if it is an old cache",
 			p.path, err)
 	}
-	n := commonPrefix(s.Tokens(), ids)
+	n := mpt.CommonPrefix(s.Tokens(), ids)
 	p.changed = n < len(ids)
 	if n == len(ids) && (n < s.Len() || s.Logits() == nil) {
 		n--
@@ -97,12 +97,4 @@ func (p *promptCache) save(s *mpt.Session) error {
 		return fmt.Errorf("--prompt-cache %s: %w", p.path, err)
 	}
 	return nil
-}
-
-func commonPrefix(a, b []int32) int {
-	n := 0
-	for n < min(len(a), len(b)) && a[n] == b[n] {
-		n++
-	}
-	return n
 }

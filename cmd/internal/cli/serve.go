@@ -79,8 +79,9 @@ type serveFlags struct {
 	cacheDir        string
 	cacheDisk       int
 
-	pooling, rate string
-	slotDir       string
+	pooling         string
+	rate, tokenRate string
+	slotDir         string
 }
 
 func newServe() *cobra.Command {
@@ -123,6 +124,7 @@ func (f *serveFlags) addHTTP(cmd *cobra.Command) {
 	fs.StringArrayVar(&f.keys, "api-key", nil, "`KEY` that clients have to give; may be given more than once")
 	fs.StringVar(&f.keyFile, "api-key-file", "", "`FILE` of keys, one a line")
 	fs.StringVar(&f.rate, "rate-limit", "", "`N` requests a minute for each key, or address; also N/s, N/h, N/d")
+	fs.StringVar(&f.tokenRate, "rate-limit-tokens", "", "`N` tokens a minute, of prompts and answers, likewise")
 	fs.StringVar(&f.cert, "ssl-cert-file", "", "`FILE` of a certificate, in PEM: serve https")
 	fs.StringVar(&f.certKey, "ssl-key-file", "", "`FILE` of its private key, in PEM")
 	fs.StringSliceVar(&f.hosts, "allowed-hosts", nil,
@@ -258,8 +260,13 @@ func (f *serveFlags) features(c *server.Config) (err error) {
 		return fmt.Errorf("--pooling %q: want none, mean or last", f.pooling)
 	}
 	if f.rate != "" {
-		if c.Rate, err = server.ParseRate(f.rate); err != nil {
+		if c.Rate, err = server.ParseRate(f.rate, "requests"); err != nil {
 			return fmt.Errorf("--rate-limit: %w", err)
+		}
+	}
+	if f.tokenRate != "" {
+		if c.TokenRate, err = server.ParseRate(f.tokenRate, "tokens"); err != nil {
+			return fmt.Errorf("--rate-limit-tokens: %w", err)
 		}
 	}
 	if f.slotDir != "" {

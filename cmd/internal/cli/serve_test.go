@@ -216,6 +216,7 @@ func TestServeRefuses(t *testing.T) {
 		{[]string{"--drain", "-1"}, "--drain"},
 		{[]string{"--pooling", "max"}, "--pooling"},
 		{[]string{"--rate-limit", "often"}, "--rate-limit"},
+		{[]string{"--rate-limit-tokens", "5/w"}, "--rate-limit-tokens: \"5/w\": want tokens a minute"},
 		{[]string{"--slot-save-path", empty}, "--slot-save-path"},
 		{[]string{"--slot-save-path", "slots", "--cache-ram", "0"}, "--slot-save-path"},
 		{[]string{"--api-prefix", "llm"}, "--api-prefix"},

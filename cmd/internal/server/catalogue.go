@@ -233,7 +233,9 @@ func (c *catalogue) begin(e *entry) {
 	go func() {
 		c.turn <- struct{}{}
 		defer func() { <-c.turn }()
-		c.load(e, true)
+		if err := c.load(e, true); err != nil {
+			c.logFailure(e, err)
+		}
 	}()
 }
 
@@ -244,7 +246,8 @@ func (c *catalogue) load(e *entry, unload bool) error {
 	for unload && c.most > 0 && c.loaded() >= c.most && c.dropOldest() {
 	}
 	x, err := c.bring(e)
-	for full := (*mpt.MemoryError)(nil); unload && errors.As(err, &full) && c.dropOldest(); {
+	spared := map[*entry]bool{}
+	for full := (*mpt.MemoryError)(nil); unload && errors.As(err, &full) && (c.shed(spared) || c.dropOldest()); {
 		x, err = c.bring(e)
 	}
 	c.mu.Lock()
@@ -252,7 +255,6 @@ func (c *catalogue) load(e *entry, unload bool) error {
 	if err != nil {
 		e.err = err
 		e.set(unloaded)
-		c.log.Error("the model could not be loaded", "model", e.Names[0], "error", err)
 		return err
 	}
 	c.clock++
@@ -260,6 +262,11 @@ func (c *catalogue) load(e *entry, unload bool) error {
 	e.set(loaded)
 	c.log.Info("the model is loaded", "model", e.Names[0], "duration_ms", time.Since(begun).Milliseconds())
 	return nil
+}
+
+// logFailure logs that a model could not be loaded, where nobody else is told why.
+func (c *catalogue) logFailure(e *entry, err error) {
+	c.log.Error("the model could not be loaded", "model", e.Names[0], "error", err)
 }
 
 // bring makes a model ready, with the scales that its adapters had.
@@ -283,18 +290,6 @@ func (c *catalogue) bring(e *entry) (*served, error) {
 	return x, nil
 }
 
-// loaded counts the models that take memory.
-func (c *catalogue) loaded() (n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, e := range c.all {
-		if e.m != nil {
-			n++
-		}
-	}
-	return n
-}
-
 // after calls do, with the lock, when a model is no longer in a state: at once if it is not. The
 // caller has the lock.
 func (c *catalogue) after(e *entry, state string, do func()) {
@@ -308,39 +303,6 @@ func (c *catalogue) after(e *entry, state string, do func()) {
 		defer c.mu.Unlock()
 		do()
 	}()
-}
-
-// dropOldest unloads the model that was asked for longest ago, one that nobody uses if there
-// is any, and waits until that is done. It reports whether there was one.
-func (c *catalogue) dropOldest() bool {
-	c.mu.Lock()
-	var old *entry
-	for _, e := range c.all {
-		if e.m == nil || e.Load == nil {
-			continue
-		}
-		if old == nil || e.before(old) {
-			old = e
-		}
-	}
-	if old != nil {
-		c.unload(old)
-	}
-	c.mu.Unlock()
-	if old == nil {
-		return false
-	}
-	c.await(old, func() bool { return old.m == nil })
-	return true
-}
-
-// before reports whether e is to be unloaded rather than f: nobody uses it, or it was asked for
-// longer ago. The caller has the lock.
-func (e *entry) before(f *entry) bool {
-	if (e.users == 0) != (f.users == 0) {
-		return e.users == 0
-	}
-	return e.used < f.used
 }
 
 // await waits until something is so of a model.

@@ -82,30 +82,40 @@ func submitLater(ctx context.Context, e *serve.Engine, r serve.Request) (*serve.
 	}
 }
 
-// follow hands on the events of a stream.
+// follow hands on the events of a stream, and counts what it took, also if nobody wants the rest.
 func (g *group) follow(ctx context.Context, i int, s *serve.Stream, r serve.Request) {
-	defer s.Close()
-	var ids []int32 // of the first choice
+	ids, all := g.hand(ctx, i, s)
+	s.Close()
+	for more := !all; more; { // the engine says what it has done after the step that runs
+		_, more = s.Next()
+	}
+	u := s.Usage()
+	g.m.spend(r.Key, u.PromptTokens+u.CompletionTokens)
+	g.mu.Lock()
+	g.usage = add(g.usage, u)
+	if all && g.m.slots != nil && s.Err() == nil && r.Pooling == serve.NoPooling {
+		g.slot = g.m.keepSlot(g.asked, r, ids)
+	}
+	g.mu.Unlock()
+	g.send(ctx, happening{prompt: i, end: true, err: s.Err()})
+}
+
+// hand hands on the events of a stream, and returns the tokens of its first choice if they may be wanted.
+// It reports whether that were all events: nobody reads them any more once ctx is done.
+func (g *group) hand(ctx context.Context, i int, s *serve.Stream) (ids []int32, all bool) {
 	for {
 		ev, ok := s.Next()
 		if !ok {
-			break
+			return ids, true
 		}
 		if g.m.slots != nil && ev.Choice == 0 && ev.Token.ID >= 0 {
 			ids = append(ids, ev.Token.ID)
 		}
 		g.remember(i, ev)
 		if !g.send(ctx, happening{prompt: i, Event: ev}) {
-			return
+			return ids, false
 		}
 	}
-	g.mu.Lock()
-	g.usage = add(g.usage, s.Usage())
-	if g.m.slots != nil && s.Err() == nil && r.Pooling == serve.NoPooling {
-		g.slot = g.m.keepSlot(g.asked, r, ids)
-	}
-	g.mu.Unlock()
-	g.send(ctx, happening{prompt: i, end: true, err: s.Err()})
 }
 
 // remember keeps of an event what the log is to say.

@@ -13,18 +13,19 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Rate is how often each key may ask: so many requests at once, and as many again as time goes
-// by, N of them in Per. The zero value is no limit.
+// Rate is how much each key may ask for: so many requests, or tokens, at once, and as many again as
+// time goes by, N of them in Per. The zero value is no limit.
 type Rate struct {
 	N   int
 	Per time.Duration
 }
 
-// mostRate is how many requests a limit may be of.
-const mostRate = 1_000_000
+// mostRate is how many requests or tokens a limit may be of.
+const mostRate = 1_000_000_000
 
-// ParseRate reads a limit such as 60, which is that of a minute, 5/s, 60/m, 1000/h or 5000/d.
-func ParseRate(text string) (Rate, error) {
+// ParseRate reads a limit of what, such as requests: 60, which is that of a minute, 5/s, 60/m, 1000/h
+// or 5000/d.
+func ParseRate(text, what string) (Rate, error) {
 	number, unit, has := strings.Cut(text, "/")
 	per, known := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}[unit]
 	if !has {
@@ -32,8 +33,8 @@ func ParseRate(text string) (Rate, error) {
 	}
 	n, err := strconv.Atoi(number)
 	if err != nil || !known || n < 1 || n > mostRate {
-		return Rate{}, fmt.Errorf("%q: want requests a minute from 1 to %d, such as 60, or another time, such as 5/s, 1000/h or 5000/d",
-			text, mostRate)
+		return Rate{}, fmt.Errorf("%q: want %s a minute from 1 to %d, such as 60, or another time, such as 5/s, 1000/h or 5000/d",
+			text, what, mostRate)
 	}
 	return Rate{n, per}, nil
 }
@@ -41,9 +42,17 @@ func ParseRate(text string) (Rate, error) {
 // mostBuckets is how many keys or addresses are told apart.
 const mostBuckets = 1 << 16
 
-// throttle counts the requests of each key, or address where there are no keys.
+// The units of limits, as they are in the heads of answers.
+const (
+	inRequests = "request"
+	inTokens   = "token"
+)
+
+// throttle counts what each key, or address where there are no keys, asks for: requests as they come,
+// tokens when they have been read or written, for how many there will be nobody knows before.
 type throttle struct {
 	rate Rate
+	unit string
 
 	mu sync.Mutex
 	by map[string]*rate.Limiter
@@ -55,42 +64,67 @@ var free = map[string]bool{
 	"/responses/input_tokens": true, "/api/show": true,
 }
 
-// check counts a request at a route, tells in the answer's head what is left, and refuses what
-// is too much.
-func (l *throttle) check(w http.ResponseWriter, r *http.Request, route *route) *apiError {
-	if l.rate.N == 0 || route.method != "POST" || free[route.path] || fixedOf(r) != nil {
+// limit counts a request at a route, tells in the answer's head what is left, and refuses what is too
+// much.
+func (s *Server) limit(w http.ResponseWriter, r *http.Request, route *route) *apiError {
+	if route.method != "POST" || free[route.path] || fixedOf(r) != nil {
 		return nil
 	}
 	now := time.Now()
+	if err := s.tokens.check(w, r, now); err != nil { // first: who is refused has asked for nothing
+		return err
+	}
+	return s.throttle.check(w, r, now)
+}
+
+// check counts a request, or sees whether there are tokens left for it.
+func (l *throttle) check(w http.ResponseWriter, r *http.Request, now time.Time) *apiError {
+	if l.rate.N == 0 {
+		return nil
+	}
 	b := l.bucket(aboutOf(r).key, now)
-	ok := b.AllowN(now, 1)
-	left := math.Max(b.TokensAt(now), 0)
-	h := w.Header()
-	h.Set("X-Ratelimit-Limit-Requests", strconv.Itoa(l.rate.N))
-	h.Set("X-Ratelimit-Remaining-Requests", strconv.Itoa(int(left)))
-	h.Set("X-Ratelimit-Reset-Requests", l.after(float64(l.rate.N)-left).Round(time.Millisecond).String())
+	ok := l.unit == inTokens && b.TokensAt(now) >= 1 || l.unit == inRequests && b.AllowN(now, 1)
+	left := b.TokensAt(now)
+	h, unit := w.Header(), strings.ToUpper(l.unit[:1])+l.unit[1:]+"s"
+	h.Set("X-Ratelimit-Limit-"+unit, strconv.Itoa(l.rate.N))
+	h.Set("X-Ratelimit-Remaining-"+unit, strconv.Itoa(int(math.Max(left, 0))))
+	h.Set("X-Ratelimit-Reset-"+unit, l.after(float64(l.rate.N)-left).Round(time.Millisecond).String())
 	if ok {
 		return nil
 	}
 	wait := max(l.after(1-left), time.Millisecond)
 	return &apiError{Status: 429, Type: "rate_limit_error", Code: "rate_limit_exceeded",
-		Message: fmt.Sprintf("more than %s: try again in %v", l.rate, max(wait.Round(time.Millisecond), time.Millisecond)),
+		Message: fmt.Sprintf("more than %s: try again in %v", l, max(wait.Round(time.Millisecond), time.Millisecond)),
 		Head: map[string]string{
 			"Retry-After":    strconv.Itoa(int(math.Ceil(wait.Seconds()))),
 			"Retry-After-Ms": strconv.Itoa(int(math.Ceil(wait.Seconds() * 1000))),
 		}}
 }
 
-// String is the limit in words.
-func (r Rate) String() string {
-	unit := map[time.Duration]string{time.Second: "a second", time.Minute: "a minute", time.Hour: "an hour", 24 * time.Hour: "a day"}[r.Per]
-	if r.N == 1 {
-		return "1 request " + unit
+// spend counts tokens that were read or written for a key. There may be more than it had left: who owes
+// some waits until they have come back.
+func (l *throttle) spend(key string, tokens int) {
+	if l.rate.N == 0 {
+		return
 	}
-	return fmt.Sprintf("%d requests %s", r.N, unit)
+	now := time.Now()
+	b := l.bucket(key, now)
+	for ; tokens > 0; tokens -= l.rate.N {
+		b.ReserveN(now, min(tokens, l.rate.N))
+	}
 }
 
-// after returns how long it takes until so many requests more are possible.
+// String is the limit in words.
+func (l *throttle) String() string {
+	r := l.rate
+	per := map[time.Duration]string{time.Second: "a second", time.Minute: "a minute", time.Hour: "an hour", 24 * time.Hour: "a day"}[r.Per]
+	if r.N == 1 {
+		return "1 " + l.unit + " " + per
+	}
+	return fmt.Sprintf("%d %ss %s", r.N, l.unit, per)
+}
+
+// after returns how long it takes until so many more are possible.
 func (l *throttle) after(n float64) time.Duration {
 	return time.Duration(n * float64(l.rate.Per) / float64(l.rate.N))
 }

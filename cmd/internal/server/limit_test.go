@@ -1,7 +1,9 @@
 package server
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -52,8 +54,49 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
+// A key has so many tokens, of prompts and of all that was written: every choice counts, also those that
+// best_of does not answer with, and what nobody waited for. Who owes tokens waits until they are back.
+func TestTokenLimit(t *testing.T) {
+	s, h := start(t, serve.Options{ContextSize: 512}, func(c *Config) {
+		c.Keys, c.TokenRate = []string{"one", "two"}, Rate{100, time.Hour}
+	})
+	ask := func(body, key string) (int, []byte, http.Header) {
+		return post(t, h.URL+"/v1/completions", body, "Authorization", "Bearer "+key)
+	}
+	const many = `{"prompt":[[5,6,7]],"max_tokens":20,"ignore_eos":true,"n":1,"best_of":4}`
+	status, b, head := ask(many, "one")
+	if status != 200 || head.Get("x-ratelimit-limit-tokens") != "100" || head.Get("x-ratelimit-remaining-tokens") != "100" {
+		t.Fatalf("%d %s %v", status, b, head)
+	}
+	if status, b, head = ask(many, "one"); status != 200 || head.Get("x-ratelimit-remaining-tokens") != "17" {
+		t.Errorf("after 3 + 4*20 tokens: %d %s %v", status, b, head)
+	}
+	status, b, head = ask(many, "one")
+	checkError(t, "too many", "/v1/completions", status, 429, "rate_limit_exceeded", "", b, head)
+	after, err := strconv.Atoi(head.Get("Retry-After")) // 67 are owed, one has to be there
+	if err != nil || after < 67*36 || after > 67*36+36 || !strings.Contains(string(b), "100 tokens an hour") {
+		t.Errorf("again after %d, %v: %s", after, err, b)
+	}
+	if head.Get("x-ratelimit-remaining-tokens") != "0" {
+		t.Errorf("%v", head)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	r, _ := http.NewRequestWithContext(ctx, "POST", h.URL+"/v1/completions",
+		strings.NewReader(`{"prompt":[[5,6,7]],"max_tokens":400,"ignore_eos":true,"stream":true}`))
+	r.Header.Set("Authorization", "Bearer two")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.ReadFull(answer.Body, make([]byte, 1000))
+	cancel()
+	answer.Body.Close()
+	waitFor(t, "what nobody waited for does not count", func() bool { return s.tokens.bucket("key 2", time.Now()).Tokens() < 97 })
+}
+
 func TestRateComesBack(t *testing.T) {
-	l := &throttle{rate: Rate{2, time.Second}}
+	l := &throttle{rate: Rate{2, time.Second}, unit: inRequests}
 	now := time.Now()
 	b := l.bucket("k", now)
 	for i, want := range []bool{true, true, false} {
@@ -81,12 +124,12 @@ func TestRateComesBack(t *testing.T) {
 func TestParseRate(t *testing.T) {
 	for text, want := range map[string]Rate{"60": {60, time.Minute}, "5/s": {5, time.Second}, "60/m": {60, time.Minute}, "1000/h": {1000, time.Hour},
 		"1/d": {1, 24 * time.Hour}} {
-		if got, err := ParseRate(text); err != nil || got != want {
+		if got, err := ParseRate(text, "requests"); err != nil || got != want {
 			t.Errorf("%s is %v, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"", "0", "-1", "x", "5/", "5/w", "/s", "5/s/s", "1.5", "9999999999999", "5 /s"} {
-		if got, err := ParseRate(text); err == nil || !strings.Contains(err.Error(), "requests a minute") {
+		if got, err := ParseRate(text, "requests"); err == nil || !strings.Contains(err.Error(), "requests a minute") {
 			t.Errorf("%q is %v, %v", text, got, err)
 		}
 	}

@@ -124,7 +124,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) *apiError {
 	if err != nil {
 		return err
 	}
-	if err := s.throttle.check(w, r, route); err != nil {
+	if err := s.limit(w, r, route); err != nil {
 		return err
 	}
 	r.SetPathValue("id", rest)
@@ -160,7 +160,8 @@ func (s *Server) checkOrigin(w http.ResponseWriter, r *http.Request) *apiError {
 	h.Add("Vary", "Origin")
 	h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
 	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Request-Id, Retry-After, "+
-		"X-Ratelimit-Limit-Requests, X-Ratelimit-Remaining-Requests, X-Ratelimit-Reset-Requests")
+		"X-Ratelimit-Limit-Requests, X-Ratelimit-Remaining-Requests, X-Ratelimit-Reset-Requests, "+
+		"X-Ratelimit-Limit-Tokens, X-Ratelimit-Remaining-Tokens, X-Ratelimit-Reset-Tokens")
 	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
 		h.Set("Access-Control-Allow-Headers", asked)
 	}

@@ -40,7 +40,8 @@ type Config struct {
 	Pooling serve.Pooling // how texts become vectors; none: requests for them are refused
 
 	Keys         []string // API keys; none: everybody may ask
-	Rate         Rate     // of each key, or address where there are no keys
+	Rate         Rate     // of requests of each key, or address where there are no keys
+	TokenRate    Rate     // of tokens, of prompts and answers
 	AllowedHosts []string // beside those of loopback
 	Loopback     bool     // listens on loopback alone: other hosts are refused
 	Origins      []string // that pages may ask from, beside loopback; "*": any
@@ -75,6 +76,7 @@ type Server struct {
 	leaving  atomic.Bool            // health says so, but requests are served
 	metrics  *metrics
 	throttle throttle
+	tokens   throttle
 	handler  http.Handler
 }
 
@@ -90,11 +92,13 @@ type served struct {
 	slots    *slots // nil: they are not saved
 	logText  bool
 	maskTime prometheus.Observer // of grammars, for a token
+	spend    func(key string, tokens int)
 }
 
 // New returns a server that answers that it is loading until [Server.Serve].
 func New(c Config) *Server {
-	s := &Server{c: c, throttle: throttle{rate: c.Rate}, models: catalogue{log: c.Log, turn: make(chan struct{}, 1), auto: true}}
+	s := &Server{c: c, throttle: throttle{rate: c.Rate, unit: inRequests}, tokens: throttle{rate: c.TokenRate, unit: inTokens}}
+	s.models = catalogue{log: c.Log, turn: make(chan struct{}, 1), auto: true}
 	s.metrics = newMetrics(&s.models)
 	s.models.equip = s.equip
 	why := "loading"
@@ -145,6 +149,7 @@ func (s *Server) Offer(list []Source, most int, auto bool) error {
 		c.mu.Unlock()
 		err := c.load(e, false)
 		if full := (*mpt.MemoryError)(nil); i > 0 && errors.As(err, &full) {
+			c.logFailure(e, err) // the server begins without it
 			break
 		}
 		if err != nil {
@@ -183,6 +188,7 @@ func newServed(m Model) (*served, error) {
 
 // equip gives a model what the configuration asks for.
 func (s *Server) equip(x *served) {
+	x.spend = s.tokens.spend
 	x.logText, x.maskTime = s.c.LogText, s.metrics.mask.WithLabelValues(x.Names[0])
 	if s.c.SlotDir != "" {
 		x.slots = newSlots(x.Engine.Options().Parallel)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"mptgo/mpt"
 	"mptgo/mpt/serve"
 )
 
@@ -55,10 +56,7 @@ func (s *slots) choose(prompt int, x serve.Sequence) int {
 		if y.Salt != x.Salt || !slices.Equal(y.Adapters, x.Adapters) {
 			continue
 		}
-		n := 0
-		for n < prompt && n < len(y.Tokens) && x.Tokens[n] == y.Tokens[n] {
-			n++
-		}
+		n := mpt.CommonPrefix(x.Tokens[:prompt], y.Tokens)
 		if n > most && 100*n > leastAlike*prompt {
 			best, most = i, n
 		}

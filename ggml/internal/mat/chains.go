@@ -8,56 +8,6 @@ import (
 	"mptgo/ggml/internal/scratch"
 )
 
-// Panels is a matrix of float32, Rows x Cols, in strips of [StripRows] rows that are
-// sorted by columns: what a thin matrix, as low-rank adapters have, is multiplied by
-// fast with any number of rows of activations. Rows that fill up the last strip are
-// zero.
-//
-// A product with Panels is one chain of fused multiply-adds,
-//
-//	sum = fma(w[r][c], x[c], sum)
-//
-// over the columns c in increasing order, starting from +0. Long rows are to be
-// multiplied in parts, as [Kernels.SetChains] allows, and the parts to be added.
-type Panels struct {
-	Rows, Cols int
-	data       []float32 // [strips][Cols][StripRows]
-}
-
-// NewPanels returns a matrix of zeros.
-func NewPanels(rows, cols int) *Panels {
-	p := &Panels{Rows: rows, Cols: cols}
-	p.data = make([]float32, p.Strips()*cols*StripRows)
-	return p
-}
-
-// Strips returns the number of strips.
-func (p *Panels) Strips() int { return (p.Rows + StripRows - 1) / StripRows }
-
-// SetRow sets row r to the values v.
-func (p *Panels) SetRow(r int, v []float32) {
-	if r < 0 || r >= p.Rows || len(v) != p.Cols {
-		panic(fmt.Sprintf("mat: row %d of %d values in panels of %d x %d", r, len(v), p.Rows, p.Cols))
-	}
-	strip := p.strip(r/StripRows, 0)
-	for c, x := range v {
-		strip[c*StripRows+r%StripRows] = x
-	}
-}
-
-// SetColumn sets column c to the values v, one for each row.
-func (p *Panels) SetColumn(c int, v []float32) {
-	if c < 0 || c >= p.Cols || len(v) != p.Rows {
-		panic(fmt.Sprintf("mat: column %d of %d values in panels of %d x %d", c, len(v), p.Rows, p.Cols))
-	}
-	for s := range p.Strips() {
-		copy(p.strip(s, c)[:StripRows], v[s*StripRows:])
-	}
-}
-
-// strip returns the values of a strip from column c on.
-func (p *Panels) strip(s, c int) []float32 { return p.data[(s*p.Cols+c)*StripRows:] }
-
 // SetChains sets y[i*ldy+r] to the sum over the columns c in [c0, c1) of row r of a
 // strip of w, r in [0, StripRows), with x[i*ldx+c], for i in [0, n).
 func (k *Kernels) SetChains(y []float32, ldy int, w *Panels, strip, c0, c1 int, x []float32, ldx, n int) {
@@ -68,8 +18,29 @@ func (k *Kernels) SetChains(y []float32, ldy int, w *Panels, strip, c0, c1 int, 
 	if strip < 0 || strip >= w.Strips() || ldy < StripRows || len(y) < (n-1)*ldy+StripRows {
 		panic(fmt.Sprintf("mat: strip %d of %d into %d rows of %d", strip, w.Strips(), n, ldy))
 	}
-	c := chains{y: y, ldy: ldy, panel: w.strip(strip, c0), cols: c1 - c0, x: x[c0:], ldx: ldx, n: n}
+	c := chains{y: y, ldy: ldy, w: w, at: (strip*w.Cols + c0) * StripRows, cols: c1 - c0, x: x[c0:], ldx: ldx, n: n}
 	c.run(k.float)
+}
+
+// SetParts sets y[j*ldy+r] to the sum over part j of the columns of row r of a strip of w, r in
+// [0, StripRows), with one row of activations: the columns from c0 to c1 are cut into parts of so
+// many, the last of which may be shorter.
+func (k *Kernels) SetParts(y []float32, ldy int, w *Panels, strip, c0, c1, part int, x []float32) {
+	checkChains(w, c0, c1, x, len(x), 1)
+	count, whole := (c1-c0+part-1)/part, (c1-c0)/part
+	if strip < 0 || strip >= w.Strips() || ldy < StripRows || count > 0 && len(y) < (count-1)*ldy+StripRows {
+		panic(fmt.Sprintf("mat: strip %d of %d into %d parts, %d apart", strip, w.Strips(), count, ldy))
+	}
+	if k.float == nil {
+		whole = 0
+	}
+	if whole > 0 {
+		k.float.types[w.typ].thin(&y[0], 4*ldy, 0, w.first((strip*w.Cols+c0)*StripRows),
+			part*StripRows*w.size(), part, &x[c0], 4*part, whole)
+	}
+	for j := whole; j < count; j++ {
+		k.SetChains(y[j*ldy:], ldy, w, strip, c0+j*part, min(c0+(j+1)*part, c1), x, len(x), 1)
+	}
 }
 
 // AddChains adds to y[i*ldy+r] the product of row r of w with x[i*ldx:], for r in
@@ -82,6 +53,9 @@ func (k *Kernels) AddChains(y []float32, ldy int, w *Panels, r0, r1 int, x []flo
 	if r0 < 0 || r0%StripRows != 0 || r1 < r0 || r1 > w.Rows || ldy < r1 || len(y) < (n-1)*ldy+r1 {
 		panic(fmt.Sprintf("mat: rows %d to %d of %d, %d results of %d rows of %d", r0, r1, w.Rows, len(y), n, ldy))
 	}
+	if n == 1 && k.float != nil && w.Cols > 0 {
+		r0 = k.addThin(y, w, r0, r1, x)
+	}
 	for first := 0; first < n; first += chainRows {
 		rows := min(chainRows, n-first)
 		for r := r0; r < r1; {
@@ -92,6 +66,15 @@ func (k *Kernels) AddChains(y []float32, ldy int, w *Panels, r0, r1 int, x []flo
 	}
 }
 
+// addThin is AddChains for one row of activations and whole strips. It returns the row that is next.
+func (k *Kernels) addThin(y []float32, w *Panels, r0, r1 int, x []float32) int {
+	strips := (r1 - r0) / StripRows
+	if strips > 0 {
+		k.float.types[w.typ].thin(&y[r0], 4*StripRows, 1, w.first(r0*w.Cols), w.Cols*StripRows*w.size(), w.Cols, &x[0], 0, strips)
+	}
+	return r0 + strips*StripRows
+}
+
 // chainRows is how many rows of activations a strip is multiplied with at a time: four
 // strips of their results, 24 KB, stay in a first-level cache until they are added.
 const chainRows = 96
@@ -100,9 +83,9 @@ const chainRows = 96
 func (k *Kernels) addStrips(y []float32, ldy int, w *Panels, r0, r1 int, x []float32, ldx, n int, s *Scratch) {
 	width := (r1 - r0 + StripRows - 1) / StripRows * StripRows
 	out := scratch.Grow(&s.out, n*width)
-	c := chains{ldy: width, cols: w.Cols, x: x, ldx: ldx, n: n}
+	c := chains{ldy: width, w: w, cols: w.Cols, x: x, ldx: ldx, n: n}
 	for r := r0; r < r1; r += StripRows {
-		c.y, c.panel = out[r-r0:], w.strip(r/StripRows, 0)
+		c.y, c.at = out[r-r0:], r*w.Cols
 		c.run(k.float)
 	}
 	for i := range n {
@@ -116,16 +99,17 @@ func checkChains(w *Panels, c0, c1 int, x []float32, ldx, n int) {
 	}
 }
 
-// chains is a strip, of which panel holds cols columns, on its way through n rows of x.
+// chains are cols columns of a strip of w, from value at on, on their way through n rows of x.
 type chains struct {
-	y     []float32
-	ldy   int
-	panel []float32
-	cols  int
-	x     []float32
-	ldx   int
-	n     int
-	sum   bool // add to y, whose rows have no gaps
+	y    []float32
+	ldy  int
+	w    *Panels
+	at   int
+	cols int
+	x    []float32
+	ldx  int
+	n    int
+	sum  bool // add to y, whose rows have no gaps
 }
 
 // run sets rows of StripRows results to the chains, or if they are sums adds the chains.
@@ -138,11 +122,11 @@ func (c *chains) run(k *floatKernels) {
 	if c.sum {
 		levels = 1
 	}
+	tile, panel := k.types[c.w.typ].tile, c.w.first(c.at)
 	for at := 0; at < c.n; {
-		height, tiles := k.next(c.n - at)
+		height, tiles := tile.next(c.n - at)
 		y := &c.y[at*c.ldy]
-		k.tile[height](y, 4*c.ldy, y, 0, levels, &c.panel[0], c.cols, &c.x[at*c.ldx], 4*c.ldx,
-			tiles, uintptr(unsafe.Pointer(&c.panel[0])), 0)
+		tile[height](y, 4*c.ldy, y, 0, levels, panel, c.cols, &c.x[at*c.ldx], 4*c.ldx, tiles, uintptr(unsafe.Pointer(panel)), 0)
 		at += height * tiles
 	}
 }
@@ -153,7 +137,7 @@ func (c *chains) generic() {
 		for r := range StripRows {
 			var sum float32
 			for k := range c.cols {
-				sum = scalar.FMA(c.panel[k*StripRows+r], c.x[i*c.ldx+k], sum)
+				sum = scalar.FMA(c.w.value(c.at+k*StripRows+r), c.x[i*c.ldx+k], sum)
 			}
 			if c.sum {
 				sum += c.y[i*c.ldy+r]
@@ -162,6 +146,3 @@ func (c *chains) generic() {
 		}
 	}
 }
-
-// Values returns all values in an order that is the same for equal matrices.
-func (p *Panels) Values() []float32 { return p.data }

@@ -23,19 +23,12 @@ type floatKernels struct {
 	// fold ends the products of n rows of activations by dot: it sets four
 	// results in each of n rows of y, ldy bytes apart.
 	fold func(y *float32, ldy int, lanes *float32, n int)
-
-	// tile, by the number of rows of activations of a tile, 1 among them and nil where there is
-	// none of this height, multiplies one lane of a panel, n columns, with a number of tiles of rows, ldx bytes apart. It
-	// sets sixteen results in each row of y, ldy bytes apart: the sums, plus
-	// those of older lanes, of which there are a number of levels, level bytes
-	// apart, each with rows of sixteen. For each column it fetches at ahead and
-	// moves ahead by step.
-	tile []floatTileFunc
 }
 
-type floatTileFunc = func(y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+type floatTileFunc = func(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
 
-// floatTypeKernels are those that read the weights as they lie in the file.
+// floatTypeKernels are those that read the weights as they lie in the file, or in a panel of values
+// of the type.
 type floatTypeKernels struct {
 	// dot adds the products of four rows, stride bytes apart, with a row of
 	// activations to the lanes of four results. For each step it fetches some
@@ -47,12 +40,29 @@ type floatTypeKernels struct {
 	// lanes, which are lane bytes apart: [lane][n][StripRows]. The other half is
 	// 32 bytes further on. It fetches like dot.
 	pack func(panel *float32, lane int, w *byte, stride, n int, ahead uintptr, step int)
+
+	// tile, by the number of rows of activations of a tile, multiplies one lane of
+	// a panel, n columns, with a number of tiles of rows, ldx bytes apart. It
+	// sets sixteen results in each row of y, ldy bytes apart: the sums, plus
+	// those of older lanes, of which there are a number of levels, level bytes
+	// apart, each with rows of sixteen. For each column it fetches at ahead and
+	// moves ahead by step.
+	tile floatTiles
+
+	// thin multiplies a number of panels of n columns, stride bytes apart, each with
+	// n values of one row of activations, next bytes apart. It sets sixteen results
+	// for each panel, ldy bytes apart, or adds to them if add is not 0.
+	thin func(y *float32, ldy, add int, panel *byte, stride, n int, x *float32, next, count int)
 }
+
+// floatTiles are the tiles of a type by their heights: 1 is among them, and nil stands where there is
+// none of a height.
+type floatTiles []floatTileFunc
 
 // next returns the height of the next tiles if left rows of activations are left, and how many follow each
 // other.
-func (k *floatKernels) next(left int) (height, tiles int) {
-	if most := len(k.tile) - 1; left >= 3*most {
+func (k floatTiles) next(left int) (height, tiles int) {
+	if most := len(k) - 1; left >= 3*most {
 		return most, left/most - 2
 	}
 	height = k.height(left)
@@ -62,11 +72,11 @@ func (k *floatKernels) next(left int) (height, tiles int) {
 }
 
 // height returns that of the next tile: there are as few as the heights allow, and they differ little.
-func (k *floatKernels) height(left int) int {
-	most := len(k.tile) - 1
+func (k floatTiles) height(left int) int {
+	most := len(k) - 1
 	for tiles := (left + most - 1) / most; ; tiles++ {
 		for h := (left + tiles - 1) / tiles; h <= min(left, most); h++ {
-			if k.tile[h] != nil {
+			if k[h] != nil {
 				return h
 			}
 		}
@@ -74,7 +84,7 @@ func (k *floatKernels) height(left int) int {
 }
 
 // tiles returns how many tiles n rows of activations are.
-func (k *floatKernels) tiles(n int) (all int) {
+func (k floatTiles) tiles(n int) (all int) {
 	for n > 0 {
 		height, tiles := k.next(n)
 		n -= height * tiles

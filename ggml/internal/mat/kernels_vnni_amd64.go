@@ -67,9 +67,10 @@ var avx512VBMI = Kernels{vec: vec.Fast, block: withStreams(avx512.block, map[ggu
 // floatAVX512 has higher tiles.
 var floatAVX512 = func() floatKernels {
 	k := floatAVX2
-	k.tile = append(make([]floatTileFunc, 0, 15), k.tile...)[:15]
-	k.tile[8], k.tile[10] = amd64.TileFloatx8AVX512, amd64.TileFloatx10AVX512
-	k.tile[12], k.tile[14] = amd64.TileFloatx12AVX512, amd64.TileFloatx14AVX512
+	tile := make(floatTiles, 15)
+	copy(tile, k.types[gguf.F32].tile)
+	tile[8], tile[10], tile[12], tile[14] = amd64.TileF32x8AVX512, amd64.TileF32x10AVX512, amd64.TileF32x12AVX512, amd64.TileF32x14AVX512
+	k.types[gguf.F32].tile = tile
 	return k
 }()
 

@@ -47,7 +47,7 @@ func (p *product) laned(k *floatKernels, r int) {
 	}
 	tiles := 0
 	for first := 0; first < p.n; first += floatChunk {
-		tiles += k.tiles(min(floatChunk, p.n-first))
+		tiles += k.types[gguf.F32].tile.tiles(min(floatChunk, p.n-first))
 	}
 	t.ahead = p.fetch(r, t.strips*StripRows, t.strips*scalar.Lanes*tiles*t.fetches())
 	for first := 0; first < p.n; first += floatChunk {
@@ -113,10 +113,11 @@ func (t *laneStrips) multiply(first, n int) {
 // lane sets n rows of y to the sums of a lane plus those of older ones.
 func (t *laneStrips) lane(y []float32, ldy int, older []float32, levels int, panel, x []float32, n int) {
 	level := len(older) / foldLevels
+	tile := t.k.types[gguf.F32].tile
 	for at := 0; at < n; {
-		height, tiles := t.k.next(n - at)
-		t.k.tile[height](&y[at*ldy], 4*ldy, &older[at*StripRows], 4*level, levels, &panel[0], t.steps, &x[at*t.steps], 4*t.steps,
-			tiles, t.ahead.Next(tiles*t.fetches()), t.ahead.Step)
+		height, tiles := tile.next(n - at)
+		tile[height](&y[at*ldy], 4*ldy, &older[at*StripRows], 4*level, levels, &scratch.Bytes(panel)[0], t.steps,
+			&x[at*t.steps], 4*t.steps, tiles, t.ahead.Next(tiles*t.fetches()), t.ahead.Step)
 		at += height * tiles
 	}
 }

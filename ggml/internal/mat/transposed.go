@@ -92,9 +92,9 @@ func (t *transposed) add(sums, dy []float32, ldy, n int) {
 	for i := range n {
 		copy(x[i*transposedRow:], dy[i*ldy:][:t.rows])
 	}
-	c := chains{ldy: StripRows, cols: t.rows, x: x, ldx: transposedRow, n: n, sum: true}
+	c := chains{ldy: StripRows, w: &Panels{data: t.s.floatPanel}, cols: t.rows, x: x, ldx: transposedRow, n: n, sum: true}
 	for i := range t.strips() {
-		c.y, c.panel = sums[i*t.n*StripRows:], t.s.floatPanel[i*t.strip():]
+		c.y, c.at = sums[i*t.n*StripRows:], i*t.strip()
 		c.run(t.k.float)
 	}
 }

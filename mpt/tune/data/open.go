@@ -233,8 +233,7 @@ func (b *builder) wholeDocument(r *record, text string) error {
 	if r.more {
 		return nil
 	}
-	whole := record{at: r.at, fields: map[string]any{kindText: b.gathered.String()}}
+	whole := record{at: r.at, document: true, fields: map[string]any{kindText: b.gathered.String()}}
 	b.gathered.Reset()
-	b.opt.TextField = ""
 	return b.row(&whole, b.named(kindText))
 }

@@ -77,6 +77,14 @@ func TestFields(t *testing.T) {
 	if got := show(t, open(t, opt, path), 0); got != "ab⟦<|endoftext|>⟧" {
 		t.Error(got)
 	}
+	document := write(t, "b.txt", []byte("cd"))
+	for _, long := range []string{"", longTruncate} { // a text file that comes first has no columns
+		opt.Long = long
+		set := open(t, opt, document, path)
+		if a, b := show(t, set, 0), show(t, set, 1); a != "c⟦d<|endoftext|>⟧" || b != "ab⟦<|endoftext|>⟧" {
+			t.Errorf("%q: %s, %s", long, a, b)
+		}
+	}
 	opt = options(t)
 	opt.PromptField, opt.ResponseField = "q", "a"
 	if got := show(t, open(t, opt, path), 0); got != "c⟦d<|endoftext|>⟧" {

@@ -56,7 +56,7 @@ func appendMarked(row, tokens []int32, target bool) []int32 {
 
 func (b *builder) textRow(r *record) ([]int32, error) {
 	key := b.opt.TextField
-	if key == "" {
+	if key == "" || r.document {
 		key = kindText
 	}
 	text, err := r.text(key)

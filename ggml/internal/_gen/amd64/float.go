@@ -19,6 +19,9 @@ func emitFloat(g *gen) {
 		emitFloatPack(g, typ)
 	}
 	emitFloatTiles(g)
+	for _, typ := range []string{"F32", "F16", "BF16"} {
+		emitThin(g, typ)
+	}
 	emitFold(g)
 }
 

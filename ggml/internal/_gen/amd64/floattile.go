@@ -8,19 +8,21 @@ import (
 )
 
 // Heights of the tiles of float products: rows of activations, of which registers hold the sums. AVX-512
-// takes those of AVX2 besides.
+// takes those of AVX2 besides, and has its own for panels of float32 only.
 var (
 	floatHeights       = []int{1, 2, 3, 4, 5, 6}
 	floatHeightsAVX512 = []int{8, 10, 12, 14}
 )
 
 func emitFloatTiles(g *gen) {
-	heights := floatHeights
+	types, heights := []string{"F32", "F16", "BF16"}, floatHeights
 	if g.evex {
-		heights = floatHeightsAVX512
+		types, heights = types[:1], floatHeightsAVX512
 	}
-	for _, tokens := range heights {
-		emitFloatTile(g, tokens)
+	for _, typ := range types {
+		for _, tokens := range heights {
+			emitFloatTile(g, typ, tokens)
+		}
 	}
 }
 
@@ -42,19 +44,20 @@ func emitFloatTiles(g *gen) {
 //	RAX older   R15 the activations of the next tile
 type floatTile struct {
 	*gen
+	typ    string // of the panel
 	tokens int
 	x      [2]rows
 	sums   []reg.VecPhysical
 }
 
-func emitFloatTile(g *gen, tokens int) {
-	name := fmt.Sprintf("tileFloatx%d", tokens)
-	g.fn(name, "y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int", fmt.Sprintf(`
+func emitFloatTile(g *gen, typ string, tokens int) {
+	name := fmt.Sprintf("tile%sx%d", typ, tokens)
+	g.fn(name, "y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int", fmt.Sprintf(`
 %s sets y to the sums of a lane of a panel, n columns, with a number of tiles
 of %d rows of activations each, ldx bytes apart, plus the sums of older lanes: of
 a number of levels, level bytes apart. For each column it fetches at ahead
 and moves ahead by step.`, name, tokens))
-	t := &floatTile{gen: g, tokens: tokens, sums: ymm(0, min(2*tokens, 12))}
+	t := &floatTile{gen: g, typ: typ, tokens: tokens, sums: ymm(0, min(2*tokens, 12))}
 	if g.evex {
 		t.sums = vecs(64, 0, tokens)
 	}
@@ -115,7 +118,7 @@ func (t *floatTile) columns(count int) {
 	}
 	t.PREFETCHT1(operand.Mem{Base: reg.R12})
 	t.ADDQ(reg.R13, reg.R12)
-	t.ADDQ(operand.U32(64*count), reg.RSI)
+	t.ADDQ(operand.U32(step(t.typ)*count), reg.RSI)
 	if !t.evex {
 		t.ADDQ(operand.U32(4*t.tokens*count), reg.R11)
 	}
@@ -129,8 +132,9 @@ func (t *floatTile) column(i int) {
 	if i%2 == 0 {
 		t.PREFETCHT0(operand.Mem{Base: reg.R11, Disp: 4 * t.tokens * i})
 	}
-	t.VMOVUPS(operand.Mem{Base: reg.RSI, Disp: 64 * i}, reg.Y12)
-	t.VMOVUPS(operand.Mem{Base: reg.RSI, Disp: 64*i + 32}, reg.Y13)
+	for half, y := range ymm(12, 14) {
+		t.widen(t.typ, operand.Mem{Base: reg.RSI, Disp: (2*i + half) * step(t.typ) / 2}, y)
+	}
 	for token := range t.tokens {
 		b := ymm(14, 16)[token%2]
 		t.VBROADCASTSS(t.x[token/3].at(token%3, 4*i), b)

@@ -12,8 +12,11 @@ func emitFloat(g *gen) {
 	for _, typ := range []string{"F32", "F16", "BF16"} {
 		emitFloatPack(g, typ)
 	}
-	for tokens := 1; tokens <= 6; tokens++ {
-		emitFloatTile(g, tokens)
+	for _, typ := range []string{"F32", "F16", "BF16"} {
+		for tokens := 1; tokens <= 6; tokens++ {
+			emitFloatTile(g, typ, tokens)
+		}
+		emitThin(g, typ)
 	}
 	emitFold(g)
 }
@@ -196,9 +199,9 @@ sortLanes sorts 128*n values by lanes, which are lane bytes apart.`)
 //
 //	V0..V23  sums, four registers for a row of activations
 //	V24..V27 sixteen rows of weights   V28..V31 a value of an activation row
-func emitFloatTile(g *gen, tokens int) {
-	name := fmt.Sprintf("tileFloatx%dNEON", tokens)
-	g.fn(name, "y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int", 0, fmt.Sprintf(`
+func emitFloatTile(g *gen, typ string, tokens int) {
+	name := fmt.Sprintf("tile%sx%dNEON", typ, tokens)
+	g.fn(name, "y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int", 0, fmt.Sprintf(`
 %s sets y to the sums of a lane of a panel, n columns, with a number
 of tiles of %d rows of activations each, ldx bytes apart, plus the sums of older
 lanes: of a number of levels, level bytes apart. Every few columns it fetches a
@@ -210,8 +213,7 @@ line at ahead and moves ahead by step.`, name, tokens))
 			if i%2 == 0 {
 				g.p("PRFM %d(R17), PLDL1KEEP", 4*tokens*i)
 			}
-			g.p("FLDPQ %d(R7), (F24, F25)", 64*i)
-			g.p("FLDPQ %d(R7), (F26, F27)", 64*i+32)
+			g.widen(typ, "R7", 24)
 			for t, pointer := range x {
 				v := 28 + t%4
 				g.p("VLD1R.P 4(%s), [V%d.S4]", pointer, v)
@@ -220,7 +222,6 @@ line at ahead and moves ahead by step.`, name, tokens))
 				}
 			}
 		}
-		g.p("ADD $%d, R7", 64*count)
 		g.p("ADD $%d, R17", 4*tokens*count)
 		g.p("PRFM (R5), PLDL2KEEP")
 		g.p("ADD R6, R5")

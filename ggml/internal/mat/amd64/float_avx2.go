@@ -46,47 +46,152 @@ func PackF16AVX2(panel *float32, lane int, w *byte, stride int, n int, ahead uin
 //go:noescape
 func PackBF16AVX2(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
 
-// TileFloatx1AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// TileF32x1AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
 // of 1 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
 // of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
 //
 //go:noescape
-func TileFloatx1AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+func TileF32x1AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
 
-// TileFloatx2AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// TileF32x2AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
 // of 2 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
 // of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
 //
 //go:noescape
-func TileFloatx2AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+func TileF32x2AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
 
-// TileFloatx3AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// TileF32x3AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
 // of 3 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
 // of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
 //
 //go:noescape
-func TileFloatx3AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+func TileF32x3AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
 
-// TileFloatx4AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// TileF32x4AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
 // of 4 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
 // of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
 //
 //go:noescape
-func TileFloatx4AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+func TileF32x4AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
 
-// TileFloatx5AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// TileF32x5AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
 // of 5 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
 // of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
 //
 //go:noescape
-func TileFloatx5AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+func TileF32x5AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
 
-// TileFloatx6AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// TileF32x6AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
 // of 6 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
 // of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
 //
 //go:noescape
-func TileFloatx6AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+func TileF32x6AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// TileF16x1AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 1 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
+//
+//go:noescape
+func TileF16x1AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// TileF16x2AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 2 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
+//
+//go:noescape
+func TileF16x2AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// TileF16x3AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 3 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
+//
+//go:noescape
+func TileF16x3AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// TileF16x4AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 4 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
+//
+//go:noescape
+func TileF16x4AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// TileF16x5AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 5 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
+//
+//go:noescape
+func TileF16x5AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// TileF16x6AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 6 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
+//
+//go:noescape
+func TileF16x6AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// TileBF16x1AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 1 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
+//
+//go:noescape
+func TileBF16x1AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// TileBF16x2AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 2 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
+//
+//go:noescape
+func TileBF16x2AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// TileBF16x3AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 3 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
+//
+//go:noescape
+func TileBF16x3AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// TileBF16x4AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 4 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
+//
+//go:noescape
+func TileBF16x4AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// TileBF16x5AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 5 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
+//
+//go:noescape
+func TileBF16x5AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// TileBF16x6AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 6 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
+//
+//go:noescape
+func TileBF16x6AVX2(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// ThinF32AVX2 multiplies a number of panels of n columns, stride bytes apart, each with n
+// values of x, next bytes apart, and sets sixteen results for each, ldy bytes apart, or adds
+// to them if add is not 0.
+//
+//go:noescape
+func ThinF32AVX2(y *float32, ldy int, add int, panel *byte, stride int, n int, x *float32, next int, count int)
+
+// ThinF16AVX2 multiplies a number of panels of n columns, stride bytes apart, each with n
+// values of x, next bytes apart, and sets sixteen results for each, ldy bytes apart, or adds
+// to them if add is not 0.
+//
+//go:noescape
+func ThinF16AVX2(y *float32, ldy int, add int, panel *byte, stride int, n int, x *float32, next int, count int)
+
+// ThinBF16AVX2 multiplies a number of panels of n columns, stride bytes apart, each with n
+// values of x, next bytes apart, and sets sixteen results for each, ldy bytes apart, or adds
+// to them if add is not 0.
+//
+//go:noescape
+func ThinBF16AVX2(y *float32, ldy int, add int, panel *byte, stride int, n int, x *float32, next int, count int)
 
 // Fold4AVX2 folds the lanes of four results for each of n rows of y, ldy bytes apart.
 //

@@ -4,34 +4,33 @@
 
 package amd64
 
-// TileFloatx8AVX512 sets y to the sums of a lane of a panel, n columns, with a number of
-// tiles of 8 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a
-// number of levels, level bytes apart. For each column it fetches at ahead and moves ahead
-// by step.
+// TileF32x8AVX512 sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 8 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
 //
 //go:noescape
-func TileFloatx8AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+func TileF32x8AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
 
-// TileFloatx10AVX512 sets y to the sums of a lane of a panel, n columns, with a number of
+// TileF32x10AVX512 sets y to the sums of a lane of a panel, n columns, with a number of
 // tiles of 10 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a
 // number of levels, level bytes apart. For each column it fetches at ahead and moves ahead
 // by step.
 //
 //go:noescape
-func TileFloatx10AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+func TileF32x10AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
 
-// TileFloatx12AVX512 sets y to the sums of a lane of a panel, n columns, with a number of
+// TileF32x12AVX512 sets y to the sums of a lane of a panel, n columns, with a number of
 // tiles of 12 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a
 // number of levels, level bytes apart. For each column it fetches at ahead and moves ahead
 // by step.
 //
 //go:noescape
-func TileFloatx12AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+func TileF32x12AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
 
-// TileFloatx14AVX512 sets y to the sums of a lane of a panel, n columns, with a number of
+// TileF32x14AVX512 sets y to the sums of a lane of a panel, n columns, with a number of
 // tiles of 14 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a
 // number of levels, level bytes apart. For each column it fetches at ahead and moves ahead
 // by step.
 //
 //go:noescape
-func TileFloatx14AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+func TileF32x14AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func TileFloatx8AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+// func TileF32x8AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·TileFloatx8AVX512(SB), NOSPLIT, $0-96
+TEXT ·TileF32x8AVX512(SB), NOSPLIT, $0-96
 	MOVQ x+56(FP), DX
 	MOVQ ldx+64(FP), R8
 	MOVQ y+0(FP), DI
@@ -150,9 +150,9 @@ end4:
 	VZEROUPPER
 	RET
 
-// func TileFloatx10AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+// func TileF32x10AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·TileFloatx10AVX512(SB), NOSPLIT, $0-96
+TEXT ·TileF32x10AVX512(SB), NOSPLIT, $0-96
 	MOVQ x+56(FP), DX
 	MOVQ ldx+64(FP), R8
 	MOVQ y+0(FP), DI
@@ -314,9 +314,9 @@ end8:
 	VZEROUPPER
 	RET
 
-// func TileFloatx12AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+// func TileF32x12AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·TileFloatx12AVX512(SB), NOSPLIT, $0-96
+TEXT ·TileF32x12AVX512(SB), NOSPLIT, $0-96
 	MOVQ x+56(FP), DX
 	MOVQ ldx+64(FP), R8
 	MOVQ y+0(FP), DI
@@ -496,9 +496,9 @@ end12:
 	VZEROUPPER
 	RET
 
-// func TileFloatx14AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *float32, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+// func TileF32x14AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·TileFloatx14AVX512(SB), NOSPLIT, $0-96
+TEXT ·TileF32x14AVX512(SB), NOSPLIT, $0-96
 	MOVQ x+56(FP), DX
 	MOVQ ldx+64(FP), R8
 	MOVQ y+0(FP), DI

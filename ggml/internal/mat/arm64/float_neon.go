@@ -46,53 +46,170 @@ func PackF16NEON(panel *float32, lane int, w *byte, stride int, n int, ahead uin
 //go:noescape
 func PackBF16NEON(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
 
-// TileFloatx1NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// TileF32x1NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
 // of 1 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
 // of levels, level bytes apart. Every few columns it fetches a line at ahead and moves ahead
 // by step.
 //
 //go:noescape
-func TileFloatx1NEON(y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+func TileF32x1NEON(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
 
-// TileFloatx2NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// TileF32x2NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
 // of 2 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
 // of levels, level bytes apart. Every few columns it fetches a line at ahead and moves ahead
 // by step.
 //
 //go:noescape
-func TileFloatx2NEON(y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+func TileF32x2NEON(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
 
-// TileFloatx3NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// TileF32x3NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
 // of 3 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
 // of levels, level bytes apart. Every few columns it fetches a line at ahead and moves ahead
 // by step.
 //
 //go:noescape
-func TileFloatx3NEON(y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+func TileF32x3NEON(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
 
-// TileFloatx4NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// TileF32x4NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
 // of 4 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
 // of levels, level bytes apart. Every few columns it fetches a line at ahead and moves ahead
 // by step.
 //
 //go:noescape
-func TileFloatx4NEON(y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+func TileF32x4NEON(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
 
-// TileFloatx5NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// TileF32x5NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
 // of 5 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
 // of levels, level bytes apart. Every few columns it fetches a line at ahead and moves ahead
 // by step.
 //
 //go:noescape
-func TileFloatx5NEON(y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+func TileF32x5NEON(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
 
-// TileFloatx6NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// TileF32x6NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
 // of 6 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
 // of levels, level bytes apart. Every few columns it fetches a line at ahead and moves ahead
 // by step.
 //
 //go:noescape
-func TileFloatx6NEON(y *float32, ldy int, older *float32, level, levels int, panel *float32, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+func TileF32x6NEON(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// ThinF32NEON multiplies a number of panels of n columns, stride bytes apart, each with n
+// values of x, next bytes apart, and sets sixteen results for each, ldy bytes apart, or adds
+// to them if add is not 0.
+//
+//go:noescape
+func ThinF32NEON(y *float32, ldy, add int, panel *byte, stride, n int, x *float32, next, count int)
+
+// TileF16x1NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 1 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. Every few columns it fetches a line at ahead and moves ahead
+// by step.
+//
+//go:noescape
+func TileF16x1NEON(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// TileF16x2NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 2 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. Every few columns it fetches a line at ahead and moves ahead
+// by step.
+//
+//go:noescape
+func TileF16x2NEON(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// TileF16x3NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 3 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. Every few columns it fetches a line at ahead and moves ahead
+// by step.
+//
+//go:noescape
+func TileF16x3NEON(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// TileF16x4NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 4 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. Every few columns it fetches a line at ahead and moves ahead
+// by step.
+//
+//go:noescape
+func TileF16x4NEON(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// TileF16x5NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 5 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. Every few columns it fetches a line at ahead and moves ahead
+// by step.
+//
+//go:noescape
+func TileF16x5NEON(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// TileF16x6NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 6 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. Every few columns it fetches a line at ahead and moves ahead
+// by step.
+//
+//go:noescape
+func TileF16x6NEON(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// ThinF16NEON multiplies a number of panels of n columns, stride bytes apart, each with n
+// values of x, next bytes apart, and sets sixteen results for each, ldy bytes apart, or adds
+// to them if add is not 0.
+//
+//go:noescape
+func ThinF16NEON(y *float32, ldy, add int, panel *byte, stride, n int, x *float32, next, count int)
+
+// TileBF16x1NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 1 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. Every few columns it fetches a line at ahead and moves ahead
+// by step.
+//
+//go:noescape
+func TileBF16x1NEON(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// TileBF16x2NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 2 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. Every few columns it fetches a line at ahead and moves ahead
+// by step.
+//
+//go:noescape
+func TileBF16x2NEON(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// TileBF16x3NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 3 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. Every few columns it fetches a line at ahead and moves ahead
+// by step.
+//
+//go:noescape
+func TileBF16x3NEON(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// TileBF16x4NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 4 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. Every few columns it fetches a line at ahead and moves ahead
+// by step.
+//
+//go:noescape
+func TileBF16x4NEON(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// TileBF16x5NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 5 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. Every few columns it fetches a line at ahead and moves ahead
+// by step.
+//
+//go:noescape
+func TileBF16x5NEON(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// TileBF16x6NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
+// of 6 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
+// of levels, level bytes apart. Every few columns it fetches a line at ahead and moves ahead
+// by step.
+//
+//go:noescape
+func TileBF16x6NEON(y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int)
+
+// ThinBF16NEON multiplies a number of panels of n columns, stride bytes apart, each with n
+// values of x, next bytes apart, and sets sixteen results for each, ldy bytes apart, or adds
+// to them if add is not 0.
+//
+//go:noescape
+func ThinBF16NEON(y *float32, ldy, add int, panel *byte, stride, n int, x *float32, next, count int)
 
 // Fold4NEON folds the lanes of four results for each of n rows of y, ldy bytes apart.
 //

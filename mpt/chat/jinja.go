@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"mptgo/mpt/chat/jinja"
+	"mptgo/internal/jinja"
 )
 
 // Model is what a model's file says about conversations.

@@ -11,12 +11,12 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"mptgo/bench"
 	"mptgo/cmd/internal/cli/cmdline"
 	"mptgo/cmd/internal/cli/console"
 	"mptgo/cmd/internal/cli/flags"
 	"mptgo/cmd/internal/cli/interrupt"
 	"mptgo/ggml"
+	"mptgo/internal/bench"
 	"mptgo/mpt"
 )
 

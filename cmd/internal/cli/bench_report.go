@@ -10,8 +10,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"mptgo/bench"
 	"mptgo/cmd/internal/cli/console"
+	"mptgo/internal/bench"
 )
 
 // benchReport is what mpt bench prints.

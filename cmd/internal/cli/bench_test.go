@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"mptgo/bench"
 	"mptgo/ggml"
+	"mptgo/internal/bench"
 )
 
 // comparedReport is a report with limits as if they had been measured.

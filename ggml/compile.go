@@ -80,7 +80,7 @@ func joinEpilogues(ops []op) []op {
 		}
 		src := f.source()
 		m := product[src]
-		if m == nil || src.consumers != 1 || src.keep || isWhole(f) && !m.allWhole() {
+		if m == nil || src.consumers != 1 || src.keep || isStripwise(f) && !m.allWhole() {
 			kept = append(kept, o)
 			continue
 		}
@@ -95,7 +95,7 @@ func joinEpilogues(ops []op) []op {
 
 // allWhole reports whether all epilogues of o are such that take all rows together.
 func (o *matMul) allWhole() bool {
-	return len(o.epilogue) == 0 || isWhole(o.epilogue[len(o.epilogue)-1])
+	return len(o.epilogue) == 0 || isStripwise(o.epilogue[len(o.epilogue)-1])
 }
 
 // checkOrder panics if an operation reads what is computed after it. What the epilogue of

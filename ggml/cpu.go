@@ -20,14 +20,14 @@ type CPU struct {
 
 	Features []Feature `json:"features"`
 	PureGo   bool      `json:"purego"`  // built without assembly
-	Kernels  []Kernels `json:"kernels"` // of this architecture, the slowest first
+	Tiers    []Tier    `json:"kernels"` // of this architecture, the slowest first
 }
 
 // Feature is an extension of the instruction set.
 type Feature = cpu.Feature
 
-// Kernels are a set of kernels, which has a name in [Options].
-type Kernels struct {
+// Tier is a set of kernels for a level of CPU features. Its name is one that [Options] takes.
+type Tier struct {
 	Name    string    `json:"name"`
 	Usable  bool      `json:"usable"`
 	Needs   []Feature `json:"needs"`   // of the CPU
@@ -35,7 +35,7 @@ type Kernels struct {
 }
 
 // WhyNot says, for people, what keeps this CPU from running k: what it lacks.
-func (k Kernels) WhyNot() string { return lacks(k.Missing) }
+func (k Tier) WhyNot() string { return lacks(k.Missing) }
 
 // ThisCPU describes the processor that runs the program.
 func ThisCPU() CPU {
@@ -46,7 +46,7 @@ func ThisCPU() CPU {
 	}
 	for _, t := range tier.Known() {
 		missing := t.Missing()
-		c.Kernels = append(c.Kernels, Kernels{t.Name, len(missing) == 0, t.Needs(), missing})
+		c.Tiers = append(c.Tiers, Tier{t.Name, len(missing) == 0, t.Needs(), missing})
 	}
 	return c
 }

@@ -40,11 +40,11 @@ type Config struct {
 	LogitCap     float32     // soft limit of the logits; 0 = none
 	QueryFactor  float32     // a power of two that the rows of queries were multiplied by when the file was made
 
-	Blocks []Block // by layer
+	Blocks []LayerConfig // by layer
 }
 
-// Block is what the layers of a model may have different from each other.
-type Block struct {
+// LayerConfig is what the layers of a model may have different from each other.
+type LayerConfig struct {
 	Window           int     // how many positions a query sees, the last its own; 0 = all
 	KVSource         int     // the layer whose keys and values are used: this one or an earlier one
 	NoPE             bool    // no rotary positions here
@@ -260,5 +260,5 @@ func (c *Config) slopes() []float32 {
 	return s[:c.Heads]
 }
 
-// errClosed is what a closed session or model answers.
-var errClosed = errors.New("mpt: used after Close")
+// ErrClosed is what a closed session or model answers.
+var ErrClosed = errors.New("mpt: used after Close")

@@ -55,7 +55,7 @@ func (k *keys) blocks(c *Config) {
 	if k.err != nil {
 		return // the number of layers may be nonsense
 	}
-	c.Blocks = make([]Block, c.Layers)
+	c.Blocks = make([]LayerConfig, c.Layers)
 	window := k.window()
 	scale, floor := k.floatOr("attention.temperature_scale", 0), k.floatOr("attention.temperature_floor", 8192)
 	windows := perLayer(k, "ext.window", c.Layers, int32(window))
@@ -63,7 +63,7 @@ func (k *keys) blocks(c *Config) {
 	plain := perLayer(k, "ext.nope", c.Layers, false)
 	sources := perLayer(k, "ext.kv_source", c.Layers, int32(-1))
 	for i := range c.Blocks {
-		c.Blocks[i] = Block{int(windows[i]), int(sources[i]), plain[i], k.finite("attention.temperature_scale", scales[i]), floors[i]}
+		c.Blocks[i] = LayerConfig{int(windows[i]), int(sources[i]), plain[i], k.finite("attention.temperature_scale", scales[i]), floors[i]}
 		k.block(c, i)
 	}
 }

@@ -33,12 +33,12 @@ type Model struct {
 	profiling bool
 	compiled  atomic.Int64 // bytes of the runner's activations; 0: there is none yet
 
-	mu       sync.Mutex
-	sessions map[*Session][]*Adapter // open ones, with the adapters that they use
-	closed   atomic.Bool
-	drafts   int64                    // bytes of weights and activations of the draft model
-	print    func() ([32]byte, error) // identity of the weights, computed once
-	adapters []AdapterUse             // of new sessions
+	mu          sync.Mutex
+	sessions    map[*Session][]*Adapter // open ones, with the adapters that they use
+	closed      atomic.Bool
+	drafts      int64                    // bytes of weights and activations of the draft model
+	fingerprint func() ([32]byte, error) // identity of the weights, computed once
+	adapters    []AdapterUse             // of new sessions
 
 	arena  func() (int64, error) // bytes of a runner, computed once
 	budget func() error          // sets what pages may take, and limit, once
@@ -69,7 +69,7 @@ func Load(f *gguf.File, opts ...Option) (*Model, error) {
 		f.Close()
 		return nil, err
 	}
-	m.print = sync.OnceValues(m.computeFingerprint)
+	m.fingerprint = sync.OnceValues(m.computeFingerprint)
 	m.arena = sync.OnceValues(m.measureArena)
 	m.sessions = map[*Session][]*Adapter{}
 	m.settle()

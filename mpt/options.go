@@ -59,9 +59,9 @@ func CacheValueType(t gguf.Type) Option { return func(o *options) { o.values = t
 // F16, F32, Q8_0 and Q4_0.
 func CacheTypes() []gguf.Type { return ggml.CacheTypes() }
 
-// ISA names the kernels to use, such as "generic" or "avx2"; the default is
+// Tier names the kernels to use, such as "generic" or "avx2"; the default is
 // the fastest that the CPU can run. It does not change any result.
-func ISA(name string) Option { return func(o *options) { o.isa = name } }
+func Tier(name string) Option { return func(o *options) { o.isa = name } }
 
 // IgnoreMemory makes sessions that need more memory than the system has left; without
 // it, [Model.NewSession] refuses them.

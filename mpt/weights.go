@@ -124,7 +124,7 @@ func (l *loader) qkNorms(p string, ownKV bool) []ggml.Part {
 // part returns the norm for width columns of a row.
 func (l *loader) part(name string, from, width int) ggml.Part {
 	n, c := width, l.c
-	if t, ok := l.f.Tensor(name + ".weight"); ok && t.Ne[0] == c.HeadDim {
+	if t, ok := l.f.Tensor(name + ".weight"); ok && t.Shape[0] == c.HeadDim {
 		n = c.HeadDim
 	}
 	p := ggml.Part{Norm: ggml.Norm{Weight: l.vector(name+".weight", n), Eps: c.QKEps, RMS: c.QKRMS}, From: from, Count: width / n}

@@ -11,7 +11,7 @@ type Chain struct {
 	params Params
 	steps  []sampler
 	pick   picker
-	cands  Candidates
+	cands  candidates
 	memory memory
 }
 

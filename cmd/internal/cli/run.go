@@ -47,6 +47,7 @@ type runFlags struct {
 	keep      int
 	ignoreEOS bool
 	verbose   bool
+	noWrap    bool
 
 	speculate *mpt.Speculation
 }
@@ -63,6 +64,7 @@ func newRun() *cobra.Command {
 	fs := cmd.Flags()
 	f.prompt.Add(cmd)
 	f.prompt.AddSpecial(cmd)
+	flags.AddNoWrap(fs, &f.noWrap)
 	fs.IntVarP(&f.predict, "predict", "n", flags.UntilFull, "stop after `N` tokens; -1: never, -2: when the context is full")
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "room for `N` tokens of prompt and answer; 0: what the model was trained for")
 	fs.StringArrayVarP(&f.stop, "reverse-prompt", "r", nil, "stop at `TEXT`, which is not printed; may be given more than once")
@@ -256,8 +258,11 @@ func (f *runFlags) print(
 	ctx context.Context, w io.Writer, s *mpt.Session, chain *sampling.Chain, took *console.Timing,
 ) (mpt.Reason, error) {
 	if console.IsTerminal(w) {
-		defer fmt.Fprintln(w)
+		if !f.noWrap {
+			w = console.Wrap(w)
+		}
 		w = console.VisibleWriter{W: w}
+		defer io.WriteString(w, "\n") // with what the writer still holds
 	}
 	if f.predict == 0 {
 		return mpt.EndedLimit, nil

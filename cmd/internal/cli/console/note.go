@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// Note prints a line of talk. What package mpt says begins with the name of the
+// Note prints a line of talk, in its colour. What package mpt says begins with the name of the
 // program already, also where a command has put something before it.
 func Note(w io.Writer, format string, args ...any) {
 	text := ": " + fmt.Sprintf(format, args...)
 	for _, name := range []string{"mpt", "measure"} {
 		text = strings.ReplaceAll(text, ": "+name+": ", ": ")
 	}
-	fmt.Fprintf(w, "mpt%s\n", Visible(flagWords.Replace(text)))
+	io.WriteString(w, Paint(w, NoteColour, "mpt"+Visible(flagWords.Replace(text))+"\n"))
 }

@@ -223,7 +223,7 @@ func TestTerminalManners(t *testing.T) {
 	s := sit(t, "mpt", args...)
 	n := s.prompt(0)
 	s.see("\x1b[1;32m> \x1b[0m", 0)
-	s.see("\x1b[36m", 0)
+	s.see("\x1b[36mmpt-stories (built in)", 0)
 	check.Resize(t, s.master, 24, 30)
 	s.typed("Tell me about a cat.\r")
 	from := s.see("cat.", n)

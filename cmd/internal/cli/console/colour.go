@@ -29,8 +29,8 @@ func coloursWanted(env func(string) string) bool {
 	return env("NO_COLOR") == "" && env("TERM") != "dumb"
 }
 
-// Paint returns lines in a colour if w shows colours, else as they are.
-func Paint(w io.Writer, c Colour, lines string) string {
+// paint returns lines in a colour if w shows colours, else as they are.
+func paint(w io.Writer, c Colour, lines string) string {
 	if !Colours(w) {
 		return lines
 	}

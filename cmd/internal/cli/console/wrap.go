@@ -38,13 +38,18 @@ func Wrap(w io.Writer) io.Writer {
 	if !IsTerminal(w) {
 		return w
 	}
-	return NewWrapper(w, func() int {
-		columns, _, err := term.GetSize(int(w.(*os.File).Fd()))
+	return NewWrapper(w, columnsOf(w.(*os.File)))
+}
+
+// columnsOf returns a function that tells the width of a terminal, 0 if it is not known.
+func columnsOf(f *os.File) func() int {
+	return func() int {
+		columns, _, err := term.GetSize(int(f.Fd()))
 		if err != nil {
 			return 0
 		}
 		return columns
-	})
+	}
 }
 
 // NewWrapper returns a wrapper for a screen of so many columns.
@@ -93,8 +98,14 @@ func (w *Wrapper) segment() (n int, ended bool) {
 		}
 		return len(w.held), true
 	}
-	s, rest, must, _ := uniseg.FirstLineSegmentInString(w.held, -1)
-	return len(s), rest != "" || must && strings.HasSuffix(s, "\n")
+	for rest, state := w.held, -1; ; {
+		var s string
+		s, rest, _, state = uniseg.FirstLineSegmentInString(rest, state)
+		n += len(s)
+		if rest == "" || !strings.HasSuffix(s, "/") { // paths and commands stay whole
+			return n, rest != "" || strings.HasSuffix(s, "\n")
+		}
+	}
 }
 
 // put writes a segment, but not yet spaces at its end. Where there is no room for it on the

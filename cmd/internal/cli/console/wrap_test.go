@@ -39,6 +39,7 @@ func TestWrap(t *testing.T) {
 		{"spaces elsewhere", "  a  b \n c ", "  a  b \n c "},
 		{"lines of the text", "a\n\nb\nccccc ddddd eeeee fffff\n", "a\n\nb\nccccc ddddd eeeee\nfffff\n"},
 		{"a long word", "so " + long + " it is", "so\n" + long + " it is"},
+		{"paths", "it is in (/some/folder/of/yours) now", "it is in\n(/some/folder/of/yours) now"},
 		{"hyphens", "a well-known state-of-the-art cat", "a well-known state-\nof-the-art cat"},
 		{"wide", "猫が好きです猫が好きです", "猫が好きです猫が好\nきです"},
 		{"wide and narrow", "the 猫猫猫 and 猫猫猫猫", "the 猫猫猫 and 猫猫\n猫猫"},
@@ -98,7 +99,7 @@ func TestColoursWanted(t *testing.T) {
 		}
 	}
 	var b strings.Builder
-	if got := Paint(&b, NoteColour, "a\n"); got != "a\n" {
+	if got := paint(&b, NoteColour, "a\n"); got != "a\n" {
 		t.Errorf("what is no terminal gets %q", got)
 	}
 }

@@ -177,5 +177,5 @@ func (f *chatFlags) greet(r *repl, m *mpt.Model) {
 		text += console.Plural(n, "LoRA adapter", "LoRA adapters") + ": /lora lists them.\n"
 	}
 	text += "/help lists the commands, Ctrl-C stops an answer, Ctrl-D ends the chat.\n\n"
-	io.WriteString(r.notes, console.Paint(r.notes, console.NoteColour, text))
+	console.Talk(r.notes, text)
 }

@@ -37,7 +37,8 @@ func Compile(g *Graph, pool *Pool, batch int, opt Options) (*Exec, error) {
 }
 
 // prepare does what comes before the memory of the tensors.
-func prepare(g *Graph, batch int, opt Options) (*Exec, error) {
+func prepare(g *Graph, batch int, opt Options) (e *Exec, err error) {
+	defer catch(&err)
 	tier, err := tierNamed(opt.Tier)
 	if err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func prepare(g *Graph, batch int, opt Options) (*Exec, error) {
 	if opt.Outputs > 0 {
 		outputs = min(outputs, opt.Outputs)
 	}
-	e := &Exec{tier: tier, exact: opt.Exact, all: newRowSet(batch, g.factors), some: newRowSet(outputs, g.factors)}
+	e = &Exec{tier: tier, exact: opt.Exact, all: newRowSet(batch, g.factors), some: newRowSet(outputs, g.factors)}
 	e.ops = joinEpilogues(g.ops)
 	e.placeQuantisation()
 	e.placeSorting()

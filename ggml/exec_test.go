@@ -61,7 +61,7 @@ func newTestBlock(t testing.TB, typ gguf.Type) *testBlock {
 }
 
 func (b *testBlock) graph() (*Graph, *Tensor) {
-	g := NewGraph()
+	g := newGraph()
 	x := g.Embed("x", b.wte)
 	h := g.Norm("norm", x, Norm{Weight: b.norm, Eps: 1e-5})
 	u := g.Activate("gelu", g.Clamp("clamp", g.MatMul("up", b.up, h), 2), GELU)
@@ -216,7 +216,7 @@ func TestRunRefusesBatch(t *testing.T) {
 			t.Errorf("%+v passed", b)
 		}
 	}
-	if _, err := Compile(NewGraph(), pool, 1, Options{Tier: "mmx"}); err == nil || !strings.Contains(err.Error(), "generic") {
+	if _, err := Compile(newGraph(), pool, 1, Options{Tier: "mmx"}); err == nil || !strings.Contains(err.Error(), "generic") {
 		t.Errorf("unknown kernels: %v", err)
 	}
 }

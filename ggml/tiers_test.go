@@ -15,7 +15,7 @@ func TestCompileUsesTheTier(t *testing.T) {
 	pool := NewPool(1)
 	defer pool.Close()
 	for _, name := range append(Tiers(), "") {
-		e, err := Compile(NewGraph(), pool, 1, Options{Tier: name})
+		e, err := Compile(newGraph(), pool, 1, Options{Tier: name})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,7 +23,7 @@ func (k *keys) rotary(c *Config) {
 	typ := k.text("mpt.rope.scaling.type", "none")
 	scaling, ok := scalings[typ]
 	if !ok {
-		k.fail("rotary positions with scaling %q (mpt.rope.scaling.type) are not supported", typ)
+		k.refuse("rotary positions with scaling %q (mpt.rope.scaling.type) are not supported", typ)
 	}
 	r := ggml.Rotary{
 		Dim:     k.integerOr("rope.dimension_count", maxWidth, c.HeadDim),
@@ -91,7 +91,7 @@ func (k *keys) block(c *Config, i int) {
 	case b.KVSource < 0 || b.KVSource > i || c.Blocks[b.KVSource].KVSource != b.KVSource:
 		k.fail("layer %d: mpt.ext.kv_source is %d, not a layer before it with keys and values of its own", i, b.KVSource)
 	case b.NoPE && c.AlibiMax > 0:
-		k.fail("layer %d: a layer without positions (mpt.ext.nope) in a model with ALiBi is not supported", i)
+		k.refuse("layer %d: a layer without positions (mpt.ext.nope) in a model with ALiBi is not supported", i)
 	}
 }
 

@@ -37,7 +37,7 @@ func (l *loader) tensor(name string) *gguf.Tensor {
 
 func (l *loader) fail(format string, args ...any) {
 	if l.err == nil {
-		l.err = fmt.Errorf("mpt: %s: "+format, append([]any{l.f.Name()}, args...)...)
+		l.err = blamed(fmt.Errorf("mpt: %s: "+format, append([]any{l.f.Name()}, args...)...))
 	}
 }
 

@@ -1,7 +1,6 @@
 package mpt
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -112,7 +111,3 @@ func NoReserve() SessionOption { return func(o *sessionOptions) { o.noReserve = 
 
 // maxContext bounds what a caller can ask for: far above any MPT model.
 const maxContext = 1 << 24
-
-// ErrContextFull is wrapped by the error of an evaluation that does not fit
-// into the session's context.
-var ErrContextFull = errors.New("the context is full")

@@ -130,9 +130,6 @@ func unlock(steps []Step) {
 	}
 }
 
-// ErrBusy says that a session is used twice at the same time.
-var ErrBusy = errors.New("mpt: the session is in use by another evaluation")
-
 // runBatch evaluates as many tokens of the steps as fit into a batch. There are none left
 // if more is false.
 func (m *Model) runBatch(ctx context.Context, steps []Step) (more bool, err error) {

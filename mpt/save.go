@@ -31,10 +31,6 @@ const sessionMagic = "MPTSESS\x03"
 // Save uses.
 const maxWindow = 8 << 20
 
-// ErrSession is wrapped by the errors of [Session.Restore] that are the fault
-// of the file.
-var ErrSession = errors.New("not a usable saved session")
-
 // sessionHead is the fixed part of a saved session.
 type sessionHead struct {
 	Model        [32]byte

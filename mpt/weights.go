@@ -1,11 +1,13 @@
 package mpt
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"mptgo/ggml"
 	"mptgo/gguf"
+	"mptgo/internal/errkind"
 )
 
 // linear is a matrix with, perhaps, a bias.
@@ -155,10 +157,10 @@ func (l *loader) others() {
 		}
 		for _, x := range features {
 			if strings.HasSuffix(t.Name, x.suffix) {
-				l.fail("%s (tensor %q) are not supported", x.feature, t.Name)
+				l.fail("%w", errkind.As(fmt.Errorf("%s (tensor %q) are not supported", x.feature, t.Name), errors.ErrUnsupported))
 				return
 			}
 		}
-		l.fail("unknown tensor %q", t.Name)
+		l.fail("%w", errkind.As(fmt.Errorf("unknown tensor %q", t.Name), errors.ErrUnsupported))
 	}
 }

@@ -108,6 +108,7 @@ func (m *Model) LoadAdapter(path string) (*Adapter, error) {
 		fmt.Fprintf(sum, "%q %d %d %d %v %v\n", p.Target, p.Rank, p.In, p.Out, p.Scale, l.Sample())
 	}
 	a.fingerprint = [32]byte(sum.Sum(nil))
+	m.logAdapter(a)
 	return a, nil
 }
 

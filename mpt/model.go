@@ -3,6 +3,9 @@ package mpt
 import (
 	"context"
 	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 
@@ -58,10 +61,29 @@ func Open(path string, opts ...Option) (*Model, error) {
 	return Load(f, opts...)
 }
 
+// OpenFS is [Open] for a file in a file system such as an embed.FS. It is read into memory.
+func OpenFS(fsys fs.FS, name string, opts ...Option) (*Model, error) {
+	f, err := gguf.OpenFS(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	return Load(f, opts...)
+}
+
+// OpenReaderAt is [Open] for the first size bytes of r, which are read into memory. The name
+// is for errors.
+func OpenReaderAt(name string, r io.ReaderAt, size int64, opts ...Option) (*Model, error) {
+	f, err := gguf.OpenReaderAt(name, r, size)
+	if err != nil {
+		return nil, err
+	}
+	return Load(f, opts...)
+}
+
 // Load is Open for a file that is open already. The model takes it over and
 // closes it, also when Load fails.
 func Load(f *gguf.File, opts ...Option) (*Model, error) {
-	m := &Model{file: f, opt: options{batch: DefaultBatch, keys: gguf.F16, values: gguf.F16, memory: sysmem.Available}}
+	m := &Model{file: f, opt: options{batch: DefaultBatch, keys: gguf.F16, values: gguf.F16, memory: sysmem.Available, log: slog.New(slog.DiscardHandler)}}
 	for _, o := range opts {
 		o(&m.opt)
 	}
@@ -76,6 +98,7 @@ func Load(f *gguf.File, opts ...Option) (*Model, error) {
 	m.pages = &pagePool{kv: *m.layerCache(), layers: m.config.caches(), work: m.pool, most: -1, tenant: m.tenant}
 	m.budget = sync.OnceValue(m.setBudget)
 	m.prefetch()
+	m.logOpened()
 	return m, nil
 }
 
@@ -172,5 +195,6 @@ func (m *Model) Close() error {
 		m.runner.exec.Close()
 	}
 	m.stopPrefetch()
+	m.opt.log.Info("model closed", "file", m.file.Name())
 	return m.file.Close()
 }

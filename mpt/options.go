@@ -2,6 +2,7 @@ package mpt
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"mptgo/ggml"
@@ -17,6 +18,7 @@ type options struct {
 	keys    gguf.Type // of the cache
 	values  gguf.Type
 	isa     string
+	log     *slog.Logger // never nil
 	memory  func() (sysmem.Limit, bool) // what the system has left; nil: not asked
 
 	adapters []adapterFile
@@ -71,6 +73,17 @@ func IgnoreMemory() Option { return func(o *options) { o.memory = nil } }
 func MemoryBudget(n int64) Option {
 	return func(o *options) {
 		o.memory = func() (sysmem.Limit, bool) { return sysmem.Limit{Bytes: n, Source: "allowed"}, true }
+	}
+}
+
+// Logger has the model tell l what it does that programs may want to know afterwards: that it
+// is opened and closed, that an adapter is loaded, with what is noteworthy about it, and that
+// there is not enough memory for a session. Texts, prompts and tokens are never logged.
+func Logger(l *slog.Logger) Option {
+	return func(o *options) {
+		if l != nil {
+			o.log = l
+		}
 	}
 }
 

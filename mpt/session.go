@@ -51,7 +51,7 @@ func (m *Model) NewSession(opts ...SessionOption) (*Session, error) {
 	}
 	if !o.noReserve {
 		if err := m.checkMemory(o.context); err != nil {
-			return nil, err
+			return nil, m.logRefused(err)
 		}
 	} else if err := m.budget(); err != nil {
 		return nil, err

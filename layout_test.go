@@ -293,6 +293,29 @@ func TestNoInit(t *testing.T) {
 	}
 }
 
+// stable are the packages whose exported names other programs may rely on.
+var stable = []string{"gguf", "sampling", "mpt", "mpt/tokenizer", "mpt/chat", "mpt/talk"}
+
+// Every package that other programs can import says whether they may rely on its names.
+func TestStability(t *testing.T) {
+	docs := map[string]string{}
+	for _, s := range sources(t) {
+		inside := strings.Contains("/"+s.pkg+"/", "/internal/")
+		if s.pkg != "" && !inside && s.file.Name.Name != "main" {
+			docs[s.pkg] += strings.Join(strings.Fields(s.file.Doc.Text()), " ")
+		}
+	}
+	for pkg, doc := range docs {
+		want := "This package is not stable yet:"
+		if slices.Contains(stable, pkg) {
+			want = "This package is stable:"
+		}
+		if !strings.Contains(doc, want) {
+			t.Errorf("the comment of package %s does not say %q", pkg, want)
+		}
+	}
+}
+
 func TestEveryPackageHasAComment(t *testing.T) {
 	documented := map[string]bool{}
 	for _, s := range sources(t) {

@@ -91,7 +91,9 @@ func TestOpenFS(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, open := range map[string]func() (*mpt.Model, error){
-		"file system": func() (*mpt.Model, error) { return mpt.OpenFS(os.DirFS(filepath.Dir(path)), filepath.Base(path), mpt.Threads(1)) },
+		"file system": func() (*mpt.Model, error) {
+			return mpt.OpenFS(os.DirFS(filepath.Dir(path)), filepath.Base(path), mpt.Threads(1))
+		},
 		"reader": func() (*mpt.Model, error) {
 			return mpt.OpenReaderAt("m", bytes.NewReader(b), int64(len(b)), mpt.Threads(1))
 		},

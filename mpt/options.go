@@ -18,7 +18,7 @@ type options struct {
 	keys    gguf.Type // of the cache
 	values  gguf.Type
 	isa     string
-	log     *slog.Logger // never nil
+	log     *slog.Logger                // never nil
 	memory  func() (sysmem.Limit, bool) // what the system has left; nil: not asked
 
 	adapters []adapterFile

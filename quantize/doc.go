@@ -30,4 +30,7 @@
 // Input is finite. Where the reference divides by zero or converts an infinity
 // to an integer, which happens only for values too small for their scale to be
 // stored, the scale counts as 0 (num.Inverse).
+//
+// Start with [EncodeRows] and [DecodeRow]; [Encoder] is for many rows. This package is not stable
+// yet: names may change from one minor version to the next.
 package quantize

@@ -234,7 +234,7 @@ func TestNewMatrixRefuses(t *testing.T) {
 	}
 }
 
-func TestProfileAndPrint(t *testing.T) {
+func TestProfile(t *testing.T) {
 	b := newTestBlock(t, gguf.F32)
 	g, _ := b.graph()
 	pool := newPool(1)
@@ -250,12 +250,5 @@ func TestProfileAndPrint(t *testing.T) {
 	costs := e.Costs()
 	if len(costs) != 4 || costs[2].Name != "matmul up" || costs[2].MACs != int64(2*b.d*b.f) {
 		t.Errorf("costs %+v", costs)
-	}
-	var listing strings.Builder
-	if err := e.Print(&listing); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(listing.String(), "matmul+clamp+gelu") {
-		t.Errorf("listing:\n%s", &listing)
 	}
 }

@@ -1,8 +1,14 @@
 // Package mptgo is the root of the module; it holds no code of its own.
 //
-// ARCHITECTURE.md shows the layers and follows a token through the files. Read in
-// this order: gguf (the file format), quantize (what a block of weights means), ggml
-// (how a graph is computed), mpt (what MPT computes), sampling (how a token is
-// chosen), cmd/mpt (the commands). A Go program that wants a language model imports
-// mptgo/mpt.
+// A Go program that wants a language model imports mptgo/mpt, one that wants to talk to it
+// mptgo/mpt/talk, and one that wants it built in mptgo/mpt/builtin. Each of these has examples
+// that run.
+//
+// ARCHITECTURE.md shows the layers and follows a token through the files. To read the code, read
+// in this order: gguf (the file format), quantize (what a block of weights means), ggml (how a
+// graph is computed), mpt (what MPT computes), sampling (how a token is chosen), cmd/mpt (the
+// commands).
+//
+// Stable are gguf, sampling, mpt, mpt/tokenizer, mpt/chat and mpt/talk. Every package says
+// what it is for, what to look at first, and whether it is stable.
 package mptgo

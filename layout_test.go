@@ -23,6 +23,7 @@ var may = map[string]string{
 	"":                         "",
 	"internal/check":           "",
 	"internal/codebook":        "",
+	"internal/errkind":         "",
 	"internal/filelock":        "",
 	"internal/fakehub":         "",
 	"internal/slab":            "",
@@ -46,27 +47,27 @@ var may = map[string]string{
 	"ggml/internal/mat":        "gguf internal/codebook ggml/internal/act ggml/internal/cpu ggml/internal/scalar ggml/internal/scratch ggml/internal/vec ggml/internal/mat/amd64 ggml/internal/mat/arm64",
 	"ggml/internal/tier":       "ggml/internal/act ggml/internal/att ggml/internal/cpu ggml/internal/mat ggml/internal/vec",
 	"ggml/internal/act/amd64":  "", "ggml/internal/act/arm64": "", "ggml/internal/att/arm64": "", "ggml/internal/mat/amd64": "", "ggml/internal/mat/arm64": "", "ggml/internal/vec/arm64": "", // generated
-	"ggml":                     "gguf quantize internal/slab internal/sysmem ggml/internal/act ggml/internal/att ggml/internal/cpu ggml/internal/mat ggml/internal/scalar ggml/internal/tier ggml/internal/vec",
+	"ggml":                     "gguf quantize internal/errkind internal/slab internal/sysmem ggml/internal/act ggml/internal/att ggml/internal/cpu ggml/internal/mat ggml/internal/scalar ggml/internal/tier ggml/internal/vec",
 	"ggml/train":               "ggml quantize ggml/internal/act ggml/internal/att ggml/internal/mat ggml/internal/scalar ggml/internal/scratch ggml/internal/tier ggml/internal/vec",
 	"sampling":                 "",
 	"mpt/tokenizer":            "gguf",
 	"mpt/checkpoint":           "gguf",
 	"internal/pyrandom":        "",
 	"internal/pyregexp":        "",
-	"mpt/chat/jinja":           "internal/pyregexp",
-	"mpt/chat":                 "mpt/chat/jinja",
+	"internal/jinja":           "internal/pyregexp",
+	"mpt/chat":                 "internal/jinja",
 	"mpt/lora":                 "gguf quantize mpt/checkpoint",
 	"mpt/convert":              "gguf internal/half internal/newfile quantize quantize/imatrix quantize/recipes mpt/checkpoint mpt/lora mpt/tokenizer",
 	"mpt/hub":                  "",
 	"internal/forge":           "gguf",
-	"mpt":                      "gguf quantize ggml internal/slab internal/sysmem sampling mpt/lora mpt/tokenizer",
+	"mpt":                      "gguf quantize ggml internal/errkind internal/slab internal/sysmem sampling mpt/lora mpt/tokenizer",
 	"mpt/tune":                 "ggml ggml/train gguf internal/slab internal/sysmem mpt mpt/checkpoint mpt/lora mpt/tune/data",
 	"mpt/tune/data":            "mpt/chat mpt/tokenizer",
 	"mpt/tune/foundry":         "",
 	"mpt/tune/report":          "internal/newfile",
 	"mpt/measure":              "ggml gguf quantize quantize/imatrix quantize/recipes sampling internal/newfile mpt mpt/convert mpt/lora mpt/tokenizer",
 	"mpt/talk":                 "gguf mpt mpt/chat mpt/grammar mpt/tokenizer",
-	"mpt/eval":                 "internal/pyrandom internal/pyregexp mpt mpt/chat mpt/chat/jinja mpt/talk mpt/tokenizer sampling",
+	"mpt/eval":                 "internal/pyrandom internal/pyregexp mpt mpt/chat internal/jinja mpt/talk mpt/tokenizer sampling",
 	"mpt/serve":                "ggml mpt mpt/tokenizer sampling",
 	"mpt/grammar":              "mpt/grammar/internal/dfa mpt/tokenizer",
 	"mpt/grammar/internal/dfa": "",
@@ -79,7 +80,7 @@ var may = map[string]string{
 	"scripts/memory":           "mpt",
 	"scripts/speculation":      "mpt mpt/builtin mpt/tokenizer sampling",
 	"scripts/synthetic":        "mpt/convert",
-	"scripts/templates":        "internal/check mpt/chat/jinja",
+	"scripts/templates":        "internal/check internal/jinja",
 	"cmd/mpt":                  "cmd/internal/cli",
 	"cmd/mpt-quantize":         "cmd/internal/cli",
 	"cmd/internal/server":      "internal/newfile mpt mpt/chat mpt/grammar mpt/serve mpt/talk mpt/tokenizer sampling",
@@ -290,6 +291,29 @@ func TestNoInit(t *testing.T) {
 			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
 				t.Errorf("%s has an init function", s.path)
 			}
+		}
+	}
+}
+
+// stable are the packages whose exported names other programs may rely on.
+var stable = []string{"gguf", "sampling", "mpt", "mpt/tokenizer", "mpt/chat", "mpt/talk"}
+
+// Every package that other programs can import says whether they may rely on its names.
+func TestStability(t *testing.T) {
+	docs := map[string]string{}
+	for _, s := range sources(t) {
+		inside := strings.Contains("/"+s.pkg+"/", "/internal/")
+		if s.pkg != "" && !inside && s.file.Name.Name != "main" {
+			docs[s.pkg] += strings.Join(strings.Fields(s.file.Doc.Text()), " ")
+		}
+	}
+	for pkg, doc := range docs {
+		want := "This package is not stable yet:"
+		if slices.Contains(stable, pkg) {
+			want = "This package is stable:"
+		}
+		if !strings.Contains(doc, want) {
+			t.Errorf("the comment of package %s does not say %q", pkg, want)
 		}
 	}
 }

@@ -37,7 +37,8 @@ func Compile(g *Graph, pool *Pool, batch int, opt Options) (*Exec, error) {
 }
 
 // prepare does what comes before the memory of the tensors.
-func prepare(g *Graph, batch int, opt Options) (*Exec, error) {
+func prepare(g *Graph, batch int, opt Options) (e *Exec, err error) {
+	defer catch(&err)
 	tier, err := tierNamed(opt.Tier)
 	if err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func prepare(g *Graph, batch int, opt Options) (*Exec, error) {
 	if opt.Outputs > 0 {
 		outputs = min(outputs, opt.Outputs)
 	}
-	e := &Exec{tier: tier, exact: opt.Exact, all: newRowSet(batch, g.factors), some: newRowSet(outputs, g.factors)}
+	e = &Exec{tier: tier, exact: opt.Exact, all: newRowSet(batch, g.factors), some: newRowSet(outputs, g.factors)}
 	e.ops = joinEpilogues(g.ops)
 	e.placeQuantisation()
 	e.placeSorting()
@@ -80,7 +81,7 @@ func joinEpilogues(ops []op) []op {
 		}
 		src := f.source()
 		m := product[src]
-		if m == nil || src.consumers != 1 || src.keep || isWhole(f) && !m.allWhole() {
+		if m == nil || src.consumers != 1 || src.keep || isStripwise(f) && !m.allWhole() {
 			kept = append(kept, o)
 			continue
 		}
@@ -95,7 +96,7 @@ func joinEpilogues(ops []op) []op {
 
 // allWhole reports whether all epilogues of o are such that take all rows together.
 func (o *matMul) allWhole() bool {
-	return len(o.epilogue) == 0 || isWhole(o.epilogue[len(o.epilogue)-1])
+	return len(o.epilogue) == 0 || isStripwise(o.epilogue[len(o.epilogue)-1])
 }
 
 // checkOrder panics if an operation reads what is computed after it. What the epilogue of

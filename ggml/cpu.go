@@ -20,14 +20,30 @@ type CPU struct {
 
 	Features []Feature `json:"features"`
 	PureGo   bool      `json:"purego"`  // built without assembly
-	Kernels  []Kernels `json:"kernels"` // of this architecture, the slowest first
+	Tiers    []Tier    `json:"kernels"` // of this architecture, the slowest first
 }
 
 // Feature is an extension of the instruction set.
-type Feature = cpu.Feature
+type Feature struct {
+	Name   string `json:"name"`   // as the manuals have it
+	Usable bool   `json:"usable"` // by programs
 
-// Kernels are a set of kernels, which has a name in [Options].
-type Kernels struct {
+	// Unsaved is set if the CPU has the feature, but its registers are lost when the operating
+	// system turns to another program, so that no program can use it.
+	Unsaved bool `json:"unsaved"`
+}
+
+// asFeatures returns what package cpu says in this package's type.
+func asFeatures(from []cpu.Feature) []Feature {
+	all := make([]Feature, len(from)) // never nil: a list in JSON, too
+	for i, f := range from {
+		all[i] = Feature(f)
+	}
+	return all
+}
+
+// Tier is a set of kernels for a level of CPU features. Its name is one that [Options] takes.
+type Tier struct {
 	Name    string    `json:"name"`
 	Usable  bool      `json:"usable"`
 	Needs   []Feature `json:"needs"`   // of the CPU
@@ -35,18 +51,18 @@ type Kernels struct {
 }
 
 // WhyNot says, for people, what keeps this CPU from running k: what it lacks.
-func (k Kernels) WhyNot() string { return lacks(k.Missing) }
+func (k Tier) WhyNot() string { return lacks(k.Missing) }
 
 // ThisCPU describes the processor that runs the program.
 func ThisCPU() CPU {
 	cache := cpu.Cache()
 	c := CPU{
 		Name: cpu.Name(), Architecture: runtime.GOARCH, Cores: cpu.Cores(), Threads: runtime.GOMAXPROCS(0),
-		L1: cache[0], L2: cache[1], L3: cache[2], Features: cpu.Features(), PureGo: cpu.PureGo,
+		L1: cache[0], L2: cache[1], L3: cache[2], Features: asFeatures(cpu.Features()), PureGo: cpu.PureGo,
 	}
 	for _, t := range tier.Known() {
-		missing := t.Missing()
-		c.Kernels = append(c.Kernels, Kernels{t.Name, len(missing) == 0, t.Needs(), missing})
+		missing := asFeatures(t.Missing())
+		c.Tiers = append(c.Tiers, Tier{t.Name, len(missing) == 0, asFeatures(t.Needs()), missing})
 	}
 	return c
 }

@@ -22,4 +22,7 @@
 // operation into steps. A step is a number of independent tasks; each worker has a
 // run of neighbouring ones, takes over from others when it has done its own, and
 // all meet after the last.
+//
+// Start with [Build] and [Compile]. This package is not stable yet: names may change from one minor
+// version to the next.
 package ggml

@@ -61,7 +61,7 @@ func newTestBlock(t testing.TB, typ gguf.Type) *testBlock {
 }
 
 func (b *testBlock) graph() (*Graph, *Tensor) {
-	g := NewGraph()
+	g := newGraph()
 	x := g.Embed("x", b.wte)
 	h := g.Norm("norm", x, Norm{Weight: b.norm, Eps: 1e-5})
 	u := g.Activate("gelu", g.Clamp("clamp", g.MatMul("up", b.up, h), 2), GELU)
@@ -216,7 +216,7 @@ func TestRunRefusesBatch(t *testing.T) {
 			t.Errorf("%+v passed", b)
 		}
 	}
-	if _, err := Compile(NewGraph(), pool, 1, Options{Tier: "mmx"}); err == nil || !strings.Contains(err.Error(), "generic") {
+	if _, err := Compile(newGraph(), pool, 1, Options{Tier: "mmx"}); err == nil || !strings.Contains(err.Error(), "generic") {
 		t.Errorf("unknown kernels: %v", err)
 	}
 }
@@ -234,7 +234,7 @@ func TestNewMatrixRefuses(t *testing.T) {
 	}
 }
 
-func TestProfileAndPrint(t *testing.T) {
+func TestProfile(t *testing.T) {
 	b := newTestBlock(t, gguf.F32)
 	g, _ := b.graph()
 	pool := newPool(1)
@@ -250,12 +250,5 @@ func TestProfileAndPrint(t *testing.T) {
 	costs := e.Costs()
 	if len(costs) != 4 || costs[2].Name != "matmul up" || costs[2].MACs != int64(2*b.d*b.f) {
 		t.Errorf("costs %+v", costs)
-	}
-	var listing strings.Builder
-	if err := e.Print(&listing); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(listing.String(), "matmul+clamp+gelu") {
-		t.Errorf("listing:\n%s", &listing)
 	}
 }

@@ -2,8 +2,8 @@ package ggml
 
 import "fmt"
 
-// Graph is a list of operations in the order in which they are computed. Its
-// methods append an operation and return the tensor that it computes.
+// Graph is a list of operations in the order in which they are computed; [Build] makes one.
+// Its methods append an operation and return the tensor that it computes.
 type Graph struct {
 	ops     []op
 	factors int // of low-rank changes: one more than the largest number
@@ -29,8 +29,28 @@ type step struct {
 	run   func(task, worker int)
 }
 
-// NewGraph returns an empty graph.
-func NewGraph() *Graph { return &Graph{} }
+// Build returns the graph that build has filled. Operations whose shapes do not fit end
+// build, and are the error.
+func Build(build func(g *Graph)) (g *Graph, err error) {
+	defer catch(&err)
+	g = newGraph()
+	build(g)
+	return g, nil
+}
+
+// catch makes a [misfit] that has been thrown the error of the function that defers it.
+func catch(err *error) {
+	switch x := recover().(type) {
+	case nil:
+	case misfit:
+		*err = x
+	default:
+		panic(x)
+	}
+}
+
+// newGraph returns an empty graph.
+func newGraph() *Graph { return &Graph{} }
 
 // Keep marks t as a result: its rows stay readable after a run ([Exec.Row]).
 func (g *Graph) Keep(t *Tensor) { t.keep = true }
@@ -68,10 +88,15 @@ func (g *Graph) newTensor(name string, cols int) *Tensor {
 	return &Tensor{Name: name, Cols: cols}
 }
 
-// must panics if a graph is built with shapes that do not fit. Shapes come
-// from a model that has been validated, so this is a bug in the builder.
+// misfit is the error of shapes that do not fit. Within this package it travels as a panic,
+// so that a graph is built without a check after every line: see [Build].
+type misfit string
+
+func (m misfit) Error() string { return "ggml: " + string(m) }
+
+// must panics with a [misfit] unless ok.
 func must(ok bool, format string, args ...any) {
 	if !ok {
-		panic("ggml: " + fmt.Sprintf(format, args...))
+		panic(misfit(fmt.Sprintf(format, args...)))
 	}
 }

@@ -14,14 +14,14 @@ type elementwise interface {
 	apply(e *Exec, y []float32, i, c0 int)
 }
 
-// whole is an operation that takes columns [c0, c1) of all rows together, in place, and
+// stripwise is an operation that takes columns [c0, c1) of all rows together, in place, and
 // only so. Of the epilogues of a product such ones come first.
-type whole interface {
+type stripwise interface {
 	elementwise
-	applyAll(e *Exec, y *Tensor, c0, c1, worker int)
+	applyStrip(e *Exec, y *Tensor, c0, c1, worker int)
 }
 
-func isWhole(f elementwise) bool { _, ok := f.(whole); return ok }
+func isStripwise(f elementwise) bool { _, ok := f.(stripwise); return ok }
 
 type clamp struct {
 	x, y *Tensor

@@ -286,11 +286,11 @@ func (o *addLowRank) steps(e *Exec) []step {
 	}}}
 }
 
-// apply is not called: a product calls applyAll before it comes to single rows.
+// apply is not called: a product calls applyStrip before it comes to single rows.
 func (o *addLowRank) apply(*Exec, []float32, int, int) { panic("ggml: low rank of a part of a row") }
 
-// applyAll adds to columns [c0, c1) of the rows of y, of which c0 begins a strip.
-func (o *addLowRank) applyAll(e *Exec, y *Tensor, c0, c1, worker int) {
+// applyStrip adds to columns [c0, c1) of the rows of y, of which c0 begins a strip.
+func (o *addLowRank) applyStrip(e *Exec, y *Tensor, c0, c1, worker int) {
 	for _, r := range e.rows(y).changed[o.Factor] {
 		o.add(e, y, r.from, r.n, c0, c1, worker)
 	}

@@ -65,7 +65,7 @@ func newLowRankCaseOf(t testing.TB, round func(float64) float32) *lowRankCase {
 }
 
 func (c *lowRankCase) graph() (*Graph, *Tensor) {
-	g := NewGraph()
+	g := newGraph()
 	x := g.Embed("x", c.wte)
 	x = g.AddLowRank("changed", x, g.LookUp("z", c.table, 0), 0)
 	z := g.Reduce("z2", x, Change{c.one, 1}, Change{c.two, 2})
@@ -158,7 +158,7 @@ func (c *lowRankCase) run(t *testing.T, tier string, workers, batch int, tokens 
 // A change that is not the first thing to happen to a product stands for itself.
 func TestLowRankAfterBias(t *testing.T) {
 	c := newLowRankCase(t)
-	g := NewGraph()
+	g := newGraph()
 	x := g.Embed("x", c.wte)
 	z := g.Reduce("z", x, Change{c.one, 0})
 	y := g.AddLowRank("y", g.Bias("biased", g.MatMul("w", c.w, x), c.bias), z, 0)

@@ -81,8 +81,8 @@ func (o *matMul) run(e *Exec, task, worker int) {
 	r1 := min(r0+grain, o.w.Rows)
 	e.tier.Mat.MatMul(o.y.x, o.y.Cols, &o.w.Weights, &o.x.acts, n, r0, r1, e.exact, &e.scratch[worker].mat)
 	single := o.epilogue
-	for len(single) > 0 && isWhole(single[0]) {
-		single[0].(whole).applyAll(e, o.y, r0, r1, worker)
+	for len(single) > 0 && isStripwise(single[0]) {
+		single[0].(stripwise).applyStrip(e, o.y, r0, r1, worker)
 		single = single[1:]
 	}
 	if len(single) == 0 {

@@ -110,7 +110,7 @@ func (o *angles) fill(y []float32, p int) {
 
 // Table returns, for every position below n, the row that [Graph.Angles] computes: [n, Dim].
 func (r Rotary) Table(n int) []float32 {
-	o := NewGraph().Angles("", r).op.(*angles)
+	o := newGraph().Angles("", r).op.(*angles)
 	table := make([]float32, n*r.Dim)
 	for p := range n {
 		o.fill(table[p*r.Dim:(p+1)*r.Dim], p)

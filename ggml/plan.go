@@ -13,9 +13,9 @@ import (
 // alignment of every tensor in the arena: a cache line.
 const alignment = 64
 
-// block is the place of one tensor in the arena and the operations, by number,
+// region is the place of one tensor in the arena and the operations, by number,
 // during which it must hold.
-type block struct {
+type region struct {
 	t           *Tensor
 	first, last int
 	offset      int
@@ -42,10 +42,10 @@ func (e *Exec) plan() error {
 // layout gives every tensor an offset, so that two tensors share memory only if one
 // is dead before the other is computed, and returns the bytes that they need. It fails
 // if these are more than an int counts, which has 32 bits on some machines.
-func (e *Exec) layout() (blocks []*block, bytes int, err error) {
+func (e *Exec) layout() (blocks []*region, bytes int, err error) {
 	var size int64
 	blocks = e.lifetimes()
-	var placed []*block // by offset
+	var placed []*region // by offset
 	for _, b := range blocks {
 		b.start = firstGap(placed, b)
 		size = max(size, b.start+b.bytes)
@@ -63,9 +63,9 @@ func (e *Exec) layout() (blocks []*block, bytes int, err error) {
 
 // lifetimes lists the tensors that need memory, the largest first: small ones
 // then fill the gaps that large ones leave.
-func (e *Exec) lifetimes() []*block {
-	var blocks []*block
-	of := map[*Tensor]*block{}
+func (e *Exec) lifetimes() []*region {
+	var blocks []*region
+	of := map[*Tensor]*region{}
 	for i, o := range e.ops {
 		_, selects := o.(*selectRows)
 		for _, in := range o.inputs() {
@@ -75,7 +75,7 @@ func (e *Exec) lifetimes() []*block {
 		}
 		t := o.out()
 		bytes := t.bytes(e.rows(t).capacity)
-		b := &block{t: t, first: i, last: i, size: int(bytes), bytes: bytes}
+		b := &region{t: t, first: i, last: i, size: int(bytes), bytes: bytes}
 		of[t] = b
 		blocks = append(blocks, b)
 	}
@@ -90,7 +90,7 @@ func (e *Exec) lifetimes() []*block {
 
 // firstGap returns the lowest offset at which b overlaps no placed block that
 // lives at the same time. placed is sorted by offset.
-func firstGap(placed []*block, b *block) int64 {
+func firstGap(placed []*region, b *region) int64 {
 	offset := int64(0)
 	for _, p := range placed {
 		if p.last < b.first || b.last < p.first {

@@ -14,7 +14,7 @@ func TestPlanCountsBytes(t *testing.T) {
 	for _, c := range []struct{ rows, cols int }{
 		{1 << 16, 1<<14 + 32}, {1 << 16, 1 << 15}, {math.MaxInt32 / 4, 4}, {1 << 30, 2}, {1 << 20, 4096},
 	} {
-		g := NewGraph()
+		g := newGraph()
 		g.Keep(g.Embed("x", &Matrix{Weights: mat.Weights{Rows: 1, Cols: c.cols}}))
 		size, err := Measure(g, c.rows, Options{})
 		want := 4 * int64(c.rows) * int64(c.cols)

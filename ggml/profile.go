@@ -2,9 +2,7 @@ package ggml
 
 import (
 	"fmt"
-	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 )
 
@@ -131,22 +129,4 @@ func costName(o op) string {
 		name = rest
 	}
 	return o.kind() + " " + name
-}
-
-// Print writes one line for every operation: kind, result, shape, joined
-// operations, weight type and bytes.
-func (e *Exec) Print(w io.Writer) error {
-	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(tw, "operation\tresult\tcolumns\tweights\tbytes\tarena\n")
-	for _, nd := range e.nodes {
-		t, kind, weights, bytes := nd.op.out(), nd.op.kind(), "", 0
-		if m, ok := nd.op.(*matMul); ok {
-			for _, f := range m.epilogue {
-				kind += "+" + f.kind()
-			}
-			weights, bytes = fmt.Sprintf("%s %v [%d, %d]", m.w.Name, m.w.Type, m.w.Rows, m.w.Cols), m.w.Bytes()
-		}
-		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\t%d\t%d\n", kind, t.Name, t.Cols, weights, bytes, t.bytes(e.rows(t).capacity))
-	}
-	return tw.Flush()
 }

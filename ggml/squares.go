@@ -1,6 +1,10 @@
 package ggml
 
-import "mptgo/ggml/internal/att"
+import (
+	"fmt"
+
+	"mptgo/ggml/internal/att"
+)
 
 // Sums are what [Exec.SumInputs] adds the inputs of a product to.
 type Sums struct {
@@ -34,14 +38,18 @@ func (e *Exec) sumInputs(o *matMul) error {
 		return nil
 	}
 	cols := o.x.Cols
-	must(len(s.Squares) == cols, "%s: %d sums for %d columns", o.w.Name, len(s.Squares), cols)
+	if len(s.Squares) != cols {
+		return fmt.Errorf("ggml: %s: %d sums for %d columns", o.w.Name, len(s.Squares), cols)
+	}
 	err := e.pool.Run((cols+squareColumns-1)/squareColumns, func(task, _ int) {
 		e.sumSquares(o.x, s.Squares, task*squareColumns)
 	})
 	if err != nil || s.Products == nil {
 		return err
 	}
-	must(len(s.Products) == cols*s.Run, "%s: %d sums of products for %d columns", o.w.Name, len(s.Products), cols)
+	if len(s.Products) != cols*s.Run {
+		return fmt.Errorf("ggml: %s: %d sums of products for %d columns", o.w.Name, len(s.Products), cols)
+	}
 	return e.pool.Run((cols+productColumns-1)/productColumns, func(task, worker int) {
 		e.sumProducts(o.x, s, task*productColumns, worker)
 	})

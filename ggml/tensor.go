@@ -1,11 +1,13 @@
 package ggml
 
 import (
+	"errors"
 	"fmt"
 
 	"mptgo/ggml/internal/act"
 	"mptgo/ggml/internal/mat"
 	"mptgo/gguf"
+	"mptgo/internal/errkind"
 )
 
 // Matrix is a weight matrix as it lies in the model file: Rows rows of Cols
@@ -21,7 +23,8 @@ type Matrix struct {
 // and data of another size are errors.
 func NewMatrix(name string, t gguf.Type, rows, cols int, data []byte) (*Matrix, error) {
 	if !mat.Supported(t) {
-		return nil, fmt.Errorf("ggml: tensor %q is of type %v, which no kernel computes with yet: make the file again in one of %s", name, t, mat.SupportedTypes())
+		err := fmt.Errorf("ggml: tensor %q is of type %v, which no kernel computes with yet: make the file again in one of %s", name, t, mat.SupportedTypes())
+		return nil, errkind.As(err, errors.ErrUnsupported)
 	}
 	row, err := t.RowBytes(cols)
 	if err != nil {

@@ -43,7 +43,7 @@ func tierNamed(name string) (*tier.Tier, error) {
 func whyNot(name string) string {
 	for _, t := range tier.Known() {
 		if t.Name == name {
-			return lacks(t.Missing())
+			return lacks(asFeatures(t.Missing()))
 		}
 	}
 	if cpu.PureGo {

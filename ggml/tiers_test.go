@@ -15,7 +15,7 @@ func TestCompileUsesTheTier(t *testing.T) {
 	pool := NewPool(1)
 	defer pool.Close()
 	for _, name := range append(Tiers(), "") {
-		e, err := Compile(NewGraph(), pool, 1, Options{Tier: name})
+		e, err := Compile(newGraph(), pool, 1, Options{Tier: name})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,7 +32,7 @@ func TestCompileUsesTheTier(t *testing.T) {
 // TestTierErrors: who asks for kernels that there are not is told why, and what
 // there is.
 func TestTierErrors(t *testing.T) {
-	for _, k := range append(ThisCPU().Kernels, Kernels{Name: "mmx"}, Kernels{Name: "AVX2"}) {
+	for _, k := range append(ThisCPU().Tiers, Tier{Name: "mmx"}, Tier{Name: "AVX2"}) {
 		name, err := TierName(k.Name)
 		if k.Usable {
 			if err != nil || name != k.Name {
@@ -53,7 +53,7 @@ func TestTierErrors(t *testing.T) {
 }
 
 func TestWhyNot(t *testing.T) {
-	k := Kernels{Missing: []Feature{{Name: "A"}, {Name: "B", Unsaved: true}, {Name: "C"}}}
+	k := Tier{Missing: []Feature{{Name: "A"}, {Name: "B", Unsaved: true}, {Name: "C"}}}
 	want := "this CPU lacks A, C; the operating system does not save the registers of B"
 	if got := k.WhyNot(); got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -67,7 +67,7 @@ func TestThisCPU(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	var usable []string
-	for _, k := range c.Kernels {
+	for _, k := range c.Tiers {
 		if k.Usable {
 			usable = append(usable, k.Name)
 		}

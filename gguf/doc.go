@@ -60,4 +60,7 @@
 // [Create] starts a file under a temporary name with its final size reserved,
 // tensors are written to it in any order, and [Writer.Commit] gives it its name
 // when all of it is on the disk. [Encode] makes a small file in memory.
+//
+// Start with [Open] and [File.Tensor], or [Create] and [Writer.Commit]. This package is stable:
+// what it exports changes only with a new major version.
 package gguf

@@ -111,7 +111,7 @@ func (l *layout) appendTensors(b []byte, tensors []TensorInfo) ([]byte, error) {
 			return nil, fmt.Errorf("tensor %q appears twice", t.Name)
 		}
 		seen[t.Name] = true
-		size, err := sizeOf(t.Type, t.Ne)
+		size, err := sizeOf(t.Type, t.Shape)
 		if err != nil {
 			return nil, fmt.Errorf("tensor %q: %w", t.Name, err)
 		}
@@ -127,8 +127,8 @@ func (l *layout) appendTensors(b []byte, tensors []TensorInfo) ([]byte, error) {
 
 func appendTensor(b []byte, t TensorInfo, offset int64) []byte {
 	b = appendString(b, t.Name)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(t.Ne)))
-	for _, v := range t.Ne {
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(t.Shape)))
+	for _, v := range t.Shape {
 		b = binary.LittleEndian.AppendUint64(b, uint64(v))
 	}
 	b = binary.LittleEndian.AppendUint32(b, uint32(t.Type))

@@ -28,7 +28,7 @@ func TestShrunkFile(t *testing.T) {
 
 // TestReadRows copies rows, and makes an error of what would be a fault.
 func TestReadRows(t *testing.T) {
-	b, err := Encode(nil, []TensorInfo{{Name: "t", Type: F32, Ne: []int{2, 3}}}, [][]byte{[]byte("aaaabbbbccccddddeeeeffff")})
+	b, err := Encode(nil, []TensorInfo{{Name: "t", Type: F32, Shape: []int{2, 3}}}, [][]byte{[]byte("aaaabbbbccccddddeeeeffff")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -195,7 +195,7 @@ func (f *File) Tensors() []*Tensor { return f.tensors }
 // Parameters returns the number of weights in all tensors.
 func (f *File) Parameters() (n int64) {
 	for _, t := range f.tensors {
-		n += int64(t.Rows()) * int64(t.Ne[0])
+		n += int64(t.Rows()) * int64(t.Shape[0])
 	}
 	return n
 }

@@ -43,7 +43,7 @@ func TestLinkTakesNothing(t *testing.T) {
 // A writer that finds its name taken at the last moment can be asked again.
 func TestCommitAgain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.gguf")
-	w, err := Create(path, nil, []TensorInfo{{Name: "a", Type: F32, Ne: []int{2}}}, Options{})
+	w, err := Create(path, nil, []TensorInfo{{Name: "a", Type: F32, Shape: []int{2}}}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -139,7 +139,7 @@ func (d *decoder) tensor() placed {
 			d.failAt(at, "%v", err)
 		}
 	}
-	return placed{&Tensor{Name: name, Type: typ, Ne: ne, file: d.file, size: size}, at, offset}
+	return placed{&Tensor{Name: name, Type: typ, Shape: ne, file: d.file, size: size}, at, offset}
 }
 
 // place finds the bytes of the tensors in b.

@@ -16,7 +16,7 @@ func TestPrefetch(t *testing.T) {
 	for i := range data {
 		data[i] = byte(i * 7)
 	}
-	w, err := Create(path, nil, []TensorInfo{{Name: "t", Type: F32, Ne: []int{1 << 20}}}, Options{})
+	w, err := Create(path, nil, []TensorInfo{{Name: "t", Type: F32, Shape: []int{1 << 20}}}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

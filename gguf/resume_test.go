@@ -10,7 +10,7 @@ import (
 func TestResume(t *testing.T) {
 	dir := t.TempDir()
 	path, part := filepath.Join(dir, "a.gguf"), filepath.Join(dir, ".a.gguf.part")
-	tensors := []TensorInfo{{Name: "x", Type: F32, Ne: []int{8}}, {Name: "y", Type: F32, Ne: []int{8}}}
+	tensors := []TensorInfo{{Name: "x", Type: F32, Shape: []int{8}}, {Name: "y", Type: F32, Shape: []int{8}}}
 	open := func(name string) (*Writer, bool) {
 		f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o666)
 		if err != nil {

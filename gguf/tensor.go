@@ -10,9 +10,9 @@ import (
 
 // Tensor is a tensor of a file. Its fields must not be modified.
 type Tensor struct {
-	Name string
-	Type Type
-	Ne   []int // 1 to 4 dimensions; Ne[0], the fastest varying, is the length of a row
+	Name  string
+	Type  Type
+	Shape []int // 1 to 4 dimensions; Shape[0], the fastest varying, is the length of a row
 
 	file string // that it lies in
 	size int
@@ -27,10 +27,10 @@ func (t *Tensor) Data() []byte { return t.data }
 // Size returns the number of bytes in t.
 func (t *Tensor) Size() int { return t.size }
 
-// Rows returns the number of rows, the product of Ne[1:].
+// Rows returns the number of rows, the product of Shape[1:].
 func (t *Tensor) Rows() int {
 	n := 1
-	for _, v := range t.Ne[1:] {
+	for _, v := range t.Shape[1:] {
 		n *= v
 	}
 	return n
@@ -58,20 +58,20 @@ func (t *Tensor) ReadRows(dst []byte, r0, r1 int) error {
 
 // Info returns what a file that holds a copy of t says about it.
 func (t *Tensor) Info() TensorInfo {
-	return TensorInfo{Name: t.Name, Type: t.Type, Ne: slices.Clone(t.Ne)}
+	return TensorInfo{Name: t.Name, Type: t.Type, Shape: slices.Clone(t.Shape)}
 }
 
 // TensorInfo describes a tensor that is to be written.
 type TensorInfo struct {
-	Name string // 1 to 63 bytes
-	Type Type
-	Ne   []int // as in [Tensor]
+	Name  string // 1 to 63 bytes
+	Type  Type
+	Shape []int // as in [Tensor]
 }
 
 // Size returns the number of bytes that the tensor takes, or an error if there
 // can be no such tensor.
 func (t TensorInfo) Size() (int, error) {
-	n, err := sizeOf(t.Type, t.Ne)
+	n, err := sizeOf(t.Type, t.Shape)
 	if err != nil {
 		return 0, fmt.Errorf("gguf: tensor %q: %w", t.Name, err)
 	}

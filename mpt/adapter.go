@@ -17,13 +17,13 @@ import (
 // model at the same time, and takes the memory of its matrices: as float32, or as 16 bits where
 // that leaves all values as they are, which is so for adapters in F16 and BF16.
 type Adapter struct {
-	m       *Model
-	path    string
-	base    string
-	ranks   [2]int // the smallest and the largest
-	notes   []string
-	changes map[string][]*ggml.LowRank // by the name of the matrix
-	print   [32]byte                   // identity of its weights
+	m           *Model
+	path        string
+	base        string
+	ranks       [2]int // the smallest and the largest
+	notes       []string
+	changes     map[string][]*ggml.LowRank // by the name of the matrix
+	fingerprint [32]byte                   // identity of its weights
 }
 
 // AdapterUse is an adapter and the factor that its change is multiplied by.
@@ -49,7 +49,7 @@ type adapterFile struct {
 func (a *Adapter) Path() string { return a.path }
 
 // Fingerprint identifies what the adapter changes, wherever its file lies.
-func (a *Adapter) Fingerprint() [32]byte { return a.print }
+func (a *Adapter) Fingerprint() [32]byte { return a.fingerprint }
 
 // Base returns the name of the model that the adapter was made for, as far as its file
 // says.
@@ -79,7 +79,7 @@ func (a *Adapter) Bytes() (n int64) {
 // part, and if it has parts that can only be merged.
 func (m *Model) LoadAdapter(path string) (*Adapter, error) {
 	if m.closed.Load() {
-		return nil, errClosed
+		return nil, ErrClosed
 	}
 	file, err := lora.Open(path)
 	if err != nil {
@@ -108,7 +108,8 @@ func (m *Model) LoadAdapter(path string) (*Adapter, error) {
 		a.ranks = [2]int{min(a.ranks[0], p.Rank), max(a.ranks[1], p.Rank)}
 		fmt.Fprintf(sum, "%q %d %d %d %v %v\n", p.Target, p.Rank, p.In, p.Out, p.Scale, l.Sample())
 	}
-	a.print = [32]byte(sum.Sum(nil))
+	a.fingerprint = [32]byte(sum.Sum(nil))
+	m.logAdapter(a)
 	return a, nil
 }
 
@@ -188,7 +189,7 @@ func (m *Model) rows(target string) (lora.Rows, bool) {
 	if !ok {
 		return lora.Rows{}, false
 	}
-	r := lora.Rows{Type: t.Type, Rows: t.Rows(), Cols: t.Ne[0], Read: t.ReadRows}
+	r := lora.Rows{Type: t.Type, Rows: t.Rows(), Cols: t.Shape[0], Read: t.ReadRows}
 	if at.from > 0 || at.rows > 0 && at.queries > 0 {
 		r.Rows = at.rows
 		r.Read = func(dst []byte, r0, r1 int) error { return t.ReadRows(dst, at.from+r0, at.from+r1) }
@@ -362,16 +363,16 @@ func (s *adapterSet) same(t *adapterSet) bool {
 	return slices.Equal(s.active, t.active) && slices.Equal(s.factors, t.factors)
 }
 
-// print identifies model and adapters of a session for saved ones.
-func (s *Session) print() ([32]byte, error) {
-	model, err := s.m.print()
+// fingerprint identifies model and adapters of a session for saved ones.
+func (s *Session) fingerprint() ([32]byte, error) {
+	model, err := s.m.fingerprint()
 	if err != nil || len(s.adapters.active) == 0 {
 		return model, err
 	}
 	h := sha256.New()
 	h.Write(model[:])
 	for i, a := range s.adapters.active {
-		h.Write(a.print[:])
+		h.Write(a.fingerprint[:])
 		fmt.Fprintf(h, " %v\n", s.adapters.factors[i])
 	}
 	return [32]byte(h.Sum(nil)), nil

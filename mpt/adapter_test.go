@@ -44,7 +44,7 @@ func TestAdapterSameBits(t *testing.T) {
 					if (testing.Short() || isa == "generic") && (threads != 3 || chunk != 7) {
 						continue
 					}
-					m := opened(t, file, mpt.Threads(threads), mpt.ISA(isa), mpt.LoRA(loraDir("lora-all"), 0.5), mpt.LoRA(loraDir("lora-rslora-attn"), -1))
+					m := opened(t, file, mpt.Threads(threads), mpt.Tier(isa), mpt.LoRA(loraDir("lora-all"), 0.5), mpt.LoRA(loraDir("lora-rslora-attn"), -1))
 					got := evalInChunks(t, m, ids, chunk)
 					if want == nil {
 						want = got

@@ -8,6 +8,7 @@ import (
 
 	"mptgo/ggml"
 	"mptgo/gguf"
+	"mptgo/internal/errkind"
 )
 
 // Architecture is the value of general.architecture in the files of this
@@ -40,11 +41,11 @@ type Config struct {
 	LogitCap     float32     // soft limit of the logits; 0 = none
 	QueryFactor  float32     // a power of two that the rows of queries were multiplied by when the file was made
 
-	Blocks []Block // by layer
+	Blocks []LayerConfig // by layer
 }
 
-// Block is what the layers of a model may have different from each other.
-type Block struct {
+// LayerConfig is what the layers of a model may have different from each other.
+type LayerConfig struct {
 	Window           int     // how many positions a query sees, the last its own; 0 = all
 	KVSource         int     // the layer whose keys and values are used: this one or an earlier one
 	NoPE             bool    // no rotary positions here
@@ -66,7 +67,7 @@ func readConfig(f *gguf.File) (*Config, error) {
 		return nil, err
 	}
 	if arch != Architecture {
-		return nil, fmt.Errorf("mpt: %s: a model of architecture %q; only %q runs here", f.Name(), arch, Architecture)
+		return nil, errkind.As(fmt.Errorf("mpt: %s: a model of architecture %q; only %q runs here", f.Name(), arch, Architecture), errors.ErrUnsupported)
 	}
 	kind, err := gguf.GetOr(f, "general.type", "model")
 	if err != nil {
@@ -77,7 +78,7 @@ func readConfig(f *gguf.File) (*Config, error) {
 		if kind == "adapter" {
 			use = "not a model but what changes one"
 		}
-		return nil, fmt.Errorf("mpt: %s: a file of type %q (general.type), %s", f.Name(), kind, use)
+		return nil, errkind.As(fmt.Errorf("mpt: %s: a file of type %q (general.type), %s", f.Name(), kind, use), errors.ErrUnsupported)
 	}
 	c := &Config{}
 	k := keys{f: f}
@@ -102,7 +103,16 @@ func readConfig(f *gguf.File) (*Config, error) {
 	if k.err != nil && !errors.Is(k.err, gguf.ErrFormat) { // that names the file itself
 		k.err = fmt.Errorf("mpt: %s: %w", f.Name(), k.err)
 	}
-	return c, k.err
+	return c, blamed(k.err)
+}
+
+// blamed says of an error about a file that the file is damaged, unless it is only of a kind
+// that does not run here.
+func blamed(err error) error {
+	if errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return errkind.As(err, gguf.ErrFormat)
 }
 
 // keys reads keys of the architecture and keeps the first error.
@@ -114,6 +124,13 @@ type keys struct {
 func (k *keys) fail(format string, args ...any) {
 	if k.err == nil {
 		k.err = fmt.Errorf(format, args...)
+	}
+}
+
+// refuse is fail for a feature of a sound file.
+func (k *keys) refuse(format string, args ...any) {
+	if k.err == nil {
+		k.err = errkind.As(fmt.Errorf(format, args...), errors.ErrUnsupported)
 	}
 }
 
@@ -178,7 +195,7 @@ func (k *keys) heads(c *Config) {
 		k.fail("%d attention heads do not divide an embedding of %d", c.Heads, c.Embedding)
 	}
 	if n := k.integerOr("attention.value_length", maxWidth, c.HeadDim); n != c.HeadDim {
-		k.fail("values of another size than keys (mpt.attention.value_length %d, not %d) are not supported", n, c.HeadDim)
+		k.refuse("values of another size than keys (mpt.attention.value_length %d, not %d) are not supported", n, c.HeadDim)
 	}
 	if c.Heads%c.KVHeads != 0 {
 		k.fail("%d heads of keys and values (mpt.attention.head_count_kv) do not divide the %d of queries", c.KVHeads, c.Heads)
@@ -259,6 +276,3 @@ func (c *Config) slopes() []float32 {
 	}
 	return s[:c.Heads]
 }
-
-// errClosed is what a closed session or model answers.
-var errClosed = errors.New("mpt: used after Close")

@@ -23,7 +23,7 @@ func (k *keys) rotary(c *Config) {
 	typ := k.text("mpt.rope.scaling.type", "none")
 	scaling, ok := scalings[typ]
 	if !ok {
-		k.fail("rotary positions with scaling %q (mpt.rope.scaling.type) are not supported", typ)
+		k.refuse("rotary positions with scaling %q (mpt.rope.scaling.type) are not supported", typ)
 	}
 	r := ggml.Rotary{
 		Dim:     k.integerOr("rope.dimension_count", maxWidth, c.HeadDim),
@@ -55,7 +55,7 @@ func (k *keys) blocks(c *Config) {
 	if k.err != nil {
 		return // the number of layers may be nonsense
 	}
-	c.Blocks = make([]Block, c.Layers)
+	c.Blocks = make([]LayerConfig, c.Layers)
 	window := k.window()
 	scale, floor := k.floatOr("attention.temperature_scale", 0), k.floatOr("attention.temperature_floor", 8192)
 	windows := perLayer(k, "ext.window", c.Layers, int32(window))
@@ -63,7 +63,7 @@ func (k *keys) blocks(c *Config) {
 	plain := perLayer(k, "ext.nope", c.Layers, false)
 	sources := perLayer(k, "ext.kv_source", c.Layers, int32(-1))
 	for i := range c.Blocks {
-		c.Blocks[i] = Block{int(windows[i]), int(sources[i]), plain[i], k.finite("attention.temperature_scale", scales[i]), floors[i]}
+		c.Blocks[i] = LayerConfig{int(windows[i]), int(sources[i]), plain[i], k.finite("attention.temperature_scale", scales[i]), floors[i]}
 		k.block(c, i)
 	}
 }
@@ -91,7 +91,7 @@ func (k *keys) block(c *Config, i int) {
 	case b.KVSource < 0 || b.KVSource > i || c.Blocks[b.KVSource].KVSource != b.KVSource:
 		k.fail("layer %d: mpt.ext.kv_source is %d, not a layer before it with keys and values of its own", i, b.KVSource)
 	case b.NoPE && c.AlibiMax > 0:
-		k.fail("layer %d: a layer without positions (mpt.ext.nope) in a model with ALiBi is not supported", i)
+		k.refuse("layer %d: a layer without positions (mpt.ext.nope) in a model with ALiBi is not supported", i)
 	}
 }
 

@@ -1,7 +1,6 @@
 package mpt
 
 import (
-	"errors"
 	"math"
 )
 
@@ -14,9 +13,6 @@ type Constraint interface {
 	// Accept goes on to the state after the token.
 	Accept(id int32) error
 }
-
-// ErrNothingAllowed says that a constraint allows no token, not even one that ends the text.
-var ErrNothingAllowed = errors.New("the constraint allows no token")
 
 // constrain returns logits, in a copy those of tokens that must not follow -Inf.
 func (g *Generation) constrain(logits []float32) ([]float32, error) {

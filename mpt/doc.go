@@ -21,4 +21,8 @@
 // evaluated, copied with [Session.Fork] or restored from disk.
 //
 // Package talk keeps conversations, package measure tells how good a model is.
+//
+// Start with [Open], [Model.NewSession], [Session.Eval] and [Session.Generate]; for a chat, with
+// package talk; for a model inside the program, with package builtin. This package is stable: what
+// it exports changes only with a new major version.
 package mpt

@@ -133,9 +133,6 @@ func sameVocabulary(a, b *tokenizer.Tokenizer) error {
 	return nil
 }
 
-// Model returns the draft model.
-func (d *Drafter) Model() *Model { return d.m }
-
 // Shrink gives all keys and values of the draft model back. They are computed again when they are
 // needed. It reports whether there were any.
 func (d *Drafter) Shrink() bool {

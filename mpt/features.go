@@ -41,7 +41,7 @@ var refusedKeys = map[string]string{
 // that this package does not compute.
 func (k *keys) features(c *Config) {
 	if !ggml.Activation(c.Activation).Known() {
-		k.fail("activation %q (mpt.ext.activation) is not supported", c.Activation)
+		k.refuse("activation %q (mpt.ext.activation) is not supported", c.Activation)
 	}
 	if v, ok := k.f.Value("mpt.ext.features"); ok {
 		k.named(v)
@@ -59,13 +59,13 @@ func (k *keys) key(key string, value any, c *Config) {
 	feature, refused := refusedKeys[key]
 	switch {
 	case key == "attention.causal" && zero:
-		k.fail("attention to later tokens (mpt.%s is false) is not supported", key)
+		k.refuse("attention to later tokens (mpt.%s is false) is not supported", key)
 	case refused && !zero:
-		k.fail("%s (mpt.%s) is not supported", feature, key)
+		k.refuse("%s (mpt.%s) is not supported", feature, key)
 	case strings.HasPrefix(key, "rope.") && !zero && (c.Rotary.Dim == 0 || !slices.Contains(knownRotary, key)):
-		k.fail("rotary positions with mpt.%s, but without mpt.rope.freq_base or in a form that is not known, are not supported", key)
+		k.refuse("rotary positions with mpt.%s, but without mpt.rope.freq_base or in a form that is not known, are not supported", key)
 	case strings.HasPrefix(key, "ext.") && !slices.Contains(knownExtensions, key):
-		k.fail("the model needs mpt.%s, which this version does not know", key)
+		k.refuse("the model needs mpt.%s, which this version does not know", key)
 	}
 }
 
@@ -77,7 +77,7 @@ func (k *keys) named(v any) {
 	}
 	for _, name := range names {
 		if !slices.Contains(knownFeatures, name) {
-			k.fail("the model needs %q, which this version does not support", name)
+			k.refuse("the model needs %q, which this version does not support", name)
 		}
 	}
 }

@@ -18,15 +18,15 @@ func (m *Model) body(g *ggml.Graph, adapters []*Adapter) *ggml.Tensor {
 		angles = g.Angles("rope_angles", m.config.Rotary)
 	}
 	for i := range m.w.layers {
-		b := &block{m, g, i, &m.w.layers[i], adapters}
+		b := &layerGraph{m, g, i, &m.w.layers[i], adapters}
 		x = g.Add(b.name("attn_res"), b.attention(g.Norm(b.name("attn_norm"), x, b.w.norm1), angles), x)
 		x = g.Add(b.name("ffn_res"), b.feedForward(g.Norm(b.name("ffn_norm"), x, b.w.norm2)), x)
 	}
 	return x
 }
 
-// block builds one layer.
-type block struct {
+// layerGraph builds one layer.
+type layerGraph struct {
 	m *Model
 	g *ggml.Graph
 	i int
@@ -35,10 +35,10 @@ type block struct {
 	adapters []*Adapter
 }
 
-func (b *block) name(s string) string { return fmt.Sprintf("blk.%d.%s", b.i, s) }
+func (b *layerGraph) name(s string) string { return fmt.Sprintf("blk.%d.%s", b.i, s) }
 
 // linear builds y = x·Wᵀ + b, where adapters may change W.
-func (b *block) linear(name string, w linear, x *ggml.Tensor) *ggml.Tensor {
+func (b *layerGraph) linear(name string, w linear, x *ggml.Tensor) *ggml.Tensor {
 	return b.g.Bias(b.name(name+"_biased"), product(b.g, b.name(name), w.w, w.w.Name, x, b.adapters), w.b)
 }
 
@@ -73,7 +73,7 @@ func lookUp(g *ggml.Graph, name string, w *ggml.Matrix, adapters []*Adapter) *gg
 }
 
 // attention maps the normalised residual stream h, [n, D], to what is added to it.
-func (b *block) attention(h, angles *ggml.Tensor) *ggml.Tensor {
+func (b *layerGraph) attention(h, angles *ggml.Tensor) *ggml.Tensor {
 	g, c, own := b.g, &b.m.config, &b.m.config.Blocks[b.i]
 	qkv := b.linear("attn_qkv", b.w.qkv, h) // [n, Hd+2Kd], or [n, Hd] with another layer's keys
 	if c.ClipQKV > 0 {
@@ -93,7 +93,7 @@ func (b *block) attention(h, angles *ggml.Tensor) *ggml.Tensor {
 }
 
 // rotated returns the number of heads with positions, of queries and keys.
-func (b *block) rotated() int {
+func (b *layerGraph) rotated() int {
 	c := &b.m.config
 	if c.Blocks[b.i].KVSource == b.i {
 		return c.Heads + c.KVHeads
@@ -102,7 +102,7 @@ func (b *block) rotated() int {
 }
 
 // feedForward maps the normalised residual stream h, [n, D], to what is added to it.
-func (b *block) feedForward(h *ggml.Tensor) *ggml.Tensor {
+func (b *layerGraph) feedForward(h *ggml.Tensor) *ggml.Tensor {
 	g, act := b.g, ggml.Activation(b.m.config.Activation)
 	var u *ggml.Tensor // [n, F]
 	if b.w.gate.w != nil {

@@ -123,7 +123,7 @@ func FuzzRestore(f *testing.F) {
 	f.Add(whole.Bytes())
 	// The first 32 bytes are the fingerprint of this model, whose absence would end
 	// every attempt at once.
-	print, err := m.print()
+	print, err := m.fingerprint()
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestRestoreHostile(t *testing.T) {
 // gigabytes.
 func TestRestoreBomb(t *testing.T) {
 	m := mini().open(t)
-	print, err := m.print()
+	print, err := m.fingerprint()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ type Generation struct {
 // have been evaluated when the first token is chosen.
 func (s *Session) NewGeneration(opt GenerateOptions) (*Generation, error) {
 	if s.closed {
-		return nil, errClosed
+		return nil, ErrClosed
 	}
 	if opt.Keep < 0 {
 		return nil, fmt.Errorf("mpt: Generate: Keep is %d tokens: cannot be negative", opt.Keep)

@@ -84,12 +84,12 @@ func TestHostileTensors(t *testing.T) {
 		info gguf.TensorInfo
 		want string
 	}{
-		{"fewer rows than tokens", gguf.TensorInfo{Type: gguf.Q8_0, Ne: []int{32, 256}}, "257 tokens in the vocabulary, 256 rows"},
-		{"transposed", gguf.TensorInfo{Type: gguf.F32, Ne: []int{257, 32}}, "want any number of rows of 32"},
-		{"one dimension", gguf.TensorInfo{Type: gguf.F32, Ne: []int{32}}, "want any number of rows of 32"},
-		{"three dimensions", gguf.TensorInfo{Type: gguf.F32, Ne: []int{32, 257, 1}}, "want any number of rows of 32"},
-		{"integers", gguf.TensorInfo{Type: gguf.I32, Ne: []int{32, 257}}, "I32"},
-		{"activations", gguf.TensorInfo{Type: gguf.Q8_1, Ne: []int{32, 257}}, "Q8_1"},
+		{"fewer rows than tokens", gguf.TensorInfo{Type: gguf.Q8_0, Shape: []int{32, 256}}, "257 tokens in the vocabulary, 256 rows"},
+		{"transposed", gguf.TensorInfo{Type: gguf.F32, Shape: []int{257, 32}}, "want any number of rows of 32"},
+		{"one dimension", gguf.TensorInfo{Type: gguf.F32, Shape: []int{32}}, "want any number of rows of 32"},
+		{"three dimensions", gguf.TensorInfo{Type: gguf.F32, Shape: []int{32, 257, 1}}, "want any number of rows of 32"},
+		{"integers", gguf.TensorInfo{Type: gguf.I32, Shape: []int{32, 257}}, "I32"},
+		{"activations", gguf.TensorInfo{Type: gguf.Q8_1, Shape: []int{32, 257}}, "Q8_1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := mini()
@@ -104,7 +104,7 @@ func TestHostileTensors(t *testing.T) {
 	}
 	for _, kind := range []gguf.Type{gguf.I8, gguf.I64, gguf.Q8_1} {
 		m := mini()
-		info := gguf.TensorInfo{Name: "output_norm.weight", Type: kind, Ne: []int{32}}
+		info := gguf.TensorInfo{Name: "output_norm.weight", Type: kind, Shape: []int{32}}
 		n, err := info.Size()
 		if err != nil {
 			t.Fatal(err)

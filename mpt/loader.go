@@ -37,7 +37,7 @@ func (l *loader) tensor(name string) *gguf.Tensor {
 
 func (l *loader) fail(format string, args ...any) {
 	if l.err == nil {
-		l.err = fmt.Errorf("mpt: %s: "+format, append([]any{l.f.Name()}, args...)...)
+		l.err = blamed(fmt.Errorf("mpt: %s: "+format, append([]any{l.f.Name()}, args...)...))
 	}
 }
 
@@ -47,12 +47,12 @@ func (l *loader) matrix(name string, rows, cols int) *ggml.Matrix {
 	if t == nil || l.err != nil {
 		return nil
 	}
-	if len(t.Ne) != 2 || t.Ne[0] != cols || rows != 0 && t.Ne[1] != rows {
+	if len(t.Shape) != 2 || t.Shape[0] != cols || rows != 0 && t.Shape[1] != rows {
 		want := "any number of"
 		if rows != 0 {
 			want = strconv.Itoa(rows)
 		}
-		l.fail("tensor %q has shape %v, want %s rows of %d", name, t.Ne, want, cols)
+		l.fail("tensor %q has shape %v, want %s rows of %d", name, t.Shape, want, cols)
 		return nil
 	}
 	m, err := ggml.NewMatrix(name, t.Type, t.Rows(), cols, t.Data())
@@ -76,8 +76,8 @@ func (l *loader) vector(name string, n int) []float32 {
 	if t == nil || l.err != nil {
 		return nil
 	}
-	if t.Ne[0] != n || t.Rows() != 1 {
-		l.fail("tensor %q has shape %v, want [%d]", name, t.Ne, n)
+	if t.Shape[0] != n || t.Rows() != 1 {
+		l.fail("tensor %q has shape %v, want [%d]", name, t.Shape, n)
 		return nil
 	}
 	v := make([]float32, n)

@@ -73,7 +73,7 @@ func TestOptionsRefused(t *testing.T) {
 	b := mini().File(t)
 	for want, o := range map[string]Option{
 		"-1 threads": Threads(-1), "2000 threads": Threads(2000), "a batch of 0": BatchSize(0), "a batch of 100000": BatchSize(100000),
-		"cache type I8": CacheType(gguf.I8), "nonsense": ISA("nonsense"),
+		"cache type I8": CacheType(gguf.I8), "nonsense": Tier("nonsense"),
 	} {
 		if m, err := loaded(b, o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

@@ -168,8 +168,10 @@ func (m *Model) newMemoryError(context int, others, room int64, limit MemoryLimi
 
 // measureArena returns the memory that a runner takes with the adapters of the model.
 func (m *Model) measureArena() (int64, error) {
-	g := ggml.NewGraph()
-	m.graph(g, m.ownAdapters())
+	g, err := ggml.Build(func(g *ggml.Graph) { m.graph(g, m.ownAdapters()) })
+	if err != nil {
+		return 0, err
+	}
 	n, err := ggml.Measure(g, m.opt.batch, m.compileOptions())
 	return int64(n), err
 }

@@ -81,7 +81,7 @@ func TestMemoryLimit(t *testing.T) {
 
 // TestMemoryEstimate compares the estimate with what is then allocated.
 func TestMemoryEstimate(t *testing.T) {
-	for _, opts := range [][]Option{nil, {Exact()}, {BatchSize(100)}, {BatchSize(1), ISA("generic")}} {
+	for _, opts := range [][]Option{nil, {Exact()}, {BatchSize(100)}, {BatchSize(1), Tier("generic")}} {
 		m := mini().open(t, opts...)
 		arena, err := m.arena()
 		if err != nil {

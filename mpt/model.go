@@ -3,6 +3,9 @@ package mpt
 import (
 	"context"
 	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 
@@ -33,12 +36,12 @@ type Model struct {
 	profiling bool
 	compiled  atomic.Int64 // bytes of the runner's activations; 0: there is none yet
 
-	mu       sync.Mutex
-	sessions map[*Session][]*Adapter // open ones, with the adapters that they use
-	closed   atomic.Bool
-	drafts   int64                    // bytes of weights and activations of the draft model
-	print    func() ([32]byte, error) // identity of the weights, computed once
-	adapters []AdapterUse             // of new sessions
+	mu          sync.Mutex
+	sessions    map[*Session][]*Adapter // open ones, with the adapters that they use
+	closed      atomic.Bool
+	drafts      int64                    // bytes of weights and activations of the draft model
+	fingerprint func() ([32]byte, error) // identity of the weights, computed once
+	adapters    []AdapterUse             // of new sessions
 
 	arena  func() (int64, error) // bytes of a runner, computed once
 	budget func() error          // sets what pages may take, and limit, once
@@ -58,10 +61,29 @@ func Open(path string, opts ...Option) (*Model, error) {
 	return Load(f, opts...)
 }
 
+// OpenFS is [Open] for a file in a file system such as an embed.FS. It is read into memory.
+func OpenFS(fsys fs.FS, name string, opts ...Option) (*Model, error) {
+	f, err := gguf.OpenFS(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	return Load(f, opts...)
+}
+
+// OpenReaderAt is [Open] for the first size bytes of r, which are read into memory. The name
+// is for errors.
+func OpenReaderAt(name string, r io.ReaderAt, size int64, opts ...Option) (*Model, error) {
+	f, err := gguf.OpenReaderAt(name, r, size)
+	if err != nil {
+		return nil, err
+	}
+	return Load(f, opts...)
+}
+
 // Load is Open for a file that is open already. The model takes it over and
 // closes it, also when Load fails.
 func Load(f *gguf.File, opts ...Option) (*Model, error) {
-	m := &Model{file: f, opt: options{batch: DefaultBatch, keys: gguf.F16, values: gguf.F16, memory: sysmem.Available}}
+	m := &Model{file: f, opt: options{batch: DefaultBatch, keys: gguf.F16, values: gguf.F16, memory: sysmem.Available, log: slog.New(slog.DiscardHandler)}}
 	for _, o := range opts {
 		o(&m.opt)
 	}
@@ -69,13 +91,14 @@ func Load(f *gguf.File, opts ...Option) (*Model, error) {
 		f.Close()
 		return nil, err
 	}
-	m.print = sync.OnceValues(m.computeFingerprint)
+	m.fingerprint = sync.OnceValues(m.computeFingerprint)
 	m.arena = sync.OnceValues(m.measureArena)
 	m.sessions = map[*Session][]*Adapter{}
 	m.settle()
 	m.pages = &pagePool{kv: *m.layerCache(), layers: m.config.caches(), work: m.pool, most: -1, tenant: m.tenant}
 	m.budget = sync.OnceValue(m.setBudget)
 	m.prefetch()
+	m.logOpened()
 	return m, nil
 }
 
@@ -172,5 +195,6 @@ func (m *Model) Close() error {
 		m.runner.exec.Close()
 	}
 	m.stopPrefetch()
+	m.opt.log.Info("model closed", "file", m.file.Name())
 	return m.file.Close()
 }

@@ -124,7 +124,7 @@ func TestNeighbours(t *testing.T) {
 			var first string
 			for _, tier := range ggml.Tiers() {
 				t.Run(fmt.Sprintf("%v/%d/%s", cache, n, tier), func(t *testing.T) {
-					m := mini().open(t, ISA(tier), CacheType(cache), BatchSize(96), Threads(2))
+					m := mini().open(t, Tier(tier), CacheType(cache), BatchSize(96), Threads(2))
 					digest := testNeighbours(t, m, n)
 					if first == "" {
 						first = digest

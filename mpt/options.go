@@ -1,8 +1,8 @@
 package mpt
 
 import (
-	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"mptgo/ggml"
@@ -18,6 +18,7 @@ type options struct {
 	keys    gguf.Type // of the cache
 	values  gguf.Type
 	isa     string
+	log     *slog.Logger                // never nil
 	memory  func() (sysmem.Limit, bool) // what the system has left; nil: not asked
 
 	adapters []adapterFile
@@ -59,9 +60,9 @@ func CacheValueType(t gguf.Type) Option { return func(o *options) { o.values = t
 // F16, F32, Q8_0 and Q4_0.
 func CacheTypes() []gguf.Type { return ggml.CacheTypes() }
 
-// ISA names the kernels to use, such as "generic" or "avx2"; the default is
+// Tier names the kernels to use, such as "generic" or "avx2"; the default is
 // the fastest that the CPU can run. It does not change any result.
-func ISA(name string) Option { return func(o *options) { o.isa = name } }
+func Tier(name string) Option { return func(o *options) { o.isa = name } }
 
 // IgnoreMemory makes sessions that need more memory than the system has left; without
 // it, [Model.NewSession] refuses them.
@@ -72,6 +73,17 @@ func IgnoreMemory() Option { return func(o *options) { o.memory = nil } }
 func MemoryBudget(n int64) Option {
 	return func(o *options) {
 		o.memory = func() (sysmem.Limit, bool) { return sysmem.Limit{Bytes: n, Source: "allowed"}, true }
+	}
+}
+
+// Logger has the model tell l what it does that programs may want to know afterwards: that it
+// is opened and closed, that an adapter is loaded, with what is noteworthy about it, and that
+// there is not enough memory for a session. Texts, prompts and tokens are never logged.
+func Logger(l *slog.Logger) Option {
+	return func(o *options) {
+		if l != nil {
+			o.log = l
+		}
 	}
 }
 
@@ -112,7 +124,3 @@ func NoReserve() SessionOption { return func(o *sessionOptions) { o.noReserve = 
 
 // maxContext bounds what a caller can ask for: far above any MPT model.
 const maxContext = 1 << 24
-
-// ErrContextFull is wrapped by the error of an evaluation that does not fit
-// into the session's context.
-var ErrContextFull = errors.New("the context is full")

@@ -26,10 +26,10 @@ func altered(t *testing.T, path string, kv gguf.KV, extra *gguf.TensorInfo) stri
 	var infos []gguf.TensorInfo
 	var data [][]byte
 	for _, x := range f.Tensors() {
-		infos, data = append(infos, gguf.TensorInfo{Name: x.Name, Type: x.Type, Ne: x.Ne}), append(data, x.Data())
+		infos, data = append(infos, gguf.TensorInfo{Name: x.Name, Type: x.Type, Shape: x.Shape}), append(data, x.Data())
 	}
 	if extra != nil {
-		infos, data = append(infos, *extra), append(data, make([]byte, 4*extra.Ne[0]*max(1, len(extra.Ne[1:])*extra.Ne[len(extra.Ne)-1])))
+		infos, data = append(infos, *extra), append(data, make([]byte, 4*extra.Shape[0]*max(1, len(extra.Shape[1:])*extra.Shape[len(extra.Shape)-1])))
 	}
 	copied := filepath.Join(t.TempDir(), "altered.gguf")
 	w, err := gguf.Create(copied, meta, infos, gguf.Options{})
@@ -132,7 +132,7 @@ func TestOpenRefusesTensors(t *testing.T) {
 		{"blk.0.odd.weight", []int{64}, `unknown tensor "blk.0.odd.weight"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			refused(t, altered(t, file, gguf.KV{}, &gguf.TensorInfo{Name: c.name, Type: gguf.F32, Ne: c.ne}), c.want)
+			refused(t, altered(t, file, gguf.KV{}, &gguf.TensorInfo{Name: c.name, Type: gguf.F32, Shape: c.ne}), c.want)
 		})
 	}
 }

@@ -194,7 +194,7 @@ func sameFile(t *testing.T, got, want string) {
 	}
 	for _, y := range b.File().Tensors() {
 		x, ok := a.File().Tensor(y.Name)
-		if !ok || x.Type != y.Type || !slices.Equal(x.Ne, y.Ne) || !bytes.Equal(x.Data(), y.Data()) {
+		if !ok || x.Type != y.Type || !slices.Equal(x.Shape, y.Shape) || !bytes.Equal(x.Data(), y.Data()) {
 			t.Errorf("%s differs", y.Name)
 		}
 	}
@@ -316,7 +316,7 @@ func TestResizedUntied(t *testing.T) {
 			}
 			m := opened(t, file)
 			x, ok := m.File().Tensor("output.weight")
-			if !ok || x.Ne[1] != 514 || m.Config().Vocab != 514 {
+			if !ok || x.Shape[1] != 514 || m.Config().Vocab != 514 {
 				t.Errorf("%s: %v", from, ok)
 			}
 			if typ == "" && math.Float32frombits(binary.LittleEndian.Uint32(x.Data())) != head[0] {

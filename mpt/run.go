@@ -115,7 +115,7 @@ func (m *Model) lock(s *Step) error {
 	case s.Session == nil || s.Session.m != m:
 		return errors.New("mpt: a session of another model")
 	case !s.Session.busy.TryLock():
-		return errBusy
+		return ErrBusy
 	}
 	s.locked = true
 	return s.Session.check(s.IDs)
@@ -129,9 +129,6 @@ func unlock(steps []Step) {
 		}
 	}
 }
-
-// errBusy says that a session is used twice at the same time.
-var errBusy = errors.New("mpt: the session is in use by another evaluation")
 
 // runBatch evaluates as many tokens of the steps as fit into a batch. There are none left
 // if more is false.

@@ -40,9 +40,10 @@ type wantedRow struct{ step, i int }
 // newRunner compiles the model's graph with what adapters change.
 func (m *Model) newRunner(adapters []*Adapter) (*runner, error) {
 	r := &runner{adapters: adapters}
-	g := ggml.NewGraph()
-	r.states, r.logits = m.graph(g, adapters)
-	var err error
+	g, err := ggml.Build(func(g *ggml.Graph) { r.states, r.logits = m.graph(g, adapters) })
+	if err != nil {
+		return nil, err
+	}
 	if r.exec, err = ggml.Compile(g, m.pool, m.opt.batch, m.compileOptions()); err != nil {
 		return nil, err
 	}

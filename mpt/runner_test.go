@@ -13,7 +13,7 @@ import (
 func TestRunnersUseTheTier(t *testing.T) {
 	check.Tier(t, ggml.Tiers())
 	for _, isa := range append(ggml.Tiers(), "") {
-		m, err := Open(filepath.Join("builtin", "mpt-stories.gguf"), ISA(isa), BatchSize(1), Threads(1))
+		m, err := Open(filepath.Join("builtin", "mpt-stories.gguf"), Tier(isa), BatchSize(1), Threads(1))
 		if err != nil {
 			t.Fatal(err)
 		}

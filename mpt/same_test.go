@@ -95,7 +95,7 @@ func TestSameBitsMixes(t *testing.T) {
 			var want []float32
 			for _, isa := range ggml.Tiers() {
 				for _, way := range [][2]int{{1, 20}, {3, 7}} {
-					m := opened(t, file, mpt.Threads(way[0]), mpt.ISA(isa))
+					m := opened(t, file, mpt.Threads(way[0]), mpt.Tier(isa))
 					got := evalInChunks(t, m, text(20), way[1])
 					if want == nil {
 						want = got
@@ -158,7 +158,7 @@ func testSameBits(t *testing.T, file string, ids []int32, more ...mpt.Option) {
 				if (testing.Short() || isa == "generic") && (!few || chunk != 32) {
 					continue
 				}
-				m := opened(t, file, append([]mpt.Option{mpt.Threads(threads), mpt.ISA(isa)}, more...)...)
+				m := opened(t, file, append([]mpt.Option{mpt.Threads(threads), mpt.Tier(isa)}, more...)...)
 				got := evalInChunks(t, m, ids, chunk)
 				if want == nil {
 					want = got

@@ -31,10 +31,6 @@ const sessionMagic = "MPTSESS\x03"
 // Save uses.
 const maxWindow = 8 << 20
 
-// ErrSession is wrapped by the errors of [Session.Restore] that are the fault
-// of the file.
-var ErrSession = errors.New("not a usable saved session")
-
 // sessionHead is the fixed part of a saved session.
 type sessionHead struct {
 	Model        [32]byte
@@ -62,7 +58,7 @@ func (s *Session) Save(w io.Writer) error {
 }
 
 func (s *Session) write(w io.Writer) error {
-	print, err := s.print()
+	print, err := s.fingerprint()
 	if err != nil {
 		return err
 	}
@@ -127,7 +123,7 @@ func (s *Session) read(r io.Reader) error {
 	if err := binary.Read(r, binary.LittleEndian, &head); err != nil {
 		return err
 	}
-	print, err := s.print()
+	print, err := s.fingerprint()
 	switch {
 	case err != nil:
 		return err
@@ -283,7 +279,7 @@ func (m *Model) computeFingerprint() (sum [32]byte, err error) {
 	err = m.file.Guard(func() error {
 		for _, t := range m.file.Tensors() {
 			data := t.Data()
-			fmt.Fprintf(h, "%q %v %v %d\n", t.Name, t.Type, t.Ne, len(data))
+			fmt.Fprintf(h, "%q %v %v %d\n", t.Name, t.Type, t.Shape, len(data))
 			for _, at := range []int{0, len(data) / 2, len(data) - sample} {
 				at = max(at, 0)
 				h.Write(data[at:min(at+sample, len(data))])
@@ -296,4 +292,4 @@ func (m *Model) computeFingerprint() (sum [32]byte, err error) {
 
 // Fingerprint identifies the weights, the metadata of the model and whether it is exact, by
 // a sample of the file: what tells saved sessions of other models apart.
-func (m *Model) Fingerprint() ([32]byte, error) { return m.print() }
+func (m *Model) Fingerprint() ([32]byte, error) { return m.fingerprint() }

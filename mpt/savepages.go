@@ -38,7 +38,7 @@ type pagesHead struct {
 
 // Fingerprint identifies what the session's keys and values depend on beside its tokens: the
 // model, see [Model.Fingerprint], its adapters and their scales.
-func (s *Session) Fingerprint() ([32]byte, error) { return s.print() }
+func (s *Session) Fingerprint() ([32]byte, error) { return s.fingerprint() }
 
 // SavePages writes the keys and values of the tokens [from, to), which are to be multiples of
 // [ggml.PageSize]. [Session.RestorePages] puts them behind the same tokens of another session.
@@ -81,7 +81,7 @@ func (s *Session) SavePages(w io.Writer, from, to int) error {
 }
 
 func (s *Session) pagesHead(from, n int) (pagesHead, error) {
-	print, err := s.print()
+	print, err := s.fingerprint()
 	return pagesHead{
 		Model: print, Numerics: NumericsVersion, Keys: uint32(s.m.opt.keys), Values: uint32(s.m.opt.values),
 		From: uint32(from), Tokens: uint32(n), Before: hashTokens(s.tokens[:from]),

@@ -34,7 +34,7 @@ type Session struct {
 // memory than the system has left it fails, with a [*MemoryError].
 func (m *Model) NewSession(opts ...SessionOption) (*Session, error) {
 	if m.closed.Load() {
-		return nil, errClosed
+		return nil, ErrClosed
 	}
 	o := sessionOptions{}
 	for _, opt := range opts {
@@ -51,7 +51,7 @@ func (m *Model) NewSession(opts ...SessionOption) (*Session, error) {
 	}
 	if !o.noReserve {
 		if err := m.checkMemory(o.context); err != nil {
-			return nil, err
+			return nil, m.logRefused(err)
 		}
 	} else if err := m.budget(); err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (m *Model) newSession(context int) (*Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed.Load() {
-		return nil, errClosed
+		return nil, ErrClosed
 	}
 	m.sessions[s] = s.adapters.active
 	return s, nil
@@ -99,15 +99,15 @@ func (s *Session) Close() {
 // the rule, gets an error.
 func (s *Session) enter() error {
 	if !s.using.TryLock() {
-		return errBusy
+		return ErrBusy
 	}
 	if !s.busy.TryLock() {
 		s.using.Unlock()
-		return errBusy
+		return ErrBusy
 	}
 	if s.closed {
 		s.leave()
-		return errClosed
+		return ErrClosed
 	}
 	return nil
 }
@@ -176,7 +176,7 @@ type EvalOptions struct {
 // EvalWith is [Session.Eval] with choices.
 func (s *Session) EvalWith(ctx context.Context, ids []int32, opt EvalOptions) error {
 	if !s.using.TryLock() {
-		return errBusy
+		return ErrBusy
 	}
 	defer s.using.Unlock()
 	if err := s.check(ids); err != nil || len(ids) == 0 {
@@ -201,7 +201,7 @@ func (s *Session) EvalWith(ctx context.Context, ids []int32, opt EvalOptions) er
 // check refuses tokens that are not in the vocabulary or do not fit.
 func (s *Session) check(ids []int32) error {
 	if s.closed || s.m.closed.Load() {
-		return errClosed
+		return ErrClosed
 	}
 	if err := s.inVocabulary(ids); err != nil {
 		return fmt.Errorf("mpt: %w", err)

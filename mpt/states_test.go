@@ -19,7 +19,7 @@ func identity(t *testing.T, opts ...Option) *Model {
 		binary.LittleEndian.PutUint32(b[4*(32*i+i):], math.Float32bits(1))
 	}
 	x := forge.NewMini()
-	x.Add(gguf.TensorInfo{Name: "output.weight", Type: gguf.F32, Ne: []int{32, 257}}, b)
+	x.Add(gguf.TensorInfo{Name: "output.weight", Type: gguf.F32, Shape: []int{32, 257}}, b)
 	f, err := gguf.Parse("identity", x.File(t))
 	if err != nil {
 		t.Fatal(err)

@@ -1,11 +1,13 @@
 package mpt
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"mptgo/ggml"
 	"mptgo/gguf"
+	"mptgo/internal/errkind"
 )
 
 // linear is a matrix with, perhaps, a bias.
@@ -124,7 +126,7 @@ func (l *loader) qkNorms(p string, ownKV bool) []ggml.Part {
 // part returns the norm for width columns of a row.
 func (l *loader) part(name string, from, width int) ggml.Part {
 	n, c := width, l.c
-	if t, ok := l.f.Tensor(name + ".weight"); ok && t.Ne[0] == c.HeadDim {
+	if t, ok := l.f.Tensor(name + ".weight"); ok && t.Shape[0] == c.HeadDim {
 		n = c.HeadDim
 	}
 	p := ggml.Part{Norm: ggml.Norm{Weight: l.vector(name+".weight", n), Eps: c.QKEps, RMS: c.QKRMS}, From: from, Count: width / n}
@@ -155,10 +157,10 @@ func (l *loader) others() {
 		}
 		for _, x := range features {
 			if strings.HasSuffix(t.Name, x.suffix) {
-				l.fail("%s (tensor %q) are not supported", x.feature, t.Name)
+				l.fail("%w", errkind.As(fmt.Errorf("%s (tensor %q) are not supported", x.feature, t.Name), errors.ErrUnsupported))
 				return
 			}
 		}
-		l.fail("unknown tensor %q", t.Name)
+		l.fail("%w", errkind.As(fmt.Errorf("unknown tensor %q", t.Name), errors.ErrUnsupported))
 	}
 }

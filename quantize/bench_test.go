@@ -52,7 +52,7 @@ func BenchmarkDecode(b *testing.B) {
 
 func BenchmarkConvert(b *testing.B) {
 	types := []gguf.Type{gguf.F32, gguf.F16, gguf.BF16}
-	var scratch Scratch
+	var scratch Encoder
 	for _, from := range types {
 		for _, to := range types {
 			m, _ := from.RowBytes(benchCols)
@@ -61,7 +61,7 @@ func BenchmarkConvert(b *testing.B) {
 			b.Run(fmt.Sprintf("from=%v/to=%v", from, to), func(b *testing.B) {
 				b.SetBytes(4 * benchCols)
 				for b.Loop() {
-					if err := Convert(dst, to, src, from, benchCols, nil, &scratch); err != nil {
+					if err := scratch.Convert(dst, to, src, from, benchCols); err != nil {
 						b.Fatal(err)
 					}
 				}

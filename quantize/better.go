@@ -9,12 +9,12 @@ import (
 type Search uint8
 
 const (
-	Auto      Search = iota // what a recipe prefers; Reference where there is none
-	Reference               // the bytes of ggml's reference code
-	Better                  // a smaller error, for the types that have such a search
+	SearchAuto      Search = iota // what a recipe prefers; Reference where there is none
+	SearchReference               // the bytes of ggml's reference code
+	SearchBetter                  // a smaller error, for the types that have such a search
 )
 
-var searchNames = [...]string{Auto: "auto", Reference: "reference", Better: "better"}
+var searchNames = [...]string{SearchAuto: "auto", SearchReference: "reference", SearchBetter: "better"}
 
 func (s Search) String() string { return searchNames[s] }
 
@@ -29,8 +29,8 @@ func ParseSearch(name string) (Search, error) {
 }
 
 // encode encodes a row as f.
-func (s Search) encode(f *Format, dst []byte, src, weights []float32) {
-	if s == Better && f.better != nil {
+func (s Search) encodeRow(f *Format, dst []byte, src, weights []float32) {
+	if s == SearchBetter && f.better != nil {
 		f.better(dst, src, weights)
 		keepReference(f, dst, src, weights)
 		return

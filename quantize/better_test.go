@@ -20,7 +20,7 @@ func weightedError(t *testing.T, f *Format, s Search, x, importance []float32) (
 	n, _ := f.Type.Block()
 	size, _ := f.Type.RowBytes(len(x))
 	b, y := make([]byte, size), make([]float32, len(x))
-	if err := s.EncodeRows(f.Type, b, x, len(x), importance); err != nil {
+	if err := s.Encode(f.Type, b, x, len(x), importance); err != nil {
 		t.Fatal(err)
 	}
 	f.Decode(y, b)
@@ -63,7 +63,7 @@ func TestBetterIsBetter(t *testing.T) {
 				continue
 			}
 			for _, w := range [][]float32{nil, importance} {
-				ref, got := weightedError(t, f, Reference, x, w), weightedError(t, f, Better, x, w)
+				ref, got := weightedError(t, f, SearchReference, x, w), weightedError(t, f, SearchBetter, x, w)
 				if worse := got > ref; worse || got == ref && f.Type != gguf.IQ3_S {
 					t.Errorf("%v, %s, importance %v: error %v, reference %v", f.Type, name, w != nil, got, ref)
 				}
@@ -101,7 +101,7 @@ func TestBetterDigest(t *testing.T) {
 		for _, w := range [][]float32{nil, imatrix} {
 			size, _ := f.Type.RowBytes(len(src))
 			b := make([]byte, size)
-			if err := Better.EncodeRows(f.Type, b, src, goldenCols, w); err != nil {
+			if err := SearchBetter.Encode(f.Type, b, src, goldenCols, w); err != nil {
 				t.Fatal(err)
 			}
 			hash.Write(b)
@@ -119,10 +119,10 @@ func TestZeroGroupIQ3_S(t *testing.T) {
 	for i := 32; i < 256; i++ {
 		x[i] = float32(math.Sin(float64(i)))
 	}
-	if e := weightedError(t, &iq3_S, Better, x, nil); e > 5 {
+	if e := weightedError(t, &iq3_S, SearchBetter, x, nil); e > 5 {
 		t.Errorf("better: error %v", e)
 	}
-	if e := weightedError(t, &iq3_S, Reference, x, nil); e < 25 {
+	if e := weightedError(t, &iq3_S, SearchReference, x, nil); e < 25 {
 		t.Errorf("reference: error %v: has its mistake been mended?", e)
 	}
 }
@@ -177,8 +177,8 @@ func TestHostile(t *testing.T) {
 		for name, x := range hostile() {
 			most := absMax(x)
 			for i, w := range weights {
-				for _, s := range []Search{Reference, Better} {
-					err := s.EncodeRows(f.Type, b, x, 256, w)
+				for _, s := range []Search{SearchReference, SearchBetter} {
+					err := s.Encode(f.Type, b, x, 256, w)
 					if err == nil && most == math.MaxFloat32 && f.Type != gguf.F32 && (w == nil || w[0] == 1) {
 						t.Errorf("%v, %v, %s, weights %d: %v is accepted", f.Type, s, name, i, most)
 					}
@@ -206,8 +206,8 @@ func TestRefusesNotFinite(t *testing.T) {
 		}
 		size, _ := f.Type.RowBytes(256)
 		for _, v := range []float32{nan(), inf(), -inf()} {
-			for _, s := range []Search{Reference, Better} {
-				if err := s.EncodeRows(f.Type, make([]byte, size), with(256, 200, v), 256, nil); err == nil {
+			for _, s := range []Search{SearchReference, SearchBetter} {
+				if err := s.Encode(f.Type, make([]byte, size), with(256, 200, v), 256, nil); err == nil {
 					t.Errorf("%v, %v: %v is accepted", f.Type, s, v)
 				}
 			}
@@ -231,7 +231,7 @@ func TestAgain(t *testing.T) {
 }
 
 func TestSearchNames(t *testing.T) {
-	for _, s := range []Search{Auto, Reference, Better} {
+	for _, s := range []Search{SearchAuto, SearchReference, SearchBetter} {
 		if got, err := ParseSearch(s.String()); got != s || err != nil {
 			t.Errorf("%v: got %v, %v", s, got, err)
 		}

@@ -9,28 +9,29 @@ import (
 	"mptgo/gguf"
 )
 
-// Scratch holds how [Convert] encodes and the memory that it works in, so that
-// converting many pieces of tensors does not allocate. The zero value is ready. It may not be
-// used by two calls at the same time.
-type Scratch struct {
-	Search   Search    // how Convert looks for codes
-	Feedback *Feedback // of the rows' columns; nil: errors are not compensated
+// Encoder converts pieces of tensors from one type to another: see [Encoder.Convert]. Its
+// fields are the choices, and it keeps the memory that it works in, so that converting many
+// pieces does not allocate. The zero value is ready. It serves one goroutine at a time.
+type Encoder struct {
+	Search   Search    // how codes are looked for; the zero value is that of [EncodeRows]
+	Weights  []float32 // the importance of each column, as for [EncodeRows]; nil: all are alike
+	Feedback *Feedback // compensation of errors among the columns; nil: none
 
 	row []float32
 }
 
-// values returns n float32 of s; their content is arbitrary.
-func (s *Scratch) values(n int) []float32 {
-	if cap(s.row) < n {
-		s.row = make([]float32, n)
+// values returns n float32 of e; their content is arbitrary.
+func (e *Encoder) values(n int) []float32 {
+	if cap(e.row) < n {
+		e.row = make([]float32, n)
 	}
-	return s.row[:n]
+	return e.row[:n]
 }
 
 // Convert writes the rows of cols values in src, of type st, to dst as type dt,
 // by way of float32. If the types are equal it copies the bytes as they are;
 // otherwise it fails where [EncodeRows] fails. Dst and src must not overlap.
-func Convert(dst []byte, dt gguf.Type, src []byte, st gguf.Type, cols int, weights []float32, scratch *Scratch) error {
+func (e *Encoder) Convert(dst []byte, dt gguf.Type, src []byte, st gguf.Type, cols int) error {
 	rows, err := countRows(dst, dt, src, st, cols)
 	if err != nil || rows == 0 {
 		return err
@@ -47,20 +48,20 @@ func Convert(dst []byte, dt gguf.Type, src []byte, st gguf.Type, cols int, weigh
 	if err != nil {
 		return err
 	}
-	if err := checkWeights(dt, cols, weights); err != nil {
+	if err := checkWeights(dt, cols, e.Weights); err != nil {
 		return err
 	}
-	if f := scratch.Feedback; f != nil && (f.cols != cols || f.block != blockValues(dt)) {
+	if f := e.Feedback; f != nil && (f.cols != cols || f.block != blockValues(dt)) {
 		return fmt.Errorf("quantize: %v: feedback of %d columns in blocks of %d for rows of %d values", dt, f.cols, f.block, cols)
 	}
-	if scratch.Feedback != nil && scratch.Search == Better {
-		return convertTogether(out, scratch, dst, in, src, rows, weights)
+	if e.Feedback != nil && e.Search == SearchBetter {
+		return e.convertTogether(out, dst, in, src, rows)
 	}
 	from, to := len(src)/rows, len(dst)/rows
-	values := scratch.values(cols)
+	values := e.values(cols)
 	for r := range rows {
 		s, d := src[r*from:(r+1)*from], dst[r*to:(r+1)*to]
-		if err := convertRow(out, scratch, d, in, s, values, weights); err != nil {
+		if err := e.convertRow(out, d, in, s, values); err != nil {
 			return fmt.Errorf("quantize: %v to %v: row %d: %w", st, dt, r, err)
 		}
 	}
@@ -89,9 +90,9 @@ func countRows(dst []byte, dt gguf.Type, src []byte, st gguf.Type, cols int) (in
 }
 
 // convertTogether converts rows with feedback, some at a time.
-func convertTogether(out *Format, how *Scratch, dst []byte, in *Format, src []byte, rows int, weights []float32) error {
-	from, to, cols := len(src)/rows, len(dst)/rows, how.Feedback.cols
-	values := how.values(min(rows, rowsTogether) * cols)
+func (e *Encoder) convertTogether(out *Format, dst []byte, in *Format, src []byte, rows int) error {
+	from, to, cols := len(src)/rows, len(dst)/rows, e.Feedback.cols
+	values := e.values(min(rows, rowsTogether) * cols)
 	for r := 0; r < rows; r += rowsTogether {
 		n := min(rowsTogether, rows-r)
 		part := values[:n*cols]
@@ -100,8 +101,8 @@ func convertTogether(out *Format, how *Scratch, dst []byte, in *Format, src []by
 			return fmt.Errorf("quantize: %v to %v: row %d: %w", in.Type, out.Type, r+i/cols, notFiniteError(part[i/cols*cols:], i%cols))
 		}
 		d := dst[r*to : (r+n)*to]
-		how.Feedback.encode(out, d, part)
-		if i, err := encodeBad(out, d, part, cols, weights); err != nil {
+		e.Feedback.encode(out, d, part)
+		if i, err := encodeBad(out, d, part, cols, e.Weights); err != nil {
 			return fmt.Errorf("quantize: %v to %v: row %d: %w", in.Type, out.Type, r+i, err)
 		}
 	}
@@ -117,7 +118,7 @@ func encodeBad(out *Format, dst []byte, src []float32, cols int, weights []float
 		if out.bad(d) < 0 {
 			continue
 		}
-		if err := encodeRow(out, Better, d, src[r*cols:(r+1)*cols], weights); err != nil {
+		if err := encodeRow(out, SearchBetter, d, src[r*cols:(r+1)*cols], weights); err != nil {
 			return r, err
 		}
 	}
@@ -125,11 +126,11 @@ func encodeBad(out *Format, dst []byte, src []float32, cols int, weights []float
 }
 
 // convertRow converts one row, by the short way where there is one.
-func convertRow(out *Format, how *Scratch, dst []byte, in *Format, src []byte, values, weights []float32) error {
+func (e *Encoder) convertRow(out *Format, dst []byte, in *Format, src []byte, values []float32) error {
 	direct := shortcuts[pair{in.Type, out.Type}]
 	if direct == nil {
 		in.Decode(values, src)
-		return encodeRow(out, how.Search, dst, values, weights)
+		return encodeRow(out, e.Search, dst, values, e.Weights)
 	}
 	if i := in.bad(src); i >= 0 {
 		in.Decode(values, src)

@@ -29,8 +29,8 @@ type grid struct {
 	levels []float32 // T: integers one after another, or
 	table  bool      // the entries of [codebook.NonLinear]
 
-	least, most int32 // of s; both are 1 if there is only d
-	low, high   int32 // of m; both are 1 if there is only dmin, 0 if there is none
+	minScale, maxScale   int32 // of s; both are 1 if there is only d
+	minOffset, maxOffset int32 // of m; both are 1 if there is only dmin, 0 if there is none
 
 	open  func(k *gridBlock, b []byte)
 	close func(b []byte, k *gridBlock)
@@ -60,8 +60,8 @@ var nonLinear = func() (x []float32) {
 	return x
 }()
 
-func (k *gridBlock) scale(j int) float32 { return float32(k.d * float32(k.s[j])) }
-func (k *gridBlock) least(j int) float32 { return -float32(k.dmin * float32(k.m[j])) }
+func (k *gridBlock) scale(j int) float32  { return float32(k.d * float32(k.s[j])) }
+func (k *gridBlock) offset(j int) float32 { return -float32(k.dmin * float32(k.m[j])) }
 
 // block encodes the block that begins with column at, whose values had best be z.
 func (d *descent) block(f *Format, b []byte, at int) {
@@ -71,7 +71,7 @@ func (d *descent) block(f *Format, b []byte, at int) {
 		return
 	}
 	for j := range d.k.s {
-		d.k.s[j], d.k.m[j] = d.grid.least, d.grid.low
+		d.k.s[j], d.k.m[j] = d.grid.minScale, d.grid.minOffset
 	}
 	d.grid.open(&d.k, b)
 	d.round()
@@ -129,7 +129,7 @@ func (d *descent) round() {
 	n := len(d.z)
 	for i := range n {
 		j := i / d.grid.group
-		c := d.code(d.z[i]+float32(owed[i]*d.f.inverse[d.at+i]), d.k.scale(j), d.k.least(j))
+		c := d.code(d.z[i]+float32(owed[i]*d.f.inverse[d.at+i]), d.k.scale(j), d.k.offset(j))
 		d.k.codes[i], d.v[i] = c, d.value(j, c)
 		vec.AddScaled(owed[i+1:n], d.z[i]-d.v[i], d.f.row(d.at, i)[i+1:])
 	}
@@ -147,7 +147,7 @@ func (d *descent) code(x, a, b float32) uint8 {
 
 // value returns the value that a code in group j stands for.
 func (d *descent) value(j int, code uint8) float32 {
-	return float32(d.k.scale(j)*d.grid.levels[code]) + d.k.least(j)
+	return float32(d.k.scale(j)*d.grid.levels[code]) + d.k.offset(j)
 }
 
 // costRow returns row i of the matrix of the block's cost.

@@ -25,7 +25,7 @@ func (s *groupSums) change(a, b float64) float64 {
 // the other, then what they are multiples of.
 func (d *descent) refit() {
 	n := len(d.z) / d.grid.group
-	if d.grid.most > d.grid.least {
+	if d.grid.maxScale > d.grid.minScale {
 		for j := range n {
 			d.refitGroup(j)
 		}
@@ -68,16 +68,16 @@ func (s *groupSums) best(added bool) (a, b float64) {
 // with the minimum that goes with it.
 func (d *descent) refitGroup(j int) {
 	g, s := d.grid, d.sums(j)
-	scale, added := float64(d.k.scale(j)), float64(d.k.least(j))
-	da, _ := s.best(g.high > g.low)
-	near := toInteger((scale+da)/float64(d.k.d), g.least, g.most, d.k.s[j])
+	scale, added := float64(d.k.scale(j)), float64(d.k.offset(j))
+	da, _ := s.best(g.maxOffset > g.minOffset)
+	near := toInteger((scale+da)/float64(d.k.d), g.minScale, g.maxScale, d.k.s[j])
 	least, bestS, bestM := 0., d.k.s[j], d.k.m[j]
 	for _, c := range [4]int32{near, near - 1, near + 1, d.k.s[j]} {
-		c, m := num.Clamp(c, g.least, g.most), d.k.m[j]
+		c, m := num.Clamp(c, g.minScale, g.maxScale), d.k.m[j]
 		da := float64(d.k.d*float32(c)) - scale
-		if g.high > g.low {
+		if g.maxOffset > g.minOffset {
 			b := added + (s.og-float64(da*s.t1))/s.oo
-			m = toInteger(-b/float64(d.k.dmin), g.low, g.high, m)
+			m = toInteger(-b/float64(d.k.dmin), g.minOffset, g.maxOffset, m)
 		}
 		if e := s.change(da, -float64(d.k.dmin*float32(m))-added); e < least {
 			least, bestS, bestM = e, c, m

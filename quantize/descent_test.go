@@ -60,8 +60,8 @@ func TestDescent(t *testing.T) {
 			plain += d.blockCost(v)
 			format.grid.open(&d.k, b)
 			for j := range d.k.s {
-				if format.grid.least == format.grid.most {
-					d.k.s[j], d.k.m[j] = 1, format.grid.low
+				if format.grid.minScale == format.grid.maxScale {
+					d.k.s[j], d.k.m[j] = 1, format.grid.minOffset
 				}
 			}
 			d.round()
@@ -92,13 +92,13 @@ func TestDescent(t *testing.T) {
 // checkRefitGroup: a scale that was made worse is found again.
 func checkRefitGroup(t *testing.T, format *Format, d *descent) {
 	t.Helper()
-	if format.grid.least == format.grid.most {
+	if format.grid.minScale == format.grid.maxScale {
 		return
 	}
 	for j := range len(d.z) / d.grid.group {
 		before := d.blockCost(d.v[:len(d.z)])
 		d.k.s[j]++
-		if d.k.s[j] > d.grid.most {
+		if d.k.s[j] > d.grid.maxScale {
 			d.k.s[j] -= 2
 		}
 		d.recompute(j)

@@ -11,8 +11,8 @@
 // # Searches
 //
 // What codes and scales to choose for values is open. There are two ways:
-// [Reference], that of scale.go, scalemin.go and lattice.go in internal/search, writes the bytes that ggml
-// writes; [Better], that of better_*.go there, looks for a smaller error, asks the reference
+// [SearchReference], that of scale.go, scalemin.go and lattice.go in internal/search, writes the bytes that ggml
+// writes; [SearchBetter], that of better_*.go there, looks for a smaller error, asks the reference
 // too, and keeps of every block the one with the smaller error; see opinion.go. With a
 // [Feedback] a block begins with the better one of both, see descent.go; what its
 // values should be depends on the blocks before it then.
@@ -30,4 +30,7 @@
 // Input is finite. Where the reference divides by zero or converts an infinity
 // to an integer, which happens only for values too small for their scale to be
 // stored, the scale counts as 0 (num.Inverse).
+//
+// Start with [EncodeRows] and [DecodeRow]; [Encoder] is for many rows. This package is not stable
+// yet: names may change from one minor version to the next.
 package quantize

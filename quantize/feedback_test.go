@@ -86,7 +86,7 @@ func costs(t *testing.T, typ gguf.Type, cols int, products, weights []float32, f
 			if fb != nil {
 				fb.encode(format, b, x)
 			} else {
-				Better.encode(format, b, x, weights)
+				SearchBetter.encodeRow(format, b, x, weights)
 			}
 			format.Decode(y, b)
 			*sum += outputError(products, x, y)
@@ -234,11 +234,11 @@ func TestFeedbackRefuses(t *testing.T) {
 		}
 	}
 	f := feedback(t, gguf.Q4_0, make([]float32, 32*32), 32) // a text without inputs
-	s := Scratch{Search: Better, Feedback: f}
-	if err := Convert(make([]byte, 36), gguf.Q4_0, make([]byte, 256), gguf.F32, 64, nil, &s); err == nil {
+	s := Encoder{Search: SearchBetter, Feedback: f}
+	if err := s.Convert(make([]byte, 36), gguf.Q4_0, make([]byte, 256), gguf.F32, 64); err == nil {
 		t.Error("feedback of 32 columns for rows of 64 is accepted")
 	}
-	if err := Convert(make([]byte, 20), gguf.Q4_1, make([]byte, 128), gguf.F32, 32, nil, &s); err != nil {
+	if err := s.Convert(make([]byte, 20), gguf.Q4_1, make([]byte, 128), gguf.F32, 32); err != nil {
 		t.Error(err)
 	}
 }
@@ -318,14 +318,14 @@ func TestFeedbackTogether(t *testing.T) {
 	}
 	src := floatsAsBytes(x)
 	for _, typ := range []gguf.Type{gguf.Q4_0, gguf.Q4_K, gguf.IQ3_S} {
-		s := Scratch{Search: Better, Feedback: feedback(t, typ, products, cols)}
+		s := Encoder{Search: SearchBetter, Feedback: feedback(t, typ, products, cols)}
 		n, _ := typ.RowBytes(cols)
 		all, one := make([]byte, rows*n), make([]byte, n)
-		if err := Convert(all, typ, src, gguf.F32, cols, nil, &s); err != nil {
+		if err := s.Convert(all, typ, src, gguf.F32, cols); err != nil {
 			t.Fatal(err)
 		}
 		for i := range rows {
-			if err := Convert(one, typ, src[4*i*cols:4*(i+1)*cols], gguf.F32, cols, nil, &s); err != nil {
+			if err := s.Convert(one, typ, src[4*i*cols:4*(i+1)*cols], gguf.F32, cols); err != nil {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(one, all[i*n:(i+1)*n]) {
@@ -337,7 +337,7 @@ func TestFeedbackTogether(t *testing.T) {
 		} {
 			bad := bytes.Clone(src)
 			binary.LittleEndian.PutUint32(bad[4*(10*cols+300):], math.Float32bits(value))
-			err := Convert(all, typ, bad, gguf.F32, cols, nil, &s)
+			err := s.Convert(all, typ, bad, gguf.F32, cols)
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v, a value of %v: %v, want %q", typ, value, err, want)
 			}
@@ -366,14 +366,14 @@ func TestFeedbackAtLimit(t *testing.T) {
 			for i := range x {
 				x[i] = top * (1 - 0.1*r.Float32())
 			}
-			if Reference.EncodeRows(typ, b, x, cols, nil) != nil {
+			if SearchReference.Encode(typ, b, x, cols, nil) != nil {
 				continue
 			}
 			if f.encode(format, b, x); format.bad(b) >= 0 {
 				over++
 			}
-			how := Scratch{Search: Better, Feedback: f}
-			if err := Convert(b, typ, floatsAsBytes(x), gguf.F32, cols, nil, &how); err != nil {
+			how := Encoder{Search: SearchBetter, Feedback: f}
+			if err := how.Convert(b, typ, floatsAsBytes(x), gguf.F32, cols); err != nil {
 				t.Fatalf("%v: %v", typ, err)
 			}
 			if err := CheckFinite(typ, b); err != nil {

@@ -184,8 +184,8 @@ func FuzzEncode(f *testing.F) {
 		}
 		b := make([]byte, size)
 		for _, w := range [][]float32{nil, weights} {
-			for _, s := range []Search{Reference, Better} {
-				if err := s.EncodeRows(g.Type, b, src, n, w); err != nil {
+			for _, s := range []Search{SearchReference, SearchBetter} {
+				if err := s.Encode(g.Type, b, src, n, w); err != nil {
 					continue
 				}
 				got := make([]float32, n)

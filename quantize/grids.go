@@ -11,10 +11,10 @@ import (
 // single returns the grid of blocks of 32 values with one scale, and perhaps one
 // number that is added: the minimum with its sign changed.
 func single(levels []float32, added bool, store func(b []byte, codes *[32]uint8)) *grid {
-	g := &grid{group: 32, levels: levels, least: 1, most: 1}
+	g := &grid{group: 32, levels: levels, minScale: 1, maxScale: 1}
 	rest := 2
 	if added {
-		g.low, g.high, rest = 1, 1, 4
+		g.minOffset, g.maxOffset, rest = 1, 1, 4
 	}
 	g.open = func(k *gridBlock, b []byte) {
 		k.d = half.Get(b)
@@ -58,7 +58,7 @@ func tabled(g *grid) *grid {
 // ints reads or writes those, as they are stored, which is bias more than they are.
 func withScales(group int, levels []float32, least, most int32, d int,
 	read func(b []byte) [16]uint8, write func(b []byte, codes *[256]uint8, s *[16]uint8)) *grid {
-	g := &grid{group: group, levels: levels, least: least, most: most}
+	g := &grid{group: group, levels: levels, minScale: least, maxScale: most}
 	g.open = func(k *gridBlock, b []byte) {
 		k.d = half.Get(b[d:])
 		for j, s := range read(b) {
@@ -123,7 +123,7 @@ func packIQ4_XS(b []byte, codes *[256]uint8, s *[16]uint8) {
 // minimum each, of which d and dmin are at byte d.
 func withMinima(group int, top int, most int32, d int,
 	read func(b []byte) (s, m [16]uint8), write func(b []byte, k *search.ScaleMinBlock)) *grid {
-	g := &grid{group: group, levels: integers(0, top), most: most, high: most}
+	g := &grid{group: group, levels: integers(0, top), maxScale: most, maxOffset: most}
 	g.open = func(k *gridBlock, b []byte) {
 		k.d, k.dmin = half.Get(b[d:]), half.Get(b[d+2:])
 		s, m := read(b)

@@ -109,10 +109,10 @@ func neverWorse(t *testing.T, f *Format, name string, x, w []float32) {
 	t.Helper()
 	size, _ := f.Type.RowBytes(256)
 	ref, got := make([]byte, size), make([]byte, size)
-	if err := Reference.EncodeRows(f.Type, ref, x, 256, w); err != nil {
+	if err := SearchReference.Encode(f.Type, ref, x, 256, w); err != nil {
 		return
 	}
-	if err := Better.EncodeRows(f.Type, got, x, 256, w); err != nil {
+	if err := SearchBetter.Encode(f.Type, got, x, 256, w); err != nil {
 		t.Errorf("%v, %s: %v, but the reference finds a scale", f.Type, name, err)
 		return
 	}
@@ -159,14 +159,14 @@ func TestBetterBlocks(t *testing.T) {
 			}
 			size, _ := f.Type.RowBytes(256)
 			ref, own, got := make([]byte, size), make([]byte, size), make([]byte, size)
-			if Reference.EncodeRows(f.Type, ref, x, 256, nil) != nil {
+			if SearchReference.Encode(f.Type, ref, x, 256, nil) != nil {
 				continue
 			}
 			f.better(own, x, nil)
 			if f.bad(own) >= 0 {
 				continue
 			}
-			if err := Better.EncodeRows(f.Type, got, x, 256, nil); err != nil {
+			if err := SearchBetter.Encode(f.Type, got, x, 256, nil); err != nil {
 				t.Fatal(err)
 			}
 			a, b := blockErrors(f, ref, x, nil), blockErrors(f, own, x, nil)

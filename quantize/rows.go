@@ -17,11 +17,11 @@ import (
 // is too large for t; the error names its row, counted from the start of src,
 // and its column.
 func EncodeRows(t gguf.Type, dst []byte, src []float32, cols int, weights []float32) error {
-	return Reference.EncodeRows(t, dst, src, cols, weights)
+	return SearchReference.Encode(t, dst, src, cols, weights)
 }
 
-// EncodeRows is the function of that name with another search for the codes.
-func (s Search) EncodeRows(t gguf.Type, dst []byte, src []float32, cols int, weights []float32) error {
+// Encode is [EncodeRows] with another search for the codes.
+func (s Search) Encode(t gguf.Type, dst []byte, src []float32, cols int, weights []float32) error {
 	f, err := writable(t)
 	if err != nil {
 		return err
@@ -117,7 +117,7 @@ func encodeRow(f *Format, s Search, dst []byte, src, weights []float32) error {
 	if i := notFinite(src); i >= 0 {
 		return notFiniteError(src, i)
 	}
-	s.encode(f, dst, src, weights)
+	s.encodeRow(f, dst, src, weights)
 	if b := f.bad(dst); b >= 0 {
 		return tooLarge(f.Type, b)
 	}

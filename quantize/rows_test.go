@@ -127,7 +127,7 @@ func TestConvert(t *testing.T) {
 	for at := 0; at < len(all); at += 6 * cols {
 		golden = append(golden, all[at:at+cols]...)
 	}
-	var scratch Scratch
+	var scratch Encoder
 	for _, from := range Formats() {
 		if from.Encode == nil {
 			continue
@@ -144,7 +144,7 @@ func TestConvert(t *testing.T) {
 				want = src
 			}
 			got := make([]byte, len(want))
-			if err := Convert(got, to.Type, src, from.Type, cols, nil, &scratch); err != nil {
+			if err := scratch.Convert(got, to.Type, src, from.Type, cols); err != nil {
 				t.Errorf("%v to %v: %v", from.Type, to.Type, err)
 			} else if !bytes.Equal(got, want) {
 				t.Errorf("%v to %v: the bytes differ", from.Type, to.Type)
@@ -189,12 +189,12 @@ func TestConvertErrors(t *testing.T) {
 		{make([]byte, 8), gguf.I32, two(0), gguf.BF16, 2, "I32: a tensor of this type cannot be converted"},
 		{make([]byte, 8), gguf.F32, make([]byte, 4), gguf.I16, 2, "I16: a tensor of this type cannot be converted"},
 	} {
-		err := Convert(c.dst, c.dt, c.src, c.st, c.cols, nil, new(Scratch))
+		err := new(Encoder).Convert(c.dst, c.dt, c.src, c.st, c.cols)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "quantize: ") {
 			t.Errorf("%v to %v: got %v, want %q", c.st, c.dt, err, c.want)
 		}
 	}
-	if err := Convert(make([]byte, 8), gguf.I32, make([]byte, 8), gguf.I32, 2, nil, nil); err != nil {
+	if err := new(Encoder).Convert(make([]byte, 8), gguf.I32, make([]byte, 8), gguf.I32, 2); err != nil {
 		t.Errorf("a copy: %v", err)
 	}
 }
@@ -202,9 +202,9 @@ func TestConvertErrors(t *testing.T) {
 func TestConvertAllocs(t *testing.T) {
 	const cols = 256
 	src, dst := make([]byte, 8*2*cols), make([]byte, 8*cols/32*18)
-	var scratch Scratch
+	var scratch Encoder
 	n := testing.AllocsPerRun(10, func() {
-		if err := Convert(dst, gguf.Q4_0, src, gguf.BF16, cols, nil, &scratch); err != nil {
+		if err := scratch.Convert(dst, gguf.Q4_0, src, gguf.BF16, cols); err != nil {
 			t.Fatal(err)
 		}
 	})

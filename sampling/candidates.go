@@ -27,13 +27,13 @@ func rank(a, b Candidate) int {
 	return cmp.Compare(a.ID, b.ID)
 }
 
-// Candidates is the reusable buffer that samplers work on. No logit in it is
+// candidates is the reusable buffer that samplers work on. No logit in it is
 // NaN.
 //
 // It starts as a plain copy of the logits and becomes a list when the first
 // sampler drops candidates: a list of fifty thousand is slow to write, and most
 // chains start with top-k.
-type Candidates struct {
+type candidates struct {
 	logits []float32   // by id, while plain
 	plain  bool        // every token is a candidate and list is not in use
 	list   []Candidate // the candidates, once not plain
@@ -43,7 +43,7 @@ type Candidates struct {
 
 // load makes every token a candidate. It refuses logits that no sampler can
 // give a meaning to.
-func (c *Candidates) load(logits []float32) error {
+func (c *candidates) load(logits []float32) error {
 	if len(logits) == 0 {
 		return fmt.Errorf("sampling: there are no logits")
 	}
@@ -57,7 +57,7 @@ func (c *Candidates) load(logits []float32) error {
 	return nil
 }
 
-func (c *Candidates) len() int {
+func (c *candidates) len() int {
 	if c.plain {
 		return len(c.logits)
 	}
@@ -65,8 +65,8 @@ func (c *Candidates) len() int {
 }
 
 // items returns the candidates as a list. A sampler that changes logits in it
-// calls [Candidates.changed].
-func (c *Candidates) items() []Candidate {
+// calls [candidates.changed].
+func (c *candidates) items() []Candidate {
 	if c.plain {
 		c.list = slices.Grow(c.list[:0], len(c.logits))
 		for id, l := range c.logits {
@@ -78,8 +78,8 @@ func (c *Candidates) items() []Candidate {
 }
 
 // logit returns where the logit of token id is stored, or nil if the token is
-// not a candidate. Whoever writes to it calls [Candidates.changed].
-func (c *Candidates) logit(id int32) *float32 {
+// not a candidate. Whoever writes to it calls [candidates.changed].
+func (c *candidates) logit(id int32) *float32 {
 	if c.plain {
 		if id < 0 || int(id) >= len(c.logits) {
 			return nil
@@ -95,10 +95,10 @@ func (c *Candidates) logit(id int32) *float32 {
 }
 
 // changed says that logits have been written to.
-func (c *Candidates) changed() { c.ranked = 0 }
+func (c *candidates) changed() { c.ranked = 0 }
 
 // top returns the best candidate.
-func (c *Candidates) top() Candidate {
+func (c *candidates) top() Candidate {
 	if c.plain {
 		t := Candidate{ID: 0, Logit: c.logits[0]}
 		for id, l := range c.logits {
@@ -121,13 +121,13 @@ func (c *Candidates) top() Candidate {
 }
 
 // only leaves x as the one candidate, with probability 1.
-func (c *Candidates) only(x Candidate) {
+func (c *candidates) only(x Candidate) {
 	x.P = 1
 	c.list, c.ranked, c.plain = append(c.list[:0], x), 1, false
 }
 
 // keep leaves the best n candidates, in order; 0 < n <= c.len().
-func (c *Candidates) keep(n int) {
+func (c *candidates) keep(n int) {
 	if !c.plain {
 		c.rank(n)
 		c.list = c.list[:n]
@@ -151,7 +151,7 @@ func (c *Candidates) keep(n int) {
 }
 
 // best returns the candidate that i others are better than.
-func (c *Candidates) best(i int) *Candidate {
+func (c *candidates) best(i int) *Candidate {
 	if n := len(c.items()); i >= c.ranked {
 		c.rank(min(max(64, 4*i), n))
 	}
@@ -159,7 +159,7 @@ func (c *Candidates) best(i int) *Candidate {
 }
 
 // rank puts the best n candidates of the list at its front, in order.
-func (c *Candidates) rank(n int) {
+func (c *candidates) rank(n int) {
 	if n <= c.ranked {
 		return
 	}
@@ -182,7 +182,7 @@ func (c *Candidates) rank(n int) {
 
 // within drops the candidates whose logit is more than d below the best one.
 // Those that equal the best one always stay.
-func (c *Candidates) within(d float64) {
+func (c *candidates) within(d float64) {
 	top := c.top().Logit
 	near := func(l float32) bool { return l == top || float64(top)-float64(l) <= d }
 	if c.plain {
@@ -208,7 +208,7 @@ func (c *Candidates) within(d float64) {
 }
 
 // drop removes the best n candidates, which have been ranked.
-func (c *Candidates) drop(n int) {
+func (c *candidates) drop(n int) {
 	c.list = append(c.list[:0], c.list[n:]...)
 	c.ranked -= n
 }
@@ -216,7 +216,7 @@ func (c *Candidates) drop(n int) {
 // softmax sets P of every candidate and returns the sum of exp(logit - top),
 // which is at least 1, and the best logit, top. If that is infinite the
 // candidates that share it are equally likely and the others impossible.
-func (c *Candidates) softmax() (sum float64, top float32) {
+func (c *candidates) softmax() (sum float64, top float32) {
 	list := c.items()
 	top = c.top().Logit
 	for i := range list {

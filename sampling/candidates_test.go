@@ -42,7 +42,7 @@ func someLogits(r *rand.Rand, n int, few bool) []float32 {
 
 func TestKeep(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	var c Candidates
+	var c candidates
 	for range 300 {
 		n := 1 + r.IntN(400)
 		logits := someLogits(r, n, r.IntN(2) == 0)
@@ -66,7 +66,7 @@ func TestKeep(t *testing.T) {
 
 func TestBest(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	var c Candidates
+	var c candidates
 	for _, n := range []int{1, 2, 63, 64, 65, 300, 2000} {
 		logits := someLogits(r, n, true)
 		if err := c.load(logits); err != nil {
@@ -85,7 +85,7 @@ func TestBest(t *testing.T) {
 
 func TestWithin(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	var c Candidates
+	var c candidates
 	for range 200 {
 		logits := someLogits(r, 1+r.IntN(200), false)
 		d := r.Float64() * 6
@@ -124,7 +124,7 @@ func TestLoadRefuses(t *testing.T) {
 		{[]float32{1, nan, 2}, "token 1 is NaN"},
 		{[]float32{1, 2, inf}, "token 2 is +Inf"},
 	} {
-		var b Candidates
+		var b candidates
 		if err := b.load(c.logits); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("load(%v): got %v, want an error with %q", c.logits, err, c.want)
 		}
@@ -144,7 +144,7 @@ func TestSoftmax(t *testing.T) {
 		{"overflown", []float32{inf, 5, inf}, []float32{.5, 0, .5}},
 		{"far apart", []float32{math.MaxFloat32, -math.MaxFloat32}, []float32{1, 0}},
 	} {
-		var b Candidates
+		var b candidates
 		b.logits, b.plain = c.logits, true
 		b.softmax()
 		for i, x := range b.list {

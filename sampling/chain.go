@@ -11,7 +11,7 @@ type Chain struct {
 	params Params
 	steps  []sampler
 	pick   picker
-	cands  Candidates
+	cands  candidates
 	memory memory
 }
 
@@ -81,9 +81,6 @@ func longer(a, b int) int {
 // firstMu returns mirostat's threshold at the start.
 func (c *Chain) firstMu() float64 { return 2 * float64(c.params.MirostatTau) }
 
-// Params returns the parameters of the chain.
-func (c *Chain) Params() Params { return c.params.clone() }
-
 // Sample chooses a token by its logits, one for each token id, which it does
 // not modify. It fails if they contain NaN or +Inf or if no token is possible.
 // The chosen token is not [Chain.Accept]ed.
@@ -138,9 +135,3 @@ func (c *Chain) Reset() { c.memory.reset(c.params.Seed, c.firstMu()) }
 func (c *Chain) Clone() *Chain {
 	return &Chain{params: c.params, steps: c.steps, pick: c.pick, memory: c.memory.clone()}
 }
-
-// State returns what a saved session needs, see [State].
-func (c *Chain) State() State { return c.memory.state() }
-
-// SetState puts the chain, made with the same parameters, into the state s.
-func (c *Chain) SetState(s State) error { return c.memory.setState(s) }

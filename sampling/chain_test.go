@@ -1,11 +1,9 @@
 package sampling
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -272,48 +270,6 @@ func TestResetAndClone(t *testing.T) {
 	}
 }
 
-func TestStateSurvivesJSON(t *testing.T) {
-	for _, params := range []string{everything, "mirostat=2", "repeat_last_n=5,presence=2", "temp=0"} {
-		c := mustChain(t, params)
-		write(t, c, 300)
-		saved, err := json.Marshal(c.State())
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := write(t, c, 40)
-		var s State
-		if err := json.Unmarshal(saved, &s); err != nil {
-			t.Fatal(err)
-		}
-		d := mustChain(t, params)
-		write(t, d, 7)
-		if err := d.SetState(s); err != nil {
-			t.Fatal(err)
-		}
-		if got := write(t, d, 40); !slices.Equal(got, want) {
-			t.Errorf("%q: the restored chain went another way", params)
-		}
-	}
-}
-
-func TestSetStateRefuses(t *testing.T) {
-	c := mustChain(t, "")
-	good := c.State()
-	for _, s := range []State{
-		{},
-		{RNG: good.RNG[:5]},
-		{RNG: good.RNG, Mu: math.NaN()},
-		{RNG: good.RNG, Mu: math.Inf(1)},
-	} {
-		if err := c.SetState(s); err == nil {
-			t.Errorf("SetState(%v) works", s)
-		}
-		if !reflect.DeepEqual(c.State(), good) {
-			t.Fatal("a refused state has changed the chain")
-		}
-	}
-}
-
 func TestHistoryIsBounded(t *testing.T) {
 	c := mustChain(t, "repeat_last_n=10,presence=1")
 	for id := range int32(10_000) {
@@ -328,9 +284,6 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 	if n := cap(c.memory.history); n > 200 {
 		t.Errorf("room for %d tokens, though 10 are needed", n)
-	}
-	if n := len(c.State().History); n != 10 {
-		t.Errorf("the state has %d tokens, want 10", n)
 	}
 }
 

@@ -5,7 +5,7 @@ import "math"
 // dist draws from the distribution that is left.
 type dist struct{}
 
-func (dist) pick(c *Candidates, m *memory) (Candidate, bool) {
+func (dist) pick(c *candidates, m *memory) (Candidate, bool) {
 	_, top := c.softmax()
 	return draw(c.list, m.uniform()), !math.IsInf(float64(top), -1)
 }

@@ -23,4 +23,7 @@
 // them otherwise) and why equal logits are ordered by token id. Sums and
 // probabilities are float64, logits and the stored probabilities float32. The
 // generator is PCG-DXSM; a token costs it one number, and one more if XTC is on.
+//
+// Start with [Parse], [New] and [Chain.Sample]. This package is stable: what it exports changes
+// only with a new major version.
 package sampling

@@ -28,7 +28,7 @@ func newDRY(p *Params, v Vocab) (sampler, error) {
 
 func (s *dry) window() int { return s.lastN }
 
-func (s *dry) apply(c *Candidates, m *memory) {
+func (s *dry) apply(c *candidates, m *memory) {
 	past := m.last(s.lastN)
 	if len(past) <= s.allowed {
 		return

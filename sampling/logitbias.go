@@ -9,7 +9,7 @@ type Bias struct {
 
 type logitBias []Bias
 
-func (b logitBias) apply(c *Candidates, _ *memory) {
+func (b logitBias) apply(c *candidates, _ *memory) {
 	for _, bias := range b {
 		if l := c.logit(bias.ID); l != nil {
 			*l += bias.Value

@@ -1,20 +1,9 @@
 package sampling
 
 import (
-	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 )
-
-// State is what a chain carries from one token to the next. With it, the
-// parameters and the model's cache a saved session goes on as if it had not
-// been interrupted.
-type State struct {
-	RNG     []byte  // the generator
-	Mu      float64 // mirostat's threshold, in bits
-	History []int32 // the accepted tokens that samplers look back at, oldest first
-}
 
 // memory is the state of a chain, with scratch space for those who read it.
 type memory struct {
@@ -75,25 +64,4 @@ func (m *memory) clone() memory {
 		keep:    m.keep,
 		counts:  map[int32]int{},
 	}
-}
-
-func (m *memory) state() State {
-	rng, err := m.rng.MarshalBinary()
-	if err != nil {
-		panic(err) // PCG has none to return
-	}
-	return State{RNG: rng, Mu: m.mu, History: slices.Clone(m.last(m.keep))}
-}
-
-func (m *memory) setState(s State) error {
-	if math.IsNaN(s.Mu) || math.IsInf(s.Mu, 0) {
-		return fmt.Errorf("sampling: saved state: mu is %v", s.Mu)
-	}
-	var rng rand.PCG
-	if err := rng.UnmarshalBinary(s.RNG); err != nil {
-		return fmt.Errorf("sampling: saved state: random generator: %w", err)
-	}
-	m.rng, m.mu = rng, s.Mu
-	m.history = append(m.history[:0], s.History...)
-	return nil
 }

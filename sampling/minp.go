@@ -13,4 +13,4 @@ func newMinP(p *Params, _ Vocab) (sampler, error) {
 	return minP{distance: -log(float64(p.MinP))}, nil
 }
 
-func (s minP) apply(c *Candidates, _ *memory) { c.within(s.distance) }
+func (s minP) apply(c *candidates, _ *memory) { c.within(s.distance) }

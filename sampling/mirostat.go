@@ -10,7 +10,7 @@ type mirostat struct {
 	tau, eta float64
 }
 
-func (s mirostat) pick(c *Candidates, m *memory) (Candidate, bool) {
+func (s mirostat) pick(c *candidates, m *memory) (Candidate, bool) {
 	sum, top := c.softmax()
 	if math.IsInf(float64(top), -1) {
 		return Candidate{}, false

@@ -22,7 +22,7 @@ func newPenalties(p *Params, _ Vocab) (sampler, error) {
 
 func (s *penalties) window() int { return s.lastN }
 
-func (s *penalties) apply(c *Candidates, m *memory) {
+func (s *penalties) apply(c *candidates, m *memory) {
 	clear(m.counts)
 	for _, id := range m.last(s.lastN) {
 		m.counts[id]++

@@ -5,7 +5,7 @@ package sampling
 type sampler interface {
 	// apply changes or drops candidates, and leaves at least one. Logits may
 	// become infinite but not NaN.
-	apply(c *Candidates, m *memory)
+	apply(c *candidates, m *memory)
 }
 
 // lookback is a sampler that reads past tokens.
@@ -17,7 +17,7 @@ type lookback interface {
 // picker ends a chain.
 type picker interface {
 	// pick chooses a candidate, or returns false if all logits are -Inf.
-	pick(c *Candidates, m *memory) (Candidate, bool)
+	pick(c *candidates, m *memory) (Candidate, bool)
 }
 
 // step is a sampler as users know it.

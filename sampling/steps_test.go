@@ -94,15 +94,15 @@ func inputs() map[string][]float32 {
 }
 
 // layouts are the forms in which candidates reach a sampler.
-var layouts = map[string]func(c *Candidates){
-	"plain": func(c *Candidates) {},
-	"list":  func(c *Candidates) { c.items() },
-	"shuffled": func(c *Candidates) {
+var layouts = map[string]func(c *candidates){
+	"plain": func(c *candidates) {},
+	"list":  func(c *candidates) { c.items() },
+	"shuffled": func(c *candidates) {
 		list := c.items()
 		rand.New(rand.NewPCG(9, 9)).Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	},
-	"ranked":        func(c *Candidates) { c.keep(c.len()) },
-	"partly ranked": func(c *Candidates) { c.best(0) },
+	"ranked":        func(c *candidates) { c.keep(c.len()) },
+	"partly ranked": func(c *candidates) { c.best(0) },
 }
 
 func TestStepsAgainstOracle(t *testing.T) {
@@ -138,8 +138,8 @@ func TestStepsAgainstOracle(t *testing.T) {
 	}
 }
 
-func checkStep(t *testing.T, s sampler, logits []float32, arrange func(*Candidates), past []int32, want []ref) {
-	var c Candidates
+func checkStep(t *testing.T, s sampler, logits []float32, arrange func(*candidates), past []int32, want []ref) {
+	var c candidates
 	if err := c.load(logits); err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestStepFlags(t *testing.T) {
 			k.set(&p)
 			s, _ := row.make(&p, nil)
 			for in, logits := range inputs() {
-				var c Candidates
+				var c candidates
 				if err := c.load(logits); err != nil {
 					t.Fatal(err)
 				}

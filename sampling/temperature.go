@@ -13,7 +13,7 @@ func newTemperature(p *Params, _ Vocab) (sampler, error) {
 	return temperature(p.Temp), nil
 }
 
-func (t temperature) apply(c *Candidates, _ *memory) {
+func (t temperature) apply(c *candidates, _ *memory) {
 	shift := t.shift(c)
 	if c.plain {
 		for i := range c.logits {
@@ -29,7 +29,7 @@ func (t temperature) apply(c *Candidates, _ *memory) {
 
 // shift returns what to take off all logits, which changes no probability: nothing,
 // unless the division would make the best one and others infinite, and so alike.
-func (t temperature) shift(c *Candidates) float32 {
+func (t temperature) shift(c *candidates) float32 {
 	if t >= 1 {
 		return 0
 	}

@@ -11,6 +11,6 @@ func newTopK(p *Params, _ Vocab) (sampler, error) {
 	return topK(p.TopK), nil
 }
 
-func (k topK) apply(c *Candidates, _ *memory) {
+func (k topK) apply(c *candidates, _ *memory) {
 	c.keep(min(int(k), c.len()))
 }

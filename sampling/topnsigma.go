@@ -14,7 +14,7 @@ func newTopNSigma(p *Params, _ Vocab) (sampler, error) {
 	return topNSigma(p.TopNSigma), nil
 }
 
-func (n topNSigma) apply(c *Candidates, _ *memory) {
+func (n topNSigma) apply(c *candidates, _ *memory) {
 	list := c.items()
 	sum, count := 0.0, 0.0
 	for _, x := range list {

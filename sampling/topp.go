@@ -12,7 +12,7 @@ func newTopP(p *Params, _ Vocab) (sampler, error) {
 	return topP(p.TopP), nil
 }
 
-func (p topP) apply(c *Candidates, _ *memory) {
+func (p topP) apply(c *candidates, _ *memory) {
 	c.softmax()
 	sum := 0.0
 	for i := range c.len() {

@@ -25,7 +25,7 @@ type scored struct {
 	score float64
 }
 
-func (p typical) apply(c *Candidates, _ *memory) {
+func (p typical) apply(c *candidates, _ *memory) {
 	c.softmax()
 	c.score()
 	slices.SortFunc(c.scored, func(a, b scored) int {
@@ -44,7 +44,7 @@ func (p typical) apply(c *Candidates, _ *memory) {
 
 // score fills c.scored with the distance of every candidate's surprise -ln P
 // from the entropy.
-func (c *Candidates) score() {
+func (c *candidates) score() {
 	c.scored = c.scored[:0]
 	entropy := 0.0
 	for i, x := range c.list {
@@ -61,7 +61,7 @@ func (c *Candidates) score() {
 }
 
 // pickScored leaves the first n of c.scored, in the order of the list.
-func (c *Candidates) pickScored(n int) {
+func (c *candidates) pickScored(n int) {
 	kept := c.scored[:n]
 	slices.SortFunc(kept, func(a, b scored) int { return cmp.Compare(a.at, b.at) })
 	ranked := 0

@@ -15,7 +15,7 @@ func newXTC(p *Params, _ Vocab) (sampler, error) {
 	return &xtc{float64(p.XTCProbability), p.XTCThreshold}, nil
 }
 
-func (s *xtc) apply(c *Candidates, m *memory) {
+func (s *xtc) apply(c *candidates, m *memory) {
 	if m.uniform() >= s.probability {
 		return
 	}

@@ -170,7 +170,7 @@ func (a *attend) chunk(i, rows, c int, out []float32, sums *[queryTile]softmax) 
 	}
 	partial := scratch.Grow(&a.s.partial, queryTile*w)
 	clear(partial)
-	a.weigh(partial, s, ld, a.s.v[first*w:])
+	a.sumValues(partial, s, ld, a.s.v[first*w:])
 	for r := range rows {
 		if chunks[r].sum > 0 || chunks[r].sum != chunks[r].sum {
 			sums[r].merge(out[r*w:(r+1)*w], partial[r*w:(r+1)*w], chunks[r])
@@ -214,8 +214,8 @@ func (a *attend) score(s []float32, i, from int) {
 	}
 }
 
-// weigh adds to six rows of out the products of p, rows of n, with n rows of values.
-func (a *attend) weigh(out, p []float32, n int, values []float32) {
+// sumValues adds to six rows of out the products of p, rows of n, with n rows of values.
+func (a *attend) sumValues(out, p []float32, n int, values []float32) {
 	w := a.width()
 	a.att().AddGram(out[:queryTile*w], w, p[:queryTile*n], values[:n*w], w, n, w)
 }

@@ -97,7 +97,7 @@ func (a *attend) tileBack(i, rows, t, first, keys int, dq, do, o, stats Rows) {
 	}
 	out := scratch.Grow(&a.s.out, queryTile*w)
 	clear(out)
-	a.weigh(out, s, keys, a.s.k[first*w:])
+	a.sumValues(out, s, keys, a.s.k[first*w:])
 	for r := range rows {
 		to := dq.Row(a.x.From + i + r)[a.head*a.h.Dim:][:a.h.Dim]
 		copy(to, out[r*w:])

@@ -8,4 +8,7 @@
 // Forward makes the bits that the operations of package ggml make, and every sum of both directions
 // has an order that the examples alone decide: no result depends on the number of workers, on the tier
 // of kernels, or on which examples are computed together.
+//
+// Start with [New] and [Engine.MatMul]. This package is not stable yet: names may change from one
+// minor version to the next.
 package train

@@ -36,14 +36,14 @@ func NewMini() *Mini {
 	m.Meta["tokenizer.ggml.tokens"], m.Meta["tokenizer.ggml.token_type"] = append(tokens, "<|endoftext|>"), types
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, t := range []gguf.TensorInfo{
-		{Name: "token_embd.weight", Type: gguf.Q8_0, Ne: []int{32, 257}},
-		{Name: "blk.0.attn_norm.weight", Type: gguf.F32, Ne: []int{32}},
-		{Name: "blk.0.attn_qkv.weight", Type: gguf.Q8_0, Ne: []int{32, 96}},
-		{Name: "blk.0.attn_output.weight", Type: gguf.Q8_0, Ne: []int{32, 32}},
-		{Name: "blk.0.ffn_norm.weight", Type: gguf.F32, Ne: []int{32}},
-		{Name: "blk.0.ffn_up.weight", Type: gguf.Q8_0, Ne: []int{32, 64}},
-		{Name: "blk.0.ffn_down.weight", Type: gguf.Q8_0, Ne: []int{64, 32}},
-		{Name: "output_norm.weight", Type: gguf.F32, Ne: []int{32}},
+		{Name: "token_embd.weight", Type: gguf.Q8_0, Shape: []int{32, 257}},
+		{Name: "blk.0.attn_norm.weight", Type: gguf.F32, Shape: []int{32}},
+		{Name: "blk.0.attn_qkv.weight", Type: gguf.Q8_0, Shape: []int{32, 96}},
+		{Name: "blk.0.attn_output.weight", Type: gguf.Q8_0, Shape: []int{32, 32}},
+		{Name: "blk.0.ffn_norm.weight", Type: gguf.F32, Shape: []int{32}},
+		{Name: "blk.0.ffn_up.weight", Type: gguf.Q8_0, Shape: []int{32, 64}},
+		{Name: "blk.0.ffn_down.weight", Type: gguf.Q8_0, Shape: []int{64, 32}},
+		{Name: "output_norm.weight", Type: gguf.F32, Shape: []int{32}},
 	} {
 		m.Add(t, weightsFor(r, t))
 	}
@@ -58,8 +58,8 @@ func NewMiniAdapter() *Mini {
 	}}
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, t := range []gguf.TensorInfo{
-		{Name: "blk.0.attn_qkv.weight.lora_a", Type: gguf.F32, Ne: []int{32, 4}},
-		{Name: "blk.0.attn_qkv.weight.lora_b", Type: gguf.F32, Ne: []int{4, 96}},
+		{Name: "blk.0.attn_qkv.weight.lora_a", Type: gguf.F32, Shape: []int{32, 4}},
+		{Name: "blk.0.attn_qkv.weight.lora_b", Type: gguf.F32, Shape: []int{4, 96}},
 	} {
 		m.Add(t, weightsFor(r, t))
 	}

@@ -2,6 +2,9 @@
 // stories, so that a program has a model without any file. Importing it adds
 // the model to the binary, 21 MB. With the build tag nobuiltin it is left out, for
 // programs that bring their own.
+//
+// Start with [Open]. This package is not stable yet: names may change from one minor version to the
+// next.
 package builtin
 
 import (

@@ -106,7 +106,7 @@ const digest = "6625c3fb436ee91fc03df0840925164890c8b232dd9c45c66bdc0a03391c180d
 func TestLogitsDigest(t *testing.T) {
 	check.Tier(t, ggml.Tiers())
 	for _, isa := range ggml.Tiers() {
-		m, err := builtin.Open(mpt.ISA(isa))
+		m, err := builtin.Open(mpt.Tier(isa))
 		if err != nil {
 			t.Fatal(err)
 		}

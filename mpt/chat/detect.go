@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Detect returns the format of a model.
+// detect returns the format of a model.
 //
 // If the model brings a chat template (in Jinja), the format is the one that
 // the template describes, with its default system prompt; a template that is
@@ -14,7 +14,7 @@ import (
 // are known to have come without. Bases are the names of models that it was made of:
 // they decide where its own name does not, but not against the vocabulary. If ChatML's
 // tokens are in it that is the format; else it is [Named]("raw").
-func Detect(template string, hasToken func(string) bool, name string, bases ...string) (*Format, error) {
+func detect(template string, hasToken func(string) bool, name string, bases ...string) (*Format, error) {
 	if strings.TrimSpace(template) != "" {
 		return recognise(template)
 	}

@@ -49,7 +49,7 @@ func vocabulary(tokens ...string) func(string) bool {
 
 func TestTemplatesRenderAsInJinja(t *testing.T) {
 	for _, r := range readRendered(t) {
-		f, err := Detect(r.Template, vocabulary(), "")
+		f, err := detect(r.Template, vocabulary(), "")
 		if err != nil {
 			t.Errorf("%s: %v", r.Name, err)
 			continue
@@ -91,7 +91,7 @@ func TestDetectRefusesOtherTemplates(t *testing.T) {
 		"a plus":          `{%+ for message in messages %}` + each + `{% endfor %}` + prompt,
 		"just text":       "hello",
 	} {
-		f, err := Detect(template, vocabulary(imStart, imEnd), "mpt-7b-chat")
+		f, err := detect(template, vocabulary(imStart, imEnd), "mpt-7b-chat")
 		if err == nil {
 			t.Errorf("%s: taken for %s", name, f.Name)
 			continue
@@ -132,7 +132,7 @@ func TestDetect(t *testing.T) {
 		{"mpt-7b-storywriter", vocabulary(), "raw", ""},
 		{"mpt-7b", vocabulary(), "raw", ""},
 	} {
-		f, err := Detect(" \n", c.has, c.name)
+		f, err := detect(" \n", c.has, c.name)
 		switch {
 		case c.error != "":
 			if err == nil || !strings.Contains(err.Error(), c.error) {
@@ -202,7 +202,7 @@ func TestDetectStoryModel(t *testing.T) {
 	if err := json.Unmarshal(data, &config); err != nil {
 		t.Fatal(err)
 	}
-	f, err := Detect(config.Template, vocabulary(), "")
+	f, err := detect(config.Template, vocabulary(), "")
 	if err != nil || f.Name != "chatml" || f.System != "" {
 		t.Errorf("got %+v, %v, want chatml without a system prompt", f, err)
 	}
@@ -216,7 +216,7 @@ func TestDefaultSystemIsRead(t *testing.T) {
 		"default system set":                 "You help.",
 	}
 	for _, r := range readRendered(t) {
-		f, err := Detect(r.Template, vocabulary(), "")
+		f, err := detect(r.Template, vocabulary(), "")
 		if err != nil || f.System != want[r.Name] {
 			t.Errorf("%s: got %v, %v, want the system prompt %q", r.Name, f, err, want[r.Name])
 		}
@@ -263,7 +263,7 @@ func FuzzDetect(f *testing.F) {
 	f.Fuzz(func(t *testing.T, template string) {
 		var form *Format
 		var err error
-		check.Bounded(t, len(template), func() { form, err = Detect(template, vocabulary(), "") })
+		check.Bounded(t, len(template), func() { form, err = detect(template, vocabulary(), "") })
 		if err != nil || strings.TrimSpace(template) == "" {
 			return
 		}

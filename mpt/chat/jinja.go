@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"mptgo/mpt/chat/jinja"
+	"mptgo/internal/jinja"
 )
 
 // Model is what a model's file says about conversations.
@@ -25,11 +25,13 @@ type Model struct {
 	Now func() time.Time
 }
 
-// Detect returns the format of the model: that of its template if there is one,
-// else as the function [Detect] finds it.
+// Detect returns the format of the model: that of its template if there is one. Without a
+// template the model's name decides, if it is one of the published models that are known to
+// have come without; then the names of the models that it was made of, but not against the
+// vocabulary. If ChatML's tokens are in it that is the format; else it is [Named]("raw").
 func (m *Model) Detect() (*Format, error) {
 	if strings.TrimSpace(m.Template) == "" {
-		return Detect("", m.Has, m.Name, m.Bases...)
+		return detect("", m.Has, m.Name, m.Bases...)
 	}
 	return m.Jinja(m.Template)
 }

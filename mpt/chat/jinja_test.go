@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"mptgo/internal/check"
-	"mptgo/mpt/chat/jinja"
+	"mptgo/internal/jinja"
 )
 
 // llamaLike is a model that has the control tokens of these tests.

@@ -5,7 +5,7 @@ import "strings"
 // hole stands in a known template for a default system prompt.
 const hole = "\x00"
 
-// known lists the templates that [Detect] recognises, each with the format that
+// known lists the templates that [Model.Detect] recognises, each with the format that
 // renders the same text from the same messages, wherever that format does not
 // refuse them. A template matches if its normal form is the same.
 var known = []struct {

@@ -37,11 +37,6 @@ func OpenSafetensors(path string) (*Container, error) {
 	return openContainer(path, (*Container).readSafetensors)
 }
 
-// OpenTorch opens a file written by torch.save.
-func OpenTorch(path string) (*Container, error) {
-	return openContainer(path, (*Container).readTorch)
-}
-
 // Format returns "torch" or "safetensors".
 func (c *Container) Format() string {
 	if c.torch {

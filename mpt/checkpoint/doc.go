@@ -15,4 +15,7 @@
 // Every count, offset and name in a file is checked against the file before it is
 // used. An error that is the file's fault wraps [ErrFormat]; one that names a
 // feature which this module does not run wraps [errors.ErrUnsupported].
+//
+// Start with [Open] and [Checkpoint.Tensor]. This package is not stable yet: names may change from
+// one minor version to the next.
 package checkpoint

@@ -137,7 +137,7 @@ func (p *plan) addThin(name string, want gguf.Type, rows, cols int, parts ...par
 	if values, _ := typ.Block(); cols%values != 0 {
 		typ = gguf.F16
 	}
-	p.tensors = append(p.tensors, output{info: gguf.TensorInfo{Name: name, Type: typ, Ne: []int{cols, rows}}, row: cols, parts: parts})
+	p.tensors = append(p.tensors, output{info: gguf.TensorInfo{Name: name, Type: typ, Shape: []int{cols, rows}}, row: cols, parts: parts})
 }
 
 // separate parts the changes of queries, keys and values, where a block has all three,

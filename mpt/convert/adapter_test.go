@@ -67,7 +67,7 @@ func (w weight) floats() []float32 {
 // values decodes a tensor of a file.
 func values(t testing.TB, x *gguf.Tensor) []float32 {
 	t.Helper()
-	v := make([]float32, x.Rows()*x.Ne[0])
+	v := make([]float32, x.Rows()*x.Shape[0])
 	if err := quantize.DecodeRow(x.Type, v, x.Data()); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestAdapter(t *testing.T) {
 	for name, w := range map[string]weight{"blk.0.attn_qkv.weight.lora_a": a, "blk.0.attn_qkv.weight.lora_b": b, "blk.1.ffn_up.weight.lora_a": c,
 		"blk.1.ffn_down.weight.lora_a": e, "blk.1.ffn_down.weight.lora_b": g} {
 		x := mustTensor(t, f, name)
-		if string(x.Data()) != string(w.data) || x.Ne[0] != w.shape[1] || x.Rows() != w.shape[0] {
+		if string(x.Data()) != string(w.data) || x.Shape[0] != w.shape[1] || x.Rows() != w.shape[0] {
 			t.Errorf("%s: other bytes", name)
 		}
 	}

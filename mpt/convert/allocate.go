@@ -149,7 +149,7 @@ func (o *output) measure(opt Options) ([]option, error) {
 		}
 		trial := output{info: o.info, row: o.row}
 		trial.info.Type = t
-		all = append(all, option{t, 8 * float64(trial.rowBytes()) * float64(o.info.Ne[1]), e})
+		all = append(all, option{t, 8 * float64(trial.rowBytes()) * float64(o.info.Shape[1]), e})
 	}
 	return hull(all), nil
 }
@@ -188,7 +188,7 @@ func relativeErrorOf(x []float32, t gguf.Type, cols int, weights []float32, sear
 	row, y := make([]byte, size), make([]float32, cols)
 	var e, s float64
 	for ; len(x) >= cols; x = x[cols:] {
-		if err := search.EncodeRows(t, row, x[:cols], cols, weights); err != nil {
+		if err := search.Encode(t, row, x[:cols], cols, weights); err != nil {
 			return 0, err
 		}
 		if err := quantize.DecodeRow(t, y, row); err != nil {
@@ -238,7 +238,7 @@ func (p *plan) budget(all [][]option, target float64) (left, least float64) {
 	var used, weights float64
 	for i, t := range p.tensors {
 		n := 1.
-		for _, d := range t.info.Ne {
+		for _, d := range t.info.Shape {
 			n *= float64(d)
 		}
 		weights += n
@@ -287,7 +287,7 @@ func (p *plan) bitsPerWeight() float64 {
 	for _, t := range p.tensors {
 		size, _ := t.info.Size() // checked when the plan was made
 		n := 1.
-		for _, d := range t.info.Ne {
+		for _, d := range t.info.Shape {
 			n *= float64(d)
 		}
 		bits, weights = bits+8*float64(size), weights+n

@@ -48,7 +48,7 @@ func TestTargetBPW(t *testing.T) {
 			Choices: recipes.Choices{Tensors: []recipes.Choice{mustChoice(t, "blk.0.attn_qkv=Q8_0")}}})
 		var bits, values, e float64
 		for _, x := range g.Tensors() {
-			n := float64(x.Rows() * x.Ne[0])
+			n := float64(x.Rows() * x.Shape[0])
 			bits, values = bits+8*float64(x.Size()), values+n
 			got, want := make([]float32, int(n)), make([]float32, int(n))
 			if err := quantize.DecodeRow(x.Type, got, x.Data()); err != nil {
@@ -58,7 +58,7 @@ func TestTargetBPW(t *testing.T) {
 			if err := quantize.DecodeRow(y.Type, want, y.Data()); err != nil {
 				t.Fatal(err)
 			}
-			if blockOf(x.Name) >= 0 && len(x.Ne) > 1 {
+			if blockOf(x.Name) >= 0 && len(x.Shape) > 1 {
 				e += math.Pow(relativeError(got, want), 2)
 			}
 		}

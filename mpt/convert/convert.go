@@ -49,8 +49,8 @@ type Options struct {
 
 // withDefaults returns the options with those filled in that were left open.
 func (opt Options) withDefaults(recipe recipes.Recipe) Options {
-	if opt.Search == quantize.Auto && opt.Imatrix != nil && opt.Imatrix.HasProducts() {
-		opt.Search = quantize.Better // who measured them wants them used
+	if opt.Search == quantize.SearchAuto && opt.Imatrix != nil && opt.Imatrix.HasProducts() {
+		opt.Search = quantize.SearchBetter // who measured them wants them used
 	}
 	opt.Search = recipe.Search(opt.Search)
 	if opt.Threads <= 0 {

@@ -177,7 +177,7 @@ func TestRecipes(t *testing.T) {
 				if opt.Imatrix != nil && opt.Imatrix.Entries[n[0]] != nil {
 					weights = opt.Imatrix.Entries[n[0]].Weights()
 				}
-				if err := r.Search(quantize.Auto).EncodeRows(x.Type, want, sourceFloats(t, ck, n[1]), x.Ne[0], weights); err != nil {
+				if err := r.Search(quantize.SearchAuto).Encode(x.Type, want, sourceFloats(t, ck, n[1]), x.Shape[0], weights); err != nil {
 					t.Fatal(err)
 				}
 				if !bytes.Equal(x.Data(), want) {

@@ -15,4 +15,7 @@
 // scales that are powers of two are multiplied into the weights beside them. Other
 // scales become keys of this project; the file then also withholds a key that
 // other readers require, so that they refuse the model rather than run it wrong.
+//
+// Start with [Convert] and [Options]. This package is not stable yet: names may change from one
+// minor version to the next.
 package convert

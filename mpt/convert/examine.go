@@ -41,7 +41,7 @@ func (p *plan) exact() string {
 			switch {
 			case isQuantized(typ):
 				return ""
-			case len(t.info.Ne) < 2: // vectors are F32 in every recipe
+			case len(t.info.Shape) < 2: // vectors are F32 in every recipe
 			case name == "":
 				name = typ.String()
 			case name != typ.String():

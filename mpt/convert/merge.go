@@ -199,7 +199,7 @@ func (p *plan) untie(a *lora.Adapter, logf func(string, ...any)) error {
 		return nil
 	}
 	head := *wte
-	head.info.Name, head.info.Ne, head.parts = out, slices.Clone(wte.info.Ne), slices.Clone(wte.parts)
+	head.info.Name, head.info.Shape, head.parts = out, slices.Clone(wte.info.Shape), slices.Clone(wte.parts)
 	p.tensors = append(p.tensors, head)
 	logf("%s: the embedding and the output matrix of the model are one; the adapter changes one of them, so each becomes a tensor of its own", a.Path)
 	return nil
@@ -235,7 +235,7 @@ func (p *plan) rows(target string) (lora.Rows, bool) {
 	if slices.ContainsFunc(o.parts, func(q part) bool { return q.src.typ != typ }) {
 		return lora.Rows{}, false
 	}
-	r := lora.Rows{Type: typ, Rows: rows, Cols: o.info.Ne[0]}
+	r := lora.Rows{Type: typ, Rows: rows, Cols: o.info.Shape[0]}
 	r.Read = func(dst []byte, r0, r1 int) error { return o.readRows(dst, from+r0, from+r1) }
 	if p.layout.folded || o.folded {
 		r.Factor = func(row int) float32 { return p.layout.factor(o.info.Name, from+row) }
@@ -246,7 +246,7 @@ func (p *plan) rows(target string) (lora.Rows, bool) {
 // rowCount returns the number of rows of a tensor; a vector is one.
 func (o *output) rowCount() int {
 	n := 1
-	for _, d := range o.info.Ne[1:] {
+	for _, d := range o.info.Shape[1:] {
 		n *= d
 	}
 	return n
@@ -254,8 +254,8 @@ func (o *output) rowCount() int {
 
 // readRows reads rows of a tensor as they are in the source.
 func (o *output) readRows(dst []byte, r0, r1 int) error {
-	if len(o.info.Ne) == 1 { // a vector has its values for rows
-		r0, r1 = r0*o.info.Ne[0], r1*o.info.Ne[0]
+	if len(o.info.Shape) == 1 { // a vector has its values for rows
+		r0, r1 = r0*o.info.Shape[0], r1*o.info.Shape[0]
 	}
 	first := 0
 	for _, q := range o.parts {
@@ -279,8 +279,8 @@ func (p *plan) place(a *lora.Adapter, target string, rows, cols int, table bool)
 	}
 	o = p.find(target)
 	have := 0
-	if o != nil && len(o.info.Ne) == 2 {
-		have = o.info.Ne[1]
+	if o != nil && len(o.info.Shape) == 2 {
+		have = o.info.Shape[1]
 	} else if o == nil {
 		o, from, have = p.within(target)
 	}
@@ -291,8 +291,8 @@ func (p *plan) place(a *lora.Adapter, target string, rows, cols int, table bool)
 	switch {
 	case o == nil:
 		return nil, 0, fmt.Errorf("%s: it changes %s, which the model does not have%s", a.Path, target, made)
-	case have != rows || o.info.Ne[0] != cols:
-		return nil, 0, fmt.Errorf("%s: its change of %s is for %d rows of %d, the model has %d rows of %d%s", a.Path, target, rows, cols, have, o.info.Ne[0], made)
+	case have != rows || o.info.Shape[0] != cols:
+		return nil, 0, fmt.Errorf("%s: its change of %s is for %d rows of %d, the model has %d rows of %d%s", a.Path, target, rows, cols, have, o.info.Shape[0], made)
 	}
 	return o, from, nil
 }
@@ -308,10 +308,10 @@ func (p *plan) within(target string) (o *output, from, rows int) {
 			continue
 		}
 		o = p.find(s + "attn_qkv.weight")
-		if o == nil || len(o.info.Ne) != 2 || queries < 1 || queries > o.info.Ne[1] {
+		if o == nil || len(o.info.Shape) != 2 || queries < 1 || queries > o.info.Shape[1] {
 			return nil, 0, 0
 		}
-		keys := (o.info.Ne[1] - queries) / 2
+		keys := (o.info.Shape[1] - queries) / 2
 		return o, []int{0, queries, queries + keys}[i], []int{queries, keys, keys}[i]
 	}
 	return nil, 0, 0
@@ -319,8 +319,8 @@ func (p *plan) within(target string) (o *output, from, rows int) {
 
 // placeWhole is place for a tensor that is replaced.
 func (p *plan) placeWhole(a *lora.Adapter, w lora.Whole) (o *output, from int, err error) {
-	if o = p.find(w.Target); o != nil && len(o.info.Ne) == 1 {
-		if n := o.info.Ne[0]; w.Value.Rows != 1 || w.Value.Cols != n {
+	if o = p.find(w.Target); o != nil && len(o.info.Shape) == 1 {
+		if n := o.info.Shape[0]; w.Value.Rows != 1 || w.Value.Cols != n {
 			return nil, 0, fmt.Errorf("%s: %s has %d x %d values, the model's %d", a.Path, w.Value.Name, w.Value.Rows, w.Value.Cols, n)
 		}
 		return o, 0, nil

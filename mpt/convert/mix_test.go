@@ -39,7 +39,7 @@ func TestMixesOfStories(t *testing.T) {
 			}
 			x := mustTensor(t, f, n[0])
 			seen[x.Type] = true
-			got, want := make([]float32, x.Rows()*x.Ne[0]), sourceFloats(t, ck, n[1])
+			got, want := make([]float32, x.Rows()*x.Shape[0]), sourceFloats(t, ck, n[1])
 			if err := quantize.DecodeRow(x.Type, got, x.Data()); err != nil {
 				t.Fatal(err)
 			}
@@ -77,8 +77,8 @@ func convertOne(t *testing.T, dir, name string) *gguf.File {
 	defer done()
 	p.tensors = slices.DeleteFunc(p.tensors, func(o output) bool { return blockOf(o.info.Name) != 1 })
 	for _, o := range p.tensors {
-		if len(o.info.Ne) == 2 {
-			o.info.Ne[1], o.parts[0].rows = someRows, someRows
+		if len(o.info.Shape) == 2 {
+			o.info.Shape[1], o.parts[0].rows = someRows, someRows
 		}
 	}
 	if _, err := p.write(context.Background(), dst, opt); err != nil {

@@ -203,7 +203,7 @@ func (m *model) matrix(to, from string, rows, cols int) error {
 }
 
 func (m *model) add(name string, typ gguf.Type, ne []int, parts ...part) {
-	m.out = append(m.out, output{info: gguf.TensorInfo{Name: name, Type: typ, Ne: ne}, row: ne[0], parts: parts})
+	m.out = append(m.out, output{info: gguf.TensorInfo{Name: name, Type: typ, Shape: ne}, row: ne[0], parts: parts})
 }
 
 // foreign are the tensors, by the end of their names, that show a feature which is

@@ -92,7 +92,7 @@ func (p *plan) choose(recipe recipes.Recipe, blocks int, opt Options) error {
 	if err := p.assign(recipe, blocks, opt); err != nil {
 		return err
 	}
-	return p.weigh(recipe, opt)
+	return p.attachImportance(recipe, opt)
 }
 
 // assign gives every tensor its type, by the rules of a recipe and by choices, or
@@ -107,7 +107,7 @@ func (p *plan) assign(recipe recipes.Recipe, blocks int, opt Options) error {
 	}
 	for i := range p.tensors {
 		t := &p.tensors[i]
-		typ, note := opt.Choices.TensorType(recipe, t.info.Name, t.info.Ne, t.info.Type, info)
+		typ, note := opt.Choices.TensorType(recipe, t.info.Name, t.info.Shape, t.info.Type, info)
 		if note != "" {
 			opt.Logf("%s", note)
 		}

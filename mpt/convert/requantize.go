@@ -39,7 +39,7 @@ func planGGUF(f *gguf.File, recipe recipes.Recipe, opt Options) (*plan, error) {
 	}
 	for _, t := range f.Tensors() {
 		s := source{typ: t.Type, rows: t.Rows(), rowBytes: t.RowBytes(), read: t.ReadRows}
-		p.tensors = append(p.tensors, output{info: t.Info(), row: t.Ne[0], parts: []part{s.whole()}})
+		p.tensors = append(p.tensors, output{info: t.Info(), row: t.Shape[0], parts: []part{s.whole()}})
 	}
 	if err := opt.edit(p); err != nil {
 		return nil, errors.Join(err, p.closeAll())

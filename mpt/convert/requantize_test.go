@@ -118,7 +118,7 @@ func TestRequantizeQuantized(t *testing.T) {
 	g := mustConvert(t, f.Name(), Options{Type: "Q4_0", AllowRequantize: true})
 	x, y := mustTensor(t, f, "blk.0.ffn_up.weight"), mustTensor(t, g, "blk.0.ffn_up.weight")
 	want := make([]byte, y.Size())
-	if err := quantize.Convert(want, gguf.Q4_0, x.Data(), gguf.Q8_0, 64, nil, &quantize.Scratch{}); err != nil || !bytes.Equal(y.Data(), want) {
+	if err := new(quantize.Encoder).Convert(want, gguf.Q4_0, x.Data(), gguf.Q8_0, 64); err != nil || !bytes.Equal(y.Data(), want) {
 		t.Errorf("requantised bytes differ: %v", err)
 	}
 	// To the same types nothing is lost, so it needs no permission.
@@ -184,7 +184,7 @@ func writePart(t *testing.T, path string, meta []gguf.KV, tensors []*gguf.Tensor
 }
 
 func TestBadGGUF(t *testing.T) {
-	matrix := gguf.TensorInfo{Name: "blk.0.ffn_up.weight", Type: gguf.Q8_K, Ne: []int{256, 2}}
+	matrix := gguf.TensorInfo{Name: "blk.0.ffn_up.weight", Type: gguf.Q8_K, Shape: []int{256, 2}}
 	arch := func(name, kind string) []gguf.KV {
 		return []gguf.KV{{Key: "general.architecture", Value: name}, {Key: "general.type", Value: kind}, {Key: "mpt.block_count", Value: uint32(1)}}
 	}

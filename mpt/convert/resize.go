@@ -20,13 +20,13 @@ func (p *plan) resize(a *lora.Adapter, logf func(string, ...any)) error {
 	in, out := takeWhole(a, embeddingName), takeWhole(a, outputName)
 	wte, head := p.find(embeddingName), p.find(outputName)
 	isOther := func(m *lora.Matrix) bool {
-		return m != nil && wte != nil && m.Cols == wte.info.Ne[0] && m.Rows != wte.info.Ne[1]
+		return m != nil && wte != nil && m.Cols == wte.info.Shape[0] && m.Rows != wte.info.Shape[1]
 	}
 	if !isOther(in) && !isOther(out) {
 		p.tokens = append(p.tokens, adapterTokens{dir: a.Path})
 		return nil
 	}
-	before := wte.info.Ne[1]
+	before := wte.info.Shape[1]
 	switch {
 	case in == nil:
 		return fmt.Errorf("%s: it brings along an output matrix of %d rows and no embedding; that of the model has %d rows", a.Path, out.Rows, before)
@@ -61,7 +61,7 @@ func (p *plan) resizeHead(out, in *lora.Matrix) error {
 		return err
 	}
 	head := *p.find(embeddingName)
-	head.info.Name, head.info.Ne = outputName, slices.Clone(head.info.Ne)
+	head.info.Name, head.info.Shape = outputName, slices.Clone(head.info.Shape)
 	p.tensors = append(p.tensors, head)
 	p.find(outputName).replace(out)
 	return nil
@@ -84,7 +84,7 @@ func (p *plan) joinWhole(a *lora.Adapter) error {
 
 // replace makes m what a tensor is made of.
 func (o *output) replace(m *lora.Matrix) {
-	o.info.Ne = []int{m.Cols, m.Rows}
+	o.info.Shape = []int{m.Cols, m.Rows}
 	o.parts = []part{thinSource(m).whole()}
 	o.folded = true
 }

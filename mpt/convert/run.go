@@ -68,7 +68,7 @@ func (r *run) work(ctx context.Context, n int, search quantize.Search) {
 	var wg sync.WaitGroup
 	for range n {
 		wg.Go(func() {
-			k := worker{scratch: quantize.Scratch{Search: search}}
+			k := worker{encoder: quantize.Encoder{Search: search}}
 			for t := range tasks {
 				if ctx.Err() != nil {
 					continue
@@ -142,7 +142,7 @@ func (r *run) summary(logf func(string, ...any)) *Summary {
 	}
 	for _, t := range r.plan.tensors {
 		n := int64(1)
-		for _, d := range t.info.Ne {
+		for _, d := range t.info.Shape {
 			n *= int64(d)
 		}
 		s.Parameters += n

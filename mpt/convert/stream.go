@@ -362,7 +362,7 @@ func (s *streamer) convert(ctx context.Context, q *queue, save func() error) {
 	var wg sync.WaitGroup
 	for range s.threads {
 		wg.Go(func() {
-			k := worker{scratch: quantize.Scratch{Search: s.search}}
+			k := worker{encoder: quantize.Encoder{Search: s.search}}
 			for i := range next {
 				if ctx.Err() != nil {
 					continue

@@ -13,9 +13,9 @@ import (
 	"mptgo/quantize/recipes"
 )
 
-// weigh gives every matrix that is to be quantised the importance of its columns,
+// attachImportance gives every matrix that is to be quantised the importance of its columns,
 // and refuses types that are worthless without it.
-func (p *plan) weigh(recipe recipes.Recipe, opt Options) error {
+func (p *plan) attachImportance(recipe recipes.Recipe, opt Options) error {
 	var missing []string
 	found, products := 0, false
 	for i := range p.tensors {
@@ -23,7 +23,7 @@ func (p *plan) weigh(recipe recipes.Recipe, opt Options) error {
 		if !isQuantized(t.info.Type) || !t.converted() {
 			continue
 		}
-		if err := t.weigh(opt); err != nil {
+		if err := t.attachImportance(opt); err != nil {
 			return err
 		}
 		if t.weights != nil {
@@ -37,7 +37,7 @@ func (p *plan) weigh(recipe recipes.Recipe, opt Options) error {
 		}
 		missing = append(missing, t.info.Name)
 	}
-	if products && opt.Search != quantize.Better {
+	if products && opt.Search != quantize.SearchBetter {
 		opt.Logf("the input correlations in the importance matrix are not used: that takes the better search")
 	}
 	if opt.Imatrix == nil || len(missing) == 0 {
@@ -60,9 +60,9 @@ func (o *output) converted() bool {
 	return false
 }
 
-// weigh looks the tensor up. An embedding that is only looked up may have an entry
+// attachImportance looks the tensor up. An embedding that is only looked up may have an entry
 // of another size; it is passed over, as in llama-quantize.
-func (o *output) weigh(opt Options) error {
+func (o *output) attachImportance(opt Options) error {
 	if opt.Imatrix == nil {
 		return nil
 	}
@@ -79,7 +79,7 @@ func (o *output) weigh(opt Options) error {
 	o.weights = e.Weights()
 	// A matrix that makes the logits and is looked up, too, must not have larger errors of
 	// its values for the sake of its logits: measured, that costs more than it gains.
-	if e.Products == nil || opt.Search != quantize.Better || o.info.Name == "token_embd.weight" {
+	if e.Products == nil || opt.Search != quantize.SearchBetter || o.info.Name == "token_embd.weight" {
 		return nil
 	}
 	if len(e.Products) != o.row*e.Run {

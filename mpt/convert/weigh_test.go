@@ -21,10 +21,10 @@ func forgedImatrix(f *gguf.File) *imatrix.Matrix {
 	m.Chunks = 2
 	m.AddDataset("text.txt")
 	for i, t := range f.Tensors() {
-		if blockOf(t.Name) < 0 || len(t.Ne) < 2 {
+		if blockOf(t.Name) < 0 || len(t.Shape) < 2 {
 			continue
 		}
-		e := &imatrix.Entry{Sum2: make([]float64, t.Ne[0]), Rows: 1024}
+		e := &imatrix.Entry{Sum2: make([]float64, t.Shape[0]), Rows: 1024}
 		for j := range e.Sum2 {
 			e.Sum2[j] = float64(1 + (i+j*j)%17)
 		}
@@ -38,21 +38,21 @@ func forgedImatrix(f *gguf.File) *imatrix.Matrix {
 func TestImatrixWeights(t *testing.T) {
 	f := mustConvert(t, caseDir("hf-tiny"), Options{Type: "F32"})
 	m := forgedImatrix(f)
-	for _, search := range []quantize.Search{quantize.Reference, quantize.Better} {
+	for _, search := range []quantize.Search{quantize.SearchReference, quantize.SearchBetter} {
 		opt := Options{Type: "Q4_0", Search: search, Imatrix: m, ImatrixFile: "m.dat"}
 		for _, src := range []string{f.Name(), caseDir("hf-tiny")} {
 			g := mustConvert(t, src, opt)
 			for _, x := range g.Tensors() {
-				if blockOf(x.Name) < 0 || len(x.Ne) < 2 {
+				if blockOf(x.Name) < 0 || len(x.Shape) < 2 {
 					continue
 				}
 				y := mustTensor(t, f, x.Name)
-				v := make([]float32, x.Rows()*x.Ne[0])
+				v := make([]float32, x.Rows()*x.Shape[0])
 				if err := quantize.DecodeRow(gguf.F32, v, y.Data()); err != nil {
 					t.Fatal(err)
 				}
 				want := make([]byte, x.Size())
-				if err := search.EncodeRows(x.Type, want, v, x.Ne[0], m.Entries[x.Name].Weights()); err != nil {
+				if err := search.Encode(x.Type, want, v, x.Shape[0], m.Entries[x.Name].Weights()); err != nil {
 					t.Fatal(err)
 				}
 				if !bytes.Equal(x.Data(), want) {
@@ -82,7 +82,7 @@ func TestImatrixFeedback(t *testing.T) {
 	}
 	fault := func(m *imatrix.Matrix, s quantize.Search) (sum float64) {
 		x := mustTensor(t, mustConvert(t, f.Name(), Options{Type: "Q4_0", Search: s, Imatrix: m}), name)
-		got, want := make([]float32, x.Rows()*x.Ne[0]), make([]float32, x.Rows()*x.Ne[0])
+		got, want := make([]float32, x.Rows()*x.Shape[0]), make([]float32, x.Rows()*x.Shape[0])
 		for _, err := range []error{quantize.DecodeRow(x.Type, got, x.Data()), quantize.DecodeRow(gguf.F32, want, mustTensor(t, f, name).Data())} {
 			if err != nil {
 				t.Fatal(err)
@@ -97,23 +97,23 @@ func TestImatrixFeedback(t *testing.T) {
 		}
 		return sum
 	}
-	if with, without := fault(m, quantize.Better), fault(plain, quantize.Better); !(with < 0.75*without) {
+	if with, without := fault(m, quantize.SearchBetter), fault(plain, quantize.SearchBetter); !(with < 0.75*without) {
 		t.Errorf("error %v, without products %v", with, without)
 	}
-	if with, without := fault(m, quantize.Reference), fault(plain, quantize.Reference); with != without {
+	if with, without := fault(m, quantize.SearchReference), fault(plain, quantize.SearchReference); with != without {
 		t.Errorf("the reference search: error %v, without products %v", with, without)
 	}
 	e.Products, e.Run = e.Products[:32*len(e.Sum2)], 32
-	if _, err := Convert(context.Background(), f.Name(), filepath.Join(t.TempDir(), "x.gguf"), Options{Type: "Q4_0", Search: quantize.Better, Imatrix: m}); err != nil {
+	if _, err := Convert(context.Background(), f.Name(), filepath.Join(t.TempDir(), "x.gguf"), Options{Type: "Q4_0", Search: quantize.SearchBetter, Imatrix: m}); err != nil {
 		t.Errorf("groups of 32 columns: %v", err)
 	}
 	e.Products, e.Run = e.Products[:16*len(e.Sum2)], 16
-	_, err := Convert(context.Background(), f.Name(), filepath.Join(t.TempDir(), "x.gguf"), Options{Type: "Q4_0", Search: quantize.Better, Imatrix: m})
+	_, err := Convert(context.Background(), f.Name(), filepath.Join(t.TempDir(), "x.gguf"), Options{Type: "Q4_0", Search: quantize.SearchBetter, Imatrix: m})
 	if err == nil || !strings.Contains(err.Error(), "of groups of 16 columns, and Q4_0 has blocks of 32") {
 		t.Errorf("groups of 16 columns: %v", err)
 	}
 	e.Products = e.Products[1:]
-	_, err = Convert(context.Background(), f.Name(), filepath.Join(t.TempDir(), "x.gguf"), Options{Type: "Q4_0", Search: quantize.Better, Imatrix: m})
+	_, err = Convert(context.Background(), f.Name(), filepath.Join(t.TempDir(), "x.gguf"), Options{Type: "Q4_0", Search: quantize.SearchBetter, Imatrix: m})
 	if err == nil || !strings.Contains(err.Error(), "input correlations in the importance matrix for 64 columns") {
 		t.Errorf("too few products: %v", err)
 	}

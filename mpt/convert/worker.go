@@ -13,7 +13,7 @@ import (
 type worker struct {
 	src, wide, dst []byte
 	values         []float32
-	scratch        quantize.Scratch
+	encoder        quantize.Encoder
 	underflows     int64 // of the last piece
 }
 
@@ -41,11 +41,12 @@ func (k *worker) convert(t task, out *output) ([]byte, error) {
 	}
 	dst := grow(&k.dst, t.rows*int(out.rowBytes()))
 	var err error
-	if k.scratch.Feedback, err = out.feedback.get(); err != nil {
+	if k.encoder.Feedback, err = out.feedback.get(); err != nil {
 		return nil, err
 	}
 	defer out.feedback.used(t.rows)
-	if err := quantize.Convert(dst, info.Type, src, typ, out.row, out.weights, &k.scratch); err != nil {
+	k.encoder.Weights = out.weights
+	if err := k.encoder.Convert(dst, info.Type, src, typ, out.row); err != nil {
 		return nil, err
 	}
 	if info.Type == gguf.F16 {

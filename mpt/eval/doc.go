@@ -9,4 +9,6 @@
 //
 // What several questions have in common at their beginning is evaluated once, and
 // questions share batches. No result depends on their order, on threads or batches.
+//
+// This package is not stable yet: names may change from one minor version to the next.
 package eval

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode"
 
-	"mptgo/mpt/chat/jinja"
+	"mptgo/internal/jinja"
 )
 
 // field is what a task makes of a row: a column, a template, or what is in the task's file.

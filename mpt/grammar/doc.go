@@ -9,4 +9,7 @@
 // character. States are sets of stacks, one for each way to read the text so far, as in
 // llama.cpp; here they have numbers, and what follows a state is remembered, so that most
 // steps find their mask ready.
+//
+// Start with [ParseSchema] or [Parse]; [VocabularyOf] gives the tokens of a model. This package is
+// not stable yet: names may change from one minor version to the next.
 package grammar

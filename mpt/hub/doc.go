@@ -15,4 +15,6 @@
 //	rev, err := c.Resolve(ctx, "mosaicml/mpt-7b-chat", "main")
 //	files, err := c.Files(ctx, rev)
 //	dir, err := c.Download(ctx, rev, hub.ChooseCheckpoint(files), nil)
+//
+// This package is not stable yet: names may change from one minor version to the next.
 package hub

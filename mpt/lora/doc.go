@@ -12,4 +12,7 @@
 // Features of PEFT that would change the result and are not known are refused by name,
 // in an error that wraps errors.ErrUnsupported. What is the fault of a file wraps
 // [ErrFormat].
+//
+// Start with [Open]. To run an adapter use mpt's Model.LoadAdapter. This package is not stable yet:
+// names may change from one minor version to the next.
 package lora

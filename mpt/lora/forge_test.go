@@ -164,7 +164,7 @@ func file(t testing.TB, meta []gguf.KV, tensors ...tensor) string {
 	for _, x := range tensors {
 		info := gguf.TensorInfo{Name: x.name, Type: gguf.F32}
 		for i := range x.shape {
-			info.Ne = append(info.Ne, x.shape[len(x.shape)-1-i])
+			info.Shape = append(info.Shape, x.shape[len(x.shape)-1-i])
 		}
 		infos = append(infos, info)
 	}

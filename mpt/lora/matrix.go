@@ -122,11 +122,11 @@ func (m *Matrix) transposed() *Matrix {
 
 // fromGGUF returns a tensor of an adapter file.
 func fromGGUF(t *gguf.Tensor) (*Matrix, error) {
-	if len(t.Ne) > 2 {
-		return nil, malformed("tensor %s has %d dimensions", t.Name, len(t.Ne))
+	if len(t.Shape) > 2 {
+		return nil, malformed("tensor %s has %d dimensions", t.Name, len(t.Shape))
 	}
 	if _, ok := quantize.Lookup(t.Type); !ok {
 		return nil, malformed("tensor %s: %v cannot be read", t.Name, t.Type)
 	}
-	return &Matrix{Name: t.Name, Type: t.Type, Rows: t.Rows(), Cols: t.Ne[0], read: t.ReadRows}, nil
+	return &Matrix{Name: t.Name, Type: t.Type, Rows: t.Rows(), Cols: t.Shape[0], read: t.ReadRows}, nil
 }

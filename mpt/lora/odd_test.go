@@ -141,7 +141,7 @@ func rowsOf(t *testing.T, x tensor, typ gguf.Type, search quantize.Search, facto
 		for i := range v {
 			binary.LittleEndian.PutUint64(b[8*i:], math.Float64bits(float64(v[i])))
 		}
-	} else if err := search.EncodeRows(typ, b, v, cols, nil); err != nil {
+	} else if err := search.Encode(typ, b, v, cols, nil); err != nil {
 		t.Fatal(err)
 	}
 	return Rows{typ, rows, cols, func(dst []byte, r0, r1 int) error { copy(dst, b[r0*size:r1*size]); return nil }, factor}
@@ -179,18 +179,18 @@ func TestIgnore(t *testing.T) {
 		{"trained in bfloat16", as(wte, "BF16"), rowsOf(t, wte, gguf.F32, 0, nil), "a copy"},
 		{"trained in half", as(wte, "F16"), rowsOf(t, wte, gguf.F32, 0, nil), "a copy"},
 		{"with factors", wte, rowsOf(t, wte, gguf.F32, 0, half), "a copy"},
-		{"quantised", wte, rowsOf(t, wte, gguf.Q8_0, quantize.Reference, nil), "a copy"},
-		{"quantised with factors", wte, rowsOf(t, wte, gguf.Q4_0, quantize.Reference, half), "a copy"},
-		{"quantised with a search", wte, rowsOf(t, wte, gguf.Q4_K, quantize.Better, nil), "a copy"},
+		{"quantised", wte, rowsOf(t, wte, gguf.Q8_0, quantize.SearchReference, nil), "a copy"},
+		{"quantised with factors", wte, rowsOf(t, wte, gguf.Q4_0, quantize.SearchReference, half), "a copy"},
+		{"quantised with a search", wte, rowsOf(t, wte, gguf.Q4_K, quantize.SearchBetter, nil), "a copy"},
 		{"below a change", below(wte), rowsOf(t, wte, gguf.F32, 0, nil), "a copy"},
-		{"below, quantised otherwise", below(other), rowsOf(t, wte, gguf.Q4_K, quantize.Better, nil), "(base_layer), which are quantised"},
+		{"below, quantised otherwise", below(other), rowsOf(t, wte, gguf.Q4_K, quantize.SearchBetter, nil), "(base_layer), which are quantised"},
 
 		{"another value", other, rowsOf(t, wte, gguf.F32, 0, nil), ""},
 		{"another value in half", as(other, "F16"), rowsOf(t, wte, gguf.F16, 0, nil), ""},
-		{"another value, quantised", other, rowsOf(t, wte, gguf.Q8_0, quantize.Reference, nil), ""},
+		{"another value, quantised", other, rowsOf(t, wte, gguf.Q8_0, quantize.SearchReference, nil), ""},
 		{"another value below a change", below(other), rowsOf(t, wte, gguf.F32, 0, nil), ""},
 		{"more rows", tensor{name: wte.name, shape: []int{5, 256}}, rowsOf(t, wte, gguf.F32, 0, nil), ""},
-		{"more rows below a change", below(tensor{name: wte.name, shape: []int{5, 256}}), rowsOf(t, wte, gguf.Q8_0, quantize.Reference, nil), ""},
+		{"more rows below a change", below(tensor{name: wte.name, shape: []int{5, 256}}), rowsOf(t, wte, gguf.Q8_0, quantize.SearchReference, nil), ""},
 		{"not of the model", wte, Rows{}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

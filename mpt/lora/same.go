@@ -97,10 +97,10 @@ func (m *Matrix) Equals(base Rows) (bool, error) {
 		})
 	}
 	// What another search makes differs in the first rows already.
-	for _, search := range []quantize.Search{quantize.Reference, quantize.Better} {
+	for _, search := range []quantize.Search{quantize.SearchReference, quantize.SearchBetter} {
 		same, err := m.compare(base, func(ours []float32, theirs []byte) (bool, error) {
 			made := make([]byte, len(theirs))
-			if search.EncodeRows(base.Type, made, ours, base.Cols, nil) != nil {
+			if search.Encode(base.Type, made, ours, base.Cols, nil) != nil {
 				return false, nil // a type that cannot be made
 			}
 			return bytes.Equal(made, theirs), nil

@@ -43,7 +43,7 @@ func TestImatrixSame(t *testing.T) {
 		}
 	}
 	for _, opts := range [][]mpt.Option{
-		{mpt.Threads(2)}, {mpt.Threads(3), mpt.BatchSize(7)}, {mpt.BatchSize(1)}, {mpt.ISA("generic")},
+		{mpt.Threads(2)}, {mpt.Threads(3), mpt.BatchSize(7)}, {mpt.BatchSize(1)}, {mpt.Tier("generic")},
 	} {
 		if got := collected(t, file, opt, opts...); !reflect.DeepEqual(got, want) {
 			t.Error("other sums")
@@ -221,7 +221,7 @@ func tensorFloats(t *testing.T, m *mpt.Model, name string) []float32 {
 	if !ok {
 		t.Fatalf("no tensor %s", name)
 	}
-	v := make([]float32, x.Rows()*x.Ne[0])
+	v := make([]float32, x.Rows()*x.Shape[0])
 	if err := quantize.DecodeRow(x.Type, v, x.Data()); err != nil {
 		t.Fatal(err)
 	}

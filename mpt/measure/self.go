@@ -98,7 +98,7 @@ func SelfConflict(src string, opt *convert.Options) error {
 	switch {
 	case hasProducts(opt):
 		return ErrHasProducts
-	case opt.Search == quantize.Reference:
+	case opt.Search == quantize.SearchReference:
 		return ErrReference
 	case lora.IsFolder(src) || !quantizes(opt):
 		return ErrNoBlocks
@@ -127,9 +127,9 @@ func quantizes(opt *convert.Options) bool {
 func gains(opt *convert.Options) bool {
 	r, err := recipes.Parse(opt.Type)
 	if err != nil {
-		return opt.TargetBPW > 0 && opt.Type == "" && opt.Search != quantize.Reference
+		return opt.TargetBPW > 0 && opt.Type == "" && opt.Search != quantize.SearchReference
 	}
-	return quantizes(opt) && r.Base != gguf.TQ1_0 && r.Base != gguf.TQ2_0 && r.Search(opt.Search) == quantize.Better
+	return quantizes(opt) && r.Base != gguf.TQ1_0 && r.Base != gguf.TQ2_0 && r.Search(opt.Search) == quantize.SearchBetter
 }
 
 // canWrite reports whether there is a place for dst, so that nothing is measured for a

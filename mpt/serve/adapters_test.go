@@ -42,8 +42,8 @@ func forgeAdapters(t testing.TB) (paths []string) {
 			if i > 0 && (i>>(k%3))&1 == 0 {
 				continue // the first changes all, others some
 			}
-			m.Add(gguf.TensorInfo{Name: x.name + ".lora_a", Type: gguf.F32, Ne: []int{x.in, rank}}, normal(r, x.in*rank))
-			m.Add(gguf.TensorInfo{Name: x.name + ".lora_b", Type: gguf.F32, Ne: []int{rank, x.out}}, normal(r, x.out*rank))
+			m.Add(gguf.TensorInfo{Name: x.name + ".lora_a", Type: gguf.F32, Shape: []int{x.in, rank}}, normal(r, x.in*rank))
+			m.Add(gguf.TensorInfo{Name: x.name + ".lora_b", Type: gguf.F32, Shape: []int{rank, x.out}}, normal(r, x.out*rank))
 		}
 		path := filepath.Join(dir, fmt.Sprintf("a%d.gguf", i))
 		if err := os.WriteFile(path, m.File(t), 0o600); err != nil {

@@ -4,6 +4,8 @@
 // happens to it. The engine's scheduler decides what is evaluated together: first one token for
 // each running choice, then pieces of prompts. Prefixes that were evaluated before are found in
 // a cache. Nothing of that changes any answer.
+//
+// This package is not stable yet: names may change from one minor version to the next.
 package serve
 
 import (

@@ -4,6 +4,9 @@
 //
 // [New] begins one in a session; [Conversation.Say] asks and returns the answer,
 // [Conversation.Ask] and [Conversation.Answer] do it in two steps, with the text as it comes.
+//
+// Start with [New] and [Conversation.Say]; for answers that are values, with [JSON]. This package
+// is stable: what it exports changes only with a new major version.
 package talk
 
 import (

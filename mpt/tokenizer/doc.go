@@ -26,4 +26,7 @@
 // ([ParseSentencepiece]) or the metadata of a GGUF file ([FromGGUF]); [Vocab] is
 // what they have in common. A setting that would lead to other ids than the steps
 // above is refused by name.
+//
+// Start with [FromGGUF], or mpt's Model.Tokenizer, and [Tokenizer.Encode]. This package is stable:
+// what it exports changes only with a new major version.
 package tokenizer

@@ -65,7 +65,7 @@ func loadCase(t testing.TB, name string) *trainingCase {
 	opt := convert.Options{Type: "F32"}
 	if strings.Contains(c.want.ConvertOption, "Q4_0") {
 		f32 := gguf.F32
-		opt = convert.Options{Type: "Q4_0", Search: quantize.Reference, Choices: recipes.Choices{Pure: true, Embedding: &f32}}
+		opt = convert.Options{Type: "Q4_0", Search: quantize.SearchReference, Choices: recipes.Choices{Pure: true, Embedding: &f32}}
 	}
 	if _, err := convert.Convert(context.Background(), base, c.file, opt); err != nil {
 		t.Fatal(err)

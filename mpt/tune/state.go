@@ -130,7 +130,7 @@ func digestBase(m *mpt.Model) string {
 
 // sample writes what identifies a tensor.
 func sample(write func([]byte) (int, error), x *gguf.Tensor) {
-	write(fmt.Appendf(nil, "%s %v %v ", x.Name, x.Type, x.Ne))
+	write(fmt.Appendf(nil, "%s %v %v ", x.Name, x.Type, x.Shape))
 	data := x.Data()
 	const parts, size = 16, 64
 	for k := range parts {

@@ -167,7 +167,7 @@ func (v variant) tensors(t testing.TB, m *forge.Mini) {
 // add adds a tensor of a type.
 func add(t testing.TB, m *forge.Mini, name string, typ gguf.Type, x []float32, ne ...int) {
 	t.Helper()
-	info := gguf.TensorInfo{Name: name, Type: typ, Ne: ne}
+	info := gguf.TensorInfo{Name: name, Type: typ, Shape: ne}
 	size, err := info.Size()
 	if err != nil {
 		t.Fatal(err)

@@ -16,4 +16,7 @@
 // NAME: NAME.in_sum2, the sums of squares, and NAME.counts, how many rows they are
 // sums of. What the older one calls calls is the number of batches. A third one,
 // NAME.in_prod, is ours: see [Entry].
+//
+// Start with [Read]; package measure makes what it reads. This package is not stable yet: names may
+// change from one minor version to the next.
 package imatrix

@@ -148,11 +148,11 @@ func entryOf(sums, counts *gguf.Tensor) (*Entry, error) {
 	if sums.Rows() != 1 || counts.Rows() != 1 {
 		return nil, fmt.Errorf("%s has sums for %d matrices: mixtures of experts are not supported", sums.Name, sums.Rows())
 	}
-	if sums.Type != gguf.F32 || counts.Type != gguf.F32 || counts.Ne[0] != 1 {
+	if sums.Type != gguf.F32 || counts.Type != gguf.F32 || counts.Shape[0] != 1 {
 		return nil, fmt.Errorf("%s is of type %v, %s of type %v and size %v: want F32, and one count: %w",
-			sums.Name, sums.Type, counts.Name, counts.Type, counts.Ne, ErrFormat)
+			sums.Name, sums.Type, counts.Name, counts.Type, counts.Shape, ErrFormat)
 	}
-	x, n := make([]float32, sums.Ne[0]), make([]float32, 1)
+	x, n := make([]float32, sums.Shape[0]), make([]float32, 1)
 	if err := quantize.DecodeRow(gguf.F32, x, sums.Data()); err != nil {
 		return nil, err
 	}
@@ -175,11 +175,11 @@ func (e *Entry) readProducts(f *gguf.File, name string) error {
 	if !ok {
 		return nil
 	}
-	if t.Type != gguf.F32 || t.Ne[0] > len(e.Sum2) || t.Rows() != len(e.Sum2) {
+	if t.Type != gguf.F32 || t.Shape[0] > len(e.Sum2) || t.Rows() != len(e.Sum2) {
 		return fmt.Errorf("%s is of type %v and size %v: want F32, for each of %d columns so many or fewer: %w",
-			t.Name, t.Type, t.Ne, len(e.Sum2), ErrFormat)
+			t.Name, t.Type, t.Shape, len(e.Sum2), ErrFormat)
 	}
-	if err := e.NeedProducts(t.Ne[0]); err != nil {
+	if err := e.NeedProducts(t.Shape[0]); err != nil {
 		return fmt.Errorf("%s: %w", t.Name, err)
 	}
 	return quantize.DecodeRow(gguf.F32, e.Products, t.Data())
@@ -200,8 +200,8 @@ func (m *Matrix) encodeGGUF() ([]byte, error) {
 	for _, name := range m.Names() {
 		e := m.Entries[name]
 		infos = append(infos,
-			gguf.TensorInfo{Name: name + sumSuffix, Type: gguf.F32, Ne: []int{len(e.Sum2), 1}},
-			gguf.TensorInfo{Name: name + countSuffix, Type: gguf.F32, Ne: []int{1, 1}})
+			gguf.TensorInfo{Name: name + sumSuffix, Type: gguf.F32, Shape: []int{len(e.Sum2), 1}},
+			gguf.TensorInfo{Name: name + countSuffix, Type: gguf.F32, Shape: []int{1, 1}})
 		data = append(data, floats(e.Sum2...), floats(float64(e.Rows)))
 		if e.Products == nil {
 			continue
@@ -210,7 +210,7 @@ func (m *Matrix) encodeGGUF() ([]byte, error) {
 		if err := quantize.EncodeRows(gguf.F32, b, e.Products, e.Run, nil); err != nil {
 			return nil, fmt.Errorf("imatrix: %s: %w", name, err)
 		}
-		infos = append(infos, gguf.TensorInfo{Name: name + prodSuffix, Type: gguf.F32, Ne: []int{e.Run, len(e.Sum2)}})
+		infos = append(infos, gguf.TensorInfo{Name: name + prodSuffix, Type: gguf.F32, Shape: []int{e.Run, len(e.Sum2)}})
 		data = append(data, b)
 	}
 	return gguf.Encode(meta, infos, data)

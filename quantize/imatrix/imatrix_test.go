@@ -195,9 +195,9 @@ func TestRefused(t *testing.T) {
 		return b
 	}
 	pair := func(suffix string, t gguf.Type, ne ...int) []byte {
-		size, _ := gguf.TensorInfo{Name: "x", Type: t, Ne: ne}.Size()
+		size, _ := gguf.TensorInfo{Name: "x", Type: t, Shape: ne}.Size()
 		b, err := gguf.Encode([]gguf.KV{{Key: "general.type", Value: "imatrix"}},
-			[]gguf.TensorInfo{{Name: "w" + suffix, Type: t, Ne: ne}}, [][]byte{make([]byte, size)})
+			[]gguf.TensorInfo{{Name: "w" + suffix, Type: t, Shape: ne}}, [][]byte{make([]byte, size)})
 		if err != nil {
 			panic(err)
 		}
@@ -251,9 +251,9 @@ func TestRefusedTensors(t *testing.T) {
 	// products are run x cols of a matrix of 4 columns.
 	products := func(typ gguf.Type, run, cols int) []byte {
 		infos := []gguf.TensorInfo{
-			{Name: "w.in_sum2", Type: gguf.F32, Ne: []int{4, 1}},
-			{Name: "w.counts", Type: gguf.F32, Ne: []int{1, 1}},
-			{Name: "w.in_prod", Type: typ, Ne: []int{run, cols}},
+			{Name: "w.in_sum2", Type: gguf.F32, Shape: []int{4, 1}},
+			{Name: "w.counts", Type: gguf.F32, Shape: []int{1, 1}},
+			{Name: "w.in_prod", Type: typ, Shape: []int{run, cols}},
 		}
 		var data [][]byte
 		for _, info := range infos {
@@ -267,12 +267,12 @@ func TestRefusedTensors(t *testing.T) {
 		return out
 	}
 	for want, b := range map[string][]byte{
-		"mixtures of experts":                    encode(gguf.TensorInfo{Name: "w.in_sum2", Type: gguf.F32, Ne: []int{4, 2}}, gguf.TensorInfo{Name: "w.counts", Type: gguf.F32, Ne: []int{1, 2}}),
-		"want F32":                               encode(gguf.TensorInfo{Name: "w.in_sum2", Type: gguf.F16, Ne: []int{4}}, gguf.TensorInfo{Name: "w.counts", Type: gguf.F32, Ne: []int{1}}),
+		"mixtures of experts":                    encode(gguf.TensorInfo{Name: "w.in_sum2", Type: gguf.F32, Shape: []int{4, 2}}, gguf.TensorInfo{Name: "w.counts", Type: gguf.F32, Shape: []int{1, 2}}),
+		"want F32":                               encode(gguf.TensorInfo{Name: "w.in_sum2", Type: gguf.F16, Shape: []int{4}}, gguf.TensorInfo{Name: "w.counts", Type: gguf.F32, Shape: []int{1}}),
 		"for each of 4 columns so many or fewer": products(gguf.F32, 5, 4),
 		"is of type F16 and size [4 4]":          products(gguf.F16, 4, 4),
 		"is of type F32 and size [2 3]":          products(gguf.F32, 2, 3),
-		"and one count":                          encode(gguf.TensorInfo{Name: "w.in_sum2", Type: gguf.F32, Ne: []int{4}}, gguf.TensorInfo{Name: "w.counts", Type: gguf.F32, Ne: []int{4}}),
+		"and one count":                          encode(gguf.TensorInfo{Name: "w.in_sum2", Type: gguf.F32, Shape: []int{4}}, gguf.TensorInfo{Name: "w.counts", Type: gguf.F32, Shape: []int{4}}),
 	} {
 		if _, err := Parse("test", b); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

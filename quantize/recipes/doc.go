@@ -2,5 +2,5 @@
 // by its name, such as Q4_K_M, [Recipe.TensorType] asks it, and [Choices] change what it
 // says for single tensors. The rules are those of llama-quantize.
 //
-// It is not stable yet.
+// This package is not stable yet: names may change from one minor version to the next.
 package recipes

@@ -89,18 +89,18 @@ func Parse(name string) (Recipe, error) {
 	return Recipe{}, fmt.Errorf("quantize: unknown recipe %q: choose one of %s", name, strings.Join(names, ", "))
 }
 
-// Search returns the search that a recipe is made with if s is Auto: the better
-// one for the types with two levels of scales and for those with tables, where
-// it pays; ggml's bytes for the simple types, which other programs make alike.
+// Search returns the search that a recipe is made with if s is [quantize.SearchAuto]: the
+// better one for the types with two levels of scales and for those with tables, where it
+// pays; ggml's bytes for the simple types, which other programs make alike.
 func (r Recipe) Search(s quantize.Search) quantize.Search {
-	if s != quantize.Auto {
+	if s != quantize.SearchAuto {
 		return s
 	}
 	switch r.Base {
 	case gguf.Q4_0, gguf.Q4_1, gguf.Q5_0, gguf.Q5_1, gguf.Q8_0:
-		return quantize.Reference
+		return quantize.SearchReference
 	}
-	return quantize.Better
+	return quantize.SearchBetter
 }
 
 // ModelInfo is what a recipe must know of a model.

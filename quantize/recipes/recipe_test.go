@@ -193,15 +193,15 @@ func TestRecipeFallback(t *testing.T) {
 // TestRecipeSearch: the simple types have ggml's bytes unless something else is
 // asked for.
 func TestRecipeSearch(t *testing.T) {
-	for name, want := range map[string]quantize.Search{"Q4_0": quantize.Reference, "Q5_1": quantize.Reference, "Q8_0": quantize.Reference, "Q4_K_M": quantize.Better, "IQ4_XS": quantize.Better} {
+	for name, want := range map[string]quantize.Search{"Q4_0": quantize.SearchReference, "Q5_1": quantize.SearchReference, "Q8_0": quantize.SearchReference, "Q4_K_M": quantize.SearchBetter, "IQ4_XS": quantize.SearchBetter} {
 		r, err := Parse(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := r.Search(quantize.Auto); got != want {
+		if got := r.Search(quantize.SearchAuto); got != want {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
-		if r.Search(quantize.Reference) != quantize.Reference || r.Search(quantize.Better) != quantize.Better {
+		if r.Search(quantize.SearchReference) != quantize.SearchReference || r.Search(quantize.SearchBetter) != quantize.SearchBetter {
 			t.Errorf("%s: a choice is not respected", name)
 		}
 	}

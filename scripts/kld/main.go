@@ -185,7 +185,7 @@ func size(path string) (bits, mib float64, err error) {
 	defer f.Close()
 	var bytes, values float64
 	for _, t := range f.Tensors() {
-		bytes, values = bytes+float64(t.Size()), values+float64(t.Rows()*t.Ne[0])
+		bytes, values = bytes+float64(t.Size()), values+float64(t.Rows()*t.Shape[0])
 	}
 	return 8 * bytes / values, float64(f.Size()) / (1 << 20), nil
 }

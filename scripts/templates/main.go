@@ -3,7 +3,7 @@
 // write the same text or both report an error.
 //
 //	go run ./scripts/templates -n 100000 -seed 1
-//	go run ./scripts/templates -n 2000 -seed 2 -golden mpt/chat/jinja/testdata/made.json
+//	go run ./scripts/templates -n 2000 -seed 2 -golden internal/jinja/testdata/made.json
 //
 // It needs python3 with jinja2. Where they differ it prints the template and what each
 // makes of it, and in the end how many there were; the exit status is 1 if the texts
@@ -27,7 +27,7 @@ import (
 	"strings"
 
 	"mptgo/internal/check"
-	"mptgo/mpt/chat/jinja"
+	"mptgo/internal/jinja"
 )
 
 //go:embed reference.py

@@ -34,19 +34,20 @@ Examples:
 
 // runFlags are the flags of mpt run.
 type runFlags struct {
-	model    flags.Model
-	prompt   flags.Prompt
-	sampling flags.Sampling
-	grammar  flags.Grammar
-	cache    promptCache
-	spec     flags.Speculation
-	predict  int
-	context  int
-	stop     []string
-	shift    bool
-	keep     int
-	keepOn   bool
-	verbose  bool
+	model     flags.Model
+	prompt    flags.Prompt
+	sampling  flags.Sampling
+	grammar   flags.Grammar
+	cache     promptCache
+	spec      flags.Speculation
+	predict   int
+	context   int
+	stop      []string
+	shift     bool
+	keep      int
+	ignoreEOS bool
+	verbose   bool
+	noWrap    bool
 
 	speculate *mpt.Speculation
 }
@@ -63,6 +64,7 @@ func newRun() *cobra.Command {
 	fs := cmd.Flags()
 	f.prompt.Add(cmd)
 	f.prompt.AddSpecial(cmd)
+	flags.AddNoWrap(fs, &f.noWrap)
 	fs.IntVarP(&f.predict, "predict", "n", flags.UntilFull, "stop after `N` tokens; -1: never, -2: when the context is full")
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "room for `N` tokens of prompt and answer; 0: what the model was trained for")
 	fs.StringArrayVarP(&f.stop, "reverse-prompt", "r", nil, "stop at `TEXT`, which is not printed; may be given more than once")
@@ -71,7 +73,7 @@ func newRun() *cobra.Command {
 	fs.BoolVar(&f.shift, "context-shift", false, "when the context is full, forget the oldest tokens and go on")
 	fs.IntVar(&f.keep, "keep", 0, "the first `N` tokens of the prompt are not forgotten; -1: all of it")
 	f.cache.add(fs)
-	fs.BoolVar(&f.keepOn, "ignore-eos", false, "go on after the end-of-text token")
+	fs.BoolVar(&f.ignoreEOS, "ignore-eos", false, "go on after the end-of-text token")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "show the seed and the speed")
 	f.model.Add(cmd)
 	f.sampling.Add(fs)
@@ -138,7 +140,7 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	if err := f.grammar.Read(cmd.Context()); err != nil {
 		return err
 	}
-	if f.grammar.Grammar != nil && f.keepOn {
+	if f.grammar.Grammar != nil && f.ignoreEOS {
 		return errors.New("--ignore-eos: with a grammar or a schema the text ends where that does")
 	}
 	return errors.Join(flags.CheckPredict("run", f.predict), f.cache.check(cmd), f.spec.Check())
@@ -256,14 +258,17 @@ func (f *runFlags) print(
 	ctx context.Context, w io.Writer, s *mpt.Session, chain *sampling.Chain, took *console.Timing,
 ) (mpt.Reason, error) {
 	if console.IsTerminal(w) {
-		defer fmt.Fprintln(w)
+		if !f.noWrap {
+			w = console.Wrap(w)
+		}
 		w = console.VisibleWriter{W: w}
+		defer io.WriteString(w, "\n") // with what the writer still holds
 	}
 	if f.predict == 0 {
 		return mpt.EndedLimit, nil
 	}
 	g, err := s.NewGeneration(mpt.GenerateOptions{
-		Sampler: chain, Speculate: f.speculate, MaxTokens: f.predict, Stop: f.stop, Shift: f.shift, Keep: f.keep, IgnoreEOS: f.keepOn, Special: f.prompt.Special,
+		Sampler: chain, Speculate: f.speculate, MaxTokens: f.predict, Stop: f.stop, Shift: f.shift, Keep: f.keep, IgnoreEOS: f.ignoreEOS, Special: f.prompt.Special,
 		Constraint: f.grammar.Constraint(s.Model().Tokenizer(), nil),
 	})
 	if err != nil {

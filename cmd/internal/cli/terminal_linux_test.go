@@ -215,3 +215,74 @@ func TestTerminalSuspendAlone(t *testing.T) {
 	s.typed("\x03\x03\x03")
 	s.end(0, "Ctrl-Z without a shell")
 }
+
+// Answers wrap at words, prompts and notes have colours; a saved chat has neither.
+func TestTerminalManners(t *testing.T) {
+	t.Setenv("NO_COLOR", "")
+	args := []string{"chat", "-n", "60", "-s", "1", "--temp", "0"}
+	s := sit(t, "mpt", args...)
+	n := s.prompt(0)
+	s.see("\x1b[1;32m> \x1b[0m", 0)
+	s.see("\x1b[36mmpt-stories (built in)", 0)
+	check.Resize(t, s.master, 24, 30)
+	s.typed("Tell me about a cat.\r")
+	from := s.see("cat.", n)
+	from = s.see("\n", from)
+	n = s.prompt(from)
+	answer := s.shown()[from:n]
+	answer = answer[:strings.LastIndex(answer, "\r\n")]
+	lines := strings.Split(answer, "\r\n")
+	if len(lines) < 4 {
+		t.Errorf("the answer has %d lines: %q", len(lines), answer)
+	}
+	s.typed("/save chat\r")
+	n = s.prompt(s.see("\x1b[36mmpt: saved to chat\x1b[0m", n))
+	s.typed("/bye\r")
+	s.end(0, "/bye")
+	saved, err := os.ReadFile(filepath.Join(s.dir, "chat"))
+	if err != nil || !bytes.Contains(saved, []byte(strings.Join(strings.Fields(answer)[2:10], " "))) {
+		t.Errorf("%v: the chat has another text than %q: %.400q", err, answer, saved)
+	}
+	for _, l := range lines {
+		if len(l) >= 30 {
+			t.Errorf("a line of %d columns of 30: %q", len(l), l)
+		}
+	}
+
+	s = sit(t, "mpt", append(args, "--nowordwrap")...)
+	n = s.prompt(0)
+	check.Resize(t, s.master, 24, 30)
+	s.typed("Tell me about a cat.\r")
+	from = s.see("\n", s.see("cat.", n))
+	n = s.prompt(from)
+	if plain := s.shown()[from:n]; strings.Count(plain, "\r\n") >= len(lines) {
+		t.Errorf("--nowordwrap breaks lines: %q", plain)
+	}
+	s.typed("\x04")
+	s.end(0, "Ctrl-D")
+}
+
+// Where colours are not wanted there are none.
+func TestTerminalNoColour(t *testing.T) {
+	t.Setenv("NO_COLOR", "1")
+	s := sit(t, "mpt", quickChat...)
+	n := s.prompt(0)
+	s.typed("/speed\r")
+	s.prompt(s.see("no answer yet", n))
+	s.typed("/exit\r")
+	s.end(0, "/exit")
+	if out := s.shown(); strings.Contains(out, "\x1b[36m") || strings.Contains(out, "\x1b[1;32m") {
+		t.Errorf("colours: %q", out)
+	}
+}
+
+// mpt run wraps on a terminal, too.
+func TestTerminalRun(t *testing.T) {
+	s := sit(t, "sh", "-c", "stty cols 30; mpt run -p 'Once upon a time' -n 60 --temp 0")
+	s.end(0, "run")
+	for _, l := range strings.Split(s.shown(), "\r\n") {
+		if len(l) >= 30 {
+			t.Errorf("a line of %d columns of 30: %q", len(l), l)
+		}
+	}
+}

@@ -3,6 +3,7 @@
 package line
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -27,21 +28,23 @@ type cell struct {
 	text        string
 	runes       int // of the line, that it stands for
 	row, column int
+	prompt      bool // it belongs to the prompt
 }
 
 // layout places the characters of a prompt and a line on rows of so many columns. It
 // returns the place after the last one, too, and that of the cursor, which is before rune pos.
 func layout(prompt string, text []rune, pos, columns int) (cells []cell, end, cursor cell) {
-	var at cell
+	at := cell{prompt: true}
 	place := func(shown string, runes, width int) {
 		if width = min(width, columns); at.column+width > columns {
 			at.row, at.column = at.row+1, 0
 		}
-		cells = append(cells, cell{shown, runes, at.row, at.column})
+		cells = append(cells, cell{shown, runes, at.row, at.column, at.prompt})
 		at.column += width
 	}
 	walk(prompt, place)
 	first, seen := len(cells), 0
+	at.prompt = false
 	walk(string(shownAs(text)), place)
 	if at.column == columns { // there the terminal does what it wants
 		at.row, at.column = at.row+1, 0
@@ -89,7 +92,7 @@ func (e *Editor) draw() {
 	top, bottom := window(end.row, cursor.row, e.screen.rows)
 	var b strings.Builder
 	b.WriteString(e.toFirstRow())
-	row := top
+	row, style := top, ""
 	for _, c := range cells {
 		if c.row < top || c.row > bottom {
 			continue
@@ -98,8 +101,10 @@ func (e *Editor) draw() {
 			b.WriteString("\r\n")
 			row = c.row
 		}
+		style = e.style(&b, style, c)
 		b.WriteString(c.text)
 	}
+	e.style(&b, style, end)
 	if bottom == end.row && row < end.row {
 		b.WriteString("\r\n")
 		row++
@@ -113,6 +118,21 @@ func (e *Editor) draw() {
 	e.screen.row = cursor.row - top
 	io.WriteString(e.out, b.String())
 }
+
+// style writes what turns the style of what was drawn before into that of c, which it returns.
+func (e *Editor) style(b *strings.Builder, before string, c cell) string {
+	wanted := ""
+	if c.prompt {
+		wanted = e.cfg.PromptStyle
+	}
+	if before != wanted {
+		b.WriteString(cmp.Or(wanted, plainStyle))
+	}
+	return wanted
+}
+
+// plainStyle ends all styles (ECMA-48, SGR).
+const plainStyle = "\x1b[0m"
 
 // window returns the first and the last row to show of those up to end: around the row of the
 // cursor, if there is no room for all.

@@ -32,6 +32,9 @@ type Config struct {
 	Out *os.File
 	// Plain is for a terminal that does not know escape sequences that it may ignore.
 	Plain bool
+	// PromptStyle is what the terminal is told before the prompt, so that it stands out, such
+	// as a colour; "": it looks like the rest.
+	PromptStyle string
 	// History is the file of what was typed before; "": there is none.
 	History string
 	// Complete returns what the last word before the cursor may become, with a space

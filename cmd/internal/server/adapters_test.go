@@ -43,10 +43,10 @@ func forgeAdapters(t testing.TB, n int) (list []adapterFile) {
 		}}
 		r := rand.New(rand.NewPCG(uint64(i), 6))
 		for _, x := range base.File().Tensors() {
-			if strings.HasPrefix(x.Name, "blk.") && len(x.Ne) == 2 {
-				in, out := x.Ne[0], x.Ne[1]
-				m.Add(gguf.TensorInfo{Name: x.Name + ".lora_a", Type: gguf.F32, Ne: []int{in, 4}}, normal(r, in*4))
-				m.Add(gguf.TensorInfo{Name: x.Name + ".lora_b", Type: gguf.F32, Ne: []int{4, out}}, normal(r, 4*out))
+			if strings.HasPrefix(x.Name, "blk.") && len(x.Shape) == 2 {
+				in, out := x.Shape[0], x.Shape[1]
+				m.Add(gguf.TensorInfo{Name: x.Name + ".lora_a", Type: gguf.F32, Shape: []int{in, 4}}, normal(r, in*4))
+				m.Add(gguf.TensorInfo{Name: x.Name + ".lora_b", Type: gguf.F32, Shape: []int{4, out}}, normal(r, 4*out))
 			}
 		}
 		path := filepath.Join(dir, fmt.Sprintf("secret-%d.gguf", i))

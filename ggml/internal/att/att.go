@@ -223,7 +223,7 @@ func (a *attention) attendOne(i int) {
 		scores := scratch.Grow(&a.s.scores, last)
 		a.scores(scores, first, q, c, c*Chunk-at)
 		chunk := exponentials(scores, first)
-		a.weigh(partial, scores, first, c)
+		a.sumValues(partial, scores, first, c)
 		if c == a.FirstChunk(at) {
 			total = chunk
 			copy(output, partial)
@@ -280,9 +280,9 @@ func exponentials(s []float32, first int) softmax {
 // page returns the page of position j of chunk c.
 func (a *attention) page(c, j int) *KVPage { return a.kv.Pages[(c*Chunk+j)/PageSize] }
 
-// weigh sets o to the sum of the values of chunk c from position first on, each times
+// sumValues sets o to the sum of the values of chunk c from position first on, each times
 // its weight.
-func (a *attention) weigh(o, weights []float32, first, c int) {
+func (a *attention) sumValues(o, weights []float32, first, c int) {
 	clear(o)
 	value := scratch.Grow(&a.s.row, len(o))
 	for j := first; j < len(weights); j++ {

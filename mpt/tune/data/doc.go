@@ -15,4 +15,6 @@
 // The rules follow MosaicML's llm-foundry: prompts and responses are encoded each by itself, an
 // end-of-text token ends the last response, prompts are no targets unless asked for, and rows are cut at
 // the context. What is dropped or cut is counted and named, never silent.
+//
+// This package is not stable yet: names may change from one minor version to the next.
 package data

@@ -1,4 +1,3 @@
-// Package data reads the rows that fine-tuning trains on.
 package data
 
 // Row is one example: tokens and which of them are targets.

@@ -5,6 +5,8 @@
 //
 //	recipe, err := foundry.Read("recipe.yaml", text)
 //	for _, f := range recipe.Settings.Flags() { ... f.Name, f.Values ... }
+//
+// This package is not stable yet: names may change from one minor version to the next.
 package foundry
 
 import (

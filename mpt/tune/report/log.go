@@ -4,6 +4,9 @@
 // A [Log] appends to them, and everything that it has taken is in the files when a method returns. A run
 // that goes on from an earlier step cuts the files back to it, so that no step is there twice. If a disk
 // is full the methods fail, and what could not be written follows with the next call.
+//
+// Start with [Open] and [Log.Sample]. This package is not stable yet: names may change from one minor
+// version to the next.
 package report
 
 import (

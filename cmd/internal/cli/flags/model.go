@@ -138,7 +138,7 @@ func (m *Model) options() ([]mpt.Option, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := []mpt.Option{mpt.BatchSize(m.Batch), mpt.ISA(isa)}
+	opts := []mpt.Option{mpt.BatchSize(m.Batch), mpt.Tier(isa)}
 	if m.Threads > 0 {
 		opts = append(opts, mpt.Threads(m.Threads))
 	}

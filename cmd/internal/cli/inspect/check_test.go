@@ -24,14 +24,14 @@ func TestInspectCheck(t *testing.T) {
 		if !ok || f.Encode == nil {
 			continue
 		}
-		info := gguf.TensorInfo{Name: typ.String(), Type: typ, Ne: []int{512, 3}}
+		info := gguf.TensorInfo{Name: typ.String(), Type: typ, Shape: []int{512, 3}}
 		n, err := info.Size()
 		if err != nil {
 			t.Fatal(err)
 		}
 		infos, data = append(infos, info), append(data, make([]byte, n))
 	}
-	infos, data = append(infos, gguf.TensorInfo{Name: "numbers", Type: gguf.I32, Ne: []int{1}}), append(data, make([]byte, 4))
+	infos, data = append(infos, gguf.TensorInfo{Name: "numbers", Type: gguf.I32, Shape: []int{1}}), append(data, make([]byte, 4))
 	file := filepath.Join(t.TempDir(), "m.gguf")
 	check := func() (string, string, int) {
 		b, err := gguf.Encode(nil, infos, data)

@@ -45,16 +45,16 @@ func whyUsed(c ggml.CPU, isa *flags.ISA) string {
 		return where + " asks for them"
 	case c.PureGo:
 		return "this program was built without assembly (tag purego)"
-	case len(c.Kernels) == 1:
+	case len(c.Tiers) == 1:
 		return "there is no assembly for " + c.Architecture
 	}
-	best := c.Kernels[0]
-	for _, k := range c.Kernels {
+	best := c.Tiers[0]
+	for _, k := range c.Tiers {
 		if k.Usable {
 			best = k
 		}
 	}
-	if best.Name == c.Kernels[len(c.Kernels)-1].Name {
+	if best.Name == c.Tiers[len(c.Tiers)-1].Name {
 		return "the fastest that there are"
 	}
 	return "the fastest that this CPU can run"
@@ -80,7 +80,7 @@ func (r *cpuReport) print(w io.Writer) error {
 	}
 	t.Flush()
 	fmt.Fprintf(t, "\nkernels\n")
-	for _, k := range r.Kernels {
+	for _, k := range r.Tiers {
 		fmt.Fprintf(t, "  %s\t%s\t%s\n", k.Name, yesNo(k.Usable), kernelsNote(k))
 	}
 	t.Flush()
@@ -112,7 +112,7 @@ func featureState(f ggml.Feature) string {
 }
 
 // kernelsNote says what kernels need, or what keeps them from running.
-func kernelsNote(k ggml.Kernels) string {
+func kernelsNote(k ggml.Tier) string {
 	switch {
 	case !k.Usable:
 		return k.WhyNot()

@@ -100,7 +100,7 @@ func takeInventory(path string) (*inventory, error) {
 	defer f.Close()
 	inv := &inventory{File: path, Format: fmt.Sprintf("GGUF version %d", f.Version()), Bytes: f.Size(), Meta: f.Meta()}
 	for _, t := range f.Tensors() {
-		inv.add(t.Name, t.Type.String(), t.Ne, int64(t.Size()))
+		inv.add(t.Name, t.Type.String(), t.Shape, int64(t.Size()))
 	}
 	if isAdapterFile(f) {
 		inv.Format += ", LoRA adapter"

@@ -43,6 +43,7 @@ type chatFlags struct {
 	context  int
 	stop     []string
 	verbose  bool
+	noWrap   bool
 }
 
 // NewCommand returns mpt chat.
@@ -68,6 +69,7 @@ func NewCommand() *cobra.Command {
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "remember `N` tokens; 0: what the model was trained for")
 	fs.StringArrayVarP(&f.stop, "reverse-prompt", "r", nil, "end an answer at `TEXT`, which is not printed; may be given more than once")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "show the seed and the speed of every answer")
+	flags.AddNoWrap(fs, &f.noWrap)
 	f.model.Add(cmd)
 	f.sampling.Add(fs)
 	f.spec.Add(fs)
@@ -97,6 +99,9 @@ func (f *chatFlags) onTerminal(cmd *cobra.Command) error {
 		signals.attach(t)
 		r.in, r.interrupt = signals, signals.answering
 		r.out = console.VisibleWriter{W: r.out}
+		if !f.noWrap {
+			r.answers = func() io.Writer { return console.VisibleWriter{W: console.Wrap(cmd.OutOrStdout())} }
+		}
 		f.greet(r, m)
 		return r.run(ctx)
 	})
@@ -165,11 +170,12 @@ func (f *chatFlags) start(cmd *cobra.Command, run func(*repl, *mpt.Model) error)
 
 // greet says what is running.
 func (f *chatFlags) greet(r *repl, m *mpt.Model) {
-	fmt.Fprintf(r.notes, "%s: %s parameters, %s kernels, %s, chat format %s, context %d.\n",
+	text := fmt.Sprintf("%s: %s parameters, %s kernels, %s, chat format %s, context %d.\n",
 		console.Visible(f.model.Name()), console.Count(m.File().Parameters()), m.Tier(), console.Plural(m.Threads(), "thread", "threads"),
 		r.talk.Format().Name, r.talk.Session().ContextSize())
 	if n := len(m.Adapters()); n > 0 {
-		fmt.Fprintf(r.notes, "%s: /lora lists them.\n", console.Plural(n, "LoRA adapter", "LoRA adapters"))
+		text += console.Plural(n, "LoRA adapter", "LoRA adapters") + ": /lora lists them.\n"
 	}
-	io.WriteString(r.notes, "/help lists the commands, Ctrl-C stops an answer, Ctrl-D ends the chat.\n\n")
+	text += "/help lists the commands, Ctrl-C stops an answer, Ctrl-D ends the chat.\n\n"
+	console.Talk(r.notes, text)
 }

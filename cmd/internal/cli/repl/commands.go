@@ -3,6 +3,7 @@ package repl
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -38,9 +39,12 @@ func chatCommands() []chatCommand {
 		{"/load", "FILE", "go on with the conversation in FILE", (*repl).load, completeFile},
 		{"/tokens", "", "show how full the context is", (*repl).tokens, nil},
 		{"/speed", "", "show how fast the last answer was", (*repl).speed, nil},
-		{"/quit", "", "end the chat", func(*repl, context.Context, string) error { return errQuit }, nil},
+		{"/quit", "", "end the chat; so do /exit and /bye", func(*repl, context.Context, string) error { return errQuit }, nil},
 	}
 }
+
+// otherNames are those that other programs have taught people.
+var otherNames = map[string]string{"/exit": "/quit", "/bye": "/quit"}
 
 const chatKeys = `
 A line that ends in \ goes on in the next; """ begins and ends a text of several lines;
@@ -52,7 +56,7 @@ Ctrl-C stops an answer, Ctrl-D ends the chat.
 func (r *repl) command(ctx context.Context, line string) error {
 	name, arg, _ := strings.Cut(line, " ")
 	for _, c := range chatCommands() {
-		if c.name == name {
+		if c.name == name || c.name == otherNames[name] {
 			arg = strings.TrimSpace(arg)
 			if arg != "" && c.args == "" {
 				return fmt.Errorf("%s: takes no argument", name)
@@ -74,12 +78,10 @@ func nearCommand(name string) string {
 	for _, c := range chatCommands() {
 		all.AddCommand(&cobra.Command{Use: c.name, Run: func(*cobra.Command, []string) {}})
 	}
-	near := all.SuggestionsFor(name)
-	for _, other := range []string{"/exit", "/bye", "/q"} {
-		if name == other {
-			near = []string{"/quit"}
-		}
+	for _, also := range slices.Sorted(maps.Keys(otherNames)) {
+		all.AddCommand(&cobra.Command{Use: also, Run: func(*cobra.Command, []string) {}})
 	}
+	near := all.SuggestionsFor(name)
 	if len(near) == 0 {
 		return ""
 	}

@@ -112,6 +112,8 @@ func TestReplCommands(t *testing.T) {
 		{"/set seed random", "", ""},
 		{"/tokens", "0 of 64 tokens, 0 turns\n", ""},
 		{"/quit", "", ""},
+		{"/exit", "", ""},
+		{"/bye", "", ""},
 		{"/set temp", "temp  1.5  temperature", ""},
 		{"/set top-k", "top_k  0  ", ""},
 		{"/set nonsense", "", "mpt: /set: sampling: unknown parameter \"nonsense\""},
@@ -126,7 +128,8 @@ func TestReplCommands(t *testing.T) {
 		{"/load nowhere", "", "mpt: /load: open nowhere: "},
 		{"/nonsense", "", "mpt: /nonsense: unknown command: /help lists them"},
 		{"/sat temp 1", "", "mpt: /sat: unknown command (did you mean /set or /save?): /help lists them"},
-		{"/exit", "", "mpt: /exit: unknown command (did you mean /quit?): "},
+		{"/exti", "", "mpt: /exti: unknown command (did you mean /exit?): "},
+		{"/qiut", "", "mpt: /qiut: unknown command (did you mean /quit?): "},
 		{"/SAVE x", "", "mpt: /SAVE: unknown command (did you mean /save?): "},
 	}
 	for _, tt := range tests {

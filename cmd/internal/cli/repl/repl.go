@@ -19,9 +19,10 @@ import (
 // repl is the loop of mpt chat: it reads a message or a command, answers, and
 // reads again. It knows nothing of terminals.
 type repl struct {
-	in    lineReader
-	out   io.Writer // for answers and what commands show
-	notes io.Writer // for everything else
+	in      lineReader
+	answers func() io.Writer // for what the model says, one for each answer; nil: out
+	out     io.Writer        // for what commands show
+	notes   io.Writer        // for everything else
 
 	talk       *talk.Conversation
 	params     sampling.Params
@@ -116,6 +117,9 @@ func (r *repl) answer(ctx context.Context, prepare func(context.Context) error) 
 	r.timing = console.Timing{Seed: r.params.Seed, Read: r.talk.Evaluated() - before, Reading: time.Since(start)}
 	start = time.Now()
 	show := &answerWriter{w: r.out}
+	if r.answers != nil {
+		show.w = r.answers()
+	}
 	ends, _ := talk.Stops(r.talk.Format(), r.tokenizer())
 	opt := mpt.GenerateOptions{
 		Sampler: chain, Speculate: r.speculate, MaxTokens: r.predict, Stop: r.stop, Constraint: r.grammar.Constraint(r.tokenizer(), ends),

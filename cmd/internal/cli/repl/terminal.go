@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"mptgo/cmd/internal/cli/console"
@@ -26,11 +27,15 @@ func newTerminal(ctx context.Context, notes io.Writer) (*terminal, error) {
 	if err != nil {
 		console.Note(notes, "chat: no history: %v", err)
 	}
-	term := os.Getenv("TERM")
+	term, style := os.Getenv("TERM"), ""
+	if console.Colours(os.Stdout) {
+		style = string(console.PromptColour)
+	}
 	e, err := line.New(line.Config{
-		Plain:    term == "" || term == "dumb" || runtime.GOOS == "windows",
-		History:  history,
-		Complete: complete,
+		Plain:       term == "" || term == "dumb" || runtime.GOOS == "windows",
+		PromptStyle: style,
+		History:     history,
+		Complete:    complete,
 	})
 	if err != nil {
 		return nil, err
@@ -76,6 +81,10 @@ func complete(line string) []string {
 		for _, c := range chatCommands() {
 			words = append(words, c.name+" ")
 		}
+		for also := range otherNames {
+			words = append(words, also+" ")
+		}
+		slices.Sort(words)
 		return withPrefix(words, name)
 	}
 	for _, c := range chatCommands() {

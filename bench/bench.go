@@ -11,7 +11,10 @@
 //
 // All tests of all models with all numbers of threads take turns, forwards and
 // backwards, so that a change of the machine's speed touches them alike; a first
-// round does not count. Tokens are random, the same in every run.
+// round does not count. Tokens are random, the same in every run. [Run] measures, given
+// [Options].
+//
+// This package is not stable yet: what it exports may change.
 package bench
 
 import (

@@ -12,10 +12,11 @@ var ErrInterrupt = errors.New("interrupted")
 
 // Config is what an [Editor] is made of.
 type Config struct {
-	In, Out  *os.File
-	Plain    bool
-	History  string
-	Complete func(before string) []string
+	In, Out     *os.File
+	Plain       bool
+	History     string
+	Complete    func(before string) []string
+	PromptStyle string
 }
 
 // Editor does not exist here: WebAssembly has no terminals, so that lines are read plainly.

@@ -29,10 +29,10 @@ Several models, kernels, numbers of threads and tests take turns in every
 repetition, so that a change of the machine's speed touches all of them alike.
 
 --roofline measures how fast this machine reads memory and multiplies 8-bit
-integers, with the instructions of the kernels in use (on arm64 in plain Go, which
-is far below them), and prints what share of that a run reached: writing is
-limited by reading the weights, reading a prompt by multiplying. A model that fits
-into the caches may be read faster than memory.
+integers, with the instructions of the kernels in use (on arm64 in plain Go,
+which is far below them), and prints what share of that a run reached: writing
+is limited by reading the weights, reading a prompt by multiplying. A model that
+fits into the caches may be read faster than memory.
 
 Examples:
   mpt bench -m 7b.gguf

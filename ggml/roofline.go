@@ -30,8 +30,9 @@ const (
 
 // MeasureRoofline measures the limits of this machine with the given number of threads, 0 for one
 // for each CPU that the process may use, and the instructions that the kernels called kernels
-// multiply with, as in [Options].Tier. It reads memory of at least four times the largest cache,
-// or half of what is free if that is less, and takes some seconds.
+// multiply with, as in [Options].Tier; where there is no loop of these, as on arm64, in plain Go,
+// which is far below them. It reads memory of at least four times the largest cache, or half of
+// what is free if that is less, and takes some seconds.
 func MeasureRoofline(ctx context.Context, threads int, kernels string) (Roofline, error) {
 	kernels, err := TierName(kernels)
 	if err != nil {

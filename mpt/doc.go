@@ -16,8 +16,8 @@
 // LoRA adapters run beside the weights: [LoRA] gives them to all sessions of a model,
 // [Model.LoadAdapter] and [Session.SetAdapters] to one.
 //
-// The same model, tokens and seed give the same bits, whatever the number of
-// threads, the size of the batches, what else is in them, and whether a prefix was
+// The same model, tokens and sampler, at the same place of its random numbers, give the same bits,
+// whatever the number of threads, the size of the batches, what else is in them, and whether a prefix was
 // evaluated, copied with [Session.Fork] or restored from disk.
 //
 // Package talk keeps conversations, package measure tells how good a model is.

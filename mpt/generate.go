@@ -204,7 +204,7 @@ func (g *Generation) sample() (int32, error) {
 	case g.pending:
 		return 0, errors.New("mpt: Generate: the token before has not been evaluated")
 	case logits == nil:
-		return 0, errors.New("mpt: Generate: nothing has been evaluated to continue from")
+		return 0, errors.New("mpt: Generate: no logits to continue from: evaluate a token, after Truncate the last one again")
 	case !g.begun:
 		g.opt.Sampler.SetHistory(g.s.tokens)
 		g.begun = true

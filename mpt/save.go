@@ -38,7 +38,9 @@ type sessionHead struct {
 	Tokens       uint32
 }
 
-// Save writes the session, compressed.
+// Save writes the session, compressed: its tokens, keys, values and logits. How tokens are chosen
+// is not in it: a [sampling.Chain] that has drawn tokens, or a [Constraint], goes on only in this
+// process.
 func (s *Session) Save(w io.Writer) error {
 	if err := s.enter(); err != nil {
 		return err
@@ -78,8 +80,9 @@ func (s *Session) write(w io.Writer) error {
 	})
 }
 
-// Restore replaces the session's content by a saved one of the same model. If
-// it fails the session is as before.
+// Restore replaces the session's content by a saved one of the same model, adapters, cache types
+// and [Exact] setting; threads and batch size may differ. The context has to be long enough. Errors
+// that wrap [ErrSession] are the fault of the file; if it fails the session is as before.
 func (s *Session) Restore(r io.Reader) error {
 	if err := s.enter(); err != nil {
 		return err
@@ -153,7 +156,11 @@ func (s *Session) read(r io.Reader) error {
 		}
 	}
 	c := s.m.newCache()
-	if err := errors.Join(c.load(r, len(tokens)), atEnd(r)); err != nil {
+	err = c.load(r, len(tokens))
+	if err == nil {
+		err = atEnd(r)
+	}
+	if err != nil {
 		c.truncate(0)
 		return s.short(err, len(tokens))
 	}

@@ -9,7 +9,7 @@ import (
 type Search uint8
 
 const (
-	SearchAuto      Search = iota // what a recipe prefers; Reference where there is none
+	SearchAuto      Search = iota // what a recipe prefers; SearchReference where there is none
 	SearchReference               // the bytes of ggml's reference code
 	SearchBetter                  // a smaller error, for the types that have such a search
 )
@@ -28,7 +28,7 @@ func ParseSearch(name string) (Search, error) {
 	return 0, fmt.Errorf("quantize: unknown search %q: choose one of auto, reference, better", name)
 }
 
-// encode encodes a row as f.
+// encodeRow encodes a row as f.
 func (s Search) encodeRow(f *Format, dst []byte, src, weights []float32) {
 	if s == SearchBetter && f.better != nil {
 		f.better(dst, src, weights)

@@ -16,9 +16,9 @@ type Matcher struct {
 	json, next jsonText // where the text is, and would be behind a token
 }
 
-// Matcher returns a matcher at the beginning of a text of tokens of v. Those of ends stand for
-// the end of the text and for nothing else. All matchers of a grammar must be of the same
-// vocabulary.
+// Matcher returns a matcher at the beginning of a text of tokens of v. Those of ends, usually those
+// of [tokenizer.Tokenizer.EOGs], stand for the end of the text and for nothing else. All matchers
+// of a grammar must be of the same vocabulary.
 func (g *Grammar) Matcher(v *Vocabulary, ends []int32) *Matcher {
 	return &Matcher{g: g, v: v, ends: ends, at: start}
 }

@@ -69,8 +69,10 @@ func New(s *mpt.Session, f *chat.Format) (*Conversation, error) {
 	return &Conversation{session: s, format: f}, nil
 }
 
-// Resume returns a conversation with the turns of an earlier one. The session may hold their
-// tokens already; what it lacks is evaluated with the next question.
+// Resume returns a conversation with the turns of an earlier one, in the format of that one, which
+// must not be nil. The session may hold their tokens already; what it lacks is evaluated with the
+// next question. To keep a chat, save the turns as JSON and the session by [mpt.Session.Save];
+// restore that, then Resume.
 func Resume(s *mpt.Session, f *chat.Format, turns []Turn) *Conversation {
 	rewritten := len(turns) > 1 && turns[1].Prompt == nil
 	return &Conversation{session: s, format: f, turns: turns, rewritten: rewritten}
@@ -187,7 +189,8 @@ func (e *TooLongError) Error() string {
 }
 
 // Ask adds a turn and evaluates its question. If that fails, the conversation
-// is as before, but for turns that had to be dropped.
+// is as before, but for turns that had to be dropped. A question that is not answered before the
+// next one stays, with an empty answer.
 func (c *Conversation) Ask(ctx context.Context, question string) error {
 	t := Turn{Question: question}
 	if err := c.open(&t); err != nil {
@@ -322,10 +325,14 @@ type Result struct {
 // Answer generates the answer of the last turn and hands its text, as it comes, to show,
 // which may be nil. What ends an answer in the format does so beside what opt says; texts that
 // do so are not looked for in one with a constraint. An answer that ends early, because ctx is
-// done for instance, is kept as far as it got.
+// done or the limit of tokens is reached, is kept as far as it got: the Result says why it ended.
+// A question has one answer; [Conversation.Retry] takes it back.
 func (c *Conversation) Answer(ctx context.Context, opt mpt.GenerateOptions, show func(string) error) (Result, error) {
 	if len(c.turns) == 0 {
 		return Result{}, errors.New("there is no question to answer")
+	}
+	if last := c.last(); last.Answer != "" || len(last.Reply) > 0 {
+		return Result{}, errors.New("the question has an answer: take it back with Retry, or Ask the next")
 	}
 	ids, texts := Stops(c.format, c.tokenizer())
 	opt.StopTokens = append(slices.Clone(opt.StopTokens), ids...)
@@ -374,7 +381,7 @@ func (c *Conversation) generate(ctx context.Context, g *mpt.Generation, show fun
 	}
 }
 
-// Say asks a question and returns the answer.
+// Say asks a question and returns the answer, as far as it got if opt limits its tokens.
 func (c *Conversation) Say(ctx context.Context, question string, opt mpt.GenerateOptions) (string, error) {
 	if err := c.Ask(ctx, question); err != nil {
 		return "", err

@@ -102,3 +102,24 @@ func TestConversationTells(t *testing.T) {
 		t.Error("an answer without a question")
 	}
 }
+
+// TestAnswerTwice: a question has one answer, and what would have been lost is still there.
+func TestAnswerTwice(t *testing.T) {
+	c := begun(t, 512)
+	if err := c.Ask(t.Context(), "Tell me a story."); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Answer(t.Context(), mpt.GenerateOptions{MaxTokens: 5}, nil); err != nil {
+		t.Fatal(err)
+	}
+	before := c.Turns()[0].Answer
+	if _, err := c.Answer(t.Context(), mpt.GenerateOptions{MaxTokens: 5}, nil); err == nil || c.Turns()[0].Answer != before {
+		t.Errorf("%v, the answer is %q, and was %q", err, c.Turns()[0].Answer, before)
+	}
+	if err := c.Retry(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Answer(t.Context(), mpt.GenerateOptions{MaxTokens: 5}, nil); err != nil {
+		t.Errorf("after Retry: %v", err)
+	}
+}

@@ -17,8 +17,8 @@ import (
 	"mptgo/mpt/grammar"
 )
 
-// ErrCutOff says that an answer ended before it was complete: the context is full, or the limit
-// of tokens was reached.
+// ErrCutOff says that an answer of [JSON] or [Conversation.Obey] ended before it was complete: the
+// context is full, or the limit of tokens was reached. What there is stays in the conversation.
 var ErrCutOff = errors.New("talk: the answer was cut off before it was complete")
 
 // schemas are those of types whose JSON is not that of their fields.
@@ -38,8 +38,9 @@ var schemas = map[reflect.Type]*jsonschema.Schema{
 // schema of its type. Fields have the names of their json tags; those with omitempty or omitzero
 // may be missing, those with the option string are not supported. It fails with [ErrCutOff] if
 // the answer is cut off, for types that need themselves (see [Conversation.Obey]), and for those
-// that read other JSON than their fields say. The model is not told of the schema: the question
-// should say what is wanted. At most one opt says how tokens are chosen and how many there may
+// that read other JSON than their fields say. Slices, maps and pointers may be null; ranges and
+// choices take a schema of your own, with [Conversation.Obey]. The model is not told of the schema:
+// the question should say what is wanted. At most one opt says how tokens are chosen and how many there may
 // be.
 func JSON[T any](ctx context.Context, c *Conversation, question string, opt ...mpt.GenerateOptions) (T, error) {
 	var answer T
@@ -62,7 +63,8 @@ func JSON[T any](ctx context.Context, c *Conversation, question string, opt ...m
 }
 
 // Obey asks a question and returns an answer in JSON that obeys a JSON schema. If it is cut off,
-// the text so far comes with [ErrCutOff]. A schema that is not kept is an error
+// the text so far comes with [ErrCutOff]. To have the text as it comes, use [Conversation.Ask], and
+// [Conversation.Answer] with a [grammar.Grammar.Matcher] as the constraint. A schema that is not kept is an error
 // ([*grammar.SchemaError]), and so is a constraint in opt: the schema is one.
 func (c *Conversation) Obey(ctx context.Context, question, schema string, opt ...mpt.GenerateOptions) (string, error) {
 	if len(opt) > 1 {

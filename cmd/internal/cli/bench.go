@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -28,9 +29,10 @@ Several models, kernels, numbers of threads and tests take turns in every
 repetition, so that a change of the machine's speed touches all of them alike.
 
 --roofline measures how fast this machine reads memory and multiplies 8-bit
-integers, and prints what share of that a run reached: writing is limited by
-reading the weights, reading a prompt by multiplying. A model that fits into the
-caches may be read faster than memory.
+integers, with the instructions of the kernels in use (on arm64 in plain Go,
+which is far below them), and prints what share of that a run reached: writing
+is limited by reading the weights, reading a prompt by multiplying. A model that
+fits into the caches may be read faster than memory.
 
 Examples:
   mpt bench -m 7b.gguf
@@ -252,17 +254,30 @@ func (l rooflines) measure(ctx context.Context, threads []int, kernels []string)
 			if err != nil {
 				return fmt.Errorf("bench: --roofline: %w", err)
 			}
-			l.keep(r)
+			l.keep(n, r)
 		}
 	}
 	return nil
 }
 
-func (l rooflines) keep(r ggml.Roofline) {
+// keep keeps the limits for a number of threads as it was asked for, which results have, too. What
+// is read from memory does not depend on the kernels.
+func (l rooflines) keep(threads int, r ggml.Roofline) {
+	r.Threads = cmp.Or(threads, r.Threads)
 	key := rooflineKey{r.Threads, r.Kernels}
-	old := l[key]
-	r.Bandwidth, r.MACs = max(r.Bandwidth, old.Bandwidth), max(r.MACs, old.MACs)
+	r.MACs = max(r.MACs, l[key].MACs)
+	for k, other := range l {
+		if k.threads == key.threads {
+			r.Bandwidth = max(r.Bandwidth, other.Bandwidth)
+		}
+	}
 	l[key] = r
+	for k, other := range l {
+		if k.threads == key.threads {
+			other.Bandwidth = r.Bandwidth
+			l[k] = other
+		}
+	}
 }
 
 // withoutZeros returns the elements of list that are not zero.

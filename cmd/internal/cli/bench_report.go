@@ -67,10 +67,11 @@ func (b *benchReport) markdown(w io.Writer) error {
 		fmt.Fprintln(w)
 	}
 	for _, r := range slices.SortedFunc(maps.Values(b.limits), func(x, y ggml.Roofline) int {
-		return cmp.Or(cmp.Compare(x.Threads, y.Threads), cmp.Compare(x.Loops, y.Loops))
+		return cmp.Or(cmp.Compare(x.Threads, y.Threads), cmp.Compare(x.Kernels, y.Kernels))
 	}) {
-		fmt.Fprintf(w, "This machine's limits with %s, measured with %s: %s GB/s read from memory, %s G int8 multiplications/s.\n",
-			console.Plural(r.Threads, "thread", "threads"), r.Loops, giga(r.Bandwidth), giga(r.MACs))
+		fmt.Fprintf(w, "This machine's limits with %s, for %s kernels measured with %s: %s GB/s read from memory, "+
+			"%s G int8 multiplications/s.\n",
+			console.Plural(r.Threads, "thread", "threads"), r.Kernels, r.Loops, giga(r.Bandwidth), giga(r.MACs))
 	}
 	for _, r := range b.rows {
 		if err := printProfile(w, r.Result); err != nil {

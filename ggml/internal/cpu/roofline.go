@@ -25,7 +25,8 @@ type Chains struct {
 	Sums [chainCount][64]byte
 }
 
-// MultiplierOf returns the loop with the instruction that the kernels of a level multiply with.
+// MultiplierOf returns the loop with the instruction that the kernels of a level multiply with, or
+// one in plain Go where there is none.
 func MultiplierOf(level string) Multiplier {
 	if m, ok := multipliers[level]; ok {
 		return m

@@ -56,6 +56,15 @@ func TestMultipliers(t *testing.T) {
 	}
 }
 
+// TestMultipliersComplete: where there are loops, each level of kernels has one.
+func TestMultipliersComplete(t *testing.T) {
+	for _, l := range fastLevels {
+		if _, ok := multipliers[l.Name]; !ok && multipliers != nil {
+			t.Errorf("%s: add a row to multipliers", l.Name)
+		}
+	}
+}
+
 // TestMultiplyByHand: 255*-128 + 255*-128 is limited to -32768 as a pair, and is all there as a
 // sum of four.
 func TestMultiplyByHand(t *testing.T) {

@@ -32,7 +32,7 @@ func fitScaleMins(codes []uint8, x, w []float32, top int32, s Sweep) (scale, lo 
 			clear(codes[g*n : (g+1)*n])
 			continue
 		}
-		quantizeFrom(codes[g*n:(g+1)*n], x[g*n:], f.inv[g], f.from[g], top)
+		quantizeFrom(codes[g*n:(g+1)*n], x[g*n:(g+1)*n], f.inv[g], f.from[g], top)
 	}
 	return f.scale, f.lo
 }

@@ -10,7 +10,8 @@ type Graph struct {
 }
 
 // op is one operation. A new one is a file with a type that has these methods
-// and a method of Graph that appends it.
+// and a method of Graph that appends it. One that works element by element is
+// [elementwise], too, and belongs to the others of that kind.
 type op interface {
 	// kind is the operation's name in listings.
 	kind() string

@@ -70,7 +70,8 @@ func (e *Engine) GateBack(d, dGate, up, gate Rows, a ggml.Activation) {
 	})
 }
 
-// derivative sets s to a'(x). buf is memory to work in.
+// derivative sets s to a'(x). buf is memory to work in. An activation without a case of its own is taken
+// for x·σ(x): one that is something else needs a case here, or a pair of factors in logistic.
 func derivative(k *vec.Kernels, a ggml.Activation, s, x []float32, buf *[]float32) {
 	t := scratch.Grow(buf, len(x))
 	copy(s, x)

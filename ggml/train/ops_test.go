@@ -76,7 +76,8 @@ func (o *operation) examples(x Rows) (list []Example) {
 	return list
 }
 
-// operations are the tests by the name of the operation, or its beginning.
+// operations are the tests by the name of the operation in the reference data, which is not of this
+// project's folder: an operation that the data lacks needs a test of its own.
 var operations = map[string]func(*testing.T, *operation){
 	"layer_norm":            testNorm,
 	"layer_norm_far":        testNorm,

@@ -11,7 +11,9 @@ import (
 	"mptgo/mpt/serve"
 )
 
-// dialects are the ways to ask the same.
+// dialects are the ways to ask the same: with a system message, a limit, a seed, stop strings, a
+// temperature and a schema, streamed by a field stream; answers count tokens and tell the seed. One that
+// lacks some of it has a test of its own, which compares it with a chat.
 var dialects = []struct {
 	path, body  string // with the names of what is asked
 	text, piece string // where the text of a whole answer is, and that of an event

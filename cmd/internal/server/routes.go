@@ -17,7 +17,8 @@ type route struct {
 // handler answers a request, or returns what is wrong with it before anything is answered.
 type handler func(*Server, http.ResponseWriter, *http.Request) *apiError
 
-// routes are without /v1 and without a slash at the end: both are accepted everywhere.
+// routes are without /v1 and without a slash at the end: both are accepted everywhere. Only a /v1 that
+// a path begins with is meant, behind the prefix; further behind it is part of the path, and of its row.
 var routes = []route{
 	{"GET", "/health", (*Server).health, true},
 	{"GET", "/metrics", (*Server).showMetrics, false},

@@ -5,7 +5,8 @@ import (
 )
 
 // The functions of this file are made of one exponential and a few plain float32
-// operations, so that a tier needs no more than its kernel for [scalar.Exp].
+// operations, so that a tier needs no more than its kernel for [scalar.Exp]. Those
+// that are no field of [Kernels] run as they are here in every tier.
 
 // Softcap replaces every x by c·tanh(x/c): nearly x where that is small, within
 // [-c, c] everywhere. It computes c·[scalar.Tanh](x·(1/c)), every operation rounded.

@@ -104,10 +104,8 @@ func (r *run) openFolder() error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("finetune: --lora-out: %w", err)
 	}
-	if r.locked == nil { // a new folder, where another run may have begun meanwhile
-		if err := errors.Join(r.lock(dir), r.checkFolder()); err != nil {
-			return err
-		}
+	if err := r.claim(dir); err != nil {
+		return err
 	}
 	if err := errors.Join(tune.Clear(dir), clear(dir)); err != nil {
 		return err
@@ -118,6 +116,17 @@ func (r *run) openFolder() error {
 		}
 	}
 	return r.openLog()
+}
+
+// claim takes a new folder, where another run may have begun meanwhile, or begun and ended.
+func (r *run) claim(dir string) error {
+	if r.locked != nil {
+		return nil
+	}
+	if err := r.lock(dir); err != nil {
+		return err
+	}
+	return r.checkFolder()
 }
 
 // clear removes files that a run which was killed has not finished.

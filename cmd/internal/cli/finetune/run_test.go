@@ -78,6 +78,26 @@ func TestNoCheckpoint(t *testing.T) {
 	}
 }
 
+// TestCheckpoints: of a folder that is written over only checkpoints make room, for they alone are removed.
+func TestCheckpoints(t *testing.T) {
+	dir := t.TempDir()
+	for name, size := range map[string]int{"checkpoint-1/a": 10, "checkpoint-20/b": 5, "checkpoint-x/c": 100, "mine": 1000} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, bytes := checkpoints(dir); n != 2 || bytes != 15 {
+		t.Errorf("%d checkpoints of %d bytes", n, bytes)
+	}
+	if n, bytes := checkpoints(filepath.Join(dir, "none")); n != 0 || bytes != 0 {
+		t.Errorf("%d checkpoints of %d bytes", n, bytes)
+	}
+}
+
 // TestClaim: who finds a new folder taken is told that alone, and not to go on with the other's run.
 func TestClaim(t *testing.T) {
 	dir := t.TempDir()

@@ -45,7 +45,11 @@ func Take(path string) (*Lock, error) {
 			f.Close()
 			continue
 		}
-		return &Lock{f}, errors.Join(f.Truncate(0), introduce(f))
+		l := &Lock{f}
+		if err := errors.Join(f.Truncate(0), introduce(f)); err != nil {
+			return nil, errors.Join(err, l.Release())
+		}
+		return l, nil
 	}
 }
 

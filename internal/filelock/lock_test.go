@@ -123,6 +123,24 @@ func TestTurns(t *testing.T) {
 	}
 }
 
+// TestFull: who cannot say who has the lock does not have it, and holds nobody up.
+func TestFull(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	for range 2 {
+		if _, err := os.Stat("/dev/full"); err != nil || os.Symlink("/dev/full", path) != nil {
+			t.Skip("no file that is full")
+		}
+		l, err := Take(path)
+		var held *HeldError
+		if err == nil || errors.As(err, &held) || l != nil {
+			t.Errorf("%v, %v", l, err)
+		}
+		if _, err := os.Lstat(path); err == nil {
+			t.Fatal("the lock is left behind")
+		}
+	}
+}
+
 func TestNoFolder(t *testing.T) {
 	if _, err := Take(filepath.Join(t.TempDir(), "none", "lock")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)

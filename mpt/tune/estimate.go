@@ -25,8 +25,16 @@ type Estimate struct {
 func (e Estimate) Total() int64 { return e.Weights + e.Adapter + e.Workspace + e.Buffers + e.Program }
 
 // CheckpointBytes and AdapterBytes return about what a checkpoint and an adapter take on the disk.
-func (t *Trainer) CheckpointBytes() int64 { return t.AdapterBytes() * int64(1+t.c.Optimizer.moments()) }
-func (t *Trainer) AdapterBytes() int64    { return 4 * t.room.Parameters }
+func (t *Trainer) CheckpointBytes() int64 { return t.AdapterBytes() + bytesOf(t.moments()) }
+func (t *Trainer) AdapterBytes() int64    { return bytesOf(t.adapter()) }
+
+// bytesOf returns what the values of tensors take.
+func bytesOf(list []tensor) (n int64) {
+	for _, x := range list {
+		n += 4 * int64(x.rows) * int64(x.cols)
+	}
+	return n
+}
 
 // MemoryError says that training needs more memory than there is.
 type MemoryError struct {

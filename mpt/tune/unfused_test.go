@@ -2,6 +2,7 @@ package tune
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -60,10 +61,39 @@ func sameFolders(t *testing.T, v variant, tr *Trainer) {
 			t.Fatal(err)
 		}
 		checkNames(t, dir, unfused)
+		checkBytes(t, dir, tr)
 		logits[i] = logitsWith(t, m, dir)
 	}
 	if !slices.Equal(logits[0], logits[1]) {
 		t.Error("the two forms give other logits")
+	}
+}
+
+// checkBytes wants what is foretold of the disk, and a copy in memory that is not larger.
+func checkBytes(t *testing.T, dir string, tr *Trainer) {
+	t.Helper()
+	path := filepath.Join(dir, adapterName)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := 8 + int64(binary.LittleEndian.Uint64(b))
+	if got := int64(len(b)) - header; got != tr.AdapterBytes() {
+		t.Errorf("the adapter has %d bytes of values, foretold were %d", got, tr.AdapterBytes())
+	}
+	if want := tr.AdapterBytes() + 8*tr.Estimate().Parameters; tr.CheckpointBytes() != want {
+		t.Errorf("a checkpoint has %d bytes, want those of the adapter and two moments, %d", tr.CheckpointBytes(), want)
+	}
+	copied := map[*float32]int64{}
+	for _, x := range tr.Snapshot("").tensors {
+		copied[&x.values[0]] = 4 * int64(len(x.values))
+	}
+	sum := int64(0)
+	for _, n := range copied {
+		sum += n
+	}
+	if sum != 4*tr.Estimate().Parameters {
+		t.Errorf("a snapshot has %d bytes, the adapter %d", sum, 4*tr.Estimate().Parameters)
 	}
 }
 
@@ -123,6 +153,7 @@ func TestOwnA(t *testing.T) {
 	s := tr.Snapshot("")
 	for i := range s.tensors {
 		if strings.HasSuffix(s.tensors[i].name, "1.attn.Wk.lora_A.weight") {
+			s.tensors[i].values = slices.Clone(s.tensors[i].values)
 			s.tensors[i].values[5]++
 		}
 	}

@@ -27,12 +27,18 @@ func (t *Trainer) snapshot(base string) *Snapshot {
 	return &Snapshot{t.config(base), t.adapter(), t.disk}
 }
 
-// Snapshot returns a copy of the adapter as it is now, of [Trainer.AdapterBytes] bytes. base is the name of
-// the model as PEFT is to look for it, or "".
+// Snapshot returns a copy of the adapter as it is now, of [Trainer.AdapterBytes] bytes or less. base is the
+// name of the model as PEFT is to look for it, or "".
 func (t *Trainer) Snapshot(base string) *Snapshot {
 	s := t.snapshot(base)
+	copies := map[*float32][]float32{} // parts of a matrix share its values
 	for i := range s.tensors {
-		s.tensors[i].values = slices.Clone(s.tensors[i].values)
+		x := &s.tensors[i]
+		first := &x.values[0]
+		if copies[first] == nil {
+			copies[first] = slices.Clone(x.values)
+		}
+		x.values = copies[first]
 	}
 	return s
 }

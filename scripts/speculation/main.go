@@ -58,6 +58,9 @@ func measure(model, draft, file string, threads, n, pairs int, clocked bool, spe
 	if pairs < 1 {
 		return fmt.Errorf("-pairs %d: want at least 1", pairs)
 	}
+	if clocked && n < mostRows {
+		return fmt.Errorf("-n %d: -clock times steps of %d rows, which need as many tokens", n, mostRows)
+	}
 	m, err := open(model, threads)
 	if err != nil {
 		return err

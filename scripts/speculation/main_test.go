@@ -25,6 +25,9 @@ func TestTooShort(t *testing.T) {
 	if err := measure("", "", "none.txt", 1, 10, 0, false, &mpt.Speculation{}); err == nil || !strings.Contains(err.Error(), "-pairs 0") {
 		t.Error(err)
 	}
+	if err := measure("", "", "none.txt", 1, mostRows-1, 1, true, &mpt.Speculation{}); err == nil || !strings.Contains(err.Error(), "-n 8") {
+		t.Error(err)
+	}
 }
 
 // The number of guesses follows from the times: none if guesses never come true, or cost a step each.

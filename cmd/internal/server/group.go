@@ -89,8 +89,8 @@ func (g *group) follow(ctx context.Context, i int, s *serve.Stream, r serve.Requ
 	for more := !all; more; { // the engine says what it has done after the step that runs
 		_, more = s.Next()
 	}
+	g.m.spend(r.Key, spent(s))
 	u := s.Usage()
-	g.m.spend(r.Key, u.PromptTokens+u.CompletionTokens)
 	g.mu.Lock()
 	g.usage = add(g.usage, u)
 	if all && g.m.slots != nil && s.Err() == nil && r.Pooling == serve.NoPooling {
@@ -98,6 +98,15 @@ func (g *group) follow(ctx context.Context, i int, s *serve.Stream, r serve.Requ
 	}
 	g.mu.Unlock()
 	g.send(ctx, happening{prompt: i, end: true, err: s.Err()})
+}
+
+// spent returns how many tokens a request took that has ended: none if it ended before its turn came.
+func spent(s *serve.Stream) int {
+	u := s.Usage()
+	if s.Err() != nil && u.Queue == 0 && u.Prefill == 0 {
+		return 0
+	}
+	return u.PromptTokens + u.CompletionTokens
 }
 
 // hand hands on the events of a stream, and returns the tokens of its first choice if they may be wanted.

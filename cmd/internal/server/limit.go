@@ -49,7 +49,7 @@ const (
 )
 
 // throttle counts what each key, or address where there are no keys, asks for: requests as they come,
-// tokens when they have been read or written, for how many there will be nobody knows before.
+// tokens when an answer has ended, for how many there will be nobody knows before.
 type throttle struct {
 	rate Rate
 	unit string
@@ -96,8 +96,8 @@ func (l *throttle) check(w http.ResponseWriter, r *http.Request, now time.Time) 
 	return &apiError{Status: 429, Type: "rate_limit_error", Code: "rate_limit_exceeded",
 		Message: fmt.Sprintf("more than %s: try again in %v", l, max(wait.Round(time.Millisecond), time.Millisecond)),
 		Head: map[string]string{
-			"Retry-After":    strconv.Itoa(int(math.Ceil(wait.Seconds()))),
-			"Retry-After-Ms": strconv.Itoa(int(math.Ceil(wait.Seconds() * 1000))),
+			"Retry-After":    strconv.FormatInt(int64(math.Ceil(wait.Seconds())), 10),
+			"Retry-After-Ms": strconv.FormatInt(int64(math.Ceil(wait.Seconds()*1000)), 10),
 		}}
 }
 
@@ -124,9 +124,10 @@ func (l *throttle) String() string {
 	return fmt.Sprintf("%d %ss %s", r.N, l.unit, per)
 }
 
-// after returns how long it takes until so many more are possible.
+// after returns how long it takes until so many more are possible, or a century if it takes longer.
 func (l *throttle) after(n float64) time.Duration {
-	return time.Duration(n * float64(l.rate.Per) / float64(l.rate.N))
+	const most = 100 * 365 * 24 * time.Hour
+	return time.Duration(min(n*float64(l.rate.Per)/float64(l.rate.N), float64(most)))
 }
 
 // bucket returns what is known of who asks. Those who have not asked for long are as new ones, and

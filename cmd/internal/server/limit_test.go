@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -93,6 +94,52 @@ func TestTokenLimit(t *testing.T) {
 	cancel()
 	answer.Body.Close()
 	waitFor(t, "what nobody waited for does not count", func() bool { return s.tokens.bucket("key 2", time.Now()).Tokens() < 97 })
+}
+
+// What ends before its turn comes has taken nothing, whatever its prompt is.
+func TestNothingSpent(t *testing.T) {
+	s, h := start(t, serve.Options{ContextSize: 2000, Parallel: 1})
+	e := s.first().Engine
+	leave := hold(t, s, h.URL)
+	ctx, cancel := context.WithCancel(t.Context())
+	r := serve.Request{Prompt: []int32{5, 6, 7}, MaxTokens: 2, IgnoreEOS: true}
+	x, err := e.Submit(ctx, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "nothing waits", func() bool { return e.Stats().Waiting == 1 })
+	cancel()
+	if _, ok := x.Next(); ok || x.Err() == nil || spent(x) != 0 {
+		t.Errorf("%v: %+v, counted as %d tokens", x.Err(), x.Usage(), spent(x))
+	}
+	leave()
+	if x, err = e.Submit(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	for ok := true; ok; {
+		_, ok = x.Next()
+	}
+	if x.Err() != nil || spent(x) != 5 {
+		t.Errorf("%v: %+v, counted as %d tokens", x.Err(), x.Usage(), spent(x))
+	}
+}
+
+// Who owes more than time can be told of is not told to come back at once.
+func TestOwedForLong(t *testing.T) {
+	l := &throttle{rate: Rate{1, 24 * time.Hour}, unit: inTokens}
+	l.spend("", 1_000_000)
+	w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "/", nil)
+	r = r.WithContext(context.WithValue(r.Context(), aboutKey{}, &about{}))
+	err := l.check(w, r, time.Now())
+	if err == nil || err.Status != 429 {
+		t.Fatal(err)
+	}
+	if after, _ := strconv.Atoi(err.Head["Retry-After"]); after < 1e9 {
+		t.Errorf("again after %d seconds: %s", after, err.Message)
+	}
+	if reset := w.Header().Get("X-Ratelimit-Reset-Tokens"); strings.HasPrefix(reset, "-") {
+		t.Error(reset)
+	}
 }
 
 func TestRateComesBack(t *testing.T) {

@@ -140,8 +140,9 @@ func axisOf(zero bool, lists ...[]point) axis {
 	if zero {
 		low = 0
 	}
-	const same = 1e-6                                                                            // of a value: what differs by less cannot be told apart, nor its ticks counted
-	if !(high-low > max(same*max(math.Abs(low), math.Abs(high)), math.SmallestNonzeroFloat32)) { // or no points
+	const same = 1e-6 // of a value: what differs by less cannot be told apart, nor its ticks counted
+	least := max(same*max(math.Abs(low), math.Abs(high)), math.SmallestNonzeroFloat32)
+	if !(high-low > least) { // or no points
 		if math.IsInf(low, 0) {
 			low = 0
 		}

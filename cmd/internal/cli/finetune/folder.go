@@ -104,10 +104,8 @@ func (r *run) openFolder() error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("finetune: --lora-out: %w", err)
 	}
-	if r.locked == nil { // a new folder, where another run may have begun meanwhile
-		if err := errors.Join(r.lock(dir), r.checkFolder()); err != nil {
-			return err
-		}
+	if err := r.claim(dir); err != nil {
+		return err
 	}
 	if err := errors.Join(tune.Clear(dir), clear(dir)); err != nil {
 		return err
@@ -118,6 +116,17 @@ func (r *run) openFolder() error {
 		}
 	}
 	return r.openLog()
+}
+
+// claim takes a new folder, where another run may have begun meanwhile, or begun and ended.
+func (r *run) claim(dir string) error {
+	if r.locked != nil {
+		return nil
+	}
+	if err := r.lock(dir); err != nil {
+		return err
+	}
+	return r.checkFolder()
 }
 
 // clear removes files that a run which was killed has not finished.
@@ -139,12 +148,10 @@ func clear(dir string) error {
 // for the adapter, which is there as PEFT has it, as GGUF and, with evaluations, as the last one.
 func (r *run) checkRoom() error {
 	t := r.trainer
-	there := 0
 	room, ok := newfile.Room(existing(r.options.out))
-	if steps, err := tune.Checkpoints(r.options.out); err == nil {
-		if there = len(steps); r.resume == "" { // they make room
-			room, there = room+filesBelow(r.options.out), 0
-		}
+	there, bytes := checkpoints(r.options.out)
+	if r.resume == "" { // they make room
+		room, there = room+bytes, 0
 	}
 	const all = 3 // if all are kept (--keep 0), so many must fit
 	most := all
@@ -158,6 +165,18 @@ func (r *run) checkRoom() error {
 			r.options.out, size(room), size(need))
 	}
 	return nil
+}
+
+// checkpoints returns how many there are in dir, and the bytes of their files.
+func checkpoints(dir string) (n int, bytes int64) {
+	steps, err := tune.Checkpoints(dir)
+	if err != nil {
+		return 0, 0 // there is no such folder yet
+	}
+	for _, step := range steps {
+		bytes += filesBelow(filepath.Join(dir, fmt.Sprintf("checkpoint-%d", step)))
+	}
+	return len(steps), bytes
 }
 
 // filesBelow returns the bytes of all files below dir.

@@ -172,10 +172,10 @@ func (r *run) step() error {
 			return err
 		}
 	}
-	if r.due(res.Step, r.saveSteps) || time.Since(r.saved) > r.saveTime {
-		r.trySave()
+	if res.Step < r.trainer.Steps() && (r.due(res.Step, r.saveSteps) || time.Since(r.saved) > r.saveTime) {
+		r.trySave(", and training goes on")
 	}
-	return nil
+	return nil // the last checkpoint belongs to the end
 }
 
 // due reports whether something is to be done after a step.
@@ -294,15 +294,15 @@ func (r *run) save() error {
 	return err
 }
 
-// trySave writes a checkpoint that is due. If that fails, training goes on until the next.
-func (r *run) trySave() {
+// trySave writes a checkpoint that is due. That it fails ends nothing; what then happens is told.
+func (r *run) trySave(then string) {
 	failed := r.failed
 	err := r.save()
 	switch r.failed = err != nil && r.savedAt != r.trainer.Done(); {
 	case r.failed && r.savedAt > 0:
-		r.note("the checkpoint could not be written, and training goes on; the last one is of step %d: %v", r.savedAt, err)
+		r.note("the checkpoint could not be written%s; the last one is of step %d: %v", then, r.savedAt, err)
 	case r.failed:
-		r.note("the checkpoint could not be written, and training goes on without any yet: %v", err)
+		r.note("the checkpoint could not be written%s; there is none yet: %v", then, err)
 	case err != nil:
 		r.note("%v", err)
 	case failed:
@@ -334,7 +334,7 @@ func (r *run) finish() error {
 		}
 	}
 	if r.savedAt != r.trainer.Done() {
-		r.trySave()
+		r.trySave("")
 	}
 	r.logged(r.log.Charts())
 	if err := errors.Join(r.placeBest(), r.writeResults()); err != nil {

@@ -133,6 +133,9 @@ func TestErrClosed(t *testing.T) {
 	if _, err := m.NewSession(); !errors.Is(err, mpt.ErrClosed) {
 		t.Errorf("a closed model: %v", err)
 	}
+	if id, err := m.Fingerprint(); !errors.Is(err, mpt.ErrClosed) {
+		t.Errorf("the fingerprint of a closed model: %x, %v", id, err)
+	}
 }
 
 // The log tells what was done.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -26,13 +27,13 @@ func TestConsumer(t *testing.T) {
 	name := modulePath(t)
 	module := strings.Replace(string(requires), "module "+name+"\n", "module example.com/consumer\n", 1)
 	// What go mod tidy would fetch is in the cache already, at the versions of this module.
-	replace := module + "\nrequire " + name + " v0.0.0\n\nreplace " + name + " => " + root + "\n"
+	replace := module + "\nrequire " + name + " v0.0.0\n\nreplace " + name + " => " + strconv.Quote(root) + "\n"
 	t.Run("replace", func(t *testing.T) {
 		dir := consumer(t, map[string]string{"go.mod": replace, "go.sum": string(sums)})
 		vet(t, dir, "GOWORK=off", "GOFLAGS=-mod=mod")
 	})
 	t.Run("go.work", func(t *testing.T) {
-		work := "go 1.26.0\n\nuse (\n\t.\n\t" + root + "\n)\n"
+		work := "go 1.26.0\n\nuse (\n\t.\n\t" + strconv.Quote(root) + "\n)\n"
 		dir := consumer(t, map[string]string{"go.mod": "module example.com/consumer\n\ngo 1.26.0\n", "go.work": work})
 		vet(t, dir, "GOWORK="+filepath.Join(dir, "go.work"), "GOFLAGS=")
 	})

@@ -1,7 +1,7 @@
 // Package mptgo is the root of the module; it holds no code of its own.
 //
-// A Go program that wants a language model imports mptgo/mpt, one that wants to talk to it
-// mptgo/mpt/talk, and one that wants it built in mptgo/mpt/builtin. Each of these has examples
+// A Go program that wants a language model imports package mpt of this module, one that wants to
+// talk to it mpt/talk, and one that wants it built in mpt/builtin. The first two have examples
 // that run.
 //
 // ARCHITECTURE.md shows the layers and follows a token through the files. To read the code, read

@@ -50,7 +50,7 @@ var may = map[string]string{
 	"ggml":                     "gguf quantize internal/errkind internal/slab internal/sysmem ggml/internal/act ggml/internal/att ggml/internal/cpu ggml/internal/mat ggml/internal/scalar ggml/internal/tier ggml/internal/vec",
 	"ggml/train":               "ggml quantize ggml/internal/act ggml/internal/att ggml/internal/mat ggml/internal/scalar ggml/internal/scratch ggml/internal/tier ggml/internal/vec",
 	"sampling":                 "",
-	"mpt/tokenizer":            "gguf",
+	"mpt/tokenizer":            "gguf internal/errkind",
 	"mpt/checkpoint":           "gguf",
 	"internal/pyrandom":        "",
 	"internal/pyregexp":        "",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"testing"
 	"testing/fstest"
 )
@@ -32,11 +33,31 @@ func TestOpenFS(t *testing.T) {
 	if _, err := OpenReaderAt("memory", bytes.NewReader(b), int64(len(b)+1)); !errors.Is(err, ErrFormat) {
 		t.Errorf("a file that ends too early: %v", err)
 	}
+	if _, err := OpenReaderAt("memory", bytes.NewReader(b), math.MaxInt); !errors.Is(err, ErrFormat) {
+		t.Errorf("a file that claims any size: %v", err)
+	}
 	if _, err := OpenReaderAt("memory", bytes.NewReader(b), -1); err == nil {
 		t.Error("a negative size is taken")
 	}
 	if _, err := OpenReaderAt("memory", broken{}, 8); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("a reader that fails: %v", err)
+	}
+}
+
+// What can only be read from front to back, as in an archive, is read whole, whatever its size.
+func TestOpenFSGrows(t *testing.T) {
+	for _, n := range []int{1, firstRead - 1, firstRead, firstRead + 1, 2*firstRead + 3} {
+		b := make([]byte, n)
+		b[0], b[n/2], b[n-1] = 1, 2, 3
+		for _, at := range []io.ReaderAt{nil, bytes.NewReader(b), broken{}} {
+			got, err := readAll(io.MultiReader(bytes.NewReader(b)), at, int64(n))
+			if err != nil || !bytes.Equal(got, b) {
+				t.Errorf("%d bytes, read at %T: %d bytes, %v", n, at, len(got), err)
+			}
+		}
+		if _, err := readAll(bytes.NewReader(b), nil, int64(n)+1); err != io.EOF && err != io.ErrUnexpectedEOF {
+			t.Errorf("%d bytes and one more: %v", n, err)
+		}
 	}
 }
 

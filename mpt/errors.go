@@ -3,8 +3,9 @@ package mpt
 import "errors"
 
 // Errors that callers may want to tell apart, with [errors.Is]. A model that does not run here
-// is an [errors.ErrUnsupported], a damaged file a [gguf.ErrFormat], a damaged adapter a
-// [lora.ErrFormat], and memory that is not there a [*MemoryError].
+// is an [errors.ErrUnsupported], a damaged file, or one in a version of GGUF that is not read, a
+// [gguf.ErrFormat], a damaged adapter a [lora.ErrFormat], and memory that is not there a
+// [*MemoryError].
 var (
 	// ErrContextFull: what is to be evaluated does not fit into the session's context.
 	ErrContextFull = errors.New("the context is full")

@@ -57,6 +57,12 @@ func TestErrorKinds(t *testing.T) {
 		{"mpt.ext.features", []string{"mixture of experts"}, errors.ErrUnsupported},
 		{"mpt.ext.activation", "maxout", errors.ErrUnsupported},
 		{"mpt.attention.causal", false, errors.ErrUnsupported},
+		{"mpt.expert_count", uint32(8), errors.ErrUnsupported},
+		{"tokenizer.ggml.model", "bert", errors.ErrUnsupported},
+		{"tokenizer.ggml.pre", "llama-bpe", errors.ErrUnsupported},
+		{"tokenizer.ggml.add_eos_token", true, errors.ErrUnsupported},
+		{"tokenizer.ggml.tokens", []string{"a", "a"}, gguf.ErrFormat},
+		{"tokenizer.ggml.tokens", make([]string, 1<<16), gguf.ErrFormat},
 		{"mpt.block_count", nil, gguf.ErrFormat},
 		{"mpt.block_count", uint32(0), gguf.ErrFormat},
 		{"mpt.block_count", uint32(99), gguf.ErrFormat},
@@ -127,9 +133,12 @@ func TestErrClosed(t *testing.T) {
 	if _, err := m.NewSession(); !errors.Is(err, mpt.ErrClosed) {
 		t.Errorf("a closed model: %v", err)
 	}
+	if id, err := m.Fingerprint(); !errors.Is(err, mpt.ErrClosed) {
+		t.Errorf("the fingerprint of a closed model: %x, %v", id, err)
+	}
 }
 
-// The log tells what was done and nothing that was said.
+// The log tells what was done.
 func TestLogger(t *testing.T) {
 	var b bytes.Buffer
 	m, err := builtin.Open(mpt.Threads(1), mpt.Logger(slog.New(slog.NewTextHandler(&b, nil))), mpt.MemoryBudget(1<<20))

@@ -135,10 +135,11 @@ func (m *Model) load() error {
 		return err
 	}
 	if m.tok, err = tokenizer.FromGGUF(m.file); err != nil {
-		return err
+		return blamed(err)
 	}
 	if m.tok.Size() > c.Vocab {
-		return fmt.Errorf("mpt: %s: %d tokens in the vocabulary, %d rows in token_embd.weight", m.file.Name(), m.tok.Size(), c.Vocab)
+		return blamed(fmt.Errorf("mpt: %s: %d tokens in the vocabulary, %d rows in token_embd.weight",
+			m.file.Name(), m.tok.Size(), c.Vocab))
 	}
 	m.config, m.slopes = *c, c.slopes()
 	if err := checkTier(m.opt.isa); err != nil {

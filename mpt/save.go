@@ -298,5 +298,11 @@ func (m *Model) computeFingerprint() (sum [32]byte, err error) {
 }
 
 // Fingerprint identifies the weights, the metadata of the model and whether it is exact, by
-// a sample of the file: what tells saved sessions of other models apart.
-func (m *Model) Fingerprint() ([32]byte, error) { return m.fingerprint() }
+// a sample of the file: what tells saved sessions of other models apart. After Close it is an
+// [ErrClosed]: the weights are gone.
+func (m *Model) Fingerprint() ([32]byte, error) {
+	if m.closed.Load() {
+		return [32]byte{}, ErrClosed
+	}
+	return m.fingerprint()
+}

@@ -1,11 +1,8 @@
 package talk_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"log"
 	"math/big"
 	"net/netip"
 	"strings"
@@ -107,31 +104,4 @@ func TestJSON(t *testing.T) {
 	if _, err := talk.JSON[animal](t.Context(), c, "?", mpt.GenerateOptions{MaxTokens: 3}); !errors.Is(err, talk.ErrCutOff) {
 		t.Errorf("three tokens: %v", err)
 	}
-}
-
-// Ask for a value of a type.
-func ExampleJSON() {
-	m, err := builtin.Open()
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer m.Close()
-	s, err := m.NewSession()
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer s.Close()
-	c, err := talk.New(s, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	type verdict struct {
-		Happy bool `json:"happy"`
-		Cats  int8 `json:"cats"`
-	}
-	v, err := talk.JSON[verdict](context.Background(), c, "Once upon a time there was a happy cat. How many cats?")
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Printf("%+v\n", v)
 }

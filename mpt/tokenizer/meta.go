@@ -172,8 +172,7 @@ func vocabFromGGUF(f *gguf.File) (*Vocab, error) {
 	}
 	v.EOG = r.eog(v.EOG)
 	if getOr(&r, keyAddEOS, false) {
-		r.fail(fmt.Errorf("%s: tokenizer: %s is true: prompts that end with eos are not supported",
-			f.Name(), keyAddEOS))
+		r.fail(unsupported("%s: tokenizer: %s is true: prompts that end with eos are not supported", f.Name(), keyAddEOS))
 	}
 	types := getOr[[]int32](&r, keyTypes, nil)
 	if r.err != nil {

@@ -1,10 +1,13 @@
 package tokenizer
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"mptgo/internal/errkind"
 )
 
 // TokenType says what a token stands for. The numbers are those of GGUF.
@@ -136,17 +139,22 @@ func (v *Vocab) normalized() []int32 {
 	return ids
 }
 
+// unsupported returns an error about a feature of a sound vocabulary.
+func unsupported(format string, args ...any) error {
+	return errkind.As(fmt.Errorf(format, args...), errors.ErrUnsupported)
+}
+
 // validate reports what keeps v from describing a tokenizer, apart from its
 // merges, which are checked when they are resolved.
 func (v *Vocab) validate() error {
 	switch {
 	case !v.sentencepiece() && v.Model != ModelBPE:
-		return fmt.Errorf("tokenizer: model %q is not supported: MPT models use %q, %q or %q",
+		return unsupported("tokenizer: model %q is not supported: MPT models use %q, %q or %q",
 			v.Model, ModelBPE, ModelSPM, ModelUnigram)
 	case v.sentencepiece() && len(v.Scores) != len(v.Tokens):
 		return fmt.Errorf("tokenizer: %d scores for %d tokens", len(v.Scores), len(v.Tokens))
 	case v.Model == ModelBPE && v.Pre != PreMPT && v.Pre != PreGPT2:
-		return fmt.Errorf("tokenizer: pre-tokenizer %q is not supported: MPT models use %q", v.Pre, PreMPT)
+		return unsupported("tokenizer: pre-tokenizer %q is not supported: MPT models use %q", v.Pre, PreMPT)
 	case len(v.Types) != len(v.Tokens):
 		return fmt.Errorf("tokenizer: %d token types for %d tokens", len(v.Types), len(v.Tokens))
 	case len(v.Tokens) > maxTokens:

@@ -31,7 +31,7 @@ Examples:
 
 Types, the largest first: %[2]s;
 or COPY, which keeps them. TYPE may also be the third argument, as for llama-quantize.
-Q8_0 is as good as the original for most purposes; Q4_0 is half as large and twice as fast.
+Q8_0 is as good as the original for most purposes; Q4_0 is half as large and faster.
 Calibrating on text that the model generates (--self) makes files much better at the same
 size, most of all with types that have a K or IQ in their names. Models of up to 130M
 parameters do that for such types by default; larger ones take long.

@@ -10,14 +10,15 @@ import (
 )
 
 // Wrapper breaks lines of a text between words, where Unicode allows it (UAX 14), so that they
-// fit on a terminal. The text may come in pieces: a word is written when it has ended, at the
-// latest by [Wrapper.Flush]. Blocks of code and tables stay as they are, and so does a word
+// fit on a terminal. The text may come in pieces: a word is written when it has ended or is as
+// wide as the screen, at the latest by [Wrapper.Flush]. Blocks of code and tables stay as they are, and so does a word
 // that is longer than a line. Every write must be whole characters.
 type Wrapper struct {
 	w       io.Writer
 	columns func() int // of the terminal now; less than narrow: nothing is broken
 
 	held   string // a word that may go on
+	begun  bool   // and whose beginning is on the screen
 	space  string // what is between it and the word before it
 	line   string // how the line of the text, not of the screen, begins
 	column int    // on the screen
@@ -60,11 +61,12 @@ func (w *Wrapper) Write(b []byte) (int, error) {
 	w.held += string(b)
 	for w.held != "" {
 		n, ended := w.segment()
-		if !ended {
+		if !ended && uniseg.StringWidth(w.held) < max(narrow, w.columns()) {
 			break
 		}
 		w.put(w.held[:n])
 		w.held = w.held[n:]
+		w.begun = !ended && w.space == ""
 	}
 	return len(b), w.send()
 }
@@ -115,7 +117,7 @@ func (w *Wrapper) put(s string) {
 		w.line += s
 	}
 	word := strings.TrimRight(s, " ")
-	if w.column > 0 && w.full(strings.TrimSuffix(word, "\n")) {
+	if w.column > 0 && !w.begun && w.full(strings.TrimSuffix(word, "\n")) {
 		w.space = "\n"
 	}
 	w.write(w.space + word)

@@ -60,6 +60,24 @@ func TestWrap(t *testing.T) {
 	}
 }
 
+// A word that is wider than the screen is shown as it comes.
+func TestWrapLongWord(t *testing.T) {
+	var b strings.Builder
+	w := NewWrapper(&b, func() int { return 20 })
+	long := strings.Repeat("abcde", 21)
+	for at := range len(long) / 5 {
+		w.Write([]byte(long[5*at : 5*at+5]))
+		if hidden := 5*at + 5 - b.Len(); hidden >= 20 {
+			t.Errorf("%d characters of %d are not shown", hidden, 5*at+5)
+		}
+	}
+	w.Write([]byte(" aaaa bbbb cccc dddd"))
+	w.Flush()
+	if got, want := b.String(), long+" aaaa bbbb\ncccc dddd"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // What is too narrow to break lines for, or has no known width, shows the text as it is.
 func TestWrapNot(t *testing.T) {
 	const text = "aaaa bbbb cccc dddd eeee ffff gggg\nhhhh iiii  \n"

@@ -82,7 +82,7 @@ func nearCommand(name string) string {
 		all.AddCommand(&cobra.Command{Use: also, Run: func(*cobra.Command, []string) {}})
 	}
 	near := all.SuggestionsFor(name)
-	if len(near) == 0 {
+	if len(near) == 0 || len(near) > 4 { // a / alone is the beginning of all
 		return ""
 	}
 	return fmt.Sprintf(" (did you mean %s?)", strings.Join(near, " or "))

@@ -128,6 +128,7 @@ func TestReplCommands(t *testing.T) {
 		{"/load nowhere", "", "mpt: /load: open nowhere: "},
 		{"/nonsense", "", "mpt: /nonsense: unknown command: /help lists them"},
 		{"/sat temp 1", "", "mpt: /sat: unknown command (did you mean /set or /save?): /help lists them"},
+		{"/", "", "mpt: /: unknown command: /help lists them"},
 		{"/exti", "", "mpt: /exti: unknown command (did you mean /exit?): "},
 		{"/qiut", "", "mpt: /qiut: unknown command (did you mean /quit?): "},
 		{"/SAVE x", "", "mpt: /SAVE: unknown command (did you mean /save?): "},

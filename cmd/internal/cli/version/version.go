@@ -3,7 +3,8 @@ package version
 
 import "runtime/debug"
 
-// release is set by release builds: -ldflags "-X mptgo/cmd/internal/cli/version.release=v1.2.3".
+// release is set by release builds:
+// -ldflags "-X mptgo/cmd/internal/cli/version.release=v1.2.3"
 var release string
 
 // String returns the version of a release, or the module version, and the commit if

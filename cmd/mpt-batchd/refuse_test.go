@@ -196,18 +196,24 @@ func TestCancel(t *testing.T) {
 	s.wantSame(q, in, want)
 }
 
-// What is removed while somebody waits for it does not come back.
+// What is removed while somebody waits for it does not come back. Who waits may see all of it
+// cancelled before it is gone, and is told so line by line.
 func TestRemovedMeanwhile(t *testing.T) {
 	s := newSite(t)
 	q := s.connect(s.url())
-	in := s.input(20)
+	in, out := s.input(20), filepath.Join(s.dir, "out.jsonl")
 	s.mustSubmit(q, in)
 	waits := make(chan error, 1)
-	go func() { waits <- s.collect(q, in, filepath.Join(s.dir, "out.jsonl")) }()
+	go func() { waits <- s.collect(q, in, out) }()
 	if err := q.Cancel(t.Context(), "b", true); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-waits; err == nil || !strings.Contains(err.Error(), "the batch was removed") && !errors.Is(err, queue.ErrNoBatch) {
+	switch err := <-waits; {
+	case err == nil:
+		if got := written(t, out); strings.Count(got.errors, `"batch_cancelled"`) != 20 || got.answers != "" {
+			t.Errorf("no error, and not 20 lines cancelled: %s%s", got.answers, got.errors)
+		}
+	case !strings.Contains(err.Error(), "the batch was removed") && !errors.Is(err, queue.ErrNoBatch):
 		t.Error(err)
 	}
 }

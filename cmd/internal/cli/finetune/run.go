@@ -314,7 +314,12 @@ func (r *run) trySave(then string) {
 func (r *run) stopped(err error) error {
 	if r.trainer.Done() > r.savedAt && r.trainer.Done() > 0 {
 		if e := r.save(); e != nil && r.savedAt != r.trainer.Done() {
-			err = errors.Join(err, fmt.Errorf("the checkpoint of step %d could not be written: %w", r.trainer.Done(), e))
+			e = fmt.Errorf("the checkpoint of step %d could not be written: %w", r.trainer.Done(), e)
+			if errors.Is(err, context.Canceled) {
+				r.note("%v", e) // of an interruption nothing else is told
+			} else {
+				err = errors.Join(err, e)
+			}
 		}
 	}
 	if steps, _ := tune.Checkpoints(r.options.out); len(steps) > 0 {

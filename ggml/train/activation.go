@@ -119,8 +119,10 @@ func logistic(a ggml.Activation) (c, c3 float32) {
 		return root8Pi, root8Pi * 0.044715
 	case ggml.QuickGELU:
 		return 1.702, 0
+	case ggml.SiLU:
+		return 1, 0
 	}
-	return 1, 0
+	panic(fmt.Sprintf("train: no slope of activation %q", a))
 }
 
 // logisticSlope returns σ + x·σ·(1-σ)·(c+3·c3·x²) for the given σ.

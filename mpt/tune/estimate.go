@@ -2,6 +2,7 @@ package tune
 
 import (
 	"fmt"
+	"math"
 	"runtime/debug"
 	"runtime/metrics"
 
@@ -170,5 +171,5 @@ func (t *Trainer) most() int {
 		}
 		rows = max(rows, n)
 	}
-	return min(rows, 1<<20) * t.longest
+	return int(min(int64(min(rows, 1<<20))*int64(t.longest), math.MaxInt32))
 }

@@ -153,6 +153,9 @@ func firstDifference(got, want []byte) string {
 // checkpoint is left every time. MPTGO_FINETUNE_KILLS is how many times at least.
 func (f *fineTuning) killed(t *testing.T) {
 	kills := 5
+	if testing.Short() {
+		kills = 2
+	}
 	if text := os.Getenv("MPTGO_FINETUNE_KILLS"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil {
@@ -210,7 +213,11 @@ func (f *fineTuning) locked(t *testing.T) {
 
 // interrupted ends runs by signals: a checkpoint is written, and they go on to the same bytes.
 func (f *fineTuning) interrupted(t *testing.T) {
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+	signals := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if testing.Short() {
+		signals = signals[:1]
+	}
+	for _, sig := range signals {
 		out := sig.String() + "/adapter"
 		cmd := exec.Command("mpt", strings.Fields("finetune "+fineTuningFlags)...)
 		cmd.Args = append(cmd.Args, "--lora-out", out)

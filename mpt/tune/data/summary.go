@@ -151,7 +151,11 @@ func (s *Summary) Print(w io.Writer) error {
 	for _, k := range slices.Sorted(maps.Keys(s.kinds)) {
 		kinds = append(kinds, fmt.Sprintf("%d %s", s.kinds[k], k))
 	}
-	fmt.Fprintf(&b, "rows:      %d of %d (%s)\n", s.Rows, s.Read, strings.Join(kinds, ", "))
+	of := "of"
+	if s.Rows > s.Read { // long ones are cut into several
+		of = "from"
+	}
+	fmt.Fprintf(&b, "rows:      %d %s %d (%s)\n", s.Rows, of, s.Read, strings.Join(kinds, ", "))
 	fmt.Fprintf(&b, "tokens:    %d, of which targets %d (%.1f %%)\n", s.Tokens, s.Targets, 100*float64(s.Targets)/float64(max(1, s.Tokens)))
 	fmt.Fprintf(&b, "longest:   %d tokens (%s)\n", s.Longest, s.LongestAt)
 	if s.Template != "" {

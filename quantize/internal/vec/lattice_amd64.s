@@ -68,7 +68,7 @@ coordinate:
 	VZEROUPPER
 	RET
 
-// COST makes t what coordinate i costs for each l.
+// COST makes t what coordinate i adds to a distance for each l.
 //
 // Y10  root, products   Y12  errors   Y13  scaled coordinates
 #define COST(i, t) \
@@ -78,7 +78,7 @@ coordinate:
 	VMULPS       Y12, Y10, Y10 \
 	VMULPS       Y12, Y10, t
 
-// FIRST and NEXT add what a coordinate of eight points costs to Y8. The bits of l come from Y9.
+// FIRST and NEXT make Y8 the distances of eight points, one coordinate after the other. The bits of l come from Y9.
 #define FIRST(t) \
 	VPMOVZXWD (AX), Y9     \
 	VPERMPS   t, Y9, Y8

@@ -2,8 +2,10 @@ package search
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"mptgo/internal/codebook"
@@ -38,13 +40,11 @@ func (p *plainBook) find(v, root []float32, inv, scale float32) (index int16, on
 	if p.index[u] >= 0 {
 		return p.index[u], true
 	}
-	near, ok := p.near[u]
-	if !ok {
-		near = neighbours(p.odd, p.coordinates(u), p.distances)
-		p.near[u] = near
+	if p.near[u] == nil {
+		p.near[u] = p.around(p.coordinates(u))
 	}
 	least, best := float32(0), -1
-	for _, n := range near {
+	for _, n := range p.near[u] {
 		var sum float32
 		for i, g := range p.odd[n*p.Dims:][:p.Dims] {
 			e := float32(scale*float32(g)) - v[i]
@@ -55,6 +55,22 @@ func (p *plainBook) find(v, root []float32, inv, scale float32) (index int16, on
 		}
 	}
 	return int16(best), false
+}
+
+// around returns the points at the least distances from a place, distance by distance.
+func (p *plainBook) around(place []int32) (near []int) {
+	at := map[int32][]int{}
+	for i := range len(p.odd) / p.Dims {
+		var d int32
+		for k, v := range p.odd[i*p.Dims:][:p.Dims] {
+			d += (v - place[k]) * (v - place[k])
+		}
+		at[d] = append(at[d], i)
+	}
+	for _, d := range slices.Sorted(maps.Keys(at))[:p.distances] {
+		near = append(near, at[d]...)
+	}
+	return near
 }
 
 // findAll sets the points whose bit in skip is not set.

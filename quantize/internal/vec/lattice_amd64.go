@@ -51,10 +51,13 @@ func latticeCorrelateFast(l *Lattice, a, b *LatticeScales, v, w []float32, p *La
 func latticePlacesx8(at *LatticePlaces, v *float32, vectors, dims, width int, inv *LatticeScales, n int, top int32)
 
 //go:noescape
-func latticeNearest4(p, at *LatticePlaces, v, root *float32, vectors int, scales *LatticeScales, n int, lists *uint32, near *uint16, odd *[8]float32)
+func latticeNearest4(p, at *LatticePlaces, v, root *float32, vectors int, scales *LatticeScales,
+	n int, lists *uint32, near *uint16, odd *[8]float32)
 
 //go:noescape
-func latticeNearest8(p, at *LatticePlaces, v, root *float32, vectors int, scales *LatticeScales, n int, lists *uint32, near *uint16, odd *[8]float32)
+func latticeNearest8(p, at *LatticePlaces, v, root *float32, vectors int, scales *LatticeScales,
+	n int, lists *uint32, near *uint16, odd *[8]float32)
 
 //go:noescape
-func latticeCorrelatex8(a, b *LatticeScales, v, w *float32, p *LatticePlaces, vectors, dims, width, n int, odd *[8]float32)
+func latticeCorrelatex8(a, b *LatticeScales, v, w *float32, p *LatticePlaces, vectors, dims, width,
+	n int, odd *[8]float32)

@@ -10,7 +10,8 @@ GLOBL onehalf<>(SB), RODATA|NOPTR, $4
 DATA infinity<>+0(SB)/4, $0x7f800000
 GLOBL infinity<>(SB), RODATA|NOPTR, $4
 
-// func latticePlacesx8(at *LatticePlaces, v *float32, vectors, dims, width int, inv *LatticeScales, n int, top int32)
+// func latticePlacesx8(at *LatticePlaces, v *float32, vectors, dims, width int, inv *LatticeScales, n int,
+//	top int32)
 //
 // Lanes are scales. Coordinates are packed from the last to the first.
 //
@@ -164,7 +165,8 @@ found:                            \
 #define COSTS8 COST(0, Y0); COST(1, Y1); COST(2, Y2); COST(3, Y3); COST(4, Y4); COST(5, Y5); COST(6, Y6); COST(7, Y7)
 #define SUMS8 FIRST(Y0); NEXT(2, Y1); NEXT(2, Y2); NEXT(2, Y3); NEXT(2, Y4); NEXT(2, Y5); NEXT(2, Y6); NEXT(2, Y7)
 
-// func latticeNearest4(p, at *LatticePlaces, v, root *float32, vectors int, scales *LatticeScales, n int, lists *uint32, near *uint16, odd *[8]float32)
+// func latticeNearest4(p, at *LatticePlaces, v, root *float32, vectors int, scales *LatticeScales, n int,
+//	lists *uint32, near *uint16, odd *[8]float32)
 TEXT ·latticeNearest4(SB), NOSPLIT, $0-80
 	MOVQ         p+0(FP), DI
 	MOVQ         at+8(FP), SI
@@ -182,7 +184,8 @@ TEXT ·latticeNearest4(SB), NOSPLIT, $0-80
 	VZEROUPPER
 	RET
 
-// func latticeNearest8(p, at *LatticePlaces, v, root *float32, vectors int, scales *LatticeScales, n int, lists *uint32, near *uint16, odd *[8]float32)
+// func latticeNearest8(p, at *LatticePlaces, v, root *float32, vectors int, scales *LatticeScales, n int,
+//	lists *uint32, near *uint16, odd *[8]float32)
 TEXT ·latticeNearest8(SB), NOSPLIT, $0-80
 	MOVQ         p+0(FP), DI
 	MOVQ         at+8(FP), SI
@@ -200,7 +203,8 @@ TEXT ·latticeNearest8(SB), NOSPLIT, $0-80
 	VZEROUPPER
 	RET
 
-// func latticeCorrelatex8(a, b *LatticeScales, v, w *float32, p *LatticePlaces, vectors, dims, width, n int, odd *[8]float32)
+// func latticeCorrelatex8(a, b *LatticeScales, v, w *float32, p *LatticePlaces, vectors, dims, width, n int,
+//	odd *[8]float32)
 //
 // Lanes are scales.
 //

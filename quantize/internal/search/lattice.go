@@ -2,7 +2,9 @@ package search
 
 import (
 	"math/bits"
+
 	"mptgo/quantize/internal/num"
+	"mptgo/quantize/internal/vec"
 )
 
 // A GridSearch says how the groups of a codebook format are fitted.
@@ -25,17 +27,17 @@ type gridGroup struct {
 	Empty bool     // all values count as zero
 }
 
-// fit looks for the points and the scale that fit x best.
-func (s *GridSearch) fit(x, w []float32) (g gridGroup) {
+// fit looks for the points and the scale that fit x best. T is for the scales that it tries.
+func (s *GridSearch) fit(t *gridTries, x, w []float32) (g gridGroup) {
 	book := s.Book()
-	f := gridValues{book: book, w: w, n: len(x) / book.dims}
+	f := gridValues{book: book, w: w, n: len(x) / book.Dims}
 	f.split(x, s.Even, &g.Signs)
 	m := num.Largest(f.v[:len(x)])
 	if m == 0 || m < s.Zero {
 		g.Empty = true
 		return g
 	}
-	g.scale = s.search(&f, &g.Index, m)
+	g.scale = s.search(t, &f, &g.Index, m)
 	if g.scale < 0 {
 		g.scale = -g.scale
 		for i := range g.Signs {
@@ -46,32 +48,56 @@ func (s *GridSearch) fit(x, w []float32) (g gridGroup) {
 }
 
 // search finds the points and returns the scale for values up to m.
-func (s *GridSearch) search(f *gridValues, index *[8]int16, m float32) (scale float32) {
-	top := float32(2*f.book.top + 1)
+func (s *GridSearch) search(t *gridTries, f *gridValues, index *[8]int16, m float32) (scale float32) {
+	top := float32(2*f.book.Top + 1)
 	scale = m / top
-	var best float32
-	on := uint8(0xff) // bit k: point k was found on the grid
-	for k := -s.Steps; k <= s.Steps; k++ {
-		inv := (top + float32(float32(k)*s.Step)) / m
-		try := *index
-		all := f.find(&try, 0, inv, 1/inv)
-		a, b := f.correlate(&try)
-		if b > 0 && float32(a*a) > float32(best*b) {
-			*index, on, scale = try, all, a/b
+	t.n = 2*s.Steps + 1
+	for i := range t.n {
+		t.inv[i] = (top + float32(float32(i-s.Steps)*s.Step)) / m
+		t.scale[i] = 1 / t.inv[i]
+	}
+	f.find(t)
+	f.correlate(t)
+	best, k := float32(0), -1
+	for i, a := range t.a[:t.n] {
+		if b := t.b[i]; b > 0 && float32(a*a) > float32(best*b) {
+			k, scale = i, a/b
 			best = scale * a
 		}
 	}
-	if all := uint8(1<<f.n - 1); on&all == all || !(scale > 0) {
+	if k < 0 {
 		return scale
 	}
-	if s.Again {
-		on = 0
+	points, on := t.result(k, f.n)
+	if on != 1<<f.n-1 && scale > 0 {
+		if s.Again {
+			on = 0
+		}
+		scale = f.refit(t, points[:f.n], on, scale)
 	}
-	f.find(index, on, 1/scale, scale)
-	if a, b := f.correlate(index); b > 0 {
-		scale = a / b
+	for i, p := range points[:f.n] {
+		index[i] = f.book.index[p]
 	}
 	return scale
+}
+
+// gridTries are scales that are tried for a group, and what is found with them.
+type gridTries struct {
+	n          int // of scales
+	inv, scale vec.LatticeScales
+	at, points vec.LatticePlaces // what values are rounded to, and the points near it
+	a, b       vec.LatticeScales // Σ w·v·q and Σ w·q·q for the coordinates q of points
+}
+
+// result returns the n points found with scale k, and the bits of those that the values fell on.
+func (t *gridTries) result(k, n int) (points [8]uint32, on int) {
+	for i := range n {
+		points[i] = t.points[i][k]
+		if points[i] == t.at[i][k] { // only points are found where they are
+			on |= 1 << i
+		}
+	}
+	return points, on
 }
 
 // gridValues are the values of a group without their signs.
@@ -80,6 +106,36 @@ type gridValues struct {
 	n       int         // points
 	w       []float32   // weights
 	v, root [32]float32 // magnitudes, square roots of weights
+}
+
+// find finds points with all scales of t.
+func (f *gridValues) find(t *gridTries) {
+	v, root := f.v[:len(f.w)], f.root[:len(f.w)]
+	f.book.Places(&t.at, v, &t.inv, t.n)
+	f.book.Nearest(&t.points, &t.at, v, root, &t.scale, t.n)
+}
+
+// correlate sets the sums of t.
+func (f *gridValues) correlate(t *gridTries) {
+	f.book.Correlate(&t.a, &t.b, f.v[:len(f.w)], f.w, &t.points, t.n)
+}
+
+// refit finds the points whose bit in keep is not set for another scale, and returns the scale
+// that fits all points best.
+func (f *gridValues) refit(t *gridTries, points []uint32, keep int, scale float32) float32 {
+	t.n, t.inv[0], t.scale[0] = 1, 1/scale, scale
+	f.find(t)
+	for i := range points {
+		if keep>>i&1 != 0 {
+			t.points[i][0] = points[i]
+		}
+		points[i] = t.points[i][0]
+	}
+	f.correlate(t)
+	if a, b := t.a[0], t.b[0]; b > 0 {
+		return a / b
+	}
+	return scale
 }
 
 // split separates magnitudes and signs. To make the number of signs among eight
@@ -111,46 +167,16 @@ func (f *gridValues) split(x []float32, even bool, signs *[4]uint8) {
 	}
 }
 
-// find sets the points whose bit in skip is not set, and returns the bits of
-// those that the values fell on.
-func (f *gridValues) find(index *[8]int16, skip uint8, inv, scale float32) (on uint8) {
-	for k := range f.n {
-		if skip>>k&1 != 0 {
-			continue
-		}
-		i := k * f.book.dims
-		p, ok := f.book.find(f.v[i:], f.root[i:], inv, scale)
-		index[k] = p
-		if ok {
-			on |= 1 << k
-		}
-	}
-	return on
-}
-
-// correlate returns Σ w·v·q and Σ w·q·q for the coordinates q of the points.
-func (f *gridValues) correlate(index *[8]int16) (a, b float32) {
-	i := 0
-	for _, p := range index[:f.n] {
-		for _, g := range f.book.point(p) {
-			q := float32(g)
-			a += float32(float32(f.w[i]*f.v[i]) * q)
-			b += float32(float32(f.w[i]*q) * q)
-			i++
-		}
-	}
-	return a, b
-}
-
 // FitBlock fits all groups of a block and returns them with the scale d of the
 // block and the integer scales s of the groups, for which the scale of a group
 // is about d·(2s+1). D is 0 if all values count as zero.
 func (s *GridSearch) FitBlock(x, w []float32) (groups [16]gridGroup, d float32, ints [16]uint8) {
 	n := len(x) / s.Group
 	var most float32
+	var t gridTries
 	for j := range n {
 		i, e := j*s.Group, (j+1)*s.Group
-		groups[j] = s.fit(x[i:e], w[i:e])
+		groups[j] = s.fit(&t, x[i:e], w[i:e])
 		most = max(most, groups[j].scale)
 	}
 	if most == 0 {

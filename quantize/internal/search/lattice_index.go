@@ -2,22 +2,18 @@ package search
 
 import (
 	"cmp"
-	"mptgo/quantize/internal/num"
 	"slices"
 	"sync"
 
 	"mptgo/internal/codebook"
+	"mptgo/quantize/internal/vec"
 )
 
 // A gridIndex finds the points of a grid near given values. To encode, the
 // coordinates of points are the odd numbers 2l+1, and l is what grid files pack.
 type gridIndex struct {
-	dims  int
-	width int     // bits of l in a packed point
-	top   int32   // the largest l
-	odd   []int32 // the coordinates of all points
+	vec.Lattice
 	index []int16 // of the point at a place; -1 if none is there
-	near  [][]int16
 }
 
 // The indices of the types that can be written. Values off the grid are
@@ -32,42 +28,56 @@ var (
 // coordinates of the given number of levels, when it is first called.
 func newGridIndex(name string, dims, levels, distances int) func() *gridIndex {
 	return sync.OnceValue(func() *gridIndex {
-		c := &gridIndex{dims: dims, width: 16 / dims, top: int32(levels - 1)}
+		c := &gridIndex{Lattice: vec.Lattice{Dims: dims, Width: 16 / dims, Top: int32(levels - 1)}}
 		if dims == 4 {
-			c.width = 3
+			c.Width = 3
 		}
-		places := 1 << (c.width * dims)
-		c.index, c.near = make([]int16, places), make([][]int16, places)
+		places, points := 1<<(c.Width*dims), codebook.Packed(name)
+		c.index, c.Lists = make([]int16, places), make([]uint32, places)
 		for u := range c.index {
 			c.index[u] = -1
 		}
-		for i, p := range codebook.Packed(name) {
+		var odd []int32 // the coordinates of all points
+		for i, p := range points {
 			c.index[p] = int16(i)
-			c.odd = append(c.odd, c.coordinates(int(p))...)
+			odd = append(odd, c.coordinates(int(p))...)
 		}
 		for u, i := range c.index {
-			if at := c.coordinates(u); i < 0 && slices.Max(at) <= 2*c.top+1 {
-				c.near[u] = c.neighbours(at, distances)
+			if at := c.coordinates(u); i < 0 && slices.Max(at) <= 2*c.Top+1 {
+				c.addList(u, points, neighbours(odd, at, distances))
 			}
 		}
 		return c
 	})
 }
 
+// addList makes the points with the given indices the list of place u.
+func (c *gridIndex) addList(u int, points []uint16, near []int) {
+	at := len(c.Near) / vec.Eight
+	for _, i := range near {
+		c.Near = append(c.Near, points[i])
+	}
+	for len(c.Near)%vec.Eight != 0 {
+		c.Near = append(c.Near, points[near[0]])
+	}
+	c.Lists[u] = uint32(at<<8 | (len(c.Near)/vec.Eight - at))
+}
+
 // coordinates returns those of the place with the packed number u.
 func (c *gridIndex) coordinates(u int) []int32 {
-	at := make([]int32, c.dims)
+	at := make([]int32, c.Dims)
 	for i := range at {
-		at[i] = 2*int32(u>>(c.width*i)&(1<<c.width-1)) + 1
+		at[i] = 2*int32(u>>(c.Width*i)&(1<<c.Width-1)) + 1
 	}
 	return at
 }
 
-// neighbours returns the points at the least distances from a place, the
-// nearest ones first, and of those the ones with the smallest index.
-func (c *gridIndex) neighbours(at []int32, distances int) []int16 {
+// neighbours returns the indices of the points at the least distances from a
+// place, the nearest ones first, and of those the smallest index. Odd has the
+// coordinates of all points.
+func neighbours(odd, at []int32, distances int) (near []int) {
 	type point struct {
-		index    int16
+		index    int
 		distance int32
 	}
 	var points []point
@@ -75,57 +85,23 @@ func (c *gridIndex) neighbours(at []int32, distances int) []int16 {
 	for i := range limits {
 		limits[i] = 1 << 30
 	}
-	for i := 0; i < len(c.odd); i += c.dims {
+	for i := 0; i < len(odd); i += len(at) {
 		var d int32
 		for k, v := range at {
-			d += (c.odd[i+k] - v) * (c.odd[i+k] - v)
+			d += (odd[i+k] - v) * (odd[i+k] - v)
 		}
 		if d > limits[distances-1] {
 			continue
 		}
-		points = append(points, point{int16(i / c.dims), d})
+		points = append(points, point{i / len(at), d})
 		if k, found := slices.BinarySearch(limits, d); !found {
 			limits = slices.Insert(limits, k, d)[:distances]
 		}
 	}
 	points = slices.DeleteFunc(points, func(p point) bool { return p.distance > limits[distances-1] })
 	slices.SortStableFunc(points, func(a, b point) int { return cmp.Compare(a.distance, b.distance) })
-	near := make([]int16, len(points))
-	for i, p := range points {
-		near[i] = p.index
+	for _, p := range points {
+		near = append(near, p.index)
 	}
 	return near
-}
-
-// find returns the point nearest to v/scale, of those near the place that v·inv
-// rounds to, and whether that place is on the grid. Root is the square root of
-// the weights.
-func (c *gridIndex) find(v, root []float32, inv, scale float32) (index int16, on bool) {
-	u := 0
-	for i, x := range v[:c.dims] {
-		l := num.Clamp(num.Nearest(0.5*(float32(inv*x)-1)), 0, c.top)
-		u |= int(l) << (c.width * i)
-	}
-	if c.index[u] >= 0 {
-		return c.index[u], true
-	}
-	best := float32(0)
-	index = -1
-	for _, p := range c.near[u] {
-		var sum float32
-		for i, g := range c.point(p) {
-			e := float32(scale*float32(g)) - v[i]
-			sum += float32(float32(root[i]*e) * e)
-		}
-		if index < 0 || sum < best {
-			index, best = p, sum
-		}
-	}
-	return index, false
-}
-
-// point returns the coordinates of a point.
-func (c *gridIndex) point(index int16) []int32 {
-	i := int(index) * c.dims
-	return c.odd[i : i+c.dims]
 }

@@ -39,3 +39,15 @@ func spanFast(x []float32) (lo, hi float32, ok bool) { return 0, 0, false }
 func correlateTableFast(a, b *[TableTries]float32, x, w []float32, inv *[TableTries]float32, table *Halves) bool {
 	return false
 }
+
+func placesFast(l *Lattice, at *LatticePlaces, v []float32, inv *LatticeScales, n int) bool {
+	return false
+}
+
+func nearestFast(l *Lattice, p, at *LatticePlaces, v, root []float32, scales *LatticeScales, n int) bool {
+	return false
+}
+
+func latticeCorrelateFast(l *Lattice, a, b *LatticeScales, v, w []float32, p *LatticePlaces, n int) bool {
+	return false
+}

@@ -58,7 +58,7 @@ var may = map[string]string{
 	"mpt/chat":                 "internal/jinja",
 	"mpt/lora":                 "gguf quantize mpt/checkpoint",
 	"mpt/convert":              "gguf internal/half internal/newfile quantize quantize/imatrix quantize/recipes mpt/checkpoint mpt/lora mpt/tokenizer",
-	"mpt/hub":                  "",
+	"mpt/hub":                  "internal/filelock",
 	"internal/forge":           "gguf",
 	"mpt":                      "gguf quantize ggml internal/errkind internal/slab internal/sysmem sampling mpt/lora mpt/tokenizer",
 	"mpt/tune":                 "ggml ggml/train gguf internal/slab internal/sysmem mpt mpt/checkpoint mpt/lora mpt/tune/data",
@@ -84,7 +84,7 @@ var may = map[string]string{
 	"cmd/mpt":                  "cmd/internal/cli",
 	"cmd/mpt-quantize":         "cmd/internal/cli",
 	"cmd/internal/server":      "internal/newfile mpt mpt/chat mpt/grammar mpt/serve mpt/talk mpt/tokenizer sampling",
-	"cmd/internal/batch":       "cmd/internal/server internal/newfile mpt/serve",
+	"cmd/internal/batch":       "cmd/internal/server internal/filelock internal/newfile mpt/serve",
 	"cmd/internal/batch/queue": "cmd/internal/batch",
 	"cmd/internal/line":        "",
 	"cmd/internal/cli": "bench cmd/internal/batch cmd/internal/batch/queue cmd/internal/cli/cmdline cmd/internal/cli/console cmd/internal/cli/fileio cmd/internal/cli/finetune cmd/internal/cli/flags cmd/internal/cli/inspect cmd/internal/cli/interrupt cmd/internal/cli/pull cmd/internal/cli/repl cmd/internal/cli/version cmd/internal/server " +

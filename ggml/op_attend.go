@@ -62,7 +62,7 @@ func (o *attend) store(e *Exec, task, worker int) {
 	b := &e.all.blocks[task]
 	for i := b.from; i < b.from+b.n; i++ {
 		row, at := o.qkv.row(i), e.all.rows[i]
-		e.tier.Att.StoreKV(e.batch.Spans[at.span].KV[o.Layer], at.pos, row[keys:values], row[values:],
+		e.tier.Att.StoreKV(&e.batch.Spans[at.span].KV[o.Layer].kv, at.pos, row[keys:values], row[values:],
 			&e.scratch[worker].att)
 	}
 }
@@ -80,15 +80,5 @@ func (o *attend) run(e *Exec, task, worker int) {
 	}
 	c, i, at := head*o.Dim, b.from, e.all.rows[b.from]
 	e.tier.Att.Attend(o.y.x[i*o.y.Cols+c:], o.y.Cols, o.qkv.x[i*o.qkv.Cols+c:], o.qkv.Cols, b.n, at.pos, h,
-		e.batch.Spans[at.span].KV[o.Layer], &e.scratch[worker].att)
+		&e.batch.Spans[at.span].KV[o.Layer].kv, &e.scratch[worker].att)
 }
-
-// KV is the cache of one layer's keys and values, KVPage a part of it for
-// [PageSize] positions.
-type (
-	KV     = att.KV
-	KVPage = att.KVPage
-)
-
-// PageSize is the number of positions in a page of a cache.
-const PageSize = att.PageSize

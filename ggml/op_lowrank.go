@@ -1,6 +1,10 @@
 package ggml
 
-import "mptgo/ggml/internal/mat"
+import (
+	"fmt"
+
+	"mptgo/ggml/internal/mat"
+)
 
 // LowRank is a change of a weight matrix by the product of two thin ones, with which
 // x·Wᵀ becomes x·Wᵀ + s·(x·Aᵀ)·Bᵀ [Hu et al., "LoRA: Low-Rank Adaptation of Large
@@ -16,33 +20,44 @@ type LowRank struct {
 }
 
 // NewLowRank returns a change of out rows from row from on of a matrix with rows of in
-// values. A and B are zero until they are set.
-func NewLowRank(rank, in, out, from int, scale float32) *LowRank {
-	l := newLowRank(rank, in, out, from, scale)
+// values. A and B are zero until they are set. Sizes below 1, a negative from, and matrices that
+// are too large for this machine are errors.
+func NewLowRank(rank, in, out, from int, scale float32) (*LowRank, error) {
+	l, err := newLowRank(rank, in, out, from, scale)
+	if err != nil {
+		return nil, err
+	}
 	l.a = mat.NewPanels(rank, in)
-	return l
+	return l, nil
 }
 
 // NewLowRankTable is NewLowRank for a matrix of which tokens select rows: Wᵀ becomes
 // Wᵀ + s·B·A, one column for each of in tokens.
-func NewLowRankTable(rank, in, out int, scale float32) *LowRank {
-	l := newLowRank(rank, in, out, 0, scale)
+func NewLowRankTable(rank, in, out int, scale float32) (*LowRank, error) {
+	l, err := newLowRank(rank, in, out, 0, scale)
+	if err != nil {
+		return nil, err
+	}
 	l.table = make([]float32, in*rank)
-	return l
+	return l, nil
 }
 
-func newLowRank(rank, in, out, from int, scale float32) *LowRank {
-	must(rank > 0 && in > 0 && out > 0 && from >= 0, "low rank %d of %d x %d from row %d", rank, out, in, from)
+func newLowRank(rank, in, out, from int, scale float32) (*LowRank, error) {
 	l := &LowRank{rank: rank, in: in, out: out, from: from, scale: scale}
-	l.b = mat.NewPanels(from-l.base()+out, rank)
-	return l
+	rows := from - l.base() + out
+	if from < 0 || out < 1 || !mat.PanelsFit(rank, in) || !mat.PanelsFit(rows, rank) {
+		return nil, fmt.Errorf("ggml: a change of rank %d of %d x %d values from row %d on: want sizes of at least 1, "+
+			"as large as memory can be", rank, out, in, from)
+	}
+	l.b = mat.NewPanels(rows, rank)
+	return l, nil
 }
 
 // base returns the row of W that the rows of b begin with: the padding before from is
 // zero, and strips of b are those of W.
 func (l *LowRank) base() int { return l.from &^ (mat.StripRows - 1) }
 
-// SetA sets row j of A, or of a table the values of token j.
+// SetA sets row j of A, v of in values, or of a table the values of token j, v of rank values.
 func (l *LowRank) SetA(j int, v []float32) {
 	if l.table != nil {
 		copy(l.table[j*l.rank:(j+1)*l.rank], v)
@@ -51,7 +66,7 @@ func (l *LowRank) SetA(j int, v []float32) {
 	l.a.SetRow(j, v)
 }
 
-// SetB sets row i of B.
+// SetB sets row i of B, v of rank values.
 func (l *LowRank) SetB(i int, v []float32) { l.b.SetRow(l.from-l.base()+i, v) }
 
 // Compact keeps A and B in 16 bits where that leaves every value as it is: what was trained in
@@ -101,7 +116,7 @@ func (l *LowRank) tasks(group int) int { return partsOf(l.parts(), group) * l.a.
 // partsOf returns how many parts of a size n is.
 func partsOf(n, size int) int { return (n + size - 1) / size }
 
-// Change is a LowRank with the number of its factor in the spans of a batch.
+// Change is a [LowRank] with the number of its factor in the spans of a batch.
 type Change struct {
 	L      *LowRank
 	Factor int

@@ -2,6 +2,7 @@ package ggml
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -45,9 +46,13 @@ func newLowRankCaseOf(t testing.TB, round func(float64) float32) *lowRankCase {
 		return v
 	}
 	c.bias = values(c.out)
-	c.table = NewLowRankTable(lowRankTest, c.vocab, c.in, 0.5)
-	c.one = NewLowRank(lowRankTest, c.in, c.out, 0, 0.25)
-	c.two = NewLowRank(2*lowRankTest+9, c.in, c.rows, c.from, 2)
+	var errs [3]error
+	c.table, errs[0] = NewLowRankTable(lowRankTest, c.vocab, c.in, 0.5)
+	c.one, errs[1] = NewLowRank(lowRankTest, c.in, c.out, 0, 0.25)
+	c.two, errs[2] = NewLowRank(2*lowRankTest+9, c.in, c.rows, c.from, 2)
+	if err := errors.Join(errs[:]...); err != nil {
+		t.Fatal(err)
+	}
 	for i, l := range []*LowRank{c.table, c.one, c.two} {
 		c.a[i], c.b[i] = values(l.rank*l.in), values(l.rank*l.out)
 		width := l.in
@@ -62,6 +67,25 @@ func newLowRankCaseOf(t testing.TB, round func(float64) float32) *lowRankCase {
 		}
 	}
 	return c
+}
+
+// TestLowRankSizes: sizes that no change has are errors, and take no memory.
+func TestLowRankSizes(t *testing.T) {
+	const most = math.MaxInt
+	for _, c := range [][4]int{ // rank, in, out, from
+		{0, 1, 1, 0}, {1, 0, 1, 0}, {1, 1, 0, 0}, {-1, 1, 1, 0}, {1, -1, 1, 0}, {1, 1, -1, 0}, {1, 1, 1, -1},
+		{most, 1, 1, 0}, {1, most, 1, 0}, {1, 1, most, 0}, {1, 1, most, 15}, {most / 2, most / 2, 1, 0}, {1 << 20, 1, most >> 20, 0},
+	} {
+		if l, err := NewLowRank(c[0], c[1], c[2], c[3], 1); err == nil || l != nil {
+			t.Errorf("%v: %v, %v", c, l, err)
+		}
+		if l, err := NewLowRankTable(c[0], c[1], c[2], 1); c[3] == 0 && (err == nil || l != nil) {
+			t.Errorf("a table, %v: %v, %v", c, l, err)
+		}
+	}
+	if _, err := NewLowRank(1, 1, 1, 17, 1); err != nil {
+		t.Error(err)
+	}
 }
 
 func (c *lowRankCase) graph() (*Graph, *Tensor) {

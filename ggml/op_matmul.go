@@ -5,6 +5,7 @@ import "mptgo/ggml/internal/mat"
 // matMul is y = x·Wᵀ followed by the elementwise operations joined to it.
 type matMul struct {
 	w        *Matrix
+	weights  mat.Weights // those of w
 	x, y     *Tensor
 	epilogue []elementwise
 	quantise bool // x is to be quantised here: nobody has done it before
@@ -15,7 +16,7 @@ type matMul struct {
 // [batch, w.Rows].
 func (g *Graph) MatMul(name string, w *Matrix, x *Tensor) *Tensor {
 	must(w.Cols == x.Cols, "%s: product of %d columns with rows of %d", w.Name, x.Cols, w.Cols)
-	return g.add(&matMul{w: w, x: x, y: g.newTensor(name, w.Rows)})
+	return g.add(&matMul{w: w, weights: w.weights(), x: x, y: g.newTensor(name, w.Rows)})
 }
 
 func (o *matMul) kind() string { return "matmul" }
@@ -79,7 +80,7 @@ func (o *matMul) run(e *Exec, task, worker int) {
 	grain := o.grain(n)
 	r0 := task * grain
 	r1 := min(r0+grain, o.w.Rows)
-	e.tier.Mat.MatMul(o.y.x, o.y.Cols, &o.w.Weights, &o.x.acts, n, r0, r1, e.exact, &e.scratch[worker].mat)
+	e.tier.Mat.MatMul(o.y.x, o.y.Cols, &o.weights, &o.x.acts, n, r0, r1, e.exact, &e.scratch[worker].mat)
 	single := o.epilogue
 	for len(single) > 0 && isStripwise(single[0]) {
 		single[0].(stripwise).applyStrip(e, o.y, r0, r1, worker)

@@ -4,8 +4,6 @@ import (
 	"math"
 	"strings"
 	"testing"
-
-	"mptgo/ggml/internal/mat"
 )
 
 // TestPlanCountsBytes: what an int cannot count, of 32 bits on some machines, is an
@@ -15,7 +13,7 @@ func TestPlanCountsBytes(t *testing.T) {
 		{1 << 16, 1<<14 + 32}, {1 << 16, 1 << 15}, {math.MaxInt32 / 4, 4}, {1 << 30, 2}, {1 << 20, 4096},
 	} {
 		g := newGraph()
-		g.Keep(g.Embed("x", &Matrix{Weights: mat.Weights{Rows: 1, Cols: c.cols}}))
+		g.Keep(g.Embed("x", &Matrix{Rows: 1, Cols: c.cols}))
 		size, err := Measure(g, c.rows, Options{})
 		want := 4 * int64(c.rows) * int64(c.cols)
 		if fits := want <= math.MaxInt-alignment; fits && (err != nil || int64(size) < want) {

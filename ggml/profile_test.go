@@ -20,7 +20,11 @@ func TestAttentionCost(t *testing.T) {
 		{Attention{Heads: 2, KVHeads: 1, Dim: 8, Window: 100}, 7, 5 + 6 + 7},
 	} {
 		o := &attend{Attention: c.a}
-		e := &Exec{batch: &Batch{Spans: []Span{{N: 3, Pos: 4, KV: []*KV{{KeyType: gguf.F16, ValueType: gguf.F16, Heads: c.a.KVHeads, Dim: 8}}}}}}
+		kv, err := NewKV(gguf.F16, gguf.F16, c.a.KVHeads, 8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := &Exec{batch: &Batch{Spans: []Span{{N: 3, Pos: 4, KV: []*KV{kv}}}}}
 		bytes, macs := o.work(e)
 		if want := int64(2*c.a.KVHeads*8*2) * c.seen; bytes != want {
 			t.Errorf("%+v: %d bytes, want %d", c.a, bytes, want)

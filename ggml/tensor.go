@@ -10,12 +10,14 @@ import (
 	"mptgo/internal/errkind"
 )
 
-// Matrix is a weight matrix as it lies in the model file: Rows rows of Cols
-// values of the given type. The product with an activation row x of Cols
-// values has Rows values.
+// Matrix is a weight matrix as it lies in the model file: Rows rows of Cols values of the given
+// type, row after row. The product with an activation row x of Cols values has Rows values.
+// [NewMatrix] checks that there can be such a matrix; afterwards the fields must not change.
 type Matrix struct {
-	Name string
-	mat.Weights
+	Name       string
+	Type       gguf.Type
+	Rows, Cols int
+	Data       []byte // whole rows of blocks of Type
 }
 
 // NewMatrix returns the matrix of rows x cols values of type t in data, which
@@ -34,7 +36,12 @@ func NewMatrix(name string, t gguf.Type, rows, cols int, data []byte) (*Matrix, 
 		return nil, fmt.Errorf("ggml: tensor %q: %d rows of %d values of %v do not take %d bytes",
 			name, rows, cols, t, len(data))
 	}
-	return &Matrix{name, mat.Weights{Type: t, Rows: rows, Cols: cols, Data: data}}, nil
+	return &Matrix{name, t, rows, cols, data}, nil
+}
+
+// weights returns the matrix as kernels take it.
+func (m *Matrix) weights() mat.Weights {
+	return mat.Weights{Type: m.Type, Rows: m.Rows, Cols: m.Cols, Data: m.Data}
 }
 
 // Bytes returns the size of the matrix in memory.

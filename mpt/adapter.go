@@ -217,9 +217,9 @@ func (at place) load(p *lora.Pair) (*ggml.LowRank, error) {
 	if scale-scale != 0 {
 		return nil, fmt.Errorf("its scale is %v", p.Scale)
 	}
-	l := ggml.NewLowRank(p.Rank, p.In, p.Out, at.from, scale)
-	if p.IsTable() {
-		l = ggml.NewLowRankTable(p.Rank, p.In, p.Out, scale)
+	l, err := at.change(p, scale)
+	if err != nil {
+		return nil, err
 	}
 	for j := range p.A.Rows {
 		l.SetA(j, a[j*p.A.Cols:(j+1)*p.A.Cols])
@@ -235,6 +235,14 @@ func (at place) load(p *lora.Pair) (*ggml.LowRank, error) {
 	}
 	l.Compact()
 	return l, nil
+}
+
+// change returns the change that p makes, without its values.
+func (at place) change(p *lora.Pair, scale float32) (*ggml.LowRank, error) {
+	if p.IsTable() {
+		return ggml.NewLowRankTable(p.Rank, p.In, p.Out, scale)
+	}
+	return ggml.NewLowRank(p.Rank, p.In, p.Out, at.from, scale)
 }
 
 // checkUses refuses adapters that cannot be used together with m.

@@ -94,7 +94,7 @@ func (c *cache) use(i int, p *page) {
 	p.refs.Add(1)
 	c.pages[i] = p
 	for layer, kv := range c.layers {
-		kv.Pages[i] = &p.layers[layer]
+		kv.Replace(i, &p.layers[layer])
 	}
 	c.pool.release(old)
 }

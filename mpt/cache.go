@@ -22,11 +22,6 @@ func (m *Model) newCache() cache {
 	return c
 }
 
-// layerCache returns the empty cache of a layer.
-func (m *Model) layerCache() *ggml.KV {
-	return &ggml.KV{KeyType: m.opt.keys, ValueType: m.opt.values, Heads: m.config.KVHeads, Dim: m.config.HeadDim}
-}
-
 // pagesFor returns how many pages n positions take.
 func pagesFor(n int) int { return (n + ggml.PageSize - 1) / ggml.PageSize }
 
@@ -65,7 +60,7 @@ func (c *cache) replace(i int, p *page) error {
 		return err
 	}
 	for layer, kv := range c.layers {
-		kv.Pages[i] = &p.layers[layer]
+		kv.Replace(i, &p.layers[layer])
 	}
 	c.pages[i] = p
 	c.pool.release(old)
@@ -76,7 +71,7 @@ func (c *cache) replace(i int, p *page) error {
 func (c *cache) push(p *page) {
 	c.pages = append(c.pages, p)
 	for i, kv := range c.layers {
-		kv.Pages = append(kv.Pages, &p.layers[i])
+		kv.Push(&p.layers[i])
 	}
 }
 
@@ -99,8 +94,7 @@ func (c *cache) truncate(n int) {
 	clear(c.pages[keep:])
 	c.pages = c.pages[:keep]
 	for _, kv := range c.layers {
-		clear(kv.Pages[keep:])
-		kv.Pages = kv.Pages[:keep]
+		kv.Truncate(keep)
 	}
 }
 
@@ -111,7 +105,7 @@ func (c *cache) drop(pool *ggml.Pool, from, to, n int) error {
 		return err
 	}
 	err := pool.Run(len(c.layers), func(layer, _ int) {
-		ggml.MovePositions(c.layers[layer], from, to, n-to)
+		c.layers[layer].Move(from, to, n-to)
 	})
 	if err != nil {
 		return err // the session still counts n positions

@@ -101,9 +101,7 @@ func TestMemoryEstimate(t *testing.T) {
 		defer c.truncate(0)
 		var bytes int64
 		for _, kv := range c.layers {
-			for _, p := range kv.Pages {
-				bytes += int64(len(p.K) + len(p.V))
-			}
+			bytes += int64(kv.Pages()) * int64(kv.PageBytes())
 		}
 		if want := m.CacheBytes(1000); bytes != want {
 			t.Errorf("%d bytes of keys and values, %d were announced", bytes, want)

@@ -87,7 +87,12 @@ func Load(f *gguf.File, opts ...Option) (*Model, error) {
 	for _, o := range opts {
 		o(&m.opt)
 	}
-	if err := m.load(); err != nil {
+	err := m.load()
+	var kv *ggml.KV
+	if err == nil {
+		kv, err = ggml.NewKV(m.opt.keys, m.opt.values, m.config.KVHeads, m.config.HeadDim)
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -95,7 +100,7 @@ func Load(f *gguf.File, opts ...Option) (*Model, error) {
 	m.arena = sync.OnceValues(m.measureArena)
 	m.sessions = map[*Session][]*Adapter{}
 	m.settle()
-	m.pages = &pagePool{kv: *m.layerCache(), layers: m.config.caches(), work: m.pool, most: -1, tenant: m.tenant}
+	m.pages = &pagePool{kv: *kv, layers: m.config.caches(), work: m.pool, most: -1, tenant: m.tenant}
 	m.budget = sync.OnceValue(m.setBudget)
 	m.prefetch()
 	m.logOpened()

@@ -43,7 +43,7 @@ const (
 
 // pagePool is where a model's sequences take pages from and give them back to.
 type pagePool struct {
-	kv     ggml.KV // how a layer's keys and values are kept
+	kv     ggml.KV // how a layer's keys and values are kept: without pages
 	layers int
 	work   *ggml.Pool // copies pages
 	tenant *tenant    // counts them for a host; nil: there is none
@@ -146,7 +146,7 @@ func (p *pagePool) newPage(s *pageSlab, mem []byte) *page {
 	n := &page{slab: s, layers: make([]ggml.KVPage, p.layers)}
 	layer := p.kv.PageBytes()
 	for i := range n.layers {
-		n.layers[i] = *p.kv.PageIn(mem[i*layer : (i+1)*layer])
+		n.layers[i] = p.kv.PageIn(mem[i*layer : (i+1)*layer])
 	}
 	return n
 }

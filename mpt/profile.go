@@ -34,7 +34,7 @@ func (m *Model) Work() Work {
 	w := Work{
 		OutputBytes:   int64(m.w.output.Bytes()),
 		OutputMACs:    int64(m.w.output.Rows) * int64(m.w.output.Cols),
-		PositionBytes: int64(c.Layers) * int64(m.layerCache().PageBytes()/ggml.PageSize),
+		PositionBytes: int64(c.Layers) * int64(m.pages.kv.PageBytes()/ggml.PageSize),
 	}
 	all := m.Matrices()
 	for _, x := range all[:len(all)-1] {

@@ -236,8 +236,8 @@ func (c *cache) each(n int, visit func([]byte) error) error {
 // eachPart calls visit for what page i holds of the first used of its positions.
 func (c *cache) eachPart(i, used int, visit func(kv *ggml.KV, keys, values []byte) error) error {
 	for _, kv := range c.layers {
-		for h := range kv.Heads {
-			k, v := ggml.PageParts(kv, i, h, used)
+		for h := range kv.Heads() {
+			k, v := kv.Parts(i, h, used)
 			if err := visit(kv, k, v); err != nil {
 				return err
 			}

@@ -51,8 +51,8 @@ type worker struct {
 
 // New returns an engine that runs on pool with the kernels of the given name, or the best if it is
 // empty. Exact has the products with block types keep their activations in float32.
-func New(pool *ggml.Pool, isa string, exact bool) (*Engine, error) {
-	name, err := ggml.TierName(isa)
+func New(pool *ggml.Pool, kernels string, exact bool) (*Engine, error) {
+	name, err := ggml.TierName(kernels)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package train
 
 import (
+	"fmt"
+
 	"mptgo/ggml/internal/mat"
 	"mptgo/ggml/internal/scratch"
 )
@@ -23,14 +25,19 @@ type LowRank struct {
 	at, bt *mat.Panels // [In, Rank], [Rank, Out]
 }
 
-// NewLowRank returns a change of a matrix with out rows of in values, whose A and B are zero.
-func NewLowRank(rank, in, out int, scale float32) *LowRank {
+// NewLowRank returns a change of a matrix with out rows of in values, whose A and B are zero. Sizes below 1
+// and matrices that are too large for this machine are errors.
+func NewLowRank(rank, in, out int, scale float32) (*LowRank, error) {
+	if !mat.PanelsFit(rank, in) || !mat.PanelsFit(in, rank) || !mat.PanelsFit(rank, out) || !mat.PanelsFit(out, rank) {
+		return nil, fmt.Errorf("train: a change of rank %d of %d x %d values: want sizes of at least 1, as large as memory can be",
+			rank, out, in)
+	}
 	l := &LowRank{Rank: rank, In: in, Out: out, Scale: scale, Factor: 1}
 	l.A, l.GA = make([]float32, rank*in), make([]float32, rank*in)
 	l.B, l.GB = make([]float32, rank*out), make([]float32, rank*out)
 	l.a, l.b = mat.NewPanels(rank, in), mat.NewPanels(out, rank)
 	l.at, l.bt = mat.NewPanels(in, rank), mat.NewPanels(rank, out)
-	return l
+	return l, nil
 }
 
 // Width returns the columns of the products with A and with Bᵀ, of which Rank are in use.

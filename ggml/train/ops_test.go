@@ -279,7 +279,10 @@ func testLowRank(t *testing.T, o *operation) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := NewLowRank(a.N, w.Cols, w.N, o.Scale)
+	l, err := NewLowRank(a.N, w.Cols, w.N, o.Scale)
+	if err != nil {
+		t.Fatal(err)
+	}
 	copy(l.A, a.X)
 	for i, v := range b.X {
 		l.B[i%b.Cols*b.N+i/b.Cols] = v

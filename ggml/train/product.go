@@ -23,19 +23,26 @@ func (e *Engine) MatMul2(y0, y1, x Rows, w0, w1 *ggml.Matrix) {
 }
 
 func (e *Engine) matMul(y Rows, a *act.Acts, w *ggml.Matrix) {
+	weights := weightsOf(w)
 	e.run((w.Rows+productRows-1)/productRows, func(task int, s *worker) {
 		r0 := task * productRows
-		e.tier.Mat.MatMul(y.X, y.Cols, &w.Weights, a, a.N, r0, min(r0+productRows, w.Rows), e.exact, &s.mat)
+		e.tier.Mat.MatMul(y.X, y.Cols, &weights, a, a.N, r0, min(r0+productRows, w.Rows), e.exact, &s.mat)
 	})
+}
+
+// weightsOf returns a matrix as kernels take it.
+func weightsOf(w *ggml.Matrix) mat.Weights {
+	return mat.Weights{Type: w.Type, Rows: w.Rows, Cols: w.Cols, Data: w.Data}
 }
 
 // MatMulBack adds dY·W to dX, in the order that mat.Kernels.AddTransposed states.
 func (e *Engine) MatMulBack(dx, dy Rows, w *ggml.Matrix) {
 	cols, rows := backTask(w, dy.N, e.Workers())
 	across := (w.Cols + cols - 1) / cols
+	weights := weightsOf(w)
 	e.run(across*((dy.N+rows-1)/rows), func(task int, s *worker) {
 		c0, first := task%across*cols, task/across*rows
-		e.tier.Mat.AddTransposed(dx.X[first*dx.Cols:], dx.Cols, &w.Weights, dy.X[first*dy.Cols:], dy.Cols,
+		e.tier.Mat.AddTransposed(dx.X[first*dx.Cols:], dx.Cols, &weights, dy.X[first*dy.Cols:], dy.Cols,
 			min(rows, dy.N-first), c0, min(c0+cols, w.Cols), &s.mat)
 	})
 }

@@ -1,12 +1,12 @@
 package train
 
 import (
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"testing"
 
 	"mptgo/ggml"
-	"mptgo/ggml/internal/mat"
 	"mptgo/ggml/internal/probe"
 	"mptgo/gguf"
 )
@@ -51,7 +51,7 @@ func TestMatMulBackTasks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &ggml.Matrix{Weights: mat.Weights{Type: typ, Rows: rows, Cols: cols, Data: make([]byte, rows*size)}}
+		w := &ggml.Matrix{Type: typ, Rows: rows, Cols: cols, Data: make([]byte, rows*size)}
 		for i := range w.Data {
 			w.Data[i] = byte(r.IntN(60)) // no scale is infinite
 		}
@@ -83,7 +83,7 @@ func TestBackTask(t *testing.T) {
 		{gguf.F32, 48, 7, 16, 64, 7},
 		{gguf.F32, 64, 0, 1, 64, 1},
 	} {
-		w := &ggml.Matrix{Weights: mat.Weights{Type: c.typ, Cols: c.cols}}
+		w := &ggml.Matrix{Type: c.typ, Cols: c.cols}
 		if cols, rows := backTask(w, c.n, c.workers); cols != c.wantCols || rows != c.wantRows {
 			t.Errorf("%v, %d columns, %d rows, %d workers: tasks of %d x %d, want %d x %d",
 				c.typ, c.cols, c.n, c.workers, cols, rows, c.wantCols, c.wantRows)
@@ -92,6 +92,16 @@ func TestBackTask(t *testing.T) {
 }
 
 // TestLowRankTasks: so do those of a change.
+// TestLowRankSizes: sizes that no change has are errors, and take no memory.
+func TestLowRankSizes(t *testing.T) {
+	const most = math.MaxInt
+	for _, c := range [][3]int{{0, 1, 1}, {1, 0, 1}, {1, 1, 0}, {-1, 1, 1}, {most, 1, 1}, {1, most, 1}, {1, 1, most}, {1 << 20, most >> 20, 1}} {
+		if l, err := NewLowRank(c[0], c[1], c[2], 1); err == nil || l != nil {
+			t.Errorf("%v: %v, %v", c, l, err)
+		}
+	}
+}
+
 func TestLowRankTasks(t *testing.T) {
 	one, many := engines(t)
 	r := rand.New(rand.NewPCG(3, 4))
@@ -100,7 +110,10 @@ func TestLowRankTasks(t *testing.T) {
 	x, dy := randomRows(r, 293, 80), randomRows(r, 293, 70)
 	dx, y := randomRows(r, 293, 80), randomRows(r, 293, 70)
 	for i, e := range []*Engine{one, many} {
-		l := NewLowRank(7, 80, 70, 0.5)
+		l, err := NewLowRank(7, 80, 70, 0.5)
+		if err != nil {
+			t.Fatal(err)
+		}
 		l.Queries, l.Factor = 37, 4
 		for j := range l.A {
 			l.A[j] = float32(j%9) - 4

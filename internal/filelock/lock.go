@@ -1,5 +1,6 @@
 // Package filelock has processes take turns: a lock is a file, and its holder the process that has it
-// locked. The system unlocks it when that process ends, however it does. Start with [Take].
+// locked. The system unlocks it when that process ends, however it does. Start with [Take]; for a file
+// that has content of its own, or that programs of others lock too, with [LockFile] or [LockFirstByte].
 package filelock
 
 import (
@@ -21,8 +22,19 @@ type HeldError struct {
 
 func (e *HeldError) Error() string { return fmt.Sprintf("%s: %s holds it", e.Path, e.Holder) }
 
-// errLocked is the error of the system's lock when another process has it.
-var errLocked = errors.New("another process has the lock")
+// ErrLocked says that another process, or another open file of this one, has the lock.
+var ErrLocked = errors.New("another process has the lock")
+
+// LockFile locks an open file until it is closed, or returns [ErrLocked]. Others may read and write it
+// meanwhile. A file system that has no locks is one that has no other process: there it does nothing.
+func LockFile(f *os.File) error { return lockByte(f, farByte) }
+
+// LockFirstByte is [LockFile] for turns with Python's filelock. On Windows, whose locks are of bytes, that
+// locks the first one, which nobody else can read or write then; elsewhere there is no difference.
+func LockFirstByte(f *os.File) error { return lockByte(f, 0) }
+
+// farByte is far behind the end of any file.
+const farByte = 1 << 62
 
 // Take takes the lock at path, which is made if it is not there, and writes into it who has it. If
 // another process does, the error is a [*HeldError]. A file system that has no locks is one that has no
@@ -33,15 +45,15 @@ func Take(path string) (*Lock, error) {
 		if err != nil {
 			return nil, err
 		}
-		switch err := lockFile(f); {
-		case errors.Is(err, errLocked):
+		switch err := LockFile(f); {
+		case errors.Is(err, ErrLocked):
 			f.Close()
 			return nil, &HeldError{path, holder(path)}
 		case err != nil:
 			f.Close()
 			return nil, err
 		}
-		if !named(f, path) { // its holder has released and removed it meanwhile
+		if !Named(f, path) { // its holder has released and removed it meanwhile
 			f.Close()
 			continue
 		}
@@ -74,8 +86,9 @@ func holder(path string) string {
 	return line
 }
 
-// named reports whether path still is the name of f: a lock on a file without a name says nothing.
-func named(f *os.File, path string) bool {
+// Named reports whether path still is the name of f: who removes a lock does so while it has it, and a lock
+// on a file that has lost its name says nothing.
+func Named(f *os.File, path string) bool {
 	mine, err := f.Stat()
 	if err != nil {
 		return false

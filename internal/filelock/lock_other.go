@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// lockFile does nothing: there are no locks here.
-func lockFile(*os.File) error { return nil }
+// lockByte does nothing: there are no locks here.
+func lockByte(*os.File, uint64) error { return nil }
 
 func release(f *os.File) error { return errors.Join(f.Close(), os.Remove(f.Name())) }

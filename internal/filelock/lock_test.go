@@ -77,7 +77,7 @@ func lockless() bool {
 		return true
 	}
 	defer g.Close()
-	return errors.Join(lockFile(f), lockFile(g)) == nil
+	return errors.Join(LockFile(f), LockFile(g)) == nil
 }
 
 // TestTurns: of many who want it, one has it at a time, and all get it.
@@ -139,6 +139,65 @@ func TestFull(t *testing.T) {
 			t.Fatal("the lock is left behind")
 		}
 	}
+}
+
+// TestFiles: a file that is open and locked is not locked once more by another that has it open, until it is
+// closed.
+func TestFiles(t *testing.T) {
+	if lockless() {
+		t.Skip("no locks here")
+	}
+	for _, lock := range []func(*os.File) error{LockFile, LockFirstByte} {
+		path := filepath.Join(t.TempDir(), "file")
+		f := open(t, path)
+		if err := lock(f); err != nil {
+			t.Fatal(err)
+		}
+		if err := lock(open(t, path)); !errors.Is(err, ErrLocked) {
+			t.Errorf("a second lock: %v", err)
+		}
+		f.Close()
+		if err := lock(open(t, path)); err != nil {
+			t.Errorf("after the first has ended: %v", err)
+		}
+	}
+}
+
+// TestReadable: LockFile leaves the content of a file to all.
+func TestReadable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	f := open(t, path)
+	if err := LockFile(f); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("text"); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != "text" {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+func TestNamed(t *testing.T) {
+	dir := t.TempDir()
+	f := open(t, filepath.Join(dir, "file"))
+	open(t, filepath.Join(dir, "other"))
+	for name, want := range map[string]bool{"file": true, "other": false, "none": false} {
+		if Named(f, filepath.Join(dir, name)) != want {
+			t.Errorf("%s is not %v", name, want)
+		}
+	}
+}
+
+// open opens a file, which is made if it is not there, until the test ends.
+func open(t *testing.T, path string) *os.File {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
 }
 
 func TestNoFolder(t *testing.T) {

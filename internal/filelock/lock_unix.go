@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFile locks a file until it is closed.
-func lockFile(f *os.File) error {
+// lockByte locks a file, all of it, until it is closed.
+func lockByte(f *os.File, _ uint64) error {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EWOULDBLOCK):
-			return errLocked
+			return ErrLocked
 		default:
 			return nil
 		}

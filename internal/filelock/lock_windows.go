@@ -7,12 +7,14 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockFile locks a byte far behind the end of a file: locked bytes cannot be read by others there.
-func lockFile(f *os.File) error {
+// lockByte locks a byte of a file, or behind its end, until it is closed: locked bytes cannot be read by
+// others here.
+func lockByte(f *os.File, at uint64) error {
 	const how = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
-	err := windows.LockFileEx(windows.Handle(f.Fd()), how, 0, 1, 0, &windows.Overlapped{OffsetHigh: 1 << 30})
+	where := &windows.Overlapped{Offset: uint32(at), OffsetHigh: uint32(at >> 32)}
+	err := windows.LockFileEx(windows.Handle(f.Fd()), how, 0, 1, 0, where)
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
-		return errLocked
+		return ErrLocked
 	}
 	return nil
 }

@@ -11,14 +11,18 @@ import (
 
 // Gauntlet is how llm-foundry makes a few scores of many tasks.
 type Gauntlet struct {
+	file     gauntletFile
+	averages []average // of the file's
+	path     string
+}
+
+type gauntletFile struct {
 	Weighting  string             `yaml:"weighting"`
 	Subtract   bool               `yaml:"subtract_random_baseline"`
 	Rescale    bool               `yaml:"rescale_accuracy"`
 	Averages   yaml.MapSlice      `yaml:"averages"`
 	Categories []gauntletCategory `yaml:"categories"`
 	Folder     any                `yaml:"destination_dir"`
-	averages   []average          // of Averages
-	path       string
 }
 
 type average struct {
@@ -52,7 +56,7 @@ func LoadGauntlet(path string) (*Gauntlet, error) {
 		return nil, err
 	}
 	var file struct {
-		Gauntlet *Gauntlet `yaml:"eval_gauntlet"`
+		Gauntlet *gauntletFile `yaml:"eval_gauntlet"`
 	}
 	if _, err := topLevel(path, b); err != nil {
 		return nil, err
@@ -60,11 +64,10 @@ func LoadGauntlet(path string) (*Gauntlet, error) {
 	if err := yaml.UnmarshalWithOptions(b, &file, yaml.Strict()); err != nil {
 		return nil, yamlError(path, err)
 	}
-	g := file.Gauntlet
-	if g == nil {
+	if file.Gauntlet == nil {
 		return nil, fmt.Errorf("%s: eval_gauntlet is missing", path)
 	}
-	g.path = path
+	g := &Gauntlet{file: *file.Gauntlet, path: path}
 	if err := g.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -72,27 +75,27 @@ func LoadGauntlet(path string) (*Gauntlet, error) {
 }
 
 func (g *Gauntlet) check() error {
-	switch g.Weighting {
+	switch g.file.Weighting {
 	case "EQUAL", "SAMPLE_SZ", "LOG_SAMPLE_SZ":
 	default:
-		return fmt.Errorf("weighting %q: want EQUAL, SAMPLE_SZ or LOG_SAMPLE_SZ", g.Weighting)
+		return fmt.Errorf("weighting %q: want EQUAL, SAMPLE_SZ or LOG_SAMPLE_SZ", g.file.Weighting)
 	}
-	if g.Rescale && !g.Subtract {
+	if g.file.Rescale && !g.file.Subtract {
 		return errors.New("rescale_accuracy needs subtract_random_baseline")
 	}
 	names := map[string]bool{}
-	for _, c := range g.Categories {
+	for _, c := range g.file.Categories {
 		if c.Name == "" || len(c.Benchmarks) == 0 || names[c.Name] {
 			return fmt.Errorf("category %q: it has no name, no benchmarks, or is there twice", c.Name)
 		}
 		names[c.Name] = true
 		for _, b := range c.Benchmarks {
-			if g.Rescale && b.Random >= 1 {
+			if g.file.Rescale && b.Random >= 1 {
 				return fmt.Errorf("%s: random_baseline %v: want less than 1", b.Name, b.Random)
 			}
 		}
 	}
-	for _, a := range g.Averages {
+	for _, a := range g.file.Averages {
 		list, ok := a.Value.([]any)
 		if !ok {
 			return fmt.Errorf("averages: %v is not a list of categories", a.Key)
@@ -109,7 +112,7 @@ func (g *Gauntlet) check() error {
 // scores computes the gauntlet of accuracies by the names of runs, which have so many rows.
 func (g *Gauntlet) scores(accuracy map[string]float64, rows map[string]int) (list []Score, warnings []string) {
 	by := map[string]float64{}
-	for _, c := range g.Categories {
+	for _, c := range g.file.Categories {
 		v, missing := g.category(c, accuracy, rows)
 		if missing != "" {
 			warnings = append(warnings,
@@ -149,10 +152,10 @@ func (g *Gauntlet) category(c gauntletCategory, accuracy map[string]float64, row
 		if !ok {
 			return 0, name
 		}
-		if g.Subtract {
+		if g.file.Subtract {
 			score -= b.Random
 		}
-		if g.Rescale {
+		if g.file.Rescale {
 			score /= 1 - b.Random
 		}
 		w := g.weight(name, rows)
@@ -170,7 +173,7 @@ func (g *Gauntlet) weight(name string, rows map[string]int) float64 {
 		}
 	}
 	n = max(n, 1)
-	switch g.Weighting {
+	switch g.file.Weighting {
 	case "SAMPLE_SZ":
 		return float64(n)
 	case "LOG_SAMPLE_SZ":

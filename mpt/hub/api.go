@@ -37,8 +37,8 @@ type File struct {
 	Xet  string // the hash by which the site stores it, "" for none
 }
 
-// Large reports whether the file is kept outside of git.
-func (f File) Large() bool { return len(f.Hash) == 64 }
+// large reports whether the file is kept outside of git.
+func (f File) large() bool { return len(f.Hash) == 64 }
 
 // Resolve returns the commit that rev stands for: a branch, a tag or a commit. Without
 // network, or if it fails, that is the one which the cache knows.

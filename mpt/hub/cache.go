@@ -148,7 +148,7 @@ func (c *Client) writeTree(rev *Revision, files []File) {
 			return
 		}
 		e := treeCache{Size: f.Size, Git: f.Git}
-		if f.Large() {
+		if f.large() {
 			e.Sha256, e.Large = &f.Hash, &f.Size
 		}
 		if f.Xet != "" {

@@ -14,9 +14,9 @@ var ErrSpace = errors.New("not enough space on the disk")
 // free is replaced by tests.
 var free = freeBytes
 
-// CheckSpace returns an error if n bytes, and one in a hundred more, do not fit on the
+// checkSpace returns an error if n bytes, and one in a hundred more, do not fit on the
 // disk of the folder dir, which need not exist yet.
-func CheckSpace(dir string, n int64) error {
+func checkSpace(dir string, n int64) error {
 	for {
 		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
 			break

@@ -149,7 +149,7 @@ func (d *download) checkSpace(groups [][]File) error {
 			need += g[0].Size - partBytes(d.c.blob(d.rev.Repo, g[0].Hash))
 		}
 	}
-	return CheckSpace(d.c.Cache, max(0, need))
+	return checkSpace(d.c.Cache, max(0, need))
 }
 
 // fetch makes the files of a group appear, which are equal.

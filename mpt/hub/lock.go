@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"mptgo/internal/filelock"
 )
 
 // lock waits until no other process, of Python either, downloads a blob. Where files
@@ -21,7 +23,7 @@ func (c *Client) lock(ctx context.Context, repo, hash string) (release func(), e
 		switch {
 		case err == nil:
 			return func() { f.Close() }, nil
-		case !errors.Is(err, errLocked):
+		case !errors.Is(err, filelock.ErrLocked):
 			return nil, fmt.Errorf("hub: the cache cannot be written to: %w", err)
 		}
 		if !told {
@@ -38,27 +40,20 @@ func (c *Client) lockPath(repo, hash string) string {
 	return filepath.Join(c.Cache, ".locks", folderName(repo), hash+".lock")
 }
 
-var errLocked = errors.New("another process has the lock")
-
-// tryLock takes the lock at path, or returns errLocked. The lock is gone when the file
-// is closed, also by the end of the process. Whoever holds a lock may remove its file: a
-// lock on a file that has lost its name says nothing.
+// tryLock takes the lock at path, or returns filelock.ErrLocked. The lock is gone when the file is closed,
+// also by the end of the process. Its file stays, as Python's filelock leaves it; whoever holds a lock may
+// remove it.
 func tryLock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o664)
 	if err != nil {
 		return nil, err
 	}
-	if err := lockFile(f); err != nil {
+	if err = filelock.LockFirstByte(f); err == nil && !filelock.Named(f, path) {
+		err = filelock.ErrLocked
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	mine, err := f.Stat()
-	if err == nil {
-		var named os.FileInfo
-		if named, err = os.Stat(path); err == nil && os.SameFile(mine, named) {
-			return f, nil
-		}
-	}
-	f.Close()
-	return nil, errLocked
+	return f, nil
 }

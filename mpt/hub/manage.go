@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mptgo/internal/filelock"
 )
 
 // A CachedRepo is a repository of which the cache holds something.
@@ -280,7 +282,7 @@ func (c *Client) lockAll(repo string) (release func(), err error) {
 	paths, _ := filepath.Glob(filepath.Join(c.Cache, ".locks", folderName(repo), "*.lock"))
 	for _, p := range paths {
 		f, err := tryLock(p)
-		if errors.Is(err, errLocked) {
+		if errors.Is(err, filelock.ErrLocked) {
 			release()
 			return nil, fmt.Errorf("hub: %s: another process downloads it: wait for that, or end it", repo)
 		}
@@ -393,7 +395,7 @@ func (c *Client) sweepMade(repo string) error {
 			return err
 		}
 		defer f.Close()
-		if errors.Is(lockFile(f), errLocked) {
+		if errors.Is(filelock.LockFirstByte(f), filelock.ErrLocked) {
 			return nil
 		}
 		return os.Remove(path)

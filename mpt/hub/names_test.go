@@ -100,7 +100,7 @@ func FuzzParseRef(f *testing.F) {
 	f.Add("a/b:c@d")
 	f.Add("https://hf.co/a/b/resolve/main/x")
 	f.Fuzz(func(t *testing.T, text string) {
-		r, err := ParseRef(text)
+		r, err := new(Client).ParseRef(text)
 		if err != nil {
 			return
 		}

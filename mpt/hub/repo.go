@@ -19,11 +19,9 @@ type Ref struct {
 // DefaultRevision is the branch that is meant when none is named.
 const DefaultRevision = "main"
 
-// ParseRef reads USER/MODEL[:TAG][@REVISION], with the name of the site in front or not,
-// or a URL of the site: of a repository, a revision or a file.
-func ParseRef(text string) (Ref, error) { return (&Client{}).ParseRef(text) }
-
-// ParseRef is [ParseRef] which also knows the URLs of the client's own site.
+// ParseRef reads USER/MODEL[:TAG][@REVISION], with the name of the site in front or not, or a URL of
+// huggingface.co or of the client's own site: of a repository, a revision or a file. It asks nobody
+// whether there is such a thing, and serves a zero Client, too.
 func (c *Client) ParseRef(text string) (Ref, error) {
 	r := Ref{Revision: DefaultRevision}
 	rest, isURL := c.cutSite(strings.TrimSpace(text))

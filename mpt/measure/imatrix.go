@@ -10,7 +10,7 @@ import (
 	"mptgo/quantize/imatrix"
 )
 
-// ImatrixOptions are the choices of [CollectImatrix].
+// ImatrixOptions are the choices of [CollectImatrix] and [CollectImatrixSelf].
 type ImatrixOptions struct {
 	// Context is the number of tokens in a chunk; 0 means 512. Every chunk is
 	// evaluated on its own.
@@ -30,12 +30,17 @@ type ImatrixOptions struct {
 	// column of a matrix.
 	Products bool
 	// Run is how many columns form a group whose correlations are recorded: a multiple
-	// of 256, or 0, which means all columns if that takes no more than
-	// [ProductBytes], and otherwise the longest power of two that does not.
+	// of 256, or 0, which means all columns if that takes no more than 1 GiB in all,
+	// and otherwise the longest power of two that does not.
 	Run int
 	// Chunk, if set, is called after every chunk, when into holds what was
 	// measured so far. An error ends the collection.
 	Chunk func(done, total int) error
+
+	// Seed says which text a model writes for [CollectImatrixSelf]. Written, if set, is
+	// called while it does, with the tokens that are written and their number.
+	Seed    uint64
+	Written func(done, total int)
 }
 
 // CollectImatrix evaluates text and adds the squares of the inputs of all matrices

@@ -5,9 +5,9 @@ import (
 	"mptgo/mpt"
 )
 
-// ProductBytes is how much memory the input correlations of [ImatrixOptions] take at the
-// most if their groups are not chosen, in bytes: those of a 7B in groups of 256 columns.
-const ProductBytes = 1 << 30
+// mostProducts is how much memory the input correlations of [ImatrixOptions] take at the most if their
+// groups are not chosen, in bytes: those of a 7B in groups of 256 columns.
+const mostProducts = 1 << 30
 
 // shortestRun is what the largest blocks of quantised types hold.
 const shortestRun = 256
@@ -23,7 +23,7 @@ func setRun(m *mpt.Model, o *ImatrixOptions) error {
 	}
 	cols := inputColumns(m, o.Output)
 	if o.Run == 0 {
-		o.Run = longestRun(cols, ProductBytes)
+		o.Run = longestRun(cols, mostProducts)
 	}
 	limit, ok := m.MemoryLeft()
 	if !ok {

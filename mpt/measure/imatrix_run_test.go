@@ -20,11 +20,11 @@ func TestLongestRun(t *testing.T) {
 		{64, 2, 256}, {512, 8, 2048}, {2048, 24, 512}, {4096, 32, 256}, {7168, 48, 256},
 	} {
 		cols := columnsOf(c.d, c.layers)
-		got := longestRun(cols, ProductBytes)
+		got := longestRun(cols, mostProducts)
 		if got != c.want {
 			t.Errorf("width %d, %d layers: groups of %d, want %d", c.d, c.layers, got, c.want)
 		}
-		if n := productBytes(cols, got); got > shortestRun && n > ProductBytes {
+		if n := productBytes(cols, got); got > shortestRun && n > mostProducts {
 			t.Errorf("width %d, %d layers: %d bytes", c.d, c.layers, n)
 		}
 	}

@@ -24,11 +24,8 @@ const selfTogether = 64
 // Each of opt.Chunks chunks, 0 means 128, begins as a document does, and every token is
 // drawn with the probability that the model gives it: temperature 1, no candidate left
 // out. Where a document ends the next one begins. The chunks depend on the model and
-// seed alone.
-//
-// Written, if set, is called while the chunks are written, with the tokens that are
-// done and their number.
-func CollectImatrixSelf(ctx context.Context, m *mpt.Model, seed uint64, into *imatrix.Matrix, opt ImatrixOptions, written func(done, total int)) error {
+// opt.Seed alone.
+func CollectImatrixSelf(ctx context.Context, m *mpt.Model, into *imatrix.Matrix, opt ImatrixOptions) error {
 	if err := opt.check(); err != nil {
 		return err
 	}
@@ -39,7 +36,7 @@ func CollectImatrixSelf(ctx context.Context, m *mpt.Model, seed uint64, into *im
 	if n == 0 {
 		n = SelfChunks
 	}
-	chunks, err := write(ctx, m, opt.Skip, n, opt.Context, seed, written)
+	chunks, err := write(ctx, m, opt.Skip, n, opt.Context, opt.Seed, opt.Written)
 	if err != nil {
 		return fmt.Errorf("measure: imatrix: %w", err)
 	}

@@ -151,8 +151,8 @@ func TestImatrixSelf(t *testing.T) {
 	self := func(seed uint64, opt measure.ImatrixOptions, opts ...mpt.Option) *imatrix.Matrix {
 		t.Helper()
 		m := imatrix.New(opt.Context)
-		opt.Context = 12
-		if err := measure.CollectImatrixSelf(context.Background(), opened(t, file, opts...), seed, m, opt, nil); err != nil {
+		opt.Context, opt.Seed = 12, seed
+		if err := measure.CollectImatrixSelf(context.Background(), opened(t, file, opts...), m, opt); err != nil {
 			t.Fatal(err)
 		}
 		return m
@@ -175,7 +175,7 @@ func TestImatrixSelf(t *testing.T) {
 	if a.Rows != b.Rows || math.Abs(a.Sum2[9]-b.Sum2[9]) > 1e-9*b.Sum2[9] {
 		t.Error("chunks after the first one are others")
 	}
-	err := measure.CollectImatrixSelf(context.Background(), opened(t, file), 1, imatrix.New(8), measure.ImatrixOptions{Products: true, Run: 100}, nil)
+	err := measure.CollectImatrixSelf(context.Background(), opened(t, file), imatrix.New(8), measure.ImatrixOptions{Products: true, Run: 100})
 	if err == nil || !strings.Contains(err.Error(), "groups of 100 columns: want a multiple of 256") {
 		t.Errorf("groups of 100: %v", err)
 	}

@@ -22,15 +22,15 @@ import (
 type Self int
 
 const (
-	SelfAuto   Self = iota // models of up to [SelfParameters], for types that gain from it
+	SelfAuto   Self = iota // models of up to 2^27 parameters, 134 million, for types that gain from it
 	SelfAlways             // or an error
 	SelfNever
 )
 
-// SelfParameters is up to how many parameters a model writes its own importance matrix
+// selfParameters is up to how many parameters a model writes its own importance matrix
 // without being asked: those of MPT-125M, for which it should take some two minutes on two
 // cores, by the half minute of one of 29M.
-const SelfParameters = 1 << 27
+const selfParameters = 1 << 27
 
 // How many tokens a model writes for one quantisation, in texts of which length. That
 // takes as long as quantising then does; with 16 times as many tokens the divergence would
@@ -89,7 +89,7 @@ func wantsSelf(src string, opt *convert.Options, self Self) (s convert.Source, w
 	if err != nil || s.Exact == "" && !opt.AllowRequantize {
 		return s, false, nil // converting it says why
 	}
-	return s, self == SelfAlways || s.Exact != "" && s.Parameters <= SelfParameters && gains(opt), nil
+	return s, self == SelfAlways || s.Exact != "" && s.Parameters <= selfParameters && gains(opt), nil
 }
 
 // SelfConflict returns [ErrHasProducts], [ErrReference] or [ErrNoBlocks] if [SelfAlways]
@@ -190,10 +190,11 @@ func selfImatrix(ctx context.Context, m *mpt.Model, progress func(what string, d
 	length := min(selfLength, m.Config().Context)
 	all := imatrix.New(length)
 	all.AddDataset(SelfDataset)
-	opt := ImatrixOptions{Context: length, Chunks: selfTokens / length, Products: true}
+	opt := ImatrixOptions{Context: length, Chunks: selfTokens / length, Products: true, Seed: 1}
 	opt.Chunk = func(done, total int) error {
 		progress("measured", done, total)
 		return nil
 	}
-	return all, CollectImatrixSelf(ctx, m, 1, all, opt, func(done, total int) { progress("written", done, total) })
+	opt.Written = func(done, total int) { progress("written", done, total) }
+	return all, CollectImatrixSelf(ctx, m, all, opt)
 }

@@ -6,9 +6,7 @@ import "sync"
 // and one folder. An engine that asks for less than its equal part of the budget gets it: those
 // that hold more give up what they used longest ago.
 type Caches struct {
-	bytes     int64 // as in [Options]
-	dir       string
-	diskBytes int64
+	opt CacheOptions
 
 	mu     sync.Mutex
 	most   int64 // the budget; 0: no engine has come yet
@@ -25,9 +23,17 @@ type share struct {
 	rouse func() // has the engine look for that
 }
 
-// NewCaches takes what [Options] has under the same names, for all engines together.
-func NewCaches(cacheBytes int64, cacheDir string, diskBytes int64) *Caches {
-	return &Caches{bytes: cacheBytes, dir: cacheDir, diskBytes: diskBytes, shares: map[*share]bool{}}
+// CacheOptions are the choices of [NewCaches]: what [Options] has under the same names, for all
+// engines together.
+type CacheOptions struct {
+	CacheBytes int64
+	CacheDir   string
+	DiskBytes  int64
+}
+
+// NewCaches returns caches that no engine has yet: see [Options].Caches.
+func NewCaches(opt CacheOptions) *Caches {
+	return &Caches{opt: opt, shares: map[*share]bool{}}
 }
 
 // join adds an engine, for which a budget of so many bytes was chosen. The smallest that any of

@@ -15,7 +15,7 @@ import (
 func TestSharedBudget(t *testing.T) {
 	first, second := open(t), open(t)
 	page := first.CacheBytes(1)
-	caches := NewCaches(12*page, "", 0)
+	caches := NewCaches(CacheOptions{CacheBytes: 12 * page})
 	a := start(t, first, Options{Caches: caches})
 	r := rand.New(rand.NewPCG(1, 9))
 	var requests []Request
@@ -80,7 +80,7 @@ func held(c *Caches) int64 {
 func TestSharedFolder(t *testing.T) {
 	paths := forgeAdapters(t)
 	dir := t.TempDir()
-	caches := NewCaches(0, dir, 1<<30)
+	caches := NewCaches(CacheOptions{CacheDir: dir, DiskBytes: 1 << 30})
 	models := []*mpt.Model{open(t), open(t, mpt.LoRA(paths[0], 1))}
 	answers := map[string]bool{}
 	for range 2 {

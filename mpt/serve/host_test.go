@@ -36,7 +36,7 @@ func TestSameOnHost(t *testing.T) {
 			if cache == 0 {
 				cache = -1
 			}
-			caches := NewCaches(cache, "", 0)
+			caches := NewCaches(CacheOptions{CacheBytes: cache})
 			t.Cleanup(func() {
 				if err := host.Close(); err != nil {
 					t.Error(err)

@@ -53,7 +53,7 @@ func (s *scheduler) init(e *Engine) (err error) {
 	s.turns.begun = map[string]int{}
 	common := e.opt.Caches
 	if common != nil {
-		e.opt.CacheBytes, e.opt.CacheDir, e.opt.DiskBytes = common.bytes, common.dir, common.diskBytes
+		e.opt.CacheBytes, e.opt.CacheDir, e.opt.DiskBytes = common.opt.CacheBytes, common.opt.CacheDir, common.opt.DiskBytes
 	}
 	if e.opt.CacheBytes == 0 {
 		if e.opt.CacheBytes, err = e.cacheBudget(); err != nil {

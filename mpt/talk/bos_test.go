@@ -2,6 +2,7 @@ package talk
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"mptgo/gguf"
@@ -48,7 +49,7 @@ func TestChatBeginsWithBOS(t *testing.T) {
 	}
 	s := withBOS(t)
 	for _, f := range chat.Formats() {
-		c := Resume(s, f, nil)
+		c := resumed(t, s, f)
 		say(t, c, "one", "two")
 		if first, n := bos(s, c); !first || n != 1 {
 			t.Errorf("%s: the conversation is %v", f.Name, c.Tokens())
@@ -69,7 +70,7 @@ func TestChatBeginsWithBOS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Resume(s, raw, nil)
+	c := resumed(t, s, raw)
 	say(t, c, "one")
 	want := s.Model().Tokenizer().Encode("one", tokenizer.EncodeOptions{AddSpecial: true})
 	if got := c.Turns()[0].Prompt; !slices.Equal(got, want) {
@@ -85,11 +86,30 @@ func TestChatBeginsWithBOS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := Resume(s, f, nil)
+		c := resumed(t, s, f)
 		say(t, c, "one")
 		if first, n := bos(s, c); first || n != 0 {
 			t.Errorf("%s: %v", f.Name, c.Tokens())
 		}
+	}
+}
+
+// resumed returns a conversation without turns.
+func resumed(t *testing.T, s *mpt.Session, f *chat.Format) *Conversation {
+	t.Helper()
+	c, err := Resume(s, f, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Turns without their format are refused, and who resumes them is told which it is.
+func TestResumeWithoutFormat(t *testing.T) {
+	s := withBOS(t)
+	c, err := Resume(s, nil, []Turn{{Question: "one"}})
+	if c != nil || err == nil || !strings.Contains(err.Error(), "Detect()") {
+		t.Errorf("%v, %v", c, err)
 	}
 }
 

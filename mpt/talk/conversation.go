@@ -69,13 +69,17 @@ func New(s *mpt.Session, f *chat.Format) (*Conversation, error) {
 	return &Conversation{session: s, format: f}, nil
 }
 
-// Resume returns a conversation with the turns of an earlier one, in the format of that one, which
-// must not be nil. The session may hold their tokens already; what it lacks is evaluated with the
-// next question. To keep a chat, save the turns as JSON and the session by [mpt.Session.Save];
-// restore that, then Resume.
-func Resume(s *mpt.Session, f *chat.Format, turns []Turn) *Conversation {
+// Resume returns a conversation with the turns of an earlier one, in the format of that one. Without a
+// format, nil, it fails: the turns hold tokens, which do not tell the format that they are in. The session
+// may hold their tokens already; what it lacks is evaluated with the next question. To keep a chat, save
+// the turns as JSON and the session by [mpt.Session.Save]; restore that, then Resume.
+func Resume(s *mpt.Session, f *chat.Format, turns []Turn) (*Conversation, error) {
+	if f == nil {
+		return nil, errors.New("talk: Resume without a format: give the Format of the conversation that the turns are of; " +
+			"if that was begun without one, it is talk.Model(session.Model()).Detect()")
+	}
 	rewritten := len(turns) > 1 && turns[1].Prompt == nil
-	return &Conversation{session: s, format: f, turns: turns, rewritten: rewritten}
+	return &Conversation{session: s, format: f, turns: turns, rewritten: rewritten}, nil
 }
 
 // Session returns the session.

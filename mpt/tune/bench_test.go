@@ -34,7 +34,7 @@ func BenchmarkStep(b *testing.B) {
 		b.Run(string(keep), func(b *testing.B) {
 			c := small()
 			c.LoRA, c.Exact, c.Threads, c.Batch, c.MaxSteps, c.Keep = LoRA{Rank: 16, Alpha: 32}, false, 0, 1, 1000, keep
-			c.ISA = os.Getenv("BENCH_ISA")
+			c.tier = os.Getenv("BENCH_ISA")
 			t, err := New(m, rowList{row}, 0, c)
 			if err != nil {
 				b.Fatal(err)

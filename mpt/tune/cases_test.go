@@ -95,7 +95,7 @@ func (c *trainingCase) trainer(t testing.TB, change func(*Config)) *Trainer {
 		}
 		m.Close()
 	})
-	if err := tr.LoadAdapter(filepath.Join(c.dir, "init")); err != nil {
+	if err := tr.loadAdapter(filepath.Join(c.dir, "init")); err != nil {
 		t.Fatal(err)
 	}
 	return tr

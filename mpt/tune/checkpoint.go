@@ -263,7 +263,7 @@ func (t *Trainer) Resume(dir string) (notes []string, err error) {
 	if s.MaxStep != t.Steps() && t.c.Schedule.Name != "constant" {
 		notes = append(notes, fmt.Sprintf("the run now has %d steps, not %d: the learning rate goes on by the new length", t.Steps(), s.MaxStep))
 	}
-	if err := t.LoadAdapter(path); err != nil {
+	if err := t.loadAdapter(path); err != nil {
 		return notes, err
 	}
 	if err := t.readMoments(filepath.Join(path, optimizerName)); err != nil {

@@ -3,11 +3,10 @@ package tune
 import (
 	"fmt"
 
-	"mptgo/internal/sysmem"
 	"mptgo/mpt/tune/data"
 )
 
-// Config says how to train.
+// Config says how to train. The kernels are those of the model: see [mpt.Tier].
 type Config struct {
 	LoRA        LoRA
 	Optimizer   Optimizer
@@ -23,9 +22,8 @@ type Config struct {
 
 	Held data.Rows // that are evaluated, or nil: a run goes on with the same only
 
-	Exact   bool   // activations stay float32 where block types would have them as int8
-	Threads int    // 0 = one for each CPU
-	ISA     string // name of the kernels; "" = the best
+	Exact   bool // activations stay float32 where block types would have them as int8
+	Threads int  // 0 = one for each CPU
 
 	Unpacked   bool // each row is computed by itself
 	MicroBatch int  // tokens that are computed together, whole rows; 0 = up to 2048, as memory allows
@@ -37,12 +35,11 @@ type Config struct {
 
 	Samples bool // the caller lets the model write with the adapter between steps, which takes memory
 
-	// Memory is asked what the system has left; nil: it may take any amount.
-	Memory func() (sysmem.Limit, bool)
-
 	// Plan, if set, is the whole order of the run: for every step its micro-batches, lists of rows. Batch,
 	// Epochs, MaxSteps and MicroBatch are not used then.
 	Plan [][][]int
+
+	tier string // other kernels than the model's, in tests; "" = those
 }
 
 // Keep is what is kept of the layers between the two directions. It does not change any result.
@@ -55,8 +52,8 @@ const (
 	KeepAll  Keep = "all"  // the results of all products
 )
 
-// DefaultMicroBatch is how many tokens are computed together at the most.
-const DefaultMicroBatch = 2048
+// defaultMicroBatch is how many tokens are computed together at the most.
+const defaultMicroBatch = 2048
 
 func (c *Config) check() error {
 	switch c.Keep {

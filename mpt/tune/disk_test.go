@@ -200,7 +200,7 @@ func TestPlaceOnBadDisk(t *testing.T) {
 		if got := content(dir); got != before && got != after || err == nil && got != after {
 			t.Errorf("operation %d: %v, and %d bytes of an adapter", at, err, len(got))
 		}
-		if err := errors.Join(Clear(dir), other.LoadAdapter(dir)); err != nil {
+		if err := errors.Join(Clear(dir), other.loadAdapter(dir)); err != nil {
 			t.Errorf("operation %d: %v", at, err)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 
-	"mptgo/internal/sysmem"
 	"mptgo/mpt"
 )
 
@@ -40,8 +39,8 @@ func bytesOf(list []tensor) (n int64) {
 // MemoryError says that training needs more memory than there is.
 type MemoryError struct {
 	Need    Estimate // with the shortest micro-batch that holds the longest row
-	Limit   sysmem.Limit
-	Longest int
+	Limit   mpt.MemoryLimit
+	Longest int // tokens of the longest row
 }
 
 func (e *MemoryError) Error() string {
@@ -107,9 +106,9 @@ func collected() float64 {
 	return 1 // it never does, or not soon
 }
 
-// Check returns what training on rows of up to longest tokens takes, and a [*MemoryError] if that is more than
-// there is. It also refuses what New refuses of a configuration and of the adapter to begin with, whatever the
-// rows are.
+// Check returns what training on rows of up to longest tokens takes, and a [*MemoryError] if that is more
+// than [mpt.Model.MemoryLeft] tells; with [mpt.IgnoreMemory] nobody looks. It also refuses what New refuses
+// of a configuration and of the adapter to begin with, whatever the rows are.
 func Check(m *mpt.Model, longest int, c Config) (Estimate, error) {
 	if err := c.check(); err != nil {
 		return Estimate{}, err
@@ -134,7 +133,7 @@ func (t *Trainer) fit() (Estimate, error) {
 	layers := t.model.Config().Layers
 	tokens := t.c.MicroBatch
 	if tokens == 0 {
-		tokens = DefaultMicroBatch
+		tokens = defaultMicroBatch
 	}
 	if tokens = max(t.longest, min(tokens, t.most())); t.c.Unpacked {
 		tokens = t.longest
@@ -143,10 +142,7 @@ func (t *Trainer) fit() (Estimate, error) {
 	if t.c.Keep == KeepNone {
 		kept = 0
 	}
-	limit, known := sysmem.Limit{}, false
-	if t.c.Memory != nil {
-		limit, known = t.c.Memory()
-	}
+	limit, known := t.model.MemoryLeft()
 	fits := func(e Estimate) bool { return !known || e.Total() <= limit.Bytes }
 	for {
 		for ; t.c.Keep != KeepAll && kept > 0 && !fits(t.estimate(tokens, kept)); kept-- {

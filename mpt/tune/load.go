@@ -8,9 +8,9 @@ import (
 	"mptgo/mpt/lora"
 )
 
-// LoadAdapter sets the adapter to that of a folder or file, which must change the same matrices with the
+// loadAdapter sets the adapter to that of a folder or file, which must change the same matrices with the
 // same ranks. Separate changes of queries, keys and values are taken if they have the same A.
-func (t *Trainer) LoadAdapter(path string) error {
+func (t *Trainer) loadAdapter(path string) error {
 	a, err := lora.Open(path)
 	if err != nil {
 		return err

@@ -9,17 +9,13 @@ import (
 	"strings"
 	"testing"
 
-	"mptgo/internal/sysmem"
+	"mptgo/mpt"
 )
 
 // TestCheck refuses by the memory that there is, without rows: what New would take of rows so long.
 func TestCheck(t *testing.T) {
-	m := variants[0].model(t)
+	m := variants[0].model(t, mpt.MemoryBudget(1<<40))
 	c := small()
-	limit := func(n int64) func() (sysmem.Limit, bool) {
-		return func() (sysmem.Limit, bool) { return sysmem.Limit{Bytes: n, Source: "there"}, true }
-	}
-	c.Memory = limit(1 << 40)
 	e, err := Check(m, 20, c)
 	if err != nil {
 		t.Fatal(err)
@@ -27,10 +23,13 @@ func TestCheck(t *testing.T) {
 	if e.Program < code || e.Total() != e.Weights+e.Adapter+e.Workspace+e.Buffers+e.Program {
 		t.Errorf("%+v", e)
 	}
-	c.Memory = limit(e.Total() / 2)
+	half := variants[0].model(t, mpt.MemoryBudget(e.Total()/2))
 	var short *MemoryError
-	if _, err := Check(m, 20, c); !errors.As(err, &short) || !strings.Contains(err.Error(), "are there") {
+	if _, err := Check(half, 20, c); !errors.As(err, &short) || !strings.Contains(err.Error(), "are allowed") {
 		t.Errorf("half of the memory: %v", err)
+	}
+	if _, err := Check(variants[0].model(t, mpt.MemoryBudget(1), mpt.IgnoreMemory()), 20, c); err != nil {
+		t.Errorf("memory that nobody looks at: %v", err)
 	}
 	learned := variants[slices.IndexFunc(variants, func(v variant) bool { return v.positions })].model(t)
 	if _, err := Check(learned, 1<<20, c); err == nil || !strings.Contains(err.Error(), "learned positions for") {

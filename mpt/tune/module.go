@@ -198,8 +198,11 @@ func (l *LoRA) module(c *mpt.Config, layer, kind int, w *ggml.Matrix) (*module, 
 	if l.RSLoRA {
 		scale = alpha / math.Sqrt(rank)
 	}
-	m := &module{name: name, layer: layer, kind: kind, alpha: alpha}
-	m.change = train.NewLowRank(int(rank), w.Cols, w.Rows, float32(scale))
+	change, err := train.NewLowRank(int(rank), w.Cols, w.Rows, float32(scale))
+	if err != nil {
+		return nil, fmt.Errorf("tune: %s (--lora-r): %w", name, err)
+	}
+	m := &module{name: name, layer: layer, kind: kind, alpha: alpha, change: change}
 	if kind == wqkv && c.QueryFactor != 1 {
 		m.change.Queries, m.change.Factor = c.Heads*c.HeadDim, c.QueryFactor
 	}

@@ -37,7 +37,8 @@ type Trainer struct {
 }
 
 // New returns a trainer of an adapter for m on the given rows, of which some rows to evaluate may be
-// longer, up to longest tokens; 0 means that none is. Close gives its memory back.
+// longer, up to longest tokens; 0 means that none is. The error is a [*MemoryError] if they take more than
+// [mpt.Model.MemoryLeft] tells. Close gives the trainer's memory back.
 func New(m *mpt.Model, rows data.Rows, longest int, c Config) (*Trainer, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -121,7 +122,7 @@ func (t *Trainer) build() (err error) {
 // begin sets the adapter to the one to begin with.
 func (t *Trainer) begin() error {
 	if t.c.Init != "" {
-		return t.LoadAdapter(t.c.Init)
+		return t.loadAdapter(t.c.Init)
 	}
 	t.pack()
 	return t.net.e.Err()
@@ -134,7 +135,7 @@ func (t *Trainer) prepare() (err error) {
 		return err
 	}
 	t.pool = ggml.NewPool(t.c.Threads)
-	e, err := train.New(t.pool, t.c.ISA, t.c.Exact)
+	e, err := train.New(t.pool, cmp.Or(t.c.tier, t.model.Tier()), t.c.Exact)
 	if err != nil {
 		return err
 	}

@@ -161,7 +161,7 @@ func TestOwnA(t *testing.T) {
 	if err := s.Place(dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := tr.LoadAdapter(dir); err == nil || !strings.Contains(err.Error(), "attn_k.weight has an A of its own") {
+	if err := tr.loadAdapter(dir); err == nil || !strings.Contains(err.Error(), "attn_k.weight has an A of its own") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -380,8 +380,8 @@ func TestSame(t *testing.T) {
 		"nothing kept":        func(c *Config) { c.Keep = KeepNone },
 		"rows alone, nothing": func(c *Config) { c.MicroBatch, c.Keep = 1, KeepNone },
 	}
-	for _, isa := range ggml.Tiers() {
-		changes["kernels "+isa] = func(c *Config) { c.ISA = isa }
+	for _, tier := range ggml.Tiers() {
+		changes["kernels "+tier] = func(c *Config) { c.tier = tier }
 	}
 	for _, v := range variants {
 		t.Run(v.name, func(t *testing.T) {

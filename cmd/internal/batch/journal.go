@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"mptgo/internal/filelock"
 )
 
 // How much work a crash of the system may cost.
@@ -39,7 +41,9 @@ func openJournal(path string, noSync bool) (*journal, error) {
 		return nil, err
 	}
 	j := &journal{path: path, noSync: noSync, f: f}
-	err = lock(f)
+	if err = filelock.LockFile(f); errors.Is(err, filelock.ErrLocked) {
+		err = errLocked
+	}
 	if err == nil {
 		err = j.stillNamed() // its owner removes it at the end
 	}
@@ -58,8 +62,7 @@ func (j *journal) stillNamed() error {
 	if !info.Mode().IsRegular() {
 		return errNoJournal
 	}
-	named, err := os.Stat(j.path)
-	if err != nil || !os.SameFile(info, named) {
+	if !filelock.Named(j.f, j.path) {
 		return errLocked
 	}
 	j.size = info.Size()

@@ -244,9 +244,9 @@ func (f *imatrixFlags) collect(cmd *cobra.Command, all *imatrix.Matrix) error {
 	}
 	if f.self {
 		all.AddDataset(f.dataset())
-		err = measure.CollectImatrixSelf(cmd.Context(), m, f.seed, all, f.opt, func(done, total int) {
-			show.Show("written %d of %d tokens", done, total)
-		})
+		f.opt.Seed = f.seed
+		f.opt.Written = func(done, total int) { show.Show("written %d of %d tokens", done, total) }
+		err = measure.CollectImatrixSelf(cmd.Context(), m, all, f.opt)
 	} else {
 		err = measure.CollectImatrix(cmd.Context(), m, text, all, f.opt)
 	}

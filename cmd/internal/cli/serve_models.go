@@ -116,7 +116,9 @@ func (f *serveFlags) load(cmd *cobra.Command, s *server.Server) error {
 	}
 	x := &f.models
 	x.host = mpt.NewHost(f.model.Threads)
-	x.caches = serve.NewCaches(f.cacheBytes(), f.cacheDir, int64(f.cacheDisk)<<20)
+	x.caches = serve.NewCaches(serve.CacheOptions{
+		CacheBytes: f.cacheBytes(), CacheDir: f.cacheDir, DiskBytes: int64(f.cacheDisk) << 20,
+	})
 	f.model.Host, f.model.LoRA.Unapplied = x.host, x.bare
 	var list []server.Source
 	for i := range x.given {

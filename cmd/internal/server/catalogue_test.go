@@ -40,7 +40,7 @@ func (x *several) serve(t testing.TB, most int, auto bool, opt serve.Options, bu
 	t.Helper()
 	files := forgeAdapters(t, 4)
 	host := mpt.NewHost(2)
-	opt.Caches = serve.NewCaches(opt.CacheBytes, "", 0)
+	opt.Caches = serve.NewCaches(serve.CacheOptions{CacheBytes: opt.CacheBytes})
 	if opt.ContextSize == 0 {
 		opt.ContextSize = 512
 	}

@@ -35,6 +35,13 @@ func NewPanels(rows, cols int) *Panels {
 	return p
 }
 
+// PanelsFit reports whether there can be panels of so many rows and columns: of at least one each, and no
+// larger than memory can be.
+func PanelsFit(rows, cols int) bool {
+	const most = math.MaxInt / 4 // values
+	return rows > 0 && cols > 0 && rows <= most-StripRows && cols <= most/(rows+StripRows)
+}
+
 // Strips returns the number of strips.
 func (p *Panels) Strips() int { return (p.Rows + StripRows - 1) / StripRows }
 

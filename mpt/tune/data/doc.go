@@ -6,11 +6,13 @@
 //
 //	set, err := data.Open([]string{"train.jsonl"}, data.Options{Tokenizer: tok, Context: 2048})
 //	set.Summary.Print(os.Stdout)
-//	train, held := set.Split(0.05, seed)
-//	order := data.Order(train.Len(), seed, epoch)
-//	for _, step := range data.Steps(order, 16) {
-//		for _, micro := range data.Pack(step, train.Length, 2048) { ... }
+//	train, held, err := set.Split(0.05, seed)
+//	for _, i := range data.Order(train.Len(), seed, epoch) {
+//		row, err := train.Row(i)
+//		...
 //	}
+//
+// [*Set] and [*Part] are the [Rows] that package tune trains on.
 //
 // The rules follow MosaicML's llm-foundry: prompts and responses are encoded each by itself, an
 // end-of-text token ends the last response, prompts are no targets unless asked for, and rows are cut at

@@ -2,7 +2,6 @@ package data
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"testing"
 )
@@ -24,48 +23,6 @@ func TestOrder(t *testing.T) {
 	slices.Sort(sorted)
 	if !slices.Equal(sorted, InOrder(1000)) {
 		t.Error("not every row once")
-	}
-}
-
-// TestPack: nothing is lost, limits hold, and rows that fit together are together.
-func TestPack(t *testing.T) {
-	lengths := []int{9, 2, 8, 1, 30, 5, 5}
-	length := func(i int) int { return lengths[i] }
-	if got := fmt.Sprint(Pack(InOrder(7), length, 10)); got != "[[0 3] [1 2] [4] [5 6]]" {
-		t.Errorf("packed: %s", got)
-	}
-	if got := fmt.Sprint(Fill(InOrder(7), length, 10)); got != "[[0] [1 2] [3] [4] [5 6]]" {
-		t.Errorf("filled: %s", got)
-	}
-	for seed := range uint64(200) {
-		r := rand.New(rand.NewPCG(seed, 0))
-		n, limit := 1+r.IntN(40), 10+r.IntN(100)
-		lengths = make([]int, n)
-		for i := range lengths {
-			lengths[i] = 1 + r.IntN(limit+limit/8)
-		}
-		rows := Order(n, seed, 0)
-		packed, filled := Pack(rows, length, limit), Fill(rows, length, limit)
-		for _, plan := range [][][]int{packed, filled} {
-			var all []int
-			for _, micro := range plan {
-				sum := 0
-				for _, row := range micro {
-					sum += lengths[row]
-				}
-				if sum > limit && len(micro) > 1 {
-					t.Fatalf("seed %d: %d tokens of %d", seed, sum, limit)
-				}
-				all = append(all, micro...)
-			}
-			slices.Sort(all)
-			if !slices.Equal(all, InOrder(n)) {
-				t.Fatalf("seed %d: not every row once: %v", seed, plan)
-			}
-		}
-		if len(packed) > len(filled) {
-			t.Errorf("seed %d: %d packed, %d filled", seed, len(packed), len(filled))
-		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"os"
 	"runtime/debug"
 
-	"mptgo/internal/sysmem"
 	"mptgo/mpt/tune"
 )
 
@@ -35,9 +34,6 @@ func (r *run) machine(c *tune.Config) {
 	c.Samples, c.Unfused, c.Unpacked = len(r.samples) > 0, r.unfused, !r.packing || r.noPacking
 	if r.resume == "" {
 		c.Init = r.init
-	}
-	if !r.memory {
-		c.Memory = sysmem.Available
 	}
 }
 

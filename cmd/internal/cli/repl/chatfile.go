@@ -135,13 +135,16 @@ func (s *chatState) restore(r *repl, f io.Reader) error {
 		return err
 	}
 	session := r.talk.Session()
+	c, err := talk.Resume(session, format.WithSystem(s.System), s.Turns)
+	if err != nil {
+		return err
+	}
 	if err := s.check(session.Model().Config().Vocab); err != nil {
 		return err
 	}
 	if err := session.Restore(f); err != nil {
 		return err
 	}
-	c := talk.Resume(session, format.WithSystem(s.System), s.Turns)
 	c.Forgot, c.Progress = r.talk.Forgot, r.talk.Progress
 	r.talk, r.params, r.randomSeed = c, params, s.RandomSeed
 	r.timing = console.Timing{}

@@ -21,7 +21,9 @@ func TestReplTemplateThatRewrites(t *testing.T) {
 	}
 	for _, context := range []int{1000, 90} {
 		r, sc := newRepl(t, m, "raw", context, "one", "two", "three", "/regen", "/system Short.", "four", "five", "six")
-		r.talk = talk.Resume(r.talk.Session(), f, nil)
+		if r.talk, err = talk.Resume(r.talk.Session(), f, nil); err != nil {
+			t.Fatal(err)
+		}
 		run(t, r)
 		if kept := len(r.talk.Turns()); context == 1000 && kept != 6 || context < 1000 && (kept < 1 || kept > 5) {
 			t.Fatalf("context %d: %d turns: %s", context, kept, sc.notes.String())

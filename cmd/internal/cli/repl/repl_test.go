@@ -60,10 +60,14 @@ func newRepl(t testing.TB, m *mpt.Model, format string, context int, lines ...st
 	p := sampling.DefaultParams()
 	p.Seed, p.Temp, p.TopK, p.TopP, p.MinP = 1, 1.5, 0, 1, 0
 	p.LogitBias = []sampling.Bias{{ID: m.Tokenizer().EOS(), Value: -1e9}} // answers have their full length
+	c, err := talk.Resume(s, f, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	sc := &screen{}
 	return &repl{
 		in: &typed{lines: lines}, out: &sc.out, notes: &sc.notes,
-		talk: talk.Resume(s, f, nil), params: p, predict: 8, strict: true,
+		talk: c, params: p, predict: 8, strict: true,
 		interrupt: withCancel,
 	}, sc
 }

@@ -50,8 +50,7 @@ export const tests = {
     await eventually('it is stored', async () => (await v.stored()).length === 1);
     proxy.fault = null;
     await v.page.reload();
-    await v.last('Try again').click();
-    await v.done();
+    await v.retry();
     assert.ok((await v.said()).length > 0);
   },
 

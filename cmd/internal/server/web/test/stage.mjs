@@ -171,6 +171,15 @@ export class Visitor {
     return this.button(name, this.answers().last());
   }
 
+  // retry tries a failed answer again. That begins a moment after the click, when the browser has told that no
+  // other tab writes in the chat.
+  async retry() {
+    const failure = await this.answers().last().locator('.failure').elementHandle();
+    await this.last('Try again').click();
+    await this.page.waitForFunction((e) => !e.isConnected, failure);
+    await this.done();
+  }
+
   async done() {
     await this.page.waitForSelector('.message.model[aria-busy=false] :is(.state, .failure)');
     await this.page.waitForFunction(() => !document.querySelector('[aria-busy=true]'));

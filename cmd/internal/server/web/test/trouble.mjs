@@ -29,8 +29,7 @@ export const tests = {
     await proxy.start(proxy.port);
     proxy.pause = 0;
     await v.page.waitForSelector('text=The server is back.');
-    await v.last('Try again').click();
-    await v.done();
+    await v.retry();
     assert.equal(await v.page.locator('.failure').count(), 1);
     await v.button('Continue', v.page.locator('.failure')).click();
     await v.page.waitForFunction(() => !document.querySelector('.failure'));
@@ -147,8 +146,7 @@ export const tests = {
       assert.match(await v.page.locator(`#f-${name}-bad`).innerText(), words, name);
       assert.equal(await v.page.locator('.failure').count(), 1);
       await field(name).fill('');
-      await v.last('Try again').click();
-      await v.done();
+      await v.retry();
       assert.equal(await v.page.locator('.failure').count(), 0, name);
     }
   },

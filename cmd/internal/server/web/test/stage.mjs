@@ -174,9 +174,9 @@ export class Visitor {
   // retry tries a failed answer again. That begins a moment after the click, when the browser has told that no
   // other tab writes in the chat.
   async retry() {
-    const failure = await this.answers().last().locator('.failure').elementHandle();
-    await this.last('Try again').click();
-    await this.page.waitForFunction((e) => !e.isConnected, failure);
+    const button = await this.last('Try again').elementHandle();
+    await button.click();
+    await this.page.waitForFunction((e) => !e.isConnected, button);
     await this.done();
   }
 

@@ -130,8 +130,11 @@ func (f *fineTuning) compare(t *testing.T, out string) {
 func TestFinetuneDisturbed(t *testing.T) {
 	f := newFineTuning(t)
 	t.Run("killed", f.killed)
-	t.Run("locked", f.locked)
 	t.Run("interrupted", f.interrupted)
+	if testing.Short() {
+		return
+	}
+	t.Run("locked", f.locked)
 	t.Run("full", f.full)
 }
 

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mptgo/ggml"
@@ -190,7 +191,8 @@ func (l *LoRA) module(c *mpt.Config, layer, kind int, w *ggml.Matrix) (*module, 
 	}
 	switch {
 	case rank != math.Trunc(rank) || rank < 1 || rank > maxRank:
-		return nil, fmt.Errorf("tune: a rank of %v (--lora-r) for %s: want 1 to %d", rank, name, maxRank)
+		return nil, fmt.Errorf("tune: a rank of %s (--lora-r) for %s: want 1 to %d",
+			strconv.FormatFloat(rank, 'f', -1, 64), name, maxRank)
 	case !(alpha > 0) || math.IsInf(alpha, 0):
 		return nil, fmt.Errorf("tune: an alpha of %v (--lora-alpha) for %s: want a positive number", alpha, name)
 	}

@@ -81,6 +81,7 @@ var may = map[string]string{
 	"scripts/speculation":      "mpt mpt/builtin mpt/tokenizer sampling",
 	"scripts/synthetic":        "mpt/convert",
 	"scripts/templates":        "internal/check internal/jinja",
+	"scripts/widen":            "gguf",
 	"cmd/mpt":                  "cmd/internal/cli",
 	"cmd/mpt-quantize":         "cmd/internal/cli",
 	"cmd/internal/server":      "internal/newfile mpt mpt/chat mpt/grammar mpt/serve mpt/talk mpt/tokenizer sampling",

@@ -48,7 +48,14 @@ func (o *attend) out() *Tensor      { return o.y }
 const queryBlock = 8 * att.QueryTile
 
 func (o *attend) steps(e *Exec) []step {
-	blocks := func(int) int { return len(e.all.blocks) }
+	blocks := func(int) int {
+		for i := range e.all.blocks {
+			if !o.storesItself(&e.all.blocks[i]) {
+				return len(e.all.blocks)
+			}
+		}
+		return 0
+	}
 	run := step{func(int) int { return len(e.all.blocks) * o.Heads }, func(task, worker int) { o.run(e, task, worker) }}
 	if o.Reuse {
 		return []step{run}
@@ -56,15 +63,33 @@ func (o *attend) steps(e *Exec) []step {
 	return []step{{blocks, func(task, worker int) { o.store(e, task, worker) }}, run}
 }
 
+// storesItself reports whether the tasks that attend for a block also append its keys and values:
+// those of a lone row, each task the head that it alone reads. A tile of keys comes from memory
+// once then: every line of it has something of every position.
+func (o *attend) storesItself(b *queryRows) bool {
+	return b.n == 1 && b.count == 1 && o.KVHeads == o.Heads && !o.Reuse
+}
+
 // store appends the keys and values of one block of rows.
 func (o *attend) store(e *Exec, task, worker int) {
-	keys, values := o.Heads*o.Dim, (o.Heads+o.KVHeads)*o.Dim
 	b := &e.all.blocks[task]
+	if o.storesItself(b) {
+		return
+	}
+	keys, values := o.Heads*o.Dim, (o.Heads+o.KVHeads)*o.Dim
 	for i := b.from; i < b.from+b.n; i++ {
 		row, at := o.qkv.row(i), e.all.rows[i]
 		e.tier.Att.StoreKV(&e.batch.Spans[at.span].KV[o.Layer].kv, at.pos, row[keys:values], row[values:],
 			&e.scratch[worker].att)
 	}
+}
+
+// storeHead appends the key and the value of a head of row i.
+func (o *attend) storeHead(e *Exec, i, head, worker int) {
+	row, at := o.qkv.row(i), e.all.rows[i]
+	k, v := (o.Heads+head)*o.Dim, (o.Heads+o.KVHeads+head)*o.Dim
+	e.tier.Att.StoreHead(&e.batch.Spans[at.span].KV[o.Layer].kv, head, at.pos, row[k:k+o.Dim], row[v:v+o.Dim],
+		&e.scratch[worker].att)
 }
 
 // run attends for one block of queries of one head. A worker has neighbouring tasks, so
@@ -79,6 +104,9 @@ func (o *attend) run(e *Exec, task, worker int) {
 		h.Slope = o.Slopes[head]
 	}
 	c, i, at := head*o.Dim, b.from, e.all.rows[b.from]
+	if o.storesItself(b) {
+		o.storeHead(e, i, head, worker)
+	}
 	e.tier.Att.Attend(o.y.x[i*o.y.Cols+c:], o.y.Cols, o.qkv.x[i*o.qkv.Cols+c:], o.qkv.Cols, b.n, at.pos, h,
 		&e.batch.Spans[at.span].KV[o.Layer].kv, &e.scratch[worker].att)
 }

@@ -252,23 +252,30 @@ func element(typ gguf.Type, b []byte, i int) float32 {
 }
 
 // StoreKV writes the keys and values of all heads, [Heads][Dim] each, to one
-// position of the cache, whose page must exist. Into a cache of F16, numbers from
+// position of the cache, whose page must exist: each as [Kernels.StoreHead] does.
+func (att *Kernels) StoreKV(kv *KV, pos int, k, v []float32, s *Scratch) {
+	vec.SameLength("StoreKV", len(k), kv.Heads*kv.Dim)
+	vec.SameLength("StoreKV", len(v), kv.Heads*kv.Dim)
+	for head := range kv.Heads {
+		row := head * kv.Dim
+		att.StoreHead(kv, head, pos, k[row:row+kv.Dim], v[row:row+kv.Dim], s)
+	}
+}
+
+// StoreHead writes the key and the value of a head, [Dim] each. Into a cache of F16, numbers from
 // 65520 on go as infinities. A block of Q8_0 is that of [act.Kernels.QuantizeRow], one of Q4_0
 // has the scale e/-8, e being the first element of the greatest magnitude, and codes
 // min(15, ⌊x·(1/scale)+8.5⌋); scales are rounded to binary16 after the codes were
 // computed. A block whose numbers or scale are not finite has the scale NaN.
-func (att *Kernels) StoreKV(kv *KV, pos int, k, v []float32, s *Scratch) {
-	vec.SameLength("StoreKV", len(k), kv.Heads*kv.Dim)
-	vec.SameLength("StoreKV", len(v), kv.Heads*kv.Dim)
-	if pos < 0 || pos/PageSize >= len(kv.Pages) {
-		panic(fmt.Sprintf("att: StoreKV: position %d in a cache of %d pages", pos, len(kv.Pages)))
+func (att *Kernels) StoreHead(kv *KV, head, pos int, k, v []float32, s *Scratch) {
+	vec.SameLength("StoreHead", len(k), kv.Dim)
+	vec.SameLength("StoreHead", len(v), kv.Dim)
+	if pos < 0 || pos/PageSize >= len(kv.Pages) || head < 0 || head >= kv.Heads {
+		panic(fmt.Sprintf("att: StoreHead: position %d of head %d in a cache of %d pages, %d heads", pos, head, len(kv.Pages), kv.Heads))
 	}
 	page, p := kv.Pages[pos/PageSize], pos%PageSize
-	for head := range kv.Heads {
-		row := head * kv.Dim
-		att.storeKey(kv.KeyType, kv.keyTile(page, head), p, k[row:row+kv.Dim], &s.block)
-		att.storeValue(kv, kv.valuesFrom(page, head, p)[:kv.RowBytes()], v[row:row+kv.Dim], &s.block)
-	}
+	att.storeKey(kv.KeyType, kv.keyTile(page, head), p, k, &s.block)
+	att.storeValue(kv, kv.valuesFrom(page, head, p)[:kv.RowBytes()], v, &s.block)
 }
 
 func (k *Kernels) storeKey(typ gguf.Type, tile []byte, lane int, src []float32, b *kvBlock) {

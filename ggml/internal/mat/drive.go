@@ -23,6 +23,10 @@ type blockKernels struct {
 	// StripRows: the other half is 32 bytes further on. It fetches like stream.
 	pack func(panel, w *byte, stride, n int, ahead uintptr, step int)
 
+	// few, if it is set, sets y[i*ldy..][0..15] to the products of a strip of sixteen rows, as they
+	// lie in the file, with row i of 2 to fewRows rows of activations. It fetches like stream.
+	few fewFunc
+
 	panel          // what pack makes
 	panelBytes int // the bytes of a whole panel at most, if not panelBytes
 
@@ -32,6 +36,12 @@ type blockKernels struct {
 }
 
 type streamFunc = func(y *float32, w *byte, stride, n int, a *byte, ahead uintptr, step int)
+
+type fewFunc = func(y *float32, ldy int, w *byte, stride, n int, a *byte, lda, rows int, ahead uintptr, step int)
+
+// fewRows is how many rows of activations a kernel for a few takes at most, and mostFew up to how many
+// rows such kernels are used.
+const fewRows, mostFew = 16, 32
 
 // panel is a kind of panel and its tiles. The packages of architectures have the same type.
 type panel struct {
@@ -61,11 +71,11 @@ const (
 	// with the activations of a tile it should stay in a first-level cache of 32 KB.
 	panelBytes = 24 << 10
 
-	// With at most fewRows rows of activations, filling panels takes most of the time:
+	// With at most someRows rows of activations, filling panels takes most of the time:
 	// those that are filled together should stay in the first-level cache, whatever the
 	// kernels say.
-	fewRows      = 64
-	fewRowsBytes = 10 << 10
+	someRows      = 64
+	someRowsBytes = 10 << 10
 
 	// wideBatch is PackedBatch where weights are unpacked to 16 bits, which takes longer.
 	wideBatch = 4
@@ -78,6 +88,8 @@ func (p *product) block(k *blockKernels) {
 		p.multiplyGeneric()
 	case p.n < PackedBatch || k.Wide && p.n < wideBatch:
 		p.streamed(k)
+	case k.few != nil && p.n <= mostFew:
+		p.together(k)
 	default:
 		p.packed(k)
 	}
@@ -100,6 +112,24 @@ func (p *product) streamed(k *blockKernels) {
 			k.stream(&y[i*ldy], &w[0], row, blocks, p.a.Address(i, 0, false), ahead.Next(blocks), ahead.Step)
 		}
 		p.deliver(r, height)
+	}
+}
+
+// together reads the rows in the order of the file, and multiplies each strip with several rows of
+// activations at a time.
+func (p *product) together(k *blockKernels) {
+	blocks, lda := p.a.K/act.BlockLen, act.Stride(p.a.K)*act.BlockSize
+	calls := (p.n + fewRows - 1) / fewRows
+	for r := p.r0; r < p.r1; r += StripRows {
+		w := p.strip(r, StripRows)
+		y, ldy := p.target(r, StripRows)
+		ahead := p.fetch(r, StripRows, calls*blocks)
+		for i := range calls {
+			from, to := i*p.n/calls, (i+1)*p.n/calls
+			k.few(&y[from*ldy], 4*ldy, &w[0], p.row, blocks, p.a.Address(from, 0, false), lda, to-from,
+				ahead.Next(blocks), ahead.Step)
+		}
+		p.deliver(r, StripRows)
 	}
 }
 
@@ -187,8 +217,8 @@ func (p *product) fetch(r, height, steps int) cpu.Fetch {
 // activations.
 func partBlocks(blocks, n int, k *blockKernels) int {
 	most := cmp.Or(k.panelBytes, panelBytes)
-	if n <= fewRows {
-		most = fewRowsBytes
+	if n <= someRows {
+		most = someRowsBytes
 	}
 	parts := (blocks*k.Bytes + most - 1) / most
 	part := (blocks + parts - 1) / parts

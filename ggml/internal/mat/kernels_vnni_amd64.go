@@ -37,7 +37,7 @@ var avxVNNI = Kernels{
 // that panels are near.
 var avx512 = Kernels{
 	vec: vec.Fast,
-	block: withStreams(blocksVNNI(2*panelBytes, vnniPanels{
+	block: withFew(withStreams(blocksVNNI(2*panelBytes, vnniPanels{
 		plain4:    panel(amd64.Plain4AVX512),
 		plain5:    panel(amd64.Plain5AVX512),
 		plain8:    panel(amd64.Plain8AVX512),
@@ -55,7 +55,7 @@ var avx512 = Kernels{
 		gguf.Q5_K:   amd64.StreamQ5_KAVX512,
 		gguf.IQ4_NL: amd64.StreamIQ4_NLAVX512,
 		gguf.IQ4_XS: amd64.StreamIQ4_XSAVX512,
-	}),
+	}), fewAVX512),
 	float: &floatAVX512,
 }
 

@@ -35,6 +35,7 @@
 // The places in a block of activations, see act.Block.
 #define ACT_D 32
 #define ACT_S 36
+#define ACT_HALF 44
 #define ZERO8 40
 #define ACT 48
 
@@ -163,6 +164,13 @@
 	VPXORD Z29, Z29, Z29      \
 	VPXORD Z30, Z30, Z30      \
 	VPXORD Z31, Z31, Z31
+
+// START_FRAME aligns the frame.
+#define START_FRAME \
+	LEAQ         127(SP), AX         \
+	ANDQ         $~127, AX           \
+	MOVQ         AX, first-8(SP)     \
+	VPBROADCASTD nibbles<>(SB), Z14
 
 // CHOOSE goes to the code for the number of rows of activations.
 #define CHOOSE \
@@ -395,6 +403,29 @@ TEXT ·fewQ8_0AVX512(SB), NOSPLIT, $0-80
 	LOOPS(BLOCK_Q8_0, ADD_ZERO128, 34)
 	FINISH
 
+#define POINTS(Z) VPSHUFB Z, Z9, Z
+
+#define BLOCK_IQ4_NL \
+	BLOCK_Q4_0                      \
+	VBROADCASTI32X4 points<>(SB), Z9 \
+	POINTS(Z0)                      \
+	POINTS(Z1)                      \
+	POINTS(Z2)                      \
+	POINTS(Z3)                      \
+	POINTS(Z4)                      \
+	POINTS(Z5)                      \
+	POINTS(Z6)                      \
+	POINTS(Z7)
+
+// func fewIQ4_NLAVX512(y *float32, ldy int, w *byte, stride, n int, a *byte, lda, tokens int, ahead uintptr, step int)
+TEXT ·fewIQ4_NLAVX512(SB), NOSPLIT, $0-80
+	START
+	VPBROADCASTD nibbles<>(SB), Z14
+	VPBROADCASTD sixteen<>(SB), Z15
+	CHOOSE
+	LOOPS(BLOCK_IQ4_NL, ADD_ZERO128, 18)
+	FINISH
+
 // The frame of the kernel of Q4_K, from an address on that is a multiple of 128: the scales and
 // the minima of eight blocks of 32, then two of them, packed.
 #define MINIMA 512
@@ -449,10 +480,11 @@ TEXT ·fewQ8_0AVX512(SB), NOSPLIT, $0-80
 
 // LOOP_K does the same as LOOP: AX steps through scales, of which the kernel keeps the place of
 // the first and of the one in use.
-#define LOOP_K(start, block, odd, products, ROWS) \
+#define LOOP_K(start, block, odd, products, ROWS, BEGIN, FIFTHS, o, REST) \
 start: \
 	MOVQ first-8(SP), AX             \
 	SCALES_K                         \
+	BEGIN                            \
 	MOVQ AX, scale-16(SP)            \
 block: \
 	AHEAD                            \
@@ -462,8 +494,8 @@ block: \
 	TESTQ   $64, AX                  \
 	JNE     odd                      \
 	MOVQ    first-8(SP), AX          \
-	COLUMNS0(16)                     \
-	COLUMNS4(32)                     \
+	COLUMNS0(o)                      \
+	COLUMNS4(o+16)                   \
 	LOW_K(PACKED, Z0)                \
 	LOW_K(PACKED+64, Z1)             \
 	LOW_K(PACKED+128, Z2)            \
@@ -485,6 +517,7 @@ odd: \
 	HIGH_K(PACKED+384, Z6)           \
 	HIGH_K(PACKED+448, Z7)           \
 products: \
+	FIFTHS                           \
 	ROWS(ADD_MIN)                    \
 	NEXT_ACT                         \
 	MOVQ    scale-16(SP), AX         \
@@ -493,34 +526,284 @@ products: \
 	SUBQ    first-8(SP), AX          \
 	CMPQ    AX, $MINIMA              \
 	JNE     block                    \
-	NEXT(16)                         \
+	NEXT(REST)                       \
 	SUBQ    $8, n+32(FP)             \
 	JNE     start                    \
 	JMP     finish
 
+#define LOOPS_K(BEGIN, FIFTHS, o, REST) \
+	LOOP_K(rows2, block2, odd2, products2, ROWS2, BEGIN, FIFTHS, o, REST) \
+	LOOP_K(rows3, block3, odd3, products3, ROWS3, BEGIN, FIFTHS, o, REST) \
+	LOOP_K(rows4, block4, odd4, products4, ROWS4, BEGIN, FIFTHS, o, REST) \
+	LOOP_K(rows5, block5, odd5, products5, ROWS5, BEGIN, FIFTHS, o, REST) \
+	LOOP_K(rows6, block6, odd6, products6, ROWS6, BEGIN, FIFTHS, o, REST) \
+	LOOP_K(rows7, block7, odd7, products7, ROWS7, BEGIN, FIFTHS, o, REST) \
+	LOOP_K(rows8, block8, odd8, products8, ROWS8, BEGIN, FIFTHS, o, REST) \
+	LOOP_K(rows9, block9, odd9, products9, ROWS9, BEGIN, FIFTHS, o, REST) \
+	LOOP_K(rows10, block10, odd10, products10, ROWS10, BEGIN, FIFTHS, o, REST) \
+	LOOP_K(rows11, block11, odd11, products11, ROWS11, BEGIN, FIFTHS, o, REST) \
+	LOOP_K(rows12, block12, odd12, products12, ROWS12, BEGIN, FIFTHS, o, REST) \
+	LOOP_K(rows13, block13, odd13, products13, ROWS13, BEGIN, FIFTHS, o, REST) \
+	LOOP_K(rows14, block14, odd14, products14, ROWS14, BEGIN, FIFTHS, o, REST) \
+	LOOP_K(rows15, block15, odd15, products15, ROWS15, BEGIN, FIFTHS, o, REST) \
+	LOOP_K(rows16, block16, odd16, products16, ROWS16, BEGIN, FIFTHS, o, REST)
+
+#define NOTHING
+
 // func fewQ4_KAVX512(y *float32, ldy int, w *byte, stride, n int, a *byte, lda, tokens int, ahead uintptr, step int)
-TEXT ·fewQ4_KAVX512(SB), 0, $2048-80
+TEXT ·fewQ4_KAVX512(SB), 0, $2304-80
 	START
-	LEAQ 127(SP), AX
-	ANDQ $~127, AX
-	MOVQ AX, first-8(SP)
-	VPBROADCASTD nibbles<>(SB), Z14
+	START_FRAME
 	CHOOSE
-	LOOP_K(rows2, block2, odd2, products2, ROWS2)
-	LOOP_K(rows3, block3, odd3, products3, ROWS3)
-	LOOP_K(rows4, block4, odd4, products4, ROWS4)
-	LOOP_K(rows5, block5, odd5, products5, ROWS5)
-	LOOP_K(rows6, block6, odd6, products6, ROWS6)
-	LOOP_K(rows7, block7, odd7, products7, ROWS7)
-	LOOP_K(rows8, block8, odd8, products8, ROWS8)
-	LOOP_K(rows9, block9, odd9, products9, ROWS9)
-	LOOP_K(rows10, block10, odd10, products10, ROWS10)
-	LOOP_K(rows11, block11, odd11, products11, ROWS11)
-	LOOP_K(rows12, block12, odd12, products12, ROWS12)
-	LOOP_K(rows13, block13, odd13, products13, ROWS13)
-	LOOP_K(rows14, block14, odd14, products14, ROWS14)
-	LOOP_K(rows15, block15, odd15, products15, ROWS15)
-	LOOP_K(rows16, block16, odd16, products16, ROWS16)
+	LOOPS_K(NOTHING, NOTHING, 16, 16)
+	FINISH
+
+#define STORE4(o) \
+	VMOVDQU64 Z0, o(AX)       \
+	VMOVDQU64 Z1, (o+64)(AX)  \
+	VMOVDQU64 Z2, (o+128)(AX) \
+	VMOVDQU64 Z3, (o+192)(AX)
+
+// The fifth bits of Q5_K: bit b of a byte of FIFTH belongs to block b.
+#define FIFTH 1536
+#define BEGIN_Q5_K \
+	COLUMNS0(16)     \
+	STORE4(FIFTH)    \
+	COLUMNS0(32)     \
+	STORE4(FIFTH+256)
+
+// BITS adds to Z the bits of a mask, Z12, of what is at o(AX), rotated by Z9.
+#define BITS(o, Z) \
+	VMOVDQU64  o(AX), Z10       \
+	VPRORVD    Z9, Z10, Z10     \
+	VPTERNLOGD $0xf8, Z12, Z10, Z
+
+#define BITS8(o) \
+	BITS(o, Z0)     \
+	BITS(o+64, Z1)  \
+	BITS(o+128, Z2) \
+	BITS(o+192, Z3) \
+	BITS(o+256, Z4) \
+	BITS(o+320, Z5) \
+	BITS(o+384, Z6) \
+	BITS(o+448, Z7)
+
+#define FIFTHS_Q5_K \
+	MOVQ         scale-16(SP), AX  \
+	SUBQ         first-8(SP), AX   \
+	SHRQ         $6, AX            \
+	SUBQ         $4, AX            \
+	VPBROADCASTD AX, Z9            \
+	VPBROADCASTD fifth<>(SB), Z12  \
+	MOVQ         first-8(SP), AX   \
+	BITS8(FIFTH)
+
+// func fewQ5_KAVX512(y *float32, ldy int, w *byte, stride, n int, a *byte, lda, tokens int, ahead uintptr, step int)
+TEXT ·fewQ5_KAVX512(SB), 0, $2304-80
+	START
+	START_FRAME
+	CHOOSE
+	LOOPS_K(BEGIN_Q5_K, FIFTHS_Q5_K, 48, 48)
+	FINISH
+
+// The frame of the kernel of Q6_K: for each of eight blocks the scales of its halves, as float32,
+// and -32 times both as int16; the low and the high bits of codes, packed.
+#define SUB 192
+#define LOW 1536
+#define HIGH 3584
+
+// SUBSCALES stores what bytes 2i and 2i+1 of the scales of a row are, UP being 24-16i.
+#define SUBSCALES(Z, UP, o) \
+	VPSLLD    $UP, Z, Z8              \
+	VPSRAD    $24, Z8, Z8             \
+	VPSLLD    $(UP-8), Z, Z9          \
+	VPSRAD    $24, Z9, Z9             \
+	VPSLLD    $16, Z9, Z10            \
+	VPANDD.BCST lower<>(SB), Z8, Z11  \
+	VPORD     Z11, Z10, Z10           \
+	VPSLLW    $5, Z10, Z10            \
+	VPXORD    Z11, Z11, Z11           \
+	VPSUBW    Z10, Z11, Z10           \
+	VCVTDQ2PS Z8, Z8                  \
+	VCVTDQ2PS Z9, Z9                  \
+	VMOVUPS   Z8, o(AX)               \
+	VMOVUPS   Z9, (o+64)(AX)          \
+	VMOVDQU64 Z10, (o+128)(AX)
+
+#define LOW_Q6_K(o, p) COLUMNS0(o); STORE4(p)
+
+#define BEGIN_Q6_K \
+	MOVQ first-8(SP), AX       \
+	LOW_Q6_K(0, LOW)           \
+	LOW_Q6_K(16, LOW+256)      \
+	LOW_Q6_K(32, LOW+512)      \
+	LOW_Q6_K(48, LOW+768)      \
+	LOW_Q6_K(64, LOW+1024)     \
+	LOW_Q6_K(80, LOW+1280)     \
+	LOW_Q6_K(96, LOW+1536)     \
+	LOW_Q6_K(112, LOW+1792)    \
+	LOW_Q6_K(128, HIGH)        \
+	LOW_Q6_K(144, HIGH+256)    \
+	LOW_Q6_K(160, HIGH+512)    \
+	LOW_Q6_K(176, HIGH+768)    \
+	COLUMNS0(192)              \
+	SUBSCALES(Z0, 24, 0)       \
+	SUBSCALES(Z0, 8, SUB)      \
+	SUBSCALES(Z1, 24, 2*SUB)   \
+	SUBSCALES(Z1, 8, 3*SUB)    \
+	SUBSCALES(Z2, 24, 4*SUB)   \
+	SUBSCALES(Z2, 8, 5*SUB)    \
+	SUBSCALES(Z3, 24, 6*SUB)   \
+	SUBSCALES(Z3, 8, 7*SUB)    \
+	NEXT(208)                  \
+	HALVES                     \
+	VMOVAPS Z8, Z15            \
+	NEXT(2)                    \
+	MOVQ $0, block-16(SP)
+
+#define NIBBLES_Q6_K(o, Z) \
+	VMOVDQU64 o(AX), Z      \
+	VPSRLW    X8, Z, Z      \
+	VPANDD    Z14, Z, Z
+
+// CODES_Q6_K makes the codes of block b: nibbles from LOW+1024·(b/4)+512·(b%2), shifted by
+// 4·(b%4/2), and bits from HIGH+512·(b/4), rotated by 2·(b%4)-4. AX is the place of its scales then.
+#define CODES_Q6_K \
+	MOVQ         block-16(SP), AX     \
+	ANDQ         $2, AX               \
+	SHLQ         $1, AX               \
+	VMOVQ        AX, X8               \
+	MOVQ         block-16(SP), AX     \
+	ANDQ         $3, AX               \
+	LEAQ         -4(AX)(AX*1), AX     \
+	VPBROADCASTD AX, Z9               \
+	VPBROADCASTD upper<>(SB), Z12     \
+	MOVQ         block-16(SP), AX     \
+	ANDQ         $1, AX               \
+	SHLQ         $9, AX               \
+	ADDQ         first-8(SP), AX      \
+	MOVQ         AX, place-24(SP)     \
+	MOVQ         block-16(SP), AX     \
+	ANDQ         $4, AX               \
+	SHLQ         $8, AX               \
+	ADDQ         place-24(SP), AX     \
+	NIBBLES_Q6_K(LOW, Z0)             \
+	NIBBLES_Q6_K(LOW+64, Z1)          \
+	NIBBLES_Q6_K(LOW+128, Z2)         \
+	NIBBLES_Q6_K(LOW+192, Z3)         \
+	NIBBLES_Q6_K(LOW+256, Z4)         \
+	NIBBLES_Q6_K(LOW+320, Z5)         \
+	NIBBLES_Q6_K(LOW+384, Z6)         \
+	NIBBLES_Q6_K(LOW+448, Z7)         \
+	MOVQ         block-16(SP), AX     \
+	ANDQ         $4, AX               \
+	SHLQ         $7, AX               \
+	ADDQ         first-8(SP), AX      \
+	BITS8(HIGH)                       \
+	MOVQ         block-16(SP), AX     \
+	IMULQ        $SUB, AX             \
+	ADDQ         first-8(SP), AX      \
+	VMOVDQU64    128(AX), Z8
+
+// HALF1 and HALF2 add the products of a half of the codes with one or two rows of activations,
+// times the scale at s(AX), to Z12 and Z13.
+#define HALF1(o, s, C0, C1, C2, C3, A) \
+	VPXORD      Z10, Z10, Z10       \
+	COLUMN1(o, C0, A)               \
+	COLUMN1(o+4, C1, A)             \
+	COLUMN1(o+8, C2, A)             \
+	COLUMN1(o+12, C3, A)            \
+	VCVTDQ2PS   Z10, Z10            \
+	VFMADD231PS s(AX), Z10, Z12
+
+#define HALF2(o, s, C0, C1, C2, C3, A, B) \
+	VPXORD      Z10, Z10, Z10       \
+	VPXORD      Z11, Z11, Z11       \
+	COLUMN2(o, C0, A, B)            \
+	COLUMN2(o+4, C1, A, B)          \
+	COLUMN2(o+8, C2, A, B)          \
+	COLUMN2(o+12, C3, A, B)         \
+	VCVTDQ2PS   Z10, Z10            \
+	VCVTDQ2PS   Z11, Z11            \
+	VFMADD231PS s(AX), Z10, Z12     \
+	VFMADD231PS s(AX), Z11, Z13
+
+#define ZERO(T, TOTAL) \
+	VPXORD        TOTAL, TOTAL, TOTAL    \
+	VPDPWSSD.BCST T(ACT_HALF), Z8, TOTAL \
+	VCVTDQ2PS     TOTAL, TOTAL
+
+#define ADD_HALVES(T, TOTAL, Y) \
+	VMULPS.BCST T(ACT_D), Z15, Z9  \
+	VFMADD231PS TOTAL, Z9, Y
+
+#define LONE(A, YA) \
+	ZERO(A, Z12)                         \
+	HALF1(0, 0, Z0, Z1, Z2, Z3, A)       \
+	HALF1(16, 64, Z4, Z5, Z6, Z7, A)     \
+	ADD_HALVES(A, Z12, YA)
+
+#define PAIR(A, YA, B, YB) \
+	ZERO(A, Z12)                         \
+	ZERO(B, Z13)                         \
+	HALF2(0, 0, Z0, Z1, Z2, Z3, A, B)    \
+	HALF2(16, 64, Z4, Z5, Z6, Z7, A, B)  \
+	ADD_HALVES(A, Z12, YA)               \
+	ADD_HALVES(B, Z13, YB)
+
+#define PAIRS2 PAIR(T0, Z16, T1, Z17)
+#define PAIRS4 PAIRS2; PAIR(T2, Z18, T3, Z19)
+#define PAIRS6 PAIRS4; PAIR(T4, Z20, T5, Z21)
+#define PAIRS8 PAIRS6; PAIR(T6, Z22, T7, Z23)
+#define PAIRS10 PAIRS8; PAIR(T8, Z24, T9, Z25)
+#define PAIRS12 PAIRS10; PAIR(T10, Z26, T11, Z27)
+#define PAIRS14 PAIRS12; PAIR(T12, Z28, T13, Z29)
+#define PAIRS16 PAIRS14; PAIR(T14, Z30, T15, Z31)
+#define PAIRS3 PAIRS2; LONE(T2, Z18)
+#define PAIRS5 PAIRS4; LONE(T4, Z20)
+#define PAIRS7 PAIRS6; LONE(T6, Z22)
+#define PAIRS9 PAIRS8; LONE(T8, Z24)
+#define PAIRS11 PAIRS10; LONE(T10, Z26)
+#define PAIRS13 PAIRS12; LONE(T12, Z28)
+#define PAIRS15 PAIRS14; LONE(T14, Z30)
+
+#define LOOP_Q6_K(start, block, PAIRS) \
+start: \
+	BEGIN_Q6_K             \
+block: \
+	AHEAD                  \
+	CODES_Q6_K             \
+	PAIRS                  \
+	NEXT_ACT               \
+	MOVQ block-16(SP), AX  \
+	INCQ AX                \
+	MOVQ AX, block-16(SP)  \
+	CMPQ AX, $8            \
+	JNE  block             \
+	SUBQ $8, n+32(FP)      \
+	JNE  start             \
+	JMP  finish
+
+// func fewQ6_KAVX512(y *float32, ldy int, w *byte, stride, n int, a *byte, lda, tokens int, ahead uintptr, step int)
+TEXT ·fewQ6_KAVX512(SB), 0, $4864-80
+	START
+	START_FRAME
+	CHOOSE
+	LOOP_Q6_K(rows2, block2, PAIRS2)
+	LOOP_Q6_K(rows3, block3, PAIRS3)
+	LOOP_Q6_K(rows4, block4, PAIRS4)
+	LOOP_Q6_K(rows5, block5, PAIRS5)
+	LOOP_Q6_K(rows6, block6, PAIRS6)
+	LOOP_Q6_K(rows7, block7, PAIRS7)
+	LOOP_Q6_K(rows8, block8, PAIRS8)
+	LOOP_Q6_K(rows9, block9, PAIRS9)
+	LOOP_Q6_K(rows10, block10, PAIRS10)
+	LOOP_Q6_K(rows11, block11, PAIRS11)
+	LOOP_Q6_K(rows12, block12, PAIRS12)
+	LOOP_Q6_K(rows13, block13, PAIRS13)
+	LOOP_Q6_K(rows14, block14, PAIRS14)
+	LOOP_Q6_K(rows15, block15, PAIRS15)
+	LOOP_Q6_K(rows16, block16, PAIRS16)
 	FINISH
 
 #define CONSTANT(name, value) \
@@ -534,3 +817,10 @@ CONSTANT(bytes, 0x000000ff)
 CONSTANT(six, 0x3f3f3f3f)
 CONSTANT(upper, 0x30303030)
 CONSTANT(sign, 0x80000000)
+CONSTANT(fifth, 0x10101010)
+CONSTANT(lower, 0x0000ffff)
+
+// The points of IQ4_NL, plus 128.
+DATA points<>+0(SB)/8, $0x766a5d4f3f2d1801
+DATA points<>+8(SB)/8, $0xf1d9c5b5a6998d81
+GLOBL points<>(SB), RODATA|NOPTR, $16

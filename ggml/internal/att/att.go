@@ -32,6 +32,26 @@ var generic = Kernels{
 	vec: vec.Generic, act: act.Generic, storeColumn: storeColumnGeneric, attend: attendGeneric, gram: gramGeneric,
 }
 
+// loneF16 are kernels for a lone query and a cache of F16.
+type loneF16 struct {
+	// scores sets s to the products of q, [k], with the keys of 2 tiles, or of 4 if that is most.
+	scores func(s, q *float32, w *keyWalk, tiles, k int)
+	most   int
+
+	// weigh, if it is set, adds to o, [loneValues], the first elements of n values, row bytes apart, each times its
+	// weight. For each it fetches some cache lines at ahead and moves ahead by step.
+	weigh func(o, weights *float32, values *byte, row, n int, ahead uintptr, step int)
+}
+
+// keyWalk is some tiles of keys that are read together, and the pieces that are fetched meanwhile.
+type keyWalk struct {
+	tiles [4]*byte
+	ahead [4]uintptr
+}
+
+// loneValues is how many elements of values loneF16.weigh takes.
+const loneValues = 128
+
 // For returns the kernels of a level: those that its name has in the table of the
 // architecture. It panics if the table lacks it.
 func For(l cpu.Level) Kernels {
@@ -54,6 +74,7 @@ type Scratch struct {
 	sums    [unpackQueries]softmax
 	row     []float32 // [Dim], a key or a value
 	plain   plainChunk
+	walk    keyWalk
 	block   kvBlock
 }
 
@@ -157,6 +178,7 @@ type attention struct {
 	s        *Scratch
 
 	wide   func(gguf.Type) wideTile // of a tier that has such
+	lone   *loneF16                 // the same
 	near   pieces                   // the chunk in work of a lone query
 	output []float32                // of the queries of a tile, in s
 	sums   []softmax

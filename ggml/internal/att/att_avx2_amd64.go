@@ -7,11 +7,20 @@ import (
 	"mptgo/ggml/internal/cpu"
 	"mptgo/ggml/internal/scalar"
 	"mptgo/ggml/internal/vec"
+	"mptgo/gguf"
 )
 
 var avx2 = Kernels{
-	vec: vec.Fast, act: act.Fast, storeColumn: storeColumnFast, attend: attendTiles, gram: gramFast,
+	vec: vec.Fast, act: act.Fast, storeColumn: storeColumnFast, attend: attendAVX2, gram: gramFast,
 }
+
+// attendAVX2 works like attendGeneric.
+func attendAVX2(a attention) {
+	a.lone = &loneAVX2
+	attendTiles(a)
+}
+
+var loneAVX2 = loneF16{scores: scoresF16AVX2, most: 2}
 
 // exponentialsFast adds slope·(distance+j) to the first n scores of a chunk, and
 // works on them like exponentials.
@@ -28,6 +37,10 @@ func (a *attention) weighRows(partial, weights []float32, values []byte, n, e in
 	stride, typ := a.kv.ValueStride(), a.kv.ValueType
 	if blocked(typ) {
 		a.weighBlocks(partial, weights, values, n, ahead)
+		return
+	}
+	if a.lone != nil && a.lone.weigh != nil && typ == gguf.F16 && stride-e == loneValues {
+		a.lone.weigh(&partial[e], &weights[0], &values[2*e], 2*stride, n, ahead.At, ahead.Step)
 		return
 	}
 	passes := (stride - e + 63) / 64
@@ -66,3 +79,6 @@ func mergex8(output, partial *float32, n int, old, new float32)
 
 //go:noescape
 func storeColumnx8(dst *byte, src *float32, n int)
+
+//go:noescape
+func scoresF16AVX2(s, q *float32, w *keyWalk, tiles, k int)

@@ -16,9 +16,11 @@ var avx512 = Kernels{
 
 // attendAVX512 works like attendGeneric.
 func attendAVX512(a attention) {
-	a.wide = wideAVX512
+	a.wide, a.lone = wideAVX512, &loneAVX512
 	attendTiles(a)
 }
+
+var loneAVX512 = loneF16{scores: scoresF16AVX512, most: 4, weigh: weighF16AVX512}
 
 // gramAVX512 works like gramGeneric: two tiles of columns together, and one at the end.
 func gramAVX512(c []float32, ldc int, a, b []float32, ldb, k, columns int) {
@@ -45,3 +47,9 @@ func wideF16AVX512(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int
 
 //go:noescape
 func wideF32AVX512(c *float32, ldc int, a *float32, lda int, b *byte, ldb, k int)
+
+//go:noescape
+func scoresF16AVX512(s, q *float32, w *keyWalk, tiles, k int)
+
+//go:noescape
+func weighF16AVX512(o, weights *float32, values *byte, row, n int, ahead uintptr, step int)

@@ -176,6 +176,10 @@ func (a *attention) scoreRow(c, at, first, last int) {
 	dim, typ, scores := a.kv.Dim, a.kv.KeyType, a.s.scores
 	a.near = a.piecesOf(c, at, first, last)
 	for p := first &^ (KeyTile - 1); p < last; p += KeyTile {
+		if n := a.scoreTogether(c, p, (last-p+KeyTile-1)/KeyTile); n > 0 {
+			p += (n - 1) * KeyTile
+			continue
+		}
 		keys, ahead := a.keys(c, p), a.fetchKeys(p)
 		if blocked(typ) {
 			a.scoreBlocks(scores[p:], keys, ahead)
@@ -191,6 +195,21 @@ func (a *attention) wideTile(typ gguf.Type) wideTile {
 		return nil
 	}
 	return a.wide(typ)
+}
+
+// scoreTogether does the same for 2 or 4 of so many tiles from position p of the chunk on, and returns how
+// many: 0 if there is no such kernel.
+func (a *attention) scoreTogether(c, p, tiles int) int {
+	if a.lone == nil || tiles < 2 || a.kv.KeyType != gguf.F16 {
+		return 0
+	}
+	n, w := min(tiles&^1, a.lone.most), &a.s.walk
+	for i := range n {
+		w.tiles[i] = &a.keys(c, p+i*KeyTile)[0]
+		w.ahead[i] = a.fetchKeys(p + i*KeyTile).At
+	}
+	a.lone.scores(&a.s.scores[p], &a.s.query[0], w, n, a.kv.Dim)
+	return n
 }
 
 // weighTile sets the scratch outputs of chunk c to the sums of the values, each

@@ -135,7 +135,7 @@ func TestMatMulParts(t *testing.T) {
 		c.numbers = hostile
 		for _, c.k = range []int{256, 512, 768, 1024, 1280, 1536, 2560, 2816} {
 			c.rows = 3
-			for _, c.n = range []int{PackedBatch, wideBatch, someRows + 1} {
+			for _, c.n = range []int{PackedBatch, wideBatch, fewRows, fewRows + 1, mostFew, mostFew + 1, someRows + 1} {
 				c.check(t, r, &s)
 			}
 		}

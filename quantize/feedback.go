@@ -29,6 +29,8 @@ type Feedback struct {
 	cost             []float32 // [cols][block]: R·Rᵀ of the columns of each block alone
 	inverse          []float32 // [cols]: 1/R[k][k]
 	weights          []float32 // [cols]: R[k][k]²
+	diagonal         []float32 // [cols]: of cost
+	group            []float32 // [cols]: the sum of cost over the columns of the same group of a grid
 }
 
 // damping is added to the diagonal of H, as a share of its mean: columns that the
@@ -56,6 +58,7 @@ func NewFeedback(t gguf.Type, products []float32, cols, run int) (*Feedback, err
 		cols: cols, run: run, block: block, ld: run + gap,
 		own: make([]float32, cols*block), cost: make([]float32, cols*block),
 		inverse: make([]float32, cols), weights: make([]float32, cols),
+		diagonal: make([]float32, cols), group: make([]float32, cols),
 	}
 	f.factor = make([]float32, cols*f.ld)
 	for at := 0; at < cols; at += run {
@@ -63,6 +66,7 @@ func NewFeedback(t gguf.Type, products []float32, cols, run int) (*Feedback, err
 	}
 	for at := 0; at < cols; at += block {
 		f.setBlock(at)
+		f.sumGroups(at, formats[t].grid)
 	}
 	return f, nil
 }
@@ -137,13 +141,29 @@ func (f *Feedback) setBlock(at int) {
 	}
 }
 
+// sumGroups fills what the groups of a block have of their own.
+func (f *Feedback) sumGroups(at int, g *grid) {
+	for j := range f.block {
+		cost := f.cost[(at+j)*f.block:][:f.block]
+		f.diagonal[at+j] = cost[j]
+		if g == nil {
+			continue
+		}
+		sum := 0.
+		for _, v := range cost[j/g.group*g.group:][:g.group] {
+			sum += float64(v)
+		}
+		f.group[at+j] = float32(sum)
+	}
+}
+
 // row returns row j of R for the block that begins with column at.
 func (f *Feedback) row(at, j int) []float32 {
 	return f.own[(at+j)*f.block:][:f.block]
 }
 
 // rowsTogether is how many rows are encoded at a time, so that what a block needs of R and
-// its cost is read from the nearer caches for all of them.
+// its cost is read from the nearer caches for all of them. They go through a block in fours.
 const rowsTogether = 8
 
 // encode encodes rows, block by block. A search encodes a block by itself, with weights
@@ -153,31 +173,22 @@ func (f *Feedback) encode(format *Format, dst []byte, src []float32) {
 	rows := len(src) / f.cols
 	n, size := format.Type.Block()
 	length := len(dst) / rows
-	e := newErrors(f, rows)
-	values := make([]float32, n)
-	d := descent{f: f, grid: format.grid, z: make([]float32, n)}
+	e, q := newErrors(f, rows), newQuad(f, format.grid)
 	for at := 0; at < f.cols; at += n {
 		if at%f.run == 0 {
 			clear(e.owed)
 		}
-		for r := range rows {
-			x, b := src[r*f.cols+at:][:n], dst[r*length+at/n*size:][:size]
-			f.settle(d.z, x, e.owedBy(r, at), at)
-			d.block(format, b, at)
-			format.Decode(values, b)
-			e.set(r, x, values)
+		for r := 0; r < rows; r += 4 {
+			q.at, q.rows = at, min(4, rows-r)
+			q.settle(src[r*f.cols+at:], f.cols, e.owedBy(r, at))
+			b := dst[r*length+at/n*size:]
+			q.encode(format, b, length)
+			for k := range q.rows {
+				format.Decode(q.values(k), b[k*length:][:size])
+				e.set(r+k, src[(r+k)*f.cols+at:][:n], q.values(k))
+			}
 		}
 		e.owe(at)
-	}
-}
-
-// settle sets z to the block's compensated targets at column at: the values that make its
-// components 0. It uses up owed.
-func (f *Feedback) settle(z, x, owed []float32, at int) {
-	for j := range z {
-		e := float32(owed[j] * f.inverse[at+j])
-		z[j] = x[j] + e
-		vec.AddScaled(owed[j+1:], -e, f.row(at, j)[j+1:])
 	}
 }
 
@@ -193,10 +204,9 @@ func newErrors(f *Feedback, rows int) *rowErrors {
 	return &rowErrors{f: f, owed: make([]float32, rows*f.ld), e: make([]float32, rows*f.block)}
 }
 
-// owedBy returns what row r owes at the block at column at.
-func (e *rowErrors) owedBy(r, at int) []float32 {
-	return e.owed[r*e.f.ld+at%e.f.run:][:e.f.block]
-}
+// owedBy returns what row r and the three after it owe from the block at column at on, each row ld
+// values after the one before.
+func (e *rowErrors) owedBy(r, at int) []float32 { return e.owed[r*e.f.ld+at%e.f.run:] }
 
 // set sets the errors of row r: what the block should be less what it is.
 func (e *rowErrors) set(r int, x, values []float32) {

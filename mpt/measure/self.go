@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"mptgo/gguf"
@@ -89,7 +90,7 @@ func wantsSelf(src string, opt *convert.Options, self Self) (s convert.Source, w
 	if err != nil || s.Exact == "" && !opt.AllowRequantize {
 		return s, false, nil // converting it says why
 	}
-	return s, self == SelfAlways || s.Exact != "" && s.Parameters <= selfParameters && gains(opt), nil
+	return s, self == SelfAlways || s.Exact != "" && gains(opt), nil
 }
 
 // SelfConflict returns [ErrHasProducts], [ErrReference] or [ErrNoBlocks] if [SelfAlways]
@@ -163,11 +164,23 @@ func calibrate(ctx context.Context, src, dst string, s convert.Source, opt *conv
 	return nil
 }
 
-// measureSelf measures the model at src, as it is before it becomes dst. That of a
-// folder is made a file first.
+// asideType is that of the temporary file that writes and is measured. It is read once for
+// every token of the texts, and half as long as the model; what it says of the inputs of the
+// model's matrices differs by less than two texts do.
+const asideType = "Q8_0"
+
+// measureSelf measures the model at src, as it is before it becomes dst, by a temporary file
+// of fewer bits beside dst. Where there is no room for that, a GGUF file is measured itself,
+// as one is that is quantised already.
 func measureSelf(ctx context.Context, src, dst string, s convert.Source, threads int, progress func(string, int, int)) (*imatrix.Matrix, error) {
-	if convert.IsCheckpoint(src) {
-		file, remove, err := convert.Aside(ctx, src, dst, convert.Options{Type: s.Exact, Threads: threads})
+	if progress == nil {
+		progress = func(string, int, int) {}
+	}
+	if convert.IsCheckpoint(src) || s.Exact != "" && hasRoom(dst, s.Parameters) {
+		file, remove, err := convert.Aside(ctx, src, dst, convert.Options{
+			Type: asideType, Search: quantize.SearchReference, Threads: threads, AllowRequantize: true,
+			Progress: func(done, total int64) { progress("prepared", int(done>>20), int(total>>20)) },
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -182,11 +195,14 @@ func measureSelf(ctx context.Context, src, dst string, s convert.Source, threads
 	return selfImatrix(ctx, m, progress)
 }
 
+// hasRoom reports whether the folder of dst takes so many weights of [asideType].
+func hasRoom(dst string, parameters int64) bool {
+	room, ok := newfile.Room(filepath.Dir(dst))
+	return !ok || room > parameters/8*9
+}
+
 // selfImatrix has a model generate text and records its inputs for that.
 func selfImatrix(ctx context.Context, m *mpt.Model, progress func(what string, done, total int)) (*imatrix.Matrix, error) {
-	if progress == nil {
-		progress = func(string, int, int) {}
-	}
 	length := min(selfLength, m.Config().Context)
 	all := imatrix.New(length)
 	all.AddDataset(SelfDataset)

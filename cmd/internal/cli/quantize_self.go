@@ -42,7 +42,7 @@ func (f *quantizeFlags) selfOptions(cmd *cobra.Command, show *console.Status, sr
 	case cmd.Flags().Changed("self"):
 		opt.Self = measure.SelfNever
 	default:
-		opt.Started = func() {
+		opt.Started = func(int64) {
 			console.Note(cmd.ErrOrStderr(),
 				"quantize: calibrating on text that %s generates; --self=false leaves that out", src)
 		}

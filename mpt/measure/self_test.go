@@ -1,0 +1,132 @@
+package measure
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"mptgo/internal/check"
+	"mptgo/mpt"
+	"mptgo/mpt/convert"
+	"mptgo/quantize"
+	"mptgo/quantize/imatrix"
+)
+
+// selfQuantized returns the file that Quantize makes of src with self-calibration, and checks that
+// nothing else is left beside it.
+func selfQuantized(t *testing.T, src string, opt convert.Options) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	dst := filepath.Join(dir, "q.gguf")
+	if _, err := Quantize(context.Background(), src, dst, opt, SelfOptions{Self: SelfAlways}); err != nil {
+		t.Fatal(err)
+	}
+	checkAlone(t, dir, "q.gguf")
+	b, err := os.ReadFile(dst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// checkAlone checks that a folder holds files of these names and nothing else.
+func checkAlone(t *testing.T, dir string, names ...string) {
+	t.Helper()
+	have, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range have {
+		if i >= len(names) || e.Name() != names[i] {
+			t.Errorf("%s is left behind", e.Name())
+		}
+	}
+}
+
+// TestQuantizeSelf: measuring block by block makes the file that an importance matrix of all
+// blocks makes, with any number of threads.
+func TestQuantizeSelf(t *testing.T) {
+	dir := check.Shared(t, "testdata", "cases", "hf-tiny")
+	src := filepath.Join(t.TempDir(), "f32.gguf")
+	if _, err := convert.Convert(context.Background(), dir, src, convert.Options{Type: "F32"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, typ := range []string{"Q4_K_M", "Q4_0", "IQ4_NL"} {
+		want := atOnce(t, src, typ)
+		for _, threads := range []int{1, 3} {
+			if got := selfQuantized(t, src, convert.Options{Type: typ, Threads: threads}); !bytes.Equal(got, want) {
+				t.Errorf("%s: another file by %d threads, measured block by block", typ, threads)
+			}
+		}
+	}
+}
+
+// atOnce quantises with an importance matrix that is measured before.
+func atOnce(t *testing.T, src, typ string) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	aside, dst := filepath.Join(dir, "aside.gguf"), filepath.Join(dir, "q.gguf")
+	if _, err := convert.Convert(context.Background(), src, aside, convert.Options{Type: asideType}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := mpt.Open(aside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	length := min(selfLength, m.Config().Context)
+	all := imatrix.New(length)
+	all.AddDataset(SelfDataset)
+	opt := ImatrixOptions{Context: length, Chunks: selfTokens / length, Products: true, Seed: 1}
+	if err := CollectImatrixSelf(context.Background(), m, all, opt); err != nil {
+		t.Fatal(err)
+	}
+	how := convert.Options{Type: typ, Imatrix: all, ImatrixFile: SelfDataset, Search: quantize.SearchBetter}
+	if _, err := convert.Convert(context.Background(), src, dst, how); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(dst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestQuantizeSelfEnds: a calibration that is cancelled, at any stage, leaves nothing behind.
+func TestQuantizeSelfEnds(t *testing.T) {
+	src := check.Shared(t, "testdata", "cases", "hf-tiny")
+	for _, stage := range []string{"prepared", "written", "measured", "converted"} {
+		dir := t.TempDir()
+		ctx, cancel := context.WithCancel(context.Background())
+		at := func(what string) {
+			if what == stage {
+				cancel()
+			}
+		}
+		opt := convert.Options{TargetBPW: 5, Progress: func(int64, int64) { at("converted") }}
+		self := SelfOptions{Self: SelfAlways, Progress: func(what string, _, _ int) { at(what) }}
+		_, err := Quantize(ctx, src, filepath.Join(dir, "q.gguf"), opt, self)
+		cancel()
+		if stage != "converted" && !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled when %s: %v", stage, err)
+		}
+		if err != nil {
+			checkAlone(t, dir)
+		}
+	}
+}
+
+// TestGroupOf: groups are of whole blocks, no longer than the longest, and none is much
+// shorter than the others.
+func TestGroupOf(t *testing.T) {
+	for cols, want := range map[int]int{
+		32: 32, 768: 768, 2048: 2048, 2080: 1280, 2560: 1280, 3072: 1536, 4096: 2048, 7168: 1792, 16384: 2048, 28672: 2048,
+	} {
+		if got := groupOf(cols); got != want {
+			t.Errorf("%d columns: groups of %d, want %d", cols, got, want)
+		}
+	}
+}

@@ -12,9 +12,9 @@ import (
 )
 
 // longestGroup is how many neighbouring columns' correlations are recorded together for a
-// quantisation: as many as half of the tokens that they come from. More are mostly chance, and cost
-// time and memory.
-const longestGroup = selfTokens / 2
+// quantisation: as many as half of the fewest tokens that they come from. More are mostly chance,
+// and cost time and memory.
+const longestGroup = fewestTexts * selfLength / 2
 
 // A calibration measures the inputs of a model's matrices while the model is quantised: those of a
 // block when its first matrix is asked for. So there is never memory for more than a few blocks.

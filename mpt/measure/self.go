@@ -27,13 +27,27 @@ const (
 	SelfNever
 )
 
-// How many tokens a model writes for one quantisation, in texts of which length. That
-// takes as long as quantising then does; with 16 times as many tokens the divergence would
-// be 8 % less (bench/results/2026-11-26-quantisation.md).
+// selfLength is how many tokens the texts have that a model writes for a quantisation. Shorter
+// ones are no better, and from 64 on worse (bench/results/2026-11-30-zen5-self.md).
+const selfLength = 512
+
+// How many texts a model writes: the fewest, or as many as it takes for so many weights, up to the
+// most. With more tokens the divergence is less, and time grows with them; a small model has that
+// time. It depends on the model alone, so that its file does not depend on the machine.
 const (
-	selfTokens = 4096
-	selfLength = 512
+	fewestTexts = 8
+	mostTexts   = 32
+	textWeights = 1 << 32
 )
+
+// textsOf returns how many texts a model with so many parameters writes.
+func textsOf(parameters int64) int {
+	n := mostTexts
+	for n > fewestTexts && parameters > textWeights/int64(n) {
+		n /= 2
+	}
+	return n
+}
 
 // SelfDataset names, in an importance matrix, the text that the model has written itself.
 const SelfDataset = "written by the model itself"
@@ -173,7 +187,7 @@ func openCalibration(ctx context.Context, src, dst string, s convert.Source, opt
 		}
 	}()
 	length := min(selfLength, m.Config().Context)
-	texts, err := write(ctx, m, 0, selfTokens/length, length, 1, func(done, total int) { progress("written", done, total) })
+	texts, err := write(ctx, m, 0, textsOf(s.Parameters)*selfLength/length, length, 1, func(done, total int) { progress("written", done, total) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -197,11 +211,15 @@ func openCalibration(ctx context.Context, src, dst string, s convert.Source, opt
 const asideType = "Q8_0"
 
 // openAside opens the model at src, as it is before it becomes dst, as a temporary file of
-// fewer bits beside dst. Where there is no room for that, a GGUF file is opened itself, as one is
+// fewer bits beside dst. Where there is no room for both, a GGUF file is opened itself, as one is
 // that is quantised already. Done closes and removes it.
 func openAside(ctx context.Context, src, dst string, s convert.Source, threads int, progress func(string, int, int)) (m *mpt.Model, done func(), err error) {
 	remove := func() {}
-	if convert.IsCheckpoint(src) || s.Exact != "" && hasRoom(dst, s.Parameters) {
+	room := hasRoom(dst, s.Parameters)
+	switch {
+	case convert.IsCheckpoint(src) && !room:
+		return nil, nil, fmt.Errorf("no room beside %s for a temporary file of %s, which a folder takes", dst, asideType)
+	case convert.IsCheckpoint(src) || s.Exact != "" && room:
 		src, remove, err = convert.Aside(ctx, src, dst, convert.Options{
 			Type: asideType, Search: quantize.SearchReference, Threads: threads, AllowRequantize: true,
 			Progress: func(done, total int64) { progress("prepared", int(done>>20), int(total>>20)) },
@@ -218,8 +236,9 @@ func openAside(ctx context.Context, src, dst string, s convert.Source, threads i
 	return m, func() { m.Close(); remove() }, nil
 }
 
-// hasRoom reports whether the folder of dst takes so many weights of [asideType].
+// hasRoom reports whether the folder of dst takes so many weights of [asideType] twice: the
+// temporary file, and dst, which is no larger.
 func hasRoom(dst string, parameters int64) bool {
 	room, ok := newfile.Room(filepath.Dir(dst))
-	return !ok || room > parameters/8*9
+	return !ok || room > parameters/4*9
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"mptgo/internal/check"
+	"mptgo/internal/newfile"
 	"mptgo/mpt"
 	"mptgo/mpt/convert"
 	"mptgo/quantize"
@@ -80,7 +81,7 @@ func atOnce(t *testing.T, src, typ string) []byte {
 	length := min(selfLength, m.Config().Context)
 	all := imatrix.New(length)
 	all.AddDataset(SelfDataset)
-	opt := ImatrixOptions{Context: length, Chunks: selfTokens / length, Products: true, Seed: 1}
+	opt := ImatrixOptions{Context: length, Chunks: mostTexts * selfLength / length, Products: true, Seed: 1}
 	if err := CollectImatrixSelf(context.Background(), m, all, opt); err != nil {
 		t.Fatal(err)
 	}
@@ -127,6 +128,23 @@ func TestGroupOf(t *testing.T) {
 	} {
 		if got := groupOf(cols); got != want {
 			t.Errorf("%d columns: groups of %d, want %d", cols, got, want)
+		}
+	}
+}
+
+func TestHasRoom(t *testing.T) {
+	dst := filepath.Join(t.TempDir(), "q.gguf")
+	if _, ok := newfile.Room(filepath.Dir(dst)); ok && hasRoom(dst, 1<<60) || !hasRoom(dst, 1) {
+		t.Error("there is room for 2^60 weights, or none for one")
+	}
+}
+
+func TestTextsOf(t *testing.T) {
+	for parameters, want := range map[int64]int{
+		1e4: 32, 30e6: 32, 1 << 27: 32, 1<<27 + 1: 16, 1 << 28: 16, 350e6: 8, 1.3e9: 8, 7e9: 8, 1 << 60: 8,
+	} {
+		if got := textsOf(parameters); got != want {
+			t.Errorf("%d parameters: %d texts, want %d", parameters, got, want)
 		}
 	}
 }

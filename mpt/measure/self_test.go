@@ -56,17 +56,39 @@ func TestQuantizeSelf(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, typ := range []string{"Q4_K_M", "Q4_0", "IQ4_NL"} {
-		want := atOnce(t, src, typ)
+		want := atOnce(t, src, convert.Options{Type: typ})
 		for _, threads := range []int{1, 3} {
 			if got := selfQuantized(t, src, convert.Options{Type: typ, Threads: threads}); !bytes.Equal(got, want) {
 				t.Errorf("%s: another file by %d threads, measured block by block", typ, threads)
 			}
 		}
 	}
+	given := convert.Options{Type: "IQ4_NL", ImatrixFile: "given", Imatrix: squaresOf(t, src)}
+	want := atOnce(t, src, given)
+	given.Imatrix = squaresOf(t, src)
+	if !bytes.Equal(selfQuantized(t, src, given), want) {
+		t.Error("another file with the mean squares of another text")
+	}
 }
 
-// atOnce quantises with an importance matrix that is measured before.
-func atOnce(t *testing.T, src, typ string) []byte {
+// squaresOf returns an importance matrix without correlations.
+func squaresOf(t *testing.T, src string) *imatrix.Matrix {
+	t.Helper()
+	m, err := mpt.Open(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	all := imatrix.New(16)
+	if err := CollectImatrixSelf(context.Background(), m, all, ImatrixOptions{Context: 16, Chunks: 4, Seed: 7}); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// atOnce quantises with an importance matrix that is measured before, or with its correlations and
+// the mean squares of the one that is given.
+func atOnce(t *testing.T, src string, how convert.Options) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	aside, dst := filepath.Join(dir, "aside.gguf"), filepath.Join(dir, "q.gguf")
@@ -85,7 +107,12 @@ func atOnce(t *testing.T, src, typ string) []byte {
 	if err := CollectImatrixSelf(context.Background(), m, all, opt); err != nil {
 		t.Fatal(err)
 	}
-	how := convert.Options{Type: typ, Imatrix: all, ImatrixFile: SelfDataset, Search: quantize.SearchBetter}
+	how.Search = quantize.SearchBetter
+	if how.Imatrix != nil {
+		how.Imatrix.BorrowProducts(all)
+	} else {
+		how.Imatrix, how.ImatrixFile = all, SelfDataset
+	}
 	if _, err := convert.Convert(context.Background(), src, dst, how); err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ or COPY, which keeps them. TYPE may also be the third argument, as for llama-qua
 Q8_0 is as good as the original for most purposes; Q4_0 is half as large and faster.
 Calibrating on text that the model generates (--self) makes files much better at the same
 size. It is the default for types with a K or IQ in their names; --self=false leaves it out
-and is six times as fast. Meanwhile a temporary file of half the size of the model in F16
+and is some five times as fast. Meanwhile a temporary file of half the size of the model in F16
 lies beside OUT, if there is room for it.
 Types with a K, IQ or TQ in their names are mixes: which tensor gets which type is decided as
 llama-quantize did it in February 2025. Rows that do not divide into their blocks of 256 get

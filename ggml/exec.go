@@ -20,6 +20,7 @@ type Exec struct {
 	nodes   []node
 	head    int // the first node that computes selected rows
 	arena   []byte
+	regions []*region // of it
 	scratch []scratch // by worker
 
 	batch     *Batch

@@ -36,6 +36,7 @@ func (e *Exec) plan() error {
 	for _, b := range blocks {
 		b.t.place(e.arena[b.offset:b.offset+b.size], e.rows(b.t).capacity)
 	}
+	e.regions = blocks
 	return nil
 }
 

@@ -6,9 +6,9 @@ import (
 	"mptgo/ggml"
 )
 
-// body builds the decoder: from tokens to the residual stream after the last
+// body builds the decoder: from tokens to the residual stream after each
 // block, [n, D].
-func (m *Model) body(g *ggml.Graph, adapters []*Adapter) *ggml.Tensor {
+func (m *Model) body(g *ggml.Graph, adapters []*Adapter) (after []*ggml.Tensor) {
 	x := lookUp(g, "inp_embd", m.w.wte, adapters) // [n, D]
 	if m.w.wpe != nil {
 		x = g.AddPositions("inp_pos", x, m.w.wpe)
@@ -21,8 +21,9 @@ func (m *Model) body(g *ggml.Graph, adapters []*Adapter) *ggml.Tensor {
 		b := &layerGraph{m, g, i, &m.w.layers[i], adapters}
 		x = g.Add(b.name("attn_res"), b.attention(g.Norm(b.name("attn_norm"), x, b.w.norm1), angles), x)
 		x = g.Add(b.name("ffn_res"), b.feedForward(g.Norm(b.name("ffn_norm"), x, b.w.norm2)), x)
+		after = append(after, x)
 	}
-	return x
+	return after
 }
 
 // layerGraph builds one layer.

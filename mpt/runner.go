@@ -16,8 +16,9 @@ const headBatch = 64
 type runner struct {
 	exec     *ggml.Exec
 	logits   *ggml.Tensor
-	states   *ggml.Tensor // that logits come from
-	adapters []*Adapter   // that the graph can apply, in this order; each session uses some
+	states   *ggml.Tensor   // that logits come from
+	blocks   []*ggml.Tensor // the residual stream after each
+	adapters []*Adapter     // that the graph can apply, in this order; each session uses some
 
 	// What is filled anew for every batch.
 	batch  ggml.Batch
@@ -40,7 +41,7 @@ type wantedRow struct{ step, i int }
 // newRunner compiles the model's graph with what adapters change.
 func (m *Model) newRunner(adapters []*Adapter) (*runner, error) {
 	r := &runner{adapters: adapters}
-	g, err := ggml.Build(func(g *ggml.Graph) { r.states, r.logits = m.graph(g, adapters) })
+	g, err := ggml.Build(func(g *ggml.Graph) { r.blocks, r.states, r.logits = m.graph(g, adapters) })
 	if err != nil {
 		return nil, err
 	}
@@ -53,14 +54,16 @@ func (m *Model) newRunner(adapters []*Adapter) (*runner, error) {
 	return r, nil
 }
 
-// graph builds the whole model, and returns its logits and the states that they come from.
-func (m *Model) graph(g *ggml.Graph, adapters []*Adapter) (states, logits *ggml.Tensor) {
-	x := g.Select("result_embd", m.body(g, adapters))
+// graph builds the whole model, and returns its logits, the states that they come from, and the
+// residual stream after each block.
+func (m *Model) graph(g *ggml.Graph, adapters []*Adapter) (blocks []*ggml.Tensor, states, logits *ggml.Tensor) {
+	blocks = m.body(g, adapters)
+	x := g.Select("result_embd", blocks[len(blocks)-1])
 	states = g.Norm("result_norm", x, m.w.normF)
 	logits = m.head(g, states, adapters)
 	g.Keep(states)
 	g.Keep(logits)
-	return states, logits
+	return blocks, states, logits
 }
 
 func (m *Model) compileOptions() ggml.Options {

@@ -9,17 +9,17 @@ import (
 
 // A descent improves the codes and scales of a block of a row with a [Feedback]: from
 // those that a search for the block by itself has found, step by step, as long as
-// what the error of the block costs becomes less.
+// what the error of the block costs becomes less. It is one of a [quad].
 type descent struct {
 	f    *Feedback
 	grid *grid
 	at   int       // the block's first column
 	z    []float32 // what its values had best be
+	v, g []float32 // the values, and the cost's matrix times z-v
 
-	k    gridBlock
-	v, g [256]float32 // the values, and the cost's matrix times z-v
-
-	reference [256]byte // the block that the reference makes
+	k         gridBlock
+	still     [256]float32 // a value is left as it is if g is no larger than that
+	reference [256]byte    // the block that the reference makes
 }
 
 // A grid is the form of the blocks of a type with scales: a value of group j is
@@ -60,39 +60,27 @@ var nonLinear = func() (x []float32) {
 	return x
 }()
 
+// gap returns the least that two levels are apart.
+func (g *grid) gap() float32 {
+	if !g.table {
+		return 1
+	}
+	least := g.levels[1] - g.levels[0]
+	for i, l := range g.levels[1:] {
+		least = min(least, l-g.levels[i])
+	}
+	return least
+}
+
 func (k *gridBlock) scale(j int) float32  { return float32(k.d * float32(k.s[j])) }
 func (k *gridBlock) offset(j int) float32 { return -float32(k.dmin * float32(k.m[j])) }
-
-// block encodes the block that begins with column at, whose values had best be z.
-func (d *descent) block(f *Format, b []byte, at int) {
-	d.at = at
-	d.start(f, b)
-	if d.grid == nil {
-		return
-	}
-	for j := range d.k.s {
-		d.k.s[j], d.k.m[j] = d.grid.minScale, d.grid.minOffset
-	}
-	d.grid.open(&d.k, b)
-	d.round()
-	d.differentiate()
-	d.descend()
-	for range refits {
-		d.refit()
-		d.descend()
-	}
-	d.grid.close(b, &d.k)
-}
 
 // start encodes the block by itself. An error of a value weighs what it costs if values
 // after it make it good, or by itself where they will not.
 func (d *descent) start(f *Format, b []byte) {
 	w := d.f.weights[d.at : d.at+len(d.z)]
 	if d.grid == nil {
-		w = d.v[:len(d.z)]
-		for i := range w {
-			w[i] = d.costRow(i)[i]
-		}
+		w = d.f.diagonal[d.at : d.at+len(d.z)]
 	}
 	if f.better == nil {
 		f.Encode(b, d.z, w)
@@ -109,9 +97,17 @@ func (d *descent) start(f *Format, b []byte) {
 	}
 }
 
+// open reads the block that start has made.
+func (d *descent) open(b []byte) {
+	for j := range d.k.s {
+		d.k.s[j], d.k.m[j] = d.grid.minScale, d.grid.minOffset
+	}
+	d.grid.open(&d.k, b)
+}
+
 // error returns what the errors of a block cost with weights for them.
 func (d *descent) error(f *Format, b []byte, w []float32) (sum float64) {
-	v := d.g[:len(d.z)]
+	v := d.g
 	f.Decode(v, b)
 	for i, z := range d.z {
 		e := float64(v[i]) - float64(z)
@@ -120,19 +116,13 @@ func (d *descent) error(f *Format, b []byte, w []float32) (sum float64) {
 	return sum
 }
 
-// refits is how often scales are chosen again for the codes.
-const refits = 2
-
-// round sets the codes, each to what is best after those before it.
-func (d *descent) round() {
-	var owed [256]float32
-	n := len(d.z)
-	for i := range n {
-		j := i / d.grid.group
-		c := d.code(d.z[i]+float32(owed[i]*d.f.inverse[d.at+i]), d.k.scale(j), d.k.offset(j))
-		d.k.codes[i], d.v[i] = c, d.value(j, c)
-		vec.AddScaled(owed[i+1:n], d.z[i]-d.v[i], d.f.row(d.at, i)[i+1:])
-	}
+// round sets code i to what is best after those before it, of which owed comes, and returns the
+// error that is left.
+func (d *descent) round(i int, owed float32) float32 {
+	j := i / d.grid.group
+	c := d.code(d.z[i]+float32(owed*d.f.inverse[d.at+i]), d.k.scale(j), d.k.offset(j))
+	d.k.codes[i], d.v[i] = c, d.value(j, c)
+	return d.z[i] - d.v[i]
 }
 
 // code returns the code whose value a·T(code)+b is nearest to x.
@@ -155,25 +145,15 @@ func (d *descent) costRow(i int) []float32 {
 	return d.f.cost[(d.at+i)*d.f.block:][:d.f.block]
 }
 
-// differentiate sets g.
-func (d *descent) differentiate() {
-	n := len(d.z)
-	clear(d.g[:n])
-	for i := range n {
-		d.move(i, d.v[i]-d.z[i])
-	}
-}
-
-// move takes into g that value i grows by dv.
-func (d *descent) move(i int, dv float32) {
-	vec.AddScaled(d.g[:len(d.z)], -dv, d.costRow(i))
-}
-
 // descend changes codes by one as long as that pays.
 func (d *descent) descend() {
+	d.setStill()
 	for range descents {
 		changed := false
-		for i := range d.z {
+		for i, still := range d.still[:len(d.z)] {
+			if g := d.g[i]; g <= still && -g <= still {
+				continue
+			}
 			for d.step(i) {
 				changed = true
 			}
@@ -181,6 +161,20 @@ func (d *descent) descend() {
 		if !changed {
 			return
 		}
+	}
+}
+
+// setStill sets up to which g no step of a value can pay. The cost changes by dv²S[i][i] - 2·dv·g,
+// with dv no smaller than the smallest step: that is less than 0 from half of dv·S[i][i] on. A little
+// less is set, for dv is rounded.
+func (d *descent) setStill() {
+	gap := d.grid.gap()
+	for i, s := range d.f.diagonal[d.at:][:len(d.z)] {
+		dv := float32(d.k.scale(i/d.grid.group) * gap)
+		if dv < 0 {
+			dv = -dv
+		}
+		d.still[i] = 0.49 * float32(dv*s)
 	}
 }
 
@@ -205,6 +199,6 @@ func (d *descent) step(i int) bool {
 		return false
 	}
 	d.k.codes[i], d.v[i] = uint8(c), v
-	d.move(i, dv)
+	vec.AddScaled(d.g, -dv, d.costRow(i))
 	return true
 }

@@ -21,28 +21,13 @@ func (s *groupSums) change(a, b float64) float64 {
 	return float64(a*(float64(a*s.tt)+2*float64(b*s.t1)-2*s.tg)) + float64(b*(float64(b*s.oo)-2*s.og))
 }
 
-// refit sets the scales to the best ones for the codes: those of the groups, one after
-// the other, then what they are multiples of.
-func (d *descent) refit() {
-	n := len(d.z) / d.grid.group
-	if d.grid.maxScale > d.grid.minScale {
-		for j := range n {
-			d.refitGroup(j)
-		}
-	}
-	d.refitBlock()
-}
-
-// sums returns the sums of group j.
-func (d *descent) sums(j int) (s groupSums) {
-	from, to := j*d.grid.group, (j+1)*d.grid.group
-	for i := from; i < to; i++ {
-		t, st, so := float64(d.grid.levels[d.k.codes[i]]), 0., 0.
-		for l, v := range d.costRow(i)[from:to] {
-			st += float64(float64(v) * float64(d.grid.levels[d.k.codes[from+l]]))
-			so += float64(v)
-		}
-		s.tt += float64(t * st)
+// sums returns the sums of group j; st is ST.
+func (d *descent) sums(j int, st []float32) (s groupSums) {
+	from := j * d.grid.group
+	for i, st := range st {
+		i += from
+		t, so := float64(d.grid.levels[d.k.codes[i]]), float64(d.f.group[d.at+i])
+		s.tt += float64(t * float64(st))
 		s.t1 += float64(t * so)
 		s.oo += so
 		s.tg += float64(t * float64(d.g[i]))
@@ -64,10 +49,10 @@ func (s *groupSums) best(added bool) (a, b float64) {
 	return a, 0
 }
 
-// refitGroup chooses the integers of group j again: the scale near the best one, each
-// with the minimum that goes with it.
-func (d *descent) refitGroup(j int) {
-	g, s := d.grid, d.sums(j)
+// refitGroup chooses the integers of group j again, the scale near the best one, each
+// with the minimum that goes with it, and reports whether they are others; st is ST.
+func (d *descent) refitGroup(j int, st []float32) bool {
+	g, s := d.grid, d.sums(j, st)
 	scale, added := float64(d.k.scale(j)), float64(d.k.offset(j))
 	da, _ := s.best(g.maxOffset > g.minOffset)
 	near := toInteger((scale+da)/float64(d.k.d), g.minScale, g.maxScale, d.k.s[j])
@@ -83,10 +68,9 @@ func (d *descent) refitGroup(j int) {
 			least, bestS, bestM = e, c, m
 		}
 	}
-	if bestS != d.k.s[j] || bestM != d.k.m[j] {
-		d.k.s[j], d.k.m[j] = bestS, bestM
-		d.recompute(j)
-	}
+	changed := bestS != d.k.s[j] || bestM != d.k.m[j]
+	d.k.s[j], d.k.m[j] = bestS, bestM
+	return changed
 }
 
 // toInteger returns the integer from low to high that is nearest to x, or other if x is
@@ -98,20 +82,34 @@ func toInteger(x float64, low, high, other int32) int32 {
 	return int32(math.RoundToEven(max(min(x, float64(high)), float64(low))))
 }
 
-// recompute sets the values of group j after its scales have changed.
-func (d *descent) recompute(j int) {
-	for i := j * d.grid.group; i < (j+1)*d.grid.group; i++ {
-		v := d.value(j, d.k.codes[i])
-		if dv := v - d.v[i]; dv != 0 {
-			d.v[i] = v
-			d.move(i, dv)
+// recompute sets the values of group j after its scales have changed, and of every four of a
+// the first to what a value has lost.
+func (d *descent) recompute(j int, a []float32) {
+	from := j * d.grid.group
+	for i := range d.grid.group {
+		v := d.value(j, d.k.codes[from+i])
+		a[4*i] = d.v[from+i] - v
+		d.v[from+i] = v
+	}
+}
+
+// grows sets the first of every four of a to how much a value grows with d, and, of two kinds,
+// the second to how much it shrinks with dmin.
+func (d *descent) grows(a []float32, kinds int) {
+	for i := range d.z {
+		j := i / d.grid.group
+		a[4*i] = float32(d.k.s[j]) * d.grid.levels[d.k.codes[i]]
+		if kinds > 1 {
+			a[4*i+1] = float32(d.k.m[j])
 		}
 	}
 }
 
-// refitBlock chooses d and dmin again.
-func (d *descent) refitBlock() {
-	s := d.blockSums()
+// refitBlock chooses d and dmin again. A is what grows has set, costs the cost's matrix times
+// each of its kinds.
+func (d *descent) refitBlock(a, costs []float32) {
+	n := len(d.z)
+	s := d.blockSums(a, costs)
 	if !(s.tt > 0) {
 		return
 	}
@@ -120,29 +118,30 @@ func (d *descent) refitBlock() {
 	if !(s.change(float64(scale)-float64(d.k.d), float64(d.k.dmin)-float64(least)) < 0) {
 		return
 	}
+	vec.AddScaled(d.g, d.k.d-scale, costs)
+	if len(costs) > n {
+		vec.AddScaled(d.g, least-d.k.dmin, costs[n:])
+	}
 	d.k.d, d.k.dmin = scale, least
-	for j := range len(d.z) / d.grid.group {
-		d.recompute(j)
+	for i := range d.v {
+		d.v[i] = d.value(i/d.grid.group, d.k.codes[i])
 	}
 }
 
 // blockSums returns the sums over the block for a change of d and -dmin.
-func (d *descent) blockSums() (s groupSums) {
+func (d *descent) blockSums(a, costs []float32) (s groupSums) {
 	n := len(d.z)
-	var grows [4 * 256]float32 // by how much a value grows with each of them, and two zeros
 	for i := range n {
-		j := i / d.grid.group
-		grows[4*i], grows[4*i+1] = float32(d.k.s[j])*d.grid.levels[d.k.codes[i]], float32(d.k.m[j])
-	}
-	var costs [4 * 256]float32 // the cost's matrix times each of them
-	vec.AddProducts(costs[:], n, n, grows[:4*n], d.f.cost[d.at*n:], n)
-	for i := range n {
-		t, o, st, so := float64(grows[4*i]), float64(grows[4*i+1]), float64(costs[i]), float64(costs[n+i])
+		t, st, g := float64(a[4*i]), float64(costs[i]), float64(d.g[i])
 		s.tt += float64(t * st)
+		s.tg += float64(t * g)
+		if len(costs) == n {
+			continue
+		}
+		o, so := float64(a[4*i+1]), float64(costs[n+i])
 		s.t1 += float64(t * so)
 		s.oo += float64(o * so)
-		s.tg += float64(t * float64(d.g[i]))
-		s.og += float64(o * float64(d.g[i]))
+		s.og += float64(o * g)
 	}
 	return s
 }

@@ -1,6 +1,7 @@
 package quantize
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -45,7 +46,9 @@ func TestDescent(t *testing.T) {
 			continue
 		}
 		n, size := format.Type.Block()
-		d := descent{f: feedback(t, format.Type, products, cols), grid: format.grid, z: make([]float32, n)}
+		q := newQuad(feedback(t, format.Type, products, cols), format.grid)
+		q.rows = 1
+		d := &q.row[0]
 		r := rand.New(rand.NewPCG(11, 12))
 		b, v := make([]byte, size), make([]float32, n)
 		var plain, rounded, stepped, refitted float64
@@ -54,25 +57,21 @@ func TestDescent(t *testing.T) {
 			for i := range d.z {
 				d.z[i] = float32(r.NormFloat64())
 			}
-			d.at = at
+			q.at, d.at = at, at
 			d.start(format, b)
 			format.Decode(v, b)
 			plain += d.blockCost(v)
-			format.grid.open(&d.k, b)
-			for j := range d.k.s {
-				if format.grid.minScale == format.grid.maxScale {
-					d.k.s[j], d.k.m[j] = 1, format.grid.minOffset
-				}
-			}
-			d.round()
-			rounded += d.blockCost(d.v[:n])
-			d.differentiate()
-			d.descend()
-			stepped += d.blockCost(d.v[:n])
+			d.open(b)
+			q.round()
+			rounded += d.blockCost(d.v)
+			q.differentiate()
+			q.descend()
+			stepped += d.blockCost(d.v)
 
-			d.block(format, b, at)
-			refitted += d.blockCost(d.v[:n])
-			if format.Decode(v, b); !slices.Equal(v, d.v[:n]) {
+			q.encode(format, b, size)
+			refitted += d.blockCost(d.v)
+			checkDerivative(t, format, q)
+			if format.Decode(v, b); !slices.Equal(v, d.v) {
 				t.Fatalf("%v: block %d decodes to other values", format.Type, k)
 			}
 			for i := range d.z {
@@ -81,7 +80,7 @@ func TestDescent(t *testing.T) {
 				}
 			}
 		}
-		checkRefitGroup(t, format, &d)
+		checkRefitGroup(t, format, q)
 		t.Logf("%v: %.3f after rounding, %.3f after steps, %.3f with scales fitted again", format.Type, rounded/plain, stepped/plain, refitted/plain)
 		if !(rounded < plain && stepped < rounded && refitted < stepped) {
 			t.Errorf("%v: costs %v, %v, %v, %v", format.Type, plain, rounded, stepped, refitted)
@@ -89,22 +88,40 @@ func TestDescent(t *testing.T) {
 	}
 }
 
-// checkRefitGroup: a scale that was made worse is found again.
-func checkRefitGroup(t *testing.T, format *Format, d *descent) {
+// checkDerivative: after all changes, g is the cost's matrix times z-v.
+func checkDerivative(t *testing.T, format *Format, q *quad) {
 	t.Helper()
+	d := &q.row[0]
+	for i, g := range d.g {
+		want, size := 0., 0.
+		for l, s := range d.costRow(i) {
+			p := float64(s) * float64(d.z[l]-d.v[l])
+			want, size = want+p, size+math.Abs(p)
+		}
+		if math.Abs(float64(g)-want) > 1e-4*size {
+			t.Fatalf("%v: value %d: g is %v, want %v", format.Type, i, g, want)
+		}
+	}
+}
+
+// checkRefitGroup: a scale that was made worse is found again.
+func checkRefitGroup(t *testing.T, format *Format, q *quad) {
+	t.Helper()
+	d, n := &q.row[0], q.grid.group
 	if format.grid.minScale == format.grid.maxScale {
 		return
 	}
-	for j := range len(d.z) / d.grid.group {
-		before := d.blockCost(d.v[:len(d.z)])
+	for j := range q.n / n {
+		before := d.blockCost(d.v)
 		d.k.s[j]++
 		if d.k.s[j] > d.grid.maxScale {
 			d.k.s[j] -= 2
 		}
-		d.recompute(j)
-		worse := d.blockCost(d.v[:len(d.z)])
-		d.refitGroup(j)
-		if after := d.blockCost(d.v[:len(d.z)]); worse > before && after > before*1.0001 {
+		d.recompute(j, q.a[:])
+		q.differentiate()
+		worse := d.blockCost(d.v)
+		q.refitGroup(j)
+		if after := d.blockCost(d.v); worse > before && after > before*1.0001 {
 			t.Errorf("%v: group %d: cost %v, %v with another scale, %v with the scale fitted again", format.Type, j, before, worse, after)
 		}
 	}

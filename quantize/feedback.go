@@ -3,6 +3,9 @@ package quantize
 import (
 	"fmt"
 	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"mptgo/gguf"
 	"mptgo/quantize/internal/vec"
@@ -29,6 +32,9 @@ type Feedback struct {
 	cost             []float32 // [cols][block]: R·Rᵀ of the columns of each block alone
 	inverse          []float32 // [cols]: 1/R[k][k]
 	weights          []float32 // [cols]: R[k][k]²
+	diagonal         []float32 // [cols]: of cost
+	wide             []float64 // [run][run]: of a group, while its factor is made
+	group            []float32 // [cols]: the sum of cost over the columns of the same group of a grid
 }
 
 // damping is added to the diagonal of H, as a share of its mean: columns that the
@@ -41,38 +47,48 @@ const damping = 0.2
 // products of its input with that of column k of the same group; only those with k >= j are
 // read. It must be finite. Groups consist of whole blocks of t.
 func NewFeedback(t gguf.Type, products []float32, cols, run int) (*Feedback, error) {
+	f := new(Feedback)
+	return f, f.Set(t, products, cols, run, 1)
+}
+
+// Set makes f what [NewFeedback] returns, in the memory that f has, by several threads. What is
+// encoded with f must have come to its end.
+func (f *Feedback) Set(t gguf.Type, products []float32, cols, run, threads int) error {
 	block := blockValues(t)
 	switch {
-	case block%errorsTogether != 0:
-		return nil, fmt.Errorf("quantize: %v has no blocks in which errors could be compensated", t)
+	case block%together != 0:
+		return fmt.Errorf("quantize: %v has no blocks in which errors could be compensated", t)
 	case cols < 1 || run < 1 || run > cols || len(products) != cols*run:
-		return nil, fmt.Errorf("quantize: %d input correlations for %d columns in groups of %d",
+		return fmt.Errorf("quantize: %d input correlations for %d columns in groups of %d",
 			len(products), cols, run)
 	case cols%block != 0 || run < cols && run%block != 0:
-		return nil, fmt.Errorf("quantize: input correlations in groups of %d of %d columns: %v has blocks of %d",
+		return fmt.Errorf("quantize: input correlations in groups of %d of %d columns: %v has blocks of %d",
 			run, cols, t, block)
 	}
-	f := &Feedback{
-		cols: cols, run: run, block: block, ld: run + gap,
-		own: make([]float32, cols*block), cost: make([]float32, cols*block),
-		inverse: make([]float32, cols), weights: make([]float32, cols),
+	f.cols, f.run, f.block, f.ld = cols, run, block, run+gap
+	for x, n := range map[*[]float32]int{
+		&f.factor: cols * f.ld, &f.own: cols * block, &f.cost: cols * block,
+		&f.inverse: cols, &f.weights: cols, &f.diagonal: cols, &f.group: cols,
+	} {
+		*x = slices.Grow((*x)[:0], n)[:n]
 	}
-	f.factor = make([]float32, cols*f.ld)
+	f.wide = slices.Grow(f.wide[:0], run*run)[:run*run]
 	for at := 0; at < cols; at += run {
-		f.setFactor(products[at*run:], at, min(run, cols-at))
+		f.setFactor(products[at*run:], at, min(run, cols-at), threads)
 	}
-	for at := 0; at < cols; at += block {
-		f.setBlock(at)
-	}
-	return f, nil
+	inParallel(cols/block, threads, func(i int) {
+		f.setBlock(i * block)
+		f.sumGroups(i*block, formats[t].grid)
+	})
+	return nil
 }
 
 // gap keeps rows of a power of two of values from all falling on the same lines of a cache.
 const gap = 16
 
 // setFactor fills the rows of the group of n columns that begins with column at.
-func (f *Feedback) setFactor(products []float32, at, n int) {
-	r := make([]float64, n*n)
+func (f *Feedback) setFactor(products []float32, at, n, threads int) {
+	r := f.wide[:n*n]
 	mean := 0.
 	for j := range n {
 		for k := j; k < n; k++ {
@@ -86,21 +102,23 @@ func (f *Feedback) setFactor(products []float32, at, n int) {
 	for j := range n {
 		r[j*n+j] += float64(damping * mean)
 	}
-	splitUpper(r, n)
+	splitUpper(r, n, threads)
 	for j := range n {
+		row := f.factor[(at+j)*f.ld:][:f.ld]
+		clear(row[:j])
 		// Only ratios count; the mean keeps numbers from being too small or large.
 		for k := j; k < n; k++ {
-			f.factor[(at+j)*f.ld+k] = float32(r[j*n+k] / math.Sqrt(mean))
+			row[k] = float32(r[j*n+k] / math.Sqrt(mean))
 		}
-		d := f.factor[(at+j)*f.ld+j]
-		f.inverse[at+j], f.weights[at+j] = 1/d, d*d
+		clear(row[n:])
+		f.inverse[at+j], f.weights[at+j] = 1/row[j], row[j]*row[j]
 	}
 }
 
 // splitUpper replaces the upper triangle of H, n by n, by that of R with H = R·Rᵀ. It goes
 // by groups of columns, the last ones first, so that a row is used for all of a group while
-// it is in the nearest caches.
-func splitUpper(h []float64, n int) {
+// it is in the nearest caches. Rows before those of the group have nothing to do with each other.
+func splitUpper(h []float64, n, threads int) {
 	const columns = 32
 	for to := n; to > 0; to -= columns {
 		from := max(to-columns, 0)
@@ -109,18 +127,54 @@ func splitUpper(h []float64, n int) {
 			// H with its damping has no smaller eigenvalue; rounding may pretend one.
 			least[j-from] = max(1e-12*h[j*n+j], math.SmallestNonzeroFloat32)
 		}
-		for i := range to {
-			for j := max(i, from); j < to; j++ {
-				h[i*n+j] -= vec.Dot(h[i*n+to:(i+1)*n], h[j*n+to:(j+1)*n])
-			}
+		for i := from; i < to; i++ {
+			reduce(h, n, i, i, to)
 		}
 		for j := to - 1; j >= from; j-- {
 			row := h[j*n+j : j*n+to]
 			row[0] = math.Sqrt(max(row[0]-vec.Dot(row[1:], row[1:]), least[j-from]))
-			for i := range j {
-				h[i*n+j] = (h[i*n+j] - vec.Dot(h[i*n+j+1:i*n+to], row[1:])) / row[0]
+			for i := from; i < j; i++ {
+				solve(h, n, i, j, to)
 			}
 		}
+		inParallel((from+columns-1)/columns, threads, func(task int) {
+			for i := task * columns; i < min((task+1)*columns, from); i++ {
+				reduce(h, n, i, from, to)
+				for j := to - 1; j >= from; j-- {
+					solve(h, n, i, j, to)
+				}
+			}
+		})
+	}
+}
+
+// reduce takes from the columns from to before to of row i what the columns after them make.
+func reduce(h []float64, n, i, from, to int) {
+	for j := from; j < to; j++ {
+		h[i*n+j] -= vec.Dot(h[i*n+to:(i+1)*n], h[j*n+to:(j+1)*n])
+	}
+}
+
+// solve sets column j of row i, which is before row j; those after it up to before to are set.
+func solve(h []float64, n, i, j, to int) {
+	h[i*n+j] = (h[i*n+j] - vec.Dot(h[i*n+j+1:i*n+to], h[j*n+j+1:j*n+to])) / h[j*n+j]
+}
+
+// inParallel calls do for all tasks, by so many goroutines.
+func inParallel(tasks, threads int, do func(task int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(threads, tasks) - 1 {
+		wg.Go(func() { take(&next, tasks, do) })
+	}
+	take(&next, tasks, do)
+	wg.Wait()
+}
+
+// take calls do for tasks that nobody else has taken.
+func take(next *atomic.Int64, tasks int, do func(task int)) {
+	for i := int(next.Add(1)) - 1; i < tasks; i = int(next.Add(1)) - 1 {
+		do(i)
 	}
 }
 
@@ -137,13 +191,29 @@ func (f *Feedback) setBlock(at int) {
 	}
 }
 
+// sumGroups fills what the groups of a block have of their own.
+func (f *Feedback) sumGroups(at int, g *grid) {
+	for j := range f.block {
+		cost := f.cost[(at+j)*f.block:][:f.block]
+		f.diagonal[at+j] = cost[j]
+		if g == nil {
+			continue
+		}
+		sum := 0.
+		for _, v := range cost[j/g.group*g.group:][:g.group] {
+			sum += float64(v)
+		}
+		f.group[at+j] = float32(sum)
+	}
+}
+
 // row returns row j of R for the block that begins with column at.
 func (f *Feedback) row(at, j int) []float32 {
 	return f.own[(at+j)*f.block:][:f.block]
 }
 
 // rowsTogether is how many rows are encoded at a time, so that what a block needs of R and
-// its cost is read from the nearer caches for all of them.
+// its cost is read from the nearer caches for all of them. They go through a block in fours.
 const rowsTogether = 8
 
 // encode encodes rows, block by block. A search encodes a block by itself, with weights
@@ -153,31 +223,22 @@ func (f *Feedback) encode(format *Format, dst []byte, src []float32) {
 	rows := len(src) / f.cols
 	n, size := format.Type.Block()
 	length := len(dst) / rows
-	e := newErrors(f, rows)
-	values := make([]float32, n)
-	d := descent{f: f, grid: format.grid, z: make([]float32, n)}
+	e, q := newErrors(f, rows), newQuad(f, format.grid)
 	for at := 0; at < f.cols; at += n {
 		if at%f.run == 0 {
 			clear(e.owed)
 		}
-		for r := range rows {
-			x, b := src[r*f.cols+at:][:n], dst[r*length+at/n*size:][:size]
-			f.settle(d.z, x, e.owedBy(r, at), at)
-			d.block(format, b, at)
-			format.Decode(values, b)
-			e.set(r, x, values)
+		for r := 0; r < rows; r += 4 {
+			q.at, q.rows = at, min(4, rows-r)
+			q.settle(src[r*f.cols+at:], f.cols, e.owedBy(r, at))
+			b := dst[r*length+at/n*size:]
+			q.encode(format, b, length)
+			for k := range q.rows {
+				format.Decode(q.values(k), b[k*length:][:size])
+				e.set(r+k, src[(r+k)*f.cols+at:][:n], q.values(k))
+			}
 		}
 		e.owe(at)
-	}
-}
-
-// settle sets z to the block's compensated targets at column at: the values that make its
-// components 0. It uses up owed.
-func (f *Feedback) settle(z, x, owed []float32, at int) {
-	for j := range z {
-		e := float32(owed[j] * f.inverse[at+j])
-		z[j] = x[j] + e
-		vec.AddScaled(owed[j+1:], -e, f.row(at, j)[j+1:])
 	}
 }
 
@@ -193,10 +254,9 @@ func newErrors(f *Feedback, rows int) *rowErrors {
 	return &rowErrors{f: f, owed: make([]float32, rows*f.ld), e: make([]float32, rows*f.block)}
 }
 
-// owedBy returns what row r owes at the block at column at.
-func (e *rowErrors) owedBy(r, at int) []float32 {
-	return e.owed[r*e.f.ld+at%e.f.run:][:e.f.block]
-}
+// owedBy returns what row r and the three after it owe from the block at column at on, each row ld
+// values after the one before.
+func (e *rowErrors) owedBy(r, at int) []float32 { return e.owed[r*e.f.ld+at%e.f.run:] }
 
 // set sets the errors of row r: what the block should be less what it is.
 func (e *rowErrors) set(r int, x, values []float32) {

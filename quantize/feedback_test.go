@@ -204,7 +204,10 @@ func TestFeedbackSettle(t *testing.T) {
 	}
 	e.set(0, x[:block], v[:block])
 	e.owe(0)
-	f.settle(v[block:], x[block:], e.owedBy(0, block), block)
+	q := newQuad(f, nil)
+	q.at, q.rows = block, 1
+	q.settle(x[block:], cols, e.owedBy(0, block))
+	copy(v[block:], q.row[0].z)
 	for k := block; k < cols; k++ {
 		slope, size := 0., 0.
 		for j := range cols {

@@ -27,6 +27,7 @@ type Options struct {
 
 	Imatrix     *imatrix.Matrix // the importance of columns, or nil
 	ImatrixFile string          // where it came from, for the record
+	Inputs      Inputs          // tells what Imatrix does not tell of its entries, or nil
 
 	Choices recipes.Choices // other types than the recipe's for some matrices
 
@@ -49,7 +50,7 @@ type Options struct {
 
 // withDefaults returns the options with those filled in that were left open.
 func (opt Options) withDefaults(recipe recipes.Recipe) Options {
-	if opt.Search == quantize.SearchAuto && opt.Imatrix != nil && opt.Imatrix.HasProducts() {
+	if opt.Search == quantize.SearchAuto && opt.Imatrix != nil && (opt.Imatrix.HasProducts() || opt.Inputs != nil) {
 		opt.Search = quantize.SearchBetter // who measured them wants them used
 	}
 	opt.Search = recipe.Search(opt.Search)

@@ -13,6 +13,7 @@ import (
 type plan struct {
 	meta    []gguf.KV
 	tensors []output
+	order   []int // in which tensors are converted; nil: that of the file
 
 	layout layout
 	tokens []adapterTokens // of adapters that were merged

@@ -51,6 +51,9 @@ func (p *plan) write(ctx context.Context, dst string, opt Options) (s *Summary, 
 	}
 	defer func() { err = errors.Join(err, w.Abort()) }()
 	r := &run{plan: p, file: w, fail: cancel, total: p.sourceBytes(), progress: opt.Progress}
+	if opt.Inputs != nil {
+		p.orderByBlocks()
+	}
 	r.work(ctx, opt.Threads, opt.Search)
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%s: not finished: %w", dst, context.Cause(ctx))
@@ -66,9 +69,10 @@ func (p *plan) write(ctx context.Context, dst string, opt Options) (s *Summary, 
 func (r *run) work(ctx context.Context, n int, search quantize.Search) {
 	tasks := make(chan task)
 	var wg sync.WaitGroup
+	var spare spares
 	for range n {
 		wg.Go(func() {
-			k := worker{encoder: quantize.Encoder{Search: search}}
+			k := worker{encoder: quantize.Encoder{Search: search}, spare: &spare, threads: n}
 			for t := range tasks {
 				if ctx.Err() != nil {
 					continue
@@ -91,10 +95,15 @@ func (r *run) work(ctx context.Context, n int, search quantize.Search) {
 	wg.Wait()
 }
 
-// tasks yields the pieces of all tensors in the order of the file.
+// tasks yields the pieces of all tensors, in the order of the file unless there is another.
 func (p *plan) tasks() iter.Seq[task] {
 	return func(yield func(task) bool) {
-		for i, t := range p.tensors {
+		for at := range p.tensors {
+			i := at
+			if p.order != nil {
+				i = p.order[at]
+			}
+			t := &p.tensors[i]
 			outBytes := t.rowBytes()
 			row := 0 // of the output
 			for _, q := range t.parts {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"mptgo/gguf"
@@ -26,7 +25,7 @@ func (p *plan) attachImportance(recipe recipes.Recipe, opt Options) error {
 		if err := t.attachImportance(opt); err != nil {
 			return err
 		}
-		if t.weights != nil {
+		if t.weights != nil || t.feedback != nil {
 			found++
 			products = products || opt.Imatrix.Entries[t.info.Name].Products != nil
 			continue
@@ -79,7 +78,13 @@ func (o *output) attachImportance(opt Options) error {
 	o.weights = e.Weights()
 	// A matrix that makes the logits and is looked up, too, must not have larger errors of
 	// its values for the sake of its logits: measured, that costs more than it gains.
-	if e.Products == nil || opt.Search != quantize.SearchBetter || o.info.Name == "token_embd.weight" {
+	if opt.Search != quantize.SearchBetter || o.info.Name == "token_embd.weight" {
+		return nil
+	}
+	if e.Products == nil {
+		if opt.Inputs != nil && opt.Inputs.Want(o.info.Name) {
+			o.setFeedback(opt.Inputs, nil)
+		}
 		return nil
 	}
 	if len(e.Products) != o.row*e.Run {
@@ -89,49 +94,15 @@ func (o *output) attachImportance(opt Options) error {
 		return fmt.Errorf("tensor %s: the input correlations in the importance matrix are of groups of %d columns, and %v has blocks of %d: "+
 			"record them in groups of a multiple of 256", o.info.Name, e.Run, o.info.Type, n)
 	}
-	o.feedback = &feedback{entry: e, typ: o.info.Type, cols: o.row}
-	for _, q := range o.parts {
-		o.feedback.rows += q.rows
-	}
+	o.setFeedback(nil, e)
 	return nil
 }
 
-// feedback is made when the first rows of its tensor need it, and forgotten after the
-// last ones: it takes as much memory as the correlations.
-type feedback struct {
-	entry      *imatrix.Entry
-	typ        gguf.Type
-	cols, rows int
-
-	mu   sync.Mutex
-	done int // rows
-	made *quantize.Feedback
-}
-
-// get returns it.
-func (f *feedback) get() (*quantize.Feedback, error) {
-	if f == nil {
-		return nil, nil
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.made != nil {
-		return f.made, nil
-	}
-	made, err := quantize.NewFeedback(f.typ, f.entry.Products, f.cols, f.entry.Run)
-	f.made = made
-	return made, err
-}
-
-// used says that n more rows are done.
-func (f *feedback) used(n int) {
-	if f == nil {
-		return
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.done += n; f.done == f.rows {
-		f.made = nil
+// setFeedback gives a matrix the feedback that comes of an entry, or of one that is measured.
+func (o *output) setFeedback(inputs Inputs, e *imatrix.Entry) {
+	o.feedback = &feedback{inputs: inputs, entry: e, name: o.info.Name, typ: o.info.Type, cols: o.row}
+	for _, q := range o.parts {
+		o.feedback.rows += q.rows
 	}
 }
 

@@ -14,6 +14,8 @@ type worker struct {
 	src, wide, dst []byte
 	values         []float32
 	encoder        quantize.Encoder
+	spare          *spares
+	threads        int   // of all workers
 	underflows     int64 // of the last piece
 }
 
@@ -40,12 +42,15 @@ func (k *worker) convert(t task, out *output) ([]byte, error) {
 		return src, checkCopy(typ, src)
 	}
 	dst := grow(&k.dst, t.rows*int(out.rowBytes()))
-	var err error
-	if k.encoder.Feedback, err = out.feedback.get(); err != nil {
+	made, weights, err := out.feedback.get(k.spare, k.threads)
+	if err != nil {
 		return nil, err
 	}
-	defer out.feedback.used(t.rows)
-	k.encoder.Weights = out.weights
+	defer out.feedback.used(t.rows, k.spare)
+	k.encoder.Feedback, k.encoder.Weights = made, out.weights
+	if out.weights == nil {
+		k.encoder.Weights = weights
+	}
 	if err := k.encoder.Convert(dst, info.Type, src, typ, out.row); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"mptgo/gguf"
@@ -13,7 +14,6 @@ import (
 	"mptgo/mpt/convert"
 	"mptgo/mpt/lora"
 	"mptgo/quantize"
-	"mptgo/quantize/imatrix"
 	"mptgo/quantize/recipes"
 )
 
@@ -22,23 +22,32 @@ import (
 type Self int
 
 const (
-	SelfAuto   Self = iota // models of up to 2^27 parameters, 134 million, for types that gain from it
+	SelfAuto   Self = iota // for types that gain from it
 	SelfAlways             // or an error
 	SelfNever
 )
 
-// selfParameters is up to how many parameters a model writes its own importance matrix
-// without being asked: those of MPT-125M, for which it should take some two minutes on two
-// cores, by the half minute of one of 29M.
-const selfParameters = 1 << 27
+// selfLength is how many tokens the texts have that a model writes for a quantisation. Shorter
+// ones are no better, and from 64 on worse (bench/results/2026-11-30-zen5-self.md).
+const selfLength = 512
 
-// How many tokens a model writes for one quantisation, in texts of which length. That
-// takes as long as quantising then does; with 16 times as many tokens the divergence would
-// be 8 % less (bench/results/2026-11-26-quantisation.md).
+// How many texts a model writes: the fewest, or as many as it takes for so many weights, up to the
+// most. With more tokens the divergence is less, and time grows with them; a small model has that
+// time. It depends on the model alone, so that its file does not depend on the machine.
 const (
-	selfTokens = 4096
-	selfLength = 512
+	fewestTexts = 8
+	mostTexts   = 32
+	textWeights = 1 << 32
 )
+
+// textsOf returns how many texts a model with so many parameters writes.
+func textsOf(parameters int64) int {
+	n := mostTexts
+	for n > fewestTexts && parameters > textWeights/int64(n) {
+		n /= 2
+	}
+	return n
+}
 
 // SelfDataset names, in an importance matrix, the text that the model has written itself.
 const SelfDataset = "written by the model itself"
@@ -53,15 +62,16 @@ var (
 // SelfOptions are the choices of [Quantize] beside those of converting.
 type SelfOptions struct {
 	Self Self
-	// Started, if set, is called when the model begins to write.
-	Started func()
-	// Progress, if set, is told how many tokens are written, then how many chunks of them
-	// are measured.
+	// Started, if set, is called at first, with the number of the model's parameters.
+	Started func(parameters int64)
+	// Progress, if set, is told how many MiB of the model are "prepared", how many tokens are
+	// "written" and how many blocks "measured", if that is done before all else. Then
+	// [convert.Options] has a Progress.
 	Progress func(what string, done, total int)
 }
 
 // Quantize converts the model at src, a checkpoint or a GGUF file, to the file dst as
-// [convert.Convert] does. Before that the model may measure which of its weights matter:
+// [convert.Convert] does. Meanwhile the model may measure which of its weights matter:
 // what an importance matrix in opt does not tell, or all. A model that cannot do that is
 // quantised without, unless it is asked for; opt.Logf says so.
 func Quantize(ctx context.Context, src, dst string, opt convert.Options, self SelfOptions) (*convert.Summary, error) {
@@ -70,8 +80,12 @@ func Quantize(ctx context.Context, src, dst string, opt convert.Options, self Se
 		return nil, err
 	}
 	if wanted && canWrite(src, dst, opt.Force) {
-		if err := calibrate(ctx, src, dst, source, &opt, self); err != nil {
-			return nil, err
+		s, err := calibrated(ctx, src, dst, source, opt, self)
+		if err == nil || self.Self == SelfAlways || ctx.Err() != nil || !errors.Is(err, errCalibration) {
+			return s, err
+		}
+		if opt.Logf != nil {
+			opt.Logf("quantised without self-calibration: %v", err)
 		}
 	}
 	return convert.Convert(ctx, src, dst, opt)
@@ -89,7 +103,7 @@ func wantsSelf(src string, opt *convert.Options, self Self) (s convert.Source, w
 	if err != nil || s.Exact == "" && !opt.AllowRequantize {
 		return s, false, nil // converting it says why
 	}
-	return s, self == SelfAlways || s.Exact != "" && s.Parameters <= selfParameters && gains(opt), nil
+	return s, self == SelfAlways || s.Exact != "" && gains(opt), nil
 }
 
 // SelfConflict returns [ErrHasProducts], [ErrReference] or [ErrNoBlocks] if [SelfAlways]
@@ -142,59 +156,89 @@ func canWrite(src, dst string, force bool) bool {
 	return force || err != nil
 }
 
-// calibrate measures the importance matrix, or what the one that is given does not tell.
-func calibrate(ctx context.Context, src, dst string, s convert.Source, opt *convert.Options, self SelfOptions) error {
+// calibrated converts src to dst with what the model measures. An error of measuring
+// is an [errCalibration].
+func calibrated(ctx context.Context, src, dst string, s convert.Source, opt convert.Options, self SelfOptions) (*convert.Summary, error) {
 	if self.Started != nil {
-		self.Started()
+		self.Started(s.Parameters)
 	}
-	m, err := measureSelf(ctx, src, dst, s, opt.Threads, self.Progress)
-	switch {
-	case err != nil && (self.Self == SelfAlways || ctx.Err() != nil):
-		return fmt.Errorf("measure: self-calibration of %s: %w", src, err)
-	case err != nil:
-		if opt.Logf != nil {
-			opt.Logf("quantised without self-calibration: %v", err)
-		}
-	case opt.Imatrix != nil:
-		opt.Imatrix.BorrowProducts(m)
-	default:
-		opt.Imatrix, opt.ImatrixFile = m, SelfDataset
+	if self.Progress == nil {
+		self.Progress = func(string, int, int) {}
 	}
-	return nil
-}
-
-// measureSelf measures the model at src, as it is before it becomes dst. That of a
-// folder is made a file first.
-func measureSelf(ctx context.Context, src, dst string, s convert.Source, threads int, progress func(string, int, int)) (*imatrix.Matrix, error) {
-	if convert.IsCheckpoint(src) {
-		file, remove, err := convert.Aside(ctx, src, dst, convert.Options{Type: s.Exact, Threads: threads})
-		if err != nil {
-			return nil, err
-		}
-		defer remove()
-		src = file
-	}
-	m, err := mpt.Open(src, mpt.Threads(threads))
+	c, done, err := openCalibration(ctx, src, dst, s, &opt, self.Progress)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("measure: %w of %s: %w", errCalibration, src, err)
 	}
-	defer m.Close()
-	return selfImatrix(ctx, m, progress)
+	defer done()
+	opt.Inputs = c
+	return convert.Convert(ctx, src, dst, opt)
 }
 
-// selfImatrix has a model generate text and records its inputs for that.
-func selfImatrix(ctx context.Context, m *mpt.Model, progress func(what string, done, total int)) (*imatrix.Matrix, error) {
-	if progress == nil {
-		progress = func(string, int, int) {}
+// openCalibration has a model write the texts that it is measured with. Done ends the calibration.
+func openCalibration(ctx context.Context, src, dst string, s convert.Source, opt *convert.Options, progress func(string, int, int)) (c *calibration, done func(), err error) {
+	m, done, err := openAside(ctx, src, dst, s, opt.Threads, progress)
+	if err != nil {
+		return nil, nil, err
 	}
+	closeModel := done
+	defer func() {
+		if err != nil {
+			closeModel()
+		}
+	}()
 	length := min(selfLength, m.Config().Context)
-	all := imatrix.New(length)
-	all.AddDataset(SelfDataset)
-	opt := ImatrixOptions{Context: length, Chunks: selfTokens / length, Products: true, Seed: 1}
-	opt.Chunk = func(done, total int) error {
-		progress("measured", done, total)
-		return nil
+	texts, err := write(ctx, m, 0, textsOf(s.Parameters)*selfLength/length, length, 1, func(done, total int) { progress("written", done, total) })
+	if err != nil {
+		return nil, nil, err
 	}
-	opt.Written = func(done, total int) { progress("written", done, total) }
-	return all, CollectImatrixSelf(ctx, m, all, opt)
+	c, err = newCalibration(ctx, m, texts, length, opt.Imatrix)
+	if err != nil {
+		return nil, nil, err
+	}
+	if opt.Imatrix == nil {
+		opt.Imatrix, opt.ImatrixFile = c.promised(), SelfDataset
+		opt.Imatrix.Chunks = len(texts)
+		if opt.TargetBPW > 0 {
+			err = c.squares(opt.Imatrix, progress)
+		}
+	}
+	return c, func() { c.close(); closeModel() }, err
+}
+
+// asideType is that of the temporary file that writes and is measured. It is read once for
+// every token of the texts, and half as long as the model; what it says of the inputs of the
+// model's matrices differs by less than two texts do.
+const asideType = "Q8_0"
+
+// openAside opens the model at src, as it is before it becomes dst, as a temporary file of
+// fewer bits beside dst. Where there is no room for both, a GGUF file is opened itself, as one is
+// that is quantised already. Done closes and removes it.
+func openAside(ctx context.Context, src, dst string, s convert.Source, threads int, progress func(string, int, int)) (m *mpt.Model, done func(), err error) {
+	remove := func() {}
+	room := hasRoom(dst, s.Parameters)
+	switch {
+	case convert.IsCheckpoint(src) && !room:
+		return nil, nil, fmt.Errorf("no room beside %s for a temporary file of %s, which a folder takes", dst, asideType)
+	case convert.IsCheckpoint(src) || s.Exact != "" && room:
+		src, remove, err = convert.Aside(ctx, src, dst, convert.Options{
+			Type: asideType, Search: quantize.SearchReference, Threads: threads, AllowRequantize: true,
+			Progress: func(done, total int64) { progress("prepared", int(done>>20), int(total>>20)) },
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	m, err = mpt.Open(src, mpt.Threads(threads))
+	if err != nil {
+		remove()
+		return nil, nil, err
+	}
+	return m, func() { m.Close(); remove() }, nil
+}
+
+// hasRoom reports whether the folder of dst takes so many weights of [asideType] twice: the
+// temporary file, and dst, which is no larger.
+func hasRoom(dst string, parameters int64) bool {
+	room, ok := newfile.Room(filepath.Dir(dst))
+	return !ok || room > parameters/4*9
 }

@@ -1,5 +1,5 @@
 // Kld measures how far quantised files of a model are from the model itself: the KL
-// divergence of all predictions on a text, for every type, by default (small models then
+// divergence of all predictions on a text, for every type, by default (models then
 // calibrate themselves), with an importance matrix, and with one that also has input
 // correlations, beside files of the same type that another program has made. It prints a
 // table in Markdown.

@@ -33,8 +33,9 @@ Types, the largest first: %[2]s;
 or COPY, which keeps them. TYPE may also be the third argument, as for llama-quantize.
 Q8_0 is as good as the original for most purposes; Q4_0 is half as large and faster.
 Calibrating on text that the model generates (--self) makes files much better at the same
-size, most of all with types that have a K or IQ in their names. Models of up to 130M
-parameters do that for such types by default; larger ones take long.
+size. It is the default for types with a K or IQ in their names; --self=false leaves it out
+and is some five times as fast. Meanwhile a temporary file of half the size of the model in F16
+lies beside OUT, if there is room for it.
 Types with a K, IQ or TQ in their names are mixes: which tensor gets which type is decided as
 llama-quantize did it in February 2025. Rows that do not divide into their blocks of 256 get
 other types, and a line says so.
@@ -85,7 +86,7 @@ func quantizeCommand(name, path string) *cobra.Command {
 	fs.StringVar(&f.search, "search", "auto", "quantisation search `HOW`: reference (ggml's exact bytes), better (smaller error) or auto (better for K and IQ types, and with input correlations)")
 	fs.BoolVar(&f.reference, "reference", false, "the same as --search reference")
 	fs.StringVar(&f.imatrix, "imatrix", "", "use the importance matrix in `FILE`, made by mpt imatrix or llama-imatrix")
-	fs.BoolVar(&f.self, "self", false, "calibrate on text that the model generates (default for K and IQ types up to 130M parameters; --self=false: never)")
+	fs.BoolVar(&f.self, "self", false, "calibrate on text that the model generates (default for K and IQ types; --self=false: never)")
 	fs.StringArrayVar(&f.tensors, "tensor-type", nil, "`REGEX=TYPE` gives the matrices whose names match REGEX that type; may be given several times, the first match counts")
 	fs.BoolVar(&f.Choices.Pure, "pure", false, "no mix: all matrices get the type that --type is named for")
 	fs.StringVar(&f.output, "output-tensor-type", "", "the `TYPE` of the matrix that makes the logits")

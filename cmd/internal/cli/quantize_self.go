@@ -2,6 +2,10 @@ package cli
 
 import (
 	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -33,19 +37,43 @@ func (f *quantizeFlags) selfOptions(cmd *cobra.Command, show *console.Status, sr
 			show.Clear()
 			return
 		}
-		unit := map[string]string{"written": "tokens", "measured": "chunks"}[what]
+		unit := map[string]string{"prepared": "MiB", "written": "tokens", "measured": "blocks"}[what]
 		show.Show("%s %d of %d %s", what, done, total, unit)
 	}}
+	hint := "; --self=false leaves that out"
 	switch {
 	case f.self:
-		opt.Self = measure.SelfAlways
+		opt.Self, hint = measure.SelfAlways, ""
 	case cmd.Flags().Changed("self"):
 		opt.Self = measure.SelfNever
-	default:
-		opt.Started = func() {
-			console.Note(cmd.ErrOrStderr(),
-				"quantize: calibrating on text that %s generates; --self=false leaves that out", src)
+		return opt
+	}
+	opt.Started = func(parameters int64) {
+		if long := f.expected(parameters); long != "" || hint != "" {
+			console.Note(cmd.ErrOrStderr(), "quantize: calibrating on text that %s generates%s%s", src, long, hint)
 		}
 	}
 	return opt
+}
+
+// selfTime is what a thread takes for a weight of a model that is self-calibrated and quantised,
+// measured with one of 1.3 G parameters (bench/results/2026-11-30-zen5-self.md). Other CPUs take
+// other times.
+const selfTime = 300 * time.Nanosecond
+
+// expected says about how long quantising with self-calibration takes, or nothing if that is not
+// worth saying.
+func (f *quantizeFlags) expected(parameters int64) string {
+	threads := f.Threads
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	minutes := math.Round((time.Duration(parameters) * selfTime / time.Duration(threads)).Minutes())
+	switch {
+	case minutes < 1:
+		return ""
+	case minutes == 1:
+		return ", about a minute"
+	}
+	return fmt.Sprintf(", about %.0f minutes", minutes)
 }

@@ -128,6 +128,81 @@ rows:
 	VZEROUPPER
 	RET
 
+// func addProducts4x32(y *float32, ldy, n int, a *float32, m int, x *float32, ldx int)
+//
+// addProducts4x16 with registers of twice the size, for twice as many values in a round.
+TEXT ·addProducts4x32(SB), NOSPLIT, $0-56
+	MOVQ y+0(FP), DI
+	MOVQ ldy+8(FP), AX
+	MOVQ n+16(FP), CX
+	MOVQ m+32(FP), BX
+	MOVQ x+40(FP), SI
+	MOVQ ldx+48(FP), DX
+	SHLQ $2, DX
+	LEAQ (DI)(AX*4), R8
+	LEAQ (R8)(AX*4), R9
+	LEAQ (R9)(AX*4), R10
+
+columns:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS (R8), Z2
+	VMOVUPS 64(R8), Z3
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	VMOVUPS (R10), Z6
+	VMOVUPS 64(R10), Z7
+	MOVQ    a+24(FP), AX
+	MOVQ    SI, R11
+	MOVQ    BX, R12
+
+rows:
+	VMOVUPS      (R11), Z8
+	VMOVUPS      64(R11), Z9
+	VBROADCASTSS (AX), Z10
+	VMULPS       Z8, Z10, Z11
+	VMULPS       Z9, Z10, Z12
+	VADDPS       Z11, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VBROADCASTSS 4(AX), Z13
+	VMULPS       Z8, Z13, Z14
+	VMULPS       Z9, Z13, Z15
+	VADDPS       Z14, Z2, Z2
+	VADDPS       Z15, Z3, Z3
+	VBROADCASTSS 8(AX), Z16
+	VMULPS       Z8, Z16, Z17
+	VMULPS       Z9, Z16, Z18
+	VADDPS       Z17, Z4, Z4
+	VADDPS       Z18, Z5, Z5
+	VBROADCASTSS 12(AX), Z19
+	VMULPS       Z8, Z19, Z20
+	VMULPS       Z9, Z19, Z21
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z21, Z7, Z7
+	ADDQ         $16, AX
+	ADDQ         DX, R11
+	DECQ         R12
+	JNE          rows
+
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	VMOVUPS Z4, (R9)
+	VMOVUPS Z5, 64(R9)
+	VMOVUPS Z6, (R10)
+	VMOVUPS Z7, 64(R10)
+	ADDQ    $128, DI
+	ADDQ    $128, R8
+	ADDQ    $128, R9
+	ADDQ    $128, R10
+	ADDQ    $128, SI
+	SUBQ    $32, CX
+	JNE     columns
+
+	VZEROUPPER
+	RET
+
 // func dotx16(sum *[16]float64, x, y *float64, n int)
 //
 // Y0..Y3  the lanes   Y4..Y7  products

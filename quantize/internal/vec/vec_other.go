@@ -2,7 +2,7 @@
 
 package vec
 
-var avx2, f16c bool // there are only the definitions
+var avx2, avx512, f16c bool // there are only the definitions
 
 func addScaledFast(y []float32, a float32, x []float32) int { return 0 }
 

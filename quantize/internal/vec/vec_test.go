@@ -60,6 +60,13 @@ func TestAddScaled(t *testing.T) {
 	}
 }
 
+// withoutAVX512 calls f as on a CPU that has no AVX-512.
+func withoutAVX512(f func()) {
+	defer func(old bool) { avx512 = old }(avx512)
+	avx512 = false
+	f()
+}
+
 // TestAddProducts does the same.
 func TestAddProducts(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
@@ -77,6 +84,10 @@ func TestAddProducts(t *testing.T) {
 			}
 			if AddProducts(got[1:], ldy, n, a, x, ldx); !sameBits(got, want) {
 				t.Errorf("%d values, %d rows: %v, want %v", n, m, got, want)
+			}
+			got = slices.Clone(y)
+			if withoutAVX512(func() { AddProducts(got[1:], ldy, n, a, x, ldx) }); !sameBits(got, want) {
+				t.Errorf("%d values, %d rows without AVX-512: %v, want %v", n, m, got, want)
 			}
 		}
 	}

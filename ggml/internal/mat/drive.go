@@ -26,6 +26,8 @@ type blockKernels struct {
 	panel          // what pack makes
 	panelBytes int // the bytes of a whole panel at most, if not panelBytes
 
+	many *manyKernels // for many rows of activations, nil if there are none
+
 	// expand, if it is set, makes the blocks that stream and pack read instead of
 	// those of the file.
 	expand expandFunc
@@ -109,11 +111,13 @@ func (p *product) streamed(k *blockKernels) {
 func (p *product) packed(k *blockKernels) {
 	const height = packedStrips * StripRows
 	blocks := p.a.K / act.BlockLen
-	part := partBlocks(blocks, p.n, k)
-	t := packedTiles{product: *p, k: k, panel: part * k.Bytes}
+	t := packedTiles{product: *p, k: k}
+	t.many, t.groups = p.manyRows(k)
+	part := partBlocks(blocks, p.n, t.many, k)
+	t.panel = part * k.Bytes
 	t.panels = scratch.Grow(&p.s.panel, packedStrips*t.panel)
-	t.sums = scratch.Grow(&p.s.out, p.n*height)
-	calls := (p.n + k.rows() - 1) / k.rows()
+	t.sums = scratch.Grow(&p.s.out, max(p.n, t.groups*act.TileRows)*height)
+	calls := (p.n-t.many+k.rows()-1)/k.rows() + (t.groups+3)/4
 	for r := p.r0; r < p.r1; r += height {
 		clear(t.sums)
 		t.strips = (min(height, p.r1-r) + StripRows - 1) / StripRows
@@ -126,7 +130,7 @@ func (p *product) packed(k *blockKernels) {
 			t.multiply(b, n)
 		}
 		for i := range p.n {
-			copy(p.y[i*p.ldy+r:i*p.ldy+p.r1], t.sums[i*height:][:height])
+			copy(p.y[i*p.ldy+r:i*p.ldy+p.r1], t.sums[t.sumsRow(i)*height:][:height])
 		}
 	}
 }
@@ -141,6 +145,8 @@ type packedTiles struct {
 	panels  []byte
 	panel   int       // bytes from one panel to the next
 	sums    []float32 // [n][packedStrips][StripRows]
+	many    int       // rows of activations that are left to the kernels for many
+	groups  int       // and how many groups they make
 	ahead   cpu.Fetch
 }
 
@@ -163,7 +169,7 @@ func (t *packedTiles) multiply(b, n int) {
 	if t.k.Wide {
 		lda = act.Stride(t.a.K) * act.WideBlockSize
 	}
-	for i := 0; i < t.n; {
+	for i := t.many; i < t.n; {
 		rows := t.k.balance(t.n - i)
 		a := t.a.Address(i, b, t.k.Wide)
 		for j := range t.strips {
@@ -172,6 +178,7 @@ func (t *packedTiles) multiply(b, n int) {
 		}
 		i += rows
 	}
+	t.multiplyMany(b, n)
 }
 
 // fetch returns a walk, in the given number of steps, through as many rows as a
@@ -184,10 +191,13 @@ func (p *product) fetch(r, height, steps int) cpu.Fetch {
 }
 
 // partBlocks returns how many of a row's blocks go into a panel at a time for n rows of
-// activations.
-func partBlocks(blocks, n int, k *blockKernels) int {
+// activations, so many of them for kernels for many.
+func partBlocks(blocks, n, many int, k *blockKernels) int {
 	most := cmp.Or(k.panelBytes, panelBytes)
-	if n <= fewRows {
+	switch {
+	case many > 0:
+		most = manyBytes
+	case n <= fewRows:
 		most = fewRowsBytes
 	}
 	parts := (blocks*k.Bytes + most - 1) / most

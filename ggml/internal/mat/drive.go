@@ -109,14 +109,19 @@ func (p *product) streamed(k *blockKernels) {
 // multiplies all rows of activations with them, while the next strips are
 // fetched.
 func (p *product) packed(k *blockKernels) {
-	const height = packedStrips * StripRows
 	blocks := p.a.K / act.BlockLen
 	t := packedTiles{product: *p, k: k}
 	t.many, t.groups = p.manyRows(k)
+	strips := packedStrips
+	if t.groups > 0 {
+		strips = manyStrips
+	}
+	height := strips * StripRows
 	part := partBlocks(blocks, p.n, t.many, k)
 	t.panel = part * k.Bytes
-	t.panels = scratch.Grow(&p.s.panel, packedStrips*t.panel)
-	t.sums = scratch.Grow(&p.s.out, max(p.n, t.groups*act.TileRows)*height)
+	t.panels = scratch.Grow(&p.s.panel, strips*t.panel)
+	t.rows = max(p.n, t.groups*act.TileRows)
+	t.sums = scratch.Grow(&p.s.out, t.rows*height)
 	calls := (p.n-t.many+k.rows()-1)/k.rows() + (t.groups+3)/4
 	for r := p.r0; r < p.r1; r += height {
 		clear(t.sums)
@@ -129,9 +134,7 @@ func (p *product) packed(k *blockKernels) {
 			}
 			t.multiply(b, n)
 		}
-		for i := range p.n {
-			copy(p.y[i*p.ldy+r:i*p.ldy+p.r1], t.sums[t.sumsRow(i)*height:][:height])
-		}
+		t.finish(r)
 	}
 }
 
@@ -144,8 +147,9 @@ type packedTiles struct {
 	strips  int
 	panels  []byte
 	panel   int       // bytes from one panel to the next
-	sums    []float32 // [n][packedStrips][StripRows]
-	many    int       // rows of activations that are left to the kernels for many
+	sums    []float32 // [strips/packedStrips][rows][packedStrips][StripRows]
+	rows    int       // of activations, those that are there twice included
+	many    int       // rows that are left to the kernels for many
 	groups  int       // and how many groups they make
 	ahead   cpu.Fetch
 }
@@ -173,12 +177,24 @@ func (t *packedTiles) multiply(b, n int) {
 		rows := t.k.balance(t.n - i)
 		a := t.a.Address(i, b, t.k.Wide)
 		for j := range t.strips {
-			y, panel := &t.sums[i*ldy+j*StripRows], &t.panels[j*t.panel]
+			y := &t.sums[(j/packedStrips*t.rows+i)*ldy+j%packedStrips*StripRows]
+			panel := &t.panels[j*t.panel]
 			t.k.Tiles[rows](y, 4*ldy, panel, n, a, lda, t.ahead.Next(n), t.ahead.Step)
 		}
 		i += rows
 	}
 	t.multiplyMany(b, n)
+}
+
+// finish brings the sums of the strips from row r on to their places.
+func (t *packedTiles) finish(r int) {
+	const height = packedStrips * StripRows
+	for from := range (t.strips + packedStrips - 1) / packedStrips {
+		at := r + from*height
+		for i := range t.n {
+			copy(t.y[i*t.ldy+at:i*t.ldy+t.r1], t.sums[(from*t.rows+t.sumsRow(i))*height:][:height])
+		}
+	}
 }
 
 // fetch returns a walk, in the given number of steps, through as many rows as a

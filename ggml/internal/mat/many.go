@@ -5,6 +5,7 @@ import (
 
 	"mptgo/ggml/internal/act"
 	"mptgo/ggml/internal/scratch"
+	"mptgo/gguf"
 )
 
 // manyKernels multiply panels with many rows of activations, those of [act.Tile].
@@ -23,6 +24,13 @@ type manyKernels struct {
 type manyFunc = func(y *float32, panel *byte, next, n int, a *byte, lda, groups int, buf *byte, ahead uintptr, step int)
 
 const (
+	// manyStrips is how many strips meet some rows of activations before the next rows: from
+	// the third-level cache these would come too slowly for two.
+	manyStrips = 2 * packedStrips
+
+	// manyNear is how many rows of activations may stay in the second-level cache.
+	manyNear = 256
+
 	// manyBytes is how large a panel may be: it is read from the second-level cache, once for
 	// 32 rows of activations.
 	manyBytes = 128 << 10
@@ -39,19 +47,33 @@ const (
 	manyBuffer, line = 16 << 10, 64
 )
 
+// TaskRows returns how many rows of a matrix are best computed in one call for n rows of
+// activations, PackedBatch or more, and if possible not more than most.
+func (k *Kernels) TaskRows(typ gguf.Type, n, most int) int {
+	const few, many = packedStrips * StripRows, manyStrips * StripRows
+	if isBlock(typ) && k.block[typ] != nil && k.block[typ].many != nil && n >= manyNear && most >= many {
+		return many
+	}
+	return few
+}
+
 // manyRows returns for how many of the rows of activations, from the first on, the kernels
 // for many are used, and how many groups these are. Where they are all rows and the last
-// group is not whole, it begins before the end of the one before.
+// group is not whole, it begins before the end of the one before. One row is never left: the
+// other kernels want two.
 func (p *product) manyRows(k *blockKernels) (rows, groups int) {
-	if tile, _ := p.a.Tiles(0, 0); k.many == nil || tile == nil {
+	if tile, _ := p.a.Tiles(0, 0); k.many == nil || tile == nil || p.n < act.TileRows {
 		return 0, 0
 	}
 	groups = p.n / act.TileRows
-	rows = groups * act.TileRows
-	if left := p.n - rows; left >= manyLeft && groups > 0 && p.n == p.a.N {
+	left := p.n % act.TileRows
+	switch {
+	case p.n == p.a.N && (left == 1 || left >= manyLeft):
 		return p.n, groups + 1
+	case left == 1:
+		groups--
 	}
-	return rows, groups
+	return groups * act.TileRows, groups
 }
 
 // sumsRow returns which row of the running sums belongs to a row of activations.
@@ -76,15 +98,17 @@ func (t *packedTiles) multiplyMany(b, n int) {
 	}
 	buf := scratch.Grow(&t.s.tiles, manyBuffer+line)
 	buf = buf[-uintptr(unsafe.Pointer(&buf[0]))%line:]
-	next := t.panel
-	if t.strips == 1 {
-		next = 0 // what comes of it is not used
-	}
 	for g := 0; g < t.groups; g += manyGroups {
 		groups := min(manyGroups, t.groups-g)
 		a, lda := t.a.Tiles(g, b)
-		y := &t.sums[g*act.TileRows*packedStrips*StripRows]
-		steps := (groups + 1) / 2 * n
-		many.multiply(y, &t.panels[0], next, n, a, lda, groups, &buf[0], t.ahead.Next(steps), t.ahead.Step)
+		for j := 0; j < t.strips; j += packedStrips {
+			next := t.panel
+			if j+1 == t.strips {
+				next = 0 // what comes of it is not used
+			}
+			y := &t.sums[(j/packedStrips*t.rows+g*act.TileRows)*packedStrips*StripRows]
+			ahead := t.ahead.Next((groups + 1) / 2 * n)
+			many.multiply(y, &t.panels[j*t.panel], next, n, a, lda, groups, &buf[0], ahead, t.ahead.Step)
+		}
 	}
 }

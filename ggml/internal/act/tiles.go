@@ -9,6 +9,10 @@ import (
 // TileRows is the number of rows of activations that lie in a tile.
 const TileRows = 16
 
+// TiledRows is the number of rows of activations from which on they are kept in tiles: kernels for a single
+// group take longer than those for few rows.
+const TiledRows = 2 * TileRows
+
 // Tile is a block of each of [TileRows] rows, as kernels for AMX read them: side by side. Assembly knows the
 // offsets of the fields.
 type Tile struct {
@@ -35,9 +39,9 @@ var tiled = func() bool {
 }()
 
 // TileGroups returns how many groups of tiles n rows have: where n is not a multiple of [TileRows], the last
-// group has rows of the one before in it, so that all have all rows. Less rows have none.
+// group has rows of the one before in it, so that all have all rows. Less than TiledRows have none.
 func TileGroups(n int) int {
-	if !tiled || n < TileRows {
+	if !tiled || n < TiledRows {
 		return 0
 	}
 	return (n + TileRows - 1) / TileRows

@@ -32,7 +32,7 @@ func TestTiles(t *testing.T) {
 	tiled = true
 	const k = 3 * BlockLen
 	r := rand.New(rand.NewPCG(7, 0))
-	for _, n := range []int{1, 15, 16, 17, 31, 32, 40} {
+	for _, n := range []int{1, 16, 31, 32, 33, 40, 63, 64} {
 		a := &Acts{N: n, K: k, X: make([]float32, n*k)}
 		for i := range a.X {
 			a.X[i] = probe.Plain.Float(r)
@@ -41,7 +41,7 @@ func TestTiles(t *testing.T) {
 		for _, i := range r.Perm(n) {
 			Generic.QuantizeRow(a, i)
 		}
-		if n < TileRows {
+		if n < TiledRows {
 			if tile, _ := a.Tiles(0, 0); tile != nil {
 				t.Errorf("%d rows have tiles", n)
 			}

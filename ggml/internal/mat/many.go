@@ -62,7 +62,7 @@ func (k *Kernels) TaskRows(typ gguf.Type, n, most int) int {
 // group is not whole, it begins before the end of the one before. One row is never left: the
 // other kernels want two.
 func (p *product) manyRows(k *blockKernels) (rows, groups int) {
-	if tile, _ := p.a.Tiles(0, 0); k.many == nil || tile == nil || p.n < act.TileRows {
+	if tile, _ := p.a.Tiles(0, 0); k.many == nil || tile == nil || p.n < act.TiledRows {
 		return 0, 0
 	}
 	groups = p.n / act.TileRows

@@ -11,7 +11,7 @@ import (
 // groups of rows and others, one group and more than a call takes, strips that have no
 // neighbour, and rows of a length that takes some turns.
 func TestMatMulMany(t *testing.T) {
-	if act.TileGroups(act.TileRows) == 0 {
+	if act.TileGroups(act.TiledRows) == 0 {
 		t.Skip("this CPU has no kernels for many rows of activations")
 	}
 	forModes(t, func(t *testing.T, c matCase) {
@@ -21,7 +21,7 @@ func TestMatMulMany(t *testing.T) {
 		r := rand.New(rand.NewPCG(4, uint64(c.typ)))
 		var s Scratch
 		kinds := []data{plain, hostile, broken}
-		for i, n := range []int{16, 23, 32, 38, 71, 144} {
+		for i, n := range []int{32, 38, 39, 48, 71, 144} {
 			c.n, c.rows, c.k = n, 1+i*13%40, unit(c.typ)*(1+i%3)
 			c.numbers = kinds[i%3]
 			c.check(t, r, &s)
@@ -43,7 +43,7 @@ func TestMatMulManySplit(t *testing.T) {
 		var s Scratch
 		w, a := c.numbers.weights(t, r, c.typ, rows, c.k), c.numbers.acts(t, r, n, c.k)
 		want := c.mul(t, definition, w, a, &s)
-		for _, m := range []int{15, 16, 17, 32, 40, 41} {
+		for _, m := range []int{16, 31, 32, 33, 40, 41} {
 			r0 := r.IntN(rows)
 			checkRange(t, best(), c, w, a, want, m, r0, r0+1+r.IntN(rows-r0), &s)
 		}

@@ -19,7 +19,8 @@ import (
 // its product would wait for it, and all that follows, too.
 
 const (
-	amxParams = "y *float32, panel *byte, next int, n int, a *byte, lda int, groups int, buf *byte, ahead uintptr, step int"
+	amxParams = "y *float32, panel *byte, next int, n int, a *byte, lda int, groups int, buf *byte, " +
+		"ahead uintptr, step int"
 
 	sumBytes     = 1024           // of 16 times 16 sums
 	pairBytes    = 4 * sumBytes   // of two panels and two groups
@@ -87,8 +88,12 @@ signed subtracts the zero point from the codes of n blocks of a panel of size by
 	g.end()
 }
 
+var amxNames = map[kinds.Form]string{
+	kinds.Plain: "plain", kinds.Min: "min", kinds.Halves: "halves", kinds.HalvesMin: "halvesMin",
+}
+
 func (t *amx) emit() {
-	name := map[kinds.Form]string{kinds.Plain: "plain", kinds.Min: "min", kinds.Halves: "halves", kinds.HalvesMin: "halvesMin"}[t.Form]
+	name := amxNames[t.Form]
 	t.fn(name, amxParams, fmt.Sprintf(`
 %s adds the products of n blocks of two panels with groups of 16 rows of activations to y. The panels lie next
 bytes apart, the tiles of activations of a group lda bytes after those of the group before; buf has room for sums.

@@ -43,7 +43,7 @@ func (o *matMul) steps(e *Exec) []step {
 		s = append(s, step{sortedRows, func(i, _ int) { e.tier.Act.SortLanes(&o.x.acts, i) }})
 	}
 	return append(s, step{
-		func(n int) int { return (o.w.Rows + o.grain(n) - 1) / o.grain(n) },
+		func(n int) int { return (o.w.Rows + o.grain(e, n) - 1) / o.grain(e, n) },
 		func(task, worker int) { o.run(e, task, worker) },
 	})
 }
@@ -61,14 +61,14 @@ func sortedRows(n int) int {
 // A worker's tasks are neighbours, so where one ends the next has been fetched.
 const (
 	decodeTaskBytes = 64 << 10
-	prefillTaskRows = 2 * mat.StripRows
+	prefillTasks    = 4 // for each worker, at least, where there is a choice
 )
 
 // grain returns the rows of a task for a batch of n rows. It may depend on
 // anything: a row's result does not depend on its neighbours.
-func (o *matMul) grain(n int) int {
+func (o *matMul) grain(e *Exec, n int) int {
 	if n >= mat.PackedBatch {
-		return prefillTaskRows
+		return e.tier.Mat.TaskRows(o.w.Type, n, o.w.Rows/(prefillTasks*e.pool.Workers()))
 	}
 	rows := decodeTaskBytes / (len(o.w.Data) / o.w.Rows)
 	return max(rows/mat.StripRows, 1) * mat.StripRows
@@ -77,7 +77,7 @@ func (o *matMul) grain(n int) int {
 // run computes the rows of one task and applies the epilogue to them.
 func (o *matMul) run(e *Exec, task, worker int) {
 	n := e.rows(o.y).n
-	grain := o.grain(n)
+	grain := o.grain(e, n)
 	r0 := task * grain
 	r1 := min(r0+grain, o.w.Rows)
 	e.tier.Mat.MatMul(o.y.x, o.y.Cols, &o.weights, &o.x.acts, n, r0, r1, e.exact, &e.scratch[worker].mat)

@@ -110,7 +110,7 @@ func (t *Tensor) bytes(n int) int64 {
 	rows, cols := int64(n), int64(t.Cols)
 	size := align(4 * rows * cols)
 	if t.quantise {
-		size += rows * int64(act.BlocksBytes(1, t.Cols))
+		size += rows*int64(act.BlocksBytes(1, t.Cols)) + int64(act.TilesBytes(n, t.Cols))
 	}
 	size = align(size)
 	if most := 8 * rows * (cols + alignment); t.sort && most > math.MaxInt {

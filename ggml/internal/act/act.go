@@ -45,6 +45,7 @@ type Acts struct {
 
 	blocks []Block     // [N][Stride(K)], K/32 of each row in use
 	wide   []WideBlock // likewise
+	tiles  []Tile      // for each [TileRows] rows K/32 tiles, if this CPU has kernels that read them
 
 	lanes []float32 // [16][N][K/16], with a gap after each lane
 }
@@ -88,7 +89,7 @@ func BlocksBytes(n, k int) int {
 	if k%BlockLen != 0 {
 		return 0
 	}
-	return n * Stride(k) * (BlockSize + WideBlockSize)
+	return n*Stride(k)*(BlockSize+WideBlockSize) + TilesBytes(n, k)
 }
 
 // Place puts the quantised form of a into mem, which holds at least
@@ -99,7 +100,7 @@ func (a *Acts) Place(mem []byte) {
 		panic(fmt.Sprintf("act: %d bytes for quantised rows that take %d", len(mem), need))
 	}
 	if a.K%BlockLen != 0 || a.N*a.K == 0 {
-		a.blocks, a.wide = nil, nil
+		a.blocks, a.wide, a.tiles = nil, nil, nil
 		return
 	}
 	if uintptr(unsafe.Pointer(&mem[0]))%unsafe.Alignof(Block{}) != 0 {
@@ -107,6 +108,7 @@ func (a *Acts) Place(mem []byte) {
 	}
 	a.blocks = unsafe.Slice((*Block)(unsafe.Pointer(&mem[0])), n)
 	a.wide = unsafe.Slice((*WideBlock)(unsafe.Pointer(&mem[n*BlockSize])), n)
+	a.placeTiles(mem[n*(BlockSize+WideBlockSize):])
 }
 
 // row returns the blocks of row i.
@@ -142,6 +144,7 @@ func (k *Kernels) QuantizeRow(a *Acts, i int) {
 	}
 	if len(blocks) > 0 {
 		k.Quantize(blocks, wide, x)
+		a.fillTiles(i)
 	}
 }
 

@@ -7,4 +7,5 @@ var levels = map[string]Kernels{
 	"avxvnni":    Fast,
 	"avx512":     Fast,
 	"avx512vbmi": Fast,
+	"amx":        Fast,
 }

@@ -7,4 +7,5 @@ var levels = map[string]Kernels{
 	"avxvnni":    avx2,
 	"avx512":     avx512,
 	"avx512vbmi": avx512,
+	"amx":        avx512,
 }

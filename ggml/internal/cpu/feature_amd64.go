@@ -41,7 +41,7 @@ func usableHere(id cpuid.FeatureID) bool {
 	case cpuid.F16C, cpuid.FMA3:
 		return cpuid.CPU.Supports(id, cpuid.AVX)
 	case cpuid.AMXTILE, cpuid.AMXINT8, cpuid.AMXBF16:
-		return cpuid.CPU.Supports(id, cpuid.OSXSAVE) && osSaves()&amxRegisters == amxRegisters
+		return cpuid.CPU.Supports(id, cpuid.OSXSAVE) && osSaves()&amxRegisters == amxRegisters && permitTiles()
 	}
 	return cpuid.CPU.Supports(id)
 }

@@ -46,7 +46,11 @@ func TestFeaturesAreThoseOfLinux(t *testing.T) {
 	}
 	flags := strings.Fields(list)
 	for _, f := range features {
-		if got, want := f.state(), slices.Contains(flags, linuxNames[f.id]); got.Usable != want {
+		got, want := f.state(), slices.Contains(flags, linuxNames[f.id])
+		if got.Unsaved && strings.HasPrefix(linuxNames[f.id], "amx") {
+			continue // what it saves it may still refuse to this process
+		}
+		if got.Usable != want {
 			t.Errorf("%s: %+v, Linux says %v", f.name, got, want)
 		}
 	}

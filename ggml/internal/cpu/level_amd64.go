@@ -9,6 +9,7 @@ var fastLevels = []Level{
 	{"avxvnni", and(needsAVX2, cpuid.AVXVNNI)},
 	{"avx512", needsAVX512},
 	{"avx512vbmi", and(needsAVX512, cpuid.AVX512VBMI)},
+	{"amx", and(needsAVX512, cpuid.AVX512VBMI, cpuid.AMXTILE, cpuid.AMXINT8)},
 }
 
 var (

@@ -10,6 +10,7 @@ var multipliers = map[string]Multiplier{
 	"avxvnni":    {"AVX-VNNI", chainCount * 32, multiplyDots},
 	"avx512":     {"AVX-512 VNNI", chainCount * 64, multiplyWideDots},
 	"avx512vbmi": {"AVX-512 VNNI", chainCount * 64, multiplyWideDots},
+	"amx":        {"AVX-512 VNNI", chainCount * 64, multiplyWideDots}, // with it all but long prompts are multiplied
 }
 
 func chooseRead() func(b []byte, fetch bool) uint64 {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"unsafe"
 
 	"mptgo/ggml/internal/act"
 	"mptgo/gguf"
@@ -78,6 +79,31 @@ func BenchmarkAddTransposed(b *testing.B) {
 				b.ReportMetric(float64(b.N)*float64(n*rows*width)/b.Elapsed().Seconds()/1e9, "GMAC/s")
 			})
 		}
+	}
+}
+
+// BenchmarkMany measures kernels for many rows of activations alone: two panels and a call's
+// groups of rows, in the second-level cache. In GMAC/s; a cycle of tiles has 1024 products.
+func BenchmarkMany(b *testing.B) {
+	const blocks = 64
+	r := rand.New(rand.NewPCG(0, 0))
+	for _, typ := range matTypes() {
+		k := best().block[typ]
+		if !isBlock(typ) || k == nil || k.many == nil {
+			continue
+		}
+		b.Run(fmt.Sprintf("type=%v/isa=%s", typ, best().Name), func(b *testing.B) {
+			a := plain.acts(b, r, manyGroups*act.TileRows, blocks*act.BlockLen)
+			panels := make([]byte, 2*blocks*k.Bytes+line)
+			buf, y := make([]byte, manyBuffer), make([]float32, a.N*packedStrips*StripRows)
+			tiles, lda := a.Tiles(0, 0)
+			ahead := uintptr(unsafe.Pointer(&panels[0]))
+			for b.Loop() {
+				k.many.multiply(&y[0], &panels[0], blocks*k.Bytes, blocks, tiles, lda, manyGroups, &buf[0], ahead, 0)
+			}
+			products := float64(len(y)) * float64(a.K)
+			b.ReportMetric(float64(b.N)*products/b.Elapsed().Seconds()/1e9, "GMAC/s")
+		})
 	}
 }
 

@@ -30,6 +30,8 @@ type blockKernels struct {
 	panel          // what pack makes
 	panelBytes int // the bytes of a whole panel at most, if not panelBytes
 
+	many *manyKernels // for many rows of activations, nil if there are none
+
 	// expand, if it is set, makes the blocks that stream and pack read instead of
 	// those of the file.
 	expand expandFunc
@@ -137,13 +139,20 @@ func (p *product) together(k *blockKernels) {
 // multiplies all rows of activations with them, while the next strips are
 // fetched.
 func (p *product) packed(k *blockKernels) {
-	const height = packedStrips * StripRows
 	blocks := p.a.K / act.BlockLen
-	part := partBlocks(blocks, p.n, k)
-	t := packedTiles{product: *p, k: k, panel: part * k.Bytes}
-	t.panels = scratch.Grow(&p.s.panel, packedStrips*t.panel)
-	t.sums = scratch.Grow(&p.s.out, p.n*height)
-	calls := (p.n + k.rows() - 1) / k.rows()
+	t := packedTiles{product: *p, k: k}
+	t.many, t.groups = p.manyRows(k)
+	strips := packedStrips
+	if t.groups > 0 {
+		strips = manyStrips
+	}
+	height := strips * StripRows
+	part := partBlocks(blocks, p.n, t.many, k)
+	t.panel = part * k.Bytes
+	t.panels = scratch.Grow(&p.s.panel, strips*t.panel)
+	t.rows = max(p.n, t.groups*act.TileRows)
+	t.sums = scratch.Grow(&p.s.out, t.rows*height)
+	calls := (p.n-t.many+k.rows()-1)/k.rows() + (t.groups+3)/4
 	for r := p.r0; r < p.r1; r += height {
 		clear(t.sums)
 		t.strips = (min(height, p.r1-r) + StripRows - 1) / StripRows
@@ -155,9 +164,7 @@ func (p *product) packed(k *blockKernels) {
 			}
 			t.multiply(b, n)
 		}
-		for i := range p.n {
-			copy(p.y[i*p.ldy+r:i*p.ldy+p.r1], t.sums[i*height:][:height])
-		}
+		t.finish(r)
 	}
 }
 
@@ -170,7 +177,10 @@ type packedTiles struct {
 	strips  int
 	panels  []byte
 	panel   int       // bytes from one panel to the next
-	sums    []float32 // [n][packedStrips][StripRows]
+	sums    []float32 // [strips/packedStrips][rows][packedStrips][StripRows]
+	rows    int       // of activations, those that are there twice included
+	many    int       // rows that are left to the kernels for many
+	groups  int       // and how many groups they make
 	ahead   cpu.Fetch
 }
 
@@ -193,14 +203,27 @@ func (t *packedTiles) multiply(b, n int) {
 	if t.k.Wide {
 		lda = act.Stride(t.a.K) * act.WideBlockSize
 	}
-	for i := 0; i < t.n; {
+	for i := t.many; i < t.n; {
 		rows := t.k.balance(t.n - i)
 		a := t.a.Address(i, b, t.k.Wide)
 		for j := range t.strips {
-			y, panel := &t.sums[i*ldy+j*StripRows], &t.panels[j*t.panel]
+			y := &t.sums[(j/packedStrips*t.rows+i)*ldy+j%packedStrips*StripRows]
+			panel := &t.panels[j*t.panel]
 			t.k.Tiles[rows](y, 4*ldy, panel, n, a, lda, t.ahead.Next(n), t.ahead.Step)
 		}
 		i += rows
+	}
+	t.multiplyMany(b, n)
+}
+
+// finish brings the sums of the strips from row r on to their places.
+func (t *packedTiles) finish(r int) {
+	const height = packedStrips * StripRows
+	for from := range (t.strips + packedStrips - 1) / packedStrips {
+		at := r + from*height
+		for i := range t.n {
+			copy(t.y[i*t.ldy+at:i*t.ldy+t.r1], t.sums[(from*t.rows+t.sumsRow(i))*height:][:height])
+		}
 	}
 }
 
@@ -214,10 +237,13 @@ func (p *product) fetch(r, height, steps int) cpu.Fetch {
 }
 
 // partBlocks returns how many of a row's blocks go into a panel at a time for n rows of
-// activations.
-func partBlocks(blocks, n int, k *blockKernels) int {
+// activations, so many of them for kernels for many.
+func partBlocks(blocks, n, many int, k *blockKernels) int {
 	most := cmp.Or(k.panelBytes, panelBytes)
-	if n <= someRows {
+	switch {
+	case many > 0:
+		most = manyBytes
+	case n <= someRows:
 		most = someRowsBytes
 	}
 	parts := (blocks*k.Bytes + most - 1) / most

@@ -7,4 +7,5 @@ var levels = map[string]Kernels{
 	"avxvnni":    avxVNNI,
 	"avx512":     avx512,
 	"avx512vbmi": avx512VBMI,
+	"amx":        amx,
 }

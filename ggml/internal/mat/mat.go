@@ -42,6 +42,7 @@ type Scratch struct {
 	padded   []byte          // a ragged strip of weights
 	out      []float32       // and its results
 	panel    []byte          // an unpacked strip of blocks
+	tiles    []byte          // sums over its blocks
 	expanded []expandedBlock // a strip on the way there
 
 	row        []float32 // decoded rows

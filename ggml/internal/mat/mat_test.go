@@ -54,7 +54,7 @@ func (s *Scratch) poison() {
 	for i := range s.expanded[:cap(s.expanded)] {
 		s.expanded[:cap(s.expanded)][i] = expandedBlock{D: nan}
 	}
-	for _, b := range [][]byte{s.padded, s.panel} {
+	for _, b := range [][]byte{s.padded, s.panel, s.tiles} {
 		for i := range b[:cap(b)] {
 			b[:cap(b)][i] = 0xff
 		}

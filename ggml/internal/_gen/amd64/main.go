@@ -45,6 +45,7 @@ var parts = []part{
 	{"mat", "tile", "avx512", "AVX512", emitVNNITiles(avx512)},
 	{"mat", "stream", "avx512", "AVX512", emitStreamTier(streamTier{"AVX512"})},
 	{"mat", "stream", "vbmi", "VBMI", emitStreamVBMI},
+	{"mat", "tile", "amx", "AMX", emitAMX},
 }
 
 // Write writes all parts: OP/amd64/NAME_ISA.s and OP/amd64/NAME_ISA.go below a folder.
@@ -74,7 +75,7 @@ func tiles() (all []text.Tiles) {
 func (p part) write(dir string) error {
 	g := &gen{
 		Context: build.NewContext(), prefix: p.name, suffix: p.suffix,
-		constants: map[string]operand.Mem{}, evex: p.isa == "avx512" || p.isa == "vbmi",
+		constants: map[string]operand.Mem{}, evex: p.isa == "avx512" || p.isa == "vbmi" || p.isa == "amx",
 	}
 	g.ConstraintExpr("amd64,!purego")
 	p.emit(g)

@@ -1,6 +1,8 @@
 package mat
 
 import (
+	"slices"
+
 	"mptgo/ggml/internal/scalar"
 	"mptgo/ggml/internal/scratch"
 	"mptgo/gguf"
@@ -16,6 +18,10 @@ import (
 // product of its own, whose results are added up as [scalar.Fold] does.
 type floatKernels struct {
 	types [len(floatTypes)]floatTypeKernels // by gguf.Type
+
+	// wide are tiles of float32 for panels of two strips, side by side in every column, with sums
+	// of two strips. They are optional, and there need not be one of a single row.
+	wide floatTiles
 
 	// decode are the decoders, by gguf.Type; what has none is left to the definition.
 	decode [len(blockTypes)]decoder
@@ -36,10 +42,9 @@ type floatTypeKernels struct {
 	// step.
 	dot func(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
 
-	// pack unpacks eight rows into their half of a panel of StripRows, sorted by
-	// lanes, which are lane bytes apart: [lane][n][StripRows]. The other half is
-	// 32 bytes further on. It fetches like dot.
-	pack func(panel *float32, lane int, w *byte, stride, n int, ahead uintptr, step int)
+	// pack unpacks eight rows into their part of a panel, sorted by lanes, which are
+	// lane bytes apart; columns of a lane are width bytes apart.
+	pack func(panel *float32, lane int, w *byte, stride, n, width int)
 
 	// tile, by the number of rows of activations of a tile, multiplies one lane of
 	// a panel, n columns, with a number of tiles of rows, ldx bytes apart. It
@@ -55,27 +60,31 @@ type floatTypeKernels struct {
 	thin func(y *float32, ldy, add int, panel *byte, stride, n int, x *float32, next, count int)
 }
 
-// floatTiles are the tiles of a type by their heights: 1 is among them, and nil stands where there is
-// none of a height.
+// floatTiles are the tiles of a type by their heights; nil stands where there is none of a height.
 type floatTiles []floatTileFunc
 
+// least returns the smallest height.
+func (k floatTiles) least() int {
+	return slices.IndexFunc(k, func(tile floatTileFunc) bool { return tile != nil })
+}
+
 // next returns the height of the next tiles if left rows of activations are left, and how many follow each
-// other.
-func (k floatTiles) next(left int) (height, tiles int) {
+// other. Where done rows before those may be computed once more, a last tile may be higher than what is left.
+func (k floatTiles) next(left, done int) (height, tiles int) {
 	if most := len(k) - 1; left >= 3*most {
 		return most, left/most - 2
 	}
-	height = k.height(left)
-	for tiles = 1; left > tiles*height && k.height(left-tiles*height) == height; tiles++ {
+	height = k.height(left, done)
+	for tiles = 1; left >= (tiles+1)*height && k.height(left-tiles*height, done+tiles*height) == height; tiles++ {
 	}
 	return height, tiles
 }
 
 // height returns that of the next tile: there are as few as the heights allow, and they differ little.
-func (k floatTiles) height(left int) int {
+func (k floatTiles) height(left, done int) int {
 	most := len(k) - 1
 	for tiles := (left + most - 1) / most; ; tiles++ {
-		for h := (left + tiles - 1) / tiles; h <= min(left, most); h++ {
+		for h := (left + tiles - 1) / tiles; h <= min(left+done, most); h++ {
 			if k[h] != nil {
 				return h
 			}
@@ -83,11 +92,11 @@ func (k floatTiles) height(left int) int {
 	}
 }
 
-// tiles returns how many tiles n rows of activations are.
+// tiles returns how many tiles n rows of activations are, if rows may be computed twice.
 func (k floatTiles) tiles(n int) (all int) {
-	for n > 0 {
-		height, tiles := k.next(n)
-		n -= height * tiles
+	for at := 0; at < n; {
+		height, tiles := k.next(n-at, at)
+		at += height * tiles
 		all += tiles
 	}
 	return all

@@ -71,6 +71,7 @@ var floatAVX512 = func() floatKernels {
 	copy(tile, k.types[gguf.F32].tile)
 	tile[8], tile[10], tile[12], tile[14] = amd64.TileF32x8AVX512, amd64.TileF32x10AVX512, amd64.TileF32x12AVX512, amd64.TileF32x14AVX512
 	k.types[gguf.F32].tile = tile
+	k.wide = floatTiles{8: amd64.WideF32x8AVX512, 10: amd64.WideF32x10AVX512, 12: amd64.WideF32x12AVX512, 14: amd64.WideF32x14AVX512}
 	return k
 }()
 

@@ -8,11 +8,15 @@ import (
 )
 
 // Heights of the tiles of float products: rows of activations, of which registers hold the sums. AVX-512
-// takes those of AVX2 besides, and has its own for panels of float32 only.
+// takes those of AVX2 besides, and has its own for panels of float32 only, also of twice as many rows.
 var (
 	floatHeights       = []int{1, 2, 3, 4, 5, 6}
 	floatHeightsAVX512 = []int{8, 10, 12, 14}
 )
+
+// floatParams are the parameters of a tile.
+const floatParams = "y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, " +
+	"x *float32, ldx, tiles int, ahead uintptr, step int"
 
 func emitFloatTiles(g *gen) {
 	types, heights := []string{"F32", "F16", "BF16"}, floatHeights
@@ -22,6 +26,11 @@ func emitFloatTiles(g *gen) {
 	for _, typ := range types {
 		for _, tokens := range heights {
 			emitFloatTile(g, typ, tokens)
+		}
+	}
+	if g.evex {
+		for _, tokens := range heights {
+			emitWideTile(g, tokens)
 		}
 	}
 }
@@ -52,7 +61,7 @@ type floatTile struct {
 
 func emitFloatTile(g *gen, typ string, tokens int) {
 	name := fmt.Sprintf("tile%sx%d", typ, tokens)
-	g.fn(name, "y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int", fmt.Sprintf(`
+	g.fn(name, floatParams, fmt.Sprintf(`
 %s sets y to the sums of a lane of a panel, n columns, with a number of tiles
 of %d rows of activations each, ldx bytes apart, plus the sums of older lanes: of
 a number of levels, level bytes apart. For each column it fetches at ahead

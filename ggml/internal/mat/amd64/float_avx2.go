@@ -25,26 +25,23 @@ func DotF16AVX2(lanes *float32, w *byte, stride int, x *float32, n int, ahead ui
 //go:noescape
 func DotBF16AVX2(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
 
-// PackF32AVX2 unpacks eight rows of 16*n values, stride bytes apart, into their half of a
-// panel, whose lanes are lane bytes apart. For each 16 columns it fetches some lines at
-// ahead and moves ahead by step.
+// PackF32AVX2 unpacks eight rows of 16*n values, stride bytes apart, into their part of a
+// panel, whose columns are width bytes apart, and its lanes lane bytes.
 //
 //go:noescape
-func PackF32AVX2(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
+func PackF32AVX2(panel *float32, lane int, w *byte, stride int, n int, width int)
 
-// PackF16AVX2 unpacks eight rows of 16*n values, stride bytes apart, into their half of a
-// panel, whose lanes are lane bytes apart. For each 16 columns it fetches some lines at
-// ahead and moves ahead by step.
+// PackF16AVX2 unpacks eight rows of 16*n values, stride bytes apart, into their part of a
+// panel, whose columns are width bytes apart, and its lanes lane bytes.
 //
 //go:noescape
-func PackF16AVX2(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
+func PackF16AVX2(panel *float32, lane int, w *byte, stride int, n int, width int)
 
-// PackBF16AVX2 unpacks eight rows of 16*n values, stride bytes apart, into their half of a
-// panel, whose lanes are lane bytes apart. For each 16 columns it fetches some lines at
-// ahead and moves ahead by step.
+// PackBF16AVX2 unpacks eight rows of 16*n values, stride bytes apart, into their part of a
+// panel, whose columns are width bytes apart, and its lanes lane bytes.
 //
 //go:noescape
-func PackBF16AVX2(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
+func PackBF16AVX2(panel *float32, lane int, w *byte, stride int, n int, width int)
 
 // TileF32x1AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
 // of 1 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number

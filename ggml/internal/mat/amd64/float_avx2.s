@@ -185,9 +185,9 @@ loop3:
 	VZEROUPPER
 	RET
 
-// func PackF32AVX2(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
-// Requires: AVX, MMX+
-TEXT ·PackF32AVX2(SB), NOSPLIT, $0-56
+// func PackF32AVX2(panel *float32, lane int, w *byte, stride int, n int, width int)
+// Requires: AVX
+TEXT ·PackF32AVX2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), SI
 	MOVQ stride+24(FP), R8
 	LEAQ (R8)(R8*2), R9
@@ -199,13 +199,9 @@ TEXT ·PackF32AVX2(SB), NOSPLIT, $0-56
 	LEAQ (R11)(AX*4), R12
 	LEAQ (R12)(AX*4), R13
 	MOVQ n+32(FP), CX
-	MOVQ ahead+40(FP), DX
-	MOVQ step+48(FP), R15
+	MOVQ width+40(FP), DX
 
 loop4:
-	PREFETCHT1  (DX)
-	PREFETCHT1  64(DX)
-	ADDQ        R15, DX
 	VMOVUPS     (SI), X0
 	VINSERTF128 $0x01, (R10), Y0, Y0
 	VMOVUPS     (SI)(R8*1), X1
@@ -288,18 +284,18 @@ loop4:
 	VMOVUPS     Y3, (R13)(BX*1)
 	ADDQ        $0x00000040, SI
 	ADDQ        $0x00000040, R10
-	ADDQ        $0x00000040, DI
-	ADDQ        $0x00000040, R11
-	ADDQ        $0x00000040, R12
-	ADDQ        $0x00000040, R13
+	ADDQ        DX, DI
+	ADDQ        DX, R11
+	ADDQ        DX, R12
+	ADDQ        DX, R13
 	DECQ        CX
 	JNE         loop4
 	VZEROUPPER
 	RET
 
-// func PackF16AVX2(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
-// Requires: AVX, AVX2, F16C, MMX+
-TEXT ·PackF16AVX2(SB), NOSPLIT, $0-56
+// func PackF16AVX2(panel *float32, lane int, w *byte, stride int, n int, width int)
+// Requires: AVX, AVX2, F16C
+TEXT ·PackF16AVX2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), SI
 	MOVQ stride+24(FP), R8
 	LEAQ (R8)(R8*2), R9
@@ -311,13 +307,9 @@ TEXT ·PackF16AVX2(SB), NOSPLIT, $0-56
 	LEAQ (R11)(AX*4), R12
 	LEAQ (R12)(AX*4), R13
 	MOVQ n+32(FP), CX
-	MOVQ ahead+40(FP), DX
-	MOVQ step+48(FP), R15
+	MOVQ width+40(FP), DX
 
 loop5:
-	PREFETCHT1   (DX)
-	PREFETCHT1   64(DX)
-	ADDQ         R15, DX
 	VMOVDQU      (SI), Y0
 	VMOVDQU      (SI)(R8*1), Y1
 	VMOVDQU      (SI)(R8*2), Y2
@@ -392,18 +384,18 @@ loop5:
 	VMOVUPS      Y0, (R13)(BX*1)
 	ADDQ         $0x00000020, SI
 	ADDQ         $0x00000020, R10
-	ADDQ         $0x00000040, DI
-	ADDQ         $0x00000040, R11
-	ADDQ         $0x00000040, R12
-	ADDQ         $0x00000040, R13
+	ADDQ         DX, DI
+	ADDQ         DX, R11
+	ADDQ         DX, R12
+	ADDQ         DX, R13
 	DECQ         CX
 	JNE          loop5
 	VZEROUPPER
 	RET
 
-// func PackBF16AVX2(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
-// Requires: AVX, AVX2, MMX+
-TEXT ·PackBF16AVX2(SB), NOSPLIT, $0-56
+// func PackBF16AVX2(panel *float32, lane int, w *byte, stride int, n int, width int)
+// Requires: AVX, AVX2
+TEXT ·PackBF16AVX2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), SI
 	MOVQ stride+24(FP), R8
 	LEAQ (R8)(R8*2), R9
@@ -415,13 +407,9 @@ TEXT ·PackBF16AVX2(SB), NOSPLIT, $0-56
 	LEAQ (R11)(AX*4), R12
 	LEAQ (R12)(AX*4), R13
 	MOVQ n+32(FP), CX
-	MOVQ ahead+40(FP), DX
-	MOVQ step+48(FP), R15
+	MOVQ width+40(FP), DX
 
 loop6:
-	PREFETCHT1   (DX)
-	PREFETCHT1   64(DX)
-	ADDQ         R15, DX
 	VMOVDQU      (SI), Y0
 	VMOVDQU      (SI)(R8*1), Y1
 	VMOVDQU      (SI)(R8*2), Y2
@@ -512,10 +500,10 @@ loop6:
 	VMOVUPS      Y0, (R13)(BX*1)
 	ADDQ         $0x00000020, SI
 	ADDQ         $0x00000020, R10
-	ADDQ         $0x00000040, DI
-	ADDQ         $0x00000040, R11
-	ADDQ         $0x00000040, R12
-	ADDQ         $0x00000040, R13
+	ADDQ         DX, DI
+	ADDQ         DX, R11
+	ADDQ         DX, R12
+	ADDQ         DX, R13
 	DECQ         CX
 	JNE          loop6
 	VZEROUPPER

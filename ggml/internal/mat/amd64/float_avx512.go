@@ -34,3 +34,27 @@ func TileF32x12AVX512(y *float32, ldy int, older *float32, level int, levels int
 //
 //go:noescape
 func TileF32x14AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// WideF32x8AVX512 is a tile of 8 rows of activations for panels of 32 rows, whose sums have
+// rows of 32, too.
+//
+//go:noescape
+func WideF32x8AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// WideF32x10AVX512 is a tile of 10 rows of activations for panels of 32 rows, whose sums
+// have rows of 32, too.
+//
+//go:noescape
+func WideF32x10AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// WideF32x12AVX512 is a tile of 12 rows of activations for panels of 32 rows, whose sums
+// have rows of 32, too.
+//
+//go:noescape
+func WideF32x12AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// WideF32x14AVX512 is a tile of 14 rows of activations for panels of 32 rows, whose sums
+// have rows of 32, too.
+//
+//go:noescape
+func WideF32x14AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)

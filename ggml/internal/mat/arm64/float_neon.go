@@ -25,26 +25,23 @@ func DotF16NEON(lanes *float32, w *byte, stride int, x *float32, n int, ahead ui
 //go:noescape
 func DotBF16NEON(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
 
-// PackF32NEON unpacks eight rows of 16*n values, stride bytes apart, into their half of a
-// panel, whose lanes are lane bytes apart. For each 16 columns it fetches some lines at
-// ahead and moves ahead by step.
+// PackF32NEON unpacks eight rows of 16*n values, stride bytes apart, into their part of a
+// panel, whose columns are width bytes apart, and its lanes lane bytes.
 //
 //go:noescape
-func PackF32NEON(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
+func PackF32NEON(panel *float32, lane int, w *byte, stride, n, width int)
 
-// PackF16NEON unpacks eight rows of 16*n values, stride bytes apart, into their half of a
-// panel, whose lanes are lane bytes apart. For each 16 columns it fetches some lines at
-// ahead and moves ahead by step.
+// PackF16NEON unpacks eight rows of 16*n values, stride bytes apart, into their part of a
+// panel, whose columns are width bytes apart, and its lanes lane bytes.
 //
 //go:noescape
-func PackF16NEON(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
+func PackF16NEON(panel *float32, lane int, w *byte, stride, n, width int)
 
-// PackBF16NEON unpacks eight rows of 16*n values, stride bytes apart, into their half of a
-// panel, whose lanes are lane bytes apart. For each 16 columns it fetches some lines at
-// ahead and moves ahead by step.
+// PackBF16NEON unpacks eight rows of 16*n values, stride bytes apart, into their part of a
+// panel, whose columns are width bytes apart, and its lanes lane bytes.
 //
 //go:noescape
-func PackBF16NEON(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
+func PackBF16NEON(panel *float32, lane int, w *byte, stride, n, width int)
 
 // TileF32x1NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
 // of 1 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number

@@ -237,15 +237,14 @@ loop3:
 	FSTPQ (F14, F15), 224(R0)
 	RET
 
-// func PackF32NEON(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
-TEXT ·PackF32NEON(SB), NOSPLIT, $0-56
+// func PackF32NEON(panel *float32, lane int, w *byte, stride, n, width int)
+TEXT ·PackF32NEON(SB), NOSPLIT, $0-48
 	MOVD panel+0(FP), R0
 	MOVD lane+8(FP), R1
 	MOVD w+16(FP), R2
 	MOVD stride+24(FP), R3
 	MOVD n+32(FP), R4
-	MOVD ahead+40(FP), R5
-	MOVD step+48(FP), R6
+	MOVD width+40(FP), R5
 	MOVD R2, R8
 	ADD R3, R8, R9
 	ADD R3, R9, R10
@@ -256,9 +255,6 @@ TEXT ·PackF32NEON(SB), NOSPLIT, $0-56
 	ADD R3, R14, R15
 
 loop4:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	ADD R6, R5, R5
 	MOVD R0, R7
 	FMOVQ 0(R8), F0
 	FMOVQ 0(R9), F1
@@ -396,20 +392,19 @@ loop4:
 	ADD $64, R13
 	ADD $64, R14
 	ADD $64, R15
-	ADD $64, R0
+	ADD R5, R0
 	SUBS $1, R4, R4
 	BNE loop4
 	RET
 
-// func PackF16NEON(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
-TEXT ·PackF16NEON(SB), NOSPLIT, $0-56
+// func PackF16NEON(panel *float32, lane int, w *byte, stride, n, width int)
+TEXT ·PackF16NEON(SB), NOSPLIT, $0-48
 	MOVD panel+0(FP), R0
 	MOVD lane+8(FP), R1
 	MOVD w+16(FP), R2
 	MOVD stride+24(FP), R3
 	MOVD n+32(FP), R4
-	MOVD ahead+40(FP), R5
-	MOVD step+48(FP), R6
+	MOVD width+40(FP), R5
 	MOVD R2, R8
 	ADD R3, R8, R9
 	ADD R3, R9, R10
@@ -420,9 +415,6 @@ TEXT ·PackF16NEON(SB), NOSPLIT, $0-56
 	ADD R3, R14, R15
 
 loop5:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	ADD R6, R5, R5
 	MOVD R0, R7
 	FMOVQ 0(R8), F0
 	FMOVQ 0(R9), F1
@@ -560,20 +552,19 @@ loop5:
 	ADD $32, R13
 	ADD $32, R14
 	ADD $32, R15
-	ADD $64, R0
+	ADD R5, R0
 	SUBS $1, R4, R4
 	BNE loop5
 	RET
 
-// func PackBF16NEON(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
-TEXT ·PackBF16NEON(SB), NOSPLIT, $0-56
+// func PackBF16NEON(panel *float32, lane int, w *byte, stride, n, width int)
+TEXT ·PackBF16NEON(SB), NOSPLIT, $0-48
 	MOVD panel+0(FP), R0
 	MOVD lane+8(FP), R1
 	MOVD w+16(FP), R2
 	MOVD stride+24(FP), R3
 	MOVD n+32(FP), R4
-	MOVD ahead+40(FP), R5
-	MOVD step+48(FP), R6
+	MOVD width+40(FP), R5
 	MOVD R2, R8
 	ADD R3, R8, R9
 	ADD R3, R9, R10
@@ -584,9 +575,6 @@ TEXT ·PackBF16NEON(SB), NOSPLIT, $0-56
 	ADD R3, R14, R15
 
 loop6:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	ADD R6, R5, R5
 	MOVD R0, R7
 	FMOVQ 0(R8), F0
 	FMOVQ 0(R9), F1
@@ -724,7 +712,7 @@ loop6:
 	ADD $32, R13
 	ADD $32, R14
 	ADD $32, R15
-	ADD $64, R0
+	ADD R5, R0
 	SUBS $1, R4, R4
 	BNE loop6
 	RET

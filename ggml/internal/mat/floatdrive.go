@@ -71,7 +71,10 @@ func (k floatTiles) least() int {
 // next returns the height of the next tiles if left rows of activations are left, and how many follow each
 // other. Where done rows before those may be computed once more, a last tile may be higher than what is left.
 func (k floatTiles) next(left, done int) (height, tiles int) {
-	if most := len(k) - 1; left >= 3*most {
+	switch most := len(k) - 1; {
+	case left%most == 0:
+		return most, left / most
+	case left >= 3*most:
 		return most, left/most - 2
 	}
 	height = k.height(left, done)
@@ -105,7 +108,7 @@ func (k floatTiles) tiles(n int) (all int) {
 const (
 	floatRows   = 4  // of weights that dot reads together
 	floatStrips = 2  // that are unpacked together
-	floatChunk  = 96 // activation rows whose sums are kept: 24 KB for a strip
+	floatChunk  = 98 // activation rows whose sums are kept at most: 25 KB for a strip
 	packSteps   = 16 // that a call of pack takes: a few lines of each lane
 )
 

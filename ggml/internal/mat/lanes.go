@@ -50,24 +50,25 @@ func (p *product) laned(k *floatKernels, r int) {
 	for i := range t.strips {
 		t.pack(i)
 	}
-	chunk, tiles := chunkRows(p.n), 0
-	for first := 0; first < p.n; first += chunk {
-		tiles += t.tile.tiles(min(chunk, p.n-first))
-	}
+	tiles := 0
+	t.tile.chunks(p.n, func(_, n int) { tiles += t.tile.tiles(n) })
 	t.ahead = p.fetch(r, t.strips*StripRows, t.count()*scalar.Lanes*tiles*t.fetches())
-	for first := 0; first < p.n; first += chunk {
-		t.multiply(first, min(chunk, p.n-first))
-	}
+	t.tile.chunks(p.n, t.multiply)
 	for i := range t.count() {
 		p.deliver(r+i*t.width, t.width)
 	}
 }
 
-// chunkRows returns how many of n rows of activations make a chunk: at most floatChunk, and the last
-// chunk has about as many as others.
-func chunkRows(n int) int {
-	chunks := (n + floatChunk - 1) / floatChunk
-	return (n + chunks - 1) / chunks
+// chunks calls f for the chunks of n rows of activations: the first of each, and their number. They are whole
+// tiles, so that there are few heights; the last one may begin before the end of the one before it.
+func (k floatTiles) chunks(n int, f func(first, n int)) {
+	most := len(k) - 1
+	count := (n + floatChunk - 1) / floatChunk
+	chunk := ((n+count-1)/count + most - 1) / most * most
+	for first := 0; first < n; first += chunk {
+		rows := max(min(chunk, n-first), k.least())
+		f(min(first, n-rows), rows)
+	}
 }
 
 // count returns the number of panels.

@@ -152,6 +152,10 @@ func TestMatMulParts(t *testing.T) {
 			for c.n = 1; c.n <= 70; c.n++ {
 				c.check(t, r, &s)
 			}
+			c.k = 5
+			for _, c.n = range []int{2*floatChunk + 1, 10*floatChunk + 1} { // chunks that have to begin earlier
+				c.check(t, r, &s)
+			}
 		}
 	})
 }

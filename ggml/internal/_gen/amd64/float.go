@@ -12,9 +12,7 @@ import (
 // share a load.
 
 func emitFloat(g *gen) {
-	for _, typ := range []string{"F32", "F16", "BF16"} {
-		emitDot(g, typ)
-	}
+	emitDots(g)
 	for _, typ := range []string{"F32", "F16", "BF16"} {
 		emitFloatPack(g, typ)
 	}
@@ -44,52 +42,6 @@ func (g *gen) widen(typ string, m operand.Mem, y reg.VecPhysical) {
 		g.VPMOVZXWD(m, y)
 		g.VPSLLD(operand.Imm(16), y, y)
 	}
-}
-
-// fourRows loads the parameters w and stride.
-func fourRows(g *gen) rows {
-	w := rows{reg.RSI, reg.R8, reg.R9}
-	g.load("w", w.base)
-	g.load("stride", w.stride)
-	w.init(g)
-	return w
-}
-
-// emitDot writes the kernel for rows as they lie in the file. It fetches
-// its share of the next strip, like the stream kernels.
-func emitDot(g *gen, typ string) {
-	g.fn("dot"+typ, "lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int", fmt.Sprintf(`
-dot%s adds the products of four rows of 16*n values, stride bytes
-apart, with x to the lanes of four results. For each 16 columns it fetches
-some lines at ahead and moves ahead by step.`, typ))
-	sums, x := ymm(0, 8), ymm(8, 10)
-	lanes := operand.Mem{Base: reg.RDI}
-	w := fourRows(g)
-	g.load("lanes", reg.RDI)
-	g.load("x", reg.RDX)
-	g.load("n", reg.RCX)
-	g.load("ahead", reg.R11)
-	g.load("step", reg.R12)
-	for i, y := range sums {
-		g.VMOVUPS(lanes.Offset(32*i), y)
-	}
-	g.loop(reg.RCX, func() {
-		g.fetch(reg.R11, reg.R12, 4*step(typ)/64)
-		for half, y := range x {
-			g.VMOVUPS(operand.Mem{Base: reg.RDX, Disp: 32 * half}, y)
-		}
-		for i, sum := range sums {
-			v := ymm(10, 16)[i%6]
-			g.widen(typ, w.at(i/2, i%2*step(typ)/2), v)
-			g.VFMADD231PS(x[i%2], v, sum)
-		}
-		g.ADDQ(operand.U32(step(typ)), w.base)
-		g.ADDQ(operand.U32(64), reg.RDX)
-	})
-	for i, y := range sums {
-		g.VMOVUPS(y, lanes.Offset(32*i))
-	}
-	g.end()
 }
 
 // outs addresses sixteen places at a fixed distance, the lanes of a panel or of

@@ -19,19 +19,19 @@ const floatParams = "y *float32, ldy int, older *float32, level, levels int, pan
 	"x *float32, ldx, tiles int, ahead uintptr, step int"
 
 func emitFloatTiles(g *gen) {
-	types, heights := []string{"F32", "F16", "BF16"}, floatHeights
-	if g.evex {
-		types, heights = types[:1], floatHeightsAVX512
-	}
-	for _, typ := range types {
-		for _, tokens := range heights {
+	for _, typ := range []string{"F32", "F16", "BF16"} {
+		for _, tokens := range floatHeights {
 			emitFloatTile(g, typ, tokens)
 		}
 	}
-	if g.evex {
-		for _, tokens := range heights {
-			emitWideTile(g, tokens)
-		}
+}
+
+// emitFloatAVX512 writes the kernels with AVX-512.
+func emitFloatAVX512(g *gen) {
+	emitDots(g)
+	for _, tokens := range floatHeightsAVX512 {
+		emitFloatTile(g, "F32", tokens)
+		emitWideTile(g, tokens)
 	}
 }
 

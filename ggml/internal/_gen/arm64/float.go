@@ -62,18 +62,21 @@ var fourRows = []string{"R8", "R9", "R10", "R11"}
 //
 //	V0..V15  lanes, four registers a row   V16..V19  activations   V20..V31  weights
 func emitDot(g *gen, typ string) {
-	name := "dot" + typ + "NEON"
-	g.fn(name, "lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int", 0, fmt.Sprintf(`
+	name := "dot" + typ + "x1NEON"
+	g.fn(name, "lanes *float32, w *byte, stride int, x *float32, ldx, n int, ahead uintptr, step int", 0, fmt.Sprintf(`
 %s adds the products of four rows of 16*n values, stride bytes
-apart, with x to the lanes of four results. For each 16 columns it fetches
-some lines at ahead and moves ahead by step.`, name))
+apart, with x to the lanes of four results. For 16 columns of a row it fetches a
+line at ahead and moves ahead by step. There is only one row of activations,
+whatever ldx.`, name))
 	g.load("lanes w stride x n ahead step", "R0", "R1", "R2", "R3", "R4", "R5", "R6")
 	g.rowPointers("R1", "R2", fourRows)
 	for i := 0; i < 16; i += 2 {
 		g.p("FLDPQ %d(R0), (F%d, F%d)", 16*i, i, i+1)
 	}
 	g.loop("R4", 1, func() {
-		g.fetch("R5", "R6", 4*step(typ)/64)
+		for range 4 {
+			g.fetch("R5", "R6", 1)
+		}
 		g.widen("F32", "R3", 16)
 		for row, pointer := range fourRows {
 			w := 20 + row%3*4

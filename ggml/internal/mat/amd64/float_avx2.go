@@ -4,26 +4,54 @@
 
 package amd64
 
-// DotF32AVX2 adds the products of four rows of 16*n values, stride bytes apart, with x to
-// the lanes of four results. For each 16 columns it fetches some lines at ahead and moves
-// ahead by step.
+// DotF32x1AVX2 adds the products of four rows of 16*n values, stride bytes apart, with 1
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
 //
 //go:noescape
-func DotF32AVX2(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
+func DotF32x1AVX2(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
 
-// DotF16AVX2 adds the products of four rows of 16*n values, stride bytes apart, with x to
-// the lanes of four results. For each 16 columns it fetches some lines at ahead and moves
-// ahead by step.
+// DotF16x1AVX2 adds the products of four rows of 16*n values, stride bytes apart, with 1
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
 //
 //go:noescape
-func DotF16AVX2(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
+func DotF16x1AVX2(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
 
-// DotBF16AVX2 adds the products of four rows of 16*n values, stride bytes apart, with x to
-// the lanes of four results. For each 16 columns it fetches some lines at ahead and moves
-// ahead by step.
+// DotF16x2AVX2 adds the products of four rows of 16*n values, stride bytes apart, with 2
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
 //
 //go:noescape
-func DotBF16AVX2(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
+func DotF16x2AVX2(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
+
+// DotF16x3AVX2 adds the products of four rows of 16*n values, stride bytes apart, with 3
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
+//
+//go:noescape
+func DotF16x3AVX2(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
+
+// DotBF16x1AVX2 adds the products of four rows of 16*n values, stride bytes apart, with 1
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
+//
+//go:noescape
+func DotBF16x1AVX2(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
+
+// DotBF16x2AVX2 adds the products of four rows of 16*n values, stride bytes apart, with 2
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
+//
+//go:noescape
+func DotBF16x2AVX2(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
+
+// DotBF16x3AVX2 adds the products of four rows of 16*n values, stride bytes apart, with 3
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
+//
+//go:noescape
+func DotBF16x3AVX2(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
 
 // PackF32AVX2 unpacks eight rows of 16*n values, stride bytes apart, into their part of a
 // panel, whose columns are width bytes apart, and its lanes lane bytes.

@@ -4,15 +4,15 @@
 
 #include "textflag.h"
 
-// func DotF32NEON(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
-TEXT ·DotF32NEON(SB), NOSPLIT, $0-56
+// func DotF32x1NEON(lanes *float32, w *byte, stride int, x *float32, ldx, n int, ahead uintptr, step int)
+TEXT ·DotF32x1NEON(SB), NOSPLIT, $0-64
 	MOVD lanes+0(FP), R0
 	MOVD w+8(FP), R1
 	MOVD stride+16(FP), R2
 	MOVD x+24(FP), R3
-	MOVD n+32(FP), R4
-	MOVD ahead+40(FP), R5
-	MOVD step+48(FP), R6
+	MOVD n+40(FP), R4
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R6
 	MOVD R1, R8
 	ADD R2, R8, R9
 	ADD R2, R9, R10
@@ -28,9 +28,12 @@ TEXT ·DotF32NEON(SB), NOSPLIT, $0-56
 
 loop1:
 	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
+	ADD R6, R5, R5
+	PRFM 0(R5), PLDL2KEEP
+	ADD R6, R5, R5
+	PRFM 0(R5), PLDL2KEEP
+	ADD R6, R5, R5
+	PRFM 0(R5), PLDL2KEEP
 	ADD R6, R5, R5
 	FLDPQ (R3), (F16, F17)
 	FLDPQ 32(R3), (F18, F19)
@@ -75,15 +78,15 @@ loop1:
 	FSTPQ (F14, F15), 224(R0)
 	RET
 
-// func DotF16NEON(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
-TEXT ·DotF16NEON(SB), NOSPLIT, $0-56
+// func DotF16x1NEON(lanes *float32, w *byte, stride int, x *float32, ldx, n int, ahead uintptr, step int)
+TEXT ·DotF16x1NEON(SB), NOSPLIT, $0-64
 	MOVD lanes+0(FP), R0
 	MOVD w+8(FP), R1
 	MOVD stride+16(FP), R2
 	MOVD x+24(FP), R3
-	MOVD n+32(FP), R4
-	MOVD ahead+40(FP), R5
-	MOVD step+48(FP), R6
+	MOVD n+40(FP), R4
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R6
 	MOVD R1, R8
 	ADD R2, R8, R9
 	ADD R2, R9, R10
@@ -99,7 +102,12 @@ TEXT ·DotF16NEON(SB), NOSPLIT, $0-56
 
 loop2:
 	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
+	ADD R6, R5, R5
+	PRFM 0(R5), PLDL2KEEP
+	ADD R6, R5, R5
+	PRFM 0(R5), PLDL2KEEP
+	ADD R6, R5, R5
+	PRFM 0(R5), PLDL2KEEP
 	ADD R6, R5, R5
 	FLDPQ (R3), (F16, F17)
 	FLDPQ 32(R3), (F18, F19)
@@ -156,15 +164,15 @@ loop2:
 	FSTPQ (F14, F15), 224(R0)
 	RET
 
-// func DotBF16NEON(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
-TEXT ·DotBF16NEON(SB), NOSPLIT, $0-56
+// func DotBF16x1NEON(lanes *float32, w *byte, stride int, x *float32, ldx, n int, ahead uintptr, step int)
+TEXT ·DotBF16x1NEON(SB), NOSPLIT, $0-64
 	MOVD lanes+0(FP), R0
 	MOVD w+8(FP), R1
 	MOVD stride+16(FP), R2
 	MOVD x+24(FP), R3
-	MOVD n+32(FP), R4
-	MOVD ahead+40(FP), R5
-	MOVD step+48(FP), R6
+	MOVD n+40(FP), R4
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R6
 	MOVD R1, R8
 	ADD R2, R8, R9
 	ADD R2, R9, R10
@@ -180,7 +188,12 @@ TEXT ·DotBF16NEON(SB), NOSPLIT, $0-56
 
 loop3:
 	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
+	ADD R6, R5, R5
+	PRFM 0(R5), PLDL2KEEP
+	ADD R6, R5, R5
+	PRFM 0(R5), PLDL2KEEP
+	ADD R6, R5, R5
+	PRFM 0(R5), PLDL2KEEP
 	ADD R6, R5, R5
 	FLDPQ (R3), (F16, F17)
 	FLDPQ 32(R3), (F18, F19)

@@ -121,6 +121,9 @@ const (
 	floatStrips = 2  // that are unpacked together
 	floatChunk  = 98 // activation rows whose sums are kept at most: 25 KB for a strip
 	packSteps   = 16 // that a call of pack takes: a few lines of each lane
+
+	// dotsBatch is LanesBatch where dots take several rows of activations.
+	dotsBatch = 24
 )
 
 // float computes the product with float weights, or decoded ones.
@@ -155,7 +158,7 @@ func (p *product) decoded(k *floatKernels) {
 
 // floats computes the product with weights of a float type.
 func (p *product) floats(k *floatKernels) {
-	if p.n < LanesBatch {
+	if p.n < LanesBatch || p.n < dotsBatch && len(k.types[p.w.Type].dots) > 2 {
 		p.padTails()
 		for r := p.r0; r < p.r1; r += floatRows {
 			p.dots(k, r)

@@ -25,7 +25,7 @@ type floatKernels struct {
 	// of two strips. They are optional, and there need not be one of a single row.
 	wide floatTiles
 
-	single int // how far ahead dots of one row of activations fetch, if not four rows of weights
+	near int // how far ahead dots of one or two rows of activations fetch, if not four rows of weights
 
 	// decode are the decoders, by gguf.Type; what has none is left to the definition.
 	decode [len(blockTypes)]decoder
@@ -213,8 +213,8 @@ func groups(dots []dotFunc, n int) (count int) {
 // lies there, and what of it is needed first is the beginning of the last row.
 func (p *product) fetchDots(k *floatKernels, r, steps int) cpu.Fetch {
 	data, ahead := uintptr(unsafe.Pointer(unsafe.SliceData(p.w.Data))), floatRows*p.row
-	if p.n == 1 && k.single > 0 {
-		ahead = k.single
+	if p.n <= 2 && k.near > 0 {
+		ahead = k.near
 	}
 	return cpu.Fetch{At: data + uintptr(r*p.row+ahead), Step: floatRows * p.row / max(steps, 1)}
 }

@@ -54,7 +54,7 @@ func expandedPlain16(expand expandFunc, stream streamFunc) *blockKernels {
 }
 
 var floatAVX2 = floatKernels{
-	decode: decodersAVX2, single: 8 << 10,
+	decode: decodersAVX2, near: 8 << 10,
 	types: [len(floatTypes)]floatTypeKernels{
 		gguf.F32: {
 			dots: []dotFunc{1: amd64.DotF32x1AVX2}, pack: amd64.PackF32AVX2, thin: amd64.ThinF32AVX2,

@@ -72,10 +72,10 @@ var floatAVX512 = func() floatKernels {
 	tile[8], tile[10], tile[12], tile[14] = amd64.TileF32x8AVX512, amd64.TileF32x10AVX512, amd64.TileF32x12AVX512, amd64.TileF32x14AVX512
 	k.types[gguf.F32].tile = tile
 	k.types[gguf.F16].dots = []dotFunc{
-		1: amd64.DotF16x1AVX2, amd64.DotF16x2AVX512, amd64.DotF16x3AVX512, amd64.DotF16x4AVX512, 6: amd64.DotF16x6AVX512,
+		1: amd64.DotF16x1AVX2, amd64.DotF16x2AVX2, amd64.DotF16x3AVX512, amd64.DotF16x4AVX512, 6: amd64.DotF16x6AVX512,
 	}
 	k.types[gguf.BF16].dots = []dotFunc{
-		1: amd64.DotBF16x1AVX2, amd64.DotBF16x2AVX512, amd64.DotBF16x3AVX512, amd64.DotBF16x4AVX512, 6: amd64.DotBF16x6AVX512,
+		1: amd64.DotBF16x1AVX2, amd64.DotBF16x2AVX2, amd64.DotBF16x3AVX512, amd64.DotBF16x4AVX512, 6: amd64.DotBF16x6AVX512,
 	}
 	k.wide = floatTiles{8: amd64.WideF32x8AVX512, 10: amd64.WideF32x10AVX512, 12: amd64.WideF32x12AVX512, 14: amd64.WideF32x14AVX512}
 	return k

@@ -36,7 +36,7 @@ type dot struct {
 func emitDots(g *gen) {
 	if g.evex {
 		for _, typ := range []string{"F16", "BF16"} {
-			for _, tokens := range []int{2, 3, 4, 6} {
+			for _, tokens := range []int{3, 4, 6} {
 				emitDot(g, &dot{typ: typ, tokens: tokens, rows: 4, bytes: 64})
 			}
 		}
@@ -45,9 +45,8 @@ func emitDots(g *gen) {
 	emitDot(g, &dot{typ: "F32", tokens: 1, rows: 1, bytes: 32})
 	for _, typ := range []string{"F16", "BF16"} {
 		emitDot(g, &dot{typ: typ, tokens: 1, rows: 1, bytes: 32})
-		for tokens := 2; tokens <= 3; tokens++ {
-			emitDot(g, &dot{typ: typ, tokens: tokens, rows: 2, bytes: 32})
-		}
+		emitDot(g, &dot{typ: typ, tokens: 2, rows: 1, bytes: 32})
+		emitDot(g, &dot{typ: typ, tokens: 3, rows: 2, bytes: 32})
 	}
 }
 
@@ -99,7 +98,7 @@ func (d *dot) eachSum(f func(m operand.Mem, sum reg.VecPhysical)) {
 // columns adds the products of sixteen columns.
 func (d *dot) columns() {
 	for range d.rows {
-		if ahead := (operand.Mem{Base: reg.R11}); d.rows == 1 {
+		if ahead := (operand.Mem{Base: reg.R11}); d.tokens == 1 {
 			d.PREFETCHNTA(ahead)
 		} else {
 			d.PREFETCHT0(ahead)

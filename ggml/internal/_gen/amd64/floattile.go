@@ -83,7 +83,11 @@ and moves ahead by step.`, name, tokens))
 	}
 	g.loop(reg.R9, func() {
 		t.begin()
-		g.while(reg.RCX, 4, func() { t.columns(4) })
+		several := 2
+		if typ == "F32" && !g.evex {
+			several = 4 // as many as columns that fetch together: FMA units wait for nothing else
+		}
+		g.while(reg.RCX, uint32(several), func() { t.columns(several) })
 		g.while(reg.RCX, 1, func() { t.columns(1) })
 		g.MOVQ(reg.R15, t.x[0].base)
 		t.addOlder()

@@ -4,13 +4,6 @@
 
 package amd64
 
-// DotF16x2AVX512 adds the products of four rows of 16*n values, stride bytes apart, with 2
-// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
-// columns of a row it fetches a line at ahead and moves ahead by step.
-//
-//go:noescape
-func DotF16x2AVX512(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
-
 // DotF16x3AVX512 adds the products of four rows of 16*n values, stride bytes apart, with 3
 // rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
 // columns of a row it fetches a line at ahead and moves ahead by step.
@@ -31,13 +24,6 @@ func DotF16x4AVX512(lanes *float32, w *byte, stride int, x *float32, ldx int, n 
 //
 //go:noescape
 func DotF16x6AVX512(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
-
-// DotBF16x2AVX512 adds the products of four rows of 16*n values, stride bytes apart, with 2
-// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
-// columns of a row it fetches a line at ahead and moves ahead by step.
-//
-//go:noescape
-func DotBF16x2AVX512(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
 
 // DotBF16x3AVX512 adds the products of four rows of 16*n values, stride bytes apart, with 3
 // rows of activations, ldx bytes apart, to the lanes of four results for each. For 16

@@ -124,7 +124,7 @@ func (c *chains) run(k *floatKernels) {
 	}
 	tile, panel := k.types[c.w.typ].tile, c.w.first(c.at)
 	for at := 0; at < c.n; {
-		height, tiles := tile.next(c.n - at)
+		height, tiles := tile.next(c.n-at, 0)
 		y := &c.y[at*c.ldy]
 		tile[height](y, 4*c.ldy, y, 0, levels, panel, c.cols, &c.x[at*c.ldx], 4*c.ldx, tiles, uintptr(unsafe.Pointer(panel)), 0)
 		at += height * tiles

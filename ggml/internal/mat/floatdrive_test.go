@@ -1,6 +1,9 @@
 package mat
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 // TestFloatTiles: any number of rows of activations is cut into tiles that there are, hardly more of
 // them than if there were all heights.
@@ -11,25 +14,34 @@ func TestFloatTiles(t *testing.T) {
 		}
 		for typ, k := range tier.float.types {
 			for n := 1; n < 300 && k.tile != nil; n++ {
-				checkFloatTiles(t, tier.Name, typ, k.tile, n)
+				name := fmt.Sprintf("%s, type %d, %d rows", tier.Name, typ, n)
+				checkFloatTiles(t, name, k.tile, n, false)
+				checkFloatTiles(t, name, k.tile, n, true)
 			}
+		}
+		for n := tier.float.wide.least(); n > 0 && n < 300; n++ {
+			checkFloatTiles(t, fmt.Sprintf("%s, wide, %d rows", tier.Name, n), tier.float.wide, n, true)
 		}
 	}
 }
 
-func checkFloatTiles(t *testing.T, name string, typ int, k floatTiles, n int) {
+func checkFloatTiles(t *testing.T, name string, k floatTiles, n int, again bool) {
 	t.Helper()
 	all := 0
-	for left := n; left > 0; {
-		height, tiles := k.next(left)
-		if height < 1 || height >= len(k) || k[height] == nil || tiles < 1 || height*tiles > left {
-			t.Fatalf("%s, type %d: %d of %d rows: %d tiles of %d", name, typ, left, n, tiles, height)
+	for at := 0; at < n; {
+		done := 0
+		if again {
+			done = at
 		}
-		left -= height * tiles
+		height, tiles := k.next(n-at, done)
+		if height < 1 || height >= len(k) || k[height] == nil || tiles < 1 || height*tiles > n-at+done {
+			t.Fatalf("%s, again %v: from %d on %d tiles of %d", name, again, at, tiles, height)
+		}
+		at += height * tiles
 		all += tiles
 	}
 	most := len(k) - 1
-	if least := (n + most - 1) / most; all > least+1 || all != k.tiles(n) {
-		t.Errorf("%s, type %d: %d rows in %d tiles, %d would do; %d are told", name, typ, n, all, least, k.tiles(n))
+	if least := (n + most - 1) / most; all > least+1 || again && all != k.tiles(n) {
+		t.Errorf("%s, again %v: %d tiles, %d would do; %d are told", name, again, all, least, k.tiles(n))
 	}
 }

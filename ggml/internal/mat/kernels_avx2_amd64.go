@@ -54,18 +54,20 @@ func expandedPlain16(expand expandFunc, stream streamFunc) *blockKernels {
 }
 
 var floatAVX2 = floatKernels{
-	decode: decodersAVX2,
+	decode: decodersAVX2, near: 8 << 10,
 	types: [len(floatTypes)]floatTypeKernels{
 		gguf.F32: {
-			dot: amd64.DotF32AVX2, pack: amd64.PackF32AVX2, thin: amd64.ThinF32AVX2,
+			dots: []dotFunc{1: amd64.DotF32x1AVX2}, pack: amd64.PackF32AVX2, thin: amd64.ThinF32AVX2,
 			tile: []floatTileFunc{1: amd64.TileF32x1AVX2, amd64.TileF32x2AVX2, amd64.TileF32x3AVX2, amd64.TileF32x4AVX2, amd64.TileF32x5AVX2, amd64.TileF32x6AVX2},
 		},
 		gguf.F16: {
-			dot: amd64.DotF16AVX2, pack: amd64.PackF16AVX2, thin: amd64.ThinF16AVX2,
+			dots: []dotFunc{1: amd64.DotF16x1AVX2, amd64.DotF16x2AVX2, amd64.DotF16x3AVX2},
+			pack: amd64.PackF16AVX2, thin: amd64.ThinF16AVX2,
 			tile: []floatTileFunc{1: amd64.TileF16x1AVX2, amd64.TileF16x2AVX2, amd64.TileF16x3AVX2, amd64.TileF16x4AVX2, amd64.TileF16x5AVX2, amd64.TileF16x6AVX2},
 		},
 		gguf.BF16: {
-			dot: amd64.DotBF16AVX2, pack: amd64.PackBF16AVX2, thin: amd64.ThinBF16AVX2,
+			dots: []dotFunc{1: amd64.DotBF16x1AVX2, amd64.DotBF16x2AVX2, amd64.DotBF16x3AVX2},
+			pack: amd64.PackBF16AVX2, thin: amd64.ThinBF16AVX2,
 			tile: []floatTileFunc{1: amd64.TileBF16x1AVX2, amd64.TileBF16x2AVX2, amd64.TileBF16x3AVX2, amd64.TileBF16x4AVX2, amd64.TileBF16x5AVX2, amd64.TileBF16x6AVX2},
 		},
 	},

@@ -23,15 +23,15 @@ var neon = Kernels{
 var floatNEON = floatKernels{
 	types: [len(floatTypes)]floatTypeKernels{
 		gguf.F32: {
-			dot: arm64.DotF32NEON, pack: arm64.PackF32NEON, thin: arm64.ThinF32NEON,
+			dots: []dotFunc{1: arm64.DotF32x1NEON}, pack: arm64.PackF32NEON, thin: arm64.ThinF32NEON,
 			tile: []floatTileFunc{1: arm64.TileF32x1NEON, arm64.TileF32x2NEON, arm64.TileF32x3NEON, arm64.TileF32x4NEON, arm64.TileF32x5NEON, arm64.TileF32x6NEON},
 		},
 		gguf.F16: {
-			dot: arm64.DotF16NEON, pack: arm64.PackF16NEON, thin: arm64.ThinF16NEON,
+			dots: []dotFunc{1: arm64.DotF16x1NEON}, pack: arm64.PackF16NEON, thin: arm64.ThinF16NEON,
 			tile: []floatTileFunc{1: arm64.TileF16x1NEON, arm64.TileF16x2NEON, arm64.TileF16x3NEON, arm64.TileF16x4NEON, arm64.TileF16x5NEON, arm64.TileF16x6NEON},
 		},
 		gguf.BF16: {
-			dot: arm64.DotBF16NEON, pack: arm64.PackBF16NEON, thin: arm64.ThinBF16NEON,
+			dots: []dotFunc{1: arm64.DotBF16x1NEON}, pack: arm64.PackBF16NEON, thin: arm64.ThinBF16NEON,
 			tile: []floatTileFunc{1: arm64.TileBF16x1NEON, arm64.TileBF16x2NEON, arm64.TileBF16x3NEON, arm64.TileBF16x4NEON, arm64.TileBF16x5NEON, arm64.TileBF16x6NEON},
 		},
 	},

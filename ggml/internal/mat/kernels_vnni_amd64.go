@@ -64,13 +64,20 @@ var avx512VBMI = Kernels{vec: vec.Fast, block: withStreams(avx512.block, map[ggu
 	gguf.Q5_0: amd64.StreamQ5_0VBMI, gguf.Q5_1: amd64.StreamQ5_1VBMI,
 }), float: &floatAVX512}
 
-// floatAVX512 has higher tiles.
+// floatAVX512 has higher tiles, and more rows of activations for rows as they lie in the file.
 var floatAVX512 = func() floatKernels {
 	k := floatAVX2
 	tile := make(floatTiles, 15)
 	copy(tile, k.types[gguf.F32].tile)
 	tile[8], tile[10], tile[12], tile[14] = amd64.TileF32x8AVX512, amd64.TileF32x10AVX512, amd64.TileF32x12AVX512, amd64.TileF32x14AVX512
 	k.types[gguf.F32].tile = tile
+	k.types[gguf.F16].dots = []dotFunc{
+		1: amd64.DotF16x1AVX2, amd64.DotF16x2AVX2, amd64.DotF16x3AVX512, amd64.DotF16x4AVX512, 6: amd64.DotF16x6AVX512,
+	}
+	k.types[gguf.BF16].dots = []dotFunc{
+		1: amd64.DotBF16x1AVX2, amd64.DotBF16x2AVX2, amd64.DotBF16x3AVX512, amd64.DotBF16x4AVX512, 6: amd64.DotBF16x6AVX512,
+	}
+	k.wide = floatTiles{8: amd64.WideF32x8AVX512, 10: amd64.WideF32x10AVX512, 12: amd64.WideF32x12AVX512, 14: amd64.WideF32x14AVX512}
 	return k
 }()
 

@@ -29,57 +29,78 @@ const foldLevels = 4
 type laneStrips struct {
 	product // a copy: kernels are called through variables, so what they are given counts as escaping
 	k       *floatKernels
-	r       int       // the first row
-	strips  int       // how many
+	r       int // the first row
+	strips  int // how many
+	width   int // rows of a panel: one strip or, if there are tiles for that, two
+	tile    floatTiles
 	steps   int       // columns of a lane
-	panels  []float32 // [strips][lanes][steps][StripRows], with a gap after each lane
+	panels  []float32 // [panels][lanes][steps][width], with a gap after each lane
 	ahead   cpu.Fetch // of the strips after these
 }
 
 // laned multiplies up to floatStrips strips from row r on with all rows of
 // activations, while the next strips are fetched.
 func (p *product) laned(k *floatKernels, r int) {
-	t := laneStrips{product: *p, k: k, r: r, steps: act.LaneSteps(p.a.K)}
+	t := laneStrips{product: *p, k: k, r: r, width: StripRows, tile: k.types[gguf.F32].tile, steps: act.LaneSteps(p.a.K)}
 	t.strips = (min(floatStrips*StripRows, p.r1-r) + StripRows - 1) / StripRows
-	t.panels = scratch.Grow(&p.s.floatPanel, t.strips*scalar.Lanes*t.laneSize())
+	if t.strips == 2 && k.wide != nil && p.n >= k.wide.least() {
+		t.width, t.tile = 2*StripRows, k.wide
+	}
+	t.panels = scratch.Grow(&p.s.floatPanel, t.count()*scalar.Lanes*t.laneSize())
 	for i := range t.strips {
 		t.pack(i)
 	}
 	tiles := 0
-	for first := 0; first < p.n; first += floatChunk {
-		tiles += k.types[gguf.F32].tile.tiles(min(floatChunk, p.n-first))
-	}
-	t.ahead = p.fetch(r, t.strips*StripRows, t.strips*scalar.Lanes*tiles*t.fetches())
-	for first := 0; first < p.n; first += floatChunk {
-		t.multiply(first, min(floatChunk, p.n-first))
-	}
-	for i := range t.strips {
-		p.deliver(r+i*StripRows, StripRows)
+	t.tile.chunks(p.n, func(_, n int) { tiles += t.tile.tiles(n) })
+	t.ahead = p.fetch(r, t.strips*StripRows, t.count()*scalar.Lanes*tiles*t.fetches())
+	t.tile.chunks(p.n, t.multiply)
+	for i := range t.count() {
+		p.deliver(r+i*t.width, t.width)
 	}
 }
 
+// chunks calls f for the chunks of n rows of activations: the first of each, and their number. They are whole
+// tiles, so that there are few heights; the last one may begin before the end of the one before it.
+func (k floatTiles) chunks(n int, f func(first, n int)) {
+	most := len(k) - 1
+	count := (n + floatChunk - 1) / floatChunk
+	chunk := ((n+count-1)/count + most - 1) / most * most
+	for first := 0; first < n; first += chunk {
+		rows := max(min(chunk, n-first), k.least())
+		f(min(first, n-rows), rows)
+	}
+}
+
+// count returns the number of panels.
+func (t *laneStrips) count() int { return t.strips * StripRows / t.width }
+
 // laneSize returns how far apart the lanes of a panel are: an odd number of cache
 // lines, so that they do not all fall on the same place of a cache.
-func (t *laneStrips) laneSize() int { return (t.steps | 1) * StripRows }
+func (t *laneStrips) laneSize() int { return (t.steps*t.width/StripRows | 1) * StripRows }
 
-// panel returns the panel of strip i, from the given lane on.
-func (t *laneStrips) panel(i, lane int) []float32 {
+// lanes returns panel i, from the given lane on.
+func (t *laneStrips) lanes(i, lane int) []float32 {
 	return t.panels[(i*scalar.Lanes+lane)*t.laneSize():]
 }
 
 // fetches returns how often a tile fetches.
-func (t *laneStrips) fetches() int { return t.steps/4 + t.steps%4 }
+func (t *laneStrips) fetches() int {
+	if t.width > StripRows {
+		return t.steps
+	}
+	return t.steps/4 + t.steps%4
+}
 
 // pack sorts strip i into its panel, the rows in two halves of eight.
 func (t *laneStrips) pack(i int) {
 	w := t.strip(t.r+i*StripRows, StripRows)
 	const half = StripRows / 2
 	steps, rest := t.a.K/scalar.Lanes, t.a.K%scalar.Lanes
-	panel := t.panel(i, 0)
+	panel := t.lanes(i*StripRows/t.width, 0)[i*StripRows%t.width:]
 	for step := 0; step < steps; step += packSteps {
 		n, at := min(packSteps, steps-step), step*scalar.Lanes*(t.row/t.a.K)
 		for h := range 2 {
-			t.k.types[t.w.Type].pack(&panel[step*StripRows+h*half], 4*t.laneSize(), &w[h*half*t.row+at], t.row, n, 0, 0)
+			t.k.types[t.w.Type].pack(&panel[step*t.width+h*half], 4*t.laneSize(), &w[h*half*t.row+at], t.row, n, 4*t.width)
 		}
 	}
 	if rest == 0 {
@@ -87,25 +108,25 @@ func (t *laneStrips) pack(i int) {
 	}
 	for h := range 2 {
 		last := t.lastColumns(w[h*half*t.row:], half)
-		t.k.types[gguf.F32].pack(&panel[steps*StripRows+h*half], 4*t.laneSize(), &last[0], 4*scalar.Lanes, 1, 0, 0)
+		t.k.types[gguf.F32].pack(&panel[steps*t.width+h*half], 4*t.laneSize(), &last[0], 4*scalar.Lanes, 1, 4*t.width)
 	}
 }
 
 // multiply computes the results of n rows of activations from row first on.
 func (t *laneStrips) multiply(first, n int) {
-	size := n * StripRows // of a level
-	sums := scratch.Grow(&t.s.lanes, t.strips*foldLevels*size)
+	size := n * t.width // of a level
+	sums := scratch.Grow(&t.s.lanes, t.count()*foldLevels*size)
 	for j, lane := range laneOrder {
 		x := t.a.Lane(lane, first)
 		levels := bits.TrailingZeros(uint(j + 1)) // that this lane completes
-		for i := range t.strips {
+		for i := range t.count() {
 			older := sums[i*foldLevels*size:][:foldLevels*size]
 			if levels < foldLevels {
-				t.lane(older[levels*size:], StripRows, older, levels, t.panel(i, lane), x, n)
+				t.lane(older[levels*size:], t.width, older, levels, t.lanes(i, lane), x, n)
 				continue
 			}
-			y, ldy := t.target(t.r+i*StripRows, StripRows)
-			t.lane(y[first*ldy:], ldy, older, levels, t.panel(i, lane), x, n)
+			y, ldy := t.target(t.r+i*t.width, t.width)
+			t.lane(y[first*ldy:], ldy, older, levels, t.lanes(i, lane), x, n)
 		}
 	}
 }
@@ -113,10 +134,10 @@ func (t *laneStrips) multiply(first, n int) {
 // lane sets n rows of y to the sums of a lane plus those of older ones.
 func (t *laneStrips) lane(y []float32, ldy int, older []float32, levels int, panel, x []float32, n int) {
 	level := len(older) / foldLevels
-	tile := t.k.types[gguf.F32].tile
 	for at := 0; at < n; {
-		height, tiles := tile.next(n - at)
-		tile[height](&y[at*ldy], 4*ldy, &older[at*StripRows], 4*level, levels, &scratch.Bytes(panel)[0], t.steps,
+		height, tiles := t.tile.next(n-at, at)
+		at = min(at, n-height*tiles) // a tile may begin before the end of another: results come out the same
+		t.tile[height](&y[at*ldy], 4*ldy, &older[at*t.width], 4*level, levels, &scratch.Bytes(panel)[0], t.steps,
 			&x[at*t.steps], 4*t.steps, tiles, t.ahead.Next(tiles*t.fetches()), t.ahead.Step)
 		at += height * tiles
 	}

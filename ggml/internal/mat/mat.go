@@ -31,7 +31,7 @@ const StripRows = 16
 const PackedBatch = 2
 
 // LanesBatch is the number of rows of activations from which on products with
-// float weights unpack them for the whole batch. It is a matter of speed.
+// float weights may unpack them for the whole batch. It is a matter of speed.
 const LanesBatch = 6
 
 // Scratch is the memory that one worker's calls of [Kernels.MatMul] work in.
@@ -85,7 +85,7 @@ func Supported(typ gguf.Type) bool {
 func (k *Kernels) NeedsQ8(typ gguf.Type) bool { return isBlock(typ) }
 
 // NeedsLanes reports whether a product with weights of the given type and
-// [LanesBatch] or more rows of activations reads them sorted by lanes.
+// [LanesBatch] or more rows of activations may read them sorted by lanes.
 func (k *Kernels) NeedsLanes(typ gguf.Type, exact bool) bool {
 	return k.float != nil && (isFloat(typ) || exact)
 }

@@ -140,16 +140,20 @@ func TestMatMulParts(t *testing.T) {
 			}
 		}
 		c.k, c.rows = 256, 10
-		for _, c.n = range []int{PackedBatch - 1, LanesBatch, floatChunk - 1, floatChunk, floatChunk + 1, 2*floatChunk + 1} {
+		for _, c.n = range []int{PackedBatch - 1, LanesBatch, dotsBatch, floatChunk - 1, floatChunk, floatChunk + 1, 2*floatChunk + 1} {
 			c.check(t, r, &s)
 		}
 		if isFloat(c.typ) {
 			for c.k = 1; c.k <= 150; c.k++ {
-				c.n = 1 + c.k%19
+				c.n = 1 + c.k%(dotsBatch+13)
 				c.check(t, r, &s)
 			}
 			c.k, c.rows = 40, floatStrips*StripRows+3
 			for c.n = 1; c.n <= 70; c.n++ {
+				c.check(t, r, &s)
+			}
+			c.k = 5
+			for _, c.n = range []int{2*floatChunk + 1, 10*floatChunk + 1} { // chunks that have to begin earlier
 				c.check(t, r, &s)
 			}
 		}

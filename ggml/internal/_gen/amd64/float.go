@@ -12,9 +12,7 @@ import (
 // share a load.
 
 func emitFloat(g *gen) {
-	for _, typ := range []string{"F32", "F16", "BF16"} {
-		emitDot(g, typ)
-	}
+	emitDots(g)
 	for _, typ := range []string{"F32", "F16", "BF16"} {
 		emitFloatPack(g, typ)
 	}
@@ -24,10 +22,6 @@ func emitFloat(g *gen) {
 	}
 	emitFold(g)
 }
-
-// floatLines is how many cache lines a pack kernel or a tile fetches for each 16
-// columns.
-const floatLines = 2
 
 // step returns the bytes of sixteen values.
 func step(typ string) int {
@@ -48,52 +42,6 @@ func (g *gen) widen(typ string, m operand.Mem, y reg.VecPhysical) {
 		g.VPMOVZXWD(m, y)
 		g.VPSLLD(operand.Imm(16), y, y)
 	}
-}
-
-// fourRows loads the parameters w and stride.
-func fourRows(g *gen) rows {
-	w := rows{reg.RSI, reg.R8, reg.R9}
-	g.load("w", w.base)
-	g.load("stride", w.stride)
-	w.init(g)
-	return w
-}
-
-// emitDot writes the kernel for rows as they lie in the file. It fetches
-// its share of the next strip, like the stream kernels.
-func emitDot(g *gen, typ string) {
-	g.fn("dot"+typ, "lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int", fmt.Sprintf(`
-dot%s adds the products of four rows of 16*n values, stride bytes
-apart, with x to the lanes of four results. For each 16 columns it fetches
-some lines at ahead and moves ahead by step.`, typ))
-	sums, x := ymm(0, 8), ymm(8, 10)
-	lanes := operand.Mem{Base: reg.RDI}
-	w := fourRows(g)
-	g.load("lanes", reg.RDI)
-	g.load("x", reg.RDX)
-	g.load("n", reg.RCX)
-	g.load("ahead", reg.R11)
-	g.load("step", reg.R12)
-	for i, y := range sums {
-		g.VMOVUPS(lanes.Offset(32*i), y)
-	}
-	g.loop(reg.RCX, func() {
-		g.fetch(reg.R11, reg.R12, 4*step(typ)/64)
-		for half, y := range x {
-			g.VMOVUPS(operand.Mem{Base: reg.RDX, Disp: 32 * half}, y)
-		}
-		for i, sum := range sums {
-			v := ymm(10, 16)[i%6]
-			g.widen(typ, w.at(i/2, i%2*step(typ)/2), v)
-			g.VFMADD231PS(x[i%2], v, sum)
-		}
-		g.ADDQ(operand.U32(step(typ)), w.base)
-		g.ADDQ(operand.U32(64), reg.RDX)
-	})
-	for i, y := range sums {
-		g.VMOVUPS(y, lanes.Offset(32*i))
-	}
-	g.end()
 }
 
 // outs addresses sixteen places at a fixed distance, the lanes of a panel or of
@@ -119,9 +67,9 @@ func newOuts(g *gen, first, distance string) outs {
 func (o outs) at(lane int) operand.Mem { return o[lane/4].at(lane%4, 0) }
 
 // move moves all places on.
-func (o outs) move(g *gen, bytes uint32) {
+func (o outs) move(g *gen, by operand.Op) {
 	for _, r := range o {
-		g.ADDQ(operand.U32(bytes), r.base)
+		g.ADDQ(by, r.base)
 	}
 }
 
@@ -180,13 +128,12 @@ func (g *gen) widenX(typ string, from reg.VecPhysical, to reg.VecPhysical) {
 	g.VPSLLD(operand.Imm(16), to, to)
 }
 
-// emitFloatPack writes the kernel that unpacks eight rows into their half of a
+// emitFloatPack writes the kernel that unpacks eight rows into their part of a
 // panel.
 func emitFloatPack(g *gen, typ string) {
-	g.fn("pack"+typ, "panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int", fmt.Sprintf(`
-pack%s unpacks eight rows of 16*n values, stride bytes apart, into their half
-of a panel, whose lanes are lane bytes apart. For each 16 columns it fetches
-some lines at ahead and moves ahead by step.`, typ))
+	g.fn("pack"+typ, "panel *float32, lane int, w *byte, stride, n, width int", fmt.Sprintf(`
+pack%s unpacks eight rows of 16*n values, stride bytes apart, into their part
+of a panel, whose columns are width bytes apart, and its lanes lane bytes.`, typ))
 	w := [2]rows{{reg.RSI, reg.R8, reg.R9}, {reg.R10, reg.R8, reg.R9}}
 	g.load("w", w[0].base)
 	g.load("stride", w[0].stride)
@@ -194,10 +141,8 @@ some lines at ahead and moves ahead by step.`, typ))
 	g.LEAQ(operand.Mem{Base: w[0].base, Index: w[0].stride, Scale: 4}, w[1].base)
 	out := newOuts(g, "panel", "lane")
 	g.load("n", reg.RCX)
-	g.load("ahead", reg.RDX)
-	g.load("step", reg.R15)
+	g.load("width", reg.RDX)
 	g.loop(reg.RCX, func() {
-		g.fetch(reg.RDX, reg.R15, floatLines)
 		if typ == "F32" {
 			for half := range 2 {
 				g.transpose8(func(row, quarter int) operand.Mem {
@@ -223,7 +168,7 @@ some lines at ahead and moves ahead by step.`, typ))
 		for _, r := range w {
 			g.ADDQ(operand.U32(step(typ)), r.base)
 		}
-		out.move(g, 64)
+		out.move(g, reg.RDX)
 	})
 	g.end()
 }
@@ -244,7 +189,7 @@ sortLanes sorts 128*n values by lanes, which are lane bytes apart.`)
 			})
 		}
 		g.ADDQ(operand.U32(512), reg.RSI)
-		out.move(g, 32)
+		out.move(g, operand.Imm(32))
 	})
 	g.end()
 }

@@ -8,21 +8,30 @@ import (
 )
 
 // Heights of the tiles of float products: rows of activations, of which registers hold the sums. AVX-512
-// takes those of AVX2 besides, and has its own for panels of float32 only.
+// takes those of AVX2 besides, and has its own for panels of float32 only, also of twice as many rows.
 var (
 	floatHeights       = []int{1, 2, 3, 4, 5, 6}
 	floatHeightsAVX512 = []int{8, 10, 12, 14}
 )
 
+// floatParams are the parameters of a tile.
+const floatParams = "y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, " +
+	"x *float32, ldx, tiles int, ahead uintptr, step int"
+
 func emitFloatTiles(g *gen) {
-	types, heights := []string{"F32", "F16", "BF16"}, floatHeights
-	if g.evex {
-		types, heights = types[:1], floatHeightsAVX512
-	}
-	for _, typ := range types {
-		for _, tokens := range heights {
+	for _, typ := range []string{"F32", "F16", "BF16"} {
+		for _, tokens := range floatHeights {
 			emitFloatTile(g, typ, tokens)
 		}
+	}
+}
+
+// emitFloatAVX512 writes the kernels with AVX-512.
+func emitFloatAVX512(g *gen) {
+	emitDots(g)
+	for _, tokens := range floatHeightsAVX512 {
+		emitFloatTile(g, "F32", tokens)
+		emitWideTile(g, tokens)
 	}
 }
 
@@ -52,7 +61,7 @@ type floatTile struct {
 
 func emitFloatTile(g *gen, typ string, tokens int) {
 	name := fmt.Sprintf("tile%sx%d", typ, tokens)
-	g.fn(name, "y *float32, ldy int, older *float32, level, levels int, panel *byte, n int, x *float32, ldx, tiles int, ahead uintptr, step int", fmt.Sprintf(`
+	g.fn(name, floatParams, fmt.Sprintf(`
 %s sets y to the sums of a lane of a panel, n columns, with a number of tiles
 of %d rows of activations each, ldx bytes apart, plus the sums of older lanes: of
 a number of levels, level bytes apart. For each column it fetches at ahead
@@ -74,7 +83,11 @@ and moves ahead by step.`, name, tokens))
 	}
 	g.loop(reg.R9, func() {
 		t.begin()
-		g.while(reg.RCX, 4, func() { t.columns(4) })
+		several := 2
+		if typ == "F32" && !g.evex {
+			several = 4 // as many as columns that fetch together: FMA units wait for nothing else
+		}
+		g.while(reg.RCX, uint32(several), func() { t.columns(several) })
 		g.while(reg.RCX, 1, func() { t.columns(1) })
 		g.MOVQ(reg.R15, t.x[0].base)
 		t.addOlder()

@@ -33,7 +33,7 @@ type part struct {
 var parts = []part{
 	{"act", "act", "avx2", "", emitActs},
 	{"mat", "float", "avx2", "AVX2", emitFloat},
-	{"mat", "float", "avx512", "AVX512", emitFloatTiles},
+	{"mat", "float", "avx512", "AVX512", emitFloatAVX512},
 	{"mat", "decode", "avx2", "AVX2", emitDecode},
 	{"mat", "expand", "avx2", "AVX2", emitExpand},
 	{"mat", "pack", "avx2", "AVX2", emitPack},

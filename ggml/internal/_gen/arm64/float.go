@@ -21,10 +21,6 @@ func emitFloat(g *gen) {
 	emitFold(g)
 }
 
-// floatLines is how many cache lines a pack kernel or a tile fetches for each
-// 16 columns.
-const floatLines = 2
-
 // step returns the bytes of sixteen values.
 func step(typ string) int {
 	if typ == "F32" {
@@ -66,18 +62,21 @@ var fourRows = []string{"R8", "R9", "R10", "R11"}
 //
 //	V0..V15  lanes, four registers a row   V16..V19  activations   V20..V31  weights
 func emitDot(g *gen, typ string) {
-	name := "dot" + typ + "NEON"
-	g.fn(name, "lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int", 0, fmt.Sprintf(`
+	name := "dot" + typ + "x1NEON"
+	g.fn(name, "lanes *float32, w *byte, stride int, x *float32, ldx, n int, ahead uintptr, step int", 0, fmt.Sprintf(`
 %s adds the products of four rows of 16*n values, stride bytes
-apart, with x to the lanes of four results. For each 16 columns it fetches
-some lines at ahead and moves ahead by step.`, name))
+apart, with x to the lanes of four results. For 16 columns of a row it fetches a
+line at ahead and moves ahead by step. There is only one row of activations,
+whatever ldx.`, name))
 	g.load("lanes w stride x n ahead step", "R0", "R1", "R2", "R3", "R4", "R5", "R6")
 	g.rowPointers("R1", "R2", fourRows)
 	for i := 0; i < 16; i += 2 {
 		g.p("FLDPQ %d(R0), (F%d, F%d)", 16*i, i, i+1)
 	}
 	g.loop("R4", 1, func() {
-		g.fetch("R5", "R6", 4*step(typ)/64)
+		for range 4 {
+			g.fetch("R5", "R6", 1)
+		}
 		g.widen("F32", "R3", 16)
 		for row, pointer := range fourRows {
 			w := 20 + row%3*4
@@ -95,8 +94,8 @@ some lines at ahead and moves ahead by step.`, name))
 
 // transpose turns eight rows of sixteen float32, whose pointers it moves on by
 // move bytes, into columns and stores them from R0 on, R1 bytes apart. R0 moves on
-// by out bytes.
-func (g *gen) transpose(move, out int) {
+// by out.
+func (g *gen) transpose(move int, out string) {
 	g.p("MOVD R0, R7")
 	for quarter := range 4 {
 		for group := range 2 { // of four rows: in V0-V3, by V4-V7, to V16, V18, ... or V17, V19, ...
@@ -117,7 +116,7 @@ func (g *gen) transpose(move, out int) {
 		}
 	}
 	g.moveRows(move)
-	g.p("ADD $%d, R0", out)
+	g.p("ADD %s, R0", out)
 }
 
 // storeColumn stores two registers at R7 and moves it on to the next lane.
@@ -133,7 +132,7 @@ func (g *gen) moveRows(bytes int) {
 }
 
 // transposeHalves does the same with eight rows of sixteen 16-bit values, which
-// it widens.
+// it widens. R0 moves on by R5.
 func (g *gen) transposeHalves(typ string) {
 	g.p("MOVD R0, R7")
 	for half := range 2 {
@@ -159,23 +158,21 @@ func (g *gen) transposeHalves(typ string) {
 		}
 	}
 	g.moveRows(32)
-	g.p("ADD $64, R0")
+	g.p("ADD R5, R0")
 }
 
-// emitFloatPack writes the kernel that unpacks eight rows into their half of a
+// emitFloatPack writes the kernel that unpacks eight rows into their part of a
 // panel.
 func emitFloatPack(g *gen, typ string) {
 	name := "pack" + typ + "NEON"
-	g.fn(name, "panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int", 0, fmt.Sprintf(`
-%s unpacks eight rows of 16*n values, stride bytes apart, into their half
-of a panel, whose lanes are lane bytes apart. For each 16 columns it fetches
-some lines at ahead and moves ahead by step.`, name))
-	g.load("panel lane w stride n ahead step", "R0", "R1", "R2", "R3", "R4", "R5", "R6")
+	g.fn(name, "panel *float32, lane int, w *byte, stride, n, width int", 0, fmt.Sprintf(`
+%s unpacks eight rows of 16*n values, stride bytes apart, into their part
+of a panel, whose columns are width bytes apart, and its lanes lane bytes.`, name))
+	g.load("panel lane w stride n width", "R0", "R1", "R2", "R3", "R4", "R5")
 	g.rowPointers("R2", "R3", eightRows)
 	g.loop("R4", 1, func() {
-		g.fetch("R5", "R6", floatLines)
 		if typ == "F32" {
-			g.transpose(64, 64)
+			g.transpose(64, "R5")
 		} else {
 			g.transposeHalves(typ)
 		}
@@ -190,7 +187,7 @@ sortLanes sorts 128*n values by lanes, which are lane bytes apart.`)
 	g.load("lanes lane x n", "R0", "R1", "R2", "R4")
 	g.p("MOVD $64, R3")
 	g.rowPointers("R2", "R3", eightRows)
-	g.loop("R4", 1, func() { g.transpose(512, 32) })
+	g.loop("R4", 1, func() { g.transpose(512, "$32") })
 	g.end()
 }
 

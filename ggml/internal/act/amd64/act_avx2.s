@@ -204,10 +204,10 @@ loop2:
 	VMOVUPS     Y2, (R13)(AX*2)
 	VMOVUPS     Y3, (R13)(BX*1)
 	ADDQ        $0x00000200, SI
-	ADDQ        $0x00000020, DI
-	ADDQ        $0x00000020, R11
-	ADDQ        $0x00000020, R12
-	ADDQ        $0x00000020, R13
+	ADDQ        $0x20, DI
+	ADDQ        $0x20, R11
+	ADDQ        $0x20, R12
+	ADDQ        $0x20, R13
 	DECQ        CX
 	JNE         loop2
 	VZEROUPPER

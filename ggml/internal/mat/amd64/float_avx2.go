@@ -4,47 +4,72 @@
 
 package amd64
 
-// DotF32AVX2 adds the products of four rows of 16*n values, stride bytes apart, with x to
-// the lanes of four results. For each 16 columns it fetches some lines at ahead and moves
-// ahead by step.
+// DotF32x1AVX2 adds the products of four rows of 16*n values, stride bytes apart, with 1
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
 //
 //go:noescape
-func DotF32AVX2(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
+func DotF32x1AVX2(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
 
-// DotF16AVX2 adds the products of four rows of 16*n values, stride bytes apart, with x to
-// the lanes of four results. For each 16 columns it fetches some lines at ahead and moves
-// ahead by step.
+// DotF16x1AVX2 adds the products of four rows of 16*n values, stride bytes apart, with 1
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
 //
 //go:noescape
-func DotF16AVX2(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
+func DotF16x1AVX2(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
 
-// DotBF16AVX2 adds the products of four rows of 16*n values, stride bytes apart, with x to
-// the lanes of four results. For each 16 columns it fetches some lines at ahead and moves
-// ahead by step.
+// DotF16x2AVX2 adds the products of four rows of 16*n values, stride bytes apart, with 2
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
 //
 //go:noescape
-func DotBF16AVX2(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
+func DotF16x2AVX2(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
 
-// PackF32AVX2 unpacks eight rows of 16*n values, stride bytes apart, into their half of a
-// panel, whose lanes are lane bytes apart. For each 16 columns it fetches some lines at
-// ahead and moves ahead by step.
+// DotF16x3AVX2 adds the products of four rows of 16*n values, stride bytes apart, with 3
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
 //
 //go:noescape
-func PackF32AVX2(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
+func DotF16x3AVX2(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
 
-// PackF16AVX2 unpacks eight rows of 16*n values, stride bytes apart, into their half of a
-// panel, whose lanes are lane bytes apart. For each 16 columns it fetches some lines at
-// ahead and moves ahead by step.
+// DotBF16x1AVX2 adds the products of four rows of 16*n values, stride bytes apart, with 1
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
 //
 //go:noescape
-func PackF16AVX2(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
+func DotBF16x1AVX2(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
 
-// PackBF16AVX2 unpacks eight rows of 16*n values, stride bytes apart, into their half of a
-// panel, whose lanes are lane bytes apart. For each 16 columns it fetches some lines at
-// ahead and moves ahead by step.
+// DotBF16x2AVX2 adds the products of four rows of 16*n values, stride bytes apart, with 2
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
 //
 //go:noescape
-func PackBF16AVX2(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
+func DotBF16x2AVX2(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
+
+// DotBF16x3AVX2 adds the products of four rows of 16*n values, stride bytes apart, with 3
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
+//
+//go:noescape
+func DotBF16x3AVX2(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
+
+// PackF32AVX2 unpacks eight rows of 16*n values, stride bytes apart, into their part of a
+// panel, whose columns are width bytes apart, and its lanes lane bytes.
+//
+//go:noescape
+func PackF32AVX2(panel *float32, lane int, w *byte, stride int, n int, width int)
+
+// PackF16AVX2 unpacks eight rows of 16*n values, stride bytes apart, into their part of a
+// panel, whose columns are width bytes apart, and its lanes lane bytes.
+//
+//go:noescape
+func PackF16AVX2(panel *float32, lane int, w *byte, stride int, n int, width int)
+
+// PackBF16AVX2 unpacks eight rows of 16*n values, stride bytes apart, into their part of a
+// panel, whose columns are width bytes apart, and its lanes lane bytes.
+//
+//go:noescape
+func PackBF16AVX2(panel *float32, lane int, w *byte, stride int, n int, width int)
 
 // TileF32x1AVX2 sets y to the sums of a lane of a panel, n columns, with a number of tiles
 // of 1 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number

@@ -4,12 +4,60 @@
 
 package amd64
 
+// DotF16x3AVX512 adds the products of four rows of 16*n values, stride bytes apart, with 3
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
+//
+//go:noescape
+func DotF16x3AVX512(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
+
+// DotF16x4AVX512 adds the products of four rows of 16*n values, stride bytes apart, with 4
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
+//
+//go:noescape
+func DotF16x4AVX512(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
+
+// DotF16x6AVX512 adds the products of four rows of 16*n values, stride bytes apart, with 6
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
+//
+//go:noescape
+func DotF16x6AVX512(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
+
+// DotBF16x3AVX512 adds the products of four rows of 16*n values, stride bytes apart, with 3
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
+//
+//go:noescape
+func DotBF16x3AVX512(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
+
+// DotBF16x4AVX512 adds the products of four rows of 16*n values, stride bytes apart, with 4
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
+//
+//go:noescape
+func DotBF16x4AVX512(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
+
+// DotBF16x6AVX512 adds the products of four rows of 16*n values, stride bytes apart, with 6
+// rows of activations, ldx bytes apart, to the lanes of four results for each. For 16
+// columns of a row it fetches a line at ahead and moves ahead by step.
+//
+//go:noescape
+func DotBF16x6AVX512(lanes *float32, w *byte, stride int, x *float32, ldx int, n int, ahead uintptr, step int)
+
 // TileF32x8AVX512 sets y to the sums of a lane of a panel, n columns, with a number of tiles
 // of 8 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number
 // of levels, level bytes apart. For each column it fetches at ahead and moves ahead by step.
 //
 //go:noescape
 func TileF32x8AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// WideF32x8AVX512 is a tile of 8 rows of activations for panels of 32 rows, whose sums have
+// rows of 32, too.
+//
+//go:noescape
+func WideF32x8AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
 
 // TileF32x10AVX512 sets y to the sums of a lane of a panel, n columns, with a number of
 // tiles of 10 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a
@@ -19,6 +67,12 @@ func TileF32x8AVX512(y *float32, ldy int, older *float32, level int, levels int,
 //go:noescape
 func TileF32x10AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
 
+// WideF32x10AVX512 is a tile of 10 rows of activations for panels of 32 rows, whose sums
+// have rows of 32, too.
+//
+//go:noescape
+func WideF32x10AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
 // TileF32x12AVX512 sets y to the sums of a lane of a panel, n columns, with a number of
 // tiles of 12 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a
 // number of levels, level bytes apart. For each column it fetches at ahead and moves ahead
@@ -27,6 +81,12 @@ func TileF32x10AVX512(y *float32, ldy int, older *float32, level int, levels int
 //go:noescape
 func TileF32x12AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
 
+// WideF32x12AVX512 is a tile of 12 rows of activations for panels of 32 rows, whose sums
+// have rows of 32, too.
+//
+//go:noescape
+func WideF32x12AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
 // TileF32x14AVX512 sets y to the sums of a lane of a panel, n columns, with a number of
 // tiles of 14 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a
 // number of levels, level bytes apart. For each column it fetches at ahead and moves ahead
@@ -34,3 +94,9 @@ func TileF32x12AVX512(y *float32, ldy int, older *float32, level int, levels int
 //
 //go:noescape
 func TileF32x14AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)
+
+// WideF32x14AVX512 is a tile of 14 rows of activations for panels of 32 rows, whose sums
+// have rows of 32, too.
+//
+//go:noescape
+func WideF32x14AVX512(y *float32, ldy int, older *float32, level int, levels int, panel *byte, n int, x *float32, ldx int, tiles int, ahead uintptr, step int)

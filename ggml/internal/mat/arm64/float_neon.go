@@ -4,47 +4,44 @@
 
 package arm64
 
-// DotF32NEON adds the products of four rows of 16*n values, stride bytes apart, with x to
-// the lanes of four results. For each 16 columns it fetches some lines at ahead and moves
-// ahead by step.
+// DotF32x1NEON adds the products of four rows of 16*n values, stride bytes apart, with x to
+// the lanes of four results. For 16 columns of a row it fetches a line at ahead and moves
+// ahead by step. There is only one row of activations, whatever ldx.
 //
 //go:noescape
-func DotF32NEON(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
+func DotF32x1NEON(lanes *float32, w *byte, stride int, x *float32, ldx, n int, ahead uintptr, step int)
 
-// DotF16NEON adds the products of four rows of 16*n values, stride bytes apart, with x to
-// the lanes of four results. For each 16 columns it fetches some lines at ahead and moves
-// ahead by step.
+// DotF16x1NEON adds the products of four rows of 16*n values, stride bytes apart, with x to
+// the lanes of four results. For 16 columns of a row it fetches a line at ahead and moves
+// ahead by step. There is only one row of activations, whatever ldx.
 //
 //go:noescape
-func DotF16NEON(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
+func DotF16x1NEON(lanes *float32, w *byte, stride int, x *float32, ldx, n int, ahead uintptr, step int)
 
-// DotBF16NEON adds the products of four rows of 16*n values, stride bytes apart, with x to
-// the lanes of four results. For each 16 columns it fetches some lines at ahead and moves
-// ahead by step.
+// DotBF16x1NEON adds the products of four rows of 16*n values, stride bytes apart, with x to
+// the lanes of four results. For 16 columns of a row it fetches a line at ahead and moves
+// ahead by step. There is only one row of activations, whatever ldx.
 //
 //go:noescape
-func DotBF16NEON(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
+func DotBF16x1NEON(lanes *float32, w *byte, stride int, x *float32, ldx, n int, ahead uintptr, step int)
 
-// PackF32NEON unpacks eight rows of 16*n values, stride bytes apart, into their half of a
-// panel, whose lanes are lane bytes apart. For each 16 columns it fetches some lines at
-// ahead and moves ahead by step.
+// PackF32NEON unpacks eight rows of 16*n values, stride bytes apart, into their part of a
+// panel, whose columns are width bytes apart, and its lanes lane bytes.
 //
 //go:noescape
-func PackF32NEON(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
+func PackF32NEON(panel *float32, lane int, w *byte, stride, n, width int)
 
-// PackF16NEON unpacks eight rows of 16*n values, stride bytes apart, into their half of a
-// panel, whose lanes are lane bytes apart. For each 16 columns it fetches some lines at
-// ahead and moves ahead by step.
+// PackF16NEON unpacks eight rows of 16*n values, stride bytes apart, into their part of a
+// panel, whose columns are width bytes apart, and its lanes lane bytes.
 //
 //go:noescape
-func PackF16NEON(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
+func PackF16NEON(panel *float32, lane int, w *byte, stride, n, width int)
 
-// PackBF16NEON unpacks eight rows of 16*n values, stride bytes apart, into their half of a
-// panel, whose lanes are lane bytes apart. For each 16 columns it fetches some lines at
-// ahead and moves ahead by step.
+// PackBF16NEON unpacks eight rows of 16*n values, stride bytes apart, into their part of a
+// panel, whose columns are width bytes apart, and its lanes lane bytes.
 //
 //go:noescape
-func PackBF16NEON(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
+func PackBF16NEON(panel *float32, lane int, w *byte, stride, n, width int)
 
 // TileF32x1NEON sets y to the sums of a lane of a panel, n columns, with a number of tiles
 // of 1 rows of activations each, ldx bytes apart, plus the sums of older lanes: of a number

@@ -4,15 +4,15 @@
 
 #include "textflag.h"
 
-// func DotF32NEON(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
-TEXT ·DotF32NEON(SB), NOSPLIT, $0-56
+// func DotF32x1NEON(lanes *float32, w *byte, stride int, x *float32, ldx, n int, ahead uintptr, step int)
+TEXT ·DotF32x1NEON(SB), NOSPLIT, $0-64
 	MOVD lanes+0(FP), R0
 	MOVD w+8(FP), R1
 	MOVD stride+16(FP), R2
 	MOVD x+24(FP), R3
-	MOVD n+32(FP), R4
-	MOVD ahead+40(FP), R5
-	MOVD step+48(FP), R6
+	MOVD n+40(FP), R4
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R6
 	MOVD R1, R8
 	ADD R2, R8, R9
 	ADD R2, R9, R10
@@ -28,9 +28,12 @@ TEXT ·DotF32NEON(SB), NOSPLIT, $0-56
 
 loop1:
 	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	PRFM 128(R5), PLDL2KEEP
-	PRFM 192(R5), PLDL2KEEP
+	ADD R6, R5, R5
+	PRFM 0(R5), PLDL2KEEP
+	ADD R6, R5, R5
+	PRFM 0(R5), PLDL2KEEP
+	ADD R6, R5, R5
+	PRFM 0(R5), PLDL2KEEP
 	ADD R6, R5, R5
 	FLDPQ (R3), (F16, F17)
 	FLDPQ 32(R3), (F18, F19)
@@ -75,15 +78,15 @@ loop1:
 	FSTPQ (F14, F15), 224(R0)
 	RET
 
-// func DotF16NEON(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
-TEXT ·DotF16NEON(SB), NOSPLIT, $0-56
+// func DotF16x1NEON(lanes *float32, w *byte, stride int, x *float32, ldx, n int, ahead uintptr, step int)
+TEXT ·DotF16x1NEON(SB), NOSPLIT, $0-64
 	MOVD lanes+0(FP), R0
 	MOVD w+8(FP), R1
 	MOVD stride+16(FP), R2
 	MOVD x+24(FP), R3
-	MOVD n+32(FP), R4
-	MOVD ahead+40(FP), R5
-	MOVD step+48(FP), R6
+	MOVD n+40(FP), R4
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R6
 	MOVD R1, R8
 	ADD R2, R8, R9
 	ADD R2, R9, R10
@@ -99,7 +102,12 @@ TEXT ·DotF16NEON(SB), NOSPLIT, $0-56
 
 loop2:
 	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
+	ADD R6, R5, R5
+	PRFM 0(R5), PLDL2KEEP
+	ADD R6, R5, R5
+	PRFM 0(R5), PLDL2KEEP
+	ADD R6, R5, R5
+	PRFM 0(R5), PLDL2KEEP
 	ADD R6, R5, R5
 	FLDPQ (R3), (F16, F17)
 	FLDPQ 32(R3), (F18, F19)
@@ -156,15 +164,15 @@ loop2:
 	FSTPQ (F14, F15), 224(R0)
 	RET
 
-// func DotBF16NEON(lanes *float32, w *byte, stride int, x *float32, n int, ahead uintptr, step int)
-TEXT ·DotBF16NEON(SB), NOSPLIT, $0-56
+// func DotBF16x1NEON(lanes *float32, w *byte, stride int, x *float32, ldx, n int, ahead uintptr, step int)
+TEXT ·DotBF16x1NEON(SB), NOSPLIT, $0-64
 	MOVD lanes+0(FP), R0
 	MOVD w+8(FP), R1
 	MOVD stride+16(FP), R2
 	MOVD x+24(FP), R3
-	MOVD n+32(FP), R4
-	MOVD ahead+40(FP), R5
-	MOVD step+48(FP), R6
+	MOVD n+40(FP), R4
+	MOVD ahead+48(FP), R5
+	MOVD step+56(FP), R6
 	MOVD R1, R8
 	ADD R2, R8, R9
 	ADD R2, R9, R10
@@ -180,7 +188,12 @@ TEXT ·DotBF16NEON(SB), NOSPLIT, $0-56
 
 loop3:
 	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
+	ADD R6, R5, R5
+	PRFM 0(R5), PLDL2KEEP
+	ADD R6, R5, R5
+	PRFM 0(R5), PLDL2KEEP
+	ADD R6, R5, R5
+	PRFM 0(R5), PLDL2KEEP
 	ADD R6, R5, R5
 	FLDPQ (R3), (F16, F17)
 	FLDPQ 32(R3), (F18, F19)
@@ -237,15 +250,14 @@ loop3:
 	FSTPQ (F14, F15), 224(R0)
 	RET
 
-// func PackF32NEON(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
-TEXT ·PackF32NEON(SB), NOSPLIT, $0-56
+// func PackF32NEON(panel *float32, lane int, w *byte, stride, n, width int)
+TEXT ·PackF32NEON(SB), NOSPLIT, $0-48
 	MOVD panel+0(FP), R0
 	MOVD lane+8(FP), R1
 	MOVD w+16(FP), R2
 	MOVD stride+24(FP), R3
 	MOVD n+32(FP), R4
-	MOVD ahead+40(FP), R5
-	MOVD step+48(FP), R6
+	MOVD width+40(FP), R5
 	MOVD R2, R8
 	ADD R3, R8, R9
 	ADD R3, R9, R10
@@ -256,9 +268,6 @@ TEXT ·PackF32NEON(SB), NOSPLIT, $0-56
 	ADD R3, R14, R15
 
 loop4:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	ADD R6, R5, R5
 	MOVD R0, R7
 	FMOVQ 0(R8), F0
 	FMOVQ 0(R9), F1
@@ -396,20 +405,19 @@ loop4:
 	ADD $64, R13
 	ADD $64, R14
 	ADD $64, R15
-	ADD $64, R0
+	ADD R5, R0
 	SUBS $1, R4, R4
 	BNE loop4
 	RET
 
-// func PackF16NEON(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
-TEXT ·PackF16NEON(SB), NOSPLIT, $0-56
+// func PackF16NEON(panel *float32, lane int, w *byte, stride, n, width int)
+TEXT ·PackF16NEON(SB), NOSPLIT, $0-48
 	MOVD panel+0(FP), R0
 	MOVD lane+8(FP), R1
 	MOVD w+16(FP), R2
 	MOVD stride+24(FP), R3
 	MOVD n+32(FP), R4
-	MOVD ahead+40(FP), R5
-	MOVD step+48(FP), R6
+	MOVD width+40(FP), R5
 	MOVD R2, R8
 	ADD R3, R8, R9
 	ADD R3, R9, R10
@@ -420,9 +428,6 @@ TEXT ·PackF16NEON(SB), NOSPLIT, $0-56
 	ADD R3, R14, R15
 
 loop5:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	ADD R6, R5, R5
 	MOVD R0, R7
 	FMOVQ 0(R8), F0
 	FMOVQ 0(R9), F1
@@ -560,20 +565,19 @@ loop5:
 	ADD $32, R13
 	ADD $32, R14
 	ADD $32, R15
-	ADD $64, R0
+	ADD R5, R0
 	SUBS $1, R4, R4
 	BNE loop5
 	RET
 
-// func PackBF16NEON(panel *float32, lane int, w *byte, stride int, n int, ahead uintptr, step int)
-TEXT ·PackBF16NEON(SB), NOSPLIT, $0-56
+// func PackBF16NEON(panel *float32, lane int, w *byte, stride, n, width int)
+TEXT ·PackBF16NEON(SB), NOSPLIT, $0-48
 	MOVD panel+0(FP), R0
 	MOVD lane+8(FP), R1
 	MOVD w+16(FP), R2
 	MOVD stride+24(FP), R3
 	MOVD n+32(FP), R4
-	MOVD ahead+40(FP), R5
-	MOVD step+48(FP), R6
+	MOVD width+40(FP), R5
 	MOVD R2, R8
 	ADD R3, R8, R9
 	ADD R3, R9, R10
@@ -584,9 +588,6 @@ TEXT ·PackBF16NEON(SB), NOSPLIT, $0-56
 	ADD R3, R14, R15
 
 loop6:
-	PRFM 0(R5), PLDL2KEEP
-	PRFM 64(R5), PLDL2KEEP
-	ADD R6, R5, R5
 	MOVD R0, R7
 	FMOVQ 0(R8), F0
 	FMOVQ 0(R9), F1
@@ -724,7 +725,7 @@ loop6:
 	ADD $32, R13
 	ADD $32, R14
 	ADD $32, R15
-	ADD $64, R0
+	ADD R5, R0
 	SUBS $1, R4, R4
 	BNE loop6
 	RET

@@ -194,7 +194,7 @@ func TestImports(t *testing.T) {
 
 // plainGo are the packages whose files the tag purego chooses. The gate runs the tests of these and of
 // their users with the tag, see scripts/check; of others it runs what shows that they work.
-var plainGo = []string{"ggml/internal/act", "ggml/internal/att", "ggml/internal/cpu", "ggml/internal/mat", "ggml/internal/vec", "quantize/internal/vec"}
+var plainGo = []string{"ggml/internal/act", "ggml/internal/att", "ggml/internal/cpu", "ggml/internal/mat", "ggml/internal/vec", "quantize/internal/vec", "sampling"}
 
 func TestPlainGo(t *testing.T) {
 	constraint := regexp.MustCompile(`(?m)^//go:build .*\bpurego\b`)

@@ -13,11 +13,7 @@ func LogSum(logits []float32) float64 {
 	if math.IsNaN(top) || math.IsInf(top, 0) {
 		return math.NaN()
 	}
-	sum := 0.0
-	for _, v := range logits {
-		sum += exp(float64(v) - top)
-	}
-	return top + log(sum)
+	return top + log(expSum(logits, top))
 }
 
 // Best returns the n tokens with the largest logits, largest first and equal ones by id. It

@@ -15,10 +15,13 @@ var taylor = [...]float64{
 	1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 1.0 / 2, 1, 1,
 }
 
+// leastExp is what exponentials are 0 below: these would be smaller than the smallest normal float64.
+const leastExp = -708
+
 // exp returns e to the power x for x <= 0, with a relative error below 2^-51.
 // Results below the smallest normal float64 are 0.
 func exp(x float64) float64 {
-	if x < -708 {
+	if x < leastExp {
 		return 0
 	}
 	x = float64(x) // inlined, x may be a product

@@ -1,0 +1,10 @@
+package sampling
+
+// expSum returns the sum of exp(x-top) of logits, none of which is above top, added in their order.
+func expSum(logits []float32, top float64) float64 {
+	n, sum := expSumFast(logits, top)
+	for _, v := range logits[n:] {
+		sum += exp(float64(v) - top)
+	}
+	return sum
+}

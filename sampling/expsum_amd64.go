@@ -1,0 +1,45 @@
+//go:build !purego
+
+package sampling
+
+import (
+	"math"
+
+	"github.com/klauspost/cpuid/v2"
+)
+
+var avx2 = cpuid.CPU.Supports(cpuid.AVX, cpuid.AVX2)
+
+// expConstants is what the kernel needs besides its arguments, each number for four lanes.
+type expConstants struct {
+	top, least, log2E, half, ln2High, ln2Low [4]float64
+	bias                                     [4]int32 // of the exponents of float64
+	_                                        [4]int32
+	taylor                                   [len(taylor)][4]float64
+}
+
+var expTable = func() (c expConstants) {
+	c.least, c.log2E, c.half = lanes(leastExp), lanes(math.Log2E), lanes(0.5)
+	c.ln2High, c.ln2Low, c.bias = lanes(ln2High), lanes(ln2Low), [4]int32{1023, 1023, 1023, 1023}
+	for i, t := range taylor {
+		c.taylor[i] = lanes(t)
+	}
+	return c
+}()
+
+func lanes(x float64) [4]float64 { return [4]float64{x, x, x, x} }
+
+// expSumFast works like expSum for the first n logits.
+func expSumFast(logits []float32, top float64) (n int, sum float64) {
+	if n = len(logits) &^ 3; !avx2 || n == 0 {
+		return 0, 0
+	}
+	c := expTable
+	c.top = lanes(top)
+	return n, expSumx4(&logits[0], n, &c)
+}
+
+// expSumx4 takes n logits, a multiple of 4.
+//
+//go:noescape
+func expSumx4(logits *float32, n int, c *expConstants) (sum float64)

@@ -36,10 +36,17 @@ func expSumFast(logits []float32, top float64) (n int, sum float64) {
 	}
 	c := expTable
 	c.top = lanes(top)
-	return n, expSumx4(&logits[0], n, &c)
+	for i := 0; i < n; i += expSpan {
+		sum = expSumx4(&logits[i], min(expSpan, n-i), &c, sum)
+	}
+	return n, sum
 }
 
-// expSumx4 takes n logits, a multiple of 4.
+// expSpan is how many logits the kernel takes at a time: a goroutine in it cannot be stopped for
+// 10 to 50 us.
+const expSpan = 8192
+
+// expSumx4 adds to from the exponentials of n logits, a multiple of 4.
 //
 //go:noescape
-func expSumx4(logits *float32, n int, c *expConstants) (sum float64)
+func expSumx4(logits *float32, n int, c *expConstants, from float64) (sum float64)

@@ -7,17 +7,17 @@
 	VMULPD Y0, Y2, Y2    \
 	VADDPD o(DX), Y2, Y2
 
-// func expSumx4(logits *float32, n int, c *expConstants) (sum float64)
+// func expSumx4(logits *float32, n int, c *expConstants, from float64) (sum float64)
 //
 // The instructions are those of exp, for four logits; their sum is made one after the other.
 //
 //	Y0  x, then r   Y1  k   Y2  the polynomial   Y3  temporary, then 2 to the power k   Y4  what is 0
 //	X5  the sum     DX  constants
-TEXT ·expSumx4(SB), NOSPLIT, $0-32
+TEXT ·expSumx4(SB), NOSPLIT, $0-40
 	MOVQ   logits+0(FP), SI
 	MOVQ   n+8(FP), CX
 	MOVQ   c+16(FP), DX
-	VXORPD X5, X5, X5
+	VMOVSD from+24(FP), X5
 
 loop:
 	VCVTPS2PD    (SI), Y0
@@ -60,6 +60,6 @@ loop:
 	ADDQ         $16, SI
 	SUBQ         $4, CX
 	JNE          loop
-	VMOVSD       X5, sum+24(FP)
+	VMOVSD       X5, sum+32(FP)
 	VZEROUPPER
 	RET

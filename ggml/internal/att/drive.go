@@ -209,6 +209,7 @@ func (a *attention) scoreTogether(c, p, tiles int) int {
 		w.ahead[i] = a.fetchKeys(p + i*KeyTile).At
 	}
 	a.lone.scores(&a.s.scores[p], &a.s.query[0], w, n, a.kv.Dim)
+	*w = keyWalk{} // the tiles may be unmapped before the next call
 	return n
 }
 

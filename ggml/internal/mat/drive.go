@@ -90,7 +90,7 @@ func (p *product) block(k *blockKernels) {
 		p.multiplyGeneric()
 	case p.n < PackedBatch || k.Wide && p.n < wideBatch:
 		p.streamed(k)
-	case k.few != nil && p.n <= mostFew:
+	case k.few != nil && p.n <= mostFew && (k.many == nil || p.n < act.TiledRows):
 		p.together(k)
 	default:
 		p.packed(k)

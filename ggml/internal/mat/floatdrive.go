@@ -43,9 +43,9 @@ type floatTileFunc = func(y *float32, ldy int, older *float32, level, levels int
 // of the type.
 type floatTypeKernels struct {
 	// dots, by the number of rows of activations, add the products of four rows, stride
-	// bytes apart, with those, ldx bytes apart, to the lanes of four results for each. For a
-	// step of two rows they fetch as much at ahead, an address that need not exist, and move
-	// ahead by step. There is one for 1.
+	// bytes apart, with those, ldx bytes apart, to the lanes of four results for each. For
+	// each step of a row they fetch at ahead, an address that need not exist, and move ahead by
+	// step. There is one for 1.
 	dots []dotFunc
 
 	// pack unpacks eight rows into their part of a panel, sorted by lanes, which are

@@ -36,8 +36,8 @@ const (
 	manyBytes = 128 << 10
 
 	// manyGroups is how many groups of rows of activations are given to a kernel at a time.
-	// A goroutine in it cannot be stopped: with the largest panel it takes some 50 us.
-	manyGroups = 8
+	// A goroutine in it cannot be stopped: with the largest panel it takes 40 to 70 us.
+	manyGroups = 4
 
 	// manyLeft is the number of rows in a last group that is not whole from which on the
 	// kernels for many rows are faster.

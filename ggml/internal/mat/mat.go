@@ -26,7 +26,7 @@ type Weights struct {
 const StripRows = 16
 
 // PackedBatch is the number of rows of activations from which on block weights
-// are unpacked for the whole batch instead of read anew for every row. It is a
+// are unpacked once for several of them instead of read anew for every row. It is a
 // matter of speed, but tiles want at least 2.
 const PackedBatch = 2
 

@@ -22,12 +22,15 @@ func isLeftover(name, base string) bool {
 	return false
 }
 
-// Aside converts src to a file beside dst that is only needed for a while: remove ends
-// that. Until then no other conversion takes it for one that was left behind.
+// Aside converts src to a file beside dst, or what a link at dst leads to, that is only needed for
+// a while: remove ends that. Until then no other conversion takes it for one that was left behind.
 func Aside(ctx context.Context, src, dst string, opt Options) (path string, remove func(), err error) {
 	logf := opt.Logf
 	if logf == nil {
 		logf = func(string, ...any) {}
+	}
+	if target, err := newfile.Follow(dst); err == nil {
+		dst = target
 	}
 	release := claim(dst, logf)
 	path = newfile.Name(dst)

@@ -94,3 +94,20 @@ func TestAside(t *testing.T) {
 		t.Errorf("%d files are left", len(list))
 	}
 }
+
+// Where a link leads elsewhere, what is aside lies beside the file, where it is looked for later.
+func TestAsideOfLink(t *testing.T) {
+	real, links := t.TempDir(), t.TempDir()
+	dst := filepath.Join(links, "out.gguf")
+	if err := os.Symlink(filepath.Join(real, "model.gguf"), dst); err != nil {
+		t.Skip(err)
+	}
+	path, remove, err := Aside(t.Context(), caseDir("hf-tiny"), dst, Options{Type: "F32"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer remove()
+	if filepath.Dir(path) != real || !isLeftover(filepath.Base(path), "model.gguf") {
+		t.Errorf("%s is not beside %s", path, filepath.Join(real, "model.gguf"))
+	}
+}

@@ -202,6 +202,9 @@ func openCalibration(ctx context.Context, src, dst string, s convert.Source, opt
 			err = c.squares(opt.Imatrix, progress)
 		}
 	}
+	if err != nil {
+		c.close()
+	}
 	return c, func() { c.close(); closeModel() }, err
 }
 
@@ -215,10 +218,11 @@ const asideType = "Q8_0"
 // that is quantised already. Done closes and removes it.
 func openAside(ctx context.Context, src, dst string, s convert.Source, threads int, progress func(string, int, int)) (m *mpt.Model, done func(), err error) {
 	remove := func() {}
-	room := hasRoom(dst, s.Parameters)
+	has, wants, room := roomFor(dst, s.Parameters)
 	switch {
 	case convert.IsCheckpoint(src) && !room:
-		return nil, nil, fmt.Errorf("no room beside %s for a temporary file of %s, which a folder takes", dst, asideType)
+		return nil, nil, fmt.Errorf("no room beside %s for it and a temporary file of %s, %d MiB in all where %d are free: "+
+			"free some, or make a GGUF file of F16 of the folder first", dst, asideType, wants>>20, has>>20)
 	case convert.IsCheckpoint(src) || s.Exact != "" && room:
 		src, remove, err = convert.Aside(ctx, src, dst, convert.Options{
 			Type: asideType, Search: quantize.SearchReference, Threads: threads, AllowRequantize: true,
@@ -236,9 +240,13 @@ func openAside(ctx context.Context, src, dst string, s convert.Source, threads i
 	return m, func() { m.Close(); remove() }, nil
 }
 
-// hasRoom reports whether the folder of dst takes so many weights of [asideType] twice: the
-// temporary file, and dst, which is no larger.
-func hasRoom(dst string, parameters int64) bool {
-	room, ok := newfile.Room(filepath.Dir(dst))
-	return !ok || room > parameters/4*9
+// roomFor reports whether the folder of dst, or of what a link at dst leads to, takes so many weights of
+// [asideType] twice: the temporary file, and dst, which is no larger. It returns the free bytes and those.
+func roomFor(dst string, parameters int64) (has, wants int64, enough bool) {
+	if target, err := newfile.Follow(dst); err == nil {
+		dst = target
+	}
+	has, known := newfile.Room(filepath.Dir(dst))
+	wants = parameters / 4 * 9
+	return has, wants, !known || has > wants
 }

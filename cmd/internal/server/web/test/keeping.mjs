@@ -232,7 +232,6 @@ export const tests = {
     await v.page.waitForSelector('.message.model .markdown');
     assert.ok((await v.said()).length > 0);
     proxy.pause = 0;
-    await v.last('Continue').click();
-    await v.done();
+    await v.retry('Continue');
   },
 };

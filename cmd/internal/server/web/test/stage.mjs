@@ -171,10 +171,10 @@ export class Visitor {
     return this.button(name, this.answers().last());
   }
 
-  // retry tries a failed answer again. That begins a moment after the click, when the browser has told that no
-  // other tab writes in the chat.
-  async retry() {
-    const button = await this.last('Try again').elementHandle();
+  // retry tries a failed answer again, or continues one. That begins a moment after the click, when the browser has
+  // told that no other tab writes in the chat.
+  async retry(name = 'Try again') {
+    const button = await this.last(name).elementHandle();
     await button.click();
     await this.page.waitForFunction((e) => !e.isConnected, button);
     await this.done();

@@ -32,15 +32,19 @@ var generic = Kernels{
 	vec: vec.Generic, act: act.Generic, storeColumn: storeColumnGeneric, attend: attendGeneric, gram: gramGeneric,
 }
 
-// loneF16 are kernels for a lone query and a cache of F16.
-type loneF16 struct {
-	// scores sets s to the products of q, [k], with the keys of 2 tiles, or of 4 if that is most.
-	scores func(s, q *float32, w *keyWalk, tiles, k int)
-	most   int
+// loneKernels are kernels for a lone query. Those of a type that are nil are missing.
+type loneKernels struct {
+	// scores and scoresQ8 set s to the products of q, [k], with the keys of 2 tiles, or of 4 if that is most, of F16
+	// and Q8_0.
+	scores, scoresQ8 func(s, q *float32, w *keyWalk, tiles, k int)
+	most             int
 
-	// weigh, if it is set, adds to o, [loneValues], the first elements of n values, row bytes apart, each times its
-	// weight. For each it fetches some cache lines at ahead and moves ahead by step.
+	// weigh adds to o, [loneValues], the first elements of n values of F16, row bytes apart, each times its weight.
+	// For each it fetches some cache lines at ahead and moves ahead by step.
 	weigh func(o, weights *float32, values *byte, row, n int, ahead uintptr, step int)
+
+	// weighQ8 does the same for 128, 112 or 64 elements of Q8_0, whose scales lie elsewhere.
+	weighQ8 func(o, weights *float32, codes, scales *byte, row, n, width int, ahead uintptr, step int)
 }
 
 // keyWalk is some tiles of keys that are read together, and the pieces that are fetched meanwhile.
@@ -49,7 +53,7 @@ type keyWalk struct {
 	ahead [4]uintptr
 }
 
-// loneValues is how many elements of values loneF16.weigh takes.
+// loneValues is how many elements of values loneKernels.weigh takes.
 const loneValues = 128
 
 // For returns the kernels of a level: those that its name has in the table of the
@@ -178,7 +182,7 @@ type attention struct {
 	s        *Scratch
 
 	wide   func(gguf.Type) wideTile // of a tier that has such
-	lone   *loneF16                 // the same
+	lone   *loneKernels             // the same
 	near   pieces                   // the chunk in work of a lone query
 	output []float32                // of the queries of a tile, in s
 	sums   []softmax

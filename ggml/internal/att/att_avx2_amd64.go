@@ -20,7 +20,7 @@ func attendAVX2(a attention) {
 	attendTiles(a)
 }
 
-var loneAVX2 = loneF16{scores: scoresF16AVX2, most: 2}
+var loneAVX2 = loneKernels{scores: scoresF16AVX2, most: 2}
 
 // exponentialsFast adds slope·(distance+j) to the first n scores of a chunk, and
 // works on them like exponentials.

@@ -20,7 +20,9 @@ func attendAVX512(a attention) {
 	attendTiles(a)
 }
 
-var loneAVX512 = loneF16{scores: scoresF16AVX512, most: 4, weigh: weighF16AVX512}
+var loneAVX512 = loneKernels{
+	scores: scoresF16AVX512, scoresQ8: scoresQ8AVX512, most: 4, weigh: weighF16AVX512, weighQ8: weighQ8AVX512,
+}
 
 // gramAVX512 works like gramGeneric: two tiles of columns together, and one at the end.
 func gramAVX512(c []float32, ldc int, a, b []float32, ldb, k, columns int) {
@@ -53,3 +55,9 @@ func scoresF16AVX512(s, q *float32, w *keyWalk, tiles, k int)
 
 //go:noescape
 func weighF16AVX512(o, weights *float32, values *byte, row, n int, ahead uintptr, step int)
+
+//go:noescape
+func scoresQ8AVX512(s, q *float32, w *keyWalk, tiles, k int)
+
+//go:noescape
+func weighQ8AVX512(o, weights *float32, codes, scales *byte, row, n, width int, ahead uintptr, step int)

@@ -17,19 +17,48 @@ func (a *attention) scoreBlocks(c []float32, keys []byte, ahead cpu.Fetch) {
 	}
 }
 
-// weighBlocks adds to c the first n values of a block type, each times its weight: up to
-// 64 elements of them in a pass.
+// weighBlocks adds to c the first n values of a block type, each times its weight, in
+// passes over some elements of them.
 func (a *attention) weighBlocks(c, weights []float32, values []byte, n int, ahead cpu.Fetch) {
 	typ, stride, row := a.kv.ValueType, a.kv.ValueStride(), a.kv.RowBytes()
-	ahead.Step /= (stride + 63) / 64
-	for e := 0; e < stride; e += 64 {
-		width, scales := min(64, stride-e), &values[stride*cacheBits(typ)/8+e/cacheBlock*2]
-		if typ == gguf.Q8_0 {
+	ahead.Step /= a.blockPasses()
+	for e := 0; e < stride; {
+		width, lone := a.blockWidth(stride - e)
+		scales := &values[stride*cacheBits(typ)/8+e/cacheBlock*2]
+		switch {
+		case lone:
+			a.lone.weighQ8(&c[e], &weights[0], &values[e], scales, row, n, width, ahead.Next(n), ahead.Step)
+		case typ == gguf.Q8_0:
 			weighQ8(&c[e], &weights[0], &values[e], scales, row, n, width, ahead.Next(n), ahead.Step)
-		} else {
+		default:
 			weighQ4(&c[e], &weights[0], &values[e/2], scales, row, n, width, ahead.Next(n), ahead.Step)
 		}
+		e += width
 	}
+}
+
+// blockPasses returns how many passes there are over a value.
+func (a *attention) blockPasses() (n int) {
+	for left := a.kv.ValueStride(); left > 0; n++ {
+		width, _ := a.blockWidth(left)
+		left -= width
+	}
+	return n
+}
+
+// blockWidth returns how many of the elements left the next pass takes, and whether it is one of
+// the kernel for lone queries.
+func (a *attention) blockWidth(left int) (width int, lone bool) {
+	lone = a.lone != nil && a.lone.weighQ8 != nil && a.kv.ValueType == gguf.Q8_0
+	switch {
+	case lone && left >= 128:
+		return 128, true
+	case lone && left == 112:
+		return 112, true
+	case left >= 64:
+		return 64, lone
+	}
+	return left, false
 }
 
 // columnsQ8 sets rows rows of 32 elements to what the rows of a block of keys of Q8_0

@@ -197,10 +197,24 @@ func (a *attention) wideTile(typ gguf.Type) wideTile {
 	return a.wide(typ)
 }
 
+// scoresOf returns the kernel that multiplies with several tiles of keys of a type, nil if there is none.
+func (l *loneKernels) scoresOf(typ gguf.Type) func(s, q *float32, w *keyWalk, tiles, k int) {
+	switch {
+	case l == nil:
+		return nil
+	case typ == gguf.F16:
+		return l.scores
+	case typ == gguf.Q8_0:
+		return l.scoresQ8
+	}
+	return nil
+}
+
 // scoreTogether does the same for 2 or 4 of so many tiles from position p of the chunk on, and returns how
 // many: 0 if there is no such kernel.
 func (a *attention) scoreTogether(c, p, tiles int) int {
-	if a.lone == nil || tiles < 2 || a.kv.KeyType != gguf.F16 {
+	scores := a.lone.scoresOf(a.kv.KeyType)
+	if scores == nil || tiles < 2 {
 		return 0
 	}
 	n, w := min(tiles&^1, a.lone.most), &a.s.walk
@@ -208,7 +222,7 @@ func (a *attention) scoreTogether(c, p, tiles int) int {
 		w.tiles[i] = &a.keys(c, p+i*KeyTile)[0]
 		w.ahead[i] = a.fetchKeys(p + i*KeyTile).At
 	}
-	a.lone.scores(&a.s.scores[p], &a.s.query[0], w, n, a.kv.Dim)
+	scores(&a.s.scores[p], &a.s.query[0], w, n, a.kv.Dim)
 	*w = keyWalk{} // the tiles may be unmapped before the next call
 	return n
 }

@@ -1,6 +1,7 @@
 //go:build !purego
 
 #include "textflag.h"
+#include "once_amd64.h"
 #include "exp_avx2_amd64.h"
 
 // The two products of attention, query times key and weight times value, are
@@ -129,8 +130,8 @@
 	JMP  row8
 
 // FETCH_F16 and FETCH_F32 fetch what lies ahead: as much as a row of 64 columns has.
-#define FETCH_F16 PREFETCHT1 (R11); PREFETCHT1 64(R11)
-#define FETCH_F32 FETCH_F16; PREFETCHT1 128(R11); PREFETCHT1 192(R11)
+#define FETCH_F16 ONCE2((R11), 64(R11))
+#define FETCH_F32 ONCE4((R11), 64(R11), 128(R11), 192(R11))
 
 // ROW is the code of one width.
 #define ROW(start, loop, EACH, STEP, FETCH) \

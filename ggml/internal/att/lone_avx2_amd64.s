@@ -1,14 +1,14 @@
 //go:build !purego
 
 #include "textflag.h"
+#include "once_amd64.h"
 
 // The kernel of lone_avx512_amd64.s for two tiles of keys.
 //
 //	Y0..Y7  sums, four for each tile     R8, R9  tiles     AX, BX  what to fetch
 //	SI  the query   CX  elements left    R13  where in the tiles
 
-#define SCORE(tile, ahead, S0, S1, S2, S3) \
-	PREFETCHT1  (ahead)(R13*1)        \
+#define SCORE(tile, S0, S1, S2, S3) \
 	VCVTPH2PS   (tile)(R13*1), Y9     \
 	VCVTPH2PS   16(tile)(R13*1), Y10  \
 	VCVTPH2PS   32(tile)(R13*1), Y11  \
@@ -40,8 +40,9 @@ TEXT ·scoresF16AVX2(SB), NOSPLIT, $0-40
 
 loop:
 	VBROADCASTSS (SI), Y8
-	SCORE(R8, AX, Y0, Y1, Y2, Y3)
-	SCORE(R9, BX, Y4, Y5, Y6, Y7)
+	ONCE2((AX)(R13*1), (BX)(R13*1))
+	SCORE(R8, Y0, Y1, Y2, Y3)
+	SCORE(R9, Y4, Y5, Y6, Y7)
 	ADDQ         $4, SI
 	ADDQ         $64, R13
 	DECQ         CX

@@ -1,6 +1,7 @@
 //go:build !purego
 
 #include "textflag.h"
+#include "once_amd64.h"
 
 // The products of a lone query, four or two tiles of keys together: a chain of sums waits four
 // cycles for every step, in which the others go on.
@@ -31,8 +32,7 @@
 	VPXORD Z6, Z6, Z6    \
 	VPXORD Z7, Z7, Z7
 
-#define SCORE(tile, ahead, S0, S1) \
-	PREFETCHT1  (ahead)(R13*1)        \
+#define SCORE(tile, S0, S1) \
 	VCVTPH2PS   (tile)(R13*1), Z9     \
 	VCVTPH2PS   32(tile)(R13*1), Z10  \
 	VFMADD231PS Z9, Z8, S0            \
@@ -56,17 +56,19 @@ TEXT ·scoresF16AVX512(SB), NOSPLIT, $0-40
 
 two:
 	VBROADCASTSS (SI), Z8
-	SCORE(R8, AX, Z0, Z1)
-	SCORE(R9, BX, Z2, Z3)
+	ONCE2((AX)(R13*1), (BX)(R13*1))
+	SCORE(R8, Z0, Z1)
+	SCORE(R9, Z2, Z3)
 	SCORE_NEXT(two)
 	JMP  store
 
 four:
 	VBROADCASTSS (SI), Z8
-	SCORE(R8, AX, Z0, Z1)
-	SCORE(R9, BX, Z2, Z3)
-	SCORE(R10, DX, Z4, Z5)
-	SCORE(R11, R12, Z6, Z7)
+	ONCE4((AX)(R13*1), (BX)(R13*1), (DX)(R13*1), (R12)(R13*1))
+	SCORE(R8, Z0, Z1)
+	SCORE(R9, Z2, Z3)
+	SCORE(R10, Z4, Z5)
+	SCORE(R11, Z6, Z7)
 	SCORE_NEXT(four)
 	VMOVUPS Z4, 256(DI)
 	VMOVUPS Z5, 320(DI)
@@ -100,10 +102,7 @@ TEXT ·weighF16AVX512(SB), NOSPLIT, $0-56
 	VMOVUPS 448(DI), Z7
 
 weigh:
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	PREFETCHT1   192(R11)
+	ONCE4((R11), 64(R11), 128(R11), 192(R11))
 	VBROADCASTSS (SI), Z8
 	WEIGH(0, Z0)
 	WEIGH(1, Z1)

@@ -1,6 +1,7 @@
 //go:build !purego
 
 #include "textflag.h"
+#include "once_amd64.h"
 
 // The kernels of lone_avx512_amd64.s for a cache of Q8_0. A number is code·scale, exactly.
 
@@ -11,14 +12,12 @@
 	VMULPS    scale, x, x
 
 // KEY_SCALES loads the scales of a block of a tile of keys.
-#define KEY_SCALES(tile, ahead, L0, L1) \
-	PREFETCHT1 (ahead)(R13*1)      \
+#define KEY_SCALES(tile, L0, L1) \
 	VCVTPH2PS  (tile)(R13*1), L0   \
 	VCVTPH2PS  32(tile)(R13*1), L1
 
 // SCORE adds the products of one element of the query with 32 keys.
-#define SCORE(tile, ahead, L0, L1, S0, S1) \
-	PREFETCHT1  (ahead)(R13*1)            \
+#define SCORE(tile, L0, L1, S0, S1) \
 	CODES((tile)(R13*1), L0, Z9)          \
 	CODES(16(tile)(R13*1), L1, Z10)       \
 	VFMADD231PS Z9, Z8, S0                \
@@ -69,32 +68,36 @@ TEXT ·scoresQ8AVX512(SB), NOSPLIT, $0-40
 	JEQ    four
 
 two:
-	KEY_SCALES(R8, AX, Z16, Z17)
-	KEY_SCALES(R9, BX, Z18, Z19)
+	ONCE2((AX)(R13*1), (BX)(R13*1))
+	KEY_SCALES(R8, Z16, Z17)
+	KEY_SCALES(R9, Z18, Z19)
 	BLOCK
 
 row2:
 	VBROADCASTSS (SI), Z8
-	SCORE(R8, AX, Z16, Z17, Z0, Z1)
-	SCORE(R9, BX, Z18, Z19, Z2, Z3)
+	ONCE2((AX)(R13*1), (BX)(R13*1))
+	SCORE(R8, Z16, Z17, Z0, Z1)
+	SCORE(R9, Z18, Z19, Z2, Z3)
 	NEXT_ROW(row2)
 	TESTQ        CX, CX
 	JNE          two
 	JMP          store
 
 four:
-	KEY_SCALES(R8, AX, Z16, Z17)
-	KEY_SCALES(R9, BX, Z18, Z19)
-	KEY_SCALES(R10, DX, Z20, Z21)
-	KEY_SCALES(R11, R12, Z22, Z23)
+	ONCE4((AX)(R13*1), (BX)(R13*1), (DX)(R13*1), (R12)(R13*1))
+	KEY_SCALES(R8, Z16, Z17)
+	KEY_SCALES(R9, Z18, Z19)
+	KEY_SCALES(R10, Z20, Z21)
+	KEY_SCALES(R11, Z22, Z23)
 	BLOCK
 
 row4:
 	VBROADCASTSS (SI), Z8
-	SCORE(R8, AX, Z16, Z17, Z0, Z1)
-	SCORE(R9, BX, Z18, Z19, Z2, Z3)
-	SCORE(R10, DX, Z20, Z21, Z4, Z5)
-	SCORE(R11, R12, Z22, Z23, Z6, Z7)
+	ONCE4((AX)(R13*1), (BX)(R13*1), (DX)(R13*1), (R12)(R13*1))
+	SCORE(R8, Z16, Z17, Z0, Z1)
+	SCORE(R9, Z18, Z19, Z2, Z3)
+	SCORE(R10, Z20, Z21, Z4, Z5)
+	SCORE(R11, Z22, Z23, Z6, Z7)
 	NEXT_ROW(row4)
 	TESTQ        CX, CX
 	JNE          four
@@ -170,8 +173,6 @@ loop: \
 	VZEROUPPER            \
 	RET
 
-#define FETCH_1 PREFETCHT1 (R11)
-#define FETCH_2 PREFETCHT1 (R11); PREFETCHT1 64(R11)
 
 // func weighQ8AVX512(o, weights *float32, codes, scales *byte, row, n, width int, ahead uintptr, step int)
 //
@@ -194,13 +195,13 @@ TEXT ·weighQ8AVX512(SB), NOSPLIT, $0-72
 	JEQ          wide7
 	CMPQ         AX, $128
 	JEQ          wide8
-	WEIGH_LOOP(loop4, SUMS_4, FETCH_1, SCALES_2, WEIGH_4)
+	WEIGH_LOOP(loop4, SUMS_4, ONCE1((R11)), SCALES_2, WEIGH_4)
 
 wide7:
-	WEIGH_LOOP(loop7, SUMS_7, FETCH_2, SCALES_4, WEIGH_7)
+	WEIGH_LOOP(loop7, SUMS_7, ONCE2((R11), 64(R11)), SCALES_4, WEIGH_7)
 
 wide8:
-	WEIGH_LOOP(loop8, SUMS_8, FETCH_2, SCALES_4, WEIGH_8)
+	WEIGH_LOOP(loop8, SUMS_8, ONCE2((R11), 64(R11)), SCALES_4, WEIGH_8)
 
 DATA one<>+0(SB)/4, $1
 GLOBL one<>(SB), RODATA|NOPTR, $4

@@ -161,10 +161,32 @@ func (g *gen) end() {
 // fetch prefetches some cache lines at ahead into the second-level cache, since
 // a strip is larger than the first, and moves ahead by step.
 func (g *gen) fetch(ahead, step reg.Register, lines int) {
-	for i := range lines {
-		g.PREFETCHT1(operand.Mem{Base: ahead, Disp: 64 * i})
-	}
+	g.prefetch(g.PREFETCHT1, ahead, lines)
 	g.ADDQ(step, ahead)
+}
+
+func (g *gen) prefetch(with func(operand.Op), ahead reg.Register, lines int) {
+	for i := range lines {
+		with(operand.Mem{Base: ahead, Disp: 64 * i})
+	}
+}
+
+// nonTemporal is cpu.NonTemporal.
+var nonTemporal = operand.Mem{
+	Symbol: operand.Symbol{Name: "mptgo∕ggml∕internal∕cpu·NonTemporal"}, Base: reg.StaticBase,
+}
+
+// fetchOnce prefetches cache lines of what is read once: past the last-level cache where that is better.
+func (g *gen) fetchOnce(ahead reg.Register, lines int) {
+	g.labels++
+	usual, end := fmt.Sprintf("usual%d", g.labels), fmt.Sprintf("fetched%d", g.labels)
+	g.CMPB(nonTemporal, operand.Imm(0))
+	g.JEQ(operand.LabelRef(usual))
+	g.prefetch(g.PREFETCHNTA, ahead, lines)
+	g.JMP(operand.LabelRef(end))
+	g.Label(usual)
+	g.prefetch(g.PREFETCHT1, ahead, lines)
+	g.Label(end)
 }
 
 // bytes fills y with copies of the four bytes in v.

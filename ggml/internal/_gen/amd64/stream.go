@@ -145,7 +145,10 @@ func (s *stream) loadFifthMasks() {
 }
 
 // fetch prefetches the cache lines of the next n bytes.
-func (s *stream) fetch(n int) { s.gen.fetch(s.ahead, s.step, (n+63)/64) }
+func (s *stream) fetch(n int) {
+	s.fetchOnce(s.ahead, (n+63)/64)
+	s.ADDQ(s.step, s.ahead)
+}
 
 // loadActs loads the activations of a block.
 func (s *stream) loadActs() {

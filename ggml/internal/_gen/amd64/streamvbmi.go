@@ -152,9 +152,7 @@ func (s *streamFive) limit() {
 // products sets Z1 to the sums over both blocks, Z9 to their scales, and Z10 to
 // their minima, if there are any.
 func (s *streamFive) products() {
-	for i := range (16*s.typ.Size + 63) / 64 {
-		s.PREFETCHT1(operand.Mem{Base: s.ahead, Disp: 64 * i})
-	}
+	s.fetchOnce(s.ahead, (16*s.typ.Size+63)/64)
 	s.LEAQ(operand.Mem{Base: s.ahead, Index: s.stream.step, Scale: 2}, s.ahead)
 	for i, y := range []reg.VecPhysical{actLow512, actHigh512} {
 		s.VBROADCASTI64X2(operand.Mem{Base: s.a, Disp: 16 * i}, y)

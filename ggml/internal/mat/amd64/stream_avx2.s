@@ -24,9 +24,19 @@ TEXT ·StreamQ4_0AVX2(SB), NOSPLIT, $0-56
 	VPBROADCASTD X14, Y14
 
 loop1:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual2
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched2
+
+usual2:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched2:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -123,10 +133,20 @@ TEXT ·StreamQ4_1AVX2(SB), NOSPLIT, $0-56
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 
-loop2:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
+loop3:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual4
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched4
+
+usual4:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched4:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -216,7 +236,7 @@ loop2:
 	ADDQ           $0x00000014, R10
 	ADDQ           $0x00000030, DX
 	DECQ           CX
-	JNE            loop2
+	JNE            loop3
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -244,10 +264,20 @@ TEXT ·StreamQ5_0AVX2(SB), NOSPLIT, $0-56
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 
-loop3:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
+loop5:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual6
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched6
+
+usual6:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched6:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -368,7 +398,7 @@ loop3:
 	ADDQ           $0x00000016, R10
 	ADDQ           $0x00000030, DX
 	DECQ           CX
-	JNE            loop3
+	JNE            loop5
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -414,10 +444,20 @@ TEXT ·StreamQ5_1AVX2(SB), NOSPLIT, $0-56
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 
-loop4:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
+loop7:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual8
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched8
+
+usual8:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched8:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -554,7 +594,7 @@ loop4:
 	ADDQ           $0x00000018, R10
 	ADDQ           $0x00000030, DX
 	DECQ           CX
-	JNE            loop4
+	JNE            loop7
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -579,7 +619,7 @@ TEXT ·StreamQ4_KAVX2(SB), NOSPLIT, $512-56
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 
-loop5:
+loop9:
 	VMOVAPS     Y0, Y9
 	MOVWLZX     (SI)(R9*1), AX
 	SHLQ        $0x10, AX
@@ -719,10 +759,20 @@ loop5:
 	LEAQ        (SP), R13
 	MOVQ        $0x00000004, BX
 
-loop6:
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+loop10:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual11
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched11
+
+usual11:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched11:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VPAND        16(SI), Y14, Y2
@@ -771,9 +821,19 @@ loop6:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  32(R13), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual12
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched12
+
+usual12:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched12:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VMOVDQU      16(SI), Y2
@@ -842,11 +902,11 @@ loop6:
 	ADDQ         $0x00000020, R10
 	ADDQ         $0x00000080, R13
 	DECQ         BX
-	JNE          loop6
+	JNE          loop10
 	ADDQ         $0x00000010, SI
 	ADDQ         $0x00000010, R10
 	DECQ         CX
-	JNE          loop5
+	JNE          loop9
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET
@@ -904,146 +964,156 @@ TEXT ·StreamQ5_KAVX2(SB), NOSPLIT, $512-56
 	VMOVD        AX, X12
 	VPBROADCASTD X12, Y12
 
-loop7:
-	VMOVAPS      Y0, Y9
-	MOVWLZX      (SI)(R9*1), AX
-	SHLQ         $0x10, AX
-	MOVW         (SI)(R8*2), AX
-	SHLQ         $0x10, AX
-	MOVW         (SI)(R8*1), AX
-	SHLQ         $0x10, AX
-	MOVW         (SI), AX
-	MOVWLZX      (R10)(R9*1), BX
-	SHLQ         $0x10, BX
-	MOVW         (R10)(R8*2), BX
-	SHLQ         $0x10, BX
-	MOVW         (R10)(R8*1), BX
-	SHLQ         $0x10, BX
-	MOVW         (R10), BX
-	VMOVQ        AX, X13
-	VPINSRQ      $0x01, BX, X13, X13
-	VCVTPH2PS    X13, Y13
-	MOVWLZX      2(SI)(R9*1), AX
-	SHLQ         $0x10, AX
-	MOVW         2(SI)(R8*2), AX
-	SHLQ         $0x10, AX
-	MOVW         2(SI)(R8*1), AX
-	SHLQ         $0x10, AX
-	MOVW         2(SI), AX
-	MOVWLZX      2(R10)(R9*1), BX
-	SHLQ         $0x10, BX
-	MOVW         2(R10)(R8*2), BX
-	SHLQ         $0x10, BX
-	MOVW         2(R10)(R8*1), BX
-	SHLQ         $0x10, BX
-	MOVW         2(R10), BX
-	VMOVQ        AX, X11
-	VPINSRQ      $0x01, BX, X11, X11
-	VCVTPH2PS    X11, Y11
-	VXORPS       streamsignBit<>+0(SB), Y11, Y11
-	VMOVDQU      4(SI), X0
-	VINSERTI128  $0x01, 4(R10), Y0, Y0
-	VMOVDQU      4(SI)(R8*1), X1
-	VINSERTI128  $0x01, 4(R10)(R8*1), Y1, Y1
-	VMOVDQU      4(SI)(R8*2), X2
-	VINSERTI128  $0x01, 4(R10)(R8*2), Y2, Y2
-	VMOVDQU      4(SI)(R9*1), X3
-	VINSERTI128  $0x01, 4(R10)(R9*1), Y3, Y3
-	VPUNPCKLDQ   Y1, Y0, Y4
-	VPUNPCKLDQ   Y3, Y2, Y5
-	VPUNPCKHDQ   Y1, Y0, Y6
-	VPUNPCKHDQ   Y3, Y2, Y7
-	VPUNPCKLQDQ  Y5, Y4, Y0
-	VPUNPCKHQDQ  Y5, Y4, Y1
-	VPUNPCKLQDQ  Y7, Y6, Y2
-	VPUNPCKHQDQ  Y7, Y6, Y3
-	VPAND        streamlow6<>+0(SB), Y0, Y4
-	VPAND        streamlow6<>+0(SB), Y1, Y5
-	VPSRLW       $0x02, Y0, Y0
-	VPSRLW       $0x02, Y1, Y1
-	VPAND        streamhigh2<>+0(SB), Y0, Y0
-	VPAND        streamhigh2<>+0(SB), Y1, Y1
-	VPAND        streamlow4<>+0(SB), Y2, Y6
-	VPSRLW       $0x04, Y2, Y2
-	VPAND        streamlow4<>+0(SB), Y2, Y7
-	VPOR         Y0, Y6, Y6
-	VPOR         Y1, Y7, Y7
-	VPAND        streamlowByte<>+0(SB), Y4, Y0
-	VPAND        streamlowByte<>+0(SB), Y5, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, (SP)
-	VMOVUPS      Y1, 32(SP)
-	VPSRLD       $0x08, Y4, Y0
-	VPAND        streamlowByte<>+0(SB), Y0, Y0
-	VPSRLD       $0x08, Y5, Y1
-	VPAND        streamlowByte<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 64(SP)
-	VMOVUPS      Y1, 96(SP)
-	VPSRLD       $0x10, Y4, Y0
-	VPAND        streamlowByte<>+0(SB), Y0, Y0
-	VPSRLD       $0x10, Y5, Y1
-	VPAND        streamlowByte<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 128(SP)
-	VMOVUPS      Y1, 160(SP)
-	VPSRLD       $0x18, Y4, Y0
-	VPSRLD       $0x18, Y5, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 192(SP)
-	VMOVUPS      Y1, 224(SP)
-	VPAND        streamlowByte<>+0(SB), Y6, Y0
-	VPAND        streamlowByte<>+0(SB), Y7, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 256(SP)
-	VMOVUPS      Y1, 288(SP)
-	VPSRLD       $0x08, Y6, Y0
-	VPAND        streamlowByte<>+0(SB), Y0, Y0
-	VPSRLD       $0x08, Y7, Y1
-	VPAND        streamlowByte<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 320(SP)
-	VMOVUPS      Y1, 352(SP)
-	VPSRLD       $0x10, Y6, Y0
-	VPAND        streamlowByte<>+0(SB), Y0, Y0
-	VPSRLD       $0x10, Y7, Y1
-	VPAND        streamlowByte<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 384(SP)
-	VMOVUPS      Y1, 416(SP)
-	VPSRLD       $0x18, Y6, Y0
-	VPSRLD       $0x18, Y7, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 448(SP)
-	VMOVUPS      Y1, 480(SP)
-	VMOVAPS      Y9, Y0
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+loop13:
+	VMOVAPS     Y0, Y9
+	MOVWLZX     (SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI), AX
+	MOVWLZX     (R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10), BX
+	VMOVQ       AX, X13
+	VPINSRQ     $0x01, BX, X13, X13
+	VCVTPH2PS   X13, Y13
+	MOVWLZX     2(SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        2(SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        2(SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        2(SI), AX
+	MOVWLZX     2(R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        2(R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        2(R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        2(R10), BX
+	VMOVQ       AX, X11
+	VPINSRQ     $0x01, BX, X11, X11
+	VCVTPH2PS   X11, Y11
+	VXORPS      streamsignBit<>+0(SB), Y11, Y11
+	VMOVDQU     4(SI), X0
+	VINSERTI128 $0x01, 4(R10), Y0, Y0
+	VMOVDQU     4(SI)(R8*1), X1
+	VINSERTI128 $0x01, 4(R10)(R8*1), Y1, Y1
+	VMOVDQU     4(SI)(R8*2), X2
+	VINSERTI128 $0x01, 4(R10)(R8*2), Y2, Y2
+	VMOVDQU     4(SI)(R9*1), X3
+	VINSERTI128 $0x01, 4(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPAND       streamlow6<>+0(SB), Y0, Y4
+	VPAND       streamlow6<>+0(SB), Y1, Y5
+	VPSRLW      $0x02, Y0, Y0
+	VPSRLW      $0x02, Y1, Y1
+	VPAND       streamhigh2<>+0(SB), Y0, Y0
+	VPAND       streamhigh2<>+0(SB), Y1, Y1
+	VPAND       streamlow4<>+0(SB), Y2, Y6
+	VPSRLW      $0x04, Y2, Y2
+	VPAND       streamlow4<>+0(SB), Y2, Y7
+	VPOR        Y0, Y6, Y6
+	VPOR        Y1, Y7, Y7
+	VPAND       streamlowByte<>+0(SB), Y4, Y0
+	VPAND       streamlowByte<>+0(SB), Y5, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, (SP)
+	VMOVUPS     Y1, 32(SP)
+	VPSRLD      $0x08, Y4, Y0
+	VPAND       streamlowByte<>+0(SB), Y0, Y0
+	VPSRLD      $0x08, Y5, Y1
+	VPAND       streamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 64(SP)
+	VMOVUPS     Y1, 96(SP)
+	VPSRLD      $0x10, Y4, Y0
+	VPAND       streamlowByte<>+0(SB), Y0, Y0
+	VPSRLD      $0x10, Y5, Y1
+	VPAND       streamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 128(SP)
+	VMOVUPS     Y1, 160(SP)
+	VPSRLD      $0x18, Y4, Y0
+	VPSRLD      $0x18, Y5, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 192(SP)
+	VMOVUPS     Y1, 224(SP)
+	VPAND       streamlowByte<>+0(SB), Y6, Y0
+	VPAND       streamlowByte<>+0(SB), Y7, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 256(SP)
+	VMOVUPS     Y1, 288(SP)
+	VPSRLD      $0x08, Y6, Y0
+	VPAND       streamlowByte<>+0(SB), Y0, Y0
+	VPSRLD      $0x08, Y7, Y1
+	VPAND       streamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 320(SP)
+	VMOVUPS     Y1, 352(SP)
+	VPSRLD      $0x10, Y6, Y0
+	VPAND       streamlowByte<>+0(SB), Y0, Y0
+	VPSRLD      $0x10, Y7, Y1
+	VPAND       streamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 384(SP)
+	VMOVUPS     Y1, 416(SP)
+	VPSRLD      $0x18, Y6, Y0
+	VPSRLD      $0x18, Y7, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 448(SP)
+	VMOVUPS     Y1, 480(SP)
+	VMOVAPS     Y9, Y0
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual14
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched14
+
+usual14:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched14:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VPAND        48(SI), Y14, Y2
@@ -1124,9 +1194,19 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  32(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual15
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched15
+
+usual15:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched15:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VMOVDQU      48(SI), Y2
@@ -1223,9 +1303,19 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  96(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual16
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched16
+
+usual16:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched16:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VPAND        80(SI), Y14, Y2
@@ -1306,9 +1396,19 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  160(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual17
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched17
+
+usual17:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched17:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VMOVDQU      80(SI), Y2
@@ -1405,9 +1505,19 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  224(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual18
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched18
+
+usual18:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched18:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VPAND        112(SI), Y14, Y2
@@ -1472,9 +1582,19 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  288(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual19
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched19
+
+usual19:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched19:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VMOVDQU      112(SI), Y2
@@ -1571,9 +1691,19 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  352(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual20
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched20
+
+usual20:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched20:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VPAND        144(SI), Y14, Y2
@@ -1654,9 +1784,19 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  416(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual21
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched21
+
+usual21:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched21:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VMOVDQU      144(SI), Y2
@@ -1756,7 +1896,7 @@ loop7:
 	ADDQ         $0x000000b0, SI
 	ADDQ         $0x000000b0, R10
 	DECQ         CX
-	JNE          loop7
+	JNE          loop13
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET
@@ -1784,70 +1924,79 @@ TEXT ·StreamQ3_KAVX2(SB), NOSPLIT, $128-56
 	VMOVD        AX, X12
 	VPBROADCASTD X12, Y12
 
-loop8:
-	VMOVAPS        Y0, Y13
-	VMOVDQU        92(SI), X0
-	VINSERTI128    $0x01, 92(R10), Y0, Y0
-	VMOVDQU        92(SI)(R8*1), X1
-	VINSERTI128    $0x01, 92(R10)(R8*1), Y1, Y1
-	VMOVDQU        92(SI)(R8*2), X2
-	VINSERTI128    $0x01, 92(R10)(R8*2), Y2, Y2
-	VMOVDQU        92(SI)(R9*1), X3
-	VINSERTI128    $0x01, 92(R10)(R9*1), Y3, Y3
-	VPUNPCKLDQ     Y1, Y0, Y4
-	VPUNPCKLDQ     Y3, Y2, Y5
-	VPUNPCKHDQ     Y1, Y0, Y6
-	VPUNPCKHDQ     Y3, Y2, Y7
-	VPUNPCKLQDQ    Y5, Y4, Y0
-	VPUNPCKHQDQ    Y5, Y4, Y1
-	VPUNPCKLQDQ    Y7, Y6, Y2
-	VPUNPCKHQDQ    Y7, Y6, Y3
-	VPAND          streamlow4<>+0(SB), Y1, Y8
-	VPSLLW         $0x04, Y3, Y4
-	VPAND          streamhigh2<>+0(SB), Y4, Y4
-	VPOR           Y4, Y8, Y8
-	VPSUBB         streamthirtyTwo<>+0(SB), Y8, Y8
-	VPAND          streamlow4<>+0(SB), Y2, Y9
-	VPSLLW         $0x02, Y3, Y4
-	VPAND          streamhigh2<>+0(SB), Y4, Y4
-	VPOR           Y4, Y9, Y9
-	VPSUBB         streamthirtyTwo<>+0(SB), Y9, Y9
-	VPSRLW         $0x04, Y1, Y1
-	VPAND          streamlow4<>+0(SB), Y1, Y10
-	VMOVDQA        Y3, Y4
-	VPAND          streamhigh2<>+0(SB), Y4, Y4
-	VPOR           Y4, Y10, Y10
-	VPSUBB         streamthirtyTwo<>+0(SB), Y10, Y10
-	VPSRLW         $0x04, Y2, Y2
-	VPAND          streamlow4<>+0(SB), Y2, Y11
-	VPSRLW         $0x02, Y3, Y4
-	VPAND          streamhigh2<>+0(SB), Y4, Y4
-	VPOR           Y4, Y11, Y11
-	VPSUBB         streamthirtyTwo<>+0(SB), Y11, Y11
-	VMOVDQU        Y8, (SP)
-	VMOVDQU        Y9, 32(SP)
-	VMOVDQU        Y10, 64(SP)
-	VMOVDQU        Y11, 96(SP)
-	VMOVAPS        Y13, Y0
-	MOVWLZX        108(SI)(R9*1), AX
-	SHLQ           $0x10, AX
-	MOVW           108(SI)(R8*2), AX
-	SHLQ           $0x10, AX
-	MOVW           108(SI)(R8*1), AX
-	SHLQ           $0x10, AX
-	MOVW           108(SI), AX
-	MOVWLZX        108(R10)(R9*1), BX
-	SHLQ           $0x10, BX
-	MOVW           108(R10)(R8*2), BX
-	SHLQ           $0x10, BX
-	MOVW           108(R10)(R8*1), BX
-	SHLQ           $0x10, BX
-	MOVW           108(R10), BX
-	VMOVQ          AX, X13
-	VPINSRQ        $0x01, BX, X13, X13
-	VCVTPH2PS      X13, Y13
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+loop22:
+	VMOVAPS     Y0, Y13
+	VMOVDQU     92(SI), X0
+	VINSERTI128 $0x01, 92(R10), Y0, Y0
+	VMOVDQU     92(SI)(R8*1), X1
+	VINSERTI128 $0x01, 92(R10)(R8*1), Y1, Y1
+	VMOVDQU     92(SI)(R8*2), X2
+	VINSERTI128 $0x01, 92(R10)(R8*2), Y2, Y2
+	VMOVDQU     92(SI)(R9*1), X3
+	VINSERTI128 $0x01, 92(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPAND       streamlow4<>+0(SB), Y1, Y8
+	VPSLLW      $0x04, Y3, Y4
+	VPAND       streamhigh2<>+0(SB), Y4, Y4
+	VPOR        Y4, Y8, Y8
+	VPSUBB      streamthirtyTwo<>+0(SB), Y8, Y8
+	VPAND       streamlow4<>+0(SB), Y2, Y9
+	VPSLLW      $0x02, Y3, Y4
+	VPAND       streamhigh2<>+0(SB), Y4, Y4
+	VPOR        Y4, Y9, Y9
+	VPSUBB      streamthirtyTwo<>+0(SB), Y9, Y9
+	VPSRLW      $0x04, Y1, Y1
+	VPAND       streamlow4<>+0(SB), Y1, Y10
+	VMOVDQA     Y3, Y4
+	VPAND       streamhigh2<>+0(SB), Y4, Y4
+	VPOR        Y4, Y10, Y10
+	VPSUBB      streamthirtyTwo<>+0(SB), Y10, Y10
+	VPSRLW      $0x04, Y2, Y2
+	VPAND       streamlow4<>+0(SB), Y2, Y11
+	VPSRLW      $0x02, Y3, Y4
+	VPAND       streamhigh2<>+0(SB), Y4, Y4
+	VPOR        Y4, Y11, Y11
+	VPSUBB      streamthirtyTwo<>+0(SB), Y11, Y11
+	VMOVDQU     Y8, (SP)
+	VMOVDQU     Y9, 32(SP)
+	VMOVDQU     Y10, 64(SP)
+	VMOVDQU     Y11, 96(SP)
+	VMOVAPS     Y13, Y0
+	MOVWLZX     108(SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        108(SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        108(SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        108(SI), AX
+	MOVWLZX     108(R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        108(R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        108(R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        108(R10), BX
+	VMOVQ       AX, X13
+	VPINSRQ     $0x01, BX, X13, X13
+	VCVTPH2PS   X13, Y13
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual23
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	JMP         fetched23
+
+usual23:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched23:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VPAND          32(SI), Y14, Y2
@@ -1939,8 +2088,17 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual24
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched24
+
+usual24:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched24:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VMOVDQU        32(SI), Y2
@@ -2048,8 +2206,17 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual25
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched25
+
+usual25:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched25:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VMOVDQU        32(SI), Y2
@@ -2141,8 +2308,17 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual26
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched26
+
+usual26:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched26:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VMOVDQU        32(SI), Y2
@@ -2250,8 +2426,17 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual27
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched27
+
+usual27:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched27:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VPAND          64(SI), Y14, Y2
@@ -2343,8 +2528,17 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual28
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched28
+
+usual28:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched28:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VMOVDQU        64(SI), Y2
@@ -2452,8 +2646,17 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual29
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched29
+
+usual29:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched29:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VMOVDQU        64(SI), Y2
@@ -2561,8 +2764,17 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual30
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched30
+
+usual30:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched30:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VMOVDQU        64(SI), Y2
@@ -2673,7 +2885,7 @@ loop8:
 	ADDQ           $0x0000006e, SI
 	ADDQ           $0x0000006e, R10
 	DECQ           CX
-	JNE            loop8
+	JNE            loop22
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -2728,7 +2940,7 @@ TEXT ·StreamQ2_KAVX2(SB), NOSPLIT, $256-56
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 
-loop9:
+loop31:
 	MOVWLZX     80(SI)(R9*1), AX
 	SHLQ        $0x10, AX
 	MOVW        80(SI)(R8*2), AX
@@ -2803,9 +3015,18 @@ loop9:
 	LEAQ        (SP), R13
 	MOVQ        $0x00000002, BX
 
-loop10:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+loop32:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual33
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	JMP         fetched33
+
+usual33:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched33:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VPAND          16(SI), Y14, Y2
@@ -2867,8 +3088,17 @@ loop10:
 	VMULPS         Y11, Y10, Y10
 	VFMADD231PS    Y10, Y12, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual34
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched34
+
+usual34:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched34:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VMOVDQU        16(SI), Y2
@@ -2946,8 +3176,17 @@ loop10:
 	VMULPS         Y11, Y10, Y10
 	VFMADD231PS    Y10, Y12, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual35
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched35
+
+usual35:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched35:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VMOVDQU        16(SI), Y2
@@ -3025,8 +3264,17 @@ loop10:
 	VMULPS         Y11, Y10, Y10
 	VFMADD231PS    Y10, Y12, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual36
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched36
+
+usual36:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched36:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VMOVDQU        16(SI), Y2
@@ -3108,11 +3356,11 @@ loop10:
 	ADDQ           $0x00000020, R10
 	ADDQ           $0x00000040, R13
 	DECQ           BX
-	JNE            loop10
+	JNE            loop32
 	ADDQ           $0x00000014, SI
 	ADDQ           $0x00000014, R10
 	DECQ           CX
-	JNE            loop9
+	JNE            loop31
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -3137,10 +3385,20 @@ TEXT ·StreamIQ4_NLAVX2(SB), NOSPLIT, $0-56
 	VPBROADCASTD   X14, Y14
 	VBROADCASTI128 mptgo∕ggml∕internal∕scalar·nonLinear+0(SB), Y13
 
-loop11:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
+loop37:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual38
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched38
+
+usual38:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched38:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -3236,7 +3494,7 @@ loop11:
 	ADDQ           $0x00000012, R10
 	ADDQ           $0x00000030, DX
 	DECQ           CX
-	JNE            loop11
+	JNE            loop37
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -3262,7 +3520,7 @@ TEXT ·StreamIQ4_XSAVX2(SB), NOSPLIT, $256-56
 	VPBROADCASTD   X14, Y14
 	VBROADCASTI128 mptgo∕ggml∕internal∕scalar·nonLinear+0(SB), Y13
 
-loop12:
+loop39:
 	VMOVAPS     Y0, Y12
 	VMOVD       (SI), X2
 	VPINSRD     $0x01, (SI)(R8*1), X2, X2
@@ -3374,10 +3632,20 @@ loop12:
 	LEAQ        (SP), R13
 	MOVQ        $0x00000008, BX
 
-loop13:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
+loop40:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual41
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched41
+
+usual41:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched41:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -3457,11 +3725,11 @@ loop13:
 	ADDQ           $0x00000010, R10
 	ADDQ           $0x00000020, R13
 	DECQ           BX
-	JNE            loop13
+	JNE            loop40
 	ADDQ           $0x00000008, SI
 	ADDQ           $0x00000008, R10
 	DECQ           CX
-	JNE            loop12
+	JNE            loop39
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -3500,12 +3768,24 @@ TEXT ·StreamQ8_0AVX2(SB), NOSPLIT, $0-56
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop14:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
-	PREFETCHT1     192(R11)
-	PREFETCHT1     256(R11)
+loop42:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual43
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	PREFETCHNTA 192(R11)
+	PREFETCHNTA 256(R11)
+	JMP         fetched43
+
+usual43:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+	PREFETCHT1 192(R11)
+	PREFETCHT1 256(R11)
+
+fetched43:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -3589,7 +3869,7 @@ loop14:
 	ADDQ           $0x00000022, R10
 	ADDQ           $0x00000030, DX
 	DECQ           CX
-	JNE            loop14
+	JNE            loop42
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -3617,60 +3897,71 @@ TEXT ·StreamQ6_KAVX2(SB), NOSPLIT, $128-56
 	VMOVD        AX, X12
 	VPBROADCASTD X12, Y12
 
-loop15:
-	MOVWLZX      208(SI)(R9*1), AX
-	SHLQ         $0x10, AX
-	MOVW         208(SI)(R8*2), AX
-	SHLQ         $0x10, AX
-	MOVW         208(SI)(R8*1), AX
-	SHLQ         $0x10, AX
-	MOVW         208(SI), AX
-	MOVWLZX      208(R10)(R9*1), BX
-	SHLQ         $0x10, BX
-	MOVW         208(R10)(R8*2), BX
-	SHLQ         $0x10, BX
-	MOVW         208(R10)(R8*1), BX
-	SHLQ         $0x10, BX
-	MOVW         208(R10), BX
-	VMOVQ        AX, X13
-	VPINSRQ      $0x01, BX, X13, X13
-	VCVTPH2PS    X13, Y13
-	VMOVDQU      192(SI), X1
-	VMOVDQU      192(SI)(R8*1), X2
-	VMOVDQU      192(SI)(R8*2), X3
-	VMOVDQU      192(SI)(R9*1), X4
-	VPUNPCKLWD   X2, X1, X5
-	VPUNPCKLWD   X4, X3, X6
-	VPUNPCKHWD   X2, X1, X7
-	VPUNPCKHWD   X4, X3, X8
-	VPUNPCKLDQ   X6, X5, X1
-	VPUNPCKHDQ   X6, X5, X2
-	VPUNPCKLDQ   X8, X7, X3
-	VPUNPCKHDQ   X8, X7, X4
-	VMOVDQU      X1, (SP)
-	VMOVDQU      X2, 16(SP)
-	VMOVDQU      X3, 32(SP)
-	VMOVDQU      X4, 48(SP)
-	VMOVDQU      192(R10), X1
-	VMOVDQU      192(R10)(R8*1), X2
-	VMOVDQU      192(R10)(R8*2), X3
-	VMOVDQU      192(R10)(R9*1), X4
-	VPUNPCKLWD   X2, X1, X5
-	VPUNPCKLWD   X4, X3, X6
-	VPUNPCKHWD   X2, X1, X7
-	VPUNPCKHWD   X4, X3, X8
-	VPUNPCKLDQ   X6, X5, X1
-	VPUNPCKHDQ   X6, X5, X2
-	VPUNPCKLDQ   X8, X7, X3
-	VPUNPCKHDQ   X8, X7, X4
-	VMOVDQU      X1, 64(SP)
-	VMOVDQU      X2, 80(SP)
-	VMOVDQU      X3, 96(SP)
-	VMOVDQU      X4, 112(SP)
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	PREFETCHT1   192(R11)
+loop44:
+	MOVWLZX     208(SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        208(SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        208(SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        208(SI), AX
+	MOVWLZX     208(R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        208(R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        208(R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        208(R10), BX
+	VMOVQ       AX, X13
+	VPINSRQ     $0x01, BX, X13, X13
+	VCVTPH2PS   X13, Y13
+	VMOVDQU     192(SI), X1
+	VMOVDQU     192(SI)(R8*1), X2
+	VMOVDQU     192(SI)(R8*2), X3
+	VMOVDQU     192(SI)(R9*1), X4
+	VPUNPCKLWD  X2, X1, X5
+	VPUNPCKLWD  X4, X3, X6
+	VPUNPCKHWD  X2, X1, X7
+	VPUNPCKHWD  X4, X3, X8
+	VPUNPCKLDQ  X6, X5, X1
+	VPUNPCKHDQ  X6, X5, X2
+	VPUNPCKLDQ  X8, X7, X3
+	VPUNPCKHDQ  X8, X7, X4
+	VMOVDQU     X1, (SP)
+	VMOVDQU     X2, 16(SP)
+	VMOVDQU     X3, 32(SP)
+	VMOVDQU     X4, 48(SP)
+	VMOVDQU     192(R10), X1
+	VMOVDQU     192(R10)(R8*1), X2
+	VMOVDQU     192(R10)(R8*2), X3
+	VMOVDQU     192(R10)(R9*1), X4
+	VPUNPCKLWD  X2, X1, X5
+	VPUNPCKLWD  X4, X3, X6
+	VPUNPCKHWD  X2, X1, X7
+	VPUNPCKHWD  X4, X3, X8
+	VPUNPCKLDQ  X6, X5, X1
+	VPUNPCKHDQ  X6, X5, X2
+	VPUNPCKLDQ  X8, X7, X3
+	VPUNPCKHDQ  X8, X7, X4
+	VMOVDQU     X1, 64(SP)
+	VMOVDQU     X2, 80(SP)
+	VMOVDQU     X3, 96(SP)
+	VMOVDQU     X4, 112(SP)
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual45
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	PREFETCHNTA 192(R11)
+	JMP         fetched45
+
+usual45:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+	PREFETCHT1 192(R11)
+
+fetched45:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	MOVL         $0x20202020, AX
@@ -3773,10 +4064,21 @@ loop15:
 	VCVTDQ2PS    Y6, Y6
 	VFMADD231PS  Y6, Y5, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	PREFETCHT1   192(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual46
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	PREFETCHNTA  192(R11)
+	JMP          fetched46
+
+usual46:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+	PREFETCHT1 192(R11)
+
+fetched46:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	MOVL         $0x20202020, AX
@@ -3879,10 +4181,21 @@ loop15:
 	VCVTDQ2PS    Y6, Y6
 	VFMADD231PS  Y6, Y5, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	PREFETCHT1   192(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual47
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	PREFETCHNTA  192(R11)
+	JMP          fetched47
+
+usual47:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+	PREFETCHT1 192(R11)
+
+fetched47:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	MOVL         $0x20202020, AX
@@ -3977,10 +4290,21 @@ loop15:
 	VCVTDQ2PS    Y6, Y6
 	VFMADD231PS  Y6, Y5, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	PREFETCHT1   192(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual48
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	PREFETCHNTA  192(R11)
+	JMP          fetched48
+
+usual48:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+	PREFETCHT1 192(R11)
+
+fetched48:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	MOVL         $0x20202020, AX
@@ -4091,10 +4415,21 @@ loop15:
 	VCVTDQ2PS    Y6, Y6
 	VFMADD231PS  Y6, Y5, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	PREFETCHT1   192(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual49
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	PREFETCHNTA  192(R11)
+	JMP          fetched49
+
+usual49:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+	PREFETCHT1 192(R11)
+
+fetched49:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	MOVL         $0x20202020, AX
@@ -4197,10 +4532,21 @@ loop15:
 	VCVTDQ2PS    Y6, Y6
 	VFMADD231PS  Y6, Y5, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	PREFETCHT1   192(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual50
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	PREFETCHNTA  192(R11)
+	JMP          fetched50
+
+usual50:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+	PREFETCHT1 192(R11)
+
+fetched50:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	MOVL         $0x20202020, AX
@@ -4303,10 +4649,21 @@ loop15:
 	VCVTDQ2PS    Y6, Y6
 	VFMADD231PS  Y6, Y5, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	PREFETCHT1   192(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual51
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	PREFETCHNTA  192(R11)
+	JMP          fetched51
+
+usual51:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+	PREFETCHT1 192(R11)
+
+fetched51:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	MOVL         $0x20202020, AX
@@ -4401,10 +4758,21 @@ loop15:
 	VCVTDQ2PS    Y6, Y6
 	VFMADD231PS  Y6, Y5, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	PREFETCHT1   192(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual52
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	PREFETCHNTA  192(R11)
+	JMP          fetched52
+
+usual52:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+	PREFETCHT1 192(R11)
+
+fetched52:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	MOVL         $0x20202020, AX
@@ -4518,7 +4886,7 @@ loop15:
 	ADDQ         $0x000000d2, SI
 	ADDQ         $0x000000d2, R10
 	DECQ         CX
-	JNE          loop15
+	JNE          loop44
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET
@@ -4545,9 +4913,18 @@ TEXT ·StreamExpandedAVX2(SB), NOSPLIT, $0-56
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop16:
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
+loop53:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual54
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	JMP         fetched54
+
+usual54:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched54:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VMOVDQU      (SI), Y10
@@ -4616,7 +4993,7 @@ loop16:
 	ADDQ         $0x00000028, R10
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop16
+	JNE          loop53
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET
@@ -4637,9 +5014,18 @@ TEXT ·StreamExpandedHalvesAVX2(SB), NOSPLIT, $0-56
 	VPCMPEQW Y15, Y15, Y15
 	VPSRLW   $0x0f, Y15, Y15
 
-loop17:
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
+loop55:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual56
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	JMP         fetched56
+
+usual56:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched56:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VMOVDQU      (SI), Y10
@@ -4724,7 +5110,7 @@ loop17:
 	ADDQ         $0x00000028, R10
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop17
+	JNE          loop55
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET

@@ -24,9 +24,19 @@ TEXT ·StreamQ4_0AVX512(SB), NOSPLIT, $0-56
 	VPBROADCASTD X14, Y14
 
 loop1:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual2
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched2
+
+usual2:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched2:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -119,10 +129,20 @@ TEXT ·StreamQ4_1AVX512(SB), NOSPLIT, $0-56
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 
-loop2:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
+loop3:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual4
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched4
+
+usual4:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched4:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -208,7 +228,7 @@ loop2:
 	ADDQ           $0x00000014, R10
 	ADDQ           $0x00000030, DX
 	DECQ           CX
-	JNE            loop2
+	JNE            loop3
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -236,10 +256,20 @@ TEXT ·StreamQ5_0AVX512(SB), NOSPLIT, $0-56
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 
-loop3:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
+loop5:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual6
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched6
+
+usual6:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched6:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -356,7 +386,7 @@ loop3:
 	ADDQ           $0x00000016, R10
 	ADDQ           $0x00000030, DX
 	DECQ           CX
-	JNE            loop3
+	JNE            loop5
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -402,10 +432,20 @@ TEXT ·StreamQ5_1AVX512(SB), NOSPLIT, $0-56
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 
-loop4:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
+loop7:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual8
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched8
+
+usual8:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched8:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -538,7 +578,7 @@ loop4:
 	ADDQ           $0x00000018, R10
 	ADDQ           $0x00000030, DX
 	DECQ           CX
-	JNE            loop4
+	JNE            loop7
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -563,7 +603,7 @@ TEXT ·StreamQ4_KAVX512(SB), NOSPLIT, $512-56
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 
-loop5:
+loop9:
 	VMOVAPS     Y0, Y9
 	MOVWLZX     (SI)(R9*1), AX
 	SHLQ        $0x10, AX
@@ -703,10 +743,20 @@ loop5:
 	LEAQ        (SP), R13
 	MOVQ        $0x00000004, BX
 
-loop6:
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+loop10:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual11
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched11
+
+usual11:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched11:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VPAND        16(SI), Y14, Y11
@@ -755,9 +805,19 @@ loop6:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  32(R13), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual12
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched12
+
+usual12:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched12:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VMOVDQU      16(SI), Y11
@@ -826,11 +886,11 @@ loop6:
 	ADDQ         $0x00000020, R10
 	ADDQ         $0x00000080, R13
 	DECQ         BX
-	JNE          loop6
+	JNE          loop10
 	ADDQ         $0x00000010, SI
 	ADDQ         $0x00000010, R10
 	DECQ         CX
-	JNE          loop5
+	JNE          loop9
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET
@@ -888,146 +948,156 @@ TEXT ·StreamQ5_KAVX512(SB), NOSPLIT, $512-56
 	VMOVD        AX, X12
 	VPBROADCASTD X12, Y12
 
-loop7:
-	VMOVAPS      Y0, Y9
-	MOVWLZX      (SI)(R9*1), AX
-	SHLQ         $0x10, AX
-	MOVW         (SI)(R8*2), AX
-	SHLQ         $0x10, AX
-	MOVW         (SI)(R8*1), AX
-	SHLQ         $0x10, AX
-	MOVW         (SI), AX
-	MOVWLZX      (R10)(R9*1), BX
-	SHLQ         $0x10, BX
-	MOVW         (R10)(R8*2), BX
-	SHLQ         $0x10, BX
-	MOVW         (R10)(R8*1), BX
-	SHLQ         $0x10, BX
-	MOVW         (R10), BX
-	VMOVQ        AX, X13
-	VPINSRQ      $0x01, BX, X13, X13
-	VCVTPH2PS    X13, Y13
-	MOVWLZX      2(SI)(R9*1), AX
-	SHLQ         $0x10, AX
-	MOVW         2(SI)(R8*2), AX
-	SHLQ         $0x10, AX
-	MOVW         2(SI)(R8*1), AX
-	SHLQ         $0x10, AX
-	MOVW         2(SI), AX
-	MOVWLZX      2(R10)(R9*1), BX
-	SHLQ         $0x10, BX
-	MOVW         2(R10)(R8*2), BX
-	SHLQ         $0x10, BX
-	MOVW         2(R10)(R8*1), BX
-	SHLQ         $0x10, BX
-	MOVW         2(R10), BX
-	VMOVQ        AX, X11
-	VPINSRQ      $0x01, BX, X11, X11
-	VCVTPH2PS    X11, Y11
-	VXORPS       streamsignBit<>+0(SB), Y11, Y11
-	VMOVDQU      4(SI), X0
-	VINSERTI128  $0x01, 4(R10), Y0, Y0
-	VMOVDQU      4(SI)(R8*1), X1
-	VINSERTI128  $0x01, 4(R10)(R8*1), Y1, Y1
-	VMOVDQU      4(SI)(R8*2), X2
-	VINSERTI128  $0x01, 4(R10)(R8*2), Y2, Y2
-	VMOVDQU      4(SI)(R9*1), X3
-	VINSERTI128  $0x01, 4(R10)(R9*1), Y3, Y3
-	VPUNPCKLDQ   Y1, Y0, Y4
-	VPUNPCKLDQ   Y3, Y2, Y5
-	VPUNPCKHDQ   Y1, Y0, Y6
-	VPUNPCKHDQ   Y3, Y2, Y7
-	VPUNPCKLQDQ  Y5, Y4, Y0
-	VPUNPCKHQDQ  Y5, Y4, Y1
-	VPUNPCKLQDQ  Y7, Y6, Y2
-	VPUNPCKHQDQ  Y7, Y6, Y3
-	VPAND        streamlow6<>+0(SB), Y0, Y4
-	VPAND        streamlow6<>+0(SB), Y1, Y5
-	VPSRLW       $0x02, Y0, Y0
-	VPSRLW       $0x02, Y1, Y1
-	VPAND        streamhigh2<>+0(SB), Y0, Y0
-	VPAND        streamhigh2<>+0(SB), Y1, Y1
-	VPAND        streamlow4<>+0(SB), Y2, Y6
-	VPSRLW       $0x04, Y2, Y2
-	VPAND        streamlow4<>+0(SB), Y2, Y7
-	VPOR         Y0, Y6, Y6
-	VPOR         Y1, Y7, Y7
-	VPAND        streamlowByte<>+0(SB), Y4, Y0
-	VPAND        streamlowByte<>+0(SB), Y5, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, (SP)
-	VMOVUPS      Y1, 32(SP)
-	VPSRLD       $0x08, Y4, Y0
-	VPAND        streamlowByte<>+0(SB), Y0, Y0
-	VPSRLD       $0x08, Y5, Y1
-	VPAND        streamlowByte<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 64(SP)
-	VMOVUPS      Y1, 96(SP)
-	VPSRLD       $0x10, Y4, Y0
-	VPAND        streamlowByte<>+0(SB), Y0, Y0
-	VPSRLD       $0x10, Y5, Y1
-	VPAND        streamlowByte<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 128(SP)
-	VMOVUPS      Y1, 160(SP)
-	VPSRLD       $0x18, Y4, Y0
-	VPSRLD       $0x18, Y5, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 192(SP)
-	VMOVUPS      Y1, 224(SP)
-	VPAND        streamlowByte<>+0(SB), Y6, Y0
-	VPAND        streamlowByte<>+0(SB), Y7, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 256(SP)
-	VMOVUPS      Y1, 288(SP)
-	VPSRLD       $0x08, Y6, Y0
-	VPAND        streamlowByte<>+0(SB), Y0, Y0
-	VPSRLD       $0x08, Y7, Y1
-	VPAND        streamlowByte<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 320(SP)
-	VMOVUPS      Y1, 352(SP)
-	VPSRLD       $0x10, Y6, Y0
-	VPAND        streamlowByte<>+0(SB), Y0, Y0
-	VPSRLD       $0x10, Y7, Y1
-	VPAND        streamlowByte<>+0(SB), Y1, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 384(SP)
-	VMOVUPS      Y1, 416(SP)
-	VPSRLD       $0x18, Y6, Y0
-	VPSRLD       $0x18, Y7, Y1
-	VCVTDQ2PS    Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y13, Y0, Y0
-	VMULPS       Y11, Y1, Y1
-	VMOVUPS      Y0, 448(SP)
-	VMOVUPS      Y1, 480(SP)
-	VMOVAPS      Y9, Y0
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+loop13:
+	VMOVAPS     Y0, Y9
+	MOVWLZX     (SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        (SI), AX
+	MOVWLZX     (R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        (R10), BX
+	VMOVQ       AX, X13
+	VPINSRQ     $0x01, BX, X13, X13
+	VCVTPH2PS   X13, Y13
+	MOVWLZX     2(SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        2(SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        2(SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        2(SI), AX
+	MOVWLZX     2(R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        2(R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        2(R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        2(R10), BX
+	VMOVQ       AX, X11
+	VPINSRQ     $0x01, BX, X11, X11
+	VCVTPH2PS   X11, Y11
+	VXORPS      streamsignBit<>+0(SB), Y11, Y11
+	VMOVDQU     4(SI), X0
+	VINSERTI128 $0x01, 4(R10), Y0, Y0
+	VMOVDQU     4(SI)(R8*1), X1
+	VINSERTI128 $0x01, 4(R10)(R8*1), Y1, Y1
+	VMOVDQU     4(SI)(R8*2), X2
+	VINSERTI128 $0x01, 4(R10)(R8*2), Y2, Y2
+	VMOVDQU     4(SI)(R9*1), X3
+	VINSERTI128 $0x01, 4(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPAND       streamlow6<>+0(SB), Y0, Y4
+	VPAND       streamlow6<>+0(SB), Y1, Y5
+	VPSRLW      $0x02, Y0, Y0
+	VPSRLW      $0x02, Y1, Y1
+	VPAND       streamhigh2<>+0(SB), Y0, Y0
+	VPAND       streamhigh2<>+0(SB), Y1, Y1
+	VPAND       streamlow4<>+0(SB), Y2, Y6
+	VPSRLW      $0x04, Y2, Y2
+	VPAND       streamlow4<>+0(SB), Y2, Y7
+	VPOR        Y0, Y6, Y6
+	VPOR        Y1, Y7, Y7
+	VPAND       streamlowByte<>+0(SB), Y4, Y0
+	VPAND       streamlowByte<>+0(SB), Y5, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, (SP)
+	VMOVUPS     Y1, 32(SP)
+	VPSRLD      $0x08, Y4, Y0
+	VPAND       streamlowByte<>+0(SB), Y0, Y0
+	VPSRLD      $0x08, Y5, Y1
+	VPAND       streamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 64(SP)
+	VMOVUPS     Y1, 96(SP)
+	VPSRLD      $0x10, Y4, Y0
+	VPAND       streamlowByte<>+0(SB), Y0, Y0
+	VPSRLD      $0x10, Y5, Y1
+	VPAND       streamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 128(SP)
+	VMOVUPS     Y1, 160(SP)
+	VPSRLD      $0x18, Y4, Y0
+	VPSRLD      $0x18, Y5, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 192(SP)
+	VMOVUPS     Y1, 224(SP)
+	VPAND       streamlowByte<>+0(SB), Y6, Y0
+	VPAND       streamlowByte<>+0(SB), Y7, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 256(SP)
+	VMOVUPS     Y1, 288(SP)
+	VPSRLD      $0x08, Y6, Y0
+	VPAND       streamlowByte<>+0(SB), Y0, Y0
+	VPSRLD      $0x08, Y7, Y1
+	VPAND       streamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 320(SP)
+	VMOVUPS     Y1, 352(SP)
+	VPSRLD      $0x10, Y6, Y0
+	VPAND       streamlowByte<>+0(SB), Y0, Y0
+	VPSRLD      $0x10, Y7, Y1
+	VPAND       streamlowByte<>+0(SB), Y1, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 384(SP)
+	VMOVUPS     Y1, 416(SP)
+	VPSRLD      $0x18, Y6, Y0
+	VPSRLD      $0x18, Y7, Y1
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VMULPS      Y13, Y0, Y0
+	VMULPS      Y11, Y1, Y1
+	VMOVUPS     Y0, 448(SP)
+	VMOVUPS     Y1, 480(SP)
+	VMOVAPS     Y9, Y0
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual14
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched14
+
+usual14:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched14:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VPAND        48(SI), Y14, Y11
@@ -1108,9 +1178,19 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  32(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual15
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched15
+
+usual15:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched15:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VMOVDQU      48(SI), Y11
@@ -1207,9 +1287,19 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  96(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual16
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched16
+
+usual16:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched16:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VPAND        80(SI), Y14, Y11
@@ -1290,9 +1380,19 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  160(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual17
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched17
+
+usual17:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched17:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VMOVDQU      80(SI), Y11
@@ -1389,9 +1489,19 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  224(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual18
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched18
+
+usual18:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched18:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VPAND        112(SI), Y14, Y11
@@ -1456,9 +1566,19 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  288(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual19
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched19
+
+usual19:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched19:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VMOVDQU      112(SI), Y11
@@ -1555,9 +1675,19 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  352(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual20
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched20
+
+usual20:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched20:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VPAND        144(SI), Y14, Y11
@@ -1638,9 +1768,19 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  416(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual21
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched21
+
+usual21:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched21:
 	ADDQ         R12, R11
 	VMOVDQU      (DX), Y1
 	VMOVDQU      144(SI), Y11
@@ -1740,7 +1880,7 @@ loop7:
 	ADDQ         $0x000000b0, SI
 	ADDQ         $0x000000b0, R10
 	DECQ         CX
-	JNE          loop7
+	JNE          loop13
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET
@@ -1768,70 +1908,79 @@ TEXT ·StreamQ3_KAVX512(SB), NOSPLIT, $128-56
 	VMOVD        AX, X12
 	VPBROADCASTD X12, Y12
 
-loop8:
-	VMOVAPS        Y0, Y13
-	VMOVDQU        92(SI), X0
-	VINSERTI128    $0x01, 92(R10), Y0, Y0
-	VMOVDQU        92(SI)(R8*1), X1
-	VINSERTI128    $0x01, 92(R10)(R8*1), Y1, Y1
-	VMOVDQU        92(SI)(R8*2), X2
-	VINSERTI128    $0x01, 92(R10)(R8*2), Y2, Y2
-	VMOVDQU        92(SI)(R9*1), X3
-	VINSERTI128    $0x01, 92(R10)(R9*1), Y3, Y3
-	VPUNPCKLDQ     Y1, Y0, Y4
-	VPUNPCKLDQ     Y3, Y2, Y5
-	VPUNPCKHDQ     Y1, Y0, Y6
-	VPUNPCKHDQ     Y3, Y2, Y7
-	VPUNPCKLQDQ    Y5, Y4, Y0
-	VPUNPCKHQDQ    Y5, Y4, Y1
-	VPUNPCKLQDQ    Y7, Y6, Y2
-	VPUNPCKHQDQ    Y7, Y6, Y3
-	VPAND          streamlow4<>+0(SB), Y1, Y8
-	VPSLLW         $0x04, Y3, Y4
-	VPAND          streamhigh2<>+0(SB), Y4, Y4
-	VPOR           Y4, Y8, Y8
-	VPSUBB         streamthirtyTwo<>+0(SB), Y8, Y8
-	VPAND          streamlow4<>+0(SB), Y2, Y9
-	VPSLLW         $0x02, Y3, Y4
-	VPAND          streamhigh2<>+0(SB), Y4, Y4
-	VPOR           Y4, Y9, Y9
-	VPSUBB         streamthirtyTwo<>+0(SB), Y9, Y9
-	VPSRLW         $0x04, Y1, Y1
-	VPAND          streamlow4<>+0(SB), Y1, Y10
-	VMOVDQA        Y3, Y4
-	VPAND          streamhigh2<>+0(SB), Y4, Y4
-	VPOR           Y4, Y10, Y10
-	VPSUBB         streamthirtyTwo<>+0(SB), Y10, Y10
-	VPSRLW         $0x04, Y2, Y2
-	VPAND          streamlow4<>+0(SB), Y2, Y11
-	VPSRLW         $0x02, Y3, Y4
-	VPAND          streamhigh2<>+0(SB), Y4, Y4
-	VPOR           Y4, Y11, Y11
-	VPSUBB         streamthirtyTwo<>+0(SB), Y11, Y11
-	VMOVDQU        Y8, (SP)
-	VMOVDQU        Y9, 32(SP)
-	VMOVDQU        Y10, 64(SP)
-	VMOVDQU        Y11, 96(SP)
-	VMOVAPS        Y13, Y0
-	MOVWLZX        108(SI)(R9*1), AX
-	SHLQ           $0x10, AX
-	MOVW           108(SI)(R8*2), AX
-	SHLQ           $0x10, AX
-	MOVW           108(SI)(R8*1), AX
-	SHLQ           $0x10, AX
-	MOVW           108(SI), AX
-	MOVWLZX        108(R10)(R9*1), BX
-	SHLQ           $0x10, BX
-	MOVW           108(R10)(R8*2), BX
-	SHLQ           $0x10, BX
-	MOVW           108(R10)(R8*1), BX
-	SHLQ           $0x10, BX
-	MOVW           108(R10), BX
-	VMOVQ          AX, X13
-	VPINSRQ        $0x01, BX, X13, X13
-	VCVTPH2PS      X13, Y13
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+loop22:
+	VMOVAPS     Y0, Y13
+	VMOVDQU     92(SI), X0
+	VINSERTI128 $0x01, 92(R10), Y0, Y0
+	VMOVDQU     92(SI)(R8*1), X1
+	VINSERTI128 $0x01, 92(R10)(R8*1), Y1, Y1
+	VMOVDQU     92(SI)(R8*2), X2
+	VINSERTI128 $0x01, 92(R10)(R8*2), Y2, Y2
+	VMOVDQU     92(SI)(R9*1), X3
+	VINSERTI128 $0x01, 92(R10)(R9*1), Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y1, Y0, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y5, Y4, Y0
+	VPUNPCKHQDQ Y5, Y4, Y1
+	VPUNPCKLQDQ Y7, Y6, Y2
+	VPUNPCKHQDQ Y7, Y6, Y3
+	VPAND       streamlow4<>+0(SB), Y1, Y8
+	VPSLLW      $0x04, Y3, Y4
+	VPAND       streamhigh2<>+0(SB), Y4, Y4
+	VPOR        Y4, Y8, Y8
+	VPSUBB      streamthirtyTwo<>+0(SB), Y8, Y8
+	VPAND       streamlow4<>+0(SB), Y2, Y9
+	VPSLLW      $0x02, Y3, Y4
+	VPAND       streamhigh2<>+0(SB), Y4, Y4
+	VPOR        Y4, Y9, Y9
+	VPSUBB      streamthirtyTwo<>+0(SB), Y9, Y9
+	VPSRLW      $0x04, Y1, Y1
+	VPAND       streamlow4<>+0(SB), Y1, Y10
+	VMOVDQA     Y3, Y4
+	VPAND       streamhigh2<>+0(SB), Y4, Y4
+	VPOR        Y4, Y10, Y10
+	VPSUBB      streamthirtyTwo<>+0(SB), Y10, Y10
+	VPSRLW      $0x04, Y2, Y2
+	VPAND       streamlow4<>+0(SB), Y2, Y11
+	VPSRLW      $0x02, Y3, Y4
+	VPAND       streamhigh2<>+0(SB), Y4, Y4
+	VPOR        Y4, Y11, Y11
+	VPSUBB      streamthirtyTwo<>+0(SB), Y11, Y11
+	VMOVDQU     Y8, (SP)
+	VMOVDQU     Y9, 32(SP)
+	VMOVDQU     Y10, 64(SP)
+	VMOVDQU     Y11, 96(SP)
+	VMOVAPS     Y13, Y0
+	MOVWLZX     108(SI)(R9*1), AX
+	SHLQ        $0x10, AX
+	MOVW        108(SI)(R8*2), AX
+	SHLQ        $0x10, AX
+	MOVW        108(SI)(R8*1), AX
+	SHLQ        $0x10, AX
+	MOVW        108(SI), AX
+	MOVWLZX     108(R10)(R9*1), BX
+	SHLQ        $0x10, BX
+	MOVW        108(R10)(R8*2), BX
+	SHLQ        $0x10, BX
+	MOVW        108(R10)(R8*1), BX
+	SHLQ        $0x10, BX
+	MOVW        108(R10), BX
+	VMOVQ       AX, X13
+	VPINSRQ     $0x01, BX, X13, X13
+	VCVTPH2PS   X13, Y13
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual23
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	JMP         fetched23
+
+usual23:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched23:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VPAND          32(SI), Y14, Y11
@@ -1923,8 +2072,17 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual24
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched24
+
+usual24:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched24:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VMOVDQU        32(SI), Y11
@@ -2032,8 +2190,17 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual25
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched25
+
+usual25:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched25:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VMOVDQU        32(SI), Y11
@@ -2125,8 +2292,17 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual26
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched26
+
+usual26:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched26:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VMOVDQU        32(SI), Y11
@@ -2234,8 +2410,17 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual27
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched27
+
+usual27:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched27:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VPAND          64(SI), Y14, Y11
@@ -2327,8 +2512,17 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual28
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched28
+
+usual28:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched28:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VMOVDQU        64(SI), Y11
@@ -2436,8 +2630,17 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual29
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched29
+
+usual29:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched29:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VMOVDQU        64(SI), Y11
@@ -2545,8 +2748,17 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual30
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched30
+
+usual30:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched30:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VMOVDQU        64(SI), Y11
@@ -2657,7 +2869,7 @@ loop8:
 	ADDQ           $0x0000006e, SI
 	ADDQ           $0x0000006e, R10
 	DECQ           CX
-	JNE            loop8
+	JNE            loop22
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -2712,7 +2924,7 @@ TEXT ·StreamQ2_KAVX512(SB), NOSPLIT, $256-56
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 
-loop9:
+loop31:
 	MOVWLZX     80(SI)(R9*1), AX
 	SHLQ        $0x10, AX
 	MOVW        80(SI)(R8*2), AX
@@ -2787,9 +2999,18 @@ loop9:
 	LEAQ        (SP), R13
 	MOVQ        $0x00000002, BX
 
-loop10:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+loop32:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual33
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	JMP         fetched33
+
+usual33:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched33:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VPAND          16(SI), Y14, Y11
@@ -2851,8 +3072,17 @@ loop10:
 	VMULPS         Y11, Y10, Y10
 	VFMADD231PS    Y10, Y12, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual34
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched34
+
+usual34:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched34:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VMOVDQU        16(SI), Y11
@@ -2930,8 +3160,17 @@ loop10:
 	VMULPS         Y11, Y10, Y10
 	VFMADD231PS    Y10, Y12, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual35
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched35
+
+usual35:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched35:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VMOVDQU        16(SI), Y11
@@ -3009,8 +3248,17 @@ loop10:
 	VMULPS         Y11, Y10, Y10
 	VFMADD231PS    Y10, Y12, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual36
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched36
+
+usual36:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched36:
 	ADDQ           R12, R11
 	VMOVDQU        (DX), Y1
 	VMOVDQU        16(SI), Y11
@@ -3092,11 +3340,11 @@ loop10:
 	ADDQ           $0x00000020, R10
 	ADDQ           $0x00000040, R13
 	DECQ           BX
-	JNE            loop10
+	JNE            loop32
 	ADDQ           $0x00000014, SI
 	ADDQ           $0x00000014, R10
 	DECQ           CX
-	JNE            loop9
+	JNE            loop31
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -3121,10 +3369,20 @@ TEXT ·StreamIQ4_NLAVX512(SB), NOSPLIT, $0-56
 	VPBROADCASTD   X14, Y14
 	VBROADCASTI128 mptgo∕ggml∕internal∕scalar·nonLinear128+0(SB), Y13
 
-loop11:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
+loop37:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual38
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched38
+
+usual38:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched38:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -3202,7 +3460,7 @@ loop11:
 	ADDQ           $0x00000012, R10
 	ADDQ           $0x00000030, DX
 	DECQ           CX
-	JNE            loop11
+	JNE            loop37
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -3228,7 +3486,7 @@ TEXT ·StreamIQ4_XSAVX512(SB), NOSPLIT, $256-56
 	VPBROADCASTD   X14, Y14
 	VBROADCASTI128 mptgo∕ggml∕internal∕scalar·nonLinear128+0(SB), Y13
 
-loop12:
+loop39:
 	VMOVAPS     Y0, Y12
 	VMOVD       (SI), X2
 	VPINSRD     $0x01, (SI)(R8*1), X2, X2
@@ -3340,10 +3598,20 @@ loop12:
 	LEAQ        (SP), R13
 	MOVQ        $0x00000008, BX
 
-loop13:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
+loop40:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual41
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched41
+
+usual41:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched41:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -3405,11 +3673,11 @@ loop13:
 	ADDQ           $0x00000010, R10
 	ADDQ           $0x00000020, R13
 	DECQ           BX
-	JNE            loop13
+	JNE            loop40
 	ADDQ           $0x00000008, SI
 	ADDQ           $0x00000008, R10
 	DECQ           CX
-	JNE            loop12
+	JNE            loop39
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET

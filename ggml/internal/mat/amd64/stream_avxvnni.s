@@ -24,9 +24,19 @@ TEXT ·StreamQ4_0AVXVNNI(SB), NOSPLIT, $0-56
 	VPBROADCASTD X14, Y14
 
 loop1:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual2
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched2
+
+usual2:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched2:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -143,10 +153,20 @@ TEXT ·StreamQ4_1AVXVNNI(SB), NOSPLIT, $0-56
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 
-loop2:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
+loop3:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual4
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched4
+
+usual4:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched4:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -256,7 +276,7 @@ loop2:
 	ADDQ         $0x00000014, R10
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop2
+	JNE          loop3
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET
@@ -284,10 +304,20 @@ TEXT ·StreamQ5_0AVXVNNI(SB), NOSPLIT, $0-56
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 
-loop3:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
+loop5:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual6
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched6
+
+usual6:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched6:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -428,7 +458,7 @@ loop3:
 	ADDQ         $0x00000016, R10
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop3
+	JNE          loop5
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET
@@ -474,10 +504,20 @@ TEXT ·StreamQ5_1AVXVNNI(SB), NOSPLIT, $0-56
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 
-loop4:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
+loop7:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual8
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched8
+
+usual8:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched8:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -634,7 +674,7 @@ loop4:
 	ADDQ         $0x00000018, R10
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop4
+	JNE          loop7
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET
@@ -659,7 +699,7 @@ TEXT ·StreamQ4_KAVXVNNI(SB), NOSPLIT, $512-56
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 
-loop5:
+loop9:
 	VMOVAPS     Y0, Y9
 	MOVWLZX     (SI)(R9*1), AX
 	SHLQ        $0x10, AX
@@ -799,14 +839,24 @@ loop5:
 	LEAQ        (SP), R13
 	MOVQ        $0x00000004, BX
 
-loop6:
+loop10:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual11
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched11
+
+usual11:
 	PREFETCHT1 (R11)
 	PREFETCHT1 64(R11)
 	PREFETCHT1 128(R11)
-	ADDQ       R12, R11
-	VMOVDQU    (DX), Y1
-	VPAND      16(SI), Y14, Y11
-	VPXOR      Y2, Y2, Y2
+
+fetched11:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VPAND   16(SI), Y14, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG  $0x5025e2c4
@@ -875,15 +925,25 @@ loop6:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  32(R13), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VMOVDQU      16(SI), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VPXOR        Y2, Y2, Y2
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual12
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched12
+
+usual12:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched12:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VMOVDQU 16(SI), Y11
+	VPSRLW  $0x04, Y11, Y11
+	VPAND   Y14, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -970,11 +1030,11 @@ loop6:
 	ADDQ         $0x00000020, R10
 	ADDQ         $0x00000080, R13
 	DECQ         BX
-	JNE          loop6
+	JNE          loop10
 	ADDQ         $0x00000010, SI
 	ADDQ         $0x00000010, R10
 	DECQ         CX
-	JNE          loop5
+	JNE          loop9
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET
@@ -1032,7 +1092,7 @@ TEXT ·StreamQ5_KAVXVNNI(SB), NOSPLIT, $512-56
 	VMOVD        AX, X12
 	VPBROADCASTD X12, Y12
 
-loop7:
+loop13:
 	VMOVAPS     Y0, Y9
 	MOVWLZX     (SI)(R9*1), AX
 	SHLQ        $0x10, AX
@@ -1169,17 +1229,27 @@ loop7:
 	VMOVUPS     Y0, 448(SP)
 	VMOVUPS     Y1, 480(SP)
 	VMOVAPS     Y9, Y0
-	PREFETCHT1  (R11)
-	PREFETCHT1  64(R11)
-	PREFETCHT1  128(R11)
-	ADDQ        R12, R11
-	VMOVDQU     (DX), Y1
-	VPAND       48(SI), Y14, Y11
-	VMOVDQU     16(SI), Y10
-	VPSLLW      $0x04, Y10, Y10
-	VPAND       Y12, Y10, Y10
-	VPOR        Y10, Y11, Y11
-	VPXOR       Y2, Y2, Y2
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual14
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched14
+
+usual14:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched14:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VPAND   48(SI), Y14, Y11
+	VMOVDQU 16(SI), Y10
+	VPSLLW  $0x04, Y10, Y10
+	VPAND   Y12, Y10, Y10
+	VPOR    Y10, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -1276,19 +1346,29 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  32(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VMOVDQU      48(SI), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VMOVDQU      16(SI), Y10
-	VPSLLW       $0x03, Y10, Y10
-	VPAND        Y12, Y10, Y10
-	VPOR         Y10, Y11, Y11
-	VPXOR        Y2, Y2, Y2
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual15
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched15
+
+usual15:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched15:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VMOVDQU 48(SI), Y11
+	VPSRLW  $0x04, Y11, Y11
+	VPAND   Y14, Y11, Y11
+	VMOVDQU 16(SI), Y10
+	VPSLLW  $0x03, Y10, Y10
+	VPAND   Y12, Y10, Y10
+	VPOR    Y10, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -1399,17 +1479,27 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  96(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VPAND        80(SI), Y14, Y11
-	VMOVDQU      16(SI), Y10
-	VPSLLW       $0x02, Y10, Y10
-	VPAND        Y12, Y10, Y10
-	VPOR         Y10, Y11, Y11
-	VPXOR        Y2, Y2, Y2
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual16
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched16
+
+usual16:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched16:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VPAND   80(SI), Y14, Y11
+	VMOVDQU 16(SI), Y10
+	VPSLLW  $0x02, Y10, Y10
+	VPAND   Y12, Y10, Y10
+	VPOR    Y10, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -1506,19 +1596,29 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  160(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VMOVDQU      80(SI), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VMOVDQU      16(SI), Y10
-	VPSLLW       $0x01, Y10, Y10
-	VPAND        Y12, Y10, Y10
-	VPOR         Y10, Y11, Y11
-	VPXOR        Y2, Y2, Y2
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual17
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched17
+
+usual17:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched17:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VMOVDQU 80(SI), Y11
+	VPSRLW  $0x04, Y11, Y11
+	VPAND   Y14, Y11, Y11
+	VMOVDQU 16(SI), Y10
+	VPSLLW  $0x01, Y10, Y10
+	VPAND   Y12, Y10, Y10
+	VPOR    Y10, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -1629,15 +1729,25 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  224(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VPAND        112(SI), Y14, Y11
-	VPAND        16(SI), Y12, Y10
-	VPOR         Y10, Y11, Y11
-	VPXOR        Y2, Y2, Y2
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual18
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched18
+
+usual18:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched18:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VPAND   112(SI), Y14, Y11
+	VPAND   16(SI), Y12, Y10
+	VPOR    Y10, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG  $0x5025e2c4
@@ -1720,19 +1830,29 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  288(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VMOVDQU      112(SI), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VMOVDQU      16(SI), Y10
-	VPSRLW       $0x01, Y10, Y10
-	VPAND        Y12, Y10, Y10
-	VPOR         Y10, Y11, Y11
-	VPXOR        Y2, Y2, Y2
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual19
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched19
+
+usual19:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched19:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VMOVDQU 112(SI), Y11
+	VPSRLW  $0x04, Y11, Y11
+	VPAND   Y14, Y11, Y11
+	VMOVDQU 16(SI), Y10
+	VPSRLW  $0x01, Y10, Y10
+	VPAND   Y12, Y10, Y10
+	VPOR    Y10, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -1843,17 +1963,27 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  352(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VPAND        144(SI), Y14, Y11
-	VMOVDQU      16(SI), Y10
-	VPSRLW       $0x02, Y10, Y10
-	VPAND        Y12, Y10, Y10
-	VPOR         Y10, Y11, Y11
-	VPXOR        Y2, Y2, Y2
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual20
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched20
+
+usual20:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched20:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VPAND   144(SI), Y14, Y11
+	VMOVDQU 16(SI), Y10
+	VPSRLW  $0x02, Y10, Y10
+	VPAND   Y12, Y10, Y10
+	VPOR    Y10, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -1950,19 +2080,29 @@ loop7:
 	VBROADCASTSS 36(DX), Y11
 	VFMADD231PS  416(SP), Y11, Y0
 	ADDQ         $0x00000030, DX
-	PREFETCHT1   (R11)
-	PREFETCHT1   64(R11)
-	PREFETCHT1   128(R11)
-	ADDQ         R12, R11
-	VMOVDQU      (DX), Y1
-	VMOVDQU      144(SI), Y11
-	VPSRLW       $0x04, Y11, Y11
-	VPAND        Y14, Y11, Y11
-	VMOVDQU      16(SI), Y10
-	VPSRLW       $0x03, Y10, Y10
-	VPAND        Y12, Y10, Y10
-	VPOR         Y10, Y11, Y11
-	VPXOR        Y2, Y2, Y2
+	CMPB         mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ          usual21
+	PREFETCHNTA  (R11)
+	PREFETCHNTA  64(R11)
+	PREFETCHNTA  128(R11)
+	JMP          fetched21
+
+usual21:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched21:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VMOVDQU 144(SI), Y11
+	VPSRLW  $0x04, Y11, Y11
+	VPAND   Y14, Y11, Y11
+	VMOVDQU 16(SI), Y10
+	VPSRLW  $0x03, Y10, Y10
+	VPAND   Y12, Y10, Y10
+	VPOR    Y10, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -2076,7 +2216,7 @@ loop7:
 	ADDQ         $0x000000b0, SI
 	ADDQ         $0x000000b0, R10
 	DECQ         CX
-	JNE          loop7
+	JNE          loop13
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET
@@ -2104,7 +2244,7 @@ TEXT ·StreamQ3_KAVXVNNI(SB), NOSPLIT, $128-56
 	VMOVD        AX, X12
 	VPBROADCASTD X12, Y12
 
-loop8:
+loop22:
 	VMOVAPS     Y0, Y13
 	VMOVDQU     92(SI), X0
 	VINSERTI128 $0x01, 92(R10), Y0, Y0
@@ -2166,16 +2306,25 @@ loop8:
 	VMOVQ       AX, X13
 	VPINSRQ     $0x01, BX, X13, X13
 	VCVTPH2PS   X13, Y13
-	PREFETCHT1  (R11)
-	PREFETCHT1  64(R11)
-	ADDQ        R12, R11
-	VMOVDQU     (DX), Y1
-	VPAND       32(SI), Y14, Y11
-	VMOVDQU     (SI), Y10
-	VPSLLW      $0x02, Y10, Y10
-	VPAND       Y12, Y10, Y10
-	VPOR        Y10, Y11, Y11
-	VPXOR       Y2, Y2, Y2
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual23
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	JMP         fetched23
+
+usual23:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched23:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VPAND   32(SI), Y14, Y11
+	VMOVDQU (SI), Y10
+	VPSLLW  $0x02, Y10, Y10
+	VPAND   Y12, Y10, Y10
+	VPOR    Y10, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -2283,18 +2432,27 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VMOVDQU        32(SI), Y11
-	VPSRLW         $0x02, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VMOVDQU        (SI), Y10
-	VPSLLW         $0x01, Y10, Y10
-	VPAND          Y12, Y10, Y10
-	VPOR           Y10, Y11, Y11
-	VPXOR          Y2, Y2, Y2
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual24
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched24
+
+usual24:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched24:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VMOVDQU 32(SI), Y11
+	VPSRLW  $0x02, Y11, Y11
+	VPAND   Y14, Y11, Y11
+	VMOVDQU (SI), Y10
+	VPSLLW  $0x01, Y10, Y10
+	VPAND   Y12, Y10, Y10
+	VPOR    Y10, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -2416,16 +2574,25 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VMOVDQU        32(SI), Y11
-	VPSRLW         $0x04, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPAND          (SI), Y12, Y10
-	VPOR           Y10, Y11, Y11
-	VPXOR          Y2, Y2, Y2
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual25
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched25
+
+usual25:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched25:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VMOVDQU 32(SI), Y11
+	VPSRLW  $0x04, Y11, Y11
+	VPAND   Y14, Y11, Y11
+	VPAND   (SI), Y12, Y10
+	VPOR    Y10, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -2533,18 +2700,27 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VMOVDQU        32(SI), Y11
-	VPSRLW         $0x06, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VMOVDQU        (SI), Y10
-	VPSRLW         $0x01, Y10, Y10
-	VPAND          Y12, Y10, Y10
-	VPOR           Y10, Y11, Y11
-	VPXOR          Y2, Y2, Y2
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual26
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched26
+
+usual26:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched26:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VMOVDQU 32(SI), Y11
+	VPSRLW  $0x06, Y11, Y11
+	VPAND   Y14, Y11, Y11
+	VMOVDQU (SI), Y10
+	VPSRLW  $0x01, Y10, Y10
+	VPAND   Y12, Y10, Y10
+	VPOR    Y10, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -2666,16 +2842,25 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VPAND          64(SI), Y14, Y11
-	VMOVDQU        (SI), Y10
-	VPSRLW         $0x02, Y10, Y10
-	VPAND          Y12, Y10, Y10
-	VPOR           Y10, Y11, Y11
-	VPXOR          Y2, Y2, Y2
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual27
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched27
+
+usual27:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched27:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VPAND   64(SI), Y14, Y11
+	VMOVDQU (SI), Y10
+	VPSRLW  $0x02, Y10, Y10
+	VPAND   Y12, Y10, Y10
+	VPOR    Y10, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -2783,18 +2968,27 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VMOVDQU        64(SI), Y11
-	VPSRLW         $0x02, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VMOVDQU        (SI), Y10
-	VPSRLW         $0x03, Y10, Y10
-	VPAND          Y12, Y10, Y10
-	VPOR           Y10, Y11, Y11
-	VPXOR          Y2, Y2, Y2
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual28
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched28
+
+usual28:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched28:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VMOVDQU 64(SI), Y11
+	VPSRLW  $0x02, Y11, Y11
+	VPAND   Y14, Y11, Y11
+	VMOVDQU (SI), Y10
+	VPSRLW  $0x03, Y10, Y10
+	VPAND   Y12, Y10, Y10
+	VPOR    Y10, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -2916,18 +3110,27 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VMOVDQU        64(SI), Y11
-	VPSRLW         $0x04, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VMOVDQU        (SI), Y10
-	VPSRLW         $0x04, Y10, Y10
-	VPAND          Y12, Y10, Y10
-	VPOR           Y10, Y11, Y11
-	VPXOR          Y2, Y2, Y2
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual29
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched29
+
+usual29:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched29:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VMOVDQU 64(SI), Y11
+	VPSRLW  $0x04, Y11, Y11
+	VPAND   Y14, Y11, Y11
+	VMOVDQU (SI), Y10
+	VPSRLW  $0x04, Y10, Y10
+	VPAND   Y12, Y10, Y10
+	VPOR    Y10, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -3049,18 +3252,27 @@ loop8:
 	VMULPS         Y13, Y11, Y11
 	VFMADD231PS    Y2, Y11, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VMOVDQU        64(SI), Y11
-	VPSRLW         $0x06, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VMOVDQU        (SI), Y10
-	VPSRLW         $0x05, Y10, Y10
-	VPAND          Y12, Y10, Y10
-	VPOR           Y10, Y11, Y11
-	VPXOR          Y2, Y2, Y2
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual30
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched30
+
+usual30:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched30:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VMOVDQU 64(SI), Y11
+	VPSRLW  $0x06, Y11, Y11
+	VPAND   Y14, Y11, Y11
+	VMOVDQU (SI), Y10
+	VPSRLW  $0x05, Y10, Y10
+	VPAND   Y12, Y10, Y10
+	VPOR    Y10, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -3185,7 +3397,7 @@ loop8:
 	ADDQ           $0x0000006e, SI
 	ADDQ           $0x0000006e, R10
 	DECQ           CX
-	JNE            loop8
+	JNE            loop22
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -3240,7 +3452,7 @@ TEXT ·StreamQ2_KAVXVNNI(SB), NOSPLIT, $256-56
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 
-loop9:
+loop31:
 	MOVWLZX     80(SI)(R9*1), AX
 	SHLQ        $0x10, AX
 	MOVW        80(SI)(R8*2), AX
@@ -3315,13 +3527,22 @@ loop9:
 	LEAQ        (SP), R13
 	MOVQ        $0x00000002, BX
 
-loop10:
+loop32:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual33
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	JMP         fetched33
+
+usual33:
 	PREFETCHT1 (R11)
 	PREFETCHT1 64(R11)
-	ADDQ       R12, R11
-	VMOVDQU    (DX), Y1
-	VPAND      16(SI), Y14, Y11
-	VPXOR      Y2, Y2, Y2
+
+fetched33:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VPAND   16(SI), Y14, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG  $0x5025e2c4
@@ -3403,14 +3624,23 @@ loop10:
 	VMULPS         Y11, Y10, Y10
 	VFMADD231PS    Y10, Y12, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VMOVDQU        16(SI), Y11
-	VPSRLW         $0x02, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y2, Y2, Y2
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual34
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched34
+
+usual34:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched34:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VMOVDQU 16(SI), Y11
+	VPSRLW  $0x02, Y11, Y11
+	VPAND   Y14, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -3506,14 +3736,23 @@ loop10:
 	VMULPS         Y11, Y10, Y10
 	VFMADD231PS    Y10, Y12, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VMOVDQU        16(SI), Y11
-	VPSRLW         $0x04, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y2, Y2, Y2
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual35
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched35
+
+usual35:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched35:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VMOVDQU 16(SI), Y11
+	VPSRLW  $0x04, Y11, Y11
+	VPAND   Y14, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -3609,14 +3848,23 @@ loop10:
 	VMULPS         Y11, Y10, Y10
 	VFMADD231PS    Y10, Y12, Y0
 	ADDQ           $0x00000030, DX
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	ADDQ           R12, R11
-	VMOVDQU        (DX), Y1
-	VMOVDQU        16(SI), Y11
-	VPSRLW         $0x06, Y11, Y11
-	VPAND          Y14, Y11, Y11
-	VPXOR          Y2, Y2, Y2
+	CMPB           mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ            usual36
+	PREFETCHNTA    (R11)
+	PREFETCHNTA    64(R11)
+	JMP            fetched36
+
+usual36:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+
+fetched36:
+	ADDQ    R12, R11
+	VMOVDQU (DX), Y1
+	VMOVDQU 16(SI), Y11
+	VPSRLW  $0x06, Y11, Y11
+	VPAND   Y14, Y11, Y11
+	VPXOR   Y2, Y2, Y2
 
 	// VPDPBUSD Y1, Y11, Y2
 	LONG    $0x5025e2c4
@@ -3716,11 +3964,11 @@ loop10:
 	ADDQ           $0x00000020, R10
 	ADDQ           $0x00000040, R13
 	DECQ           BX
-	JNE            loop10
+	JNE            loop32
 	ADDQ           $0x00000014, SI
 	ADDQ           $0x00000014, R10
 	DECQ           CX
-	JNE            loop9
+	JNE            loop31
 	VMOVUPS        Y0, (DI)
 	VZEROUPPER
 	RET
@@ -3745,10 +3993,20 @@ TEXT ·StreamIQ4_NLAVXVNNI(SB), NOSPLIT, $0-56
 	VPBROADCASTD   X14, Y14
 	VBROADCASTI128 mptgo∕ggml∕internal∕scalar·nonLinear128+0(SB), Y13
 
-loop11:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
+loop37:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual38
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched38
+
+usual38:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched38:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -3850,7 +4108,7 @@ loop11:
 	ADDQ         $0x00000012, R10
 	ADDQ         $0x00000030, DX
 	DECQ         CX
-	JNE          loop11
+	JNE          loop37
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET
@@ -3876,7 +4134,7 @@ TEXT ·StreamIQ4_XSAVXVNNI(SB), NOSPLIT, $256-56
 	VPBROADCASTD   X14, Y14
 	VBROADCASTI128 mptgo∕ggml∕internal∕scalar·nonLinear128+0(SB), Y13
 
-loop12:
+loop39:
 	VMOVAPS     Y0, Y12
 	VMOVD       (SI), X2
 	VPINSRD     $0x01, (SI)(R8*1), X2, X2
@@ -3988,10 +4246,20 @@ loop12:
 	LEAQ        (SP), R13
 	MOVQ        $0x00000008, BX
 
-loop13:
-	PREFETCHT1     (R11)
-	PREFETCHT1     64(R11)
-	PREFETCHT1     128(R11)
+loop40:
+	CMPB        mptgo∕ggml∕internal∕cpu·NonTemporal+0(SB), $0x00
+	JEQ         usual41
+	PREFETCHNTA (R11)
+	PREFETCHNTA 64(R11)
+	PREFETCHNTA 128(R11)
+	JMP         fetched41
+
+usual41:
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+
+fetched41:
 	ADDQ           R12, R11
 	VBROADCASTI128 (DX), Y5
 	VBROADCASTI128 16(DX), Y6
@@ -4077,11 +4345,11 @@ loop13:
 	ADDQ         $0x00000010, R10
 	ADDQ         $0x00000020, R13
 	DECQ         BX
-	JNE          loop13
+	JNE          loop40
 	ADDQ         $0x00000008, SI
 	ADDQ         $0x00000008, R10
 	DECQ         CX
-	JNE          loop12
+	JNE          loop39
 	VMOVUPS      Y0, (DI)
 	VZEROUPPER
 	RET

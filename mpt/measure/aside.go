@@ -44,7 +44,7 @@ func openAside(ctx context.Context, src, dst string, s convert.Source, opt conve
 		}
 		src = a.path
 	case s.Exact != "" && opt.Logf != nil:
-		opt.Logf("%s: %s is measured itself, which takes longer", r.missing(dst), src)
+		opt.Logf("%s: %s is measured itself, which takes a third longer or more", r.missing(dst), src)
 	}
 	if a.m, err = mpt.Open(src, mpt.Threads(opt.Threads)); err != nil {
 		a.remove()

@@ -37,7 +37,7 @@ func (o *matMul) inputs() []*Tensor {
 func (o *matMul) steps(e *Exec) []step {
 	var s []step
 	if o.quantise {
-		s = append(s, step{perRow, func(i, _ int) { e.tier.Act.QuantizeRow(&o.x.acts, i) }})
+		s = append(s, step{perRow, func(i, _ int) { e.tier.Act.QuantizeRow(&o.x.acts, i, e.rows(o.y).n) }})
 	}
 	if o.sort {
 		s = append(s, step{sortedRows, func(i, _ int) { e.tier.Act.SortLanes(&o.x.acts, i) }})

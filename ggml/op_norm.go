@@ -47,7 +47,7 @@ func (o *norm) steps(e *Exec) []step {
 	return []step{{perRow, func(i, _ int) {
 		o.apply(&e.tier.Vec, o.y.row(i), o.x.row(i))
 		if o.y.quantise {
-			e.tier.Act.QuantizeRow(&o.y.acts, i)
+			e.tier.Act.QuantizeRow(&o.y.acts, i, e.rows(o.y).n)
 		}
 	}}}
 }

@@ -15,6 +15,7 @@ type Roofline struct {
 	Threads   int
 	Kernels   string  // of which the products are measured: "avx2", see [Tiers]
 	Loops     string  // how: "AVX-512 VNNI", "plain Go"
+	Exceeded  bool    // these kernels have tiles for long prompts, which multiply faster than that
 	Bandwidth float64 // bytes per second read from memory
 	MACs      float64 // int8 multiplications with addition per second, from registers
 }
@@ -41,7 +42,7 @@ func MeasureRoofline(ctx context.Context, threads int, kernels string) (Roofline
 	multiplier := cpu.MultiplierOf(kernels)
 	pool := NewPool(threads)
 	defer pool.Close()
-	r := Roofline{Threads: pool.Workers(), Kernels: kernels, Loops: multiplier.Name}
+	r := Roofline{Threads: pool.Workers(), Kernels: kernels, Loops: multiplier.Name, Exceeded: multiplier.Exceeded}
 	defer debug.FreeOSMemory() // what was read is garbage now, and much
 	memory := touched(rooflineBytes(sysmem.Available, cpu.LastLevelCache()))
 	tasks := len(memory) / readTaskBytes

@@ -44,6 +44,15 @@ func Encode(meta []KV, tensors []TensorInfo, data [][]byte) ([]byte, error) {
 	return b, nil
 }
 
+// FileBytes returns the size of the file that [Create] starts.
+func FileBytes(meta []KV, tensors []TensorInfo) (int64, error) {
+	l, err := plan(meta, tensors)
+	if err != nil {
+		return 0, fmt.Errorf("gguf: %w", err)
+	}
+	return l.size, nil
+}
+
 // plan lays out a file. What it accepts, the reader does.
 func plan(meta []KV, tensors []TensorInfo) (*layout, error) {
 	h := binary.LittleEndian.AppendUint32([]byte(magic), 3)

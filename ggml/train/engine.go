@@ -143,7 +143,7 @@ func (e *Engine) input(x Rows, ws ...*ggml.Matrix) *act.Acts {
 	}
 	if quantise {
 		a.Place(aligned(&e.acts, act.BlocksBytes(x.N, x.Cols)))
-		e.perRows(x.N, func(i int, _ *worker) { e.tier.Act.QuantizeRow(a, i) })
+		e.perRows(x.N, func(i int, _ *worker) { e.tier.Act.QuantizeRow(a, i, x.N) })
 	}
 	if sort {
 		a.PlaceLanes(aligned(&e.lanes, act.LanesBytes(x.N, x.Cols)))

@@ -60,10 +60,16 @@ func (opt Options) withDefaults(recipe recipes.Recipe) Options {
 	if opt.edit == nil {
 		opt.edit = func(*plan) error { return nil }
 	}
-	if opt.Logf == nil {
-		opt.Logf = func(string, ...any) {}
-	}
+	opt.Logf = opt.withLog()
 	return opt
+}
+
+// withLog returns the function to tell of notes, which may be left out.
+func (opt Options) withLog() func(format string, args ...any) {
+	if opt.Logf == nil {
+		return func(string, ...any) {}
+	}
+	return opt.Logf
 }
 
 // Summary is what a conversion did.

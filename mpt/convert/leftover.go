@@ -24,21 +24,24 @@ func isLeftover(name, base string) bool {
 
 // Aside converts src to a file beside dst, or what a link at dst leads to, that is only needed for
 // a while: remove ends that. Until then no other conversion takes it for one that was left behind.
+// If it fails, the path is what the error calls it.
 func Aside(ctx context.Context, src, dst string, opt Options) (path string, remove func(), err error) {
-	logf := opt.Logf
-	if logf == nil {
-		logf = func(string, ...any) {}
-	}
 	if target, err := newfile.Follow(dst); err == nil {
 		dst = target
 	}
-	release := claim(dst, logf)
+	release := claim(dst, opt.withLog())
 	path = newfile.Name(dst)
 	if _, err := Convert(ctx, src, path, opt); err != nil {
 		release()
-		return "", nil, err
+		return path, nil, err
 	}
 	return path, func() { os.Remove(path); release() }, nil
+}
+
+// Tidy removes what conversions to dst that were killed have left, which the next one would do. Logf,
+// if not nil, is told of each file.
+func Tidy(dst string, logf func(format string, args ...any)) {
+	claim(dst, Options{Logf: logf}.withLog())()
 }
 
 // claim is called before a file dst is made. It removes what conversions to dst that

@@ -3,6 +3,7 @@ package convert
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"mptgo/gguf"
 	"mptgo/mpt/checkpoint"
@@ -102,10 +103,7 @@ func (p *plan) assign(recipe recipes.Recipe, blocks int, opt Options) error {
 	if c, ok := opt.Choices.Unused(p.names()); ok {
 		return fmt.Errorf("no tensor has a name that matches %s: names are like blk.0.ffn_down.weight", c.Name)
 	}
-	info := recipes.ModelInfo{Blocks: blocks, Tied: true, Imatrix: opt.Imatrix != nil}
-	for _, t := range p.tensors {
-		info.Tied = info.Tied && t.info.Name != "output.weight"
-	}
+	info := recipes.ModelInfo{Blocks: blocks, Tied: p.tied(), Imatrix: opt.Imatrix != nil}
 	for i := range p.tensors {
 		t := &p.tensors[i]
 		typ, note := opt.Choices.TensorType(recipe, t.info.Name, t.info.Shape, t.info.Type, info)
@@ -119,6 +117,9 @@ func (p *plan) assign(recipe recipes.Recipe, blocks int, opt Options) error {
 	}
 	return nil
 }
+
+// tied reports whether the embedding makes the logits, too.
+func (p *plan) tied() bool { return !slices.Contains(p.names(), "output.weight") }
 
 // names returns the names of all tensors.
 func (p *plan) names() []string {

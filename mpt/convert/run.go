@@ -37,6 +37,10 @@ type run struct {
 	underflows int64
 }
 
+// A canceler is [Inputs] that can be told to give up: what they measure may take minutes, and
+// nobody wants it when the file cannot be written.
+type canceler interface{ Cancel(cause error) }
+
 // write carries out the plan. If it fails no file is left, under any name.
 func (p *plan) write(ctx context.Context, dst string, opt Options) (s *Summary, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -53,6 +57,9 @@ func (p *plan) write(ctx context.Context, dst string, opt Options) (s *Summary, 
 	r := &run{plan: p, file: w, fail: cancel, total: p.sourceBytes(), progress: opt.Progress}
 	if opt.Inputs != nil {
 		p.orderByBlocks()
+	}
+	if c, ok := opt.Inputs.(canceler); ok {
+		defer context.AfterFunc(ctx, func() { c.Cancel(context.Cause(ctx)) })()
 	}
 	r.work(ctx, opt.Threads, opt.Search)
 	if ctx.Err() != nil {

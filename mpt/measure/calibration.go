@@ -20,6 +20,7 @@ const longestGroup = fewestTexts * selfLength / 2
 // block when its first matrix is asked for. So there is never memory for more than a few blocks.
 type calibration struct {
 	ctx   context.Context
+	stop  context.CancelCauseFunc
 	m     *mpt.Model
 	walk  *mpt.Walk
 	given *imatrix.Matrix // whose mean squares count, or nil
@@ -35,10 +36,13 @@ var errCalibration = errors.New("self-calibration")
 
 // newCalibration returns the calibration of a model with texts of at most length tokens.
 func newCalibration(ctx context.Context, m *mpt.Model, texts [][]int32, length int, given *imatrix.Matrix) (*calibration, error) {
-	c := &calibration{ctx: ctx, m: m, given: given, wanted: map[string]bool{}}
+	c := &calibration{m: m, given: given, wanted: map[string]bool{}}
+	c.ctx, c.stop = context.WithCancelCause(ctx)
 	c.sums = inputSums{into: imatrix.New(length), products: true, last: outputName(m)}
 	var err error
-	c.walk, err = m.NewWalk(texts, length)
+	if c.walk, err = m.NewWalk(texts, length); err != nil {
+		c.stop(nil)
+	}
 	return c, err
 }
 
@@ -131,7 +135,13 @@ func (c *calibration) Done(name string) {
 	}
 }
 
-func (c *calibration) close() { c.walk.Close() }
+// Cancel ends a measurement that goes on: the file that it is for has failed.
+func (c *calibration) Cancel(cause error) { c.stop(cause) }
+
+func (c *calibration) close() {
+	c.stop(nil)
+	c.walk.Close()
+}
 
 // promised returns an importance matrix of which only the names are known yet.
 func (c *calibration) promised() *imatrix.Matrix {

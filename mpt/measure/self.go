@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"mptgo/gguf"
@@ -165,35 +164,31 @@ func calibrated(ctx context.Context, src, dst string, s convert.Source, opt conv
 	if self.Progress == nil {
 		self.Progress = func(string, int, int) {}
 	}
-	c, done, err := openCalibration(ctx, src, dst, s, &opt, self.Progress)
+	a, err := openAside(ctx, src, dst, s, opt, self.Progress)
 	if err != nil {
 		return nil, fmt.Errorf("measure: %w of %s: %w", errCalibration, src, err)
 	}
-	defer done()
+	defer a.close()
+	c, err := startCalibration(ctx, a.m, s, &opt, self.Progress)
+	if err != nil {
+		return nil, fmt.Errorf("measure: %w of %s: %w", errCalibration, src, a.explain(err))
+	}
+	defer c.close()
 	opt.Inputs = c
-	return convert.Convert(ctx, src, dst, opt)
+	sum, err := convert.Convert(ctx, src, dst, opt)
+	return sum, a.explain(err)
 }
 
-// openCalibration has a model write the texts that it is measured with. Done ends the calibration.
-func openCalibration(ctx context.Context, src, dst string, s convert.Source, opt *convert.Options, progress func(string, int, int)) (c *calibration, done func(), err error) {
-	m, done, err := openAside(ctx, src, dst, s, opt.Threads, progress)
-	if err != nil {
-		return nil, nil, err
-	}
-	closeModel := done
-	defer func() {
-		if err != nil {
-			closeModel()
-		}
-	}()
+// startCalibration has a model write the texts that it is measured with.
+func startCalibration(ctx context.Context, m *mpt.Model, s convert.Source, opt *convert.Options, progress func(string, int, int)) (*calibration, error) {
 	length := min(selfLength, m.Config().Context)
 	texts, err := write(ctx, m, 0, textsOf(s.Parameters)*selfLength/length, length, 1, func(done, total int) { progress("written", done, total) })
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	c, err = newCalibration(ctx, m, texts, length, opt.Imatrix)
+	c, err := newCalibration(ctx, m, texts, length, opt.Imatrix)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if opt.Imatrix == nil {
 		opt.Imatrix, opt.ImatrixFile = c.promised(), SelfDataset
@@ -204,49 +199,7 @@ func openCalibration(ctx context.Context, src, dst string, s convert.Source, opt
 	}
 	if err != nil {
 		c.close()
+		return nil, err
 	}
-	return c, func() { c.close(); closeModel() }, err
-}
-
-// asideType is that of the temporary file that writes and is measured. It is read once for
-// every token of the texts, and half as long as the model; what it says of the inputs of the
-// model's matrices differs by less than two texts do.
-const asideType = "Q8_0"
-
-// openAside opens the model at src, as it is before it becomes dst, as a temporary file of
-// fewer bits beside dst. Where there is no room for both, a GGUF file is opened itself, as one is
-// that is quantised already. Done closes and removes it.
-func openAside(ctx context.Context, src, dst string, s convert.Source, threads int, progress func(string, int, int)) (m *mpt.Model, done func(), err error) {
-	remove := func() {}
-	has, wants, room := roomFor(dst, s.Parameters)
-	switch {
-	case convert.IsCheckpoint(src) && !room:
-		return nil, nil, fmt.Errorf("no room beside %s for it and a temporary file of %s, %d MiB in all where %d are free: "+
-			"free some, or make a GGUF file of F16 of the folder first", dst, asideType, wants>>20, has>>20)
-	case convert.IsCheckpoint(src) || s.Exact != "" && room:
-		src, remove, err = convert.Aside(ctx, src, dst, convert.Options{
-			Type: asideType, Search: quantize.SearchReference, Threads: threads, AllowRequantize: true,
-			Progress: func(done, total int64) { progress("prepared", int(done>>20), int(total>>20)) },
-		})
-		if err != nil {
-			return nil, nil, err
-		}
-	}
-	m, err = mpt.Open(src, mpt.Threads(threads))
-	if err != nil {
-		remove()
-		return nil, nil, err
-	}
-	return m, func() { m.Close(); remove() }, nil
-}
-
-// roomFor reports whether the folder of dst, or of what a link at dst leads to, takes so many weights of
-// [asideType] twice: the temporary file, and dst, which is no larger. It returns the free bytes and those.
-func roomFor(dst string, parameters int64) (has, wants int64, enough bool) {
-	if target, err := newfile.Follow(dst); err == nil {
-		dst = target
-	}
-	has, known := newfile.Room(filepath.Dir(dst))
-	wants = parameters / 4 * 9
-	return has, wants, !known || has > wants
+	return c, nil
 }

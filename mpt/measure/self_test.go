@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"mptgo/internal/check"
-	"mptgo/internal/newfile"
 	"mptgo/mpt"
 	"mptgo/mpt/convert"
 	"mptgo/quantize"
@@ -156,15 +155,6 @@ func TestGroupOf(t *testing.T) {
 		if got := groupOf(cols); got != want {
 			t.Errorf("%d columns: groups of %d, want %d", cols, got, want)
 		}
-	}
-}
-
-func TestRoomFor(t *testing.T) {
-	dst := filepath.Join(t.TempDir(), "q.gguf")
-	_, known := newfile.Room(filepath.Dir(dst))
-	_, _, many := roomFor(dst, 1<<58)
-	if _, _, one := roomFor(dst, 1); known && many || !one {
-		t.Error("there is room for 2^58 weights, or none for one")
 	}
 }
 

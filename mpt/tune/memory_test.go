@@ -49,8 +49,8 @@ func TestTrial(t *testing.T) {
 	tr := trainerOf(t, variants[0].model(t), someRows(9), c)
 	left := tr.TokensLeft()
 	for tr.Done() < tr.Steps() {
-		if d, err := tr.Trial(); err != nil || d <= 0 {
-			t.Fatal(d, err)
+		if p, err := tr.Trial(t.Context()); err != nil || p.Step <= 0 || p.Evaluate <= 0 || p.Evaluate > p.Step {
+			t.Fatal(p, err)
 		}
 		if _, err := tr.Step(t.Context()); err != nil {
 			t.Fatal(err)

@@ -27,6 +27,7 @@ type Trainer struct {
 	tokens  int // capacity of the workspace
 	longest int
 	total   int64 // tokens of all rows
+	goals   int64 // of them, which are targets
 	room    Estimate
 	program int64 // of memory that the process has without the trainer
 	history []Entry
@@ -68,7 +69,6 @@ func New(m *mpt.Model, rows data.Rows, longest int, c Config) (*Trainer, error) 
 func (t *Trainer) scan(longest int) error {
 	t.longest = max(longest, 1)
 	vocab := int32(t.model.Config().Vocab)
-	targets := 0
 	for i := range t.rows.Len() {
 		r, err := t.rows.Row(i)
 		if err != nil {
@@ -82,11 +82,11 @@ func (t *Trainer) scan(longest int) error {
 				return fmt.Errorf("tune: row %d: token %d is %d with label %d: the model has %d tokens", i, k, id, label, vocab)
 			}
 		}
-		targets += targetsOf(r.Labels)
+		t.goals += int64(targetsOf(r.Labels))
 		t.total += int64(len(r.Tokens))
 		t.longest = max(t.longest, len(r.Tokens))
 	}
-	if targets == 0 {
+	if t.goals == 0 {
 		return errors.New("tune: no row has a target to train on")
 	}
 	return t.checkPositions()

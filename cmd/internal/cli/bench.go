@@ -30,7 +30,7 @@ repetition, so that a change of the machine's speed touches all of them alike.
 
 --roofline measures how fast this machine reads memory and multiplies 8-bit
 integers, with the instructions of the kernels in use (on arm64 in plain Go,
-which is far below them), and prints what share of that a run reached: writing
+which is far below them; for amx with AVX-512, which its tiles may exceed), and prints what share of that a run reached: writing
 is limited by reading the weights, reading a prompt by multiplying. A model that
 fits into the caches may be read faster than memory.
 

@@ -72,6 +72,10 @@ func (b *benchReport) markdown(w io.Writer) error {
 		fmt.Fprintf(w, "This machine's limits with %s, for %s kernels measured with %s: %s GB/s read from memory, "+
 			"%s G int8 multiplications/s.\n",
 			console.Plural(r.Threads, "thread", "threads"), r.Kernels, r.Loops, giga(r.Bandwidth), giga(r.MACs))
+		if r.Exceeded {
+			fmt.Fprintf(w, "%s kernels multiply prompts and batches of 32 and more rows with tiles, which %s is no limit of: "+
+				"there \"of int8\" says how they compare with kernels without tiles at best, and may be above 100 %%.\n", r.Kernels, r.Loops)
+		}
 	}
 	for _, r := range b.rows {
 		if err := printProfile(w, r.Result); err != nil {

@@ -37,11 +37,28 @@ func TestBenchReportWithLimits(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, &out)
 		}
 	}
+	if strings.Contains(text, "tiles") {
+		t.Errorf("kernels without tiles have some:\n%s", &out)
+	}
 	out.Reset()
 	if err := b.csv(&out); err != nil {
 		t.Fatal(err)
 	}
 	if want := ",2,1,3,1e+10,,,,2e+10,1e+11,0.5,\n"; !strings.Contains(out.String(), want) {
+		t.Errorf("no %q in\n%s", want, &out)
+	}
+}
+
+// TestBenchReportWithTiles: where kernels have faster instructions than the loop that they are compared
+// with, a line says so.
+func TestBenchReportWithTiles(t *testing.T) {
+	limits := rooflines{}
+	limits.keep(1, ggml.Roofline{Threads: 1, Kernels: "amx", Loops: "AVX-512 VNNI", Exceeded: true, Bandwidth: 20e9, MACs: 90e9})
+	var out strings.Builder
+	if err := newBenchReport(nil, limits).markdown(&out); err != nil {
+		t.Fatal(err)
+	}
+	if want := "amx kernels multiply prompts and batches of 32 and more rows with tiles, which AVX-512 VNNI is no limit of"; !strings.Contains(out.String(), want) {
 		t.Errorf("no %q in\n%s", want, &out)
 	}
 }

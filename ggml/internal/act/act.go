@@ -133,10 +133,11 @@ func (a *Acts) Address(i, b int, wide bool) *byte {
 	return (*byte)(unsafe.Pointer(&a.blocks[b]))
 }
 
-// QuantizeRow makes the quantised form of row i from X. K must be a multiple of
+// QuantizeRow makes the quantised form of row i from X, for products with n rows,
+// of which there may be fewer than a has room for. K must be a multiple of
 // 32 and [Acts.Place] must have been called. Different rows may be quantised at
 // the same time.
-func (k *Kernels) QuantizeRow(a *Acts, i int) {
+func (k *Kernels) QuantizeRow(a *Acts, i, n int) {
 	x := a.X[i*a.K : (i+1)*a.K]
 	blocks, wide := a.Row(i), a.wideRow(i)
 	if len(blocks)*BlockLen != len(x) {
@@ -144,7 +145,7 @@ func (k *Kernels) QuantizeRow(a *Acts, i int) {
 	}
 	if len(blocks) > 0 {
 		k.Quantize(blocks, wide, x)
-		a.fillTiles(i)
+		a.fillTiles(i, n)
 	}
 }
 

@@ -88,7 +88,7 @@ func quantized(t *testing.T, tier set, x []float32) *Acts {
 		mem[i] = 0xa5
 	}
 	a.Place(mem)
-	tier.QuantizeRow(a, 0)
+	tier.QuantizeRow(a, 0, 1)
 	return a
 }
 
@@ -135,7 +135,7 @@ func TestPlaceRefuses(t *testing.T) {
 	for name, call := range map[string]func(){
 		"short": func() { (&Acts{N: 2, K: 64}).Place(make([]byte, BlocksBytes(2, 64)-1)) },
 		"odd":   func() { (&Acts{N: 2, K: 64}).Place(make([]byte, BlocksBytes(2, 64)+8)[1:]) },
-		"row":   func() { best().QuantizeRow(&Acts{N: 1, K: 33, X: make([]float32, 33)}, 0) },
+		"row":   func() { best().QuantizeRow(&Acts{N: 1, K: 33, X: make([]float32, 33)}, 0, 1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -160,7 +160,7 @@ func BenchmarkQuantizeRow(b *testing.B) {
 			a.Place(make([]byte, BlocksBytes(1, k)))
 			b.SetBytes(4 * k)
 			for b.Loop() {
-				tier.QuantizeRow(a, 0)
+				tier.QuantizeRow(a, 0, 1)
 			}
 		})
 	}

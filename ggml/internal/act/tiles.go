@@ -74,9 +74,10 @@ func (a *Acts) Tiles(group, b int) (tile *byte, stride int) {
 	return (*byte)(unsafe.Pointer(&a.tiles[group*blocks+b])), blocks * TileSize
 }
 
-// fillTiles copies the quantised row i to the tiles it belongs to.
-func (a *Acts) fillTiles(i int) {
-	if a.tiles == nil {
+// fillTiles copies the quantised row i of n to the tiles it belongs to, unless products with n rows read none:
+// tokens that are generated one after the other would copy all they are multiplied with.
+func (a *Acts) fillTiles(i, n int) {
+	if a.tiles == nil || n < TiledRows {
 		return
 	}
 	if whole := a.N / TileRows; i < whole*TileRows {

@@ -39,7 +39,7 @@ func TestTiles(t *testing.T) {
 		}
 		a.Place(probe.Bytes(t, BlocksBytes(n, k)))
 		for _, i := range r.Perm(n) {
-			Generic.QuantizeRow(a, i)
+			Generic.QuantizeRow(a, i, n)
 		}
 		if n < TiledRows {
 			if tile, _ := a.Tiles(0, 0); tile != nil {
@@ -50,6 +50,31 @@ func TestTiles(t *testing.T) {
 		for g := range TileGroups(n) {
 			checkGroup(t, a, g, min(g*TileRows, n-TileRows))
 		}
+	}
+}
+
+// TestFewRowsHaveNoTiles: where a step has fewer rows than the kernels that read tiles take, none are filled,
+// even if there is room for more rows.
+func TestFewRowsHaveNoTiles(t *testing.T) {
+	defer func(old bool) { tiled = old }(tiled)
+	tiled = true
+	const k, n = 3 * BlockLen, 2 * TiledRows
+	a := &Acts{N: n, K: k, X: make([]float32, n*k)}
+	for i := range a.X {
+		a.X[i] = float32(i%7) + 1
+	}
+	a.Place(probe.Bytes(t, BlocksBytes(n, k)))
+	clear(a.tiles)
+	for i := range TiledRows - 1 {
+		Generic.QuantizeRow(a, i, TiledRows-1)
+	}
+	for i, tile := range a.tiles {
+		if tile != (Tile{}) {
+			t.Fatalf("tile %d is filled, which nobody reads", i)
+		}
+	}
+	if Generic.QuantizeRow(a, 0, TiledRows); a.tiles[0].D[0] == 0 {
+		t.Error("a tile that is read is empty")
 	}
 }
 

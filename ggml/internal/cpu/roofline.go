@@ -12,6 +12,8 @@ type Multiplier struct {
 	Name string
 	MACs int // multiplications in a round
 	run  func(x *Chains, rounds int)
+
+	Exceeded bool // the kernels of the level multiply long prompts with other instructions, which do more
 }
 
 // chainCount is how many multiplications must be under way at the same time:
@@ -41,7 +43,7 @@ func (m Multiplier) Run(x *Chains, rounds int) {
 	}
 }
 
-var genericMultiplier = Multiplier{"plain Go", chainCount * 32, pairsGeneric}
+var genericMultiplier = Multiplier{Name: "plain Go", MACs: chainCount * 32, run: pairsGeneric}
 
 // Read reads b once from beginning to end and returns the exclusive or of its
 // little-endian 64-bit words, the last one filled up with zeros. With fetch it also

@@ -6,11 +6,15 @@ import "github.com/klauspost/cpuid/v2"
 
 // multipliers are the loops by the levels of kernels, of CPUs that have these.
 var multipliers = map[string]Multiplier{
-	"avx2":       {"AVX2", chainCount * 32, multiplyPairs},
-	"avxvnni":    {"AVX-VNNI", chainCount * 32, multiplyDots},
-	"avx512":     {"AVX-512 VNNI", chainCount * 64, multiplyWideDots},
-	"avx512vbmi": {"AVX-512 VNNI", chainCount * 64, multiplyWideDots},
-	"amx":        {"AVX-512 VNNI", chainCount * 64, multiplyWideDots}, // with it all but long prompts are multiplied
+	"avx2":       {Name: "AVX2", MACs: chainCount * 32, run: multiplyPairs},
+	"avxvnni":    {Name: "AVX-VNNI", MACs: chainCount * 32, run: multiplyDots},
+	"avx512":     wideDots(false),
+	"avx512vbmi": wideDots(false),
+	"amx":        wideDots(true), // all but prompts and batches of 32 rows are multiplied so
+}
+
+func wideDots(exceeded bool) Multiplier {
+	return Multiplier{Name: "AVX-512 VNNI", MACs: chainCount * 64, run: multiplyWideDots, Exceeded: exceeded}
 }
 
 func chooseRead() func(b []byte, fetch bool) uint64 {

@@ -61,6 +61,8 @@ func TestMultipliersComplete(t *testing.T) {
 	for _, l := range fastLevels {
 		if _, ok := multipliers[l.Name]; !ok && multipliers != nil {
 			t.Errorf("%s: add a row to multipliers", l.Name)
+		} else if ok && MultiplierOf(l.Name).Exceeded != (l.Name == "amx") {
+			t.Errorf("%s: has it tiles, or not", l.Name)
 		}
 	}
 }

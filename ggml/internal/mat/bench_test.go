@@ -2,12 +2,12 @@ package mat
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"testing"
 	"unsafe"
 
 	"mptgo/ggml/internal/act"
+	"mptgo/ggml/internal/cpu"
 	"mptgo/gguf"
 )
 
@@ -25,27 +25,30 @@ func BenchmarkMatMul(b *testing.B) {
 	}
 }
 
-// BenchmarkMatMulMemory measures small batches and a matrix that no cache holds.
+// BenchmarkMatMulMemory measures small batches and a matrix that no cache holds. One type takes some
+// seconds, all of them minutes:
+//
+//	go test -run - -bench MatMulMemory/type=Q4_K ./ggml/internal/mat
 func BenchmarkMatMulMemory(b *testing.B) {
 	const k = 4096
-	size := int(min(math.MaxInt, int64(2<<30)))
-	r := rand.New(rand.NewPCG(0, 0))
-	data := make([]byte, size)
+	var data []byte // of all types in turn: only what is measured takes memory
 	for _, typ := range matTypes() {
-		row, err := typ.RowBytes(k)
-		if err != nil {
-			b.Fatal(err)
-		}
-		few := plain.weights(b, r, typ, 64, k).Data
-		for i := 0; i < size; i += len(few) {
-			copy(data[i:], few)
-		}
-		for _, n := range []int{1, 2, 3, 4, 8} {
-			b.Run(fmt.Sprintf("type=%v/isa=%s/n=%d", typ, best().Name, n), func(b *testing.B) {
-				w := &Weights{Type: typ, Rows: size / row, Cols: k, Data: data[:size/row*row]}
-				benchMatMul(b, best(), w, plain.acts(b, r, n, k), false)
-			})
-		}
+		b.Run(fmt.Sprintf("type=%v/isa=%s", typ, best().Name), func(b *testing.B) {
+			if data == nil {
+				data = make([]byte, max(256<<20, 4*cpu.LastLevelCache()))
+			}
+			r := rand.New(rand.NewPCG(0, 0))
+			few := plain.weights(b, r, typ, 64, k).Data
+			w := &Weights{Type: typ, Rows: len(data) / len(few) * 64, Cols: k}
+			for i := 0; i+len(few) <= len(data); i += len(few) {
+				w.Data = data[:i+copy(data[i:], few)]
+			}
+			for _, n := range []int{1, 2, 4, 8} {
+				b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+					benchMatMul(b, best(), w, plain.acts(b, r, n, k), false)
+				})
+			}
+		})
 	}
 }
 

@@ -104,7 +104,7 @@ func (d data) acts(t testing.TB, r *rand.Rand, n, k int) *act.Acts {
 	if k%act.BlockLen == 0 {
 		a.Place(probe.Bytes(t, act.BlocksBytes(n, k)))
 		for i := range n {
-			act.Generic.QuantizeRow(a, i)
+			act.Generic.QuantizeRow(a, i, n)
 		}
 	}
 	return a

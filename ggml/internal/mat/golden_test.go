@@ -52,7 +52,7 @@ func TestMatMulGolden(t *testing.T) {
 		}
 		a.Place(make([]byte, act.BlocksBytes(n, k)))
 		for i := range n {
-			bestActs().QuantizeRow(a, i)
+			bestActs().QuantizeRow(a, i, n)
 		}
 		var got [2]uint64
 		for mode := range got {

@@ -10,6 +10,7 @@ var flagWords = strings.NewReplacer(
 	"or allow to quantise again", "or allow it with --allow-requantize",
 	"or give no type to keep its types", "or leave --type out to keep its types",
 	"measure an importance matrix of the model first", "measure one with mpt imatrix, and add --imatrix FILE, or add --self",
+	"or quantise without self-calibration", "or leave calibrating out with --self=false",
 	"that takes the better search", "that takes --search better",
 	"or use the adapter beside the model", "or use the adapter with --lora",
 	"the model keeps its own", "the model keeps its own, --chat-template uses another",

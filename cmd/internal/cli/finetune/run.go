@@ -128,23 +128,23 @@ func (r *run) head() error {
 	if t.Done() == t.Steps() {
 		return nil
 	}
-	each, err := t.Trial()
+	pace, err := t.Trial(r.ctx)
 	if err != nil {
 		return err
 	}
-	r.note("expected time: about %s, by a trial of %.3g tokens/s", duration(r.expected(each)), 1/max(1e-9, each.Seconds()))
+	r.note("expected time: about %s, by a trial of %.3g tokens/s", duration(r.expected(pace)), 1/max(1e-9, pace.Step.Seconds()))
 	return nil
 }
 
-// expected returns how long the steps to come take, and the evaluations, which go through the model one way
-// only: a third of the work.
-func (r *run) expected(token time.Duration) time.Duration {
-	tokens := float64(r.trainer.TokensLeft())
+// expected returns how long the steps to come take, and the evaluations. Checkpoints take too little to
+// be counted.
+func (r *run) expected(p tune.Pace) time.Duration {
+	all := float64(r.trainer.TokensLeft()) * float64(p.Step)
 	if r.held != nil {
 		evaluations := (r.trainer.Steps()-r.trainer.Done())/r.evalSteps + 1
-		tokens += float64(r.heldTokens) * float64(evaluations) / 3
+		all += float64(r.heldTokens) * float64(evaluations) * float64(p.Evaluate)
 	}
-	return time.Duration(tokens * float64(token))
+	return time.Duration(all)
 }
 
 // gradients writes those of the first step.

@@ -7,7 +7,7 @@ type Batch struct {
 	Tokens []int32 // of every row; for a graph with [Graph.Embed]
 	Spans  []Span  // what the rows belong to, in their order
 
-	// Outputs are the rows, in increasing order, that [Graph.Select] takes. Each, if set,
+	// Outputs are the rows, in increasing order, that [Graph.Narrow] and [Graph.Select] take. Each, if set,
 	// is called when n of them, from number first on, have gone through the rest of the
 	// graph: row i of a kept tensor is then that of Outputs[first+i]. An error ends the run.
 	Outputs []int
@@ -61,7 +61,7 @@ func (b *Batch) check(capacity int) error {
 	return nil
 }
 
-// rowSet is what operations compute at a time: all rows of a batch, or some of them.
+// rowSet is what operations compute at a time: all rows of a batch, or those that are wanted, or some of these.
 type rowSet struct {
 	capacity int
 	n        int
@@ -72,7 +72,7 @@ type rowSet struct {
 
 // row says where a row belongs.
 type row struct {
-	from int // the row of the batch
+	in   [selectedRows]int // its number among the rows of tensors of a kind
 	span int
 	pos  int
 }
@@ -96,11 +96,29 @@ func (r *rowSet) fill(b *Batch) {
 	for s := range b.Spans {
 		first, n := len(r.rows), b.Spans[s].N
 		for i := range n {
-			r.rows = append(r.rows, row{first + i, s, b.Spans[s].Pos + i})
+			r.rows = append(r.rows, row{[selectedRows]int{first + i}, s, b.Spans[s].Pos + i})
 		}
 		block, count := len(r.blocks), (n+queryBlock-1)/queryBlock
 		for i := 0; i < n; i += queryBlock {
 			r.blocks = append(r.blocks, queryRows{rowRange{first + i, min(queryBlock, n-i)}, block, count})
+		}
+	}
+	r.n = len(r.rows)
+	r.setChanged(b)
+}
+
+// narrow sets r to the outputs of a batch or, if they are not narrowed, to all its rows.
+func (r *rowSet) narrow(all *rowSet, b *Batch, narrowed bool) {
+	if !narrowed {
+		r.rows = append(r.rows[:0], all.rows...)
+		for i := range r.rows {
+			all.rows[i].in[narrowRows], r.rows[i].in[narrowRows] = i, i
+		}
+	} else {
+		r.rows = r.rows[:0]
+		for k, i := range b.Outputs {
+			all.rows[i].in[narrowRows] = k
+			r.rows = append(r.rows, all.rows[i])
 		}
 	}
 	r.n = len(r.rows)

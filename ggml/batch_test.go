@@ -17,6 +17,8 @@ func (c *lowRankCase) spanGraph(positions *Matrix) (*Graph, *Tensor) {
 	g := newGraph()
 	x := g.AddPositions("positioned", g.Embed("x", c.wte), positions)
 	x = g.AddLowRank("changed", x, g.LookUp("z", c.table, 0), 0)
+	x = g.Narrow("late", x)
+	x = g.AddPositions("positioned again", x, positions)
 	x = g.Select("wanted", x)
 	z := g.Reduce("z2", x, Change{c.one, 1}, Change{c.two, 2})
 	y := g.AddLowRank("y1", g.MatMul("y", c.w, x), z, 0)
@@ -104,6 +106,9 @@ func TestSelectKeepsApart(t *testing.T) {
 	for what, build := range map[string]func(g *Graph, x, y *Tensor){
 		"mixed":   func(g *Graph, x, y *Tensor) { g.Add("sum", y, x) },
 		"another": func(g *Graph, x, _ *Tensor) { g.Scale("more", x, 2) },
+		"narrow":  func(g *Graph, x, _ *Tensor) { g.Narrow("late", x) },
+		"twice":   func(g *Graph, _, y *Tensor) { g.Select("again", y) },
+		"attend":  func(g *Graph, _, y *Tensor) { g.Attend("a", y, Attention{Heads: 1, KVHeads: 1, Dim: y.Cols / 3}) },
 	} {
 		t.Run(what, func(t *testing.T) {
 			_, err := Build(func(g *Graph) {

@@ -29,7 +29,7 @@ func Compile(g *Graph, pool *Pool, batch int, opt Options) (*Exec, error) {
 	e.scratch = make([]scratch, pool.Workers())
 	for _, o := range e.ops {
 		e.nodes = append(e.nodes, node{op: o, steps: o.steps(e)})
-		if !o.out().selected {
+		if o.out().of != selectedRows {
 			e.head = len(e.nodes)
 		}
 	}
@@ -47,7 +47,8 @@ func prepare(g *Graph, batch int, opt Options) (e *Exec, err error) {
 	if opt.Outputs > 0 {
 		outputs = min(outputs, opt.Outputs)
 	}
-	e = &Exec{tier: tier, exact: opt.Exact, all: newRowSet(batch, g.factors), some: newRowSet(outputs, g.factors)}
+	e = &Exec{tier: tier, exact: opt.Exact}
+	e.all, e.late, e.some = newRowSet(batch, g.factors), newRowSet(batch, g.factors), newRowSet(outputs, g.factors)
 	e.ops = joinEpilogues(g.ops)
 	e.placeQuantisation()
 	e.placeSorting()

@@ -23,10 +23,12 @@ type Exec struct {
 	regions []*region // of it
 	scratch []scratch // by worker
 
-	batch     *Batch
-	all, some rowSet // the batch, and those rows of it that Select takes at a time
-	profile   *profile
-	sums      func(w *Matrix, rows int) Sums // see SumInputs
+	batch   *Batch
+	all     rowSet // the rows of the batch
+	late    rowSet // those that Narrow takes
+	some    rowSet // and those that Select takes at a time
+	profile *profile
+	sums    func(w *Matrix, rows int) Sums // see SumInputs
 }
 
 // node is an operation with its steps.
@@ -47,8 +49,8 @@ type scratch struct {
 // operations it looks whether ctx is done; the caches then hold part of the
 // batch, beyond what the caller counts as filled.
 //
-// What follows [Graph.Select] is computed for as many of the wanted rows at a time as
-// it was compiled for. After each such part the batch's Each is called.
+// What follows [Graph.Narrow] is computed for the wanted rows alone, and what follows [Graph.Select] for
+// as many of them at a time as it was compiled for. After each such part the batch's Each is called.
 func (e *Exec) Run(ctx context.Context, b *Batch) error {
 	if err := b.check(e.all.capacity); err != nil {
 		return err
@@ -56,12 +58,13 @@ func (e *Exec) Run(ctx context.Context, b *Batch) error {
 	e.batch = b
 	defer func() { e.batch = nil }()
 	e.all.fill(b)
-	if err := e.runNodes(ctx, e.nodes[:e.head], &e.all); err != nil {
+	e.late.narrow(&e.all, b, e.sums == nil)
+	if err := e.runNodes(ctx, e.nodes[:e.head]); err != nil {
 		return err
 	}
 	for first := 0; first < len(b.Outputs) && e.head < len(e.nodes); first += e.some.n {
 		e.some.take(&e.all, b, first)
-		if err := e.runNodes(ctx, e.wanted(b, first), &e.some); err != nil {
+		if err := e.runNodes(ctx, e.wanted(b, first)); err != nil {
 			return err
 		}
 		if b.Each == nil {
@@ -89,12 +92,12 @@ func (e *Exec) wanted(b *Batch, first int) []node {
 	return nodes
 }
 
-func (e *Exec) runNodes(ctx context.Context, nodes []node, rows *rowSet) error {
+func (e *Exec) runNodes(ctx context.Context, nodes []node) error {
 	for i := range nodes {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := e.runNode(&nodes[i], rows); err != nil {
+		if err := e.runNode(&nodes[i]); err != nil {
 			return fmt.Errorf("%s: %w", nodes[i].op.out().Name, err)
 		}
 	}
@@ -103,14 +106,21 @@ func (e *Exec) runNodes(ctx context.Context, nodes []node, rows *rowSet) error {
 
 // rows returns the rows that an operation with the result t computes.
 func (e *Exec) rows(t *Tensor) *rowSet {
-	if t.selected {
+	switch t.of {
+	case narrowRows:
+		return &e.late
+	case selectedRows:
 		return &e.some
 	}
 	return &e.all
 }
 
 // runNode runs the steps of one operation, one after the other.
-func (e *Exec) runNode(nd *node, rows *rowSet) error {
+func (e *Exec) runNode(nd *node) error {
+	rows := e.rows(nd.op.out())
+	if rows.n == 0 {
+		return nil
+	}
 	defer e.profile.start().stop(e, nd)
 	if o, ok := nd.op.(*matMul); ok && e.sums != nil {
 		if err := e.sumInputs(o); err != nil {

@@ -70,13 +70,14 @@ func (g *Graph) add(o op) *Tensor {
 
 // place says of which rows t is, which o computes.
 func (g *Graph) place(o op, t *Tensor) {
-	_, selects := o.(*selectRows)
+	taker, takes := o.(interface{ takes() rowKind }) // fewer rows than it reads
 	for _, in := range o.inputs() {
-		t.selected = t.selected || in.selected
-		must(selects || in.selected == t.selected, "%s mixes all rows with selected ones", t.Name)
+		t.of = max(t.of, in.of)
+		must(takes && in.of == taker.takes() && in.of < t.of || !takes && in.of == t.of,
+			"%s mixes all rows with selected ones", t.Name)
 	}
 	if last := len(g.ops) - 1; last >= 0 {
-		must(t.selected || !g.ops[last].out().selected, "%s is of all rows and comes after selected ones", t.Name)
+		must(t.of >= g.ops[last].out().of, "%s is of all rows and comes after selected ones", t.Name)
 	}
 }
 

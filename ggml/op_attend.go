@@ -35,6 +35,7 @@ func (g *Graph) Attend(name string, qkv *Tensor, a Attention) *Tensor {
 		want = a.Heads * a.Dim
 	}
 	must(qkv.Cols == want, "%s: Attend of %d columns, want %d", name, qkv.Cols, want)
+	must(qkv.of == allRows, "%s: Attend of some rows, whose keys others want", name)
 	must(a.Slopes == nil || len(a.Slopes) == a.Heads, "%s: %d slopes for %d heads", name, len(a.Slopes), a.Heads)
 	return g.add(&attend{a, qkv, g.newTensor(name, a.Heads*a.Dim)})
 }

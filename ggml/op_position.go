@@ -27,7 +27,7 @@ func (o *addPositions) out() *Tensor      { return o.y }
 func (o *addPositions) steps(e *Exec) []step {
 	size := len(o.w.Data) / o.w.Rows
 	return []step{{perRow, func(i, _ int) {
-		p := e.all.rows[i].pos
+		p := e.rows(o.y).rows[i].pos
 		if err := quantize.DecodeRow(o.w.Type, o.y.row(i), o.w.Data[p*size:(p+1)*size]); err != nil {
 			panic(err) // the type was checked when the matrix was made
 		}
@@ -56,7 +56,7 @@ func (o *temper) out() *Tensor      { return o.y }
 func (o *temper) steps(e *Exec) []step {
 	return []step{{perRow, func(i, _ int) {
 		copy(o.y.row(i), o.x.row(i))
-		e.tier.Vec.Scale(o.y.row(i)[:o.cols], o.factor(e.all.rows[i].pos))
+		e.tier.Vec.Scale(o.y.row(i)[:o.cols], o.factor(e.rows(o.y).rows[i].pos))
 	}}}
 }
 

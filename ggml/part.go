@@ -22,10 +22,11 @@ func (e *Exec) RunPart(ctx context.Context, b *Batch, from, to *Tensor, held *He
 	e.batch = b
 	defer func() { e.batch = nil }()
 	e.all.fill(b)
+	e.late.narrow(&e.all, b, false)
 	if from != nil {
 		e.restore(first, held)
 	}
-	if err := e.runNodes(ctx, e.nodes[first:last+1], &e.all); err != nil {
+	if err := e.runNodes(ctx, e.nodes[first:last+1]); err != nil {
 		return err
 	}
 	e.hold(last+1, held)

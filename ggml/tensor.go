@@ -48,7 +48,7 @@ func (m *Matrix) weights() mat.Weights {
 func (m *Matrix) Bytes() int { return len(m.Data) }
 
 // Tensor is a value of a [Graph]: float32 rows of Cols values, one for each row of a
-// batch or, after [Graph.Select], for each of those that are wanted. It
+// batch or, after [Graph.Narrow] and [Graph.Select], for each of those that are wanted. It
 // gets its memory when the graph is compiled.
 type Tensor struct {
 	Name string
@@ -57,12 +57,21 @@ type Tensor struct {
 	op        op        // what computes it
 	consumers int       // operations that read it
 	keep      bool      // stays readable after a run
-	selected  bool      // its rows are those that Select takes
+	of        rowKind   // which rows of the batch it has
 	quantise  bool      // a product reads it as int8 blocks
 	sort      bool      // a product reads it sorted by lanes
 	x         []float32 // [batch, Cols], in the arena
 	acts      act.Acts
 }
+
+// rowKind says which rows of a batch a tensor has.
+type rowKind int
+
+const (
+	allRows      rowKind = iota
+	narrowRows           // those that Narrow takes
+	selectedRows         // those that Select takes at a time
+)
 
 // row returns row i.
 func (t *Tensor) row(i int) []float32 { return t.x[i*t.Cols : (i+1)*t.Cols : (i+1)*t.Cols] }

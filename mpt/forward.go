@@ -7,7 +7,7 @@ import (
 )
 
 // body builds the decoder: from tokens to the residual stream after each
-// block, [n, D].
+// block, [n, D]: after the last one, only for the rows that are wanted.
 func (m *Model) body(g *ggml.Graph, adapters []*Adapter) (after []*ggml.Tensor) {
 	x := lookUp(g, "inp_embd", m.w.wte, adapters) // [n, D]
 	if m.w.wpe != nil {
@@ -19,7 +19,11 @@ func (m *Model) body(g *ggml.Graph, adapters []*Adapter) (after []*ggml.Tensor) 
 	}
 	for i := range m.w.layers {
 		b := &layerGraph{m, g, i, &m.w.layers[i], adapters}
-		x = g.Add(b.name("attn_res"), b.attention(g.Norm(b.name("attn_norm"), x, b.w.norm1), angles), x)
+		a := b.attention(g.Norm(b.name("attn_norm"), x, b.w.norm1), angles)
+		if i+1 == len(m.w.layers) { // no row reads from another one any more
+			a, x = g.Narrow("wanted_attn", a), g.Narrow("wanted_res", x)
+		}
+		x = g.Add(b.name("attn_res"), b.linear("attn_out", b.w.out, a), x) // [n, D]
 		x = g.Add(b.name("ffn_res"), b.feedForward(g.Norm(b.name("ffn_norm"), x, b.w.norm2)), x)
 		after = append(after, x)
 	}
@@ -73,7 +77,7 @@ func lookUp(g *ggml.Graph, name string, w *ggml.Matrix, adapters []*Adapter) *gg
 	return x
 }
 
-// attention maps the normalised residual stream h, [n, D], to what is added to it.
+// attention maps the normalised residual stream h, [n, D], to what its heads attend to, [n, Hd].
 func (b *layerGraph) attention(h, angles *ggml.Tensor) *ggml.Tensor {
 	g, c, own := b.g, &b.m.config, &b.m.config.Blocks[b.i]
 	qkv := b.linear("attn_qkv", b.w.qkv, h) // [n, Hd+2Kd], or [n, Hd] with another layer's keys
@@ -89,8 +93,7 @@ func (b *layerGraph) attention(h, angles *ggml.Tensor) *ggml.Tensor {
 	if angles != nil && !own.NoPE {
 		qkv = g.Rotate(b.name("attn_rotated"), qkv, angles, b.rotated(), c.HeadDim)
 	}
-	a := g.Attend(b.name("attn"), qkv, b.m.attention(b.i)) // [n, Hd]
-	return b.linear("attn_out", b.w.out, a)                // [n, D]
+	return g.Attend(b.name("attn"), qkv, b.m.attention(b.i))
 }
 
 // rotated returns the number of heads with positions, of queries and keys.

@@ -1,6 +1,8 @@
 package mpt
 
 import (
+	"slices"
+
 	"mptgo/ggml"
 	"mptgo/gguf"
 )
@@ -22,36 +24,48 @@ func (m *Model) Matrices() (all []*ggml.Matrix) {
 // Work is how much the evaluation of tokens takes, with the adapters of new sessions.
 type Work struct {
 	Bytes         int64 // of matrices, read for every batch; without the looked-up rows of the embedding
-	OutputBytes   int64 // of the output matrix, read once an evaluation, for the logits of its last token
+	OutputBytes   int64 // of those behind the last attention, read once an evaluation, for the logits of its last token
 	PositionBytes int64 // of keys and values, read for every token for every position up to its own (that it sees)
 	MACs          int64 // multiplications with weights for every token
-	OutputMACs    int64 // and with the output matrix for the last one
+	OutputMACs    int64 // and with those behind the last attention for the last one
 }
 
 // Work returns how much m has to do for a token.
 func (m *Model) Work() Work {
 	c := m.config
-	w := Work{
-		OutputBytes:   int64(m.w.output.Bytes()),
-		OutputMACs:    int64(m.w.output.Rows) * int64(m.w.output.Cols),
-		PositionBytes: int64(c.Layers) * int64(m.pages.kv.PageBytes()/ggml.PageSize),
-	}
+	w := Work{PositionBytes: int64(c.Layers) * int64(m.pages.kv.PageBytes()/ggml.PageSize)}
 	all := m.Matrices()
-	for _, x := range all[:len(all)-1] {
-		w.Bytes += int64(x.Bytes())
-		w.MACs += int64(x.Rows) * int64(x.Cols)
+	for i, x := range all {
+		w.add(i == len(all)-1 || m.late(x.Name), int64(x.Bytes()), int64(x.Rows)*int64(x.Cols))
 	}
 	for _, u := range m.adapters {
-		for _, list := range u.Adapter.changes {
+		for name, list := range u.Adapter.changes {
 			for _, l := range list {
 				if u.Scale != 0 {
-					w.Bytes += int64(l.Bytes())
-					w.MACs += l.MACs()
+					w.add(name == "output.weight" || m.late(name), int64(l.Bytes()), l.MACs())
 				}
 			}
 		}
 	}
 	return w
+}
+
+// add adds what a matrix takes.
+func (w *Work) add(late bool, bytes, macs int64) {
+	if late {
+		w.OutputBytes, w.OutputMACs = w.OutputBytes+bytes, w.OutputMACs+macs
+	} else {
+		w.Bytes, w.MACs = w.Bytes+bytes, w.MACs+macs
+	}
+}
+
+// late reports whether a matrix is one of the last block, behind its attention: only the rows that
+// are wanted come to it.
+func (m *Model) late(name string) bool {
+	l := &m.w.layers[len(m.w.layers)-1]
+	return slices.ContainsFunc([]linear{l.out, l.gate, l.up, l.down}, func(x linear) bool {
+		return x.w != nil && x.w.Name == name
+	})
 }
 
 // CacheType returns the types of cached keys and values.

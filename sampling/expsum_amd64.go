@@ -29,6 +29,30 @@ var expTable = func() (c expConstants) {
 
 func lanes(x float64) [4]float64 { return [4]float64{x, x, x, x} }
 
+// largestFast works like largest for the first n logits.
+func largestFast(logits []float32) (n int, top float64) {
+	if n = len(logits) &^ 31; !avx2 || n == 0 {
+		return 0, math.Inf(-1)
+	}
+	top = math.Inf(-1)
+	for i := 0; i < n; i += expSpan {
+		var lanes [8]float32
+		if !largestx32(&logits[i], min(expSpan, n-i), &lanes) {
+			return n, math.NaN()
+		}
+		for _, v := range lanes {
+			top = max(top, float64(v))
+		}
+	}
+	return n, top
+}
+
+// largestx32 sets top to the largest of every eighth of n logits, a multiple of 32. It is false if one
+// of them is NaN, and top has no meaning.
+//
+//go:noescape
+func largestx32(logits *float32, n int, top *[8]float32) (numbers bool)
+
 // expSumFast works like expSum for the first n logits.
 func expSumFast(logits []float32, top float64) (n int, sum float64) {
 	if n = len(logits) &^ 3; !avx2 || n == 0 {

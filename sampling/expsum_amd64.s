@@ -63,3 +63,43 @@ loop:
 	VMOVSD       X5, sum+32(FP)
 	VZEROUPPER
 	RET
+
+// func largestx32(logits *float32, n int, top *[8]float32) (numbers bool)
+//
+//	Y0..Y3  the largest so far   Y4..Y7  logits   Y8  all ones where one was not a number
+TEXT ·largestx32(SB), NOSPLIT, $0-25
+	MOVQ    logits+0(FP), SI
+	MOVQ    n+8(FP), CX
+	MOVQ    top+16(FP), DX
+	VMOVUPS (SI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VXORPS  Y8, Y8, Y8
+
+largest:
+	VMOVUPS (SI), Y4
+	VMOVUPS 32(SI), Y5
+	VMOVUPS 64(SI), Y6
+	VMOVUPS 96(SI), Y7
+	VMAXPS  Y4, Y0, Y0
+	VMAXPS  Y5, Y1, Y1
+	VMAXPS  Y6, Y2, Y2
+	VMAXPS  Y7, Y3, Y3
+	VCMPPS  $3, Y4, Y5, Y4 // one of the two is NaN
+	VCMPPS  $3, Y6, Y7, Y6
+	VORPS   Y4, Y8, Y8
+	VORPS   Y6, Y8, Y8
+	ADDQ    $128, SI
+	SUBQ    $32, CX
+	JNE     largest
+
+	VMAXPS    Y1, Y0, Y0
+	VMAXPS    Y3, Y2, Y2
+	VMAXPS    Y2, Y0, Y0
+	VMOVUPS   Y0, (DX)
+	VMOVMSKPS Y8, AX
+	TESTL     AX, AX
+	SETEQ     numbers+24(FP)
+	VZEROUPPER
+	RET

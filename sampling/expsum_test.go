@@ -34,6 +34,35 @@ func TestExpSum(t *testing.T) {
 	}
 }
 
+// TestLargest compares with one logit after the other: of all sizes, with what is not a number at any
+// place, infinities and zeros.
+func TestLargest(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	special := []float32{nan, inf, -inf, 0, float32(math.Copysign(0, -1)), math.MaxFloat32, -math.MaxFloat32}
+	for round := range 20_000 {
+		logits := make([]float32, round%200)
+		if round%1000 == 0 {
+			logits = make([]float32, 3*8192-2+r.IntN(5)) // more than the kernel takes at a time
+		}
+		for i := range logits {
+			logits[i] = float32(r.NormFloat64()) - 4
+		}
+		for range r.IntN(3) {
+			if len(logits) > 0 {
+				logits[r.IntN(len(logits))] = special[r.IntN(len(special))]
+			}
+		}
+		want := math.Inf(-1)
+		for _, v := range logits {
+			want = max(want, float64(v))
+		}
+		if got := largest(logits); got != want && !(math.IsNaN(got) && math.IsNaN(want)) {
+			t.Fatalf("%d logits: %v, want %v", len(logits), got, want)
+		}
+	}
+}
+
 func BenchmarkLogSum(b *testing.B) {
 	logits := make([]float32, 8192)
 	for i := range logits {

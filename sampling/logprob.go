@@ -6,10 +6,7 @@ import "math"
 // exponentials are divided by to be probabilities. It is summed up in float64 in the order of
 // the tokens, so its bits are the same on every CPU. It is NaN if a logit is NaN or +Inf.
 func LogSum(logits []float32) float64 {
-	top := math.Inf(-1)
-	for _, v := range logits {
-		top = max(top, float64(v))
-	}
+	top := largest(logits)
 	if math.IsNaN(top) || math.IsInf(top, 0) {
 		return math.NaN()
 	}

@@ -32,6 +32,10 @@ type option struct {
 	error float64 // share of its output's energy that is error
 }
 
+// A Cost is what errors of a matrix cost: that of the value in row r and column c its square times
+// Rows[r] times Cols[c].
+type Cost struct{ Rows, Cols []float64 }
+
 // recipe returns the recipe of the options. With a target of bits and no type it is
 // the one that files of that size usually have the name of.
 func (opt Options) recipe() (recipes.Recipe, error) {
@@ -83,9 +87,13 @@ func (p *plan) allocate(info recipes.ModelInfo, opt Options) error {
 	if err != nil {
 		return err
 	}
-	budget, least := p.budget(all, opt.TargetBPW)
+	target := opt.TargetBPW
+	if target == 0 {
+		target = p.bitsPerWeight() - 8*keysBytes/p.weights()
+	}
+	budget, least := p.budget(all, target)
 	if budget < 0 {
-		return fmt.Errorf("a target of %.3g bits per weight: the smallest types take %.3g", opt.TargetBPW, least)
+		return fmt.Errorf("a target of %.3g bits per weight: the smallest types take %.3g", target, least)
 	}
 	chosen := choose(all, budget)
 	for i, o := range all {
@@ -93,7 +101,7 @@ func (p *plan) allocate(info recipes.ModelInfo, opt Options) error {
 			p.tensors[i].info.Type = o[chosen[i]].typ
 		}
 	}
-	opt.Logf("%.3f bits per weight of a target of %g: %s", p.bitsPerWeight(), opt.TargetBPW, p.inventory())
+	opt.Logf("%.3f bits per weight of a target of %g: %s", p.bitsPerWeight(), target, p.inventory())
 	return nil
 }
 
@@ -127,7 +135,7 @@ func (p *plan) options(info recipes.ModelInfo, opt Options) ([][]option, error) 
 
 // measure returns the options of one matrix.
 func (o *output) measure(opt Options) ([]option, error) {
-	x, err := o.sample()
+	x, rows, err := o.sample()
 	if err != nil {
 		return nil, fmt.Errorf("tensor %s: %w", o.info.Name, err)
 	}
@@ -143,7 +151,12 @@ func (o *output) measure(opt Options) ([]option, error) {
 	}
 	var all []option
 	for _, t := range types {
-		e, err := relativeErrorOf(x, t, o.row, weights, opt.Search)
+		var e float64
+		if costs := opt.Costs[o.info.Name]; costs != nil {
+			e, err = costOf(x, rows, t, o.row, costs, opt.Search)
+		} else {
+			e, err = relativeErrorOf(x, t, o.row, weights, opt.Search)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("tensor %s: %w", o.info.Name, err)
 		}
@@ -155,7 +168,7 @@ func (o *output) measure(opt Options) ([]option, error) {
 }
 
 // sample returns some rows as float32.
-func (o *output) sample() ([]float32, error) {
+func (o *output) sample() (x []float32, rows []int, err error) {
 	total := 0
 	for _, q := range o.parts {
 		total += q.rows
@@ -164,19 +177,78 @@ func (o *output) sample() ([]float32, error) {
 	wide := output{info: o.info, row: o.row}
 	wide.info.Type = gguf.F32
 	var k worker
-	var x []float32
+	row := 0
 	for _, q := range o.parts {
 		for r := step / 2; r < q.rows; r += step {
 			b, err := k.convert(task{part: q, first: q.first + r, rows: 1}, &wide)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
+			rows = append(rows, row+r)
 			for i := 0; i < len(b); i += 4 {
 				x = append(x, math.Float32frombits(binary.LittleEndian.Uint32(b[i:])))
 			}
 		}
+		row += q.rows
 	}
-	return x, nil
+	return x, rows, nil
+}
+
+// costOf quantises sampled rows and returns what the errors of the whole matrix cost.
+func costOf(x []float32, rows []int, t gguf.Type, cols int, costs []Cost, search quantize.Search) (float64, error) {
+	size, err := t.RowBytes(cols)
+	if err != nil {
+		return 0, err
+	}
+	row, y, weights := make([]byte, size), make([]float32, cols), searchWeights(costs)
+	sum, seen := make([]float64, len(costs)), make([]float64, len(costs))
+	for i, r := range rows {
+		x := x[i*cols : (i+1)*cols]
+		if err := search.Encode(t, row, x, cols, weights); err != nil {
+			return 0, err
+		}
+		if err := quantize.DecodeRow(t, y, row); err != nil {
+			return 0, err
+		}
+		for k, c := range costs {
+			seen[k] += c.Rows[r]
+			for j, v := range x {
+				d := float64(y[j]) - float64(v)
+				sum[k] += float64(float64(d*d) * float64(c.Rows[r]*c.Cols[j]))
+			}
+		}
+	}
+	total := 0.
+	for k, c := range costs {
+		if seen[k] > 0 {
+			total += sum[k] / seen[k] * sumOf(c.Rows)
+		}
+	}
+	return total, nil
+}
+
+// searchWeights returns what errors in the columns cost in all rows together.
+func searchWeights(costs []Cost) []float32 {
+	w := make([]float64, len(costs[0].Cols))
+	for _, c := range costs {
+		n := sumOf(c.Rows)
+		for j, v := range c.Cols {
+			w[j] += float64(n * v)
+		}
+	}
+	mean := sumOf(w) / float64(len(w))
+	out := make([]float32, len(w))
+	for j, v := range w {
+		out[j] = float32(v / max(mean, 1e-300))
+	}
+	return out
+}
+
+func sumOf(x []float64) (sum float64) {
+	for _, v := range x {
+		sum += v
+	}
+	return sum
 }
 
 // relativeErrorOf quantises rows and returns the share of error in their energy.
@@ -279,6 +351,21 @@ func choose(all [][]option, budget float64) []int {
 		budget -= cost
 		chosen[best]++
 	}
+}
+
+// keysBytes is how much longer than in another program's file the keys may be.
+const keysBytes = 1024
+
+// weights returns the number of values.
+func (p *plan) weights() (n float64) {
+	for _, t := range p.tensors {
+		m := 1.
+		for _, d := range t.info.Shape {
+			m *= float64(d)
+		}
+		n += m
+	}
+	return n
 }
 
 // bitsPerWeight returns the bits that a value of the planned tensors takes.

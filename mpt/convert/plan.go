@@ -102,7 +102,7 @@ func (p *plan) assign(recipe recipes.Recipe, blocks int, opt Options) error {
 	if c, ok := opt.Choices.Unused(p.names()); ok {
 		return fmt.Errorf("no tensor has a name that matches %s: names are like blk.0.ffn_down.weight", c.Name)
 	}
-	info := recipes.ModelInfo{Blocks: blocks, Tied: true, Imatrix: opt.Imatrix != nil}
+	info := recipes.ModelInfo{Blocks: blocks, Tied: true, Imatrix: opt.Imatrix != nil && opt.SizeOf == ""}
 	for _, t := range p.tensors {
 		info.Tied = info.Tied && t.info.Name != "output.weight"
 	}
@@ -114,7 +114,7 @@ func (p *plan) assign(recipe recipes.Recipe, blocks int, opt Options) error {
 		}
 		t.info.Type = typ
 	}
-	if opt.TargetBPW != 0 {
+	if opt.TargetBPW != 0 || opt.SizeOf != "" {
 		return p.allocate(info, opt)
 	}
 	return nil

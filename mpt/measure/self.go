@@ -195,10 +195,15 @@ func openCalibration(ctx context.Context, src, dst string, s convert.Source, opt
 	if err != nil {
 		return nil, nil, err
 	}
+	if opt.SizeOf != "" || opt.TargetBPW > 0 {
+		if opt.Costs, err = costs(ctx, m, texts, opt.Threads); err != nil {
+			return nil, nil, err
+		}
+	}
 	if opt.Imatrix == nil {
 		opt.Imatrix, opt.ImatrixFile = c.promised(), SelfDataset
 		opt.Imatrix.Chunks = len(texts)
-		if opt.TargetBPW > 0 {
+		if opt.TargetBPW > 0 && opt.Costs == nil {
 			err = c.squares(opt.Imatrix, progress)
 		}
 	}

@@ -78,6 +78,8 @@ func (n *network) headPart(rows []int, targets []int32, weight float64) []float6
 	if weight == 0 {
 		return nll
 	}
+	n.squares.add(n.p.Output, logits)
+	n.inputs.add(n.p.Output, norm)
 	back := n.w.back.First(len(rows))
 	n.e.Zero(back)
 	n.e.MatMulBack(back, logits, n.p.Output)

@@ -20,6 +20,8 @@ type network struct {
 
 	dropout  train.Dropout
 	training bool // values are dropped
+	squares  squares // of the gradients of outputs; nil: nobody wants them
+	inputs   squares
 	batch    micro
 }
 
@@ -104,6 +106,8 @@ func (n *network) drop(x train.Rows, layer, kind int) train.Rows {
 
 // linearBack is the way back through linear: it adds what comes back to dx, unless that is nil.
 func (n *network) linearBack(dx *train.Rows, dy, x, z train.Rows, l *layer, layer, kind int) {
+	n.squares.add(matrices(&l.LayerParameters)[kind], dy)
+	n.inputs.add(matrices(&l.LayerParameters)[kind], x)
 	if dx != nil {
 		n.e.MatMulBack(*dx, dy, matrices(&l.LayerParameters)[kind])
 	}

@@ -92,6 +92,7 @@ func quantizeCommand(name, path string) *cobra.Command {
 	fs.StringVar(&f.output, "output-tensor-type", "", "the `TYPE` of the matrix that makes the logits")
 	fs.StringVar(&f.embedding, "token-embedding-type", "", "the `TYPE` of token_embd.weight")
 	fs.Float64Var(&f.TargetBPW, "target-bpw", 0, "choose the type of each matrix by its error so that a weight takes `X` bits on average; --type only names the file then")
+	fs.StringVar(&f.SizeOf, "size-of", "", "")
 	fs.BoolVar(&f.Force, "force", false, "replace OUT if it exists")
 	fs.BoolVar(&f.AllowRequantize, "allow-requantize", false,
 		"accept a SRC whose weights are quantised already; quality is lost twice")

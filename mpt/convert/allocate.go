@@ -23,18 +23,17 @@ var (
 )
 
 // sampleRows is how many rows of a matrix are tried, evenly spread.
-const sampleRows = 192
+const sampleRows = 96
+
+// otherTypes are those beside the long ones that a matrix may have.
+var otherTypes = []gguf.Type{gguf.Q4_0, gguf.Q4_1, gguf.IQ4_NL, gguf.Q5_0, gguf.Q5_1, gguf.IQ2_S, gguf.IQ3_XXS, gguf.IQ3_S}
 
 // An option is a type that a matrix may get.
 type option struct {
 	typ   gguf.Type
 	bits  float64 // of the matrix
-	error float64 // share of its output's energy that is error
+	error float64 // share of its output's energy that is error, or what it costs
 }
-
-// A Cost is what errors of a matrix cost: that of the value in row r and column c its square times
-// Rows[r] times Cols[c].
-type Cost struct{ Rows, Cols []float64 }
 
 // recipe returns the recipe of the options. With a target of bits and no type it is
 // the one that files of that size usually have the name of.
@@ -80,19 +79,24 @@ func (opt Options) checkCopy() error {
 // within the target of bits. Matrices that choices name keep their types.
 //
 // The error of a type is measured: rows are quantised and compared, columns weighing
-// what their importance is, so that it is the energy of the error in the product
-// over that of the product. Bits go, step by step, where one buys the most.
+// what errors in them cost. If that is not known they weigh what their importance is, so
+// that it is the energy of the error in the product over that of the product. Bits go,
+// step by step, where one buys the most.
 func (p *plan) allocate(info recipes.ModelInfo, opt Options) error {
 	all, err := p.options(info, opt)
 	if err != nil {
 		return err
 	}
+	usual := p.bitsPerWeight() // of the recipe
 	target := opt.TargetBPW
 	if target == 0 {
-		target = p.bitsPerWeight() - 8*keysBytes/p.weights()
+		target = usual - 8*keyBytes/p.values()
 	}
 	budget, least := p.budget(all, target)
-	if budget < 0 {
+	switch {
+	case budget < 0 && opt.TargetBPW == 0:
+		return nil // there are no smaller types than the recipe's
+	case budget < 0:
 		return fmt.Errorf("a target of %.3g bits per weight: the smallest types take %.3g", target, least)
 	}
 	chosen := choose(all, budget)
@@ -100,6 +104,10 @@ func (p *plan) allocate(info recipes.ModelInfo, opt Options) error {
 		if o != nil {
 			p.tensors[i].info.Type = o[chosen[i]].typ
 		}
+	}
+	if opt.TargetBPW == 0 {
+		opt.Logf("types by what their errors cost, %.3f bits per weight in place of %.3f: %s", p.bitsPerWeight(), usual, p.inventory())
+		return nil
 	}
 	opt.Logf("%.3f bits per weight of a target of %g: %s", p.bitsPerWeight(), target, p.inventory())
 	return nil
@@ -135,40 +143,26 @@ func (p *plan) options(info recipes.ModelInfo, opt Options) ([][]option, error) 
 
 // measure returns the options of one matrix.
 func (o *output) measure(opt Options) ([]option, error) {
-	x, rows, err := o.sample()
+	x, err := o.sample()
 	if err != nil {
 		return nil, fmt.Errorf("tensor %s: %w", o.info.Name, err)
 	}
-	var weights []float32
-	if opt.Imatrix != nil {
-		if e := opt.Imatrix.Entries[o.info.Name]; e != nil && len(e.Sum2) == o.row {
-			weights = e.Weights()
-		}
-	}
-	types := longTypes
-	if o.row%256 != 0 {
-		types = shortTypes
-	}
+	weights, scale := o.costs(opt, x)
 	var all []option
-	for _, t := range types {
-		var e float64
-		if costs := opt.Costs[o.info.Name]; costs != nil {
-			e, err = costOf(x, rows, t, o.row, costs, opt.Search)
-		} else {
-			e, err = relativeErrorOf(x, t, o.row, weights, opt.Search)
-		}
+	for _, t := range o.candidates() {
+		e, err := relativeErrorOf(x, t, o.row, weights, opt.Search)
 		if err != nil {
 			return nil, fmt.Errorf("tensor %s: %w", o.info.Name, err)
 		}
 		trial := output{info: o.info, row: o.row}
 		trial.info.Type = t
-		all = append(all, option{t, 8 * float64(trial.rowBytes()) * float64(o.info.Shape[1]), e})
+		all = append(all, option{t, 8 * float64(trial.rowBytes()) * float64(o.info.Shape[1]), e * scale})
 	}
 	return hull(all), nil
 }
 
 // sample returns some rows as float32.
-func (o *output) sample() (x []float32, rows []int, err error) {
+func (o *output) sample() ([]float32, error) {
 	total := 0
 	for _, q := range o.parts {
 		total += q.rows
@@ -177,78 +171,19 @@ func (o *output) sample() (x []float32, rows []int, err error) {
 	wide := output{info: o.info, row: o.row}
 	wide.info.Type = gguf.F32
 	var k worker
-	row := 0
+	var x []float32
 	for _, q := range o.parts {
 		for r := step / 2; r < q.rows; r += step {
 			b, err := k.convert(task{part: q, first: q.first + r, rows: 1}, &wide)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			rows = append(rows, row+r)
 			for i := 0; i < len(b); i += 4 {
 				x = append(x, math.Float32frombits(binary.LittleEndian.Uint32(b[i:])))
 			}
 		}
-		row += q.rows
 	}
-	return x, rows, nil
-}
-
-// costOf quantises sampled rows and returns what the errors of the whole matrix cost.
-func costOf(x []float32, rows []int, t gguf.Type, cols int, costs []Cost, search quantize.Search) (float64, error) {
-	size, err := t.RowBytes(cols)
-	if err != nil {
-		return 0, err
-	}
-	row, y, weights := make([]byte, size), make([]float32, cols), searchWeights(costs)
-	sum, seen := make([]float64, len(costs)), make([]float64, len(costs))
-	for i, r := range rows {
-		x := x[i*cols : (i+1)*cols]
-		if err := search.Encode(t, row, x, cols, weights); err != nil {
-			return 0, err
-		}
-		if err := quantize.DecodeRow(t, y, row); err != nil {
-			return 0, err
-		}
-		for k, c := range costs {
-			seen[k] += c.Rows[r]
-			for j, v := range x {
-				d := float64(y[j]) - float64(v)
-				sum[k] += float64(float64(d*d) * float64(c.Rows[r]*c.Cols[j]))
-			}
-		}
-	}
-	total := 0.
-	for k, c := range costs {
-		if seen[k] > 0 {
-			total += sum[k] / seen[k] * sumOf(c.Rows)
-		}
-	}
-	return total, nil
-}
-
-// searchWeights returns what errors in the columns cost in all rows together.
-func searchWeights(costs []Cost) []float32 {
-	w := make([]float64, len(costs[0].Cols))
-	for _, c := range costs {
-		n := sumOf(c.Rows)
-		for j, v := range c.Cols {
-			w[j] += float64(n * v)
-		}
-	}
-	mean := sumOf(w) / float64(len(w))
-	out := make([]float32, len(w))
-	for j, v := range w {
-		out[j] = float32(v / max(mean, 1e-300))
-	}
-	return out
-}
-
-func sumOf(x []float64) (sum float64) {
-	for _, v := range x {
-		sum += v
-	}
-	return sum
+	return x, nil
 }
 
 // relativeErrorOf quantises rows and returns the share of error in their energy.
@@ -307,13 +242,9 @@ func gain(from, to option) float64 { return (from.error - to.error) / (to.bits -
 // budget returns how many bits are left for the free matrices beyond their smallest
 // options, and how many bits a weight of the model takes with those.
 func (p *plan) budget(all [][]option, target float64) (left, least float64) {
-	var used, weights float64
+	var used float64
 	for i, t := range p.tensors {
-		n := 1.
-		for _, d := range t.info.Shape {
-			n *= float64(d)
-		}
-		weights += n
+		n := t.values()
 		if all[i] != nil {
 			used += all[i][0].bits
 			continue
@@ -321,7 +252,7 @@ func (p *plan) budget(all [][]option, target float64) (left, least float64) {
 		values, bytes := t.info.Type.Block()
 		used += 8 * n / float64(values) * float64(bytes)
 	}
-	return target*weights - used, used / weights
+	return target*p.values() - used, used / p.values()
 }
 
 // choose returns the index of the option of each matrix. The step that takes away the
@@ -353,39 +284,20 @@ func choose(all [][]option, budget float64) []int {
 	}
 }
 
-// keysBytes is how much longer than in another program's file the keys may be.
-const keysBytes = 1024
-
-// weights returns the number of values.
-func (p *plan) weights() (n float64) {
-	for _, t := range p.tensors {
-		m := 1.
-		for _, d := range t.info.Shape {
-			m *= float64(d)
-		}
-		n += m
-	}
-	return n
-}
-
 // bitsPerWeight returns the bits that a value of the planned tensors takes.
 func (p *plan) bitsPerWeight() float64 {
-	var bits, weights float64
+	var bits float64
 	for _, t := range p.tensors {
 		size, _ := t.info.Size() // checked when the plan was made
-		n := 1.
-		for _, d := range t.info.Shape {
-			n *= float64(d)
-		}
-		bits, weights = bits+8*float64(size), weights+n
+		bits += 8 * float64(size)
 	}
-	return bits / weights
+	return bits / p.values()
 }
 
 // inventory returns how many matrices have which type.
 func (p *plan) inventory() string {
 	text := ""
-	for _, t := range slices.Concat([]gguf.Type{}, longTypes, []gguf.Type{gguf.IQ4_NL, gguf.Q5_0, gguf.Q5_1}) {
+	for _, t := range slices.Concat([]gguf.Type{}, longTypes, otherTypes) {
 		n := 0
 		for _, o := range p.tensors {
 			if o.info.Type == t {

@@ -36,13 +36,9 @@ type Options struct {
 	// only gives the file its name.
 	TargetBPW float64
 
-	// SizeOf, if not empty, is the name of a recipe whose file the new one may not be larger than. Every
-	// matrix then gets a type by the error that it makes there, as with TargetBPW.
-	SizeOf string
-
-	// Costs says what errors of the values of matrices cost, for TargetBPW and SizeOf. Without, the
-	// share of error in a matrix's output counts.
-	Costs map[string][]Cost
+	// Allocation, if not nil, says what errors cost. Every matrix then gets a type by that, so that the
+	// file is no larger than the recipe's, or has as many bits as TargetBPW says.
+	Allocation *Allocation
 
 	// Progress, if not nil, is told how many of total source bytes are done.
 	// Calls do not overlap and done does not decrease.

@@ -102,7 +102,10 @@ func (p *plan) assign(recipe recipes.Recipe, blocks int, opt Options) error {
 	if c, ok := opt.Choices.Unused(p.names()); ok {
 		return fmt.Errorf("no tensor has a name that matches %s: names are like blk.0.ffn_down.weight", c.Name)
 	}
-	info := recipes.ModelInfo{Blocks: blocks, Tied: true, Imatrix: opt.Imatrix != nil && opt.SizeOf == ""}
+	info := recipes.ModelInfo{Blocks: blocks, Tied: true, Imatrix: opt.Imatrix != nil}
+	if opt.Allocation != nil {
+		info.Imatrix = opt.Allocation.Imatrix
+	}
 	for _, t := range p.tensors {
 		info.Tied = info.Tied && t.info.Name != "output.weight"
 	}
@@ -114,7 +117,7 @@ func (p *plan) assign(recipe recipes.Recipe, blocks int, opt Options) error {
 		}
 		t.info.Type = typ
 	}
-	if opt.TargetBPW != 0 || opt.SizeOf != "" {
+	if opt.TargetBPW != 0 || opt.Allocation != nil {
 		return p.allocate(info, opt)
 	}
 	return nil

@@ -62,11 +62,14 @@ var (
 // SelfOptions are the choices of [Quantize] beside those of converting.
 type SelfOptions struct {
 	Self Self
+	// Allocate says whether a model that calibrates itself also measures what errors of its matrices cost,
+	// so that each gets a type by that and the file is no larger than the recipe's.
+	Allocate Self
 	// Started, if set, is called at first, with the number of the model's parameters.
 	Started func(parameters int64)
 	// Progress, if set, is told how many MiB of the model are "prepared", how many tokens are
-	// "written" and how many blocks "measured", if that is done before all else. Then
-	// [convert.Options] has a Progress.
+	// "written" and how many matrices "measured" for the sake of types. Then [convert.Options] has a
+	// Progress.
 	Progress func(what string, done, total int)
 }
 
@@ -165,7 +168,7 @@ func calibrated(ctx context.Context, src, dst string, s convert.Source, opt conv
 	if self.Progress == nil {
 		self.Progress = func(string, int, int) {}
 	}
-	c, done, err := openCalibration(ctx, src, dst, s, &opt, self.Progress)
+	c, done, err := openCalibration(ctx, src, dst, s, &opt, self.allocates(&opt), self.Progress)
 	if err != nil {
 		return nil, fmt.Errorf("measure: %w of %s: %w", errCalibration, src, err)
 	}
@@ -175,7 +178,7 @@ func calibrated(ctx context.Context, src, dst string, s convert.Source, opt conv
 }
 
 // openCalibration has a model write the texts that it is measured with. Done ends the calibration.
-func openCalibration(ctx context.Context, src, dst string, s convert.Source, opt *convert.Options, progress func(string, int, int)) (c *calibration, done func(), err error) {
+func openCalibration(ctx context.Context, src, dst string, s convert.Source, opt *convert.Options, allocate bool, progress func(string, int, int)) (c *calibration, done func(), err error) {
 	m, done, err := openAside(ctx, src, dst, s, opt.Threads, progress)
 	if err != nil {
 		return nil, nil, err
@@ -195,20 +198,15 @@ func openCalibration(ctx context.Context, src, dst string, s convert.Source, opt
 	if err != nil {
 		return nil, nil, err
 	}
-	if opt.SizeOf != "" || opt.TargetBPW > 0 {
-		if opt.Costs, err = costs(ctx, m, texts, opt.Threads); err != nil {
+	if allocate {
+		if err = c.allocate(texts, length, opt, progress); err != nil {
+			c.close()
 			return nil, nil, err
 		}
 	}
 	if opt.Imatrix == nil {
 		opt.Imatrix, opt.ImatrixFile = c.promised(), SelfDataset
 		opt.Imatrix.Chunks = len(texts)
-		if opt.TargetBPW > 0 && opt.Costs == nil {
-			err = c.squares(opt.Imatrix, progress)
-		}
-	}
-	if err != nil {
-		c.close()
 	}
 	return c, func() { c.close(); closeModel() }, err
 }

@@ -19,9 +19,8 @@ type network struct {
 	fresh  int // the layer whose values the shared memory holds
 
 	dropout  train.Dropout
-	training bool // values are dropped
-	squares  squares // of the gradients of outputs; nil: nobody wants them
-	inputs   squares
+	training bool         // values are dropped
+	seen     *Sensitivity // nil: nobody wants it
 	batch    micro
 }
 
@@ -106,8 +105,7 @@ func (n *network) drop(x train.Rows, layer, kind int) train.Rows {
 
 // linearBack is the way back through linear: it adds what comes back to dx, unless that is nil.
 func (n *network) linearBack(dx *train.Rows, dy, x, z train.Rows, l *layer, layer, kind int) {
-	n.squares.add(matrices(&l.LayerParameters)[kind], dy)
-	n.inputs.add(matrices(&l.LayerParameters)[kind], x)
+	n.seen.observe(matrices(&l.LayerParameters)[kind], x, dy)
 	if dx != nil {
 		n.e.MatMulBack(*dx, dy, matrices(&l.LayerParameters)[kind])
 	}

@@ -10,47 +10,50 @@ import (
 	"mptgo/mpt"
 )
 
-// Sensitivity says how much the predictions of a model change with the outputs of its matrices: sums, over
-// the tokens of texts, of the squares of the gradients of the loss. On texts that the model has written
-// itself that is the Fisher information, half of which, times the square of a small error, is the KL
-// divergence that the error makes.
+// Sensitivity says how much a model's predictions change with errors of its matrices: sums over the tokens
+// of texts. Where the model has written the texts itself, the squares of the gradients of the loss are its
+// Fisher information: half of it, times the square of a small error, is the KL divergence that the error makes.
 type Sensitivity struct {
-	Tokens  int
-	Outputs map[string][]float64 // of every matrix of the blocks and of the one that makes the logits: by output
-	Inputs  map[string][]float64 // of these the squares of what they are multiplied with, by column
-	Looked  []float64            // of the embeddings: by column
-	Tokened []float64            // how often each token was looked up
+	Tokens int
+	// Of every matrix of the blocks and of the one that makes the logits: the squares of the gradients of
+	// all its outputs, and those of its inputs, by column.
+	Outputs map[string]float64
+	Inputs  map[string][]float64
+	Looked  []float64 // the squares of the gradients of what is looked up in the embeddings, by column
 }
 
-// squares adds the squares of gradients, if it is not nil.
-type squares map[string][]float64
-
-func (s squares) add(w *ggml.Matrix, d train.Rows) {
+// observe adds what comes in and what comes back at a matrix. Nobody who trains has a sensitivity.
+func (s *Sensitivity) observe(w *ggml.Matrix, x, dy train.Rows) {
 	if s == nil {
 		return
 	}
-	sum := s[w.Name]
-	if sum == nil {
-		sum = make([]float64, d.Cols)
-		s[w.Name] = sum
+	sum := 0.
+	for _, v := range dy.X[:dy.N*dy.Cols] {
+		sum += float64(float64(v) * float64(v))
 	}
-	addSquares(sum, d)
+	s.Outputs[w.Name] += sum
+	if s.Inputs[w.Name] == nil {
+		s.Inputs[w.Name] = make([]float64, x.Cols)
+	}
+	addSquares(s.Inputs[w.Name], x)
 }
 
-func addSquares(sum []float64, d train.Rows) {
-	for i := range d.N {
-		for j, v := range d.Row(i) {
+// addSquares adds the squares of rows, by column.
+func addSquares(sum []float64, x train.Rows) {
+	for i := range x.N {
+		for j, v := range x.Row(i) {
 			sum[j] += float64(float64(v) * float64(v))
 		}
 	}
 }
 
-// keptBytes is how much memory may hold values between the way forward and the way back; others are
-// computed again.
+// keptBytes is how much memory a text may take. What does not fit into it of the values that the way back
+// reads is computed again there.
 const keptBytes = 512 << 20
 
-// Measure returns the sensitivity of a model on texts, by so many threads.
-func Measure(ctx context.Context, m *mpt.Model, texts [][]int32, threads int) (_ *Sensitivity, err error) {
+// MeasureSensitivity runs a model forward and back over texts, by so many threads. Bits do not depend on
+// their number.
+func MeasureSensitivity(ctx context.Context, m *mpt.Model, texts [][]int32, threads int) (_ *Sensitivity, err error) {
 	pool := ggml.NewPool(threads)
 	defer pool.Close()
 	e, err := train.New(pool, m.Tier(), false)
@@ -62,7 +65,10 @@ func Measure(ctx context.Context, m *mpt.Model, texts [][]int32, threads int) (_
 		longest = max(longest, len(ids))
 	}
 	n := newNetwork(e, m, nil, train.Dropout{}, longest)
-	n.lowest, n.squares, n.inputs = 0, squares{}, squares{}
+	n.lowest = 0
+	n.seen = &Sensitivity{
+		Outputs: map[string]float64{}, Inputs: map[string][]float64{}, Looked: make([]float64, n.c.Embedding),
+	}
 	keep := n.c.Layers
 	for keep > 0 && n.measure(longest, keep) > keptBytes {
 		keep--
@@ -71,30 +77,24 @@ func Measure(ctx context.Context, m *mpt.Model, texts [][]int32, threads int) (_
 		return nil, fmt.Errorf("tune: memory for %d tokens: %w", longest, err)
 	}
 	defer n.w.free()
-	s := &Sensitivity{
-		Outputs: n.squares, Inputs: n.inputs, Looked: make([]float64, n.c.Embedding), Tokened: make([]float64, n.p.Embedding.Rows),
-	}
 	for _, ids := range texts {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := n.sensitivity(s, ids); err != nil {
+		if err := n.observe(ids); err != nil {
 			return nil, fmt.Errorf("tune: %w", err)
 		}
 	}
-	return s, nil
+	return n.seen, nil
 }
 
-// sensitivity adds those of one text.
-func (n *network) sensitivity(s *Sensitivity, ids []int32) error {
+// observe adds what is seen with one text, of which each token is the target of the one before.
+func (n *network) observe(ids []int32) error {
 	b := micro{tokens: ids, labels: slices.Clone(ids), examples: []train.Example{{N: len(ids)}}, numbers: []uint32{0}}
 	if _, err := n.run(b, 1); err != nil {
 		return err
 	}
-	s.Tokens += len(ids)
-	addSquares(s.Looked, n.rows(n.w.dy))
-	for _, id := range ids {
-		s.Tokened[id]++
-	}
+	n.seen.Tokens += len(ids)
+	addSquares(n.seen.Looked, n.rows(n.w.dy))
 	return nil
 }

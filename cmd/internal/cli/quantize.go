@@ -61,6 +61,7 @@ type quantizeFlags struct {
 	embedding string // a type, or ""
 	output    string // likewise
 	self      bool   // the model writes its importance matrix
+	allocate  bool   // it also measures what errors cost, and types are chosen by that
 	shape     string // of a synthetic model; "" for a conversion
 	seed      uint64
 }
@@ -87,12 +88,12 @@ func quantizeCommand(name, path string) *cobra.Command {
 	fs.BoolVar(&f.reference, "reference", false, "the same as --search reference")
 	fs.StringVar(&f.imatrix, "imatrix", "", "use the importance matrix in `FILE`, made by mpt imatrix or llama-imatrix")
 	fs.BoolVar(&f.self, "self", false, "calibrate on text that the model generates (default for K and IQ types; --self=false: never)")
+	fs.BoolVar(&f.allocate, "allocate", false, "choose the types of matrices by what their errors cost, measured with --self, at the size of --type (default for Q3_K to Q5_K mixes and IQ4_XS; --allocate=false: never)")
 	fs.StringArrayVar(&f.tensors, "tensor-type", nil, "`REGEX=TYPE` gives the matrices whose names match REGEX that type; may be given several times, the first match counts")
 	fs.BoolVar(&f.Choices.Pure, "pure", false, "no mix: all matrices get the type that --type is named for")
 	fs.StringVar(&f.output, "output-tensor-type", "", "the `TYPE` of the matrix that makes the logits")
 	fs.StringVar(&f.embedding, "token-embedding-type", "", "the `TYPE` of token_embd.weight")
 	fs.Float64Var(&f.TargetBPW, "target-bpw", 0, "choose the type of each matrix by its error so that a weight takes `X` bits on average; --type only names the file then")
-	fs.StringVar(&f.SizeOf, "size-of", "", "")
 	fs.BoolVar(&f.Force, "force", false, "replace OUT if it exists")
 	fs.BoolVar(&f.AllowRequantize, "allow-requantize", false,
 		"accept a SRC whose weights are quantised already; quality is lost twice")
@@ -155,7 +156,7 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	err := f.setChoices(cmd)
 	if err == nil {
-		err = f.checkSelf(args)
+		err = f.checkSelf(cmd, args)
 	}
 	if err != nil {
 		return fmt.Errorf("quantize: %w", err)

@@ -14,7 +14,16 @@ import (
 )
 
 // checkSelf refuses what cannot be combined with self-calibration.
-func (f *quantizeFlags) checkSelf(args []string) error {
+func (f *quantizeFlags) checkSelf(cmd *cobra.Command, args []string) error {
+	if f.allocate {
+		switch {
+		case cmd.Flags().Changed("self") && !f.self:
+			return errors.New("--allocate measures with --self: leave out one of --allocate and --self=false")
+		case f.Choices.Pure || f.TargetBPW != 0:
+			return errors.New("--allocate chooses types, as --target-bpw and --pure do: leave out one of them")
+		}
+		f.self = true
+	}
 	if !f.self {
 		return nil
 	}
@@ -37,9 +46,15 @@ func (f *quantizeFlags) selfOptions(cmd *cobra.Command, show *console.Status, sr
 			show.Clear()
 			return
 		}
-		unit := map[string]string{"prepared": "MiB", "written": "tokens", "measured": "blocks"}[what]
+		unit := map[string]string{"prepared": "MiB", "written": "tokens", "measured": "matrices"}[what]
 		show.Show("%s %d of %d %s", what, done, total, unit)
 	}}
+	if cmd.Flags().Changed("allocate") {
+		opt.Allocate = measure.SelfNever
+		if f.allocate {
+			opt.Allocate = measure.SelfAlways
+		}
+	}
 	hint := "; --self=false leaves that out"
 	switch {
 	case f.self:

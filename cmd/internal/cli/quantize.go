@@ -37,7 +37,8 @@ size. It is the default for types with a K or IQ in their names; --self=false le
 and is some five times as fast. Meanwhile a temporary file of half the size of the model in F16
 lies beside OUT, if there is room for it.
 Types with a K, IQ or TQ in their names are mixes: which tensor gets which type is decided as
-llama-quantize did it in February 2025. Rows that do not divide into their blocks of 256 get
+llama-quantize did it in February 2025, or from Q3_K to Q5_K and for IQ4_XS, where the model
+calibrates itself, by what errors cost, at no more bytes (--allocate). Rows that do not divide into their blocks of 256 get
 other types, and a line says so.
 
 OUT appears when it is complete, or not at all.

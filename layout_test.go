@@ -65,7 +65,7 @@ var may = map[string]string{
 	"mpt/tune/data":            "mpt/chat mpt/tokenizer",
 	"mpt/tune/foundry":         "",
 	"mpt/tune/report":          "internal/newfile",
-	"mpt/measure":              "ggml gguf quantize quantize/imatrix quantize/recipes sampling internal/newfile mpt mpt/convert mpt/lora mpt/tokenizer",
+	"mpt/measure":              "ggml gguf quantize quantize/imatrix quantize/recipes sampling internal/newfile mpt mpt/convert mpt/lora mpt/tokenizer mpt/tune",
 	"mpt/talk":                 "gguf mpt mpt/chat mpt/grammar mpt/tokenizer",
 	"mpt/eval":                 "internal/pyrandom internal/pyregexp mpt mpt/chat internal/jinja mpt/talk mpt/tokenizer sampling",
 	"mpt/serve":                "ggml mpt mpt/tokenizer sampling",

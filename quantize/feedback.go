@@ -33,9 +33,14 @@ type Feedback struct {
 	inverse          []float32 // [cols]: 1/R[k][k]
 	weights          []float32 // [cols]: R[k][k]²
 	diagonal         []float32 // [cols]: of cost
+	left             []float64 // [cols]: R[k][k]² on the scale of H
 	wide             []float64 // [run][run]: of a group, while its factor is made
 	group            []float32 // [cols]: the sum of cost over the columns of the same group of a grid
 }
+
+// Left returns what an error of 1 in each column costs at the least, when the columns after it make good
+// what they can: on the scale of the products.
+func (f *Feedback) Left() []float64 { return slices.Clone(f.left) }
 
 // damping is added to the diagonal of H, as a share of its mean: columns that the
 // text has hardly used must not be changed without bounds, and another text has other
@@ -72,6 +77,7 @@ func (f *Feedback) Set(t gguf.Type, products []float32, cols, run, threads int) 
 	} {
 		*x = slices.Grow((*x)[:0], n)[:n]
 	}
+	f.left = slices.Grow(f.left[:0], cols)[:cols]
 	f.wide = slices.Grow(f.wide[:0], run*run)[:run*run]
 	for at := 0; at < cols; at += run {
 		f.setFactor(products[at*run:], at, min(run, cols-at), threads)
@@ -111,6 +117,7 @@ func (f *Feedback) setFactor(products []float32, at, n, threads int) {
 			row[k] = float32(r[j*n+k] / math.Sqrt(mean))
 		}
 		clear(row[n:])
+		f.left[at+j] = float64(r[j*n+j] * r[j*n+j])
 		f.inverse[at+j], f.weights[at+j] = 1/row[j], row[j]*row[j]
 	}
 }

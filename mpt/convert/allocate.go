@@ -23,13 +23,16 @@ var (
 )
 
 // sampleRows is how many rows of a matrix are tried, evenly spread.
-const sampleRows = 192
+const sampleRows = 96
+
+// otherTypes are those beside the long ones that a matrix may have.
+var otherTypes = []gguf.Type{gguf.Q4_0, gguf.Q4_1, gguf.IQ4_NL, gguf.Q5_0, gguf.Q5_1, gguf.IQ2_S, gguf.IQ3_XXS, gguf.IQ3_S}
 
 // An option is a type that a matrix may get.
 type option struct {
 	typ   gguf.Type
 	bits  float64 // of the matrix
-	error float64 // share of its output's energy that is error
+	error float64 // share of its output's energy that is error, or what it costs
 }
 
 // recipe returns the recipe of the options. With a target of bits and no type it is
@@ -76,16 +79,25 @@ func (opt Options) checkCopy() error {
 // within the target of bits. Matrices that choices name keep their types.
 //
 // The error of a type is measured: rows are quantised and compared, columns weighing
-// what their importance is, so that it is the energy of the error in the product
-// over that of the product. Bits go, step by step, where one buys the most.
+// what errors in them cost. If that is not known they weigh what their importance is, so
+// that it is the energy of the error in the product over that of the product. Bits go,
+// step by step, where one buys the most.
 func (p *plan) allocate(info recipes.ModelInfo, opt Options) error {
 	all, err := p.options(info, opt)
 	if err != nil {
 		return err
 	}
-	budget, least := p.budget(all, opt.TargetBPW)
-	if budget < 0 {
-		return fmt.Errorf("a target of %.3g bits per weight: the smallest types take %.3g", opt.TargetBPW, least)
+	usual := p.bitsPerWeight() // of the recipe
+	target := opt.TargetBPW
+	if target == 0 {
+		target = usual - 8*keyBytes/p.values()
+	}
+	budget, least := p.budget(all, target)
+	switch {
+	case budget < 0 && opt.TargetBPW == 0:
+		return nil // there are no smaller types than the recipe's
+	case budget < 0:
+		return fmt.Errorf("a target of %.3g bits per weight: the smallest types take %.3g", target, least)
 	}
 	chosen := choose(all, budget)
 	for i, o := range all {
@@ -93,7 +105,11 @@ func (p *plan) allocate(info recipes.ModelInfo, opt Options) error {
 			p.tensors[i].info.Type = o[chosen[i]].typ
 		}
 	}
-	opt.Logf("%.3f bits per weight of a target of %g: %s", p.bitsPerWeight(), opt.TargetBPW, p.inventory())
+	if opt.TargetBPW == 0 {
+		opt.Logf("types by what their errors cost, %.3f bits per weight in place of %.3f: %s", p.bitsPerWeight(), usual, p.inventory())
+		return nil
+	}
+	opt.Logf("%.3f bits per weight of a target of %g: %s", p.bitsPerWeight(), target, p.inventory())
 	return nil
 }
 
@@ -131,25 +147,16 @@ func (o *output) measure(opt Options) ([]option, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tensor %s: %w", o.info.Name, err)
 	}
-	var weights []float32
-	if opt.Imatrix != nil {
-		if e := opt.Imatrix.Entries[o.info.Name]; e != nil && len(e.Sum2) == o.row {
-			weights = e.Weights()
-		}
-	}
-	types := longTypes
-	if o.row%256 != 0 {
-		types = shortTypes
-	}
+	weights, scale := o.costs(opt, x)
 	var all []option
-	for _, t := range types {
+	for _, t := range o.candidates() {
 		e, err := relativeErrorOf(x, t, o.row, weights, opt.Search)
 		if err != nil {
 			return nil, fmt.Errorf("tensor %s: %w", o.info.Name, err)
 		}
 		trial := output{info: o.info, row: o.row}
 		trial.info.Type = t
-		all = append(all, option{t, 8 * float64(trial.rowBytes()) * float64(o.info.Shape[1]), e})
+		all = append(all, option{t, 8 * float64(trial.rowBytes()) * float64(o.info.Shape[1]), e * scale})
 	}
 	return hull(all), nil
 }
@@ -235,13 +242,9 @@ func gain(from, to option) float64 { return (from.error - to.error) / (to.bits -
 // budget returns how many bits are left for the free matrices beyond their smallest
 // options, and how many bits a weight of the model takes with those.
 func (p *plan) budget(all [][]option, target float64) (left, least float64) {
-	var used, weights float64
+	var used float64
 	for i, t := range p.tensors {
-		n := 1.
-		for _, d := range t.info.Shape {
-			n *= float64(d)
-		}
-		weights += n
+		n := t.values()
 		if all[i] != nil {
 			used += all[i][0].bits
 			continue
@@ -249,7 +252,7 @@ func (p *plan) budget(all [][]option, target float64) (left, least float64) {
 		values, bytes := t.info.Type.Block()
 		used += 8 * n / float64(values) * float64(bytes)
 	}
-	return target*weights - used, used / weights
+	return target*p.values() - used, used / p.values()
 }
 
 // choose returns the index of the option of each matrix. The step that takes away the
@@ -283,22 +286,18 @@ func choose(all [][]option, budget float64) []int {
 
 // bitsPerWeight returns the bits that a value of the planned tensors takes.
 func (p *plan) bitsPerWeight() float64 {
-	var bits, weights float64
+	var bits float64
 	for _, t := range p.tensors {
 		size, _ := t.info.Size() // checked when the plan was made
-		n := 1.
-		for _, d := range t.info.Shape {
-			n *= float64(d)
-		}
-		bits, weights = bits+8*float64(size), weights+n
+		bits += 8 * float64(size)
 	}
-	return bits / weights
+	return bits / p.values()
 }
 
 // inventory returns how many matrices have which type.
 func (p *plan) inventory() string {
 	text := ""
-	for _, t := range slices.Concat([]gguf.Type{}, longTypes, []gguf.Type{gguf.IQ4_NL, gguf.Q5_0, gguf.Q5_1}) {
+	for _, t := range slices.Concat([]gguf.Type{}, longTypes, otherTypes) {
 		n := 0
 		for _, o := range p.tensors {
 			if o.info.Type == t {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,5 +98,45 @@ func TestChoicesRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
+	}
+}
+
+// TestAllocation: what errors cost decides, the file is no larger than the recipe's, and choices are kept to.
+func TestAllocation(t *testing.T) {
+	src := caseDir("hf-tiny")
+	usual := mustConvert(t, src, Options{Type: "Q5_0"})
+	costs := map[string][]float64{}
+	for _, x := range usual.Tensors() {
+		costs[x.Name] = slices.Repeat([]float64{1}, x.Shape[0])
+	}
+	costs["blk.1.ffn_up.weight"] = slices.Repeat([]float64{1e4}, len(costs["blk.1.ffn_up.weight"]))
+	costs["blk.0.ffn_down.weight"] = make([]float64, len(costs["blk.0.ffn_down.weight"]))
+	costs["blk.1.ffn_down.weight"] = make([]float64, len(costs["blk.1.ffn_down.weight"]))
+	f := mustConvert(t, src, Options{
+		Type: "Q5_0", Allocation: &Allocation{Costs: costs},
+		Choices: recipes.Choices{Tensors: []recipes.Choice{mustChoice(t, "blk.0.attn_qkv=Q5_1")}},
+	})
+	for name, want := range map[string]gguf.Type{
+		"blk.1.ffn_up.weight": gguf.Q8_0, "blk.0.ffn_down.weight": gguf.Q2_K, "blk.1.ffn_down.weight": gguf.Q2_K,
+		"blk.0.attn_qkv.weight": gguf.Q5_1,
+	} {
+		if got := mustTensor(t, f, name).Type; got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	if f.Size() > usual.Size() {
+		t.Errorf("%d bytes, of the recipe's types %d", f.Size(), usual.Size())
+	}
+}
+
+// TestCostOf: the weights and the scale make of a share of error what the errors cost.
+func TestCostOf(t *testing.T) {
+	weights, scale := costOf([]float64{3, 1}, []float32{1, 2, 3, 4}) // two rows
+	// All of both rows is error: 3·1²+1·2² and 3·3²+1·4², of which the mean counts.
+	if want := (7. + 43) / 2; math.Abs(scale-want) > 1e-9 || weights[0] != 1.5 || weights[1] != 0.5 {
+		t.Errorf("weights %v, scale %v, want 1.5 and 0.5, %v", weights, scale, want)
+	}
+	if weights, scale := costOf(make([]float64, 2), []float32{1, 2}); weights != nil || scale != 0 {
+		t.Errorf("costs of nothing: weights %v, scale %v", weights, scale)
 	}
 }

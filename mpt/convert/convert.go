@@ -36,6 +36,10 @@ type Options struct {
 	// only gives the file its name.
 	TargetBPW float64
 
+	// Allocation, if not nil, says what errors cost. Every matrix then gets a type by that, so that the
+	// file is no larger than the recipe's, or has as many bits as TargetBPW says.
+	Allocation *Allocation
+
 	// Progress, if not nil, is told how many of total source bytes are done.
 	// Calls do not overlap and done does not decrease.
 	Progress func(done, total int64)

@@ -104,6 +104,9 @@ func (p *plan) assign(recipe recipes.Recipe, blocks int, opt Options) error {
 		return fmt.Errorf("no tensor has a name that matches %s: names are like blk.0.ffn_down.weight", c.Name)
 	}
 	info := recipes.ModelInfo{Blocks: blocks, Tied: p.tied(), Imatrix: opt.Imatrix != nil}
+	if opt.Allocation != nil {
+		info.Imatrix = opt.Allocation.Imatrix
+	}
 	for i := range p.tensors {
 		t := &p.tensors[i]
 		typ, note := opt.Choices.TensorType(recipe, t.info.Name, t.info.Shape, t.info.Type, info)
@@ -112,7 +115,7 @@ func (p *plan) assign(recipe recipes.Recipe, blocks int, opt Options) error {
 		}
 		t.info.Type = typ
 	}
-	if opt.TargetBPW != 0 {
+	if opt.TargetBPW != 0 || opt.Allocation != nil {
 		return p.allocate(info, opt)
 	}
 	return nil

@@ -154,10 +154,3 @@ func (c *calibration) promised() *imatrix.Matrix {
 	}
 	return all
 }
-
-// squares sets the mean squares of m before anything is converted: its types may depend on them.
-func (c *calibration) squares(m *imatrix.Matrix, progress func(what string, done, total int)) error {
-	sums := &inputSums{into: m, last: c.sums.last}
-	err := c.walk.All(c.ctx, sums.of, func(done, total int) { progress("measured", done, total) })
-	return errors.Join(err, sums.err)
-}

@@ -61,11 +61,14 @@ var (
 // SelfOptions are the choices of [Quantize] beside those of converting.
 type SelfOptions struct {
 	Self Self
+	// Allocate says whether a model that calibrates itself also measures what errors of its matrices cost,
+	// so that each gets a type by that and the file is no larger than the recipe's.
+	Allocate Self
 	// Started, if set, is called at first, with the number of the model's parameters.
 	Started func(parameters int64)
 	// Progress, if set, is told how many MiB of the model are "prepared", how many tokens are
-	// "written" and how many blocks "measured", if that is done before all else. Then
-	// [convert.Options] has a Progress.
+	// "written" and how many matrices "measured" for the sake of types. Then [convert.Options] has a
+	// Progress.
 	Progress func(what string, done, total int)
 }
 
@@ -169,7 +172,7 @@ func calibrated(ctx context.Context, src, dst string, s convert.Source, opt conv
 		return nil, fmt.Errorf("measure: %w of %s: %w", errCalibration, src, err)
 	}
 	defer a.close()
-	c, err := startCalibration(ctx, a.m, s, &opt, self.Progress)
+	c, err := startCalibration(ctx, a.m, s, &opt, self.allocates(&opt), self.Progress)
 	if err != nil {
 		return nil, fmt.Errorf("measure: %w of %s: %w", errCalibration, src, a.explain(err))
 	}
@@ -180,7 +183,7 @@ func calibrated(ctx context.Context, src, dst string, s convert.Source, opt conv
 }
 
 // startCalibration has a model write the texts that it is measured with.
-func startCalibration(ctx context.Context, m *mpt.Model, s convert.Source, opt *convert.Options, progress func(string, int, int)) (*calibration, error) {
+func startCalibration(ctx context.Context, m *mpt.Model, s convert.Source, opt *convert.Options, allocate bool, progress func(string, int, int)) (*calibration, error) {
 	length := min(selfLength, m.Config().Context)
 	texts, err := write(ctx, m, 0, textsOf(s.Parameters)*selfLength/length, length, 1, func(done, total int) { progress("written", done, total) })
 	if err != nil {
@@ -190,16 +193,15 @@ func startCalibration(ctx context.Context, m *mpt.Model, s convert.Source, opt *
 	if err != nil {
 		return nil, err
 	}
+	if allocate {
+		if err = c.allocate(texts, length, opt, progress); err != nil {
+			c.close()
+			return nil, err
+		}
+	}
 	if opt.Imatrix == nil {
 		opt.Imatrix, opt.ImatrixFile = c.promised(), SelfDataset
 		opt.Imatrix.Chunks = len(texts)
-		if opt.TargetBPW > 0 {
-			err = c.squares(opt.Imatrix, progress)
-		}
-	}
-	if err != nil {
-		c.close()
-		return nil, err
 	}
 	return c, nil
 }

@@ -21,7 +21,7 @@ func selfQuantized(t *testing.T, src string, opt convert.Options) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	dst := filepath.Join(dir, "q.gguf")
-	if _, err := Quantize(context.Background(), src, dst, opt, SelfOptions{Self: SelfAlways}); err != nil {
+	if _, err := Quantize(context.Background(), src, dst, opt, SelfOptions{Self: SelfAlways, Allocate: SelfNever}); err != nil {
 		t.Fatal(err)
 	}
 	checkAlone(t, dir, "q.gguf")

@@ -28,7 +28,7 @@ func (n *network) backward(i int) {
 	n.attendBack(i, h, dqkv, do)
 	n.positionBack(dqkv, i)
 	a := n.rows(n.w.a)
-	if i == n.lowest {
+	if i == n.lowest && n.seen == nil {
 		n.linearBack(nil, dqkv, a, k.z[wqkv], l, i, wqkv)
 		return
 	}

@@ -78,6 +78,7 @@ func (n *network) headPart(rows []int, targets []int32, weight float64) []float6
 	if weight == 0 {
 		return nll
 	}
+	n.seen.observe(n.p.Output, norm, logits)
 	back := n.w.back.First(len(rows))
 	n.e.Zero(back)
 	n.e.MatMulBack(back, logits, n.p.Output)

@@ -19,7 +19,8 @@ type network struct {
 	fresh  int // the layer whose values the shared memory holds
 
 	dropout  train.Dropout
-	training bool // values are dropped
+	training bool         // values are dropped
+	seen     *Sensitivity // nil: nobody wants it
 	batch    micro
 }
 
@@ -104,6 +105,7 @@ func (n *network) drop(x train.Rows, layer, kind int) train.Rows {
 
 // linearBack is the way back through linear: it adds what comes back to dx, unless that is nil.
 func (n *network) linearBack(dx *train.Rows, dy, x, z train.Rows, l *layer, layer, kind int) {
+	n.seen.observe(matrices(&l.LayerParameters)[kind], x, dy)
 	if dx != nil {
 		n.e.MatMulBack(*dx, dy, matrices(&l.LayerParameters)[kind])
 	}

@@ -37,7 +37,8 @@ size. It is the default for types with a K or IQ in their names; --self=false le
 and is some five times as fast. Meanwhile a temporary file of half the size of the model in F16
 lies beside OUT, if there is room for it.
 Types with a K, IQ or TQ in their names are mixes: which tensor gets which type is decided as
-llama-quantize did it in February 2025. Rows that do not divide into their blocks of 256 get
+llama-quantize did it in February 2025, or from Q3_K to Q5_K and for IQ4_XS, where the model
+calibrates itself, by what errors cost, at no more bytes (--allocate). Rows that do not divide into their blocks of 256 get
 other types, and a line says so.
 
 OUT appears when it is complete, or not at all.
@@ -61,6 +62,7 @@ type quantizeFlags struct {
 	embedding string // a type, or ""
 	output    string // likewise
 	self      bool   // the model writes its importance matrix
+	allocate  bool   // it also measures what errors cost, and types are chosen by that
 	shape     string // of a synthetic model; "" for a conversion
 	seed      uint64
 }
@@ -87,6 +89,7 @@ func quantizeCommand(name, path string) *cobra.Command {
 	fs.BoolVar(&f.reference, "reference", false, "the same as --search reference")
 	fs.StringVar(&f.imatrix, "imatrix", "", "use the importance matrix in `FILE`, made by mpt imatrix or llama-imatrix")
 	fs.BoolVar(&f.self, "self", false, "calibrate on text that the model generates (default for K and IQ types; --self=false: never)")
+	fs.BoolVar(&f.allocate, "allocate", false, "choose the types of matrices by what their errors cost, measured with --self, at the size of --type (default for Q3_K to Q5_K mixes and IQ4_XS; --allocate=false: never)")
 	fs.StringArrayVar(&f.tensors, "tensor-type", nil, "`REGEX=TYPE` gives the matrices whose names match REGEX that type; may be given several times, the first match counts")
 	fs.BoolVar(&f.Choices.Pure, "pure", false, "no mix: all matrices get the type that --type is named for")
 	fs.StringVar(&f.output, "output-tensor-type", "", "the `TYPE` of the matrix that makes the logits")
@@ -154,7 +157,7 @@ func (f *quantizeFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	err := f.setChoices(cmd)
 	if err == nil {
-		err = f.checkSelf(args)
+		err = f.checkSelf(cmd, args)
 	}
 	if err != nil {
 		return fmt.Errorf("quantize: %w", err)

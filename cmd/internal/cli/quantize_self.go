@@ -13,19 +13,30 @@ import (
 	"mptgo/mpt/measure"
 )
 
-// checkSelf refuses what cannot be combined with self-calibration.
-func (f *quantizeFlags) checkSelf(args []string) error {
+// checkSelf refuses what cannot be combined with self-calibration, or with a choice of types by it.
+func (f *quantizeFlags) checkSelf(cmd *cobra.Command, args []string) error {
+	flag := "--self"
+	if f.allocate {
+		flag = "--allocate"
+		switch {
+		case cmd.Flags().Changed("self") && !f.self:
+			return errors.New("--allocate measures with --self: leave out one of --allocate and --self=false")
+		case f.Choices.Pure || f.TargetBPW != 0:
+			return errors.New("--allocate chooses types, as --target-bpw and --pure do: leave out one of them")
+		}
+		f.self = true
+	}
 	if !f.self {
 		return nil
 	}
 	err := measure.SelfConflict(args[0], &f.Options)
 	switch {
 	case errors.Is(err, measure.ErrHasProducts):
-		return errors.New("--self measures input correlations, which the importance matrix has already: leave out --imatrix or --self")
+		return fmt.Errorf("%s measures input correlations, which the importance matrix has already: leave out --imatrix or %[1]s", flag)
 	case errors.Is(err, measure.ErrReference):
-		return errors.New("--self is for better codes than ggml's: leave out one of --self and --search reference")
+		return fmt.Errorf("%s is for better codes than ggml's: leave out one of %[1]s and --search reference", flag)
 	case err != nil, f.shape != "":
-		return errors.New("--self needs a model that is quantised: leave it out")
+		return fmt.Errorf("%s needs a model that is quantised: leave it out", flag)
 	}
 	return nil
 }
@@ -37,9 +48,15 @@ func (f *quantizeFlags) selfOptions(cmd *cobra.Command, show *console.Status, sr
 			show.Clear()
 			return
 		}
-		unit := map[string]string{"prepared": "MiB", "written": "tokens", "measured": "blocks"}[what]
+		unit := map[string]string{"prepared": "MiB", "written": "tokens", "measured": "matrices"}[what]
 		show.Show("%s %d of %d %s", what, done, total, unit)
 	}}
+	switch {
+	case f.allocate:
+		opt.Allocate = measure.SelfAlways
+	case cmd.Flags().Changed("allocate"):
+		opt.Allocate = measure.SelfNever
+	}
 	hint := "; --self=false leaves that out"
 	switch {
 	case f.self:

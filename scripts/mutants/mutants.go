@@ -34,7 +34,7 @@ var mutants = []mutant{
 	{"memory-limit-off-by-one", "mpt/memory.go", "if m.CacheBytes(context) <= room {", "if m.CacheBytes(context) <= room+1 {", "Memory"},
 	{"shared-page-written", "mpt/pages.go", "return p.refs.Load() > 1", "return false", "Neighbours|Fork"},
 	{"adapter-of-a-neighbour", "ggml/op_lowrank.go", "for _, r := range e.rows(y).changed[o.Factor] {", "for _, r := range []rowRange{{0, e.rows(y).n}} {", "Spans"},
-	{"position-of-a-neighbour", "ggml/batch.go", "row{first + i, s, b.Spans[s].Pos + i}", "row{first + i, s, b.Spans[0].Pos + i}", "Spans"},
+	{"position-of-a-neighbour", "ggml/batch.go", "row{[selectedRows]int{first + i}, s, b.Spans[s].Pos + i}", "row{[selectedRows]int{first + i}, s, b.Spans[0].Pos + i}", "Spans"},
 	{"fault-ends-the-process", "mpt/model.go", "if err := m.file.Guard(func() error { m.w, err = loadWeights(m.file, c); return err }); err != nil {", "if m.w, err = loadWeights(m.file, c); err != nil {", "Truncated"},
 	{"zero-point", "ggml/internal/mat/type_q4_0.go", "u.nibbles(block[2:], 8)", "u.nibbles(block[2:], 7)", "Mat"},
 	{"nibbles-swapped", "ggml/internal/mat/type_q4_0.go", "u.q[16+i] = int16(v>>4) - zero", "u.q[16+i] = int16(v&15) - zero", "Mat"},
